@@ -1,0 +1,1 @@
+//! The image-tagging server: settings, wiring, HTTP and the command line

@@ -1,0 +1,2 @@
+//! The `etiqueta` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The port BlobHost over ImageKit

@@ -1,0 +1,1 @@
+//! The port ImageCodec: sniffing, strict decoding, orientation, downscaling and JPEG encoding

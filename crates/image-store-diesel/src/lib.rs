@@ -1,0 +1,1 @@
+//! The port ImageStore over Diesel: MySQL, MariaDB and SQLite

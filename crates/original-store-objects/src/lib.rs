@@ -1,0 +1,1 @@
+//! The port OriginalStore over object_store: a folder or an S3 bucket

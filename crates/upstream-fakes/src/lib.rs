@@ -1,0 +1,1 @@
+//! Strict stand-ins for ImageKit and Imagga that speak HTTP
