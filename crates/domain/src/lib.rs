@@ -1,1 +1,31 @@
-//! Images, tags and the ports around them: the rules of Etiqueta without any technology
+//! The rules of Etiqueta, free of any technology.
+//!
+//! An *image* is a picture somebody registered: its bytes (the *original*, addressed by the SHA-256
+//! of its content), and the *tags* that a *tag provider* found in it. This crate says what those
+//! words mean, which *ports* the outside world must implement, and what happens in which order:
+//! [`service::Ingest`] registers images, [`service::Catalog`] reads them, [`service::Upkeep`]
+//! removes what was left behind.
+//!
+//! It has no runtime, no I/O and no framework; adapters depend on it, never the other way round.
+
+pub mod confidence;
+pub mod digest;
+pub mod image;
+pub mod label;
+pub mod picture;
+pub mod ports;
+pub mod query;
+pub mod service;
+pub mod tag;
+pub mod tagging;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use confidence::{Confidence, ConfidenceError, Threshold};
+pub use digest::{ContentDigest, ContentHasher, DigestError};
+pub use image::{Image, ImageFacts, ImageId, ImageIdError, MediaType, NewImage};
+pub use label::{Label, LabelError};
+pub use picture::{EncodedPicture, Lease, Picture};
+pub use query::{ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow};
+pub use tag::{Tag, Tags};
+pub use tagging::{ProviderIdentity, Tagging, TaggingKey};

@@ -1,0 +1,88 @@
+//! The text of a tag.
+
+use std::fmt;
+
+use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
+
+/// The longest label, in characters.
+pub const MAX_LABEL_CHARS: usize = 255;
+
+/// The text of a tag: trimmed, Unicode NFC, lower case, 1 to [`MAX_LABEL_CHARS`] characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label(String);
+
+/// The text cannot be a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LabelError {
+    /// Nothing is left of the text once it is trimmed.
+    #[error("a label cannot be empty")]
+    Empty,
+    /// The normalised text has more than [`MAX_LABEL_CHARS`] characters.
+    #[error("a label has at most {MAX_LABEL_CHARS} characters")]
+    TooLong,
+}
+
+impl Label {
+    /// Normalises a text into a label.
+    pub fn parse(text: &str) -> Result<Self, LabelError> {
+        let normal: String = text.to_lowercase().nfc().collect();
+        let trimmed = normal.trim();
+        if trimmed.is_empty() {
+            return Err(LabelError::Empty);
+        }
+        if trimmed.chars().count() > MAX_LABEL_CHARS {
+            return Err(LabelError::TooLong);
+        }
+        Ok(Self(if trimmed.len() == normal.len() {
+            normal
+        } else {
+            trimmed.to_owned()
+        }))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[rstest::rstest]
+    #[case(" Motor Vehicle\t", "motor vehicle")]
+    #[case("CAFE\u{301}", "café")]
+    #[case("Straße", "straße")]
+    #[case("\u{3000}猫\u{3000}", "猫")]
+    fn normalises(#[case] text: &str, #[case] label: &str) {
+        assert_eq!(Label::parse(text).unwrap().as_str(), label);
+    }
+
+    #[test]
+    fn refuses_nothing_and_too_much() {
+        assert_eq!(Label::parse(" \n\t"), Err(LabelError::Empty));
+        assert!(Label::parse(&"ñ".repeat(255)).is_ok());
+        assert_eq!(Label::parse(&"ñ".repeat(256)), Err(LabelError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn a_label_is_its_own_label(text in "\\PC{0,300}") {
+            if let Ok(label) = Label::parse(&text) {
+                let again = Label::parse(label.as_str());
+                prop_assert_eq!(again.as_ref(), Ok(&label));
+                prop_assert_eq!(label.as_str().trim(), label.as_str());
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Where images, their tags and the providers' answers are recorded.
+
+use std::num::NonZeroU32;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use super::Cause;
+use crate::{
+    ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
+    TaggingKey, TimeWindow,
+};
+
+/// Records images with their tags, and answers questions about them.
+///
+/// It also keeps, for each original, the *claims* that hold uploads and upkeep apart: bytes are put
+/// only under an upload claim, and removed only under a removal claim; a removal claim is granted
+/// only for an original that no image refers to and whose upload claims have all run out. Several
+/// uploads of the same bytes may hold a claim at once.
+///
+/// Times are whole microseconds. Every method is one transaction: it happens wholly or not at all,
+/// and once it returned `Ok` it survives a crash.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait ImageStore: Send + Sync {
+    /// What is known of these bytes: facts from an earlier upload, and the answer to this key.
+    async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError>;
+
+    /// Claims the original for an upload until that time, and notes its facts.
+    ///
+    /// # Errors
+    /// [`ImageStoreError::Contended`] while a removal holds the original at time `now`.
+    async fn claim(
+        &self,
+        digest: &ContentDigest,
+        facts: &ImageFacts,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError>;
+
+    /// Records an image with its tags and, if given, the provider's answer.
+    ///
+    /// Ends the upload claim: from here on the image itself protects the original. An answer that
+    /// is known already is left as it is.
+    ///
+    /// # Errors
+    /// [`ImageStoreError::ClaimLost`] if the original is not claimed any more: a removal came in
+    /// between, and the bytes must be claimed and put again.
+    async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError>;
+
+    /// Keeps a provider's answer without an image. One that is known already is left as it is.
+    async fn keep_tagging(
+        &self,
+        key: &TaggingKey,
+        tagging: &Tagging,
+    ) -> Result<(), ImageStoreError>;
+
+    /// The image with that id.
+    async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError>;
+
+    /// The images that match the query, newest first (ties: greatest id first), starting after a
+    /// place in that order, at most `limit`. Fewer than `limit` means that there are no more.
+    async fn page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<Image>, ImageStoreError>;
+
+    /// How each label is used by the images of a window: most used first, ties by label.
+    async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError>;
+
+    /// Originals that no image refers to and whose upload claims ran out before that time, oldest
+    /// first, at most `limit`.
+    async fn abandoned(
+        &self,
+        before: DateTime<Utc>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ContentDigest>, ImageStoreError>;
+
+    /// Claims an original for removal until that time. `false` if an image refers to it, an upload
+    /// claim has not run out at `now`, another removal holds it, or it is not known.
+    async fn claim_for_removal(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError>;
+
+    /// Ends a removal claim after the bytes are gone: the original is not known any more. Does
+    /// nothing to an original that is not claimed for removal.
+    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError>;
+
+    /// Whether the store can be reached and has the schema it needs.
+    async fn ready(&self) -> Result<(), ImageStoreError>;
+}
+
+/// What a store knows of some bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// The facts, if the original was claimed or recorded before and not removed since.
+    pub facts: Option<ImageFacts>,
+    /// The answer to the key.
+    pub tagging: Option<Tagging>,
+}
+
+/// Why the image store did not do its work.
+#[derive(Debug, Clone, Error)]
+pub enum ImageStoreError {
+    /// Somebody else holds what was asked for: a removal claim, a lock, a deadlock's other side.
+    #[error("another transaction is in the way")]
+    Contended(#[source] Cause),
+    /// The upload claim does not stand any more.
+    #[error("the claim on the original was lost")]
+    ClaimLost,
+    /// The database cannot be reached, has no room, or gives no connection in time.
+    #[error("the database is not available")]
+    Unavailable(#[source] Cause),
+    /// The database holds something that cannot be read.
+    #[error("the database holds something unreadable")]
+    Corrupt(#[source] Cause),
+    /// Anything else: a fault of the program.
+    #[error("the database refused a statement")]
+    Failed(#[source] Cause),
+}
+
+impl ImageStoreError {
+    /// Whether the same call may succeed if it is repeated at once.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Contended(_))
+    }
+}

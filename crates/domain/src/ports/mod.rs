@@ -1,0 +1,41 @@
+//! What the domain asks of the world outside.
+//!
+//! The documentation of each trait is its contract; `testing::contract` has a suite for each, which
+//! every adapter passes, the in-memory fakes included. "Not found" is never an error.
+
+mod blob_host;
+mod clock;
+mod image_codec;
+mod image_store;
+mod original_store;
+mod tag_provider;
+mod upstream;
+
+use std::{error::Error, sync::Arc};
+
+pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
+pub use clock::Clock;
+pub use image_codec::{CodecError, ImageCodec};
+pub use image_store::{ImageStore, ImageStoreError, Known};
+pub use original_store::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal};
+pub use tag_provider::{ImageAccess, Quota, TagProvider, TagSource};
+pub use upstream::UpstreamError;
+
+#[cfg(any(test, feature = "testing"))]
+pub use self::{
+    blob_host::{MockBlobHost, MockReleaseQueue},
+    clock::MockClock,
+    image_codec::MockImageCodec,
+    image_store::MockImageStore,
+    original_store::MockOriginalStore,
+    tag_provider::MockTagProvider,
+};
+
+/// What went wrong underneath: for the log, never for a client. Shared, because uploads of the same
+/// bytes share their outcome.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// Makes a [`Cause`] of an error or of a text.
+pub fn cause(error: impl Into<Box<dyn Error + Send + Sync>>) -> Cause {
+    Arc::from(error.into())
+}

@@ -1,0 +1,139 @@
+//! Reading what was registered.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use thiserror::Error;
+
+use crate::{
+    Image, ImageId, ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow,
+    ports::{
+        ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError, cause,
+    },
+};
+
+/// How many images are read from the store at a time: few enough to be held in memory for every
+/// reader, enough to make the round trips cheap.
+const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
+
+/// Why the catalog has no answer.
+#[derive(Debug, Clone, Error)]
+pub enum CatalogError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] ImageStoreError),
+    /// The bytes cannot be read.
+    #[error(transparent)]
+    Originals(#[from] OriginalStoreError),
+}
+
+/// A list of images, newest first, in pages. Read as it is walked: its size does not matter.
+pub type ImagePages = BoxStream<'static, Result<Vec<Image>, CatalogError>>;
+
+/// An image with its bytes.
+pub struct Found {
+    /// The image.
+    pub image: Image,
+    /// Its original.
+    pub content: OriginalContent,
+}
+
+/// Answers questions about registered images.
+#[derive(Clone)]
+pub struct Catalog {
+    store: Arc<dyn ImageStore>,
+    originals: Arc<dyn OriginalStore>,
+}
+
+impl Catalog {
+    /// Puts the service together.
+    pub fn new(store: Arc<dyn ImageStore>, originals: Arc<dyn OriginalStore>) -> Self {
+        Self { store, originals }
+    }
+
+    /// The image with that id, and its bytes.
+    ///
+    /// # Errors
+    /// [`OriginalStoreError::Altered`] if the bytes are missing or of another length than recorded.
+    pub async fn find(&self, id: &ImageId) -> Result<Option<Found>, CatalogError> {
+        let Some(image) = self.store.find(id).await? else {
+            return Ok(None);
+        };
+        let Some(content) = self.originals.get(&image.digest).await? else {
+            return Err(altered(&image, "is missing"));
+        };
+        if content.len != image.facts.byte_size {
+            return Err(altered(&image, &format!("has {} bytes", content.len)));
+        }
+        Ok(Some(Found { image, content }))
+    }
+
+    /// The images of a window that pass the filter. The first page is read before this returns.
+    pub async fn list(
+        &self,
+        window: TimeWindow,
+        filter: LabelFilter,
+    ) -> Result<ImagePages, CatalogError> {
+        let labels = match filter {
+            LabelFilter::Nothing => return Ok(stream::empty().boxed()),
+            LabelFilter::Any => Vec::new(),
+            LabelFilter::AllOf(labels) => labels,
+        };
+        if window.is_empty() {
+            return Ok(stream::empty().boxed());
+        }
+        let query = ImageQuery { window, labels };
+        let first = self.store.page(&query, None, PAGE).await?;
+        let rest = following(Arc::clone(&self.store), query, next_key(&first));
+        Ok(stream::once(async { Ok(first) })
+            .chain(rest.map_err(Into::into))
+            .boxed())
+    }
+
+    /// How the labels are used by the images of a window: most used first, then by label.
+    pub async fn tags(&self, window: TimeWindow) -> Result<Vec<TagSummary>, CatalogError> {
+        if window.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.store.tag_summaries(&window).await?)
+    }
+}
+
+/// The pages after a place in a list.
+fn following(
+    store: Arc<dyn ImageStore>,
+    query: ImageQuery,
+    after: Option<PageKey>,
+) -> impl stream::Stream<Item = Result<Vec<Image>, ImageStoreError>> + Send {
+    stream::try_unfold(after, move |after| {
+        let (store, query) = (Arc::clone(&store), query.clone());
+        async move {
+            let Some(after) = after else { return Ok(None) };
+            let page = store.page(&query, Some(after), PAGE).await?;
+            let next = next_key(&page);
+            Ok(Some((page, next)))
+        }
+    })
+}
+
+/// Where the page after this one begins; none if this one is the last.
+fn next_key(page: &[Image]) -> Option<PageKey> {
+    let is_full = page.len() >= PAGE.get() as usize;
+    let last = page.last().filter(|_| is_full)?;
+    Some(PageKey {
+        registered_at: last.registered_at,
+        id: last.id,
+    })
+}
+
+fn altered(image: &Image, how: &str) -> CatalogError {
+    let expected = image.facts.byte_size;
+    OriginalStoreError::Altered(cause(format!(
+        "the original {} of image {} {how}; {expected} bytes were recorded",
+        image.digest, image.id
+    )))
+    .into()
+}
+
+#[cfg(test)]
+mod tests;

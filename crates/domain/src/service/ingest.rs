@@ -1,0 +1,320 @@
+//! Registering an image: look at the bytes, tag them, keep them, record them, in this order.
+//!
+//! The order is what makes it safe to be killed anywhere: a row is recorded only when its bytes are
+//! durable, and the answer is given only when the row is. What an ingest that was cut off leaves
+//! behind (a hosted blob, bytes without a row) is harmless and found by [`Upkeep`](super::Upkeep).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+use futures_util::FutureExt;
+use thiserror::Error;
+
+use super::flights::{Flight, Flights};
+use crate::{
+    ContentDigest, EncodedPicture, Image, ImageFacts, ImageId, NewImage, Picture, Tagging,
+    TaggingKey, Tags, Threshold,
+    ports::{
+        BlobHost, Clock, CodecError, HostedBlob, ImageAccess, ImageCodec, ImageStore,
+        ImageStoreError, Known, OriginalStore, OriginalStoreError, ReleaseQueue, TagProvider,
+        TagSource, UpstreamError, cause,
+    },
+};
+
+/// How often an upload is claimed and put anew when upkeep removed the same bytes in between.
+const CLAIM_ATTEMPTS: usize = 3;
+
+/// What ingest works with.
+#[derive(Clone)]
+pub struct IngestPorts {
+    /// Where images are recorded.
+    pub store: Arc<dyn ImageStore>,
+    /// Where the bytes are kept.
+    pub originals: Arc<dyn OriginalStore>,
+    /// Decodes uploads.
+    pub codec: Arc<dyn ImageCodec>,
+    /// Tags them.
+    pub provider: Arc<dyn TagProvider>,
+    /// Gives them a public URL; needed only by a provider that wants one.
+    pub host: Option<Arc<dyn BlobHost>>,
+    /// Takes hosted blobs back.
+    pub releases: Arc<dyn ReleaseQueue>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How ingest works.
+#[derive(Debug, Clone, Copy)]
+pub struct IngestSettings {
+    /// Longest side in pixels of the copy that a cloud provider is sent; must be the codec's own
+    /// setting. 0 sends the original.
+    pub max_side: u32,
+    /// For how long an upload protects bytes that no image refers to yet.
+    pub claim: TimeDelta,
+}
+
+/// Bytes to register.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Their digest.
+    pub digest: ContentDigest,
+    /// The lowest confidence of the tags to record.
+    pub threshold: Threshold,
+}
+
+/// Why an image was not registered. Nothing of it is left that upkeep does not remove.
+#[derive(Debug, Clone, Error)]
+pub enum IngestError {
+    /// The bytes are no picture that can be taken.
+    #[error(transparent)]
+    Picture(#[from] CodecError),
+    /// The picture could not be tagged.
+    #[error("tagging failed: {0}")]
+    Tagging(#[from] UpstreamError),
+    /// The image could not be recorded.
+    #[error(transparent)]
+    Store(#[from] ImageStoreError),
+    /// The bytes could not be kept.
+    #[error(transparent)]
+    Originals(#[from] OriginalStoreError),
+}
+
+/// Registers images.
+pub struct Ingest {
+    work: Worker,
+    flights: Flights<TaggingKey, Seen>,
+}
+
+/// What was found out about some bytes.
+type Seen = Result<Arc<Sight>, IngestError>;
+
+struct Sight {
+    facts: ImageFacts,
+    tagging: Tagging,
+    /// Whether the store does not have the tagging yet.
+    is_new: bool,
+}
+
+#[derive(Clone)]
+struct Worker {
+    ports: IngestPorts,
+    settings: IngestSettings,
+}
+
+impl Ingest {
+    /// Puts the service together.
+    pub fn new(ports: IngestPorts, settings: IngestSettings) -> Self {
+        Self {
+            work: Worker { ports, settings },
+            flights: Flights::default(),
+        }
+    }
+
+    /// Registers an image under a new id.
+    ///
+    /// The future should be driven to its end also when nobody waits for the image any more: other
+    /// uploads of the same bytes may share its work.
+    pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
+        let key = self.work.key(upload.digest);
+        // The place is held until the image is recorded: from then on the store knows the tagging.
+        let flight = self.look(&key, &upload.bytes);
+        let sight = flight.outcome().await?;
+        self.work.keep(&upload, key, &sight).await
+    }
+
+    fn look(&self, key: &TaggingKey, bytes: &Bytes) -> Arc<Flight<TaggingKey, Seen>> {
+        self.flights.join(key, || {
+            let (work, key, bytes) = (self.work.clone(), key.clone(), bytes.clone());
+            async move { work.look(&key, bytes).await.map(Arc::new) }.boxed()
+        })
+    }
+}
+
+impl Worker {
+    fn key(&self, digest: ContentDigest) -> TaggingKey {
+        let provider = &self.ports.provider;
+        let max_side = match provider.wants() {
+            ImageAccess::Pixels => 0,
+            ImageAccess::Bytes | ImageAccess::PublicUrl => self.settings.max_side,
+        };
+        TaggingKey {
+            digest,
+            provider: provider.identity().clone(),
+            max_side,
+        }
+    }
+
+    /// Finds facts and tags: those that are known, or else by decoding and tagging.
+    async fn look(&self, key: &TaggingKey, bytes: Bytes) -> Result<Sight, IngestError> {
+        let tagging = match self.ports.store.known(key).await? {
+            Known {
+                facts: Some(facts),
+                tagging: Some(tagging),
+            } => {
+                return Ok(Sight {
+                    facts,
+                    tagging,
+                    is_new: false,
+                });
+            }
+            Known { tagging, .. } => tagging,
+        };
+        let picture = self.ports.codec.decode(bytes.clone()).await?;
+        let facts = ImageFacts {
+            media_type: picture.media_type,
+            width: picture.width,
+            height: picture.height,
+            byte_size: bytes.len() as u64,
+        };
+        if let Some(tagging) = tagging {
+            return Ok(Sight {
+                facts,
+                tagging,
+                is_new: false,
+            });
+        }
+        let tags = self.tag(&key.digest, picture, bytes).await?;
+        let tagging = Tagging {
+            tags,
+            tagged_at: self.ports.clock.now(),
+        };
+        Ok(Sight {
+            facts,
+            tagging,
+            is_new: true,
+        })
+    }
+
+    async fn tag(
+        &self,
+        digest: &ContentDigest,
+        picture: Picture,
+        original: Bytes,
+    ) -> Result<Tags, IngestError> {
+        let provider = &self.ports.provider;
+        let tags = match provider.wants() {
+            ImageAccess::Pixels => provider.tag(&TagSource::Pixels(Arc::new(picture))).await?,
+            ImageAccess::Bytes => {
+                let copy = self.copy(picture, original).await?;
+                provider.tag(&TagSource::Bytes(copy)).await?
+            }
+            ImageAccess::PublicUrl => {
+                let copy = self.copy(picture, original).await?;
+                self.tag_by_url(digest, copy).await?
+            }
+        };
+        Ok(tags)
+    }
+
+    /// What leaves the house: the downscaled copy, or the original where that is wanted.
+    async fn copy(&self, picture: Picture, original: Bytes) -> Result<EncodedPicture, CodecError> {
+        if self.settings.max_side == 0 {
+            return Ok(EncodedPicture {
+                media_type: picture.media_type,
+                bytes: original,
+            });
+        }
+        self.ports.codec.encode(Arc::new(picture)).await
+    }
+
+    async fn tag_by_url(
+        &self,
+        digest: &ContentDigest,
+        copy: EncodedPicture,
+    ) -> Result<Tags, UpstreamError> {
+        let Some(host) = &self.ports.host else {
+            return Err(UpstreamError::Refused(cause(
+                "the provider wants a URL, and no blob host is set",
+            )));
+        };
+        let blob = host.host(&copy, &digest.to_string()).await?;
+        drop(copy);
+        let hosted = Hosted {
+            blob,
+            releases: &*self.ports.releases,
+        };
+        self.ports
+            .provider
+            .tag(&TagSource::PublicUrl(hosted.blob.url.clone()))
+            .await
+    }
+
+    /// Keeps the bytes, then records the image.
+    async fn keep(
+        &self,
+        upload: &Upload,
+        key: TaggingKey,
+        sight: &Sight,
+    ) -> Result<Image, IngestError> {
+        let tagging = sight.is_new.then(|| (key, sight.tagging.clone()));
+        let mut attempt = 1;
+        loop {
+            if let Err(error) = self.put(upload, sight).await {
+                self.rescue(tagging.as_ref()).await;
+                return Err(error);
+            }
+            let image = self.image(upload, sight);
+            let new = NewImage {
+                image,
+                tagging: tagging.clone(),
+            };
+            match self.ports.store.record(&new).await {
+                Ok(()) => return Ok(new.image),
+                Err(ImageStoreError::ClaimLost) if attempt < CLAIM_ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn put(&self, upload: &Upload, sight: &Sight) -> Result<(), IngestError> {
+        let now = self.ports.clock.now();
+        let until = now + self.settings.claim;
+        self.ports
+            .store
+            .claim(&upload.digest, &sight.facts, now, until)
+            .await?;
+        self.ports
+            .originals
+            .put(&upload.digest, upload.bytes.clone())
+            .await?;
+        Ok(())
+    }
+
+    fn image(&self, upload: &Upload, sight: &Sight) -> Image {
+        let registered_at = self.ports.clock.now();
+        Image {
+            id: ImageId::new(registered_at),
+            digest: upload.digest,
+            facts: sight.facts,
+            registered_at,
+            tags: sight.tagging.tags.at_least(upload.threshold),
+        }
+    }
+
+    /// An answer that was paid for is not thrown away because the disk is full.
+    async fn rescue(&self, tagging: Option<&(TaggingKey, Tagging)>) {
+        if let Some((key, tagging)) = tagging
+            && let Err(error) = self.ports.store.keep_tagging(key, tagging).await
+        {
+            tracing::warn!(digest = %key.digest, %error, "a provider's answer was lost");
+        }
+    }
+}
+
+/// A hosted blob that is handed to the release queue whatever happens.
+struct Hosted<'a> {
+    blob: HostedBlob,
+    releases: &'a dyn ReleaseQueue,
+}
+
+impl Drop for Hosted<'_> {
+    fn drop(&mut self) {
+        self.releases.release_later(self.blob.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests;

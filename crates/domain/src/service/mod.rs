@@ -1,0 +1,10 @@
+//! What happens, and in which order.
+
+mod catalog;
+mod flights;
+mod ingest;
+mod upkeep;
+
+pub use catalog::{Catalog, CatalogError, Found, ImagePages};
+pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
+pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

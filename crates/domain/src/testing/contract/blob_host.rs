@@ -1,0 +1,1 @@
+//! The contract of [`BlobHost`](crate::ports::BlobHost).

@@ -1,0 +1,1 @@
+//! The contract of [`ImageCodec`](crate::ports::ImageCodec).

@@ -1,0 +1,8 @@
+//! One suite for each port. Each function takes an empty adapter and panics where it breaks the
+//! contract that the port's documentation states.
+
+pub mod blob_host;
+pub mod image_codec;
+pub mod image_store;
+pub mod original_store;
+pub mod tag_provider;

@@ -1,0 +1,1 @@
+//! The contract of [`OriginalStore`](crate::ports::OriginalStore).

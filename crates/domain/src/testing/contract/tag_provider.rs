@@ -1,0 +1,1 @@
+//! The contract of [`TagProvider`](crate::ports::TagProvider).

@@ -1,0 +1,1 @@
+//! The in-memory [`ImageStore`](crate::ports::ImageStore).

@@ -1,0 +1,22 @@
+//! For tests: in-memory fakes that work, and one contract suite for every port.
+//!
+//! A fake keeps state and obeys the port's whole contract; mocks (`ports::Mock…`) check calls and
+//! return what they are told. The suites in [`contract`] are run by every adapter and by the fakes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+mod blob_host;
+pub mod contract;
+mod image_codec;
+mod image_store;
+mod original_store;
+mod samples;
+mod tag_provider;
+
+pub use samples::{TestClock, at, image, label, tag, tags};

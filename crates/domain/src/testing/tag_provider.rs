@@ -1,0 +1,1 @@
+//! The in-memory [`TagProvider`](crate::ports::TagProvider).
