@@ -19,4 +19,6 @@ mod original_store;
 mod samples;
 mod tag_provider;
 
+pub use blob_host::{FakeBlobHost, FakeReleaseQueue};
 pub use samples::{TestClock, at, image, label, tag, tags};
+pub use tag_provider::FakeTagProvider;
