@@ -20,5 +20,7 @@ mod samples;
 mod tag_provider;
 
 pub use blob_host::{FakeBlobHost, FakeReleaseQueue};
+pub use image_codec::FakeImageCodec;
+pub use original_store::FakeOriginalStore;
 pub use samples::{TestClock, at, image, label, tag, tags};
 pub use tag_provider::FakeTagProvider;

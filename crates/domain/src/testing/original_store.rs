@@ -1,1 +1,195 @@
-//! The in-memory [`OriginalStore`](crate::ports::OriginalStore).
+//! The in-memory [`OriginalStore`].
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+
+use super::TestClock;
+use crate::{
+    ContentDigest,
+    ports::{Clock, OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal, cause},
+};
+
+/// Length of the pieces in which an original is read: short, so that there are several.
+const PIECE: usize = 1000;
+
+/// Keeps originals in memory. It can be made to fail, and to have been tampered with.
+pub struct FakeOriginalStore {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    originals: BTreeMap<ContentDigest, (Bytes, DateTime<Utc>)>,
+    remains: Vec<DateTime<Utc>>,
+    puts: usize,
+    is_down: bool,
+}
+
+impl Default for FakeOriginalStore {
+    /// An empty store by a clock that stands still.
+    fn default() -> Self {
+        Self::new(Arc::new(TestClock::default()))
+    }
+}
+
+impl FakeOriginalStore {
+    /// An empty store by that clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The digests of the originals kept, in their order.
+    pub fn digests(&self) -> Vec<ContentDigest> {
+        self.lock().originals.keys().copied().collect()
+    }
+
+    /// How many puts succeeded.
+    pub fn puts(&self) -> usize {
+        self.lock().puts
+    }
+
+    /// Lets every call fail as unavailable, or ends that.
+    pub fn set_down(&self, is_down: bool) {
+        self.lock().is_down = is_down;
+    }
+
+    /// Puts other bytes in an original's place, as a damaged disk would.
+    pub fn tamper(&self, digest: &ContentDigest, bytes: impl Into<Bytes>) {
+        let modified = self.clock.now();
+        let mut state = self.lock();
+        state.originals.insert(*digest, (bytes.into(), modified));
+    }
+
+    /// Leaves behind what a put that was cut off now would.
+    pub fn cut_off_a_put(&self) {
+        let now = self.clock.now();
+        self.lock().remains.push(now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panicked holding it")
+    }
+
+    fn available(&self) -> Result<MutexGuard<'_, State>, OriginalStoreError> {
+        let state = self.lock();
+        if state.is_down {
+            return Err(OriginalStoreError::Unavailable(cause(
+                "it was told to fail",
+            )));
+        }
+        Ok(state)
+    }
+}
+
+#[async_trait]
+impl OriginalStore for FakeOriginalStore {
+    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError> {
+        let now = self.clock.now();
+        let mut state = self.available()?;
+        state.puts += 1;
+        let kept = state.originals.get(digest);
+        if kept.is_none_or(|(kept, _)| kept.len() != bytes.len()) {
+            state.originals.insert(*digest, (bytes, now));
+        }
+        Ok(())
+    }
+
+    async fn get(
+        &self,
+        digest: &ContentDigest,
+    ) -> Result<Option<OriginalContent>, OriginalStoreError> {
+        let bytes = match self.available()?.originals.get(digest) {
+            Some((bytes, _)) => bytes.clone(),
+            None => return Ok(None),
+        };
+        let starts = (0..bytes.len()).step_by(PIECE);
+        let len = bytes.len();
+        let piece = move |start: usize| Ok(bytes.slice(start..len.min(start + PIECE)));
+        Ok(Some(OriginalContent {
+            len: len as u64,
+            stream: stream::iter(starts.map(piece)).boxed(),
+        }))
+    }
+
+    async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError> {
+        self.available()?.originals.remove(digest);
+        Ok(())
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<StoredOriginal, OriginalStoreError>> {
+        let state = match self.available() {
+            Ok(state) => state,
+            Err(error) => return stream::iter([Err(error)]).boxed(),
+        };
+        let stored = |(digest, (bytes, modified)): (&ContentDigest, &(Bytes, DateTime<Utc>))| {
+            Ok(StoredOriginal {
+                digest: *digest,
+                len: bytes.len() as u64,
+                modified: *modified,
+            })
+        };
+        let all: Vec<_> = state.originals.iter().map(stored).collect();
+        stream::iter(all).boxed()
+    }
+
+    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError> {
+        let mut state = self.available()?;
+        let found = state.remains.len();
+        state.remains.retain(|&left| left >= before);
+        Ok((found - state.remains.len()) as u64)
+    }
+
+    async fn ready(&self) -> Result<(), OriginalStoreError> {
+        self.available().map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::testing::contract::original_store::suite;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        suite(async || Arc::new(FakeOriginalStore::default()) as Arc<dyn OriginalStore>).await;
+    }
+
+    #[tokio::test]
+    async fn sweeps_what_is_old_enough() {
+        let clock = Arc::new(TestClock::default());
+        let store = FakeOriginalStore::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        store.cut_off_a_put();
+        let begun = clock.now();
+        assert_eq!(store.sweep(begun).await.unwrap(), 0);
+        assert_eq!(store.sweep(begun + TimeDelta::seconds(1)).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn fails_while_it_is_told_to() {
+        let store = FakeOriginalStore::default();
+        store.set_down(true);
+        let digest = ContentDigest::of(b"a");
+        assert!(store.put(&digest, "a".into()).await.is_err());
+        assert!(store.get(&digest).await.is_err());
+        assert!(store.list().next().await.unwrap().is_err());
+        assert!(store.ready().await.is_err());
+        store.set_down(false);
+        assert!(store.get(&digest).await.unwrap().is_none());
+    }
+}
