@@ -1,1 +1,6 @@
-//! The image-tagging server: settings, wiring, HTTP and the command line
+//! Etiqueta, a self-hosted image-tagging server: everything around the domain that is not an adapter.
+
+pub mod clock;
+pub mod releases;
+pub mod resilience;
+pub mod upkeep;

@@ -1,0 +1,236 @@
+//! A circuit breaker: an upstream that fails is left in peace for a while.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use domain::ports::UpstreamError;
+use tokio::time::Instant;
+
+/// How many failures in a row open the breaker.
+const FAILURES: u32 = 10;
+/// For how long failures open it.
+const OPEN: Duration = Duration::from_secs(10);
+/// For how long an exhausted quota opens it when the upstream does not say.
+const QUOTA_OPEN: Duration = Duration::from_secs(60);
+
+/// Counts failures, and refuses calls while it is open.
+///
+/// Ten failures in a row (5xx, time-outs, resets) open it for ten seconds, an exhausted quota until
+/// the quota is renewed. Then one call tries; the others are refused until it has an outcome.
+#[derive(Debug, Default)]
+pub struct Breaker(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    failures: u32,
+    open: Option<Open>,
+    is_trying: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    until: Instant,
+    for_quota: bool,
+}
+
+impl Breaker {
+    /// Admits a call, or refuses it as the upstream would. Its outcome must be told to the pass.
+    pub fn admit(&self) -> Result<Pass<'_>, UpstreamError> {
+        let mut state = self.state();
+        let Some(open) = state.open else {
+            return Ok(Pass {
+                breaker: self,
+                is_trial: false,
+            });
+        };
+        let now = Instant::now();
+        if now < open.until || state.is_trying {
+            return Err(open.refusal(now));
+        }
+        state.is_trying = true;
+        Ok(Pass {
+            breaker: self,
+            is_trial: true,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn refusal(self, now: Instant) -> UpstreamError {
+        let left = self
+            .until
+            .saturating_duration_since(now)
+            .max(Duration::from_secs(1));
+        let retry_after = Some(left);
+        if self.for_quota {
+            UpstreamError::QuotaExhausted { retry_after }
+        } else {
+            UpstreamError::Busy { retry_after }
+        }
+    }
+}
+
+/// Leave to make one call.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    breaker: &'a Breaker,
+    is_trial: bool,
+}
+
+impl Pass<'_> {
+    /// Tells the breaker how the call went.
+    pub fn note(self, failure: Option<&UpstreamError>) {
+        let mut state = self.breaker.state();
+        match failure {
+            Some(UpstreamError::TimedOut | UpstreamError::Unavailable { .. }) => {
+                state.failures = state.failures.saturating_add(1);
+                if self.is_trial || state.failures >= FAILURES {
+                    state.open(OPEN, false);
+                }
+            }
+            Some(UpstreamError::QuotaExhausted { retry_after }) => {
+                state.open(retry_after.unwrap_or(QUOTA_OPEN), true);
+            }
+            // Any other answer, even a refusal, shows that the upstream is alive.
+            _ => {
+                state.failures = 0;
+                if self.is_trial {
+                    state.open = None;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    /// A call that was given up has no outcome: the next one may try.
+    fn drop(&mut self) {
+        if self.is_trial {
+            self.breaker.state().is_trying = false;
+        }
+    }
+}
+
+impl State {
+    fn open(&mut self, duration: Duration, for_quota: bool) {
+        self.open = Some(Open {
+            until: Instant::now() + duration,
+            for_quota,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ports::cause;
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn unavailable() -> UpstreamError {
+        UpstreamError::Unavailable {
+            retry_after: None,
+            source: cause("500"),
+        }
+    }
+
+    fn fail(breaker: &Breaker, times: u32) {
+        for _ in 0..times {
+            breaker.admit().unwrap().note(Some(&unavailable()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_failures_in_a_row_open_it_for_ten_seconds() {
+        let breaker = Breaker::default();
+        fail(&breaker, 9);
+        breaker.admit().unwrap().note(None);
+        fail(&breaker, 9);
+        breaker
+            .admit()
+            .unwrap()
+            .note(Some(&UpstreamError::TimedOut));
+        assert!(matches!(
+            breaker.admit(),
+            Err(UpstreamError::Busy {
+                retry_after: Some(_)
+            })
+        ));
+        advance(Duration::from_millis(9_999)).await;
+        assert!(breaker.admit().is_err());
+        advance(Duration::from_millis(1)).await;
+        assert!(breaker.admit().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_call_tries_and_decides() {
+        let breaker = Breaker::default();
+        fail(&breaker, 10);
+        advance(OPEN).await;
+        let trial = breaker.admit().unwrap();
+        assert!(breaker.admit().is_err(), "only one may try");
+        trial.note(Some(&unavailable()));
+        assert!(
+            breaker.admit().is_err(),
+            "one failure of the trial opens it again"
+        );
+        advance(OPEN).await;
+        drop(breaker.admit().unwrap());
+        breaker
+            .admit()
+            .expect("a trial that was given up makes room")
+            .note(None);
+        fail(&breaker, 9);
+        assert!(breaker.admit().is_ok(), "closed, and counting from nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quota_opens_it_until_it_is_renewed() {
+        let breaker = Breaker::default();
+        let exhausted = |retry_after| UpstreamError::QuotaExhausted { retry_after };
+        breaker
+            .admit()
+            .unwrap()
+            .note(Some(&exhausted(Some(Duration::from_secs(3600)))));
+        advance(Duration::from_secs(3000)).await;
+        let Err(UpstreamError::QuotaExhausted {
+            retry_after: Some(left),
+        }) = breaker.admit()
+        else {
+            panic!("the quota is still exhausted");
+        };
+        assert_eq!(left, Duration::from_secs(600));
+        advance(left).await;
+        breaker.admit().unwrap().note(Some(&exhausted(None)));
+        advance(Duration::from_secs(59)).await;
+        assert!(breaker.admit().is_err());
+        advance(Duration::from_secs(1)).await;
+        assert!(breaker.admit().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_and_nonsense_never_open_it() {
+        let breaker = Breaker::default();
+        for _ in 0..50 {
+            breaker
+                .admit()
+                .unwrap()
+                .note(Some(&UpstreamError::Refused(cause("401"))));
+            breaker
+                .admit()
+                .unwrap()
+                .note(Some(&UpstreamError::Malformed(cause("?"))));
+            breaker
+                .admit()
+                .unwrap()
+                .note(Some(&UpstreamError::Busy { retry_after: None }));
+        }
+        assert!(breaker.admit().is_ok());
+    }
+}

@@ -1,0 +1,266 @@
+//! One upstream call with everything around it.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use domain::ports::UpstreamError;
+use tokio::time::timeout;
+
+use super::{Breaker, Limiter};
+
+/// When and how often a call is repeated.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryPolicy {
+    /// Calls in all; 1 repeats nothing.
+    pub attempts: usize,
+    /// The wait before the second call; doubled each time, with jitter.
+    pub first_wait: Duration,
+    /// The longest wait. An upstream that asks for more is not waited for.
+    pub longest_wait: Duration,
+}
+
+impl RetryPolicy {
+    /// For calls that a client waits for.
+    pub const PROMPT: Self = Self {
+        attempts: 4,
+        first_wait: Duration::from_millis(250),
+        longest_wait: Duration::from_secs(5),
+    };
+
+    /// Leaves repeating to the caller.
+    pub const NEVER: Self = Self {
+        attempts: 1,
+        first_wait: Duration::ZERO,
+        longest_wait: Duration::ZERO,
+    };
+
+    fn backoff(self) -> impl BackoffBuilder {
+        ExponentialBuilder::default()
+            .with_min_delay(self.first_wait)
+            .with_max_delay(self.longest_wait)
+            .with_max_times(self.attempts.saturating_sub(1))
+            .with_jitter()
+    }
+
+    /// The wait before the next call: as the upstream asked, if it asked; none gives up.
+    fn wait(self, error: &UpstreamError, planned: Option<Duration>) -> Option<Duration> {
+        let wait = planned?.max(error.retry_after().unwrap_or_default());
+        // The jitter may add to the longest wait of our own, so it is the asked one that counts.
+        (error.retry_after().unwrap_or_default() <= self.longest_wait).then_some(wait)
+    }
+}
+
+/// How an upstream is treated.
+#[derive(Debug, Clone, Copy)]
+pub struct GuardSettings {
+    /// Most calls at a time.
+    pub concurrency: u32,
+    /// The longest wait for a place.
+    pub queue_wait: Duration,
+    /// How long one attempt may take.
+    pub attempt_timeout: Duration,
+    /// Repeating.
+    pub retry: RetryPolicy,
+}
+
+/// Makes calls to one upstream.
+#[derive(Debug)]
+pub struct Guard {
+    breaker: Arc<Breaker>,
+    limiter: Limiter,
+    attempt_timeout: Duration,
+    retry: RetryPolicy,
+}
+
+impl Guard {
+    /// Guards calls to an upstream. Guards of the same upstream share its breaker.
+    pub fn new(breaker: Arc<Breaker>, settings: &GuardSettings) -> Self {
+        Self {
+            breaker,
+            limiter: Limiter::new(settings.concurrency, settings.queue_wait),
+            attempt_timeout: settings.attempt_timeout,
+            retry: settings.retry,
+        }
+    }
+
+    /// Calls, and repeats the call where that is safe and useful: after 429, 5xx and lost
+    /// connections, never after a time-out (the client has waited long enough) or a refusal.
+    pub async fn call<T, F>(&self, operation: impl Fn() -> F) -> Result<T, UpstreamError>
+    where
+        F: Future<Output = Result<T, UpstreamError>>,
+    {
+        (|| self.attempt(&operation))
+            .retry(self.retry.backoff())
+            .when(|failure: &Failure| failure.is_worth_repeating())
+            .adjust(|failure, planned| self.retry.wait(&failure.error, planned))
+            .notify(|failure, wait| {
+                tracing::debug!(error = %failure.error, ?wait, "an upstream call is repeated");
+            })
+            .await
+            .map_err(|failure| failure.error)
+    }
+
+    async fn attempt<T, F>(&self, operation: &impl Fn() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, UpstreamError>>,
+    {
+        // Asked before the queue, so that nobody waits for an upstream that is known to be down,
+        // and after it, because the breaker may have opened meanwhile.
+        drop(self.breaker.admit().map_err(Failure::refused)?);
+        let place = self.limiter.place().await.map_err(Failure::refused)?;
+        let pass = self.breaker.admit().map_err(Failure::refused)?;
+        let outcome = timeout(self.attempt_timeout, operation())
+            .await
+            .unwrap_or(Err(UpstreamError::TimedOut));
+        pass.note(outcome.as_ref().err());
+        place.note(outcome.as_ref().err());
+        outcome.map_err(|error| Failure {
+            error,
+            was_called: true,
+        })
+    }
+}
+
+/// A failed attempt.
+struct Failure {
+    error: UpstreamError,
+    /// Whether the upstream itself failed; else we did not even call it.
+    was_called: bool,
+}
+
+impl Failure {
+    fn refused(error: UpstreamError) -> Self {
+        Self {
+            error,
+            was_called: false,
+        }
+    }
+
+    fn is_worth_repeating(&self) -> bool {
+        self.was_called
+            && matches!(
+                self.error,
+                UpstreamError::Busy { .. } | UpstreamError::Unavailable { .. }
+            )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use domain::ports::cause;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn guard() -> Guard {
+        let settings = GuardSettings {
+            concurrency: 4,
+            queue_wait: Duration::from_secs(1),
+            attempt_timeout: Duration::from_secs(30),
+            retry: RetryPolicy::PROMPT,
+        };
+        Guard::new(Arc::default(), &settings)
+    }
+
+    /// Fails so often with that error, then answers how often it was called.
+    async fn after_failures(
+        guard: &Guard,
+        failures: usize,
+        error: UpstreamError,
+    ) -> (usize, Result<usize, UpstreamError>) {
+        let calls = AtomicUsize::new(0);
+        let outcome = guard
+            .call(|| async {
+                let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
+                if call <= failures {
+                    Err(error.clone())
+                } else {
+                    Ok(call)
+                }
+            })
+            .await;
+        (calls.into_inner(), outcome)
+    }
+
+    fn unavailable(retry_after: Option<Duration>) -> UpstreamError {
+        UpstreamError::Unavailable {
+            retry_after,
+            source: cause("reset"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_what_may_pass() {
+        let (calls, outcome) = after_failures(&guard(), 3, unavailable(None)).await;
+        assert_eq!((calls, outcome.unwrap()), (4, 4));
+        let busy = UpstreamError::Busy { retry_after: None };
+        let (calls, outcome) = after_failures(&guard(), 9, busy).await;
+        assert_eq!(calls, 4);
+        assert!(matches!(outcome, Err(UpstreamError::Busy { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_as_long_as_the_upstream_asks_or_not_at_all() {
+        let began = Instant::now();
+        let asked = Duration::from_secs(4);
+        let (calls, outcome) = after_failures(&guard(), 1, unavailable(Some(asked))).await;
+        assert_eq!((calls, outcome.unwrap()), (2, 2));
+        assert!(began.elapsed() >= asked);
+
+        let began = Instant::now();
+        let (calls, outcome) =
+            after_failures(&guard(), 1, unavailable(Some(Duration::from_secs(6)))).await;
+        assert_eq!(calls, 1);
+        assert_eq!(
+            outcome.unwrap_err().retry_after(),
+            Some(Duration::from_secs(6))
+        );
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_nothing_else() {
+        for error in [
+            UpstreamError::TimedOut,
+            UpstreamError::Refused(cause("401")),
+            UpstreamError::Malformed(cause("?")),
+            UpstreamError::Unreadable(cause("400")),
+            UpstreamError::QuotaExhausted { retry_after: None },
+        ] {
+            assert_eq!(after_failures(&guard(), 1, error).await.0, 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hung_call_is_given_up_and_delays_nobody_else() {
+        let guard = Arc::new(guard());
+        let hung = tokio::spawn({
+            let guard = Arc::clone(&guard);
+            async move { guard.call(std::future::pending::<Result<(), _>>).await }
+        });
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        guard.call(|| async { Ok(()) }).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert!(matches!(hung.await.unwrap(), Err(UpstreamError::TimedOut)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_attempt_counts_for_the_breaker_and_an_open_one_is_not_called() {
+        let guard = guard();
+        for _ in 0..2 {
+            assert_eq!(after_failures(&guard, 9, unavailable(None)).await.0, 4);
+        }
+        assert_eq!(after_failures(&guard, 9, unavailable(None)).await.0, 2);
+        let (calls, outcome) = after_failures(&guard, 0, unavailable(None)).await;
+        assert_eq!(calls, 0);
+        assert!(matches!(
+            outcome,
+            Err(UpstreamError::Busy {
+                retry_after: Some(_)
+            })
+        ));
+    }
+}

@@ -1,0 +1,17 @@
+//! What stands between the domain and services that fail, hang or have enough of us.
+//!
+//! These are decorators over the ports, so that no adapter knows of them. An upstream call passes,
+//! from the outside in: the retries ([`RetryPolicy`]), the queue for a place ([`Limiter`]), the
+//! circuit breaker ([`Breaker`]) and the time-out of one attempt.
+
+mod breaker;
+mod guard;
+mod limiter;
+mod store;
+mod upstreams;
+
+pub use breaker::Breaker;
+pub use guard::{Guard, GuardSettings, RetryPolicy};
+pub use limiter::Limiter;
+pub use store::{Gate, GuardedStore};
+pub use upstreams::{GuardedHost, GuardedProvider};

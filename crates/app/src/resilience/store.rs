@@ -1,0 +1,212 @@
+//! The image store, guarded: closed until its schema is there, patient with rivals, never endless.
+
+use std::{
+    future::Future,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use backon::{ExponentialBuilder, Retryable};
+use chrono::{DateTime, Utc};
+use domain::{
+    ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
+    TaggingKey, TimeWindow,
+    ports::{ImageStore, ImageStoreError, Known, cause},
+};
+use tokio::time::timeout;
+
+/// Shut until the schema of the database is known to be there.
+#[derive(Debug, Clone, Default)]
+pub struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    /// Lets calls through from now on.
+    pub fn open(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn check(&self) -> Result<(), ImageStoreError> {
+        if self.0.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(ImageStoreError::Unavailable(cause(
+            "the schema of the database is not there yet",
+        )))
+    }
+}
+
+/// An image store that repeats what others were in the way of, and gives up what hangs.
+pub struct GuardedStore {
+    inner: Arc<dyn ImageStore>,
+    gate: Gate,
+    deadline: Duration,
+}
+
+impl GuardedStore {
+    /// Guards a store. No call takes much longer than the deadline.
+    pub fn new(inner: Arc<dyn ImageStore>, gate: Gate, deadline: Duration) -> Self {
+        Self {
+            inner,
+            gate,
+            deadline,
+        }
+    }
+
+    async fn call<T, F>(&self, operation: impl FnMut() -> F) -> Result<T, ImageStoreError>
+    where
+        F: Future<Output = Result<T, ImageStoreError>>,
+    {
+        self.gate.check()?;
+        let patient = operation
+            .retry(backoff())
+            .when(ImageStoreError::is_temporary);
+        timeout(self.deadline, patient).await.unwrap_or_else(|_| {
+            Err(ImageStoreError::Unavailable(cause(
+                "the database did not answer in time",
+            )))
+        })
+    }
+}
+
+/// A deadlock's other side is done within milliseconds, a removal within less than a second.
+fn backoff() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(5))
+        .with_max_delay(Duration::from_millis(500))
+        .with_max_times(10)
+        .with_jitter()
+}
+
+#[async_trait]
+impl ImageStore for GuardedStore {
+    async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
+        self.call(|| self.inner.known(key)).await
+    }
+
+    async fn claim(
+        &self,
+        digest: &ContentDigest,
+        facts: &ImageFacts,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.claim(digest, facts, now, until))
+            .await
+    }
+
+    async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.record(image)).await
+    }
+
+    async fn keep_tagging(
+        &self,
+        key: &TaggingKey,
+        tagging: &Tagging,
+    ) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.keep_tagging(key, tagging)).await
+    }
+
+    async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
+        self.call(|| self.inner.find(id)).await
+    }
+
+    async fn page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<Image>, ImageStoreError> {
+        self.call(|| self.inner.page(query, after, limit)).await
+    }
+
+    async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
+        self.call(|| self.inner.tag_summaries(window)).await
+    }
+
+    async fn abandoned(
+        &self,
+        before: DateTime<Utc>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ContentDigest>, ImageStoreError> {
+        self.call(|| self.inner.abandoned(before, limit)).await
+    }
+
+    async fn claim_for_removal(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        self.call(|| self.inner.claim_for_removal(digest, now, until))
+            .await
+    }
+
+    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.forget(digest)).await
+    }
+
+    async fn ready(&self) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.ready()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ports::MockImageStore;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    fn guarded(store: MockImageStore, is_open: bool) -> GuardedStore {
+        let gate = Gate::default();
+        if is_open {
+            gate.open();
+        }
+        GuardedStore::new(Arc::new(store), gate, DEADLINE)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_what_another_transaction_was_in_the_way_of() {
+        let mut store = MockImageStore::new();
+        store
+            .expect_ready()
+            .times(3)
+            .returning(|| Err(ImageStoreError::Contended(cause("lock"))));
+        store.expect_ready().times(1).returning(|| Ok(()));
+        guarded(store, true).ready().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_nothing_else() {
+        let mut store = MockImageStore::new();
+        store
+            .expect_ready()
+            .times(1)
+            .returning(|| Err(ImageStoreError::Unavailable(cause("gone"))));
+        assert!(guarded(store, true).ready().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_not_called_before_the_schema_is_there() {
+        let refusal = guarded(MockImageStore::new(), false)
+            .ready()
+            .await
+            .unwrap_err();
+        assert!(matches!(refusal, ImageStoreError::Unavailable(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_what_hangs() {
+        let gate = Gate::default();
+        gate.open();
+        let store = GuardedStore::new(Arc::new(MockImageStore::new()), gate, DEADLINE);
+        let hung = store.call(std::future::pending::<Result<(), _>>).await;
+        assert!(matches!(hung, Err(ImageStoreError::Unavailable(_))));
+    }
+}
