@@ -21,6 +21,7 @@ mod tag_provider;
 
 pub use blob_host::{FakeBlobHost, FakeReleaseQueue};
 pub use image_codec::FakeImageCodec;
+pub use image_store::FakeImageStore;
 pub use original_store::FakeOriginalStore;
 pub use samples::{TestClock, at, image, label, tag, tags};
 pub use tag_provider::FakeTagProvider;

@@ -1,1 +1,182 @@
-//! The contract of [`ImageStore`](crate::ports::ImageStore).
+//! The contract of [`ImageStore`].
+//!
+//! Each rule is a function of its own that takes an empty store; a chapter's `run` runs its rules,
+//! [`run`] all of them. No rule asks for a runtime: what runs at once is joined, not spawned.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    ContentDigest, Image, ImageQuery, Label, NewImage, PageKey, ProviderIdentity, Tagging,
+    TaggingKey, Tags,
+    ports::{ImageStore, ImageStoreError},
+    testing::at,
+};
+
+/// Makes the function that runs the rules of a chapter, each on a store of its own.
+///
+/// Rules are private, so that the compiler tells of one that is missing from the list.
+macro_rules! chapter {
+    ($($rule:ident),* $(,)?) => {
+        /// Runs every rule of this chapter, each on an empty store of its own, which `make` makes.
+        pub async fn run(make: &impl AsyncFn() -> std::sync::Arc<dyn crate::ports::ImageStore>) {
+            $(
+                // Shown beside a failure only.
+                println!("rule: {}", stringify!($rule));
+                $rule(&*make().await).await;
+            )*
+        }
+    };
+}
+
+pub mod claims;
+pub mod concurrency;
+pub mod images;
+pub mod labels;
+pub mod pages;
+pub mod removal;
+pub mod summaries;
+pub mod taggings;
+
+/// Runs every rule of every chapter, each on an empty store of its own, which `make` makes.
+pub async fn run(make: impl AsyncFn() -> Arc<dyn ImageStore>) {
+    claims::run(&make).await;
+    removal::run(&make).await;
+    images::run(&make).await;
+    labels::run(&make).await;
+    taggings::run(&make).await;
+    pages::run(&make).await;
+    summaries::run(&make).await;
+    concurrency::run(&make).await;
+}
+
+const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
+
+fn limit(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).unwrap()
+}
+
+fn new(image: &Image) -> NewImage {
+    NewImage {
+        image: image.clone(),
+        tagging: None,
+    }
+}
+
+/// Claims the original of an image from the image's time on, for an hour.
+async fn claim(store: &dyn ImageStore, image: &Image) {
+    let now = image.registered_at;
+    let until = now + TimeDelta::hours(1);
+    store
+        .claim(&image.digest, &image.facts, now, until)
+        .await
+        .unwrap();
+}
+
+/// Claims the original and records the image.
+async fn register(store: &dyn ImageStore, image: &Image) {
+    claim(store, image).await;
+    store.record(&new(image)).await.unwrap();
+}
+
+async fn register_all(store: &dyn ImageStore, images: &[Image]) {
+    for image in images {
+        register(store, image).await;
+    }
+}
+
+/// Claims for removal at a time, for a minute.
+async fn claim_removal(store: &dyn ImageStore, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
+    let until = now + TimeDelta::minutes(1);
+    store.claim_for_removal(digest, now, until).await.unwrap()
+}
+
+async fn abandoned(store: &dyn ImageStore, before: DateTime<Utc>) -> Vec<ContentDigest> {
+    store.abandoned(before, limit(1000)).await.unwrap()
+}
+
+/// Whether the store knows the facts of some bytes.
+async fn is_known(store: &dyn ImageStore, digest: &ContentDigest) -> bool {
+    store.known(&key(digest)).await.unwrap().facts.is_some()
+}
+
+async fn all(store: &dyn ImageStore, query: &ImageQuery) -> Vec<Image> {
+    store.page(query, None, limit(10_000)).await.unwrap()
+}
+
+/// Walks a list page by page.
+async fn walk(store: &dyn ImageStore, query: &ImageQuery, page_size: u32) -> Vec<Image> {
+    let mut walked: Vec<Image> = Vec::new();
+    loop {
+        let after = walked.last().map(page_key);
+        let page = store.page(query, after, limit(page_size)).await.unwrap();
+        let is_last = page.len() < page_size as usize;
+        assert!(page.len() <= page_size as usize, "a page is too long");
+        walked.extend(page);
+        if is_last {
+            return walked;
+        }
+    }
+}
+
+fn page_key(image: &Image) -> PageKey {
+    PageKey {
+        registered_at: image.registered_at,
+        id: image.id,
+    }
+}
+
+fn carrying(labels: &[&Label]) -> ImageQuery {
+    let mut labels: Vec<Label> = labels.iter().map(|label| (*label).clone()).collect();
+    labels.sort_unstable();
+    ImageQuery {
+        labels,
+        ..ImageQuery::default()
+    }
+}
+
+/// Sorts images as lists are sorted.
+fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
+    images.sort_unstable_by_key(|image| std::cmp::Reverse((image.registered_at, image.id)));
+    images
+}
+
+fn key(digest: &ContentDigest) -> TaggingKey {
+    TaggingKey {
+        digest: *digest,
+        provider: ProviderIdentity {
+            name: "imagga".to_owned(),
+            version: "v2".to_owned(),
+            language: "en".to_owned(),
+        },
+        max_side: 1024,
+    }
+}
+
+fn tagging(tags: Tags) -> Tagging {
+    Tagging {
+        tags,
+        tagged_at: at(5) + MICROSECOND,
+    }
+}
+
+async fn known_tagging(store: &dyn ImageStore, key: &TaggingKey) -> Option<Tagging> {
+    store.known(key).await.unwrap().tagging
+}
+
+#[track_caller]
+fn assert_claim_lost(outcome: &Result<(), ImageStoreError>) {
+    assert!(
+        matches!(outcome, Err(ImageStoreError::ClaimLost)),
+        "{outcome:?}"
+    );
+}
+
+#[track_caller]
+fn assert_contended(outcome: &Result<(), ImageStoreError>) {
+    assert!(
+        matches!(outcome, Err(ImageStoreError::Contended(_))),
+        "{outcome:?}"
+    );
+}
