@@ -1,2 +1,197 @@
-#[test]
-fn placeholder() {}
+use std::num::NonZeroU32;
+
+use futures_util::TryStreamExt;
+use mockall::predicate::{always, eq};
+
+use super::*;
+use crate::{
+    NewImage,
+    ports::{MockImageStore, MockOriginalStore},
+    testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
+};
+
+fn down() -> ImageStoreError {
+    ImageStoreError::Unavailable(cause("down"))
+}
+
+fn catalog(store: MockImageStore) -> Catalog {
+    Catalog::new(Arc::new(store), Arc::new(MockOriginalStore::new()))
+}
+
+fn full_page(newest: i64) -> Vec<Image> {
+    (0..i64::from(PAGE.get()))
+        .map(|n| image(b"x", at(newest - n), &[]))
+        .collect()
+}
+
+fn key(image: &Image) -> PageKey {
+    PageKey {
+        registered_at: image.registered_at,
+        id: image.id,
+    }
+}
+
+/// A catalog over the fakes that holds one image of these bytes.
+async fn with_one_image(bytes: &'static [u8]) -> (Catalog, Image, Arc<FakeOriginalStore>) {
+    let store = Arc::new(FakeImageStore::default());
+    let originals = Arc::new(FakeOriginalStore::new(Arc::<TestClock>::default()));
+    let image = image(bytes, at(0), &[("car", 90.0)]);
+    store
+        .claim(&image.digest, &image.facts, at(0), at(60))
+        .await
+        .unwrap();
+    originals.put(&image.digest, bytes.into()).await.unwrap();
+    store
+        .record(&NewImage {
+            image: image.clone(),
+            tagging: None,
+        })
+        .await
+        .unwrap();
+    (Catalog::new(store, originals.clone()), image, originals)
+}
+
+#[tokio::test]
+async fn finds_an_image_with_its_bytes() {
+    let (catalog, image, _) = with_one_image(b"some bytes").await;
+    let found = catalog.find(&image.id).await.unwrap().unwrap();
+    assert_eq!(found.image, image);
+    assert_eq!(found.content.len, 10);
+    let pieces: Vec<bytes::Bytes> = found.content.stream.try_collect().await.unwrap();
+    assert_eq!(pieces.concat(), b"some bytes");
+}
+
+#[tokio::test]
+async fn finds_nothing_under_an_unknown_id() {
+    let (catalog, ..) = with_one_image(b"some bytes").await;
+    assert!(catalog.find(&ImageId::new(at(1))).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn bytes_that_are_gone_or_altered_are_an_error() {
+    let (catalog, image, originals) = with_one_image(b"some bytes").await;
+    originals.tamper(&image.digest, "some");
+    let altered = catalog.find(&image.id).await.err().unwrap();
+    assert!(matches!(
+        altered,
+        CatalogError::Originals(OriginalStoreError::Altered(_))
+    ));
+    originals.remove(&image.digest).await.unwrap();
+    let gone = catalog.find(&image.id).await.err().unwrap();
+    assert!(matches!(
+        gone,
+        CatalogError::Originals(OriginalStoreError::Altered(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_list_walks_the_pages_by_their_last_image() {
+    let (first, second) = (full_page(10_000), full_page(9_000));
+    let last = vec![image(b"x", at(0), &[])];
+    let mut store = MockImageStore::new();
+    for (after, page) in [
+        (None, first.clone()),
+        (Some(key(&first[499])), second.clone()),
+        (Some(key(&second[499])), last.clone()),
+    ] {
+        store
+            .expect_page()
+            .with(always(), eq(after), eq(NonZeroU32::new(500).unwrap()))
+            .times(1)
+            .returning(move |_, _, _| Ok(page.clone()));
+    }
+    let pages = catalog(store)
+        .list(TimeWindow::default(), LabelFilter::Any)
+        .await
+        .unwrap();
+    let listed: Vec<Vec<Image>> = pages.try_collect().await.unwrap();
+    assert_eq!(listed, [first, second, last]);
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_walked_reads_one_page() {
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .times(1)
+        .returning(|_, _, _| Ok(full_page(10_000)));
+    drop(
+        catalog(store)
+            .list(TimeWindow::default(), LabelFilter::Any)
+            .await
+            .unwrap(),
+    );
+}
+
+#[tokio::test]
+async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .times(1)
+        .returning(|_, _, _| Err(down()));
+    assert!(
+        catalog(store)
+            .list(TimeWindow::default(), LabelFilter::Any)
+            .await
+            .is_err()
+    );
+
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .times(1)
+        .returning(|_, _, _| Ok(full_page(10_000)));
+    store
+        .expect_page()
+        .times(1)
+        .returning(|_, _, _| Err(down()));
+    let mut pages = catalog(store)
+        .list(TimeWindow::default(), LabelFilter::Any)
+        .await
+        .unwrap();
+    assert!(pages.next().await.unwrap().is_ok());
+    assert!(pages.next().await.unwrap().is_err());
+    assert!(pages.next().await.is_none());
+}
+
+#[tokio::test]
+async fn what_cannot_match_is_not_asked() {
+    let nothing = TimeWindow {
+        from: Some(at(1)),
+        until: Some(at(1)),
+    };
+    let silent = catalog(MockImageStore::new());
+    for (window, filter) in [
+        (nothing, LabelFilter::Any),
+        (TimeWindow::default(), LabelFilter::Nothing),
+    ] {
+        let pages = silent.list(window, filter).await.unwrap();
+        assert!(pages.try_collect::<Vec<_>>().await.unwrap().is_empty());
+    }
+    assert!(silent.tags(nothing).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn tags_are_summed_up_by_the_store() {
+    let mut store = MockImageStore::new();
+    let window = TimeWindow {
+        from: Some(at(0)),
+        until: None,
+    };
+    store
+        .expect_tag_summaries()
+        .with(eq(window))
+        .times(1)
+        .returning(|_| Ok(Vec::new()));
+    store
+        .expect_tag_summaries()
+        .times(1)
+        .returning(|_| Err(down()));
+    let catalog = catalog(store);
+    assert!(catalog.tags(window).await.unwrap().is_empty());
+    assert!(matches!(
+        catalog.tags(window).await,
+        Err(CatalogError::Store(_))
+    ));
+}

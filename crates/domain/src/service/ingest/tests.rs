@@ -1,2 +1,604 @@
-#[test]
-fn placeholder() {}
+use chrono::{DateTime, Utc};
+use mockall::Sequence;
+
+use super::*;
+use crate::{
+    Confidence,
+    ports::{
+        MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore, MockReleaseQueue,
+        MockTagProvider, Quota,
+    },
+    testing::{
+        FakeBlobHost, FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue,
+        FakeTagProvider, TestClock, at, tags,
+    },
+};
+
+const CLAIM: TimeDelta = TimeDelta::hours(1);
+
+/// Everything in memory, behind the real service.
+struct World {
+    store: Arc<FakeImageStore>,
+    originals: Arc<FakeOriginalStore>,
+    codec: Arc<FakeImageCodec>,
+    provider: Arc<FakeTagProvider>,
+    host: Arc<FakeBlobHost>,
+    releases: Arc<FakeReleaseQueue>,
+    clock: Arc<TestClock>,
+}
+
+impl World {
+    fn new(access: ImageAccess) -> Self {
+        let clock = Arc::<TestClock>::default();
+        let host = Arc::new(FakeBlobHost::new(clock.clone()));
+        let provider = FakeTagProvider::new(access)
+            .with_tags(tags(&[("car", 91.5), ("cab", 80.0), ("road", 79.9)]))
+            .fetching_from(Arc::clone(&host));
+        Self {
+            store: Arc::default(),
+            originals: Arc::new(FakeOriginalStore::new(clock.clone())),
+            codec: Arc::default(),
+            provider: Arc::new(provider),
+            host,
+            releases: Arc::default(),
+            clock,
+        }
+    }
+
+    fn ports(&self) -> IngestPorts {
+        IngestPorts {
+            store: self.store.clone(),
+            originals: self.originals.clone(),
+            codec: self.codec.clone(),
+            provider: self.provider.clone(),
+            host: Some(self.host.clone()),
+            releases: self.releases.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn ingest(&self) -> Ingest {
+        Ingest::new(self.ports(), settings(16))
+    }
+}
+
+fn settings(max_side: u32) -> IngestSettings {
+    IngestSettings {
+        max_side,
+        claim: CLAIM,
+    }
+}
+
+fn upload(bytes: &Bytes, threshold: f64) -> Upload {
+    Upload {
+        bytes: bytes.clone(),
+        digest: ContentDigest::of(bytes),
+        threshold: Threshold::new(Confidence::new(threshold).unwrap()),
+    }
+}
+
+fn picture() -> Bytes {
+    FakeImageCodec::picture(640, 480, "a car")
+}
+
+fn labels(image: &Image) -> Vec<&str> {
+    image.tags.iter().map(|tag| tag.label.as_str()).collect()
+}
+
+fn unavailable() -> UpstreamError {
+    UpstreamError::Unavailable {
+        retry_after: None,
+        source: cause("reset"),
+    }
+}
+
+#[tokio::test]
+async fn registers_an_image_with_the_tags_at_or_above_the_threshold() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let image = world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_eq!(labels(&image), ["car", "cab"]);
+    assert_eq!(image.registered_at, at(0));
+    assert_eq!((image.facts.width, image.facts.height), (640, 480));
+    assert_eq!(image.facts.byte_size, picture().len() as u64);
+    assert_eq!(world.store.images(), [image]);
+    assert_eq!(world.originals.digests(), [ContentDigest::of(&picture())]);
+}
+
+#[tokio::test]
+async fn keeps_the_whole_answer_beside_the_image() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ingest = world.ingest();
+    ingest.ingest(upload(&picture(), 100.0)).await.unwrap();
+    let again = ingest.ingest(upload(&picture(), 0.0)).await.unwrap();
+    assert_eq!(labels(&again), ["car", "cab", "road"]);
+    assert_eq!(world.provider.calls(), 1);
+}
+
+#[tokio::test]
+async fn known_bytes_cost_no_call_and_no_decoding_but_make_an_image_of_their_own() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ingest = world.ingest();
+    let first = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    let second = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    assert_ne!(first.id, second.id);
+    assert_eq!(world.store.images().len(), 2);
+    assert_eq!(
+        (
+            world.provider.calls(),
+            world.codec.decodes(),
+            world.host.hosted()
+        ),
+        (1, 1, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_hosted_blob_is_handed_over_once_the_provider_has_answered() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_eq!(world.releases.handed_over(), world.host.alive());
+    assert_eq!(world.host.hosted(), 1);
+}
+
+#[tokio::test]
+async fn a_hosted_blob_is_handed_over_when_tagging_failed() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world.provider.fail_next(unavailable());
+    let error = world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Tagging(UpstreamError::Unavailable { .. })
+    ));
+    assert_eq!(world.releases.handed_over(), world.host.alive());
+    assert_eq!(world.releases.handed_over().len(), 1);
+    assert!(world.store.images().is_empty() && world.originals.digests().is_empty());
+}
+
+#[tokio::test]
+async fn a_hosted_blob_is_handed_over_when_the_ingest_is_given_up() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world.provider.hold();
+    let ingest = world.ingest();
+    let given_up = ingest.ingest(upload(&picture(), 80.0));
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(20), given_up).await;
+    assert!(waited.is_err());
+    assert_eq!(world.releases.handed_over().len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_takes_bytes_or_pixels_needs_no_host() {
+    for (access, copies) in [(ImageAccess::Bytes, 1), (ImageAccess::Pixels, 0)] {
+        let world = World::new(access);
+        let ports = IngestPorts {
+            host: None,
+            ..world.ports()
+        };
+        Ingest::new(ports, settings(16))
+            .ingest(upload(&picture(), 80.0))
+            .await
+            .unwrap();
+        assert_eq!((world.host.hosted(), world.codec.encodes()), (0, copies));
+    }
+}
+
+#[tokio::test]
+async fn what_leaves_the_house_is_the_copy_unless_the_original_is_wanted() {
+    let world = World::new(ImageAccess::Bytes);
+    world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_ne!(world.provider.last_file().unwrap().bytes, picture());
+
+    let world = World::new(ImageAccess::Bytes);
+    Ingest::new(world.ports(), settings(0))
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_eq!(world.provider.last_file().unwrap().bytes, picture());
+    assert_eq!(world.codec.encodes(), 0);
+}
+
+#[tokio::test]
+async fn another_size_or_provider_is_another_question() {
+    let world = World::new(ImageAccess::Bytes);
+    for max_side in [16, 8, 0] {
+        Ingest::new(world.ports(), settings(max_side))
+            .ingest(upload(&picture(), 80.0))
+            .await
+            .unwrap();
+    }
+    assert_eq!(world.provider.calls(), 3);
+    let other =
+        Arc::new(FakeTagProvider::new(ImageAccess::Pixels).with_identity("fake", "2", "en"));
+    let ports = IngestPorts {
+        provider: other.clone(),
+        ..world.ports()
+    };
+    Ingest::new(ports, settings(16))
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_eq!(other.calls(), 1);
+}
+
+#[tokio::test]
+async fn concurrent_uploads_of_the_same_bytes_share_one_call() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world.provider.hold();
+    let ingest = Arc::new(world.ingest());
+    let uploads: Vec<_> = (0..8)
+        .map(|_| {
+            let ingest = Arc::clone(&ingest);
+            tokio::spawn(async move { ingest.ingest(upload(&picture(), 80.0)).await })
+        })
+        .collect();
+    while world.provider.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    uploads[0].abort();
+    world.provider.let_go();
+    for upload in uploads.into_iter().skip(1) {
+        upload.await.unwrap().unwrap();
+    }
+    assert_eq!((world.provider.calls(), world.codec.decodes()), (1, 1));
+    assert!(world.store.images().len() >= 7);
+}
+
+#[tokio::test]
+async fn what_is_no_picture_is_refused_before_anything_else_happens() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let error = world
+        .ingest()
+        .ingest(upload(&Bytes::from_static(b"text"), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Picture(CodecError::NotAnImage { .. })
+    ));
+    assert_eq!((world.host.hosted(), world.provider.calls()), (0, 0));
+    assert!(world.originals.digests().is_empty());
+}
+
+#[tokio::test]
+async fn a_host_that_fails_ends_it() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world.host.fail_next(UpstreamError::TimedOut);
+    let error = world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Tagging(UpstreamError::TimedOut)
+    ));
+    assert_eq!(world.provider.calls(), 0);
+}
+
+#[tokio::test]
+async fn without_the_host_it_needs_it_says_so() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ports = IngestPorts {
+        host: None,
+        ..world.ports()
+    };
+    let error = Ingest::new(ports, settings(16))
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Tagging(UpstreamError::Refused(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_full_disk_registers_nothing_and_does_not_waste_the_answer() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ingest = world.ingest();
+    world.originals.set_down(true);
+    let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Originals(OriginalStoreError::Unavailable(_))
+    ));
+    assert!(world.store.images().is_empty());
+    world.originals.set_down(false);
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(world.provider.calls(), 1);
+}
+
+/// Ports that are mocks, each allowed nothing until it is told.
+struct Mocks {
+    store: MockImageStore,
+    originals: MockOriginalStore,
+    codec: MockImageCodec,
+    provider: MockTagProvider,
+    host: MockBlobHost,
+    releases: MockReleaseQueue,
+}
+
+impl Mocks {
+    fn new() -> Self {
+        let mut provider = MockTagProvider::new();
+        provider.expect_wants().return_const(ImageAccess::Pixels);
+        provider.expect_quota().return_const(None::<Quota>);
+        provider
+            .expect_identity()
+            .return_const(crate::ProviderIdentity {
+                name: "mock".to_owned(),
+                version: "1".to_owned(),
+                language: "en".to_owned(),
+            });
+        Self {
+            store: MockImageStore::new(),
+            originals: MockOriginalStore::new(),
+            codec: MockImageCodec::new(),
+            provider,
+            host: MockBlobHost::new(),
+            releases: MockReleaseQueue::new(),
+        }
+    }
+
+    /// A store that knows everything about the bytes, so that only keeping them is left.
+    fn knowing() -> Self {
+        let mut mocks = Self::new();
+        mocks.store.expect_known().returning(|_| Ok(known()));
+        mocks
+    }
+
+    fn ingest(self) -> Ingest {
+        let ports = IngestPorts {
+            store: Arc::new(self.store),
+            originals: Arc::new(self.originals),
+            codec: Arc::new(self.codec),
+            provider: Arc::new(self.provider),
+            host: Some(Arc::new(self.host)),
+            releases: Arc::new(self.releases),
+            clock: Arc::<TestClock>::default(),
+        };
+        Ingest::new(ports, settings(16))
+    }
+}
+
+fn known() -> Known {
+    Known {
+        facts: Some(ImageFacts {
+            media_type: crate::MediaType::Jpeg,
+            width: 640,
+            height: 480,
+            byte_size: picture().len() as u64,
+        }),
+        tagging: Some(Tagging {
+            tags: tags(&[("car", 91.5)]),
+            tagged_at: at(0),
+        }),
+    }
+}
+
+fn store_down() -> ImageStoreError {
+    ImageStoreError::Unavailable(cause("down"))
+}
+
+async fn store_error(mocks: Mocks) -> ImageStoreError {
+    match mocks.ingest().ingest(upload(&picture(), 80.0)).await {
+        Err(IngestError::Store(error)) => error,
+        other => panic!("an error of the store was expected, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn claims_then_puts_then_records() {
+    let mut mocks = Mocks::knowing();
+    let mut order = Sequence::new();
+    mocks
+        .store
+        .expect_claim()
+        .times(1)
+        .in_sequence(&mut order)
+        .withf(|_, _, now: &DateTime<Utc>, until| *until == *now + CLAIM)
+        .returning(|_, _, _, _| Ok(()));
+    mocks
+        .originals
+        .expect_put()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .in_sequence(&mut order)
+        .withf(|new| new.tagging.is_none())
+        .returning(|_| Ok(()));
+    mocks
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_costs_no_call() {
+    let mut mocks = Mocks::new();
+    mocks
+        .store
+        .expect_known()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    assert!(matches!(
+        store_error(mocks).await,
+        ImageStoreError::Unavailable(_)
+    ));
+}
+
+#[tokio::test]
+async fn bytes_that_cannot_be_claimed_are_not_put() {
+    let mut mocks = Mocks::knowing();
+    mocks
+        .store
+        .expect_claim()
+        .times(1)
+        .returning(|_, _, _, _| Err(store_down()));
+    assert!(matches!(
+        store_error(mocks).await,
+        ImageStoreError::Unavailable(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_record_that_fails_is_an_error_and_is_not_repeated() {
+    let mut mocks = Mocks::knowing();
+    mocks
+        .store
+        .expect_claim()
+        .times(1)
+        .returning(|_, _, _, _| Ok(()));
+    mocks
+        .originals
+        .expect_put()
+        .times(1)
+        .returning(|_, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    assert!(matches!(
+        store_error(mocks).await,
+        ImageStoreError::Unavailable(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_lost_claim_is_claimed_and_put_again() {
+    let mut mocks = Mocks::knowing();
+    mocks
+        .store
+        .expect_claim()
+        .times(2)
+        .returning(|_, _, _, _| Ok(()));
+    mocks
+        .originals
+        .expect_put()
+        .times(2)
+        .returning(|_, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(ImageStoreError::ClaimLost));
+    mocks.store.expect_record().times(1).returning(|_| Ok(()));
+    mocks
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_that_is_lost_again_and_again_is_an_error() {
+    let mut mocks = Mocks::knowing();
+    mocks
+        .store
+        .expect_claim()
+        .times(CLAIM_ATTEMPTS)
+        .returning(|_, _, _, _| Ok(()));
+    mocks
+        .originals
+        .expect_put()
+        .times(CLAIM_ATTEMPTS)
+        .returning(|_, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(CLAIM_ATTEMPTS)
+        .returning(|_| Err(ImageStoreError::ClaimLost));
+    assert!(matches!(
+        store_error(mocks).await,
+        ImageStoreError::ClaimLost
+    ));
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_rescued_does_not_hide_why() {
+    let mut mocks = Mocks::new();
+    mocks
+        .store
+        .expect_known()
+        .returning(|_| Ok(Known::default()));
+    mocks.codec.expect_decode().times(1).returning(|_| {
+        Ok(Picture {
+            media_type: crate::MediaType::Png,
+            width: 2,
+            height: 1,
+            scaled_width: 2,
+            scaled_height: 1,
+            pixels: vec![0; 6],
+            lease: crate::Lease::default(),
+        })
+    });
+    mocks
+        .provider
+        .expect_tag()
+        .times(1)
+        .returning(|_| Ok(tags(&[("car", 91.5)])));
+    mocks
+        .store
+        .expect_claim()
+        .times(1)
+        .returning(|_, _, _, _| Ok(()));
+    mocks
+        .originals
+        .expect_put()
+        .times(1)
+        .returning(|_, _| Err(OriginalStoreError::Unavailable(cause("full"))));
+    mocks
+        .store
+        .expect_keep_tagging()
+        .times(1)
+        .returning(|_, _| Err(store_down()));
+    let error = mocks
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, IngestError::Originals(_)));
+}
+
+#[tokio::test]
+async fn facts_alone_do_not_spare_the_call() {
+    let mut mocks = Mocks::new();
+    mocks.store.expect_known().returning(|_| {
+        Ok(Known {
+            tagging: None,
+            ..known()
+        })
+    });
+    mocks.codec.expect_decode().times(1).returning(|_| {
+        Err(CodecError::NotAnImage {
+            reason: "cut off".to_owned(),
+        })
+    });
+    let error = mocks
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, IngestError::Picture(_)));
+}
