@@ -1,1 +1,36 @@
-//! Strict stand-ins for ImageKit and Imagga that speak HTTP
+//! Strict stand-ins for ImageKit and Imagga that speak HTTP.
+//!
+//! [`Fakes`] runs both on ports of their own, in a thread of their own, so that any number of them
+//! works beside any asynchronous runtime. They keep to what the services are known to do, refuse
+//! what is merely tolerated there, and can be told to fail ([`Fault`]).
+//!
+//! ```
+//! # async fn example() -> Result<(), upstream_fakes::StartError> {
+//! use upstream_fakes::{Fakes, Fault, Route};
+//!
+//! let fakes = Fakes::start().await?;
+//! let host = fakes.imagekit();
+//! host.traffic().fail_next(Route::Upload, Fault::status(503));
+//! println!("{} takes {}", host.upload_url(), host.private_key());
+//! # Ok(())
+//! # }
+//! ```
+
+mod call;
+mod clock;
+mod control;
+mod fakes;
+mod fault;
+mod fetch;
+mod form;
+mod imagekit;
+mod imagga;
+mod picture;
+mod server;
+mod traffic;
+
+pub use fakes::{Builder, Fakes, StartError};
+pub use fault::{Fault, Route};
+pub use imagekit::{File, ImageKit, Seed};
+pub use imagga::{Imagga, tags_of};
+pub use traffic::{Recorded, RouteCount, Traffic};

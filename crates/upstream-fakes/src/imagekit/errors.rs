@@ -1,0 +1,109 @@
+//! ImageKit's refusals, in its words.
+
+use actix_web::http::StatusCode;
+use serde_json::json;
+
+use crate::call::Reply;
+
+/// The odd blank before the last dot is in the real traffic.
+const HELP: &str = "For support kindly contact us at support@imagekit.io .";
+
+/// A refusal: status and message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) message: &'static str,
+    pub(crate) reason: Option<&'static str>,
+}
+
+const fn refusal(status: StatusCode, message: &'static str) -> Refusal {
+    Refusal {
+        status,
+        message,
+        reason: None,
+    }
+}
+
+const fn bad(message: &'static str) -> Refusal {
+    refusal(StatusCode::BAD_REQUEST, message)
+}
+
+pub(crate) const NO_KEY: Refusal = refusal(
+    StatusCode::UNAUTHORIZED,
+    "Your request does not contain private API key.",
+);
+pub(crate) const WRONG_KEY: Refusal = refusal(
+    StatusCode::FORBIDDEN,
+    "Your account cannot be authenticated.",
+);
+pub(crate) const NO_SUCH_FILE: Refusal =
+    refusal(StatusCode::NOT_FOUND, "The requested file does not exist.");
+pub(crate) const NO_SUCH_ENDPOINT: Refusal = refusal(
+    StatusCode::NOT_FOUND,
+    "The requested endpoint does not exist.",
+);
+pub(crate) const NO_SUCH_PURGE: Refusal = refusal(
+    StatusCode::NOT_FOUND,
+    "The requested purge request does not exist.",
+);
+pub(crate) const MISSING_FILE: Refusal = bad("Your request is missing file parameter.");
+pub(crate) const MISSING_FILE_NAME: Refusal = bad("Your request is missing fileName parameter.");
+pub(crate) const TOO_LARGE: Refusal =
+    bad("Your request contains invalid file parameter. The file size exceeds limits.");
+pub(crate) const INVALID_FILE: Refusal = bad("Your request contains invalid file parameter.");
+pub(crate) const INVALID_FILE_ID: Refusal = bad("Your request contains invalid fileId parameter.");
+pub(crate) const INVALID_FORM: Refusal = bad("Your request contains invalid form data.");
+pub(crate) const UNKNOWN_PARAMETER: Refusal = bad("Your request contains an unknown parameter.");
+pub(crate) const INVALID_FLAG: Refusal =
+    bad("Your request contains a parameter that is neither true nor false.");
+pub(crate) const INVALID_FOLDER: Refusal = bad("Your request contains invalid folder parameter.");
+pub(crate) const INVALID_TAGS: Refusal = bad("Your request contains invalid tags parameter.");
+pub(crate) const INVALID_JSON: Refusal =
+    bad("Your request contains a parameter that is no stringified JSON.");
+pub(crate) const INVALID_RESPONSE_FIELDS: Refusal =
+    bad("Your request contains invalid responseFields parameter.");
+pub(crate) const INVALID_LISTING: Refusal = bad("Your request contains invalid list parameter.");
+pub(crate) const INVALID_SEARCH: Refusal = bad("Your request contains invalid searchQuery.");
+pub(crate) const INVALID_URL: Refusal = bad("Your request contains invalid url parameter.");
+pub(crate) const TWO_SIGNATURES: Refusal =
+    bad("Your request contains both signature and basic auth.");
+pub(crate) const IDS_MISSING: Refusal = bad("fileIds parameter is missing.");
+pub(crate) const IDS_TOO_MANY: Refusal = bad("fileIds cannot have more than 100 items.");
+pub(crate) const IDS_NO_ARRAY: Refusal = bad("fileIds should be an Array.");
+pub(crate) const IDS_EMPTY: Refusal = bad("fileIds is empty.");
+pub(crate) const NAME_TAKEN: Refusal = Refusal {
+    status: StatusCode::BAD_REQUEST,
+    message: "A file with the same name already exists at the exact location. We could not \
+              overwrite it because both overwriteFile and useUniqueFileName are set to false.",
+    reason: Some("FILE_ALREADY_EXISTS"),
+};
+
+impl Refusal {
+    pub(crate) fn reply(&self) -> Reply {
+        let mut body = json!({ "message": self.message, "help": HELP });
+        if let (Some(reason), Some(fields)) = (self.reason, body.as_object_mut()) {
+            fields.insert("reason".to_owned(), json!(reason));
+        }
+        Reply::json(self.status, &body)
+    }
+}
+
+/// The body that goes with a status that a test forces.
+pub(crate) fn forced(status: StatusCode) -> Reply {
+    let message = match status.as_u16() {
+        401 => NO_KEY.message,
+        403 => WRONG_KEY.message,
+        404 => NO_SUCH_FILE.message,
+        429 => "Your request has exceeded the rate limit.",
+        500.. => "We have encountered an internal error. Please try again.",
+        _ => "Your request cannot be processed.",
+    };
+    refusal(status, message).reply()
+}
+
+/// The bulk delete's refusal names the ids that it does not know.
+pub(crate) fn missing_files(ids: &[String]) -> Reply {
+    let message = "The requested file(s) does not exist.";
+    let body = json!({ "message": message, "help": HELP, "missingFileIds": ids });
+    Reply::json(StatusCode::NOT_FOUND, &body)
+}

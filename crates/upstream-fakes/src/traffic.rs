@@ -1,0 +1,312 @@
+//! The traffic of one fake: what came in, and what is to go wrong with what comes next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::call::Call;
+use crate::fault::{Fault, Route};
+
+/// Requests kept in the record; older ones are forgotten, so that a load test cannot fill memory.
+const RECORD_CAPACITY: usize = 10_000;
+
+/// Counters, the record of requests and the faults to come of one fake.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    latency: Duration,
+    queued: BTreeMap<Route, VecDeque<Fault>>,
+    standing: BTreeMap<Route, Standing>,
+    routes: BTreeMap<Route, RouteCount>,
+    in_flight: usize,
+    peak_in_flight: usize,
+    record: VecDeque<Recorded>,
+    seen: u64,
+}
+
+#[derive(Debug)]
+struct Standing {
+    fault: Fault,
+    every: u64,
+    met: u64,
+}
+
+/// Calls of one route.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RouteCount {
+    /// Requests that arrived, whatever became of them.
+    pub calls: u64,
+    /// Requests being answered now.
+    pub in_flight: usize,
+    /// Most requests being answered at once.
+    pub peak_in_flight: usize,
+}
+
+/// One request as it arrived. Credentials are left out.
+#[derive(Debug, Clone, Serialize)]
+pub struct Recorded {
+    /// Position in the order of arrival, from 0.
+    pub number: u64,
+    /// The kind of call.
+    pub route: Route,
+    /// HTTP method.
+    pub method: String,
+    /// Path as it was sent.
+    pub path: String,
+    /// Query string as it was sent, without the question mark.
+    pub query: String,
+    /// Headers in lower case, without `authorization`.
+    pub headers: Vec<(String, String)>,
+    /// Whether there was an `authorization` header.
+    pub with_credentials: bool,
+    /// Length of the body in bytes.
+    pub body_bytes: usize,
+    /// Status of the answer; none while there is none, for a hang and for a reset.
+    pub status: Option<u16>,
+}
+
+/// What is to happen to the call that has just entered.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) latency: Duration,
+    pub(crate) fault: Fault,
+}
+
+impl Traffic {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the next call of the route meet the fault; several queue up, one for each call.
+    pub fn fail_next(&self, route: Route, fault: Fault) {
+        self.fail_times(route, 1, fault);
+    }
+
+    /// Lets the next `times` calls of the route meet the fault.
+    pub fn fail_times(&self, route: Route, times: usize, fault: Fault) {
+        let mut state = self.state();
+        let queue = state.queued.entry(route).or_default();
+        queue.extend(std::iter::repeat_n(fault, times));
+    }
+
+    /// Lets every call of the route meet the fault until [`Traffic::heal`]. Queued faults go first.
+    pub fn fail_always(&self, route: Route, fault: Fault) {
+        self.fail_every(route, 1, fault);
+    }
+
+    /// Lets every `every`-th call of the route meet the fault until [`Traffic::heal`].
+    pub fn fail_every(&self, route: Route, every: u64, fault: Fault) {
+        let standing = Standing {
+            fault,
+            every: every.max(1),
+            met: 0,
+        };
+        self.state().standing.insert(route, standing);
+    }
+
+    /// Forgets all faults to come, queued and standing. The latency stays.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.queued.clear();
+        state.standing.clear();
+    }
+
+    /// Queued faults that no call has met yet.
+    pub fn faults_left(&self) -> usize {
+        self.state().queued.values().map(VecDeque::len).sum()
+    }
+
+    /// Lets every call wait this long before it has its effect.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state().latency = latency;
+    }
+
+    /// Calls of the route so far.
+    pub fn calls(&self, route: Route) -> u64 {
+        self.state()
+            .routes
+            .get(&route)
+            .map_or(0, |count| count.calls)
+    }
+
+    /// Counters by route; a route never called is absent.
+    pub fn routes(&self) -> BTreeMap<Route, RouteCount> {
+        self.state().routes.clone()
+    }
+
+    /// Requests being answered now.
+    pub fn in_flight(&self) -> usize {
+        self.state().in_flight
+    }
+
+    /// Most requests being answered at once.
+    pub fn peak_in_flight(&self) -> usize {
+        self.state().peak_in_flight
+    }
+
+    /// The latest requests (at most 10 000), in the order of arrival.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.state().record.iter().cloned().collect()
+    }
+
+    /// The latest requests of one route, in the order of arrival.
+    pub fn requests_of(&self, route: Route) -> Vec<Recorded> {
+        let state = self.state();
+        state
+            .record
+            .iter()
+            .filter(|request| request.route == route)
+            .cloned()
+            .collect()
+    }
+
+    /// Sets counters and record back, forgets faults and latency. Calls in flight stay counted.
+    pub fn reset(&self) {
+        let mut state = self.state();
+        let in_flight = state.in_flight;
+        let mut routes = std::mem::take(&mut state.routes);
+        routes.retain(|_, count| count.in_flight > 0);
+        for count in routes.values_mut() {
+            count.calls = 0;
+            count.peak_in_flight = count.in_flight;
+        }
+        *state = State {
+            routes,
+            in_flight,
+            peak_in_flight: in_flight,
+            ..State::default()
+        };
+    }
+
+    /// Counts and records a call, and says what is to become of it.
+    ///
+    /// A call beyond the limit is counted among the calls, not among those in flight.
+    pub(crate) fn enter(self: &Arc<Self>, route: Route, call: &Call, limit: usize) -> Visit {
+        let mut state = self.state();
+        let number = state.seen;
+        state.seen += 1;
+        state.remember(Recorded::of(number, route, call));
+        let admitted = state.in_flight < limit;
+        state.count(route, admitted);
+        let plan = admitted.then(|| state.plan(route));
+        drop(state);
+        Visit {
+            traffic: Arc::clone(self),
+            route,
+            number,
+            plan,
+        }
+    }
+}
+
+impl State {
+    fn remember(&mut self, request: Recorded) {
+        if self.record.len() == RECORD_CAPACITY {
+            self.record.pop_front();
+        }
+        self.record.push_back(request);
+    }
+
+    fn count(&mut self, route: Route, admitted: bool) {
+        let count = self.routes.entry(route).or_default();
+        count.calls += 1;
+        if admitted {
+            count.in_flight += 1;
+            count.peak_in_flight = count.peak_in_flight.max(count.in_flight);
+            self.in_flight += 1;
+            self.peak_in_flight = self.peak_in_flight.max(self.in_flight);
+        }
+    }
+
+    fn plan(&mut self, route: Route) -> Plan {
+        let queued = self.queued.get_mut(&route).and_then(VecDeque::pop_front);
+        let fault = queued.or_else(|| self.standing.get_mut(&route).and_then(Standing::meet));
+        Plan {
+            latency: self.latency,
+            fault: fault.unwrap_or_else(Fault::pass),
+        }
+    }
+
+    fn leave(&mut self, route: Route) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(count) = self.routes.get_mut(&route) {
+            count.in_flight = count.in_flight.saturating_sub(1);
+        }
+    }
+}
+
+impl Standing {
+    fn meet(&mut self) -> Option<Fault> {
+        self.met += 1;
+        self.met
+            .is_multiple_of(self.every)
+            .then(|| self.fault.clone())
+    }
+}
+
+impl Recorded {
+    fn of(number: u64, route: Route, call: &Call) -> Self {
+        let headers = call
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != "authorization");
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        Self {
+            number,
+            route,
+            method: call.method.to_string(),
+            path: call.path.clone(),
+            query: call.query.clone(),
+            headers: headers
+                .map(|(n, v)| (n.to_string(), text(v.as_bytes())))
+                .collect(),
+            with_credentials: call.headers.contains_key("authorization"),
+            body_bytes: call.body_length,
+            status: None,
+        }
+    }
+}
+
+/// A call that is inside the fake; leaving is counted when it is dropped, also when the client
+/// went away and the work was given up in the middle.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    traffic: Arc<Traffic>,
+    route: Route,
+    number: u64,
+    plan: Option<Plan>,
+}
+
+impl Visit {
+    /// What is to become of the call; none when it was over the limit.
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// Notes the status of the answer in the record.
+    pub(crate) fn answered(&self, status: u16) {
+        let mut state = self.traffic.state();
+        let first = state.record.front().map_or(0, |request| request.number);
+        let index = self
+            .number
+            .checked_sub(first)
+            .and_then(|index| usize::try_from(index).ok());
+        if let Some(request) = index.and_then(|index| state.record.get_mut(index)) {
+            request.status = Some(status);
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if self.plan.is_some() {
+            self.traffic.state().leave(self.route);
+        }
+    }
+}

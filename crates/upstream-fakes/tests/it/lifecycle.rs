@@ -1,0 +1,78 @@
+//! Starting and stopping beside any runtime.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use upstream_fakes::{Fakes, Fault, Route, StartError};
+
+use crate::support::Stage;
+
+fn listens(url: &str) -> bool {
+    TcpStream::connect(url.trim_start_matches("http://")).is_ok()
+}
+
+#[tokio::test]
+async fn dropping_closes_the_ports_even_with_calls_that_hang() {
+    let stage = Stage::new().await;
+    let (one, two) = (
+        stage.fakes.imagekit().url().to_owned(),
+        stage.fakes.imagga().url().to_owned(),
+    );
+    stage
+        .fakes
+        .imagga()
+        .traffic()
+        .fail_next(Route::Usage, Fault::hang());
+    let hanging = tokio::spawn(stage.imagga("GET", "/v2/usage").send());
+    while stage.fakes.imagga().traffic().in_flight() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let start = Instant::now();
+    drop(stage);
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(!listens(&one) && !listens(&two));
+    assert!(hanging.await.unwrap().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_run_beside_each_other_and_are_stopped_one_by_one() {
+    let first = Fakes::start().await.unwrap();
+    let second = Fakes::start().await.unwrap();
+    let url = first.imagekit().url().to_owned();
+    assert_ne!(url, second.imagekit().url());
+    first.stop().await;
+    assert!(!listens(&url));
+    assert!(listens(second.imagekit().url()) && listens(second.imagga().url()));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_told() {
+    let first = Fakes::start().await.unwrap();
+    let port = first
+        .imagekit()
+        .url()
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let error = Fakes::builder().ports(port, 0).start().await.unwrap_err();
+    assert!(matches!(error, StartError::Listen { port: taken, .. } if taken == port));
+}
+
+#[tokio::test]
+async fn the_variables_point_at_the_fakes() {
+    let builder = Fakes::builder().private_key("k'1").api_key("a", "b");
+    let fakes = builder.start().await.unwrap();
+    let variables: std::collections::HashMap<_, _> = fakes.variables().into_iter().collect();
+    assert_eq!(variables["ETIQUETA__IMAGEKIT__PRIVATE_KEY"], "k'1");
+    assert_eq!(
+        variables["ETIQUETA__IMAGGA__BASE_URL"],
+        fakes.imagga().url()
+    );
+    assert_eq!(variables["ETIQUETA__IMAGGA__API_SECRET"], "b");
+}
