@@ -11,14 +11,15 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 use thiserror::Error;
 
-use super::flights::{Flight, Flights};
+use super::{
+    flights::{Flight, Flights},
+    tagger::{Tagger, TaggerError, TaggerPorts},
+};
 use crate::{
-    ContentDigest, EncodedPicture, Image, ImageFacts, ImageId, NewImage, Picture, Tagging,
-    TaggingKey, Tags, Threshold,
+    ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
     ports::{
-        BlobHost, Clock, CodecError, HostedBlob, ImageAccess, ImageCodec, ImageStore,
-        ImageStoreError, Known, OriginalStore, OriginalStoreError, ReleaseQueue, TagProvider,
-        TagSource, UpstreamError, cause,
+        BlobHost, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError, Known, OriginalStore,
+        OriginalStoreError, ReleaseQueue, TagProvider, UpstreamError,
     },
 };
 
@@ -70,16 +71,25 @@ pub struct Upload {
 pub enum IngestError {
     /// The bytes are no picture that can be taken.
     #[error(transparent)]
-    Picture(#[from] CodecError),
+    Picture(CodecError),
     /// The picture could not be tagged.
-    #[error("tagging failed: {0}")]
-    Tagging(#[from] UpstreamError),
+    #[error("tagging failed")]
+    Tagging(#[source] UpstreamError),
     /// The image could not be recorded.
     #[error(transparent)]
     Store(#[from] ImageStoreError),
     /// The bytes could not be kept.
     #[error(transparent)]
     Originals(#[from] OriginalStoreError),
+}
+
+impl From<TaggerError> for IngestError {
+    fn from(error: TaggerError) -> Self {
+        match error {
+            TaggerError::Picture(error) => Self::Picture(error),
+            TaggerError::Provider(error) => Self::Tagging(error),
+        }
+    }
 }
 
 /// Registers images.
@@ -100,15 +110,43 @@ struct Sight {
 
 #[derive(Clone)]
 struct Worker {
-    ports: IngestPorts,
-    settings: IngestSettings,
+    tagger: Tagger,
+    store: Arc<dyn ImageStore>,
+    originals: Arc<dyn OriginalStore>,
+    clock: Arc<dyn Clock>,
+    claim: TimeDelta,
 }
 
 impl Ingest {
     /// Puts the service together.
     pub fn new(ports: IngestPorts, settings: IngestSettings) -> Self {
+        let IngestPorts {
+            store,
+            originals,
+            codec,
+            provider,
+            host,
+            releases,
+            clock,
+        } = ports;
+        let tagger = Tagger::new(
+            TaggerPorts {
+                codec,
+                provider,
+                host,
+                releases,
+            },
+            settings.max_side,
+        );
+        let work = Worker {
+            tagger,
+            store,
+            originals,
+            clock,
+            claim: settings.claim,
+        };
         Self {
-            work: Worker { ports, settings },
+            work,
             flights: Flights::default(),
         }
     }
@@ -118,7 +156,7 @@ impl Ingest {
     /// The future should be driven to its end also when nobody waits for the image any more: other
     /// uploads of the same bytes may share its work.
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
-        let key = self.work.key(upload.digest);
+        let key = self.work.tagger.key(upload.digest);
         // The place is held until the image is recorded: from then on the store knows the tagging.
         let flight = self.look(&key, &upload.bytes);
         let sight = flight.outcome().await?;
@@ -134,22 +172,9 @@ impl Ingest {
 }
 
 impl Worker {
-    fn key(&self, digest: ContentDigest) -> TaggingKey {
-        let provider = &self.ports.provider;
-        let max_side = match provider.wants() {
-            ImageAccess::Pixels => 0,
-            ImageAccess::Bytes | ImageAccess::PublicUrl => self.settings.max_side,
-        };
-        TaggingKey {
-            digest,
-            provider: provider.identity().clone(),
-            max_side,
-        }
-    }
-
     /// Finds facts and tags: those that are known, or else by decoding and tagging.
     async fn look(&self, key: &TaggingKey, bytes: Bytes) -> Result<Sight, IngestError> {
-        let tagging = match self.ports.store.known(key).await? {
+        let tagging = match self.store.known(key).await? {
             Known {
                 facts: Some(facts),
                 tagging: Some(tagging),
@@ -162,7 +187,7 @@ impl Worker {
             }
             Known { tagging, .. } => tagging,
         };
-        let picture = self.ports.codec.decode(bytes.clone()).await?;
+        let picture = self.tagger.decode(bytes.clone()).await?;
         let facts = ImageFacts {
             media_type: picture.media_type,
             width: picture.width,
@@ -176,70 +201,16 @@ impl Worker {
                 is_new: false,
             });
         }
-        let tags = self.tag(&key.digest, picture, bytes).await?;
+        let tags = self.tagger.tag(&key.digest, picture, bytes).await?;
         let tagging = Tagging {
             tags,
-            tagged_at: self.ports.clock.now(),
+            tagged_at: self.clock.now(),
         };
         Ok(Sight {
             facts,
             tagging,
             is_new: true,
         })
-    }
-
-    async fn tag(
-        &self,
-        digest: &ContentDigest,
-        picture: Picture,
-        original: Bytes,
-    ) -> Result<Tags, IngestError> {
-        let provider = &self.ports.provider;
-        let tags = match provider.wants() {
-            ImageAccess::Pixels => provider.tag(&TagSource::Pixels(Arc::new(picture))).await?,
-            ImageAccess::Bytes => {
-                let copy = self.copy(picture, original).await?;
-                provider.tag(&TagSource::Bytes(copy)).await?
-            }
-            ImageAccess::PublicUrl => {
-                let copy = self.copy(picture, original).await?;
-                self.tag_by_url(digest, copy).await?
-            }
-        };
-        Ok(tags)
-    }
-
-    /// What leaves the house: the downscaled copy, or the original where that is wanted.
-    async fn copy(&self, picture: Picture, original: Bytes) -> Result<EncodedPicture, CodecError> {
-        if self.settings.max_side == 0 {
-            return Ok(EncodedPicture {
-                media_type: picture.media_type,
-                bytes: original,
-            });
-        }
-        self.ports.codec.encode(Arc::new(picture)).await
-    }
-
-    async fn tag_by_url(
-        &self,
-        digest: &ContentDigest,
-        copy: EncodedPicture,
-    ) -> Result<Tags, UpstreamError> {
-        let Some(host) = &self.ports.host else {
-            return Err(UpstreamError::Refused(cause(
-                "the provider wants a URL, and no blob host is set",
-            )));
-        };
-        let blob = host.host(&copy, &digest.to_string()).await?;
-        drop(copy);
-        let hosted = Hosted {
-            blob,
-            releases: &*self.ports.releases,
-        };
-        self.ports
-            .provider
-            .tag(&TagSource::PublicUrl(hosted.blob.url.clone()))
-            .await
     }
 
     /// Keeps the bytes, then records the image.
@@ -261,7 +232,7 @@ impl Worker {
                 image,
                 tagging: tagging.clone(),
             };
-            match self.ports.store.record(&new).await {
+            match self.store.record(&new).await {
                 Ok(()) => return Ok(new.image),
                 Err(ImageStoreError::ClaimLost) if attempt < CLAIM_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error.into()),
@@ -270,21 +241,19 @@ impl Worker {
     }
 
     async fn put(&self, upload: &Upload, sight: &Sight) -> Result<(), IngestError> {
-        let now = self.ports.clock.now();
-        let until = now + self.settings.claim;
-        self.ports
-            .store
+        let now = self.clock.now();
+        let until = now + self.claim;
+        self.store
             .claim(&upload.digest, &sight.facts, now, until)
             .await?;
-        self.ports
-            .originals
+        self.originals
             .put(&upload.digest, upload.bytes.clone())
             .await?;
         Ok(())
     }
 
     fn image(&self, upload: &Upload, sight: &Sight) -> Image {
-        let registered_at = self.ports.clock.now();
+        let registered_at = self.clock.now();
         Image {
             id: ImageId::new(registered_at),
             digest: upload.digest,
@@ -297,22 +266,10 @@ impl Worker {
     /// An answer that was paid for is not thrown away because the disk is full.
     async fn rescue(&self, tagging: Option<&(TaggingKey, Tagging)>) {
         if let Some((key, tagging)) = tagging
-            && let Err(error) = self.ports.store.keep_tagging(key, tagging).await
+            && let Err(error) = self.store.keep_tagging(key, tagging).await
         {
             tracing::warn!(digest = %key.digest, %error, "a provider's answer was lost");
         }
-    }
-}
-
-/// A hosted blob that is handed to the release queue whatever happens.
-struct Hosted<'a> {
-    blob: HostedBlob,
-    releases: &'a dyn ReleaseQueue,
-}
-
-impl Drop for Hosted<'_> {
-    fn drop(&mut self) {
-        self.releases.release_later(self.blob.clone());
     }
 }
 

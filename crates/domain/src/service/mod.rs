@@ -3,8 +3,10 @@
 mod catalog;
 mod flights;
 mod ingest;
+mod tagger;
 mod upkeep;
 
 pub use catalog::{Catalog, CatalogError, Found, ImagePages};
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
+pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

@@ -3,10 +3,10 @@ use mockall::Sequence;
 
 use super::*;
 use crate::{
-    Confidence,
+    Confidence, Picture,
     ports::{
-        MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore, MockReleaseQueue,
-        MockTagProvider, Quota,
+        ImageAccess, MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore,
+        MockReleaseQueue, MockTagProvider, Quota, cause,
     },
     testing::{
         FakeBlobHost, FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue,
