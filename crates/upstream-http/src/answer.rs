@@ -1,0 +1,122 @@
+//! What a service answered.
+
+use std::{
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use reqwest::{
+    StatusCode,
+    header::{DATE, HeaderMap, RETRY_AFTER},
+};
+
+/// No upstream makes us wait longer than this between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// A header, where it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
+    }
+
+    /// A header, where it is there and can be parsed.
+    pub fn parsed_header<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.header(name)?.parse().ok()
+    }
+
+    /// When the service answered: its own clock, or ours where it does not tell.
+    pub fn date(&self) -> DateTime<Utc> {
+        let told = self.header(DATE.as_str()).and_then(http_date);
+        told.unwrap_or_else(|| SystemTime::now().into())
+    }
+
+    /// How long from the answer until a time on the service's clock; `None` where it is past.
+    pub fn until(&self, time: DateTime<Utc>) -> Option<Duration> {
+        let wait = (time - self.date()).to_std().ok()?;
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// The wait that `Retry-After` (RFC 9110, section 10.2.3) asks for, at most a day.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.header(RETRY_AFTER.as_str())?;
+        let wait = match text.parse() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => self.until(http_date(text)?),
+        };
+        wait.map(|wait| wait.min(LONGEST_WAIT))
+    }
+}
+
+/// A date such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    let date = DateTime::parse_from_rfc2822(text).ok()?;
+    Some(date.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn answer(headers: &[(&'static str, &'static str)]) -> Answer {
+        Answer {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            headers: headers
+                .iter()
+                .map(|(name, value)| {
+                    (
+                        HeaderName::from_static(name),
+                        HeaderValue::from_static(value),
+                    )
+                })
+                .collect(),
+            body: Bytes::new(),
+        }
+    }
+
+    const DATE: (&str, &str) = ("date", "Mon, 23 Nov 2026 21:37:39 GMT");
+
+    #[rstest::rstest]
+    #[case("0", Some(0))]
+    #[case("120", Some(120))]
+    #[case("99999999999999", Some(86_400))]
+    #[case("Mon, 23 Nov 2026 21:38:09 GMT", Some(30))]
+    #[case("Mon, 23 Nov 2026 21:37:09 GMT", None)]
+    #[case("Tue, 23 Nov 9999 21:37:09 GMT", Some(86_400))]
+    #[case("-5", None)]
+    #[case("1.5", None)]
+    #[case("soon", None)]
+    #[case("", None)]
+    fn reads_how_long_to_wait(#[case] text: &'static str, #[case] seconds: Option<u64>) {
+        let answer = answer(&[DATE, ("retry-after", text)]);
+        assert_eq!(answer.retry_after(), seconds.map(Duration::from_secs));
+    }
+
+    #[test]
+    fn without_a_date_our_own_clock_counts() {
+        let then: DateTime<Utc> = (SystemTime::now() + Duration::from_mins(1)).into();
+        let wait = answer(&[]).until(then).unwrap();
+        assert!(wait > Duration::from_secs(30) && wait <= Duration::from_mins(1));
+    }
+}

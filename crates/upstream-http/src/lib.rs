@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod base_url;
+mod credentials;
+mod service;
+
+pub use answer::Answer;
+pub use base_url::{BaseUrl, BaseUrlError};
+pub use credentials::Credentials;
+pub use service::{Complaint, Service, ServiceFacts};
