@@ -1,1 +1,119 @@
-//! The port BlobHost over ImageKit
+#![doc = include_str!("../README.md")]
+
+mod list;
+mod purge;
+mod release;
+mod settings;
+mod upload;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::{
+    EncodedPicture,
+    ports::{BlobHost, HostedBlob, UpstreamError},
+};
+use reqwest::Client;
+use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
+
+pub use self::settings::{DEFAULT_FOLDER, ImageKitSettings, ImageKitSettingsError};
+use self::{purge::Purger, settings::Folder};
+
+/// Marks the files that are ours, also in a folder that has others.
+const TAG: &str = "etiqueta";
+
+/// Answers to anything but a list are far smaller.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// Errors are `{"message": "…", "help": "…"}`.
+const FACTS: ServiceFacts = ServiceFacts {
+    name: "ImageKit",
+    error_texts: &["/message"],
+    request_id: Some("x-ik-requestid"),
+};
+
+/// Hosts blobs at ImageKit.
+#[derive(Debug, Clone)]
+pub struct ImageKit {
+    kit: Arc<Kit>,
+    purger: Option<Purger>,
+}
+
+/// ImageKit's routes.
+#[derive(Debug)]
+struct Kit {
+    service: Service,
+    upload_url: BaseUrl,
+    api_url: BaseUrl,
+    folder: Folder,
+}
+
+impl ImageKit {
+    /// Connects nothing yet. The time-outs of all calls are the client's.
+    pub fn new(client: Client, settings: ImageKitSettings) -> Result<Self, ImageKitSettingsError> {
+        let upload_url =
+            BaseUrl::parse(&settings.upload_url).map_err(ImageKitSettingsError::UploadUrl)?;
+        let api_url = BaseUrl::parse(&settings.api_url).map_err(ImageKitSettingsError::ApiUrl)?;
+        let folder = Folder::parse(&settings.folder)?;
+        let credentials = Credentials::new(settings.private_key, "".into());
+        let kit = Arc::new(Kit {
+            service: Service::new(FACTS, client, credentials),
+            upload_url,
+            api_url,
+            folder,
+        });
+        let purger = settings.purge.then(|| Purger::new(kit.clone()));
+        Ok(Self { kit, purger })
+    }
+
+    /// Waits until no URL is left to be purged.
+    pub async fn purged(&self) {
+        if let Some(purger) = &self.purger {
+            purger.idle().await;
+        }
+    }
+}
+
+#[async_trait]
+impl BlobHost for ImageKit {
+    async fn host(
+        &self,
+        picture: &EncodedPicture,
+        name: &str,
+    ) -> Result<HostedBlob, UpstreamError> {
+        self.kit.upload(picture, name).await
+    }
+
+    async fn release(&self, blobs: &[HostedBlob]) -> Result<(), UpstreamError> {
+        for chunk in release::chunks(blobs) {
+            self.kit.delete(&chunk).await?;
+            if let Some(purger) = &self.purger {
+                purger.purge_later(chunk);
+            }
+        }
+        Ok(())
+    }
+
+    async fn forgotten(&self, before: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError> {
+        self.kit.list_before(before).await
+    }
+}
+
+impl Kit {
+    /// What an answer without success means: as everywhere, but ImageKit says in milliseconds how
+    /// long to wait.
+    fn failure(&self, answer: &Answer) -> UpstreamError {
+        match self.service.failure(answer) {
+            UpstreamError::Busy { retry_after } => UpstreamError::Busy {
+                retry_after: retry_after.max(rate_limit_reset(answer)),
+            },
+            other => other,
+        }
+    }
+}
+
+fn rate_limit_reset(answer: &Answer) -> Option<Duration> {
+    let milliseconds = answer.parsed_header("x-ratelimit-reset")?;
+    Some(Duration::from_millis(milliseconds))
+}

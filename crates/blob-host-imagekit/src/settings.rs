@@ -1,0 +1,110 @@
+//! Where ImageKit is and what is ours there.
+
+use secrecy::SecretString;
+use thiserror::Error;
+use upstream_http::BaseUrlError;
+
+/// The folder of the hosted pictures, where no other is set.
+pub const DEFAULT_FOLDER: &str = "/etiqueta-tagging";
+
+/// ImageKit makes folders at most so deep.
+const DEEPEST: usize = 50;
+
+/// How to reach an account, and what to do there.
+#[derive(Debug, Clone)]
+pub struct ImageKitSettings {
+    /// Takes uploads: `https://upload.imagekit.io`.
+    pub upload_url: String,
+    /// Takes everything else: `https://api.imagekit.io`.
+    pub api_url: String,
+    /// The account's private key; that one alone is needed.
+    pub private_key: SecretString,
+    /// Whether the CDN's copies of released pictures are purged.
+    pub purge: bool,
+    /// The folder of the hosted pictures, which the servers of one account share: a slash, then names
+    /// of letters, digits, `_` and `-` with slashes between.
+    pub folder: String,
+}
+
+/// Settings that cannot work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ImageKitSettingsError {
+    /// The URL for uploads.
+    #[error("ImageKit's upload URL: {0}")]
+    UploadUrl(#[source] BaseUrlError),
+    /// The URL for everything else.
+    #[error("ImageKit's API URL: {0}")]
+    ApiUrl(#[source] BaseUrlError),
+    /// The folder.
+    #[error(
+        "ImageKit's folder must be a slash and names of letters, digits, _ and -, such as \
+         {DEFAULT_FOLDER}"
+    )]
+    Folder,
+}
+
+/// The folder of the hosted pictures. Never the root, which others use too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folder(String);
+
+impl Folder {
+    pub(crate) fn parse(text: &str) -> Result<Self, ImageKitSettingsError> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let path = text
+            .strip_prefix('/')
+            .ok_or(ImageKitSettingsError::Folder)?;
+        let levels = || path.split('/');
+        let is_good = levels().all(|level| !level.is_empty() && level.chars().all(is_plain))
+            && levels().count() <= DEEPEST;
+        is_good
+            .then(|| Self(text.to_owned()))
+            .ok_or(ImageKitSettingsError::Folder)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a file of that path lies in the folder itself, not in one below.
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        path.rsplit_once('/')
+            .is_some_and(|(folder, _)| folder == self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("/etiqueta-tagging/cat.jpg", true)]
+    #[case("/etiqueta-tagging/", true)]
+    #[case("/etiqueta-tagging/below/cat.jpg", false)]
+    #[case("/etiqueta-tagging-2/cat.jpg", false)]
+    #[case("/cat.jpg", false)]
+    #[case("cat.jpg", false)]
+    #[case("", false)]
+    fn a_folder_holds_its_own_files(#[case] path: &str, #[case] held: bool) {
+        let folder = Folder::parse(DEFAULT_FOLDER).unwrap();
+        assert_eq!(folder.holds(path), held);
+    }
+
+    #[rstest::rstest]
+    #[case("")]
+    #[case("/")]
+    #[case("tagging")]
+    #[case("/tagging/")]
+    #[case("//tagging")]
+    #[case("/a b")]
+    #[case("/../a")]
+    #[case("/añ")]
+    fn refuses_other_folders(#[case] text: &str) {
+        assert_eq!(Folder::parse(text), Err(ImageKitSettingsError::Folder));
+    }
+
+    #[test]
+    fn folders_may_be_fifty_deep() {
+        assert!(Folder::parse(&"/a".repeat(50)).is_ok());
+        assert!(Folder::parse(&"/a".repeat(51)).is_err());
+    }
+}
