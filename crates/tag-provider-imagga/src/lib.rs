@@ -1,1 +1,109 @@
-//! The port TagProvider over Imagga
+#![doc = include_str!("../README.md")]
+
+mod language;
+mod meter;
+mod reply;
+mod request;
+mod settings;
+
+use async_trait::async_trait;
+use domain::{
+    ProviderIdentity, Tags,
+    ports::{ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+};
+use reqwest::{Client, StatusCode};
+use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
+
+pub use self::{
+    language::{LANGUAGES, UnknownLanguage},
+    settings::{ImaggaSettings, ImaggaSettingsError},
+};
+use self::{meter::Meter, reply::Reply};
+
+/// Answers are a few kilobytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// Errors are `{"status": {"text": "…", "type": "error"}}`; those of v1 had a `message`.
+const FACTS: ServiceFacts = ServiceFacts {
+    name: "Imagga",
+    error_texts: &["/status/text", "/message"],
+    request_id: None,
+};
+
+/// Tags pictures by Imagga.
+#[derive(Debug)]
+pub struct Imagga {
+    service: Service,
+    base_url: BaseUrl,
+    identity: ProviderIdentity,
+    access: ImageAccess,
+    meter: Meter,
+}
+
+impl Imagga {
+    /// Connects nothing yet. The time-outs of all calls are the client's.
+    pub fn new(client: Client, settings: ImaggaSettings) -> Result<Self, ImaggaSettingsError> {
+        let base_url = BaseUrl::parse(&settings.base_url)?;
+        let language = language::known(&settings.language)?;
+        if settings.access == ImageAccess::Pixels {
+            return Err(ImaggaSettingsError::Access);
+        }
+        let credentials = Credentials::new(settings.api_key, settings.api_secret);
+        Ok(Self {
+            service: Service::new(FACTS, client, credentials),
+            base_url,
+            identity: ProviderIdentity {
+                name: "imagga".to_owned(),
+                version: "v2".to_owned(),
+                language: language.to_owned(),
+            },
+            access: settings.access,
+            meter: Meter::default(),
+        })
+    }
+
+    fn failure(&self, answer: &Answer) -> UpstreamError {
+        match answer.status() {
+            // Whatever is wrong with a request of ours, it is the picture: all else is fixed.
+            StatusCode::BAD_REQUEST => {
+                UpstreamError::Unreadable(cause(self.service.complaint(answer)))
+            }
+            StatusCode::FORBIDDEN => UpstreamError::QuotaExhausted {
+                retry_after: meter::until_reset(answer),
+            },
+            _ => self.service.failure(answer),
+        }
+    }
+}
+
+#[async_trait]
+impl TagProvider for Imagga {
+    fn identity(&self) -> &ProviderIdentity {
+        &self.identity
+    }
+
+    fn wants(&self) -> ImageAccess {
+        self.access
+    }
+
+    async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
+        let request = self.request(source)?;
+        let answer = self.service.send(request, LONGEST_ANSWER).await?;
+        self.meter.read(&answer);
+        if !answer.status().is_success() {
+            return Err(self.failure(&answer));
+        }
+        let reply: Reply = self.service.json(&answer)?;
+        reply
+            .into_tags(&self.identity.language)
+            .map_err(|error| self.service.malformed(&answer, &error.to_string()))
+    }
+
+    async fn ready(&self) -> Result<(), UpstreamError> {
+        self.meter.ready()
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        self.meter.quota()
+    }
+}

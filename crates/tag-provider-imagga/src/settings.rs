@@ -1,0 +1,37 @@
+//! Where Imagga is and what is asked of it.
+
+use domain::ports::ImageAccess;
+use secrecy::SecretString;
+use thiserror::Error;
+use upstream_http::BaseUrlError;
+
+use crate::UnknownLanguage;
+
+/// How to reach an account, and what to ask there.
+#[derive(Debug, Clone)]
+pub struct ImaggaSettings {
+    /// Where the API is: `https://api.imagga.com`.
+    pub base_url: String,
+    /// The account's key.
+    pub api_key: SecretString,
+    /// The account's secret.
+    pub api_secret: SecretString,
+    /// The language of the tags, one of [`LANGUAGES`](crate::LANGUAGES).
+    pub language: String,
+    /// How pictures reach Imagga: [`ImageAccess::Bytes`] or [`ImageAccess::PublicUrl`].
+    pub access: ImageAccess,
+}
+
+/// Settings that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ImaggaSettingsError {
+    /// The URL.
+    #[error("Imagga's URL: {0}")]
+    BaseUrl(#[from] BaseUrlError),
+    /// The language.
+    #[error(transparent)]
+    Language(#[from] UnknownLanguage),
+    /// The form of pictures.
+    #[error("Imagga takes bytes or public URLs, not pixels")]
+    Access,
+}
