@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::Server;
 use actix_web::rt::System;
 use futures_util::future;
 use tokio::sync::oneshot;
@@ -160,32 +160,19 @@ impl Builder {
         let (imagga_socket, imagga_origin) = self.listen(self.imagga_port)?;
         let imagekit = Arc::new(imagekit::State::new(self.imagekit, imagekit_origin));
         let imagga = Arc::new(imagga::State::new(self.imagga, imagga_origin));
+        let servers = Servers {
+            imagekit: (Arc::clone(&imagekit), imagekit_socket),
+            imagga: (Arc::clone(&imagga), imagga_socket),
+            workers: self.workers,
+        };
         let (started, ready) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = oneshot::channel();
-        let states = (Arc::clone(&imagekit), Arc::clone(&imagga));
-        let workers = self.workers;
-        let thread = thread::Builder::new()
-            .name("upstream-fakes".to_owned())
-            .spawn(move || {
-                System::new().block_on(async move {
-                    let servers = server(states.0, imagekit_socket, workers)
-                        .and_then(|first| Ok((first, server(states.1, imagga_socket, workers)?)));
-                    match servers {
-                        Ok((first, second)) => {
-                            let handles = [first.handle(), second.handle()];
-                            let _ = started.send(Ok(()));
-                            let running = future::join(first, second);
-                            tokio::spawn(shut_down(stopped, handles));
-                            let _ = running.await;
-                        }
-                        Err(error) => {
-                            let _ = started.send(Err(error));
-                        }
-                    }
-                });
-                let _ = end.send(());
-            });
+        let thread = thread::Builder::new().name("upstream-fakes".to_owned());
+        let thread = thread.spawn(move || {
+            System::new().block_on(servers.run(started, stopped));
+            let _ = end.send(());
+        });
         let thread = thread.map_err(StartError::Run)?;
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         ready
@@ -217,10 +204,37 @@ impl Builder {
     }
 }
 
-/// Waits for the word to stop, or for the handle to be dropped, then ends the servers at once.
-async fn shut_down(stopped: oneshot::Receiver<()>, handles: [ServerHandle; 2]) {
-    let _ = stopped.await;
-    future::join_all(handles.iter().map(|handle| handle.stop(false))).await;
+/// What the thread of the fakes needs to serve.
+struct Servers {
+    imagekit: (Arc<imagekit::State>, TcpListener),
+    imagga: (Arc<imagga::State>, TcpListener),
+    workers: usize,
+}
+
+impl Servers {
+    /// Serves until `stopped` is told or its other end is gone.
+    async fn run(self, started: oneshot::Sender<io::Result<()>>, stopped: oneshot::Receiver<()>) {
+        let (first, second) = match self.make() {
+            Ok(servers) => servers,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return;
+            }
+        };
+        let handles = [first.handle(), second.handle()];
+        let _ = started.send(Ok(()));
+        let shut_down = async {
+            let _ = stopped.await;
+            future::join_all(handles.iter().map(|handle| handle.stop(false))).await;
+        };
+        let _ = future::join3(first, second, shut_down).await;
+    }
+
+    fn make(self) -> io::Result<(Server, Server)> {
+        let imagekit = server(self.imagekit.0, self.imagekit.1, self.workers)?;
+        let imagga = server(self.imagga.0, self.imagga.1, self.workers)?;
+        Ok((imagekit, imagga))
+    }
 }
 
 impl Fakes {

@@ -26,6 +26,7 @@ mod form;
 mod imagekit;
 mod imagga;
 mod picture;
+mod record;
 mod server;
 mod traffic;
 
@@ -33,4 +34,5 @@ pub use fakes::{Builder, Fakes, StartError};
 pub use fault::{Fault, Route};
 pub use imagekit::{File, ImageKit, Seed};
 pub use imagga::{Imagga, tags_of};
-pub use traffic::{Recorded, RouteCount, Traffic};
+pub use record::{Recorded, RouteCount};
+pub use traffic::Traffic;

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::call::Call;
 use crate::fault::{Fault, Route};
+use crate::record::{Recorded, RouteCount};
 
 /// Requests kept in the record; older ones are forgotten, so that a load test cannot fill memory.
 const RECORD_CAPACITY: usize = 10_000;
@@ -35,40 +34,6 @@ struct Standing {
     fault: Fault,
     every: u64,
     met: u64,
-}
-
-/// Calls of one route.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct RouteCount {
-    /// Requests that arrived, whatever became of them.
-    pub calls: u64,
-    /// Requests being answered now.
-    pub in_flight: usize,
-    /// Most requests being answered at once.
-    pub peak_in_flight: usize,
-}
-
-/// One request as it arrived. Credentials are left out.
-#[derive(Debug, Clone, Serialize)]
-pub struct Recorded {
-    /// Position in the order of arrival, from 0.
-    pub number: u64,
-    /// The kind of call.
-    pub route: Route,
-    /// HTTP method.
-    pub method: String,
-    /// Path as it was sent.
-    pub path: String,
-    /// Query string as it was sent, without the question mark.
-    pub query: String,
-    /// Headers in lower case, without `authorization`.
-    pub headers: Vec<(String, String)>,
-    /// Whether there was an `authorization` header.
-    pub with_credentials: bool,
-    /// Length of the body in bytes.
-    pub body_bytes: usize,
-    /// Status of the answer; none while there is none, for a hang and for a reset.
-    pub status: Option<u16>,
 }
 
 /// What is to happen to the call that has just entered.
@@ -247,29 +212,6 @@ impl Standing {
         self.met
             .is_multiple_of(self.every)
             .then(|| self.fault.clone())
-    }
-}
-
-impl Recorded {
-    fn of(number: u64, route: Route, call: &Call) -> Self {
-        let headers = call
-            .headers
-            .iter()
-            .filter(|(name, _)| *name != "authorization");
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        Self {
-            number,
-            route,
-            method: call.method.to_string(),
-            path: call.path.clone(),
-            query: call.query.clone(),
-            headers: headers
-                .map(|(n, v)| (n.to_string(), text(v.as_bytes())))
-                .collect(),
-            with_credentials: call.headers.contains_key("authorization"),
-            body_bytes: call.body_length,
-            status: None,
-        }
     }
 }
 

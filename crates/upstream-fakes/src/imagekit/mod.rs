@@ -5,10 +5,13 @@ mod handle;
 mod library;
 mod limiter;
 mod listing;
+mod removal;
 mod search;
+mod settings;
 mod state;
 mod upload;
 
 pub use handle::{ImageKit, Seed};
 pub use library::File;
-pub(crate) use state::{Settings, State};
+pub(crate) use settings::Settings;
+pub(crate) use state::State;

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::call::{Call, Credentials, Reply};
@@ -13,52 +12,12 @@ use crate::imagekit::errors::{self, Refusal};
 use crate::imagekit::library::{Library, Unreadable, join};
 use crate::imagekit::limiter::{Limiter, WINDOW};
 use crate::imagekit::listing::{self, Listing};
+use crate::imagekit::removal;
+use crate::imagekit::settings::{Change, Settings};
 use crate::imagekit::upload::{self, Upload};
 use crate::picture;
 use crate::server::Upstream;
 use crate::traffic::Traffic;
-
-/// Largest number of files of one bulk deletion.
-const MOST_IDS: usize = 100;
-
-/// What a test may choose.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    /// The private key; the only credential there is.
-    pub(crate) private_key: String,
-    /// First segment of the path of every picture.
-    pub(crate) account: String,
-    /// Largest upload in bytes.
-    pub(crate) upload_limit: usize,
-    /// Whether a CDN keeps showing what was deleted until it is purged.
-    pub(crate) cdn: bool,
-    /// Deletions, bulk deletions and purges in a second; none is no limit.
-    pub(crate) writes_per_second: Option<u32>,
-    /// Delay of every answer.
-    pub(crate) latency: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            private_key: "private_fakeImageKitKey".to_owned(),
-            account: "demo".to_owned(),
-            upload_limit: 25 * 1024 * 1024,
-            cdn: false,
-            writes_per_second: None,
-            latency: Duration::ZERO,
-        }
-    }
-}
-
-/// Settings that may change while the fake runs. Absent ones stay; no writes a second: no limit.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    latency_ms: Option<u64>,
-    cdn: Option<bool>,
-    writes_per_second: Option<u32>,
-}
 
 /// The fake itself, shared by its server and its handle.
 #[derive(Debug)]
@@ -169,75 +128,12 @@ impl State {
             .strip_prefix("/v1/files/")
             .and_then(|id| id.strip_suffix("/details"));
         let library = self.library();
-        let file = library.get(valid_id(id)?).ok_or(errors::NO_SUCH_FILE)?;
+        let file = library
+            .get(removal::valid_id(id)?)
+            .ok_or(errors::NO_SUCH_FILE)?;
         Ok(Reply::json(
             StatusCode::OK,
             &listing::details(file, &self.root()),
-        ))
-    }
-
-    fn delete(&self, call: &Call) -> Result<Reply, Refusal> {
-        let id = valid_id(call.path.strip_prefix("/v1/files/"))?;
-        if self.library().release(id, self.has_cdn()) {
-            Ok(Reply::empty(StatusCode::NO_CONTENT))
-        } else {
-            Err(errors::NO_SUCH_FILE)
-        }
-    }
-
-    /// All or nothing: one unknown id fails the whole call.
-    fn bulk_delete(&self, call: &Call) -> Result<Reply, Refusal> {
-        let ids = bulk_ids(&call.body)?;
-        let mut library = self.library();
-        let unknown = ids.iter().filter(|id| library.get(id).is_none()).cloned();
-        let unknown: Vec<_> = unknown.collect();
-        if !unknown.is_empty() {
-            return Ok(errors::missing_files(&unknown));
-        }
-        for id in &ids {
-            library.release(id, self.has_cdn());
-        }
-        Ok(Reply::json(
-            StatusCode::OK,
-            &json!({ "successfullyDeletedFileIds": ids }),
-        ))
-    }
-
-    fn purge(&self, call: &Call) -> Result<Reply, Refusal> {
-        if call.method == Method::GET {
-            let id = call
-                .path
-                .strip_prefix("/v1/files/purge/")
-                .unwrap_or_default();
-            let known = uuid::Uuid::try_parse(id).is_ok();
-            return if known {
-                Ok(Reply::json(
-                    StatusCode::OK,
-                    &json!({ "status": "Completed" }),
-                ))
-            } else {
-                Err(errors::NO_SUCH_PURGE)
-            };
-        }
-        let body: Value = serde_json::from_slice(&call.body).map_err(|_| errors::INVALID_URL)?;
-        let url = body
-            .get("url")
-            .and_then(Value::as_str)
-            .ok_or(errors::INVALID_URL)?;
-        let path = url
-            .strip_prefix(&self.root())
-            .filter(|path| path.starts_with('/'));
-        let path = path.ok_or(errors::INVALID_URL)?;
-        match path.strip_suffix('*') {
-            Some(start) => self
-                .library()
-                .purge(|candidate| candidate.starts_with(start)),
-            None => self.library().purge(|candidate| candidate == path),
-        }
-        let id = uuid::Uuid::new_v4().to_string();
-        Ok(Reply::json(
-            StatusCode::CREATED,
-            &json!({ "requestId": id }),
         ))
     }
 
@@ -286,26 +182,6 @@ impl State {
 
 fn plain(status: StatusCode, text: &'static str) -> Reply {
     Reply::bytes(status, "text/plain; charset=utf-8", text)
-}
-
-fn valid_id(id: Option<&str>) -> Result<&str, Refusal> {
-    let hexadecimal = |id: &&str| id.len() == 24 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    id.filter(hexadecimal).ok_or(errors::INVALID_FILE_ID)
-}
-
-fn bulk_ids(body: &[u8]) -> Result<Vec<String>, Refusal> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| errors::IDS_MISSING)?;
-    let ids = body.get("fileIds").ok_or(errors::IDS_MISSING)?;
-    let ids = ids.as_array().ok_or(errors::IDS_NO_ARRAY)?;
-    if ids.is_empty() {
-        return Err(errors::IDS_EMPTY);
-    }
-    if ids.len() > MOST_IDS {
-        return Err(errors::IDS_TOO_MANY);
-    }
-    ids.iter()
-        .map(|id| valid_id(id.as_str()).map(str::to_owned))
-        .collect()
 }
 
 impl Upstream for State {

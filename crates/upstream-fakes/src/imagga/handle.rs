@@ -53,12 +53,12 @@ impl Imagga {
         let labels = labels
             .into_iter()
             .map(|(label, confidence)| (label.into(), confidence));
-        self.state.fix(Some(labels.collect()));
+        self.state.sight.fix(Some(labels.collect()));
     }
 
     /// Goes back to looking at the pictures.
     pub fn look_again(&self) {
-        self.state.fix(None);
+        self.state.sight.fix(None);
     }
 
     /// Taggings left in this month.

@@ -3,10 +3,14 @@
 pub(crate) mod errors;
 mod handle;
 mod quota;
+mod settings;
+mod sight;
 mod state;
 mod tags;
 mod uploads;
+mod usage;
 mod vocabulary;
 
 pub use handle::{Imagga, tags_of};
-pub(crate) use state::{Settings, State};
+pub(crate) use settings::Settings;
+pub(crate) use state::State;

@@ -1,77 +1,23 @@
 //! What the Imagga fake knows, and how it answers each route.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
-use actix_web::rt::task;
-use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::call::{Call, Credentials, Reply};
-use crate::clock;
 use crate::fault::Route;
 use crate::imagga::errors::{self, Refusal};
 use crate::imagga::quota::Quota;
+use crate::imagga::settings::{Change, Settings};
+use crate::imagga::sight::Sight;
 use crate::imagga::tags::{self, Input, Query};
 use crate::imagga::uploads::Uploads;
-use crate::imagga::vocabulary;
-use crate::picture::{self, Colour};
+use crate::imagga::usage::success;
 use crate::server::Upstream;
 use crate::traffic::Traffic;
-
-/// Pictures whose colour is remembered, so that a load test with few pictures decodes few.
-const COLOURS_KEPT: usize = 10_000;
-
-/// Labels with confidences, best first.
-pub(crate) type Labels = Vec<(String, f64)>;
-
-/// What a test may choose.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) api_key: String,
-    pub(crate) api_secret: String,
-    /// Taggings in a month.
-    pub(crate) quota: u64,
-    /// Calls in flight at once.
-    pub(crate) max_concurrency: usize,
-    /// How long an upload is kept.
-    pub(crate) upload_lifetime: Duration,
-    /// Delay of every answer.
-    pub(crate) latency: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            api_key: "acc_fakeImaggaKey".to_owned(),
-            api_secret: "fakeImaggaSecret".to_owned(),
-            quota: 1_000_000,
-            max_concurrency: usize::MAX,
-            upload_lifetime: Duration::from_hours(24),
-            latency: Duration::ZERO,
-        }
-    }
-}
-
-/// Settings that may change while the fake runs. Absent ones stay.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    latency_ms: Option<u64>,
-    /// Taggings left in this month.
-    quota: Option<u64>,
-    quota_reset_in_ms: Option<u64>,
-    /// 0: no limit.
-    max_concurrency: Option<usize>,
-    upload_lifetime_ms: Option<u64>,
-    /// Labels with confidences for every picture; an empty list goes back to looking.
-    tags: Option<Labels>,
-}
 
 /// The fake itself, shared by its server and its handle.
 #[derive(Debug)]
@@ -81,9 +27,8 @@ pub(crate) struct State {
     pub(crate) traffic: Arc<Traffic>,
     uploads: Mutex<Uploads>,
     quota: Mutex<Quota>,
-    max_concurrency: AtomicUsize,
-    fixed: Mutex<Option<Labels>>,
-    colours: Mutex<HashMap<u64, Option<Colour>>>,
+    pub(super) max_concurrency: AtomicUsize,
+    pub(crate) sight: Sight,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -98,8 +43,7 @@ impl State {
             uploads: Mutex::new(Uploads::new(settings.upload_lifetime)),
             quota: Mutex::new(Quota::new(settings.quota)),
             max_concurrency: settings.max_concurrency.into(),
-            fixed: Mutex::default(),
-            colours: Mutex::default(),
+            sight: Sight::default(),
             settings,
             origin,
             traffic,
@@ -116,15 +60,6 @@ impl State {
 
     pub(crate) fn set_max_concurrency(&self, limit: usize) {
         self.max_concurrency.store(limit, Ordering::SeqCst);
-    }
-
-    /// Fixes the answer for every picture; none goes back to looking.
-    pub(crate) fn fix(&self, labels: Option<Labels>) {
-        let sorted = labels.map(|mut labels| {
-            labels.sort_by(|left, right| right.1.total_cmp(&left.1));
-            labels
-        });
-        *lock(&self.fixed) = sorted;
     }
 
     fn authorize(&self, call: &Call) -> Result<(), Refusal> {
@@ -149,30 +84,8 @@ impl State {
             (None, Input::Url(url)) => Input::fetch(url, http).await?,
             (bytes, _) => bytes.unwrap_or_default(),
         };
-        let colour = self.look(bytes).await.ok_or(errors::CLASSIFICATION)?;
-        let fixed = lock(&self.fixed).clone();
-        Ok(query
-            .options
-            .answer(&fixed.unwrap_or_else(|| vocabulary::see(colour))))
-    }
-
-    /// Decodes a picture, unless the same bytes were decoded before.
-    async fn look(&self, bytes: Bytes) -> Option<Colour> {
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        let digest = hasher.finish();
-        let known = lock(&self.colours).get(&digest).copied();
-        if let Some(colour) = known {
-            return colour;
-        }
-        let decoding = task::spawn_blocking(move || picture::mean_colour(&bytes));
-        let colour = decoding.await.ok().flatten();
-        let mut colours = lock(&self.colours);
-        if colours.len() >= COLOURS_KEPT {
-            colours.clear();
-        }
-        colours.insert(digest, colour);
-        colour
+        let labels = self.sight.see(bytes).await.ok_or(errors::CLASSIFICATION)?;
+        Ok(query.options.answer(&labels))
     }
 
     async fn upload(&self, call: &Call) -> Result<Reply, Refusal> {
@@ -195,31 +108,6 @@ impl State {
         let id = call.path.strip_prefix("/v2/uploads/").unwrap_or_default();
         self.uploads().delete(id)?;
         Ok(success(&json!({ "upload_id": id })))
-    }
-
-    fn usage(&self) -> Reply {
-        let (limit, used, total, start, end) = self.quota().figures();
-        let limit_of_plan = self.max_concurrency.load(Ordering::SeqCst);
-        let max = u32::try_from(limit_of_plan).unwrap_or(u32::MAX);
-        success(&json!({
-            "billing_period_start": start.format("%d %b %Y %H:%M:%S UTC").to_string(),
-            "billing_period_end": end.format("%d %b %Y %H:%M:%S UTC").to_string(),
-            "concurrency": { "max": max, "now": self.traffic.in_flight() },
-            "daily": {},
-            "daily_for": clock::now().format("%d %b %Y").to_string(),
-            "daily_processed": used,
-            "daily_requests": used,
-            "last_usage": clock::now().timestamp(),
-            "monthly": {},
-            "monthly_limit": limit,
-            "monthly_processed": used,
-            "monthly_requests": used,
-            "total_processed": total,
-            "total_requests": total,
-            "weekly": {},
-            "weekly_processed": used,
-            "weekly_requests": used,
-        }))
     }
 
     async fn attempt(
@@ -246,11 +134,6 @@ impl State {
             _ => Ok(self.usage()),
         }
     }
-}
-
-fn success(result: &Value) -> Reply {
-    let body = json!({ "result": result, "status": { "text": "", "type": "success" } });
-    Reply::json(StatusCode::OK, &body)
 }
 
 fn is_path(path: &str) -> bool {
@@ -319,7 +202,8 @@ impl Upstream for State {
             self.uploads().lifetime = Duration::from_millis(lifetime);
         }
         if let Some(labels) = change.tags {
-            self.fix(Some(labels).filter(|labels| !labels.is_empty()));
+            self.sight
+                .fix(Some(labels).filter(|labels| !labels.is_empty()));
         }
         Ok(())
     }
@@ -340,7 +224,7 @@ impl Upstream for State {
         let lifetime = self.uploads().lifetime;
         *self.uploads() = Uploads::new(lifetime);
         *self.quota() = Quota::new(self.settings.quota);
-        self.fix(None);
+        self.sight.fix(None);
         self.traffic.set_latency(self.settings.latency);
     }
 

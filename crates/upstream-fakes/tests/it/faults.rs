@@ -9,13 +9,20 @@ use upstream_fakes::{Fault, Route};
 
 use crate::support::{Stage, error, form, png, refusal};
 
-const PATIENCE: Duration = Duration::from_millis(300);
-
 async fn try_upload(stage: &Stage) -> Result<Response, reqwest::Error> {
+    upload_within(stage, Duration::from_secs(30)).await
+}
+
+/// A client that soon gives up.
+async fn hasty_upload(stage: &Stage) -> Result<Response, reqwest::Error> {
+    upload_within(stage, Duration::from_millis(500)).await
+}
+
+async fn upload_within(stage: &Stage, patience: Duration) -> Result<Response, reqwest::Error> {
     let request = stage
         .imagekit("POST", crate::support::UPLOAD)
         .multipart(form(png()));
-    request.timeout(PATIENCE).send().await
+    request.timeout(patience).send().await
 }
 
 fn io_error(error: &reqwest::Error) -> Option<std::io::ErrorKind> {
@@ -115,10 +122,10 @@ async fn an_answer_may_be_lost_after_the_work_was_done() {
             .fail_next(Route::Upload, fault.after_effect());
     }
     assert!(try_upload(&stage).await.is_err());
-    assert!(try_upload(&stage).await.unwrap_err().is_timeout());
+    assert!(hasty_upload(&stage).await.unwrap_err().is_timeout());
     assert_eq!(try_upload(&stage).await.unwrap().status(), 504);
     assert_eq!(try_upload(&stage).await.unwrap().status(), 200);
-    assert!(try_upload(&stage).await.unwrap_err().is_timeout());
+    assert!(hasty_upload(&stage).await.unwrap_err().is_timeout());
     assert_eq!(host.alive(), 5);
 }
 
@@ -130,7 +137,7 @@ async fn a_hang_lasts_until_the_client_gives_up() {
         .imagekit()
         .traffic()
         .fail_next(Route::Upload, Fault::hang());
-    assert!(try_upload(&stage).await.unwrap_err().is_timeout());
+    assert!(hasty_upload(&stage).await.unwrap_err().is_timeout());
     assert_eq!(stage.fakes.imagekit().uploads(), 0);
 }
 
@@ -197,15 +204,15 @@ async fn json_may_be_cut_and_may_be_none() {
 async fn latency_and_delay_add_up() {
     let stage = Stage::new().await;
     let traffic = stage.fakes.imagekit().traffic();
-    traffic.set_latency(Duration::from_millis(60));
+    traffic.set_latency(Duration::from_millis(600));
     traffic.fail_next(Route::Upload, Fault::delay(Duration::from_millis(60)));
     let start = Instant::now();
     assert_eq!(try_upload(&stage).await.unwrap().status(), 200);
-    assert!(start.elapsed() >= Duration::from_millis(120));
+    assert!(start.elapsed() >= Duration::from_millis(660));
     traffic.set_latency(Duration::ZERO);
     let start = Instant::now();
     assert_eq!(try_upload(&stage).await.unwrap().status(), 200);
-    assert!(start.elapsed() < Duration::from_millis(60));
+    assert!(start.elapsed() < Duration::from_millis(600));
 }
 
 #[tokio::test]

@@ -63,6 +63,7 @@ async fn calls_beyond_the_concurrency_limit_are_refused() {
         (traffic.peak_in_flight(), traffic.calls(Route::Tags)),
         (2, 5)
     );
+    traffic.set_latency(Duration::ZERO);
     assert_eq!(stage.tags_of_bytes(png()).await.status(), 200);
     stage.fakes.imagga().set_max_concurrency(None);
     let answers = join_all((0..5).map(|_| stage.tags_of_bytes(png()))).await;

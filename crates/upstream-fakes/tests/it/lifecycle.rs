@@ -1,6 +1,9 @@
 //! Starting and stopping beside any runtime.
 
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use upstream_fakes::{Fakes, Fault, Route, StartError};
@@ -68,11 +71,64 @@ async fn a_port_in_use_is_told() {
 async fn the_variables_point_at_the_fakes() {
     let builder = Fakes::builder().private_key("k'1").api_key("a", "b");
     let fakes = builder.start().await.unwrap();
-    let variables: std::collections::HashMap<_, _> = fakes.variables().into_iter().collect();
+    let variables: HashMap<_, _> = fakes.variables().into_iter().collect();
     assert_eq!(variables["ETIQUETA__IMAGEKIT__PRIVATE_KEY"], "k'1");
     assert_eq!(
         variables["ETIQUETA__IMAGGA__BASE_URL"],
         fakes.imagga().url()
     );
     assert_eq!(variables["ETIQUETA__IMAGGA__API_SECRET"], "b");
+}
+
+/// A running copy of the program; killed when a test fails half-way.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+#[tokio::test]
+async fn the_program_prints_its_settings_and_ends_on_sigterm() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_upstream-fakes"));
+    let child = command
+        .args(["--quota", "7", "--latency", "1ms"])
+        .stdout(Stdio::piped());
+    let mut program = Program(child.spawn().unwrap());
+    let lines = BufReader::new(program.0.stdout.take().unwrap())
+        .lines()
+        .take(7);
+    let settings: HashMap<_, _> = lines
+        .map(|line| {
+            let line = line.unwrap();
+            let (name, value) = line
+                .strip_prefix("export ")
+                .unwrap()
+                .split_once('=')
+                .unwrap();
+            (name.to_owned(), value.trim_matches('\'').to_owned())
+        })
+        .collect();
+    assert_eq!(settings["ETIQUETA__TAGGING__PROVIDER"], "imagga");
+    let usage = reqwest::Client::new()
+        .get(format!(
+            "{}/v2/usage",
+            settings["ETIQUETA__IMAGGA__BASE_URL"]
+        ))
+        .basic_auth(
+            &settings["ETIQUETA__IMAGGA__API_KEY"],
+            Some(&settings["ETIQUETA__IMAGGA__API_SECRET"]),
+        );
+    assert_eq!(usage.send().await.unwrap().headers()["monthly-limit"], "7");
+    assert!(listens(&settings["ETIQUETA__IMAGEKIT__UPLOAD_URL"]));
+    let pid = program.0.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(program.0.wait().unwrap().success());
 }
