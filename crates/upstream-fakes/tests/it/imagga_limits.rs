@@ -47,7 +47,7 @@ async fn the_quota_counts_down_to_a_refusal_and_comes_back() {
 async fn calls_beyond_the_concurrency_limit_are_refused() {
     let builder = Fakes::builder()
         .max_concurrency(Some(2))
-        .latency(Duration::from_millis(300));
+        .latency(Duration::from_secs(1));
     let stage = Stage::with(builder.start().await.unwrap());
     let answers = join_all((0..5).map(|_| stage.tags_of_bytes(png()))).await;
     let ok = answers
