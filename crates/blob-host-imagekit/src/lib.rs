@@ -6,7 +6,7 @@ mod release;
 mod settings;
 mod upload;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -106,14 +106,9 @@ impl Kit {
     fn failure(&self, answer: &Answer) -> UpstreamError {
         match self.service.failure(answer) {
             UpstreamError::Busy { retry_after } => UpstreamError::Busy {
-                retry_after: retry_after.max(rate_limit_reset(answer)),
+                retry_after: retry_after.max(answer.milliseconds("x-ratelimit-reset")),
             },
             other => other,
         }
     }
-}
-
-fn rate_limit_reset(answer: &Answer) -> Option<Duration> {
-    let milliseconds = answer.parsed_header("x-ratelimit-reset")?;
-    Some(Duration::from_millis(milliseconds))
 }

@@ -12,8 +12,12 @@ use reqwest::{
     header::{DATE, HeaderMap, RETRY_AFTER},
 };
 
-/// No upstream makes us wait longer than this between two attempts.
+/// No upstream makes us wait longer than this between two attempts: whatever it says can be added
+/// to any time of ours.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// Nor until something is renewed.
+const LONGEST_PERIOD: Duration = Duration::from_hours(366 * 24);
 
 /// A whole answer.
 #[derive(Debug, Clone)]
@@ -50,10 +54,17 @@ impl Answer {
         told.unwrap_or_else(|| SystemTime::now().into())
     }
 
-    /// How long from the answer until a time on the service's clock; `None` where it is past.
+    /// How long from the answer until a time on the service's clock, at most a year; `None` where
+    /// it is past.
     pub fn until(&self, time: DateTime<Utc>) -> Option<Duration> {
         let wait = (time - self.date()).to_std().ok()?;
-        (!wait.is_zero()).then_some(wait)
+        (!wait.is_zero()).then_some(wait.min(LONGEST_PERIOD))
+    }
+
+    /// The wait that a header tells in milliseconds, at most a day.
+    pub fn milliseconds(&self, name: &str) -> Option<Duration> {
+        let wait = Duration::from_millis(self.parsed_header(name)?);
+        Some(wait.min(LONGEST_WAIT))
     }
 
     /// The wait that `Retry-After` (RFC 9110, section 10.2.3) asks for, at most a day.
@@ -111,6 +122,24 @@ mod tests {
     fn reads_how_long_to_wait(#[case] text: &'static str, #[case] seconds: Option<u64>) {
         let answer = answer(&[DATE, ("retry-after", text)]);
         assert_eq!(answer.retry_after(), seconds.map(Duration::from_secs));
+    }
+
+    #[rstest::rstest]
+    #[case("1250", Some(1250))]
+    #[case("18446744073709551615", Some(86_400_000))]
+    #[case("-1", None)]
+    #[case("1.5", None)]
+    fn reads_milliseconds(#[case] text: &'static str, #[case] milliseconds: Option<u64>) {
+        let answer = answer(&[("x-reset", text)]);
+        let wait = milliseconds.map(Duration::from_millis);
+        assert_eq!(answer.milliseconds("x-reset"), wait);
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_a_year() {
+        let wait = answer(&[DATE]).until(DateTime::<Utc>::MAX_UTC).unwrap();
+        assert_eq!(wait, Duration::from_hours(366 * 24));
+        assert_eq!(answer(&[DATE]).until(DateTime::<Utc>::MIN_UTC), None);
     }
 
     #[test]
