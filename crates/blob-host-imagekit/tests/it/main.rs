@@ -1,0 +1,16 @@
+//! ImageKit's adapter against a strict ImageKit, over HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
+mod contract;
+mod failures;
+mod forgotten;
+mod hosting;
+mod purging;
+mod releasing;
+mod support;
