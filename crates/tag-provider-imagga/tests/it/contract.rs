@@ -1,0 +1,27 @@
+use bytes::Bytes;
+use domain::{
+    ports::ImageAccess,
+    testing::contract::tag_provider::{Samples, all},
+};
+
+use crate::support::{Stage, bmp, bytes, red};
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_port_with_bytes() {
+    let stage = Stage::new(ImageAccess::Bytes).await;
+    let samples = Samples {
+        readable: red(),
+        unreadable: Some(bytes(Bytes::from_static(b"no picture"))),
+    };
+    all(&stage.provider, &samples).await;
+}
+
+#[tokio::test]
+async fn keeps_the_contract_of_the_port_with_urls() {
+    let stage = Stage::new(ImageAccess::PublicUrl).await;
+    let samples = Samples {
+        readable: stage.publish("red.bmp", bmp([200, 10, 10])),
+        unreadable: Some(stage.publish("text.bmp", Bytes::from_static(b"no picture"))),
+    };
+    all(&stage.provider, &samples).await;
+}
