@@ -1,4 +1,4 @@
-//! The contract of [`BlobHost`](crate::ports::BlobHost).
+//! The contract of [`BlobHost`].
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! The contract of [`TagProvider`](crate::ports::TagProvider).
+//! The contract of [`TagProvider`].
 
 use std::sync::Arc;
 
