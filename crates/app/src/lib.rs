@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod releases;
 pub mod resilience;
+pub mod settings;
+pub mod telemetry;
 pub mod upkeep;

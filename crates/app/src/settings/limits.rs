@@ -1,0 +1,51 @@
+//! `[limits]`: what an upload may cost.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use super::{
+    HOUR, SECOND,
+    error::{SettingsError, ValueError},
+    values::Values,
+};
+
+/// The most bytes an image may have, whatever is set: it is in memory as a whole.
+const MAX_IMAGE: u64 = 1 << 30;
+
+/// The most memory that uploads may hold.
+const MAX_MEMORY: u64 = 1 << 40;
+
+/// The most pixels that a decoder is trusted with.
+const MAX_PIXELS: u64 = 1 << 32;
+
+/// The section `[limits]`.
+#[derive(Debug, Clone)]
+pub struct LimitsSettings {
+    /// Largest image, in bytes.
+    pub image_bytes: NonZeroUsize,
+    /// Largest image in pixels, width times height.
+    pub image_pixels: u64,
+    /// Bytes of memory that all uploads may hold together; at least one image.
+    pub memory_bytes: NonZeroUsize,
+    /// How long a client may take to send its request.
+    pub request_timeout: Duration,
+}
+
+impl LimitsSettings {
+    pub(super) fn read(values: &Values) -> Result<Self, SettingsError> {
+        let limits = Self {
+            image_bytes: values.count("limits.image_bytes", MAX_IMAGE)?,
+            image_pixels: values.whole("limits.image_pixels", 1..=MAX_PIXELS)?,
+            memory_bytes: values.count("limits.memory_bytes", MAX_MEMORY)?,
+            request_timeout: values.duration("limits.request_timeout", SECOND..=HOUR)?,
+        };
+        if limits.memory_bytes < limits.image_bytes {
+            let problem = ValueError::LessThan {
+                value: limits.memory_bytes.get(),
+                other: "limits.image_bytes",
+                least: limits.image_bytes.get(),
+            };
+            return Err(values.impossible("limits.memory_bytes", problem));
+        }
+        Ok(limits)
+    }
+}

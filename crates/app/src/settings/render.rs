@@ -1,0 +1,89 @@
+//! The settings in force as TOML, without the secrets.
+
+use super::{
+    layer::{Form, Given, Origin},
+    values::Values,
+};
+
+/// What is printed in the place of a secret.
+const MASK: &str = "********";
+
+/// The settings that are secrets as a whole.
+const SECRETS: [&str; 3] = [
+    "imagekit.private_key",
+    "imagga.api_key",
+    "imagga.api_secret",
+];
+
+/// The settings that are URLs, in which a password may be.
+const URLS: [&str; 2] = ["database.url", "originals.url"];
+
+/// Writes a line for each setting, which says where the value comes from unless it is a default.
+pub(super) fn to_toml(values: &Values) -> String {
+    let mut lines = Vec::new();
+    let mut current = "";
+    for (key, given) in values.iter() {
+        let (section, name) = key.split_once('.').unwrap_or(("", key));
+        if section != current {
+            if !lines.is_empty() {
+                lines.push(String::new());
+            }
+            lines.push(format!("[{section}]"));
+            current = section;
+        }
+        lines.push(format!("{name} = {}{}", value(key, given), comment(given)));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn comment(given: &Given) -> String {
+    match &given.origin {
+        Origin::Default => String::new(),
+        origin => format!(" # {}", origin.to_string().replace(char::is_control, " ")),
+    }
+}
+
+fn value(key: &str, given: &Given) -> String {
+    let text = given.text.as_str();
+    if SECRETS.contains(&key) && !text.is_empty() {
+        quoted(MASK)
+    } else if URLS.contains(&key) {
+        quoted(&without_password(text))
+    } else if given.form == Form::Bare {
+        bare(text)
+    } else {
+        quoted(text)
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A number or truth value that was read; not every spelling that is read is TOML.
+fn bare(text: &str) -> String {
+    if let Ok(number) = text.parse::<i64>() {
+        return number.to_string();
+    }
+    text.parse::<f64>().map_or_else(
+        |_| text.to_owned(),
+        |number| toml::Value::Float(number).to_string(),
+    )
+}
+
+/// Masks the password of a URL. What comes before the last `@` counts as user and password even
+/// where characters in it should have been encoded; a path of a file has none.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    if matches!(scheme, "file" | "sqlite") {
+        return url.to_owned();
+    }
+    let account = rest.rsplit_once('@');
+    match account.and_then(|(account, place)| Some((account.split_once(':')?.0, place))) {
+        Some((user, place)) => format!("{scheme}://{user}:{MASK}@{place}"),
+        None => url.to_owned(),
+    }
+}

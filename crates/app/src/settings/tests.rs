@@ -1,0 +1,587 @@
+//! Layers, error lines, credentials and what is printed.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use domain::{Confidence, Threshold};
+use rstest::rstest;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A working directory and an environment of a test's own.
+struct Place {
+    folder: TempDir,
+    surroundings: Surroundings,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let surroundings = Surroundings {
+            folder: folder.path().to_owned(),
+            ..Surroundings::default()
+        };
+        Self {
+            folder,
+            surroundings,
+        }
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        fs::write(self.folder.path().join(name), text).unwrap();
+        self
+    }
+
+    fn folder(self, name: &str) -> Self {
+        fs::create_dir(self.folder.path().join(name)).unwrap();
+        self
+    }
+
+    fn config(mut self, name: &str) -> Self {
+        self.surroundings.file = Some(PathBuf::from(name));
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.surroundings
+            .variables
+            .push((name.into(), value.into()));
+        self
+    }
+
+    fn mysql(self, server: &str) -> Self {
+        self.variable("MYSQL_SERVER", server)
+            .variable("MYSQL_ROOT_PASSWORD", "root")
+            .variable("MYSQL_USERNAME", "api user")
+            .variable("MYSQL_USER_PASSWORD", "p@ss:w/rd%")
+            .variable("MYSQL_USER_DATABASE", "pictures")
+    }
+
+    fn loaded(&self) -> Loaded {
+        Settings::load(&self.surroundings).unwrap()
+    }
+
+    fn settings(&self) -> Settings {
+        self.loaded().settings
+    }
+
+    fn refusal(&self) -> String {
+        let text = Settings::load(&self.surroundings).unwrap_err().to_string();
+        assert!(!text.contains('\n'), "more than a line: {text}");
+        text
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let warnings = self.loaded().warnings;
+        warnings.iter().map(ToString::to_string).collect()
+    }
+}
+
+fn threshold(lowest: f64) -> Threshold {
+    Threshold::new(Confidence::new(lowest).unwrap())
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let settings = Place::new().settings();
+    assert_eq!(settings.server.address().to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.server.timezone, chrono_tz::UTC);
+    assert_eq!(
+        settings.database.url.expose_secret(),
+        "sqlite://data/etiqueta.db"
+    );
+    assert_eq!(settings.originals.url.expose_secret(), "file:Images");
+    assert_eq!(settings.tagging.provider, ProviderChoice::Auto);
+    assert_eq!(settings.tagging.min_confidence, threshold(80.0));
+    assert_eq!(settings.tagging.max_side, 1024);
+    assert_eq!(settings.tagging.language, "en");
+    assert_eq!(settings.tagging.model, None);
+    assert_eq!(settings.imagga.base_url.as_str(), "https://api.imagga.com/");
+    assert!(settings.imagga.credentials.is_none());
+    assert_eq!(
+        settings.imagekit.upload_url.as_str(),
+        "https://upload.imagekit.io/"
+    );
+    assert_eq!(
+        settings.imagekit.api_url.as_str(),
+        "https://api.imagekit.io/"
+    );
+    assert!(settings.imagekit.private_key.is_none());
+    assert_eq!(settings.imagga.concurrency.get(), 64);
+    assert_eq!(settings.imagekit.concurrency.get(), 64);
+    assert!(settings.imagekit.purge);
+    assert_eq!(settings.upkeep.interval, Duration::from_mins(5));
+    assert_eq!(settings.upkeep.hosted_blob_age, Duration::from_mins(10));
+    assert_eq!(settings.upkeep.original_age, Duration::from_hours(1));
+    assert_eq!(settings.limits.image_bytes.get(), 26_214_400);
+    assert_eq!(settings.limits.image_pixels, 100_000_000);
+    assert_eq!(settings.limits.memory_bytes.get(), 256 << 20);
+    assert_eq!(settings.log.format, LogFormat::Auto);
+    assert_eq!(settings.log.filter, None);
+}
+
+#[test]
+fn later_layers_win() {
+    let file = "[imagga]\napi_key = 'file'\napi_secret = 'file'\n\
+        [originals]\nurl = 'file:from-file'\n[log]\nfilter = 'debug'";
+    let place = Place::new().file("etiqueta.toml", file);
+    let key = |place: &Place| place.settings().imagga.credentials.unwrap().api_key;
+    let originals = |place: &Place| place.settings().originals.url.expose_secret().to_owned();
+    assert_eq!(key(&place).expose_secret(), "file");
+    assert_eq!(originals(&place), "file:from-file");
+
+    let credentials = r#"{"imaggan": {"api_key": "json", "api_secret": "json"}}"#;
+    let place = place.file("credentials.json", credentials);
+    assert_eq!(key(&place).expose_secret(), "json");
+
+    let place = place
+        .variable("IMAGE_FOLDER", "/srv/Images")
+        .variable("RUST_LOG", "trace");
+    assert_eq!(originals(&place), "file:/srv/Images");
+    assert_eq!(place.settings().log.filter.as_deref(), Some("trace"));
+
+    let place = place
+        .variable("ETIQUETA__IMAGGA__API_KEY", "variable")
+        .variable("ETIQUETA__ORIGINALS__URL", "s3://bucket/prefix")
+        .variable("ETIQUETA__LOG__FILTER", "error");
+    assert_eq!(key(&place).expose_secret(), "variable");
+    assert_eq!(originals(&place), "s3://bucket/prefix");
+    assert_eq!(place.settings().log.filter.as_deref(), Some("error"));
+}
+
+#[test]
+fn a_named_file_takes_the_place_of_the_usual_one() {
+    let place = Place::new()
+        .file("etiqueta.toml", "server.port = 1")
+        .file("other.toml", "\u{feff}[tagging]\nmin_confidence = 72.5")
+        .config("other.toml");
+    let settings = place.settings();
+    assert_eq!(settings.server.port, 8080);
+    assert_eq!(settings.tagging.min_confidence, threshold(72.5));
+}
+
+#[test]
+fn every_setting_has_a_variable_that_is_read() {
+    let defaults = Layer::defaults().unwrap();
+    for (key, given) in defaults.iter() {
+        let name = variables::name_of(key);
+        let place = Place::new().variable(&name, &given.text);
+        let printed = place.settings().to_toml();
+        assert!(
+            printed.contains(&format!(" # {name}\n")),
+            "{name}: {printed}"
+        );
+    }
+}
+
+#[rstest]
+#[case(
+    "server.bind = 'localhost'",
+    "server.bind: localhost is not an IP address"
+)]
+#[case(
+    "server.port = 65536",
+    "server.port: 65536 is not a number from 0 to 65535"
+)]
+#[case(
+    "server.port = 0x10000",
+    "server.port: 65536 is not a number from 0 to 65535"
+)]
+#[case("server.port = []", "server.port: is not a single value")]
+#[case("server.port = {}", "server.port: is not a single value")]
+#[case("server = 80", "server: is a section, not a value")]
+#[case(
+    "server.timezone = 'Madrid'",
+    "server.timezone: Madrid is not an IANA time zone such as Europe/Madrid"
+)]
+#[case(
+    "server.shutdown_timeout = '2h'",
+    "server.shutdown_timeout: 2h is not a duration from 0s to 1h"
+)]
+#[case("database.url = ' '", "database.url: is empty")]
+#[case(
+    "database.max_connections = 0",
+    "database.max_connections: 0 is not a number from 1 to 1000"
+)]
+#[case("originals.url = ''", "originals.url: is empty")]
+#[case(
+    "tagging.provider = 'imaga'",
+    "tagging.provider: imaga is not one of auto, imagga, local"
+)]
+#[case(
+    "tagging.provider = 'imagga'",
+    "imagga.api_key: is missing, and tagging.provider imagga needs it"
+)]
+#[case(
+    "tagging.min_confidence = 120",
+    "tagging.min_confidence: 120 is not a number from 0 to 100"
+)]
+#[case(
+    "tagging.min_confidence = nan",
+    "tagging.min_confidence: NaN is not a number from 0 to 100"
+)]
+#[case(
+    "tagging.min_confidence = 'high'",
+    "tagging.min_confidence: high is not a number from 0 to 100"
+)]
+#[case(
+    "tagging.min_confidence = ''",
+    "tagging.min_confidence: \"\" is not a number from 0 to 100"
+)]
+#[case(
+    "tagging.max_side = -1",
+    "tagging.max_side: -1 is not a number from 0 to 65535"
+)]
+#[case(
+    "tagging.language = 'en,es'",
+    "tagging.language: en,es is not a language such as en"
+)]
+#[case(
+    "imagga.base_url = 'api.imagga.com'",
+    "imagga.base_url: is not the address of a service, such as https://api.example.com"
+)]
+#[case(
+    "imagga.base_url = 'https://key:hush@imagga.com'",
+    "imagga.base_url: is not the address of a service, such as https://api.example.com"
+)]
+#[case(
+    "imagga.api_key = 'hush'",
+    "imagga.api_secret: is missing, and imagga.api_key needs it"
+)]
+#[case(
+    "imagga.api_secret = 'hush'",
+    "imagga.api_key: is missing, and imagga.api_secret needs it"
+)]
+#[case("imagga.api_key = 1234", "imagga.api_key: must be written in quotes")]
+#[case(
+    "imagekit.private_key = \"hush\\nhush\"",
+    "imagekit.private_key: is not a text of one line"
+)]
+#[case(
+    "imagekit.purge = 'yes'",
+    "imagekit.purge: yes is not one of true, false"
+)]
+#[case(
+    "imagekit.concurrency = 1.5",
+    "imagekit.concurrency: 1.5 is not a number from 1 to 10000"
+)]
+#[case(
+    "upkeep.interval = '300'",
+    "upkeep.interval: 300 is not a duration such as 30s, 5m or 1h"
+)]
+#[case(
+    "upkeep.original_age = '1ms'",
+    "upkeep.original_age: 1ms is not a duration from 1s to 30days"
+)]
+#[case(
+    "limits.image_bytes = 99999999999999999999",
+    "limits.image_bytes: 99999999999999999999 is not a number from 1 to 1073741824"
+)]
+#[case(
+    "limits.memory_bytes = 1024",
+    "limits.memory_bytes: 1024 is less than limits.image_bytes, which is 26214400"
+)]
+#[case(
+    "log.format = 'xml'",
+    "log.format: xml is not one of auto, human, json"
+)]
+#[case(
+    "log.filter = 'etiqueta=loud'",
+    "log.filter: etiqueta=loud is not a level (error, warn, info, debug, trace), or levels by target"
+)]
+#[case(
+    "tagging.min_confidance = 1",
+    "tagging.min_confidance: no such setting; did you mean tagging.min_confidence?"
+)]
+#[case("colour = 1", "colour: no such setting")]
+#[case("[colour]", "colour: no such setting")]
+#[case(
+    "server.port.number = 80",
+    "server.port.number: no such setting; did you mean server.port?"
+)]
+fn an_impossible_file_is_refused_by_key_and_line(#[case] line: &str, #[case] refusal: &str) {
+    let place = Place::new().file("etiqueta.toml", &format!("# first line\n{line}\n"));
+    let text = place.refusal();
+    let origins = [" (from etiqueta.toml line 2)", " (from default)"];
+    let found = origins.iter().find_map(|origin| text.strip_suffix(origin));
+    assert_eq!(found, Some(refusal), "{text}");
+    assert!(!text.contains("hush"), "{text}");
+}
+
+#[test]
+fn an_impossible_variable_is_refused_by_key_and_variable() {
+    let place = Place::new().variable("ETIQUETA__TAGGING__MIN_CONFIDENCE", "120");
+    assert_eq!(
+        place.refusal(),
+        "tagging.min_confidence: 120 is not a number from 0 to 100 \
+            (from ETIQUETA__TAGGING__MIN_CONFIDENCE)"
+    );
+    let place = Place::new().variable("RUST_LOG", "etiqueta=loud");
+    assert!(place.refusal().ends_with("(from RUST_LOG)"));
+}
+
+#[rstest]
+#[case(
+    "ETIQUETA__TAGGING__PROVDER",
+    "; did you mean ETIQUETA__TAGGING__PROVIDER?"
+)]
+#[case(
+    "ETIQUETA__TAGGING_PROVIDER",
+    "; did you mean ETIQUETA__TAGGING__PROVIDER?"
+)]
+#[case("ETIQUETA__server__port", "; did you mean ETIQUETA__SERVER__PORT?")]
+#[case("ETIQUETA__", "")]
+#[case("ETIQUETA__COLOUR", "")]
+fn an_unknown_variable_of_ours_is_refused(#[case] name: &str, #[case] hint: &str) {
+    let place = Place::new().variable(name, "1");
+    assert_eq!(place.refusal(), format!("{name}: no such setting{hint}"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let mut place = Place::new();
+    let value = OsString::from_vec(vec![0xff]);
+    let name = "ETIQUETA__SERVER__BIND";
+    place.surroundings.variables.push((name.into(), value));
+    assert_eq!(place.refusal(), "ETIQUETA__SERVER__BIND: is not UTF-8 text");
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_refused_by_its_line_without_its_text() {
+    let place = Place::new().file("etiqueta.toml", "[imagga]\napi_key = hush\n");
+    let text = place.refusal();
+    assert!(text.starts_with("etiqueta.toml: line 2: "), "{text}");
+    assert!(!text.contains("hush"), "{text}");
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let place = Place::new().config("other.toml");
+    assert_eq!(place.refusal(), "other.toml: no such file");
+    let place = place.folder("other.toml");
+    assert_eq!(place.refusal(), "other.toml: no such file");
+    let place = Place::new().variable("ETIQUETA_CREDENTIALS", "keys.json");
+    assert_eq!(place.refusal(), "keys.json: no such file");
+}
+
+#[rstest]
+#[case("db", "db:3306")]
+#[case("db:3307", "db:3307")]
+#[case("mysql_server", "mysql_server:3306")]
+#[case("10.0.0.7", "10.0.0.7:3306")]
+#[case("::1", "[::1]:3306")]
+#[case("[::1]", "[::1]:3306")]
+#[case("[::1]:3307", "[::1]:3307")]
+fn the_names_of_mysql_make_a_url(#[case] server: &str, #[case] place: &str) {
+    let settings = Place::new().mysql(server).settings();
+    assert_eq!(
+        settings.database.url.expose_secret(),
+        format!("mysql://api%20user:p%40ss%3Aw%2Frd%25@{place}/pictures")
+    );
+}
+
+#[rstest]
+#[case("db:port")]
+#[case("db:")]
+#[case("db/name")]
+#[case("user@db")]
+#[case(" db")]
+fn an_impossible_server_is_refused(#[case] server: &str) {
+    let refusal = Place::new().mysql(server).refusal();
+    assert!(refusal.starts_with("MYSQL_SERVER: "), "{refusal}");
+    assert!(refusal.ends_with("is not a host or host:port"), "{refusal}");
+}
+
+#[test]
+fn a_server_needs_a_user_and_a_database_but_no_password() {
+    let place = Place::new().variable("MYSQL_SERVER", "db");
+    let needs = "is missing, and MYSQL_SERVER needs it";
+    assert_eq!(place.refusal(), format!("MYSQL_USERNAME: {needs}"));
+    let place = place.variable("MYSQL_USERNAME", "api");
+    assert_eq!(place.refusal(), format!("MYSQL_USER_DATABASE: {needs}"));
+    let place = place
+        .variable("MYSQL_USER_DATABASE", "pictures")
+        .variable("MYSQL_USER_PASSWORD", "");
+    let url = place.settings().database.url;
+    assert_eq!(url.expose_secret(), "mysql://api@db:3306/pictures");
+}
+
+#[test]
+fn without_a_server_mysql_is_not_used() {
+    let place = Place::new().mysql("");
+    let url = place.settings().database.url;
+    assert_eq!(url.expose_secret(), "sqlite://data/etiqueta.db");
+    let warning = "MYSQL_USERNAME is not read, because MYSQL_SERVER is not set";
+    assert_eq!(place.warnings(), [warning]);
+}
+
+#[test]
+fn an_almost_right_variable_is_warned_about() {
+    let place = Place::new()
+        .variable("ETIQUETA_SERVER_PORT", "80")
+        .variable("ETIQUETA_HOME", "/home")
+        .variable("PATH", "/bin");
+    let warning = "ETIQUETA_SERVER_PORT is not read; the variable is called ETIQUETA__SERVER__PORT";
+    assert_eq!(place.warnings(), [warning]);
+    assert_eq!(place.settings().server.port, 8080);
+}
+
+#[rstest]
+#[case("imaggan")]
+#[case("imagga")]
+fn credentials_are_read_in_both_spellings(#[case] name: &str) {
+    let text = format!(
+        r#"{{
+            "imagekitio": {{"public_key": "public", "private_key": "private", "url_endpoint": "x"}},
+            "{name}": {{"api_key": "key", "api_secret": " secret "}}
+        }}"#
+    );
+    let place = Place::new().file("credentials.json", &text);
+    let settings = place.settings();
+    let account = settings.imagga.credentials.unwrap();
+    assert_eq!(account.api_key.expose_secret(), "key");
+    assert_eq!(account.api_secret.expose_secret(), "secret");
+    let private_key = settings.imagekit.private_key.unwrap();
+    assert_eq!(private_key.expose_secret(), "private");
+    assert_eq!(place.warnings(), [""; 0]);
+}
+
+#[test]
+fn credentials_may_be_elsewhere() {
+    let place = Place::new()
+        .file("keys.json", r#"{"imagekitio": {"private_key": "private"}}"#)
+        .variable("ETIQUETA_CREDENTIALS", "keys.json");
+    assert!(place.settings().imagekit.private_key.is_some());
+}
+
+#[test]
+fn the_example_unchanged_counts_as_missing() {
+    let text = r#"{
+        "imagekitio": {
+            "public_key": "<your_public_key>",
+            "private_key": "<your_private_key>",
+            "url_endpoint": "<your_url>"
+        },
+        "imaggan": {"api_key": "<your_key>", "api_secret": ""}
+    }"#;
+    let place = Place::new().file("credentials.json", text);
+    let settings = place.settings();
+    assert!(settings.imagga.credentials.is_none());
+    assert!(settings.imagekit.private_key.is_none());
+    assert_eq!(
+        place.warnings(),
+        [
+            "imagekitio.private_key",
+            "imaggan.api_key",
+            "imaggan.api_secret"
+        ]
+        .map(|field| format!("credentials.json: {field} is not filled in; it is taken as missing"))
+    );
+}
+
+#[test]
+fn an_empty_file_and_a_folder_count_as_missing() {
+    let place = Place::new()
+        .file("credentials.json", " \n")
+        .folder("etiqueta.toml");
+    assert_eq!(
+        place.warnings(),
+        [
+            "etiqueta.toml is a folder, not a file; it is taken as missing",
+            "credentials.json is empty; it is taken as missing",
+        ]
+    );
+    let place = Place::new().folder("credentials.json");
+    let warning = "credentials.json is a folder, not a file; it is taken as missing";
+    assert_eq!(place.warnings(), [warning]);
+}
+
+#[rstest]
+#[case("{\n\"imagga\": hush}", "credentials.json: line 2: not a JSON object")]
+#[case("[\"hush\"]", "credentials.json: line 1: not a JSON object")]
+#[case(r#"{"imaga": {}}"#, "imaga: no such field (from credentials.json)")]
+#[case(
+    r#"{"imagga": "hush"}"#,
+    "imagga: is not an object (from credentials.json)"
+)]
+#[case(
+    r#"{"imagga": {"api_kee": "hush"}}"#,
+    "imagga.api_kee: no such field (from credentials.json)"
+)]
+#[case(
+    r#"{"imagga": {"api_key": 17}}"#,
+    "imagga.api_key: is not a text (from credentials.json)"
+)]
+#[case(
+    r#"{"imagga": {"api_key": "hush"}}"#,
+    "imagga.api_secret: is missing, and imagga.api_key needs it (from default)"
+)]
+#[case(
+    r#"{"imagga": {}, "imaggan": {}}"#,
+    "imagga: is there twice, as imaggan, too (from credentials.json)"
+)]
+fn impossible_credentials_are_refused(#[case] text: &str, #[case] refusal: &str) {
+    let place = Place::new().file("credentials.json", text);
+    assert_eq!(place.refusal(), refusal);
+}
+
+/// Settings with a secret in every place that takes one.
+fn full_of_secrets() -> Place {
+    let credentials = r#"{
+        "imagekitio": {"private_key": "hush-1"},
+        "imaggan": {"api_key": "hush-2", "api_secret": "hush-3"}
+    }"#;
+    Place::new()
+        .file(
+            "etiqueta.toml",
+            "[server]\ntimezone = 'Europe/Madrid'\nbind = '::'\n",
+        )
+        .file("credentials.json", credentials)
+        .mysql("db")
+        .variable("MYSQL_USER_PASSWORD", "hush-4")
+        .variable("ETIQUETA__SERVER__PORT", "080")
+        .variable("ETIQUETA__TAGGING__MIN_CONFIDENCE", "72.5")
+        .variable("ETIQUETA__ORIGINALS__URL", "s3://key:hush@5@bucket/prefix")
+}
+
+#[test]
+fn what_is_printed_is_all_there_is_without_the_secrets() {
+    let printed = full_of_secrets().settings().to_toml();
+    assert_eq!(printed, include_str!("tests/printed.toml"));
+}
+
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let place = Place::new().variable("ETIQUETA__SERVER__PORT", "80");
+    let printed = place.settings().to_toml();
+    let again = Place::new().file("etiqueta.toml", &printed).settings();
+    let values = |text: &str| text.parse::<toml::Table>().unwrap();
+    assert_eq!(values(&again.to_toml()), values(&printed));
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let loaded = full_of_secrets().loaded();
+    let shown = format!("{loaded:?}");
+    assert!(!shown.contains("hush"), "{shown}");
+    assert!(!shown.contains("/pictures"), "{shown}");
+}
+
+#[test]
+fn what_others_refuse_names_the_place_too() {
+    let settings = Place::new()
+        .variable("ETIQUETA__TAGGING__LANGUAGE", "xx")
+        .settings();
+    let refusal = settings.refuse(
+        "tagging.language",
+        std::io::Error::other("no such language"),
+    );
+    assert_eq!(
+        refusal.to_string(),
+        "tagging.language: no such language (from ETIQUETA__TAGGING__LANGUAGE)"
+    );
+}

@@ -1,0 +1,64 @@
+//! Logging: who hears of what, and in which form.
+
+use std::{
+    io::{self, IsTerminal},
+    panic::{self, PanicHookInfo},
+};
+
+use tracing_subscriber::{
+    EnvFilter, fmt,
+    layer::{Layer, SubscriberExt},
+    util::SubscriberInitExt,
+};
+
+use crate::settings::{LogFormat, LogSettings};
+
+/// Libraries that tell more than anybody wants to hear; a filter that names them wins.
+const QUIETER: &str = "actix_server=warn,h2=warn,hyper=warn,hyper_util=warn,mio=warn,\
+    mysql_async=warn,object_store=warn,reqwest=warn,rustls=warn";
+
+/// Sets up logging to standard error for the whole process, panics included. `level` is what is
+/// logged where the settings leave that to the command.
+///
+/// A logger that is there already stays.
+pub fn init(settings: &LogSettings, level: &str) {
+    let registry = tracing_subscriber::registry();
+    let lines = lines(settings.format).with_filter(filter(settings, level));
+    if registry.with(lines).try_init().is_ok() {
+        panic::set_hook(Box::new(log_panic));
+    }
+}
+
+fn filter(settings: &LogSettings, level: &str) -> EnvFilter {
+    let wanted = settings.filter.as_deref().unwrap_or(level);
+    EnvFilter::new(format!("{QUIETER},{wanted}"))
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let terminal = io::stderr().is_terminal();
+    let human = match format {
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+        LogFormat::Auto => terminal,
+    };
+    let lines = fmt::layer().with_writer(io::stderr);
+    if human {
+        lines.with_ansi(terminal && wants_colour()).boxed()
+    } else {
+        lines.json().flatten_event(true).boxed()
+    }
+}
+
+/// <https://no-color.org>
+fn wants_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string);
+    let message = info.payload_as_str().unwrap_or("a panic without a text");
+    tracing::error!(place, panic = message, "a thread panicked");
+}
