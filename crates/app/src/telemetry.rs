@@ -48,7 +48,7 @@ where
     if human {
         lines.with_ansi(terminal && wants_colour()).boxed()
     } else {
-        lines.json().flatten_event(true).boxed()
+        lines.json().boxed()
     }
 }
 
@@ -61,4 +61,41 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string);
     let message = info.payload_as_str().unwrap_or("a panic without a text");
     tracing::error!(place, panic = message, "a thread panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directives(filter: Option<&str>, level: &str) -> Vec<String> {
+        let settings = LogSettings {
+            format: LogFormat::Auto,
+            filter: filter.map(str::to_owned),
+        };
+        let filter = super::filter(&settings, level).to_string();
+        filter.split(',').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn libraries_are_quieter_than_we() {
+        let directives = directives(None, "info");
+        assert!(directives.contains(&"info".to_owned()), "{directives:?}");
+        assert!(
+            directives.contains(&"hyper=warn".to_owned()),
+            "{directives:?}"
+        );
+    }
+
+    #[test]
+    fn what_the_settings_say_wins() {
+        let directives = directives(Some("debug,hyper=trace"), "info");
+        assert!(directives.contains(&"debug".to_owned()), "{directives:?}");
+        assert!(
+            directives.contains(&"hyper=trace".to_owned()),
+            "{directives:?}"
+        );
+        for lost in ["info", "hyper=warn"] {
+            assert!(!directives.contains(&lost.to_owned()), "{directives:?}");
+        }
+    }
 }

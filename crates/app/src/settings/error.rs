@@ -19,23 +19,15 @@ pub enum SettingsError {
         /// The file or variable that set it.
         origin: String,
     },
-    /// A file sets something that is no setting.
+    /// A file or variable sets something that is no setting.
     #[error("{key}: no such setting{} (from {origin})", did_you_mean(.suggestion.as_deref()))]
     UnknownKey {
         /// What it sets.
         key: String,
         /// The setting that was probably meant.
         suggestion: Option<String>,
-        /// The file.
+        /// The file or variable.
         origin: String,
-    },
-    /// A variable looks like one of ours and is none.
-    #[error("{variable}: no such setting{}", did_you_mean(.suggestion.as_deref()))]
-    UnknownVariable {
-        /// Its name.
-        variable: String,
-        /// The variable that was probably meant.
-        suggestion: Option<String>,
     },
     /// The value of one of the database's or the image folder's variables is impossible.
     #[error("{variable}: {problem}")]

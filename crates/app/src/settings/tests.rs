@@ -175,6 +175,19 @@ fn every_setting_has_a_variable_that_is_read() {
     }
 }
 
+#[test]
+fn every_setting_is_documented_with_its_default() {
+    let documentation = include_str!("../../../../docs/configuration.md");
+    for (key, given) in Layer::defaults().unwrap().iter() {
+        let default = match given.text.as_str() {
+            "" => String::new(),
+            text => format!("`{text}` "),
+        };
+        let row = format!("\n| `{key}` | {default}|");
+        assert!(documentation.contains(&row), "{row}");
+    }
+}
+
 #[rstest]
 #[case(
     "server.bind = 'localhost'",
@@ -323,19 +336,23 @@ fn an_impossible_variable_is_refused_by_key_and_variable() {
 
 #[rstest]
 #[case(
-    "ETIQUETA__TAGGING__PROVDER",
-    "; did you mean ETIQUETA__TAGGING__PROVIDER?"
+    "TAGGING__PROVDER",
+    "tagging.provder: no such setting; did you mean tagging.provider?"
 )]
 #[case(
-    "ETIQUETA__TAGGING_PROVIDER",
-    "; did you mean ETIQUETA__TAGGING__PROVIDER?"
+    "TAGGING_PROVIDER",
+    "tagging_provider: no such setting; did you mean tagging.provider?"
 )]
-#[case("ETIQUETA__server__port", "; did you mean ETIQUETA__SERVER__PORT?")]
-#[case("ETIQUETA__", "")]
-#[case("ETIQUETA__COLOUR", "")]
-fn an_unknown_variable_of_ours_is_refused(#[case] name: &str, #[case] hint: &str) {
-    let place = Place::new().variable(name, "1");
-    assert_eq!(place.refusal(), format!("{name}: no such setting{hint}"));
+#[case(
+    "server__port",
+    "server.port: no such setting; did you mean server.port?"
+)]
+#[case("", ": no such setting")]
+#[case("COLOUR", "colour: no such setting")]
+fn an_unknown_variable_of_ours_is_refused(#[case] rest: &str, #[case] refusal: &str) {
+    let name = format!("ETIQUETA__{rest}");
+    let place = Place::new().variable(&name, "1");
+    assert_eq!(place.refusal(), format!("{refusal} (from {name})"));
 }
 
 #[cfg(unix)]

@@ -122,10 +122,12 @@ pub(super) fn name_of(key: &str) -> String {
 fn key_of<'a>(name: &str, known: &'a Layer) -> Result<&'a str, SettingsError> {
     let found = known.keys().find(|key| name_of(key) == name);
     found.ok_or_else(|| {
-        let written = name.trim_start_matches(PREFIX).to_lowercase();
-        SettingsError::UnknownVariable {
-            variable: name.to_owned(),
-            suggestion: known.most_like(&written.replace("__", ".")).map(name_of),
+        let written = name.strip_prefix(PREFIX).unwrap_or_default();
+        let key = written.to_lowercase().replace("__", ".");
+        SettingsError::UnknownKey {
+            suggestion: known.most_like(&key).map(str::to_owned),
+            key,
+            origin: name.to_owned(),
         }
     })
 }
