@@ -65,6 +65,8 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, sync::Mutex};
+
     use super::*;
 
     fn directives(filter: Option<&str>, level: &str) -> Vec<String> {
@@ -97,5 +99,30 @@ mod tests {
         for lost in ["info", "hyper=warn"] {
             assert!(!directives.contains(&lost.to_owned()), "{directives:?}");
         }
+    }
+
+    #[test]
+    fn panics_are_logged() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let writer = Mutex::new(log.reopen().unwrap());
+        let subscriber = fmt().json().with_writer(writer).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(log_panic));
+            let outcome = panic::catch_unwind(|| panic!("no {}", "more"));
+            panic::set_hook(before);
+            assert!(outcome.is_err());
+        });
+        let line = fs::read_to_string(log.path()).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["fields"]["panic"], "no more");
+        assert!(
+            line["fields"]["place"]
+                .as_str()
+                .unwrap()
+                .contains("telemetry.rs:"),
+            "{line}"
+        );
     }
 }

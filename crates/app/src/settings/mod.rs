@@ -27,6 +27,7 @@ mod tests;
 use std::{
     error::Error,
     ffi::OsString,
+    fmt,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
@@ -96,7 +97,7 @@ pub struct Loaded {
 }
 
 /// Where settings are looked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Surroundings {
     /// The folder in which `etiqueta.toml` and `credentials.json` are.
     pub folder: PathBuf,
@@ -114,6 +115,16 @@ impl Surroundings {
             file: None,
             variables: std::env::vars_os().collect(),
         }
+    }
+}
+
+/// Shows no variables: there are secrets among them.
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings")
+            .field("folder", &self.folder)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }
 

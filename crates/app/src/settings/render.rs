@@ -72,18 +72,19 @@ fn bare(text: &str) -> String {
     )
 }
 
-/// Masks the password of a URL. What comes before the last `@` counts as user and password even
-/// where characters in it should have been encoded; a path of a file has none.
+/// Masks the password of a URL. Whatever comes before the last `@` counts as user and password, also
+/// where it should have been encoded; the path of a file has none.
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    if matches!(scheme, "file" | "sqlite") {
-        return url.to_owned();
+    match url.split_once(':') {
+        None | Some(("file" | "sqlite", _)) => url.to_owned(),
+        Some((scheme, rest)) => {
+            masked(rest).map_or_else(|| url.to_owned(), |rest| format!("{scheme}:{rest}"))
+        }
     }
-    let account = rest.rsplit_once('@');
-    match account.and_then(|(account, place)| Some((account.split_once(':')?.0, place))) {
-        Some((user, place)) => format!("{scheme}://{user}:{MASK}@{place}"),
-        None => url.to_owned(),
-    }
+}
+
+fn masked(rest: &str) -> Option<String> {
+    let (account, place) = rest.rsplit_once('@')?;
+    let (user, _) = account.split_once(':')?;
+    Some(format!("{user}:{MASK}@{place}"))
 }

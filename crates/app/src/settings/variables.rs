@@ -92,11 +92,10 @@ impl Variables {
     }
 
     fn mysql_url(&self, server: &str) -> Result<String, SettingsError> {
-        let (host, port) = host_and_port(server).ok_or_else(|| {
-            let value = server.to_owned();
-            let what = "a host or host:port";
-            wrong(SERVER, ValueError::NotA { value, what })
-        })?;
+        // The text is not shown: some write user and password into it.
+        let what = "a host or host:port";
+        let place = host_and_port(server);
+        let (host, port) = place.ok_or_else(|| wrong(SERVER, ValueError::NotASecret { what }))?;
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let user = encoded(self.needed(USER)?);
         let database = encoded(self.needed(DATABASE)?);
