@@ -1,1 +1,36 @@
-//! The port ImageStore over Diesel: MySQL, MariaDB and SQLite
+#![doc = include_str!("../README.md")]
+
+mod connections;
+mod fault;
+mod migrate;
+mod mysql;
+mod schema;
+mod sqlite;
+mod url;
+mod values;
+
+use std::sync::Arc;
+
+use domain::ports::{ImageStore, ImageStoreError};
+
+pub use self::{
+    connections::PoolSettings,
+    migrate::{MigrationError, Migrator},
+    url::{MysqlServer, StoreUrl, StoreUrlError, Tls},
+};
+
+/// Opens an image store. Nothing is connected yet: each call takes a connection when it needs one.
+///
+/// The schema must be there; see [`Migrator`].
+///
+/// # Errors
+/// [`ImageStoreError::Failed`] if the settings make no pool.
+pub fn connect(
+    url: &StoreUrl,
+    settings: PoolSettings,
+) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
+    match url {
+        StoreUrl::Sqlite { path } => sqlite::connect(path, settings),
+        StoreUrl::Mysql(server) => mysql::connect(server, settings),
+    }
+}

@@ -1,0 +1,147 @@
+//! Bringing the schema up to date.
+
+use std::time::Duration;
+
+use diesel::{
+    ConnectionError,
+    backend::Backend,
+    migration::{Migration, MigrationSource},
+    result::Error,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use domain::ports::{Cause, ImageStoreError, cause};
+use thiserror::Error;
+use tokio::task::JoinError;
+
+use crate::{fault::Fault, mysql, sqlite, url::StoreUrl};
+
+/// How long a start waits for another one that is at the schema.
+const WAIT: Duration = Duration::from_mins(1);
+
+/// Brings the schema of a database up to date. The rules it relies on: `/migrations/README.md`.
+#[derive(Debug, Clone)]
+pub struct Migrator {
+    url: StoreUrl,
+    wait: Duration,
+}
+
+/// Why the schema is not up to date.
+#[derive(Debug, Error)]
+pub enum MigrationError {
+    /// Another program has been at the schema for longer than this one waits.
+    #[error("another program is changing the schema")]
+    Locked,
+    /// The database cannot be reached, or not be read.
+    #[error("the database is not available")]
+    Unavailable(#[source] Cause),
+    /// The database refused a migration. Those before it stand; the next run begins with it.
+    #[error("the migration {name} failed")]
+    Failed {
+        /// The migration.
+        name: String,
+        /// What the database says.
+        source: Cause,
+    },
+}
+
+impl Migrator {
+    /// A migrator that waits a minute for others.
+    pub fn new(url: &StoreUrl) -> Self {
+        Self {
+            url: url.clone(),
+            wait: WAIT,
+        }
+    }
+
+    /// Waits so long, in whole seconds, while another program is at the schema.
+    #[must_use]
+    pub fn waiting(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
+    /// The names of the migrations that have not run yet, in order. Changes nothing.
+    pub async fn pending(&self) -> Result<Vec<String>, MigrationError> {
+        match &self.url {
+            StoreUrl::Sqlite { path } => sqlite::pending(path).await,
+            StoreUrl::Mysql(server) => mysql::pending(server).await,
+        }
+    }
+
+    /// Runs the migrations that have not run yet, in order, and names them. Several at once do it one
+    /// after the other; one that was killed is carried on by the next.
+    pub async fn run(&self) -> Result<Vec<String>, MigrationError> {
+        match &self.url {
+            StoreUrl::Sqlite { path } => sqlite::migrate(path, self.wait).await,
+            StoreUrl::Mysql(server) => mysql::migrate(server, self.wait).await,
+        }
+    }
+}
+
+/// Runs what has not run, on a connection that holds the lock.
+pub(crate) fn run<DB: Backend>(
+    connection: &mut impl MigrationHarness<DB>,
+    migrations: EmbeddedMigrations,
+) -> Result<Vec<String>, MigrationError>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let pending = connection
+        .pending_migrations(migrations)
+        .map_err(unavailable)?;
+    let mut names = Vec::new();
+    for migration in &pending {
+        let name = migration.name().to_string();
+        match connection.run_migration(migration.as_ref()) {
+            Ok(_) => names.push(name),
+            // Nodes of a cluster do not share locks: another one may have done it.
+            Err(_) if has_run(connection, migration.as_ref())? => {}
+            Err(error) => {
+                let source = cause(error);
+                return Err(MigrationError::Failed { name, source });
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn has_run<DB: Backend>(
+    connection: &mut impl MigrationHarness<DB>,
+    migration: &dyn Migration<DB>,
+) -> Result<bool, MigrationError> {
+    let applied = connection.applied_migrations().map_err(unavailable)?;
+    Ok(applied.contains(&migration.name().version()))
+}
+
+fn unavailable(error: Box<dyn std::error::Error + Send + Sync>) -> MigrationError {
+    MigrationError::Unavailable(cause(error))
+}
+
+impl From<ConnectionError> for MigrationError {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::CouldntSetupConfiguration(error) => error.into(),
+            error => Self::Unavailable(cause(error)),
+        }
+    }
+}
+
+impl From<Error> for MigrationError {
+    fn from(error: Error) -> Self {
+        Fault::from(error).into()
+    }
+}
+
+impl From<Fault> for MigrationError {
+    fn from(fault: Fault) -> Self {
+        match fault.into() {
+            ImageStoreError::Contended(_) => Self::Locked,
+            error => Self::Unavailable(cause(error)),
+        }
+    }
+}
+
+impl From<JoinError> for MigrationError {
+    fn from(error: JoinError) -> Self {
+        Self::Unavailable(cause(error))
+    }
+}

@@ -1,0 +1,71 @@
+//! The tables, as both kinds of database have them. What the columns hold: `/migrations/README.md`.
+
+use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
+
+table! {
+    #[sql_name = "etiqueta_original"]
+    original (id) {
+        id -> BigInt,
+        digest -> Binary,
+        media_type -> Text,
+        width -> BigInt,
+        height -> BigInt,
+        byte_size -> BigInt,
+        claimed_until -> Nullable<BigInt>,
+        removing_until -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_image"]
+    image (id) {
+        id -> Binary,
+        original_id -> BigInt,
+        registered_at -> BigInt,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_label"]
+    label (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_image_tag"]
+    image_tag (image_id, label_id) {
+        image_id -> Binary,
+        label_id -> Integer,
+        registered_at -> BigInt,
+        confidence -> Double,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_tagging"]
+    tagging (id) {
+        id -> BigInt,
+        digest -> Binary,
+        provider -> Binary,
+        version -> Binary,
+        language -> Binary,
+        max_side -> BigInt,
+        tagged_at -> BigInt,
+        tags -> Binary,
+    }
+}
+
+table! {
+    // Diesel's own.
+    #[sql_name = "__diesel_schema_migrations"]
+    migration (version) {
+        version -> Text,
+    }
+}
+
+joinable!(image -> original (original_id));
+joinable!(image_tag -> label (label_id));
+allow_tables_to_appear_in_same_query!(original, image);
+allow_tables_to_appear_in_same_query!(image_tag, label);

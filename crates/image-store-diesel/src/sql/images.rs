@@ -1,0 +1,133 @@
+//! Images with their tags.
+
+use std::collections::HashMap;
+
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl, sql_query,
+    sql_types::{BigInt, Binary, Double, Integer},
+};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use domain::{Image, ImageId, NewImage, Tag, Tags};
+
+use super::{
+    BEGIN, Backend, Connection, ROWS, claims,
+    labels::{self, LabelIds},
+    taggings,
+};
+use crate::{
+    fault::Fault,
+    schema::{image, image_tag, label, original},
+    values::{self, ImageRow, micros},
+};
+
+/// Records an image. `false` if its original is not claimed.
+pub(super) async fn record(connection: &mut Connection, new: &NewImage) -> Result<bool, Fault> {
+    let tags = new.image.tags.as_slice();
+    let names: Vec<&str> = tags.iter().map(|tag| tag.label.as_str()).collect();
+    let labels = labels::find_or_insert(connection, &names).await?;
+    connection.batch_execute(BEGIN).await?;
+    // The original first: who holds it is alone with these bytes.
+    let Some(original) = claims::end(connection, &new.image.digest).await? else {
+        connection.batch_execute("ROLLBACK").await?;
+        return Ok(false);
+    };
+    insert(connection, &new.image, original).await?;
+    for tags in tags.chunks(ROWS) {
+        insert_tags(connection, &new.image, tags, &labels).await?;
+    }
+    if let Some((key, tagging)) = &new.tagging {
+        taggings::keep(connection, key, tagging).await?;
+    }
+    connection.batch_execute("COMMIT").await?;
+    Ok(true)
+}
+
+async fn insert(connection: &mut Connection, new: &Image, original: i64) -> Result<(), Fault> {
+    diesel::insert_into(image::table)
+        .values((
+            image::id.eq(new.id.as_bytes().as_slice()),
+            image::original_id.eq(original),
+            image::registered_at.eq(micros(new.registered_at)),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn insert_tags(
+    connection: &mut Connection,
+    image: &Image,
+    tags: &[Tag],
+    labels: &LabelIds,
+) -> Result<(), Fault> {
+    let rows = vec!["(?, ?, ?, ?)"; tags.len()].join(", ");
+    let mut statement = sql_query(format!(
+        "INSERT INTO etiqueta_image_tag (image_id, label_id, registered_at, confidence) VALUES {rows}"
+    ))
+    .into_boxed::<Backend>();
+    for tag in tags {
+        statement = statement
+            .bind::<Binary, _>(image.id.as_bytes().as_slice())
+            .bind::<Integer, _>(labels::id_of(labels, tag.label.as_str())?)
+            .bind::<BigInt, _>(micros(image.registered_at))
+            .bind::<Double, _>(tag.confidence.get());
+    }
+    statement.execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn find(
+    connection: &mut Connection,
+    id: &ImageId,
+) -> Result<Option<Image>, Fault> {
+    let row: Option<ImageRow> = image::table
+        .inner_join(original::table)
+        .filter(image::id.eq(id.as_bytes().as_slice()))
+        .select((
+            image::id,
+            image::registered_at,
+            original::digest,
+            (
+                original::media_type,
+                original::width,
+                original::height,
+                original::byte_size,
+            ),
+        ))
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(with_tags(connection, row.into_iter().collect())
+        .await?
+        .pop())
+}
+
+/// Puts the tags to images, by one statement for all of them.
+pub(super) async fn with_tags(
+    connection: &mut Connection,
+    rows: Vec<ImageRow>,
+) -> Result<Vec<Image>, Fault> {
+    let mut tags: HashMap<Vec<u8>, Vec<Tag>> = HashMap::new();
+    for rows in rows.chunks(ROWS) {
+        let found: Vec<(Vec<u8>, String, f64)> = image_tag::table
+            .inner_join(label::table)
+            .filter(image_tag::image_id.eq_any(rows.iter().map(|row| row.0.as_slice())))
+            .select((image_tag::image_id, label::name, image_tag::confidence))
+            .load(connection)
+            .await?;
+        for (id, name, confidence) in found {
+            let tag = values::tag(&name, confidence)?;
+            tags.entry(id).or_default().push(tag);
+        }
+    }
+    rows.into_iter()
+        .map(|row| {
+            let tags: Tags = tags
+                .remove(&row.0)
+                .unwrap_or_default()
+                .into_iter()
+                .collect();
+            values::image(row, tags)
+        })
+        .collect()
+}

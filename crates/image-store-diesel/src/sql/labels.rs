@@ -1,0 +1,70 @@
+//! The numbers that labels have in the database.
+
+use std::collections::HashMap;
+
+use diesel::{ExpressionMethods, QueryDsl, sql_query, sql_types::Text};
+use diesel_async::RunQueryDsl;
+use domain::ports::{ImageStoreError, cause};
+
+use super::{Backend, Connection, INSERT_IF_NEW, ROWS};
+use crate::{fault::Fault, schema::label};
+
+/// Numbers by label.
+pub(super) type LabelIds = HashMap<String, i32>;
+
+/// The numbers of those labels that have one.
+pub(super) async fn find(connection: &mut Connection, names: &[&str]) -> Result<LabelIds, Fault> {
+    let mut ids = LabelIds::new();
+    for names in names.chunks(ROWS) {
+        let rows: Vec<(String, i32)> = label::table
+            .filter(label::name.eq_any(names))
+            .select((label::name, label::id))
+            .load(connection)
+            .await?;
+        ids.extend(rows);
+    }
+    Ok(ids)
+}
+
+/// The numbers of labels; those that have none are given one.
+///
+/// Not part of the transaction that uses them: a transaction that waited for another one's new labels
+/// with its own in hand could wait in a circle. A label that nobody carries in the end does no harm.
+pub(super) async fn find_or_insert(
+    connection: &mut Connection,
+    names: &[&str],
+) -> Result<LabelIds, Fault> {
+    let mut ids = find(connection, names).await?;
+    let mut missing: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| !ids.contains_key(*name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(ids);
+    }
+    // All insert in the same order, so that nobody waits in a circle.
+    missing.sort_unstable();
+    insert(connection, &missing).await?;
+    ids.extend(find(connection, &missing).await?);
+    Ok(ids)
+}
+
+async fn insert(connection: &mut Connection, names: &[&str]) -> Result<(), Fault> {
+    for names in names.chunks(ROWS) {
+        let rows = vec!["(?)"; names.len()].join(", ");
+        let text = format!("{INSERT_IF_NEW} INTO etiqueta_label (name) VALUES {rows}");
+        let mut statement = sql_query(text).into_boxed::<Backend>();
+        for name in names {
+            statement = statement.bind::<Text, _>(*name);
+        }
+        statement.execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// The number of a label that [`find_or_insert`] was asked for.
+pub(super) fn id_of(ids: &LabelIds, name: &str) -> Result<i32, Fault> {
+    let missing = || ImageStoreError::Failed(cause("a label that was inserted is not there"));
+    Ok(*ids.get(name).ok_or_else(missing)?)
+}

@@ -1,0 +1,164 @@
+//! The statements, and the port made of them.
+//!
+//! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
+//! dialect it takes from the parent: the connection, `BEGIN`, `JOIN_IN_ORDER`, `INSERT_IF_NEW` and
+//! `holding!`.
+//!
+//! A method that writes is one statement, or one transaction, which the loss of its connection rolls
+//! back. One that reads may be several
+//! statements: images are never changed once they are committed, with all their tags at once, so what
+//! the second statement sees is at least what the first one saw.
+
+mod claims;
+mod images;
+mod labels;
+pub(super) mod migrations;
+mod pages;
+mod summaries;
+mod taggings;
+
+use std::num::NonZeroU32;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel_async::pooled_connection::deadpool::Pool;
+use domain::{
+    ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
+    TaggingKey, TimeWindow,
+    ports::{ImageStore, ImageStoreError, Known, cause},
+};
+
+use super::{BEGIN, Backend, Connection, INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS};
+use crate::connections::Lease;
+
+/// The most rows of one statement; databases have limits on its parameters.
+const ROWS: usize = 1000;
+
+/// An image store on one kind of database.
+pub(super) struct Store {
+    /// Connections for reading.
+    pub(super) reading: Pool<Connection>,
+    /// Connections for writing.
+    pub(super) writing: Pool<Connection>,
+}
+
+#[async_trait]
+impl ImageStore for Store {
+    async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let known = Known {
+            facts: claims::facts(&mut connection, &key.digest).await?,
+            tagging: taggings::find(&mut connection, key).await?,
+        };
+        connection.give_back();
+        Ok(known)
+    }
+
+    async fn claim(
+        &self,
+        digest: &ContentDigest,
+        facts: &ImageFacts,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let claimed = claims::claim(&mut connection, digest, facts, now, until).await?;
+        connection.give_back();
+        if claimed {
+            Ok(())
+        } else {
+            let reason = cause("the original is being removed");
+            Err(ImageStoreError::Contended(reason))
+        }
+    }
+
+    async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let is_recorded = images::record(&mut connection, image).await?;
+        connection.give_back();
+        if is_recorded {
+            Ok(())
+        } else {
+            Err(ImageStoreError::ClaimLost)
+        }
+    }
+
+    async fn keep_tagging(
+        &self,
+        key: &TaggingKey,
+        tagging: &Tagging,
+    ) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        taggings::keep(&mut connection, key, tagging).await?;
+        connection.give_back();
+        Ok(())
+    }
+
+    async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let image = images::find(&mut connection, id).await?;
+        connection.give_back();
+        Ok(image)
+    }
+
+    async fn page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<Image>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let page = pages::page(&mut connection, query, after, limit).await?;
+        connection.give_back();
+        Ok(page)
+    }
+
+    async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let summaries = summaries::summaries(&mut connection, window).await?;
+        connection.give_back();
+        Ok(summaries)
+    }
+
+    async fn abandoned(
+        &self,
+        before: DateTime<Utc>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ContentDigest>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let digests = claims::abandoned(&mut connection, before, limit).await?;
+        connection.give_back();
+        Ok(digests)
+    }
+
+    async fn claim_for_removal(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let claimed = claims::claim_for_removal(&mut connection, digest, now, until).await?;
+        connection.give_back();
+        Ok(claimed)
+    }
+
+    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::forget(&mut connection, digest).await?;
+        connection.give_back();
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let pending = migrations::pending(&mut connection).await?;
+        connection.give_back();
+        if pending.is_empty() {
+            Ok(())
+        } else {
+            let reason = cause(format!("{} migrations have not run", pending.len()));
+            Err(ImageStoreError::Unavailable(reason))
+        }
+    }
+}

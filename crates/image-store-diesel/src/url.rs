@@ -1,0 +1,314 @@
+//! Where the database is.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
+use thiserror::Error;
+
+/// The port that MySQL and MariaDB listen on unless told otherwise.
+const MYSQL_PORT: u16 = 3306;
+
+/// Where the database is: `sqlite://PATH`, or `mysql://USER:PASSWORD@HOST:PORT/NAME?OPTIONS`.
+///
+/// It is a scheme and the rest, not an RFC 3986 URL: `sqlite://data/etiqueta.db` is a relative path and
+/// `sqlite:///var/lib/etiqueta.db` an absolute one. Of a `mysql://` URL, all up to the last `@` is user
+/// and password, which may hold percent-escapes. Written out, it shows no password.
+#[derive(Debug, Clone)]
+pub enum StoreUrl {
+    /// A file.
+    Sqlite {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A MySQL or MariaDB server.
+    Mysql(MysqlServer),
+}
+
+/// A database on a MySQL or MariaDB server, and how to get in.
+#[derive(Debug, Clone)]
+pub struct MysqlServer {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The user.
+    pub user: String,
+    /// The user's password; may be empty.
+    pub password: SecretString,
+    /// The name of the database.
+    pub database: String,
+    /// TLS; none leaves the connection unencrypted.
+    pub tls: Option<Tls>,
+}
+
+/// How the server's certificate is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// A PEM file with the authorities to trust; none trusts those of Mozilla's list.
+    pub ca: Option<PathBuf>,
+    /// Whether an authority that is trusted must have signed it.
+    pub verify_ca: bool,
+    /// Whether it must be made out to the host.
+    pub verify_identity: bool,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            ca: None,
+            verify_ca: true,
+            verify_identity: true,
+        }
+    }
+}
+
+/// The text says not where a database is.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StoreUrlError {
+    /// The text begins with none of the schemes.
+    #[error("it begins with neither sqlite:// nor mysql://")]
+    Scheme,
+    /// `sqlite://` without a file; databases in memory are none.
+    #[error("sqlite:// is followed by the path of a file")]
+    Path,
+    /// `mysql://` without one of its parts.
+    #[error("mysql:// is followed by USER:PASSWORD@HOST:PORT/NAME")]
+    Server,
+    /// The port is no number from 1 to 65535.
+    #[error("the port is a number from 1 to 65535")]
+    Port,
+    /// An option that there is not, or a value that it does not take.
+    #[error(
+        "options are require_ssl, verify_ca, verify_identity (true or false) and ssl_ca (a path)"
+    )]
+    Option,
+}
+
+impl FromStr for StoreUrl {
+    type Err = StoreUrlError;
+
+    fn from_str(text: &str) -> Result<Self, StoreUrlError> {
+        if let Some(path) = text.strip_prefix("sqlite://") {
+            // SQLite takes these for something else than a file.
+            if path.is_empty() || path.starts_with(":memory:") || path.starts_with("file:") {
+                return Err(StoreUrlError::Path);
+            }
+            return Ok(Self::Sqlite { path: path.into() });
+        }
+        let rest = text.strip_prefix("mysql://").ok_or(StoreUrlError::Scheme)?;
+        parse_server(rest).map(Self::Mysql)
+    }
+}
+
+fn parse_server(rest: &str) -> Result<MysqlServer, StoreUrlError> {
+    let (login, place) = rest.rsplit_once('@').ok_or(StoreUrlError::Server)?;
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let (place, options) = place.split_once('?').unwrap_or((place, ""));
+    let (address, database) = place.split_once('/').ok_or(StoreUrlError::Server)?;
+    let (host, port) = parse_address(address)?;
+    let server = MysqlServer {
+        host: host.to_owned(),
+        port,
+        user: decode(user)?,
+        password: decode(password)?.into(),
+        database: decode(database)?,
+        tls: parse_tls(options)?,
+    };
+    if server.host.is_empty() || server.user.is_empty() || server.database.is_empty() {
+        return Err(StoreUrlError::Server);
+    }
+    Ok(server)
+}
+
+/// Takes `host`, `host:port`, `[address]` and `[address]:port`.
+fn parse_address(address: &str) -> Result<(&str, u16), StoreUrlError> {
+    let (host, rest) = match address.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').ok_or(StoreUrlError::Server)?,
+        None => address.split_at(address.find(':').unwrap_or(address.len())),
+    };
+    let port = match rest.strip_prefix(':') {
+        Some(port) => port.parse().map_err(|_| StoreUrlError::Port)?,
+        None if rest.is_empty() => MYSQL_PORT,
+        None => return Err(StoreUrlError::Server),
+    };
+    if port == 0 {
+        return Err(StoreUrlError::Port);
+    }
+    Ok((host, port))
+}
+
+fn parse_tls(options: &str) -> Result<Option<Tls>, StoreUrlError> {
+    let (mut required, mut tls) = (false, Tls::default());
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').ok_or(StoreUrlError::Option)?;
+        let flag = || value.parse::<bool>().map_err(|_| StoreUrlError::Option);
+        match name {
+            "require_ssl" => required = flag()?,
+            "verify_ca" => tls.verify_ca = flag()?,
+            "verify_identity" => tls.verify_identity = flag()?,
+            "ssl_ca" => tls.ca = Some(decode(value)?.into()),
+            _ => return Err(StoreUrlError::Option),
+        }
+    }
+    // Who names an authority or a check wants TLS; that it takes one word more must not go unseen.
+    if !required && tls != Tls::default() {
+        return Err(StoreUrlError::Option);
+    }
+    Ok(required.then_some(tls))
+}
+
+fn decode(text: &str) -> Result<String, StoreUrlError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    Ok(decoded.map_err(|_| StoreUrlError::Server)?.into_owned())
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { path } => write!(f, "sqlite://{}", path.display()),
+            Self::Mysql(server) => server.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for MysqlServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            host,
+            port,
+            user,
+            database,
+            ..
+        } = self;
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
+        write!(f, "mysql://{user}:***@{host}:{port}/{database}")?;
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.fmt(f))
+    }
+}
+
+impl fmt::Display for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("?require_ssl=true")?;
+        if let Some(ca) = &self.ca {
+            write!(f, "&ssl_ca={}", ca.display())?;
+        }
+        if !self.verify_ca {
+            f.write_str("&verify_ca=false")?;
+        }
+        if !self.verify_identity {
+            f.write_str("&verify_identity=false")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn server(text: &str) -> MysqlServer {
+        match text.parse() {
+            Ok(StoreUrl::Mysql(server)) => server,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[rstest::rstest]
+    #[case("sqlite://data/etiqueta.db", "data/etiqueta.db")]
+    #[case("sqlite:///var/lib/etiqueta.db", "/var/lib/etiqueta.db")]
+    #[case("sqlite://my data/100%.db?", "my data/100%.db?")]
+    fn a_file_is_the_rest_as_it_is(#[case] text: &str, #[case] expected: &str) {
+        let Ok(StoreUrl::Sqlite { path }) = text.parse() else {
+            panic!("{text}");
+        };
+        assert_eq!(path, PathBuf::from(expected));
+    }
+
+    #[test]
+    fn a_server_has_all_its_parts() {
+        let server = server("mysql://user:pass@db.example:3307/etiqueta");
+        assert_eq!(server.host, "db.example");
+        assert_eq!(server.port, 3307);
+        assert_eq!(server.user, "user");
+        assert_eq!(server.password.expose_secret(), "pass");
+        assert_eq!(server.database, "etiqueta");
+        assert_eq!(server.tls, None);
+    }
+
+    #[rstest::rstest]
+    #[case("p%40ss%3a%2f%25", "p@ss:/%")]
+    #[case("p@ss:w/rd?#&", "p@ss:w/rd?#&")]
+    #[case("100%", "100%")]
+    #[case("%C3%B1", "ñ")]
+    #[case("", "")]
+    fn a_password_may_hold_anything(#[case] written: &str, #[case] meant: &str) {
+        let server = server(&format!("mysql://user:{written}@host/name"));
+        assert_eq!(server.password.expose_secret(), meant);
+        assert_eq!((server.host.as_str(), server.port), ("host", 3306));
+    }
+
+    #[rstest::rstest]
+    #[case("mysql://u:p@[::1]:3307/n", "::1", 3307)]
+    #[case("mysql://u:p@[::1]/n", "::1", 3306)]
+    #[case("mysql://u@10.0.0.1/n", "10.0.0.1", 3306)]
+    fn addresses(#[case] text: &str, #[case] host: &str, #[case] port: u16) {
+        let server = server(text);
+        assert_eq!((server.host.as_str(), server.port), (host, port));
+    }
+
+    #[test]
+    fn tls_is_asked_for_by_options() {
+        let tls = |options: &str| server(&format!("mysql://u:p@h/n?{options}")).tls;
+        assert_eq!(tls("require_ssl=false"), None);
+        assert_eq!(tls("require_ssl=true"), Some(Tls::default()));
+        let full = "require_ssl=true&ssl_ca=/a%20b.pem&verify_ca=false&verify_identity=false";
+        let expected = Tls {
+            ca: Some("/a b.pem".into()),
+            verify_ca: false,
+            verify_identity: false,
+        };
+        assert_eq!(tls(full), Some(expected));
+    }
+
+    #[rstest::rstest]
+    #[case("postgres://u:p@h/n", StoreUrlError::Scheme)]
+    #[case("data/etiqueta.db", StoreUrlError::Scheme)]
+    #[case("sqlite://", StoreUrlError::Path)]
+    #[case("sqlite://:memory:", StoreUrlError::Path)]
+    #[case("sqlite://file:x?mode=memory", StoreUrlError::Path)]
+    #[case("mysql://host/name", StoreUrlError::Server)]
+    #[case("mysql://u:p@host", StoreUrlError::Server)]
+    #[case("mysql://u:p@host/", StoreUrlError::Server)]
+    #[case("mysql://u:p@/name", StoreUrlError::Server)]
+    #[case("mysql://:p@host/name", StoreUrlError::Server)]
+    #[case("mysql://u:%ff@host/name", StoreUrlError::Server)]
+    #[case("mysql://u:p@[::1/name", StoreUrlError::Server)]
+    #[case("mysql://u:p@[::1]x/name", StoreUrlError::Server)]
+    #[case("mysql://u:p@host:0/name", StoreUrlError::Port)]
+    #[case("mysql://u:p@host:65536/name", StoreUrlError::Port)]
+    #[case("mysql://u:p@host:/name", StoreUrlError::Port)]
+    #[case("mysql://u:p@h/n?ssl=true", StoreUrlError::Option)]
+    #[case("mysql://u:p@h/n?require_ssl", StoreUrlError::Option)]
+    #[case("mysql://u:p@h/n?require_ssl=yes", StoreUrlError::Option)]
+    #[case("mysql://u:p@h/n?ssl_ca=/ca.pem", StoreUrlError::Option)]
+    fn refuses_other_texts(#[case] text: &str, #[case] expected: StoreUrlError) {
+        assert_eq!(text.parse::<StoreUrl>().unwrap_err(), expected);
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        let text = "mysql://user:s3cret@[::1]:1/n?require_ssl=true&ssl_ca=a&verify_identity=false";
+        let url: StoreUrl = text.parse().unwrap();
+        assert_eq!(url.to_string(), text.replace("s3cret", "***"));
+        assert!(!format!("{url:?}").contains("s3cret"));
+        let file: StoreUrl = "sqlite://a/b.db".parse().unwrap();
+        assert_eq!(file.to_string(), "sqlite://a/b.db");
+    }
+}

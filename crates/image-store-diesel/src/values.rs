@@ -1,0 +1,163 @@
+//! The domain's words as the database writes them, and back.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    Confidence, ContentDigest, Image, ImageFacts, ImageId, Label, MediaType, Tag, Tagging, Tags,
+};
+use thiserror::Error;
+
+use crate::fault::Fault;
+
+/// Something in the database that no version of this program wrote.
+#[derive(Debug, Error)]
+enum Unreadable {
+    #[error("{0:?} is no media type")]
+    MediaType(String),
+    #[error("{0} is no number of pixels")]
+    Pixels(i64),
+    #[error("{0} is no size")]
+    Size(i64),
+    #[error("{0} is no time")]
+    Time(i64),
+    #[error("{0} bytes are no id or digest")]
+    Length(usize),
+}
+
+/// Microseconds since the epoch, rounded down.
+pub(crate) fn micros(time: DateTime<Utc>) -> i64 {
+    time.timestamp_micros()
+}
+
+/// The first microsecond at or after a time.
+pub(crate) fn micros_up(time: DateTime<Utc>) -> i64 {
+    let is_whole = time.timestamp_subsec_nanos().is_multiple_of(1000);
+    micros(time) + i64::from(!is_whole)
+}
+
+pub(crate) fn time(micros: i64) -> Result<DateTime<Utc>, Fault> {
+    DateTime::from_timestamp_micros(micros)
+        .ok_or(Unreadable::Time(micros))
+        .map_err(Fault::corrupt)
+}
+
+/// A number the database keeps as a signed one. No picture has more bytes than fit.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn bytes<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {
+    let length = Unreadable::Length(bytes.len());
+    bytes.try_into().map_err(|_| Fault::corrupt(length))
+}
+
+pub(crate) fn image_id(id: &[u8]) -> Result<ImageId, Fault> {
+    Ok(ImageId::from_bytes(bytes(id)?))
+}
+
+pub(crate) fn digest(digest: &[u8]) -> Result<ContentDigest, Fault> {
+    Ok(ContentDigest::from_bytes(bytes(digest)?))
+}
+
+/// Media type, width, height and size.
+pub(crate) type FactsRow = (String, i64, i64, i64);
+
+pub(crate) fn facts((media_type, width, height, size): FactsRow) -> Result<ImageFacts, Fault> {
+    let pixels = |side| u32::try_from(side).map_err(|_| Fault::corrupt(Unreadable::Pixels(side)));
+    Ok(ImageFacts {
+        media_type: MediaType::from_name(&media_type)
+            .ok_or(Unreadable::MediaType(media_type))
+            .map_err(Fault::corrupt)?,
+        width: pixels(width)?,
+        height: pixels(height)?,
+        byte_size: u64::try_from(size).map_err(|_| Fault::corrupt(Unreadable::Size(size)))?,
+    })
+}
+
+pub(crate) fn label(name: &str) -> Result<Label, Fault> {
+    Label::parse(name).map_err(Fault::corrupt)
+}
+
+pub(crate) fn confidence(value: f64) -> Result<Confidence, Fault> {
+    Confidence::new(value).map_err(Fault::corrupt)
+}
+
+pub(crate) fn tag(name: &str, value: f64) -> Result<Tag, Fault> {
+    Ok(Tag {
+        label: label(name)?,
+        confidence: confidence(value)?,
+    })
+}
+
+/// An image without its tags: id, time, digest, facts.
+pub(crate) type ImageRow = (Vec<u8>, i64, Vec<u8>, FactsRow);
+
+pub(crate) fn image(
+    (id, registered_at, content, row): ImageRow,
+    tags: Tags,
+) -> Result<Image, Fault> {
+    Ok(Image {
+        id: image_id(&id)?,
+        digest: digest(&content)?,
+        facts: facts(row)?,
+        registered_at: time(registered_at)?,
+        tags,
+    })
+}
+
+/// Writes tags as JSON: `[[label, confidence], …]`.
+pub(crate) fn written_tags(tags: &Tags) -> Result<Vec<u8>, Fault> {
+    let pairs: Vec<(&str, f64)> = tags
+        .iter()
+        .map(|tag| (tag.label.as_str(), tag.confidence.get()))
+        .collect();
+    serde_json::to_vec(&pairs)
+        .map_err(|error| diesel::result::Error::SerializationError(error.into()).into())
+}
+
+pub(crate) fn tagging(tagged_at: i64, written: &[u8]) -> Result<Tagging, Fault> {
+    let pairs: Vec<(String, f64)> = serde_json::from_slice(written).map_err(Fault::corrupt)?;
+    let tags = pairs.iter().map(|(name, value)| tag(name, *value));
+    Ok(Tagging {
+        tags: tags.collect::<Result<Tags, Fault>>()?,
+        tagged_at: time(tagged_at)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{ports::ImageStoreError, testing::at};
+
+    use super::*;
+
+    fn assert_corrupt<T: std::fmt::Debug>(outcome: Result<T, Fault>) {
+        let error = outcome.map_err(ImageStoreError::from);
+        assert!(
+            matches!(error, Err(ImageStoreError::Corrupt(_))),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn what_nobody_wrote_is_corrupt() {
+        assert_corrupt(facts(("image/heic".into(), 1, 1, 1)));
+        assert_corrupt(facts(("image/png".into(), -1, 1, 1)));
+        assert_corrupt(facts(("image/png".into(), 1, 1 << 32, 1)));
+        assert_corrupt(facts(("image/png".into(), 1, 1, -1)));
+        assert_corrupt(image_id(&[0; 15]));
+        assert_corrupt(digest(&[0; 33]));
+        assert_corrupt(time(i64::MAX));
+        assert_corrupt(tag("", 1.0));
+        assert_corrupt(tag("car", 100.5));
+        assert_corrupt(tagging(0, b"{}"));
+        assert_corrupt(tagging(0, b"[[\"car\", 101]]"));
+    }
+
+    #[test]
+    fn a_bound_between_two_microseconds_is_the_next_one() {
+        let whole = at(0);
+        let between = whole + chrono::TimeDelta::nanoseconds(1);
+        assert_eq!(micros_up(whole), micros(whole));
+        assert_eq!(micros_up(between), micros(whole) + 1);
+        assert_eq!(micros(between), micros(whole));
+    }
+}

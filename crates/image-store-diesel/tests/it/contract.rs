@@ -1,0 +1,23 @@
+//! Runs the contract of the port, each chapter as a test of its own.
+
+/// Makes a test of each chapter. `$stores` is a value whose `store()` makes empty stores.
+macro_rules! run_contract {
+    ($stores:expr) => {
+        crate::contract::run_contract!(
+            $stores; claims, removal, images, labels, taggings, pages, summaries, concurrency
+        );
+    };
+    ($stores:expr; $($chapter:ident),*) => {
+        $(
+            #[tokio::test]
+            async fn $chapter() {
+                let stores = $stores;
+                domain::testing::contract::image_store::$chapter::run(&async || {
+                    stores.store().await
+                })
+                .await;
+            }
+        )*
+    };
+}
+pub(crate) use run_contract;

@@ -1,0 +1,48 @@
+//! The migrations as the repository has them.
+
+use std::{fs, path::Path};
+
+/// A migration: the version Diesel notes, and the statement.
+pub(crate) struct Migration {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) sql: String,
+}
+
+/// The migrations of `mysql` or `sqlite`, in order.
+pub(crate) fn migrations(folder: &str) -> Vec<Migration> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let mut migrations: Vec<Migration> = fs::read_dir(root.join(folder))
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let (version, _) = name.split_once('_').unwrap();
+            Migration {
+                version: version.replace('-', ""),
+                sql: fs::read_to_string(path.join("up.sql")).unwrap(),
+                name,
+            }
+        })
+        .collect();
+    migrations.sort_by(|a, b| a.name.cmp(&b.name));
+    migrations
+}
+
+pub(crate) fn names(migrations: &[Migration]) -> Vec<String> {
+    migrations.iter().map(|m| m.name.clone()).collect()
+}
+
+#[test]
+fn a_migration_is_one_statement_that_may_run_twice() {
+    for migration in ["mysql", "sqlite"].into_iter().flat_map(migrations) {
+        let code: String = migration
+            .sql
+            .lines()
+            .filter(|line| !line.starts_with("--"))
+            .collect();
+        let name = &migration.name;
+        assert_eq!(code.matches(';').count(), 1, "{name}");
+        assert!(code.contains("IF NOT EXISTS etiqueta_"), "{name}");
+    }
+}
