@@ -1,1 +1,11 @@
-//! The port OriginalStore over object_store: a folder or an S3 bucket
+#![doc = include_str!("../README.md")]
+
+mod content;
+mod folder;
+mod store;
+mod url;
+
+pub use self::{
+    store::{OpenError, open},
+    url::{OriginalsUrl, OriginalsUrlError},
+};

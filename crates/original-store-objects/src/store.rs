@@ -1,0 +1,217 @@
+//! The store itself.
+
+use std::{
+    io,
+    path::{self, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use domain::{
+    ContentDigest,
+    ports::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal, cause},
+};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use object_store::{
+    ClientOptions, Error, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
+    aws::AmazonS3Builder, local::LocalFileSystem, path::Path, prefix::PrefixStore,
+};
+use thiserror::Error;
+use tokio::task::spawn_blocking;
+
+use crate::{content::content, folder, url::OriginalsUrl};
+
+/// How long one call to S3 may take. An image is at most some ten megabytes.
+const CALL: Duration = Duration::from_secs(30);
+/// How long a call and its repetitions may take.
+const CALLS: Duration = Duration::from_mins(1);
+
+/// Originals cannot be kept there.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The folder can neither be found nor made.
+    #[error("the folder {} cannot be used: {source}", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The settings of S3 are not complete.
+    #[error("the bucket cannot be used: {0}")]
+    Bucket(#[source] Box<Error>),
+}
+
+/// Opens a store of originals. A folder is made if it is not there; a bucket is not asked yet.
+///
+/// S3 takes region, endpoint and credentials from the usual `AWS_*` variables.
+pub fn open(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
+    Ok(match url {
+        OriginalsUrl::Folder(path) => Arc::new(open_folder(path)?),
+        OriginalsUrl::Bucket { name, prefix } => {
+            let bucket = open_bucket(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
+            Arc::new(bucket)
+        }
+    })
+}
+
+fn open_folder(path: &path::Path) -> Result<Originals, OpenError> {
+    let refused = |source| OpenError::Folder {
+        path: path.to_owned(),
+        source,
+    };
+    folder::make(path).map_err(refused)?;
+    let root = path.canonicalize().map_err(refused)?;
+    let objects = LocalFileSystem::new_with_prefix(&root)
+        .map_err(|error| refused(io::Error::other(error)))?
+        .with_fsync(true);
+    Ok(Originals {
+        objects: Arc::new(objects),
+        folder: Some(root),
+    })
+}
+
+fn open_bucket(name: &str, prefix: &str) -> Result<Originals, Error> {
+    let retry = RetryConfig {
+        max_retries: 3,
+        retry_timeout: CALLS,
+        ..RetryConfig::default()
+    };
+    let builder = AmazonS3Builder::from_env()
+        .with_bucket_name(name)
+        .with_retry(retry);
+    // The builder's own options are replaced as a whole: what the environment said is said again.
+    let options = ClientOptions::new()
+        .with_timeout(CALL)
+        .with_connect_timeout(Duration::from_secs(5))
+        .with_allow_http(std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| value == "true"));
+    let bucket = builder.with_client_options(options).build()?;
+    let objects: Arc<dyn ObjectStore> = if prefix.is_empty() {
+        Arc::new(bucket)
+    } else {
+        Arc::new(PrefixStore::new(bucket, prefix))
+    };
+    Ok(Originals {
+        objects,
+        folder: None,
+    })
+}
+
+#[derive(Debug)]
+struct Originals {
+    objects: Arc<dyn ObjectStore>,
+    /// The folder that the objects are in, where they are in one.
+    folder: Option<PathBuf>,
+}
+
+impl Originals {
+    /// Whether the original is there in its full length.
+    async fn is_whole(&self, key: &Path, len: usize) -> Result<bool, OriginalStoreError> {
+        match self.objects.head(key).await {
+            Ok(found) => Ok(found.size == len as u64),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Waits until a name that is there is there for good. Another put may have made it just now.
+    async fn sync_names(&self, key: &Path) -> Result<(), OriginalStoreError> {
+        let Some(root) = self.folder.clone() else {
+            return Ok(());
+        };
+        let file = root.join(key.as_ref());
+        in_folder(move || folder::sync_names(&root, &file)).await
+    }
+}
+
+#[async_trait]
+impl OriginalStore for Originals {
+    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError> {
+        let key = key(digest);
+        if self.is_whole(&key, bytes.len()).await? {
+            return self.sync_names(&key).await;
+        }
+        self.objects
+            .put(&key, bytes.into())
+            .await
+            .map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn get(
+        &self,
+        digest: &ContentDigest,
+    ) -> Result<Option<OriginalContent>, OriginalStoreError> {
+        match self.objects.get(&key(digest)).await {
+            Ok(found) => Ok(Some(content(found))),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError> {
+        match self.objects.delete(&key(digest)).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<StoredOriginal, OriginalStoreError>> {
+        let objects = self.objects.list(None).map_err(unavailable);
+        objects
+            .try_filter_map(async |found| Ok(original(&found)))
+            .boxed()
+    }
+
+    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError> {
+        let Some(root) = self.folder.clone() else {
+            return Ok(0);
+        };
+        in_folder(move || folder::sweep(&root, before.into())).await
+    }
+
+    async fn ready(&self) -> Result<(), OriginalStoreError> {
+        if let Some(root) = self.folder.clone() {
+            return in_folder(move || folder::try_out(&root)).await;
+        }
+        // A bucket that answers for something that is not there answers.
+        self.is_whole(&key(&ContentDigest::from_bytes([0; 32])), 0)
+            .await
+            .map(|_| ())
+    }
+}
+
+/// Where an original lies: `ab/cd/abcd…`.
+fn key(digest: &ContentDigest) -> Path {
+    let name = digest.to_string();
+    let fan = |from: usize| name.get(from..from + 2).unwrap_or_default();
+    Path::from_iter([fan(0), fan(2), name.as_str()])
+}
+
+/// The original that an object is, if it is one.
+fn original(found: &ObjectMeta) -> Option<StoredOriginal> {
+    let digest = found.location.filename()?.parse().ok()?;
+    let is_in_place = key(&digest) == found.location;
+    is_in_place.then_some(StoredOriginal {
+        digest,
+        len: found.size,
+        modified: found.last_modified,
+    })
+}
+
+fn unavailable(error: Error) -> OriginalStoreError {
+    OriginalStoreError::Unavailable(cause(error))
+}
+
+/// Does what blocks on a thread for that.
+async fn in_folder<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, OriginalStoreError> {
+    let outcome = spawn_blocking(work)
+        .await
+        .unwrap_or_else(|lost| Err(io::Error::other(lost)));
+    outcome.map_err(|error| OriginalStoreError::Unavailable(cause(error)))
+}
