@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::{Value, json};
 
 use crate::call::{Call, Reply};
@@ -107,7 +108,14 @@ fn once() -> usize {
 
 impl Order {
     fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(body)
+        let order: Self = serde_json::from_slice(body)?;
+        if (200..600).contains(&order.status) {
+            Ok(order)
+        } else {
+            Err(serde_json::Error::custom(
+                "the status is not between 200 and 599",
+            ))
+        }
     }
 
     fn carry_out(self, traffic: &Traffic) {

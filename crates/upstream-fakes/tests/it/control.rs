@@ -35,6 +35,7 @@ async fn faults_are_set_and_healed_over_http() {
         json!({ "route": "usage", "kind": "explode" }),
         json!({ "route": "nowhere", "kind": "reset" }),
         json!({ "route": "usage", "kind": "reset", "tims": 2 }),
+        json!({ "route": "usage", "kind": "status", "status": 99 }),
     ] {
         assert_eq!(
             control(&stage, "POST", &faults, &order).await.status(),
