@@ -1,0 +1,190 @@
+//! Reducing pixels of any kind to eight bits a channel without alpha.
+//!
+//! It happens in place, row by row: a second buffer of the full size would double the memory.
+
+use image::ColorType;
+
+use crate::{
+    raster::{Channels, Raster},
+    refusal::Refusal,
+};
+
+/// Lays pixels, as the `image` crate decodes them, over white. Samples of 16 bits are rounded,
+/// floating-point ones count from 0 to 1.
+pub(crate) fn flatten(
+    width: u32,
+    height: u32,
+    color: ColorType,
+    mut pixels: Vec<u8>,
+) -> Result<Raster, Refusal> {
+    let channels = match color {
+        ColorType::L8 => Channels::Grey,
+        ColorType::Rgb8 => Channels::Rgb,
+        ColorType::La8 | ColorType::L16 | ColorType::La16 => {
+            flatten_grey(color, width, &mut pixels);
+            Channels::Grey
+        }
+        ColorType::Rgba8
+        | ColorType::Rgb16
+        | ColorType::Rgba16
+        | ColorType::Rgb32F
+        | ColorType::Rgba32F => {
+            flatten_rgb(color, width, &mut pixels);
+            Channels::Rgb
+        }
+        _ => return Err(Refusal::Failed("pixels of an unknown kind".into())),
+    };
+    Ok(Raster {
+        width,
+        height,
+        channels,
+        pixels,
+    })
+}
+
+fn flatten_grey(color: ColorType, width: u32, pixels: &mut Vec<u8>) {
+    match color {
+        ColorType::La8 => reduce(pixels, width, |[l, a]: [u8; 2]| [over_white(l, a)]),
+        ColorType::L16 => reduce(pixels, width, |l: [u8; 2]| [from_16(l)]),
+        _ => reduce(pixels, width, |[l, m, a, b]: [u8; 4]| {
+            [over_white(from_16([l, m]), from_16([a, b]))]
+        }),
+    }
+}
+
+fn flatten_rgb(color: ColorType, width: u32, pixels: &mut Vec<u8>) {
+    match color {
+        ColorType::Rgba8 => reduce(pixels, width, |[r, g, b, a]: [u8; 4]| {
+            [r, g, b].map(|sample| over_white(sample, a))
+        }),
+        ColorType::Rgb16 => reduce(pixels, width, |pixel: [u8; 6]| {
+            let [r, g, b, _] = samples(pixel, from_16);
+            [r, g, b]
+        }),
+        ColorType::Rgba16 => reduce(pixels, width, |pixel: [u8; 8]| {
+            let [r, g, b, a] = samples(pixel, from_16);
+            [r, g, b].map(|sample| over_white(sample, a))
+        }),
+        ColorType::Rgb32F => reduce(pixels, width, |pixel: [u8; 12]| {
+            let [r, g, b, _] = samples(pixel, from_float);
+            [r, g, b]
+        }),
+        _ => reduce(pixels, width, |pixel: [u8; 16]| {
+            let [r, g, b, a] = samples(pixel, from_float);
+            [r, g, b].map(|sample| over_white(sample, a))
+        }),
+    }
+}
+
+/// Replaces every pixel of `IN` bytes by one of `OUT` bytes, which must not be more.
+pub(crate) fn reduce<const IN: usize, const OUT: usize>(
+    pixels: &mut Vec<u8>,
+    width: u32,
+    convert: impl Fn([u8; IN]) -> [u8; OUT],
+) {
+    let width = width as usize;
+    let mut row = vec![0; width * IN];
+    let rows = pixels.len().checked_div(row.len()).unwrap_or(0);
+    for number in 0..rows {
+        let (from, to) = (number * width * IN, number * width * OUT);
+        if let Some(source) = pixels.get(from..from + width * IN) {
+            row.copy_from_slice(source);
+        }
+        let target = pixels.get_mut(to..to + width * OUT).unwrap_or_default();
+        let pairs = row.as_chunks().0.iter().zip(target.as_chunks_mut().0);
+        for (source, target) in pairs {
+            *target = convert(*source);
+        }
+    }
+    pixels.truncate(rows * width * OUT);
+}
+
+/// The samples of a pixel, four at most.
+fn samples<const BYTES: usize, const SIZE: usize>(
+    pixel: [u8; BYTES],
+    convert: impl Fn([u8; SIZE]) -> u8,
+) -> [u8; 4] {
+    let mut samples = [u8::MAX; 4];
+    for (sample, bytes) in samples.iter_mut().zip(pixel.as_chunks().0) {
+        *sample = convert(*bytes);
+    }
+    samples
+}
+
+/// A sample with that opacity, seen before white.
+fn over_white(sample: u8, alpha: u8) -> u8 {
+    times(sample, alpha) + (u8::MAX - alpha)
+}
+
+/// The light that cyan, magenta or yellow leave when printed together with black.
+pub(crate) fn printed(ink: u8, black: u8) -> u8 {
+    times(u8::MAX - ink, u8::MAX - black)
+}
+
+/// The product of two samples that count from 0 to 1, rounded.
+fn times(one: u8, other: u8) -> u8 {
+    let product = u16::from(one) * u16::from(other) + 128;
+    ((product + (product >> 8)) >> 8).to_le_bytes()[0]
+}
+
+pub(crate) fn from_16(sample: [u8; 2]) -> u8 {
+    let sample = u32::from(u16::from_ne_bytes(sample));
+    ((sample * 255 + 32_895) >> 16).to_le_bytes()[0]
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped before; what is not a number becomes 0"
+)]
+fn from_float(sample: [u8; 4]) -> u8 {
+    (f32::from_ne_bytes(sample).clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn two_pixels(color: ColorType, pixels: &[u8]) -> (Channels, Vec<u8>) {
+        let raster = flatten(1, 2, color, pixels.to_vec()).unwrap();
+        (raster.channels, raster.pixels)
+    }
+
+    fn wide(samples: &[u16]) -> Vec<u8> {
+        samples.iter().flat_map(|s| s.to_ne_bytes()).collect()
+    }
+
+    fn float(samples: &[f32]) -> Vec<u8> {
+        samples.iter().flat_map(|s| s.to_ne_bytes()).collect()
+    }
+
+    #[rstest]
+    #[case(ColorType::L8, &[7, 200], &[7, 200])]
+    #[case(ColorType::La8, &[7, 255, 7, 0], &[7, 255])]
+    #[case(ColorType::L16, &wide(&[0, 65_535]), &[0, 255])]
+    #[case(ColorType::La16, &wide(&[257, 65_535, 257, 0]), &[1, 255])]
+    fn grey_stays_grey(#[case] color: ColorType, #[case] from: &[u8], #[case] to: &[u8]) {
+        assert_eq!(two_pixels(color, from), (Channels::Grey, to.to_vec()));
+    }
+
+    #[rstest]
+    #[case(ColorType::Rgb8, &[1, 2, 3, 4, 5, 6], &[1, 2, 3, 4, 5, 6])]
+    #[case(ColorType::Rgba8, &[1, 2, 3, 255, 0, 0, 0, 127], &[1, 2, 3, 128, 128, 128])]
+    #[case(ColorType::Rgb16, &wide(&[0, 257, 514, 65_535, 65_406, 128]), &[0, 1, 2, 255, 254, 0])]
+    #[case(ColorType::Rgba16, &wide(&[0, 257, 514, 65_535, 0, 0, 0, 0]), &[0, 1, 2, 255, 255, 255])]
+    #[case(ColorType::Rgb32F, &float(&[0.0, 0.5, 1.0, -1.0, 2.0, f32::NAN]), &[0, 128, 255, 0, 255, 0])]
+    #[case(ColorType::Rgba32F, &float(&[0.0, 0.5, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]), &[0, 128, 255, 255, 255, 255])]
+    fn colour_stays_colour(#[case] color: ColorType, #[case] from: &[u8], #[case] to: &[u8]) {
+        assert_eq!(two_pixels(color, from), (Channels::Rgb, to.to_vec()));
+    }
+
+    #[test]
+    fn opacity_is_linear() {
+        for sample in 0..=255 {
+            assert_eq!(over_white(sample, 255), sample);
+            assert_eq!(over_white(sample, 0), 255);
+        }
+    }
+}

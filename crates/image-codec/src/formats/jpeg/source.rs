@@ -1,0 +1,146 @@
+//! What the JPEG decoder reads: the file up to its last scan's data, and a sentinel.
+
+use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
+
+/// Bits that are all ones, then the end mark.
+///
+/// No Huffman code consists of ones alone (ITU-T T.81, C.2), so a decoder that still wants data here
+/// stumbles at once, while one that merely looks ahead does not mind: scans are padded with ones
+/// anyway. `FF` is followed by `00` within data. As many bytes as any decoder looks ahead.
+pub(super) const SENTINEL: [u8; 34] = *b"\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\
+    \xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\xD9";
+
+/// A file followed by the sentinel.
+pub(super) struct Source<'a> {
+    file: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Source<'a> {
+    /// The file must end with the data of its last scan.
+    pub(super) fn new(file: &'a [u8]) -> Self {
+        Self { file, position: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.file.len() + SENTINEL.len()
+    }
+
+    /// Copies what there is and says how much it was.
+    fn copy(&self, target: &mut [u8]) -> usize {
+        let file = self.file.get(self.position..).unwrap_or_default();
+        let into_sentinel = self.position.saturating_sub(self.file.len());
+        let sentinel = SENTINEL.get(into_sentinel..).unwrap_or_default();
+        let bytes = file.iter().chain(sentinel);
+        target.iter_mut().zip(bytes).fold(0, |count, (to, from)| {
+            *to = *from;
+            count + 1
+        })
+    }
+}
+
+impl ZByteReaderTrait for Source<'_> {
+    #[inline]
+    fn read_byte_no_error(&mut self) -> u8 {
+        let byte = self.file.get(self.position).copied();
+        let byte = byte.unwrap_or_else(|| {
+            let mut byte = [0];
+            self.copy(&mut byte);
+            byte[0]
+        });
+        self.position += 1;
+        byte
+    }
+
+    #[inline]
+    fn read_exact_bytes(&mut self, target: &mut [u8]) -> Result<(), ZByteIoError> {
+        self.peek_exact_bytes(target)?;
+        self.position += target.len();
+        Ok(())
+    }
+
+    fn read_bytes(&mut self, target: &mut [u8]) -> Result<usize, ZByteIoError> {
+        let count = self.copy(target);
+        self.position += count;
+        Ok(count)
+    }
+
+    fn peek_bytes(&mut self, target: &mut [u8]) -> Result<usize, ZByteIoError> {
+        Ok(self.copy(target))
+    }
+
+    #[inline]
+    fn peek_exact_bytes(&mut self, target: &mut [u8]) -> Result<(), ZByteIoError> {
+        let end = self.position.saturating_add(target.len());
+        if let Some(bytes) = self.file.get(self.position..end) {
+            target.copy_from_slice(bytes);
+            return Ok(());
+        }
+        match self.copy(target) {
+            count if count == target.len() => Ok(()),
+            count => Err(ZByteIoError::NotEnoughBytes(count, target.len())),
+        }
+    }
+
+    #[inline]
+    fn z_seek(&mut self, to: ZSeekFrom) -> Result<u64, ZByteIoError> {
+        let position = match to {
+            ZSeekFrom::Start(to) => usize::try_from(to).ok(),
+            ZSeekFrom::End(by) => offset(self.len(), by),
+            ZSeekFrom::Current(by) => offset(self.position, by),
+        };
+        self.position = position.ok_or(ZByteIoError::SeekError("before the first byte"))?;
+        self.z_position()
+    }
+
+    #[inline]
+    fn is_eof(&mut self) -> Result<bool, ZByteIoError> {
+        Ok(self.position >= self.len())
+    }
+
+    fn z_position(&mut self) -> Result<u64, ZByteIoError> {
+        Ok(self.position as u64)
+    }
+
+    fn read_remaining(&mut self, sink: &mut Vec<u8>) -> Result<usize, ZByteIoError> {
+        let mut rest = vec![0; self.len().saturating_sub(self.position)];
+        let count = self.read_bytes(&mut rest)?;
+        sink.append(&mut rest);
+        Ok(count)
+    }
+}
+
+#[inline]
+fn offset(position: usize, by: i64) -> Option<usize> {
+    position.checked_add_signed(isize::try_from(by).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentinel_follows_the_file() {
+        let mut all = Vec::new();
+        let mut source = Source::new(&[1, 2, 3]);
+        assert_eq!(source.read_byte_no_error(), 1);
+        let mut next = [0; 4];
+        source.read_exact_bytes(&mut next).unwrap();
+        assert_eq!(next, [2, 3, 0xFF, 0]);
+        source.z_seek(ZSeekFrom::Current(-2)).unwrap();
+        assert_eq!(source.read_remaining(&mut all).unwrap(), 34);
+        assert_eq!(all[..4], [0xFF, 0, 0xFF, 0]);
+        assert_eq!(all[30..], [0xFF, 0, 0xFF, 0xD9]);
+        assert!(source.is_eof().unwrap());
+        assert_eq!(source.read_byte_no_error(), 0);
+        assert!(source.z_seek(ZSeekFrom::Current(-100)).is_err());
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_read() {
+        let mut source = Source::new(&[1]);
+        assert!(source.read_exact_bytes(&mut [0; 36]).is_err());
+        assert_eq!(source.z_position().unwrap(), 0, "nothing was passed");
+        assert_eq!(source.read_bytes(&mut [0; 36]).unwrap(), 35);
+    }
+}

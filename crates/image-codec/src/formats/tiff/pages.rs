@@ -1,0 +1,72 @@
+//! Whether all pages of a file are there.
+
+use domain::MediaType::Tiff;
+use tiff::{
+    Directory,
+    decoder::Decoder,
+    tags::{CompressionMethod, Tag},
+};
+
+use super::{Patched, refuse, tag};
+use crate::{formats::jpeg, refusal::Refusal};
+
+/// Most pages; a chain of pages that never ends is found out by it.
+const MAX_PAGES: usize = 10_000;
+
+/// By how many pixels a JPEG may exceed the chunk it is in: it consists of blocks.
+const JPEG_MARGIN: u32 = 64;
+
+/// Checks that the pixels of every page lie within the file, and those of the first within bounds.
+pub(super) fn check(decoder: &mut Decoder<Patched>, bytes: &[u8]) -> Result<(), Refusal> {
+    let mut next = decoder.ifd_pointer();
+    for number in 0..MAX_PAGES {
+        let Some(pointer) = next else {
+            return Ok(());
+        };
+        let directory = decoder.read_directory(pointer).map_err(refuse)?;
+        let chunks = chunks(decoder, &directory, bytes)?;
+        if number == 0 && tag(decoder, Tag::Compression)? == Some(JPEG) {
+            check_jpegs(decoder.chunk_dimensions(), &chunks)?;
+        }
+        next = directory.next();
+    }
+    Err(Refusal::malformed(Tiff, "it has too many pages"))
+}
+
+const JPEG: u16 = CompressionMethod::ModernJPEG.to_u16();
+
+/// The strips or tiles of a page.
+fn chunks<'a>(
+    decoder: &mut Decoder<Patched>,
+    directory: &Directory,
+    bytes: &'a [u8],
+) -> Result<Vec<&'a [u8]>, Refusal> {
+    let mut tags = decoder.read_directory_tags(directory);
+    let mut chunks = Vec::new();
+    for (offsets, lengths) in [
+        (Tag::StripOffsets, Tag::StripByteCounts),
+        (Tag::TileOffsets, Tag::TileByteCounts),
+    ] {
+        let mut numbers = |tag| {
+            let numbers = tags.find_tag_unsigned_vec::<usize>(tag).map_err(refuse)?;
+            Ok(numbers.unwrap_or_default())
+        };
+        for (offset, length) in numbers(offsets)?.into_iter().zip(numbers(lengths)?) {
+            let chunk = bytes.get(offset..offset.saturating_add(length));
+            chunks.push(chunk.ok_or(Refusal::Truncated(Tiff))?);
+        }
+    }
+    Ok(chunks)
+}
+
+/// The decoder takes a JPEG's own size as it stands, whatever the page says.
+fn check_jpegs((width, height): (u32, u32), chunks: &[&[u8]]) -> Result<(), Refusal> {
+    for chunk in chunks {
+        let (across, down) = jpeg::size(chunk).map_err(|error| Refusal::corrupt(Tiff, error))?;
+        let fits = |side: u32, chunk: u32| side <= chunk.saturating_add(JPEG_MARGIN);
+        if !fits(across, width) || !fits(down, height) {
+            return Err(Refusal::malformed(Tiff, "a part is larger than the page"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! Pictures whose samples are places in a palette.
+//!
+//! The decoder knows no palettes. It is shown the file as if the samples were shades of grey, which
+//! gives the bare numbers.
+
+use std::io::{Cursor, Read, Result, Seek, SeekFrom};
+
+use domain::MediaType::Tiff;
+
+use crate::refusal::Refusal;
+
+/// `PhotometricInterpretation` of a palette (TIFF 6.0, section 5).
+pub(super) const PALETTE: u16 = 3;
+
+/// `PhotometricInterpretation` of grey where 0 is black.
+const GREY: u8 = 1;
+
+const PHOTOMETRIC_INTERPRETATION: u64 = 262;
+const SHORT: u64 = 3;
+
+/// A file, with one byte of it perhaps replaced.
+pub(super) struct Patched<'a> {
+    file: Cursor<&'a [u8]>,
+    patch: Option<(u64, u8)>,
+}
+
+impl<'a> Patched<'a> {
+    pub(super) fn plain(bytes: &'a [u8]) -> Self {
+        Self {
+            file: Cursor::new(bytes),
+            patch: None,
+        }
+    }
+
+    /// The file with its first page declared grey.
+    pub(super) fn palette_as_grey(bytes: &'a [u8]) -> std::result::Result<Self, Refusal> {
+        let place = place_of_interpretation(bytes);
+        let place = place.ok_or(Refusal::unsupported(Tiff, "an unusual palette"))?;
+        Ok(Self {
+            file: Cursor::new(bytes),
+            patch: Some((place, GREY)),
+        })
+    }
+}
+
+impl Read for Patched<'_> {
+    fn read(&mut self, target: &mut [u8]) -> Result<usize> {
+        let start = self.file.position();
+        let count = self.file.read(target)?;
+        if let Some((place, byte)) = self.patch
+            && let Some(offset) = place.checked_sub(start)
+            && let Ok(offset) = usize::try_from(offset)
+            && let Some(target) = target
+                .get_mut(..count)
+                .and_then(|read| read.get_mut(offset))
+        {
+            *target = byte;
+        }
+        Ok(count)
+    }
+}
+
+impl Seek for Patched<'_> {
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Where the byte is that says how the samples of the first page are to be understood.
+fn place_of_interpretation(bytes: &[u8]) -> Option<u64> {
+    let numbers = Numbers {
+        bytes,
+        is_little_endian: bytes.first() == Some(&b'I'),
+    };
+    // Classic files count in four bytes, entries are 12 long; BigTIFF counts in eight.
+    let is_big = numbers.read(2, 2)? == 43;
+    let (directory, count_size, entry_size, value) = if is_big {
+        (numbers.read(8, 8)?, 8, 20, 12)
+    } else {
+        (numbers.read(4, 4)?, 2, 12, 8)
+    };
+    let count = numbers.read(directory, count_size)?.min(u16::MAX.into());
+    let entries = (0..count).map(|number| directory + count_size + number * entry_size);
+    let mut entries = entries.take_while(|entry| numbers.read(*entry, 2).is_some());
+    let entry =
+        entries.find(|entry| numbers.read(*entry, 2) == Some(PHOTOMETRIC_INTERPRETATION))?;
+    let is_short = numbers.read(entry + 2, 2)? == SHORT;
+    let low_byte = entry + value + u64::from(!numbers.is_little_endian);
+    is_short.then_some(low_byte)
+}
+
+struct Numbers<'a> {
+    bytes: &'a [u8],
+    is_little_endian: bool,
+}
+
+impl Numbers<'_> {
+    /// Reads a number of that many bytes, eight at most.
+    fn read(&self, at: u64, size: u64) -> Option<u64> {
+        let (start, size) = (usize::try_from(at).ok()?, usize::try_from(size).ok()?);
+        let bytes = self.bytes.get(start..start.checked_add(size)?)?;
+        let push = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        Some(if self.is_little_endian {
+            bytes.iter().rev().fold(0, push)
+        } else {
+            bytes.iter().fold(0, push)
+        })
+    }
+}

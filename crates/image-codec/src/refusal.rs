@@ -1,0 +1,122 @@
+//! Why some bytes are not taken as a picture.
+
+use std::io;
+
+use domain::{
+    MediaType,
+    ports::{CodecError, cause},
+};
+use image::ImageError;
+use thiserror::Error;
+
+/// Why some bytes are not taken. The texts are for the client that sent them.
+#[derive(Debug, Error)]
+pub(crate) enum Refusal {
+    #[error("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
+    UnknownFormat,
+    #[error("the {} is truncated", name(*.0))]
+    Truncated(MediaType),
+    #[error("the {} is corrupt: {what}", name(*.media_type))]
+    Malformed {
+        media_type: MediaType,
+        what: &'static str,
+    },
+    #[error("the {} is corrupt", name(*.media_type))]
+    Corrupt {
+        media_type: MediaType,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("this kind of {} is not supported: {what}", name(*.media_type))]
+    Unsupported {
+        media_type: MediaType,
+        what: &'static str,
+    },
+    #[error("this kind of {} is not supported", name(*.media_type))]
+    UnsupportedKind {
+        media_type: MediaType,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("the image has {width} x {height} pixels, more than the {limit} allowed")]
+    TooManyPixels { width: u32, height: u32, limit: u64 },
+    #[error("the codec failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What people call the format.
+fn name(media_type: MediaType) -> &'static str {
+    match media_type {
+        MediaType::Jpeg => "JPEG",
+        MediaType::Png => "PNG",
+        MediaType::WebP => "WebP",
+        MediaType::Gif => "GIF",
+        MediaType::Bmp => "BMP",
+        MediaType::Tiff => "TIFF",
+    }
+}
+
+impl Refusal {
+    pub(crate) fn malformed(media_type: MediaType, what: &'static str) -> Self {
+        Self::Malformed { media_type, what }
+    }
+
+    pub(crate) fn corrupt(
+        media_type: MediaType,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Corrupt {
+            media_type,
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn unsupported(media_type: MediaType, what: &'static str) -> Self {
+        Self::Unsupported { media_type, what }
+    }
+
+    /// What a decoder of the `image` crate says.
+    pub(crate) fn of_image_error(media_type: MediaType, error: ImageError) -> Self {
+        match error {
+            ImageError::IoError(error) => Self::of_io_error(media_type, error),
+            ImageError::Unsupported(error) => Self::UnsupportedKind {
+                media_type,
+                source: error.into(),
+            },
+            error => Self::corrupt(media_type, error),
+        }
+    }
+
+    /// Reading from memory fails only at its end.
+    pub(crate) fn of_io_error(media_type: MediaType, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            Self::Truncated(media_type)
+        } else {
+            Self::corrupt(media_type, error)
+        }
+    }
+}
+
+impl From<Refusal> for CodecError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooManyPixels {
+                width,
+                height,
+                limit,
+            } => Self::TooManyPixels {
+                width,
+                height,
+                limit,
+            },
+            Refusal::Failed(source) => Self::Failed(cause(source)),
+            refusal => {
+                let detail = std::error::Error::source(&refusal);
+                tracing::debug!(%refusal, detail, "refused an upload");
+                Self::NotAnImage {
+                    reason: refusal.to_string(),
+                }
+            }
+        }
+    }
+}

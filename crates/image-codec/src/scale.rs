@@ -1,0 +1,150 @@
+//! Downscaling, and turning upright what was scaled.
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+use image::{DynamicImage, GrayImage, RgbImage, metadata::Orientation};
+
+use crate::{
+    raster::{Channels, Raster},
+    refusal::Refusal,
+};
+
+/// The size of a copy whose longest side is at most `max_side`. No side becomes 0.
+pub(crate) fn fit(width: u32, height: u32, max_side: u32) -> (u32, u32) {
+    let longest = width.max(height);
+    if longest <= max_side {
+        return (width, height);
+    }
+    let scale = |side: u32| {
+        let product = u64::from(side) * u64::from(max_side) + u64::from(longest / 2);
+        let scaled = u32::try_from(product / u64::from(longest));
+        scaled.unwrap_or(max_side).max(1)
+    };
+    (scale(width), scale(height))
+}
+
+/// Makes the copy: downscaled with a filter that averages over all pixels it covers.
+pub(crate) fn downscale(raster: Raster, max_side: u32) -> Result<Raster, Refusal> {
+    let (width, height) = fit(raster.width, raster.height, max_side);
+    if (width, height) == (raster.width, raster.height) {
+        return Ok(raster);
+    }
+    let kind = match raster.channels {
+        Channels::Grey => PixelType::U8,
+        Channels::Rgb => PixelType::U8x3,
+    };
+    let source = ImageRef::new(raster.width, raster.height, &raster.pixels, kind);
+    let source = source.map_err(|error| Refusal::Failed(error.into()))?;
+    let mut copy = Image::new(width, height, kind);
+    let algorithm = ResizeAlg::Convolution(FilterType::Hamming);
+    Resizer::new()
+        .resize(
+            &source,
+            &mut copy,
+            &ResizeOptions::new().resize_alg(algorithm),
+        )
+        .map_err(|error| Refusal::Failed(error.into()))?;
+    Ok(Raster {
+        width,
+        height,
+        pixels: copy.into_vec(),
+        ..raster
+    })
+}
+
+/// Turns pixels as the orientation says and makes RGB of them.
+pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Result<RgbImage, Refusal> {
+    let Raster {
+        width,
+        height,
+        channels,
+        pixels,
+    } = raster;
+    let picture = match channels {
+        Channels::Grey => GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8),
+        Channels::Rgb => RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8),
+    };
+    let mut picture = picture.ok_or(Refusal::Failed("a buffer of the wrong size".into()))?;
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
+/// The size of a picture once it is turned as the orientation says.
+pub(crate) fn upright_size(width: u32, height: u32, orientation: Orientation) -> (u32, u32) {
+    match orientation {
+        Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate90FlipH
+        | Orientation::Rotate270FlipH => (height, width),
+        _ => (width, height),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case((4000, 3000), (1024, 768))]
+    #[case((3000, 4000), (768, 1024))]
+    #[case((1024, 1024), (1024, 1024))]
+    #[case((1025, 1), (1024, 1))]
+    #[case((1, 10_000), (1, 1024))]
+    #[case((65_535, 65_535), (1024, 1024))]
+    #[case((1, 1), (1, 1))]
+    fn a_copy_fits(#[case] (width, height): (u32, u32), #[case] expected: (u32, u32)) {
+        assert_eq!(fit(width, height, 1024), expected);
+    }
+
+    fn stripes(channels: Channels, width: u32, height: u32) -> Raster {
+        let bytes = if channels == Channels::Grey { 1 } else { 3 };
+        let pixel = |at: u32| vec![if at.is_multiple_of(2) { 0 } else { 255 }; bytes];
+        Raster {
+            width,
+            height,
+            channels,
+            pixels: (0..width * height).flat_map(pixel).collect(),
+        }
+    }
+
+    #[rstest]
+    #[case(Channels::Grey)]
+    #[case(Channels::Rgb)]
+    fn every_pixel_counts(#[case] channels: Channels) {
+        let copy = downscale(stripes(channels, 640, 480), 16).unwrap();
+        assert_eq!((copy.width, copy.height), (16, 12));
+        assert!(
+            copy.pixels
+                .iter()
+                .all(|&sample| (120..136).contains(&sample)),
+            "stripes of one pixel become grey: {:?}",
+            copy.pixels
+        );
+    }
+
+    #[test]
+    fn what_is_small_enough_is_left_alone() {
+        let copy = downscale(stripes(Channels::Rgb, 10, 3), 10).unwrap();
+        assert_eq!(copy.pixels, stripes(Channels::Rgb, 10, 3).pixels);
+    }
+
+    #[test]
+    fn orientation_turns_the_pixels_and_the_size() {
+        let row = Raster {
+            width: 3,
+            height: 1,
+            channels: Channels::Grey,
+            pixels: vec![1, 2, 3],
+        };
+        let turned = upright(row, Orientation::Rotate90).unwrap();
+        assert_eq!(
+            turned.dimensions(),
+            upright_size(3, 1, Orientation::Rotate90)
+        );
+        assert_eq!(turned.into_raw(), [1, 1, 1, 2, 2, 2, 3, 3, 3]);
+    }
+}

@@ -1,0 +1,75 @@
+//! Walking through a file's own structure.
+
+use domain::MediaType;
+
+use crate::refusal::Refusal;
+
+/// A place in a file. To go past the end means that the file is truncated.
+#[derive(Debug, Clone)]
+pub(crate) struct Walk<'a> {
+    bytes: &'a [u8],
+    position: usize,
+    media_type: MediaType,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins at the first byte.
+    pub(crate) fn new(media_type: MediaType, bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            position: 0,
+            media_type,
+        }
+    }
+
+    /// How many bytes have been passed.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The bytes that are still to come.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
+    }
+
+    /// Passes that many bytes.
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Refusal> {
+        let taken = self.rest().get(..count);
+        let taken = taken.ok_or(Refusal::Truncated(self.media_type))?;
+        self.position += count;
+        Ok(taken)
+    }
+
+    /// Passes as many bytes as a number of 32 bits says.
+    pub(crate) fn take_u32(&mut self, count: u32) -> Result<&'a [u8], Refusal> {
+        let count = usize::try_from(count).map_err(|_| Refusal::Truncated(self.media_type))?;
+        self.take(count)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
+        let taken = self.take(N)?;
+        taken
+            .try_into()
+            .map_err(|_| Refusal::Truncated(self.media_type))
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, Refusal> {
+        self.array().map(|[byte]| byte)
+    }
+
+    pub(crate) fn u16_be(&mut self) -> Result<u16, Refusal> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(crate) fn u16_le(&mut self) -> Result<u16, Refusal> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(crate) fn u32_be(&mut self) -> Result<u32, Refusal> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    pub(crate) fn u32_le(&mut self) -> Result<u32, Refusal> {
+        self.array().map(u32::from_le_bytes)
+    }
+}

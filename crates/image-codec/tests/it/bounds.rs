@@ -1,0 +1,131 @@
+//! Memory and processor are bounded, and nothing is lost or stuck for it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use domain::ports::{CodecError, ImageCodec};
+use futures_util::{FutureExt, future::join_all};
+use image::{ImageFormat, Rgb, RgbImage};
+use image_codec::{CodecSettings, PictureCodec};
+use tokio::time::{sleep, timeout};
+
+use crate::samples::{PHOTOS, encoded, scene};
+
+const LONG: Duration = Duration::from_mins(1);
+const SHORT: Duration = Duration::from_millis(200);
+
+/// A codec with room for one of the photographs at a time.
+fn narrow() -> PictureCodec {
+    PictureCodec::new(CodecSettings {
+        max_side: 64,
+        pixel_budget_bytes: 1024 * 1024,
+        jobs: 1,
+        ..CodecSettings::default()
+    })
+}
+
+#[tokio::test]
+async fn pixels_are_counted_before_any_is_decoded() {
+    // 60000 x 60000 pixels in a few bytes: to decode them would take 10 GB.
+    let mut png = encoded(scene(1, 1), ImageFormat::Png);
+    png[16..24].copy_from_slice(&[0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60]);
+    let mut jpeg = PHOTOS[0].to_vec();
+    let frame = jpeg
+        .windows(2)
+        .position(|part| part == [0xFF, 0xC0])
+        .unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xEA, 0x60, 0xEA, 0x60]);
+    let mut gif = encoded(scene(9, 9), ImageFormat::Gif);
+    gif[6..10].copy_from_slice(&[0x60, 0xEA, 0x60, 0xEA]);
+    for file in [png, jpeg, gif] {
+        let refused = narrow().decode(file.into()).await;
+        let Err(CodecError::TooManyPixels {
+            width,
+            height,
+            limit,
+        }) = refused
+        else {
+            panic!("too many pixels: {refused:?}");
+        };
+        assert_eq!((width, height, limit), (60_000, 60_000, 100_000_000));
+    }
+}
+
+#[tokio::test]
+async fn a_picture_that_is_held_keeps_only_its_copy_of_the_budget() {
+    let codec = narrow();
+    let mut held = Vec::new();
+    for photo in PHOTOS.iter().cycle().take(12) {
+        let picture = timeout(LONG, codec.decode(Bytes::from_static(photo))).await;
+        held.push(picture.unwrap().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_decode_waits_for_memory_and_an_encode_does_not() {
+    let codec = PictureCodec::new(CodecSettings {
+        max_side: 1000,
+        pixel_budget_bytes: 1024 * 1024,
+        jobs: 1,
+        ..CodecSettings::default()
+    });
+    let held = Arc::new(codec.decode(PHOTOS[0].into()).await.unwrap());
+    let mut next = Box::pin(codec.decode(PHOTOS[1].into()));
+    assert!(
+        timeout(SHORT, &mut next).await.is_err(),
+        "no memory is left"
+    );
+    let copy = timeout(LONG, codec.encode(Arc::clone(&held))).await;
+    assert!(copy.unwrap().is_ok());
+    drop(held);
+    assert!(timeout(LONG, next).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn many_at_once_are_all_served() {
+    let codec = narrow();
+    let work = async |photo: &'static [u8]| {
+        let picture = Arc::new(codec.decode(photo.into()).await?);
+        codec.encode(picture).await
+    };
+    let all = join_all(PHOTOS.into_iter().cycle().take(40).map(work));
+    for copy in timeout(LONG, all).await.expect("nothing is stuck") {
+        assert!(!copy.unwrap().bytes.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_kept_for_those_who_left() {
+    let codec = narrow();
+    let large = encoded(
+        RgbImage::from_pixel(3000, 3000, Rgb([1, 2, 3])),
+        ImageFormat::Bmp,
+    );
+    let large = Bytes::from(large);
+    for wait in [0, 1, 5, 20] {
+        let mut decode = Box::pin(codec.decode(large.clone()));
+        assert!((&mut decode).now_or_never().is_none());
+        let _ = timeout(Duration::from_millis(wait), decode).await;
+    }
+    // The whole budget and the only turn are free again.
+    let picture = timeout(LONG, codec.decode(large)).await.unwrap().unwrap();
+    assert_eq!(picture.pixels[..3], [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn bad_files_leave_the_budget_as_it_was() {
+    let codec = narrow();
+    for photo in PHOTOS.iter().cycle().take(20) {
+        let mut file = photo.to_vec();
+        let middle = file.len() / 2;
+        file[middle..middle + 400].fill(0xFE);
+        let _ = codec.decode(file.into()).await;
+    }
+    sleep(Duration::from_millis(1)).await;
+    assert!(
+        timeout(LONG, codec.decode(PHOTOS[0].into()))
+            .await
+            .unwrap()
+            .is_ok()
+    );
+}

@@ -1,0 +1,16 @@
+//! The codec with real files of every format.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
+mod bounds;
+mod formats;
+mod mutations;
+mod orientation;
+mod samples;
+mod truncation;

@@ -1,0 +1,61 @@
+//! Files that were cut off are refused, wherever that happened.
+
+use domain::ports::{CodecError, ImageCodec};
+
+use crate::samples::{all, codec, jpegs};
+
+/// Places to cut a file: all over it, and each of the last bytes.
+fn cuts(len: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(len / 97 + 1).chain(len - 20..len)
+}
+
+#[tokio::test]
+async fn a_cut_file_is_refused() {
+    let codec = codec();
+    for (name, file) in all() {
+        for cut in cuts(file.len()) {
+            let part = file[..cut].to_vec();
+            let refused = codec.decode(part.into()).await;
+            assert!(
+                matches!(refused, Err(CodecError::NotAnImage { .. })),
+                "{name} cut at {cut} of {}: {refused:?}",
+                file.len()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cut_jpeg_is_refused_even_with_an_end_mark() {
+    let codec = codec();
+    // A progressive file that ends after one of its scans is a picture, only a coarser one.
+    let sequential = jpegs()
+        .into_iter()
+        .filter(|(name, _)| !name.contains("progressive"));
+    for (name, file) in sequential {
+        // The last bytes hold the padding of the last code, the end mark, and codes so short that
+        // the padding looks like them.
+        for cut in cuts(file.len()).filter(|cut| cut + 8 < file.len()) {
+            let part = [&file[..cut], &[0xFF, 0xD9]].concat();
+            let refused = codec.decode(part.into()).await;
+            assert!(
+                matches!(refused, Err(CodecError::NotAnImage { .. })),
+                "{name} cut at {cut} of {}: {refused:?}",
+                file.len()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_jpeg_that_lost_a_block_in_the_middle_is_mostly_refused() {
+    let codec = codec();
+    let (name, file) = &jpegs()[3];
+    let (mut refused, mut tried) = (0, 0);
+    for cut in (1000..file.len() - 1000).step_by(200) {
+        let part = [&file[..cut], &file[cut + 512..]].concat();
+        tried += 1;
+        refused += usize::from(codec.decode(part.into()).await.is_err());
+    }
+    assert!(refused * 10 >= tried * 9, "{name}: {refused} of {tried}");
+}
