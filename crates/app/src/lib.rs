@@ -1,6 +1,7 @@
 //! Etiqueta, a self-hosted image-tagging server: everything around the domain that is not an adapter.
 
 pub mod clock;
+pub mod http;
 pub mod releases;
 pub mod resilience;
 pub mod settings;

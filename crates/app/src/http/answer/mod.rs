@@ -1,0 +1,29 @@
+//! Writing answers: small ones at once, large ones while they are read.
+
+mod data;
+mod pages;
+mod streamed;
+mod wire;
+
+use actix_web::{HttpResponse, http::header::ContentType};
+use serde::Serialize;
+
+pub(super) use self::{
+    data::{Head, from_bytes, from_content},
+    pages::images,
+    wire::{ImageBody, ImageWithDataBody, TagSummaryBody},
+};
+use super::problem::Problem;
+
+/// A JSON document that is small enough to be held.
+pub(super) fn json(document: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let bytes = to_json(document)?;
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .body(bytes))
+}
+
+/// A document as JSON text.
+pub(super) fn to_json(document: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(document).map_err(|error| Problem::internal(domain::ports::cause(error)))
+}

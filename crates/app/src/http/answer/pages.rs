@@ -1,0 +1,97 @@
+//! Lists of images, written page by page: constant memory whatever their length.
+
+use actix_web::body::{BodySize, BoxBody};
+use bytes::{BufMut, BytesMut};
+use chrono_tz::Tz;
+use domain::{
+    Image,
+    ports::cause,
+    service::{CatalogError, ImagePages},
+};
+use futures_util::TryStreamExt;
+use tokio::runtime::Handle;
+
+use super::{
+    streamed::{Pieces, Streamed},
+    wire::ImageBody,
+};
+
+/// A piece is sent once it has so many bytes.
+const PIECE: usize = 32 * 1024;
+
+/// The answer with a list: a bare JSON array.
+pub(in crate::http) fn images(runtime: &Handle, pages: ImagePages, zone: Tz) -> BoxBody {
+    BoxBody::new(Streamed::new(runtime, BodySize::Stream, |pieces| {
+        send(pages, zone, pieces)
+    }))
+}
+
+async fn send(mut pages: ImagePages, zone: Tz, pieces: Pieces) -> Result<(), CatalogError> {
+    let mut buffer = BytesMut::with_capacity(2 * PIECE);
+    let mut separator = b'[';
+    while let Some(page) = pages.try_next().await? {
+        for image in &page {
+            buffer.put_u8(separator);
+            separator = b',';
+            write(&mut buffer, image, zone)?;
+            if buffer.len() >= PIECE && pieces.send(buffer.split().freeze()).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    if separator == b'[' {
+        buffer.put_u8(separator);
+    }
+    buffer.put_u8(b']');
+    // Nobody may want the rest any more; then it is complete enough.
+    let _ = pieces.send(buffer.freeze()).await;
+    Ok(())
+}
+
+fn write(buffer: &mut BytesMut, image: &Image, zone: Tz) -> Result<(), CatalogError> {
+    let body = ImageBody::new(image, zone);
+    serde_json::to_writer(buffer.writer(), &body)
+        .map_err(|error| domain::ports::ImageStoreError::Failed(cause(error)).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::{MessageBody as _, to_bytes_limited};
+    use domain::{
+        ports::ImageStoreError,
+        testing::{at, image},
+    };
+    use futures_util::{StreamExt, stream};
+    use serde_json::Value;
+
+    use super::*;
+
+    async fn read(pages: Vec<Result<Vec<Image>, CatalogError>>) -> Result<Value, String> {
+        let body = images(&Handle::current(), stream::iter(pages).boxed(), Tz::UTC);
+        assert_eq!(body.size(), BodySize::Stream);
+        let bytes = to_bytes_limited(body, 1 << 24).await.unwrap();
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        Ok(serde_json::from_slice(&bytes).unwrap())
+    }
+
+    fn some(count: usize) -> Vec<Image> {
+        let one = image(b"x", at(0), &[("car", 90.0), ("motor vehicle", 80.0)]);
+        vec![one; count]
+    }
+
+    #[tokio::test]
+    async fn pages_become_one_array() {
+        for sizes in [vec![], vec![0], vec![1], vec![1, 2], vec![500, 500, 3]] {
+            let pages = sizes.iter().map(|size| Ok(some(*size))).collect();
+            let json = read(pages).await.unwrap();
+            assert_eq!(json.as_array().unwrap().len(), sizes.iter().sum::<usize>());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_fails_breaks_the_list_off() {
+        let error = ImageStoreError::Unavailable(cause("gone"));
+        let pages = vec![Ok(some(3)), Err(error.into())];
+        assert_eq!(read(pages).await.unwrap_err(), "the answer broke off");
+    }
+}

@@ -1,0 +1,110 @@
+//! What happens to every request and every answer, whatever the route: a request id, limits, the
+//! form of problems, the log.
+
+mod answer;
+mod body;
+mod request_id;
+
+use std::sync::Arc;
+
+use actix_web::{
+    Error, HttpResponse,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{ConnectionType, header::HeaderName},
+    middleware::Next,
+};
+use tracing::Instrument;
+
+use self::{
+    answer::{Answer, Record},
+    body::Unread,
+    request_id::RequestId,
+};
+use super::{
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// The route that answers also while the server shuts down.
+const LIVENESS: &str = "/livez";
+
+/// The header that names a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps the handling of a request.
+pub(super) async fn guard(
+    state: Arc<State>,
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<Answer>, Error> {
+    let id = RequestId::of(request.headers());
+    let span = tracing::info_span!("request", request_id = id.as_str());
+    let record = Record::begin(&request, state.under_way.token(), span.clone());
+    let unread = Unread::hold(&mut request);
+    let handling = async {
+        match check(&state, &request) {
+            Ok(()) => next.call(request).await,
+            Err(problem) => Ok(request.error_response(problem)),
+        }
+    };
+    let mut response = handling.instrument(span.clone()).await?;
+    if let Some(answer) = span.in_scope(|| problem_answer(&response, &id)) {
+        response = response.into_response(answer);
+    }
+    response.headers_mut().insert(REQUEST_ID, id.header());
+    if state.shutdown.is_cancelled() {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
+    let record = record.answered(&response);
+    Ok(response.map_body(|_, body| Answer::new(body, record, unread)))
+}
+
+/// Refuses requests that no route should see.
+fn check(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
+    let settings = &state.settings;
+    if state.shutdown.is_cancelled() && request.path() != LIVENESS {
+        return Err(Problem::new(
+            Code::Unavailable,
+            "the server is shutting down",
+        ));
+    }
+    // As the client wrote it: without scheme and host, which are seldom there.
+    let url = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |url| url.as_str().len());
+    if url > settings.url_bytes {
+        let detail = format!(
+            "the URL has more than the {} bytes allowed",
+            settings.url_bytes
+        );
+        return Err(Problem::new(Code::UriTooLong, detail));
+    }
+    let headers = request.headers().iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if headers > settings.header_bytes {
+        let detail = format!(
+            "the headers have more than the {} bytes allowed",
+            settings.header_bytes
+        );
+        return Err(Problem::new(Code::HeadersTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// The problem document of an answer that is an error. Errors of the framework are faults of ours:
+/// everything that a client can get wrong is caught before it comes to them.
+fn problem_answer(response: &ServiceResponse, id: &RequestId) -> Option<HttpResponse> {
+    let error = response.response().error()?;
+    if let Some(problem) = error.as_error::<Problem>() {
+        problem.log();
+        return Some(problem.answer(id.as_str()));
+    }
+    let problem = Problem::internal(domain::ports::cause(error.to_string()));
+    problem.log();
+    Some(problem.answer(id.as_str()))
+}

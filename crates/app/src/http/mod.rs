@@ -1,0 +1,169 @@
+//! The HTTP interface: requests in, answers and problem documents out.
+//!
+//! Beyond this layer lies what the HTTP library answers by itself, with an empty body and without a
+//! request id, because no request comes of it: 400 for what is no HTTP (a URL beyond 64 KiB
+//! included), 431 for a head beyond 128 KiB or with more than 96 headers, 408 for a head that does
+//! not arrive. Everything else, from the limits of [`HttpSettings`] down, is answered here.
+
+mod answer;
+mod edge;
+mod engine;
+mod openapi;
+mod params;
+mod problem;
+mod routes;
+mod state;
+mod upload;
+
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
+
+use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web};
+use chrono_tz::Tz;
+use domain::{
+    Threshold,
+    ports::{ImageStore, OriginalStore, TagProvider},
+    service::{Catalog, Ingest},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::state::State;
+pub use self::{
+    openapi::openapi,
+    problem::{Code, Problem},
+};
+
+/// What the interface is made of.
+pub struct Api {
+    /// Registers images.
+    pub ingest: Arc<Ingest>,
+    /// Reads them.
+    pub catalog: Catalog,
+    /// What must work for the server to be ready.
+    pub readiness: Readiness,
+    /// How it works.
+    pub settings: HttpSettings,
+}
+
+/// The ports that `/readyz` asks.
+#[derive(Clone)]
+pub struct Readiness {
+    /// The database.
+    pub database: Arc<dyn ImageStore>,
+    /// The store of originals.
+    pub originals: Arc<dyn OriginalStore>,
+    /// The tag provider.
+    pub provider: Arc<dyn TagProvider>,
+}
+
+/// How the interface works.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// The time zone of dates on the wire.
+    pub timezone: Tz,
+    /// The threshold of uploads that name none.
+    pub default_threshold: Threshold,
+    /// The largest image, in bytes.
+    pub image_bytes: usize,
+    /// How much memory all uploads together may take, in bytes.
+    pub memory_budget: usize,
+    /// How long an upload waits for its share of it.
+    pub admission_wait: Duration,
+    /// How long a request's head may take to arrive.
+    pub head_timeout: Duration,
+    /// How long a body may pause.
+    pub body_pause: Duration,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long an upload may take once it has arrived.
+    pub request_deadline: Duration,
+    /// How long the database and the originals may take to answer.
+    pub read_deadline: Duration,
+    /// How long one of the checks of `/readyz` may take.
+    pub check_timeout: Duration,
+    /// The longest URL, in bytes.
+    pub url_bytes: usize,
+    /// The longest headers, names and values together, in bytes.
+    pub header_bytes: usize,
+    /// How long requests under way have to finish when the server stops.
+    pub shutdown_grace: Duration,
+    /// How many threads speak HTTP.
+    pub workers: usize,
+}
+
+impl HttpSettings {
+    /// The settings of an interface with these, and sound values for all others.
+    pub fn new(timezone: Tz, default_threshold: Threshold, image_bytes: usize) -> Self {
+        Self {
+            timezone,
+            default_threshold,
+            image_bytes,
+            memory_budget: 256 << 20,
+            admission_wait: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
+            body_pause: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(300),
+            request_deadline: Duration::from_secs(180),
+            read_deadline: Duration::from_secs(30),
+            check_timeout: Duration::from_secs(2),
+            url_bytes: 16 << 10,
+            header_bytes: 32 << 10,
+            shutdown_grace: Duration::from_secs(30),
+            workers: std::thread::available_parallelism().map_or(2, |n| n.get().max(2)),
+        }
+    }
+}
+
+/// How long the rest of a body is read and thrown away after an early answer. A client that still
+/// writes when the connection is closed gets a reset instead of the answer.
+const LINGER: Duration = Duration::from_secs(15);
+
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(65);
+
+/// How long a client may leave what was sent to it unread.
+#[cfg(target_os = "linux")]
+const UNREAD: Duration = Duration::from_secs(60);
+
+/// How long connections have to close once their requests are done.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Serves the interface until `shutdown` is cancelled and the requests under way are done.
+///
+/// Must be called within a Tokio runtime, which must outlive the server: that is where the services
+/// run. Meanwhile requests that come anew are refused with `unavailable`.
+pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> io::Result<Server> {
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(UNREAD))?;
+    let settings = api.settings.clone();
+    let state = web::Data::new(State::new(api, shutdown));
+    let stop = stop(Arc::clone(&state));
+    let factory = move || {
+        let shared = web::Data::clone(&state);
+        App::new()
+            .app_data(web::Data::clone(&state))
+            .configure(routes::configure)
+            .wrap(from_fn(move |request, next| {
+                edge::guard(Arc::clone(&shared), request, next)
+            }))
+    };
+    let server = HttpServer::new(factory)
+        .workers(settings.workers)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(settings.head_timeout)
+        .client_disconnect_timeout(LINGER)
+        .tcp_nodelay(true)
+        .shutdown_signal(stop)
+        .shutdown_timeout(CLOSING.as_secs())
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Ends when the server may stop: it was asked to, and nothing is under way any more.
+async fn stop(state: Arc<State>) {
+    state.shutdown.cancelled().await;
+    let patience = state.settings.shutdown_grace.saturating_sub(CLOSING);
+    state.drain(patience).await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Dates in query parameters, and the instants at which a window begins and ends.
+//!
+//! The canonical form is `YYYY-MM-DD HH:MM:SS` in the server's time zone. Understood are also `T`
+//! between date and time, fractions of a second, an offset as in RFC 3339, and a bare `YYYY-MM-DD`.
+
+use chrono::{
+    DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
+    Utc,
+};
+use chrono_tz::{GapInfo, Tz};
+use thiserror::Error;
+
+/// Longer than any clock was ever put forward.
+const BEYOND_ANY_GAP: TimeDelta = TimeDelta::hours(26);
+
+/// Which side of a window a date bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// The window begins with it.
+    First,
+    /// The window ends after it.
+    Last,
+}
+
+/// The text is not a date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("is not a date such as `2024-01-31 08:00:00`, `2024-01-31T08:00:00+01:00` or `2024-01-31`")]
+pub(super) struct DateError;
+
+/// The instant at which a window begins, or the first one after it.
+///
+/// Bounds are inclusive: to the second, the day or the fraction that is written. A local time that a
+/// change of the clock repeats or skips is read so that the window is the wider one. No bound is
+/// needed (`None`) where it lies before or after all that can be registered.
+pub(super) fn parse(text: &str, edge: Edge, zone: Tz) -> Result<Option<DateTime<Utc>>, DateError> {
+    let mut reader = Reader(text.as_bytes());
+    let date = reader.date().ok_or(DateError)?;
+    let instant = if reader.0.is_empty() {
+        day_edge(date, edge, zone)
+    } else {
+        let moment = reader.moment().ok_or(DateError)?;
+        moment.edge(date, edge, zone)
+    };
+    Ok(reachable(instant, edge))
+}
+
+/// Drops and clamps bounds that no image can lie beyond: stores need not know of the year 0 or 10000.
+fn reachable(instant: DateTime<Utc>, edge: Edge) -> Option<DateTime<Utc>> {
+    let (earliest, latest) = (DateTime::UNIX_EPOCH, end_of_time());
+    match edge {
+        Edge::First => (instant > earliest).then(|| instant.min(latest)),
+        Edge::Last => (instant < latest).then(|| instant.max(earliest)),
+    }
+}
+
+/// The last second of the year 9999.
+fn end_of_time() -> DateTime<Utc> {
+    DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// What follows a date: a time, perhaps with a fraction, perhaps with an offset.
+struct Moment {
+    time: NaiveTime,
+    fraction: Option<Fraction>,
+    offset: Option<FixedOffset>,
+}
+
+/// A fraction of a second: whole microseconds, and whether there is more of it.
+#[derive(Clone, Copy)]
+struct Fraction {
+    micros: i64,
+    has_more: bool,
+}
+
+impl Moment {
+    fn edge(&self, date: NaiveDate, edge: Edge, zone: Tz) -> DateTime<Utc> {
+        let local = date.and_time(self.time);
+        let second = match self.offset {
+            Some(offset) => local.and_utc() - TimeDelta::seconds(offset.local_minus_utc().into()),
+            None => reading(local, edge, zone),
+        };
+        let within = match (self.fraction, edge) {
+            (None, Edge::First) => TimeDelta::zero(),
+            (None, Edge::Last) => TimeDelta::seconds(1),
+            (Some(f), Edge::First) => TimeDelta::microseconds(f.micros + i64::from(f.has_more)),
+            (Some(f), Edge::Last) => TimeDelta::microseconds(f.micros + 1),
+        };
+        second + within
+    }
+}
+
+/// The instant that a local time means; of several the one that makes the window wider.
+fn reading(local: NaiveDateTime, edge: Edge, zone: Tz) -> DateTime<Utc> {
+    let (earliest, latest) = match zone.from_local_datetime(&local) {
+        chrono::MappedLocalTime::Single(at) => (at.to_utc(), at.to_utc()),
+        chrono::MappedLocalTime::Ambiguous(a, b) => (a.to_utc(), b.to_utc()),
+        // Skipped: the clock as it was before, or as it was after, would have shown it.
+        chrono::MappedLocalTime::None => {
+            let shown = |near: NaiveDateTime| {
+                let offset = zone.offset_from_utc_datetime(&near).fix().local_minus_utc();
+                local.and_utc() - TimeDelta::seconds(offset.into())
+            };
+            (shown(local + BEYOND_ANY_GAP), shown(local - BEYOND_ANY_GAP))
+        }
+    };
+    match edge {
+        Edge::First => earliest.min(latest),
+        Edge::Last => earliest.max(latest),
+    }
+}
+
+/// The instant at which a day begins, or the first one after it.
+fn day_edge(date: NaiveDate, edge: Edge, zone: Tz) -> DateTime<Utc> {
+    let midnight = date.and_time(NaiveTime::MIN);
+    let (local, rest) = match edge {
+        Edge::First => (midnight, TimeDelta::zero()),
+        Edge::Last => {
+            let second = TimeDelta::seconds(1);
+            (midnight + Days::new(1) - second, second)
+        }
+    };
+    // Where the clock skips the edge of the day, the day begins or ends with the skip.
+    match GapInfo::new(&local, &zone).and_then(|gap| gap.end) {
+        Some(end) if zone.from_local_datetime(&local).latest().is_none() => end.to_utc(),
+        _ => reading(local, edge, zone) + rest,
+    }
+}
+
+/// Reads fields of fixed width from the front of a text.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn date(&mut self) -> Option<NaiveDate> {
+        let year = self.digits(4)?;
+        self.expect(b'-')?;
+        let month = self.digits(2)?;
+        self.expect(b'-')?;
+        let day = self.digits(2)?;
+        NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)
+    }
+
+    /// What follows the date, to the end of the text.
+    fn moment(&mut self) -> Option<Moment> {
+        let separator = self.byte()?;
+        let time = self.time()?;
+        let fraction = self.fraction()?;
+        let offset = self.offset()?;
+        // RFC 3339 allows a lower-case `t`; alone it is a slip.
+        let is_separator =
+            matches!(separator, b' ' | b'T') || separator == b't' && offset.is_some();
+        (is_separator && self.0.is_empty()).then_some(Moment {
+            time,
+            fraction,
+            offset,
+        })
+    }
+
+    fn time(&mut self) -> Option<NaiveTime> {
+        let hour = self.digits(2)?;
+        self.expect(b':')?;
+        let minute = self.digits(2)?;
+        self.expect(b':')?;
+        let second = self.digits(2)?;
+        NaiveTime::from_hms_opt(hour, minute, second)
+    }
+
+    /// A fraction, if there is one.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is the error, as everywhere in the reader"
+    )]
+    fn fraction(&mut self) -> Option<Option<Fraction>> {
+        if self.0.first() != Some(&b'.') {
+            return Some(None);
+        }
+        self.byte()?;
+        let count = self
+            .0
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        let (digits, rest) = self.0.split_at_checked(count).filter(|_| count > 0)?;
+        self.0 = rest;
+        let micros = (0..6).fold(0, |micros, place| {
+            let digit = digits.get(place).map_or(0, |digit| digit - b'0');
+            micros * 10 + i64::from(digit)
+        });
+        let has_more = digits.iter().skip(6).any(|digit| *digit != b'0');
+        Some(Some(Fraction { micros, has_more }))
+    }
+
+    /// An offset, if there is one. A blank stands for the `+` that a client forgot to encode.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is the error, as everywhere in the reader"
+    )]
+    fn offset(&mut self) -> Option<Option<FixedOffset>> {
+        let Some(sign) = self.byte() else {
+            return Some(None);
+        };
+        if matches!(sign, b'Z' | b'z') {
+            return FixedOffset::east_opt(0).map(Some);
+        }
+        let hours = self.digits(2)?;
+        self.expect(b':')?;
+        let minutes = self.digits(2).filter(|minutes| *minutes < 60)?;
+        let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
+        // `east_opt` refuses a day or more.
+        match sign {
+            b'+' | b' ' => FixedOffset::east_opt(seconds),
+            b'-' => FixedOffset::west_opt(seconds),
+            _ => None,
+        }
+        .map(Some)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*byte)
+    }
+
+    fn expect(&mut self, expected: u8) -> Option<()> {
+        (self.byte()? == expected).then_some(())
+    }
+
+    fn digits(&mut self, count: usize) -> Option<u32> {
+        let (digits, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        digits.iter().try_fold(0, |number, byte| {
+            let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
+            Some(number * 10 + digit)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! Query parameters, taken strictly: what is misspelt must not silently change an answer.
+
+mod dates;
+
+use domain::{Confidence, LabelFilter, Threshold, TimeWindow};
+
+use self::dates::Edge;
+use super::problem::{Code, Problem};
+
+/// How much of a foreign name is repeated in an answer, in characters.
+const NAME_SHOWN: usize = 64;
+
+/// The parameters of one request: each at most once, none that is not known.
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Takes a query string apart, as forms write it (`application/x-www-form-urlencoded`).
+    pub(super) fn parse(query: &str, known: &[&str]) -> Result<Self, Problem> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name).ok_or_else(|| {
+                Problem::new(
+                    Code::InvalidParameter,
+                    "the name of a parameter is not percent-encoded UTF-8",
+                )
+            })?;
+            if !known.contains(&name.as_str()) {
+                let shown: String = name.chars().take(NAME_SHOWN).collect();
+                return Err(Problem::parameter(&shown, "is not known here"));
+            }
+            if parameters.iter().any(|(other, _)| *other == name) {
+                return Err(Problem::parameter(&name, "is there twice"));
+            }
+            let value = decode(value)
+                .ok_or_else(|| Problem::parameter(&name, "is not percent-encoded UTF-8"))?;
+            parameters.push((name, value));
+        }
+        Ok(Self(parameters))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The window that `min_date` and `max_date` leave, read in a time zone.
+    pub(super) fn window(&self, zone: chrono_tz::Tz) -> Result<TimeWindow, Problem> {
+        Ok(TimeWindow {
+            from: self.date("min_date", Edge::First, zone)?,
+            until: self.date("max_date", Edge::Last, zone)?,
+        })
+    }
+
+    fn date(
+        &self,
+        name: &str,
+        edge: Edge,
+        zone: chrono_tz::Tz,
+    ) -> Result<Option<chrono::DateTime<chrono::Utc>>, Problem> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        dates::parse(text, edge, zone).map_err(|error| Problem::parameter(name, error))
+    }
+
+    /// The labels that `tags` asks for: all of them, separated by commas.
+    pub(super) fn labels(&self) -> LabelFilter {
+        match self.get("tags") {
+            None => LabelFilter::Any,
+            Some(names) => LabelFilter::all_of(names.split(',')),
+        }
+    }
+
+    /// The threshold of `min_confidence`.
+    pub(super) fn threshold(&self, default: Threshold) -> Result<Threshold, Problem> {
+        let Some(text) = self.get("min_confidence") else {
+            return Ok(default);
+        };
+        number(text)
+            .and_then(|number| Confidence::new(number).ok())
+            .map(Threshold::new)
+            .ok_or_else(|| Problem::parameter("min_confidence", "is not a number from 0 to 100"))
+    }
+}
+
+/// A decimal number; unlike `f64`'s own reader, not `inf` or `nan`.
+fn number(text: &str) -> Option<f64> {
+    let is_plain = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
+    text.bytes().all(is_plain).then(|| text.parse().ok())?
+}
+
+/// Undoes the encoding of forms: `+` is a blank, `%` introduces a byte. None if it is not UTF-8, or
+/// no two hexadecimal digits follow a `%`.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => digit(rest.next()?)? << 4 | digit(rest.next()?)?,
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    let digit = char::from(byte).to_digit(16)?;
+    u8::try_from(digit).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::testing::{at, label};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KNOWN: &[&str] = &["min_date", "max_date", "tags", "min_confidence"];
+
+    fn query(text: &str) -> Query {
+        Query::parse(text, KNOWN).unwrap()
+    }
+
+    fn detail(result: Result<impl std::fmt::Debug, Problem>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[rstest::rstest]
+    #[case("tag=car", "`tag` is not known")]
+    #[case("limit=10", "`limit` is not known")]
+    #[case("tags=a&tags=b", "`tags` is there twice")]
+    #[case("tags=a&t%61gs=a", "`tags` is there twice")]
+    #[case("=a", "`` is not known")]
+    #[case("Tags=a", "`Tags` is not known")]
+    #[case("tags=%zz", "`tags` is not percent-encoded")]
+    #[case("tags=%F", "`tags` is not percent-encoded")]
+    #[case("tags=%", "`tags` is not percent-encoded")]
+    #[case("tags=%ff", "`tags` is not percent-encoded")]
+    #[case("%ff=a", "the name of a parameter")]
+    fn refuses_what_may_be_a_slip(#[case] text: &str, #[case] why: &str) {
+        let detail = detail(Query::parse(text, KNOWN));
+        assert!(detail.contains(why), "{detail}");
+    }
+
+    #[test]
+    fn a_foreign_name_is_shown_in_part() {
+        let name = "x".repeat(1000);
+        assert!(detail(Query::parse(&name, KNOWN)).len() < 150);
+    }
+
+    #[test]
+    fn nothing_asks_for_nothing() {
+        for text in ["", "&", "&&"] {
+            let query = query(text);
+            assert_eq!(query.window(chrono_tz::UTC).unwrap(), TimeWindow::default());
+            assert_eq!(query.labels(), LabelFilter::Any);
+        }
+    }
+
+    #[test]
+    fn reads_what_clients_send() {
+        let query = query(
+            "min_date=2024-01-01%2000:00:10&max_date=2024-01-01+00%3A00%3A20&tags=car,motor%20vehicle",
+        );
+        assert_eq!(
+            query.window(chrono_tz::UTC).unwrap(),
+            TimeWindow {
+                from: Some(at(10)),
+                until: Some(at(21))
+            }
+        );
+        assert_eq!(
+            query.labels(),
+            LabelFilter::AllOf(vec![label("car"), label("motor vehicle")])
+        );
+    }
+
+    #[rstest::rstest]
+    #[case("tags=")]
+    #[case("tags")]
+    #[case("tags=,")]
+    #[case("tags=car,,cab")]
+    #[case("tags=car,+")]
+    fn an_empty_name_matches_nothing(#[case] text: &str) {
+        assert_eq!(query(text).labels(), LabelFilter::Nothing);
+    }
+
+    #[rstest::rstest]
+    #[case("tags=%20Car%20,CAR", &["car"])]
+    #[case("tags=%C3%91u", &["ñu"])]
+    #[case("tags=a%2Cb", &["a", "b"])]
+    fn names_are_trimmed_and_folded(#[case] text: &str, #[case] names: &[&str]) {
+        let labels = names.iter().map(|name| label(name)).collect();
+        assert_eq!(query(text).labels(), LabelFilter::AllOf(labels));
+    }
+
+    #[rstest::rstest]
+    #[case("60", 60.0)]
+    #[case("0", 0.0)]
+    #[case("100", 100.0)]
+    #[case("69.4373550415039", 69.437_355_041_503_9)]
+    #[case("1e-05", 0.000_01)]
+    fn thresholds(#[case] text: &str, #[case] lowest: f64) {
+        let query = query(&format!("min_confidence={text}"));
+        let fallback = Threshold::new(Confidence::new(80.0).unwrap());
+        let threshold = query.threshold(fallback).unwrap();
+        assert_eq!(threshold.lowest().get().to_bits(), lowest.to_bits());
+    }
+
+    #[rstest::rstest]
+    #[case("")]
+    #[case("nan")]
+    #[case("NaN")]
+    #[case("inf")]
+    #[case("Infinity")]
+    #[case("1e999")]
+    #[case("-1")]
+    #[case("100.0001")]
+    #[case("sixty")]
+    #[case("60%25")]
+    #[case("+60")]
+    #[case("6_0")]
+    #[case("0x10")]
+    #[case("60,5")]
+    #[case("%D9%A6")]
+    fn refuses_other_thresholds(#[case] text: &str) {
+        let fallback = Threshold::new(Confidence::new(80.0).unwrap());
+        let query = query(&format!("min_confidence={text}"));
+        assert!(detail(query.threshold(fallback)).contains("min_confidence"));
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_is_the_reverse_of_encoding(pairs in prop::collection::vec("\\PC{0,12}", 0..4)) {
+            let names = ["a", "b", "c", "d"];
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in names.iter().zip(&pairs) {
+                form.append_pair(name, value);
+            }
+            let query = Query::parse(&form.finish(), &names).unwrap();
+            for (name, value) in names.iter().zip(&pairs) {
+                prop_assert_eq!(query.get(name), Some(value.as_str()));
+            }
+        }
+
+        #[test]
+        fn never_panics(text in "\\PC{0,40}|[%&=+a-f0-9]{0,40}") {
+            let _ = Query::parse(&text, KNOWN);
+            let _ = number(&text);
+        }
+    }
+}

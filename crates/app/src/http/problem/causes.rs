@@ -1,0 +1,209 @@
+//! What the domain's errors are to clients.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
+    service::{CatalogError, IngestError},
+};
+
+use super::{Code, Problem};
+
+/// How long to wait for a quota of which nobody knows when it is renewed.
+const QUOTA_WAIT: Duration = Duration::from_secs(60);
+
+/// How long to wait for somebody else's lock.
+const CONTENTION_WAIT: Duration = Duration::from_secs(1);
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Picture(error) => error.into(),
+            IngestError::Tagging(error) => error.into(),
+            IngestError::Store(error) => error.into(),
+            IngestError::Originals(error) => error.into(),
+        }
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Store(error) => error.into(),
+            CatalogError::Originals(error) => error.into(),
+        }
+    }
+}
+
+impl From<CodecError> for Problem {
+    fn from(error: CodecError) -> Self {
+        let code = match error {
+            CodecError::NotAnImage { .. } => Code::NotAnImage,
+            CodecError::TooManyPixels { .. } => Code::ImageTooLarge,
+            CodecError::Failed(_) => return internal().caused_by(Arc::new(error)),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<UpstreamError> for Problem {
+    fn from(error: UpstreamError) -> Self {
+        let wait = error.retry_after();
+        let (code, detail) = match error {
+            // Our own decoder found the picture sound, so it is the provider that cannot read it.
+            UpstreamError::Unreadable(_) => (
+                Code::TaggingFailed,
+                "the tagging service could not read the image",
+            ),
+            UpstreamError::Refused(_) => {
+                (Code::TaggingFailed, "the tagging service refused the call")
+            }
+            UpstreamError::Malformed(_) => (
+                Code::TaggingFailed,
+                "the tagging service gave no usable answer",
+            ),
+            UpstreamError::Unavailable { .. } => {
+                (Code::TaggingFailed, "the tagging service is not available")
+            }
+            UpstreamError::QuotaExhausted { .. } => (
+                Code::QuotaExhausted,
+                "the quota of the tagging service is used up",
+            ),
+            UpstreamError::Busy { .. } => (
+                Code::UpstreamBusy,
+                "the tagging service takes no more calls for now",
+            ),
+            UpstreamError::TimedOut => (
+                Code::TaggingTimeout,
+                "the tagging service did not answer in time",
+            ),
+        };
+        let fallback = (code == Code::QuotaExhausted).then_some(QUOTA_WAIT);
+        Self::new(code, detail)
+            .retry_after(wait.or(fallback))
+            .caused_by(Arc::new(error))
+    }
+}
+
+impl From<ImageStoreError> for Problem {
+    fn from(error: ImageStoreError) -> Self {
+        match error {
+            ImageStoreError::Contended(_) | ImageStoreError::ClaimLost => {
+                storage("the same image is being changed").retry_after(Some(CONTENTION_WAIT))
+            }
+            ImageStoreError::Unavailable(_) => storage("the database is not available"),
+            ImageStoreError::Corrupt(_) | ImageStoreError::Failed(_) => internal(),
+        }
+        .caused_by(Arc::new(error))
+    }
+}
+
+impl From<OriginalStoreError> for Problem {
+    fn from(error: OriginalStoreError) -> Self {
+        match error {
+            OriginalStoreError::Unavailable(_) => storage("the originals are not available"),
+            OriginalStoreError::Altered(_) => internal(),
+        }
+        .caused_by(Arc::new(error))
+    }
+}
+
+impl Problem {
+    /// A fault of the server.
+    pub fn internal(cause: domain::ports::Cause) -> Self {
+        internal().caused_by(cause)
+    }
+}
+
+fn internal() -> Problem {
+    Problem::new(
+        Code::Internal,
+        "the server could not do this; its log says why under the id of this request",
+    )
+}
+
+fn storage(detail: &str) -> Problem {
+    Problem::new(Code::StorageUnavailable, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ports::cause;
+
+    use super::*;
+
+    const SECRET: &str = "SELECT key FROM vault";
+
+    fn wait(seconds: u64) -> Option<Duration> {
+        Some(Duration::from_secs(seconds))
+    }
+
+    #[rstest::rstest]
+    #[case(UpstreamError::Unreadable(cause(SECRET)), "tagging-failed", None)]
+    #[case(UpstreamError::Refused(cause(SECRET)), "tagging-failed", None)]
+    #[case(UpstreamError::Malformed(cause(SECRET)), "tagging-failed", None)]
+    #[case(UpstreamError::Unavailable { retry_after: wait(9), source: cause(SECRET) }, "tagging-failed", None)]
+    #[case(UpstreamError::QuotaExhausted { retry_after: None }, "quota-exhausted", Some("60"))]
+    #[case(UpstreamError::QuotaExhausted { retry_after: wait(9) }, "quota-exhausted", Some("9"))]
+    #[case(UpstreamError::Busy { retry_after: None }, "upstream-busy", Some("5"))]
+    #[case(UpstreamError::Busy { retry_after: wait(0) }, "upstream-busy", Some("1"))]
+    #[case(UpstreamError::TimedOut, "tagging-timeout", None)]
+    fn upstreams(#[case] error: UpstreamError, #[case] code: &str, #[case] wait: Option<&str>) {
+        check(&IngestError::from(error).into(), code, wait);
+    }
+
+    #[rstest::rstest]
+    #[case(
+        ImageStoreError::Contended(cause(SECRET)),
+        "storage-unavailable",
+        Some("1")
+    )]
+    #[case(ImageStoreError::ClaimLost, "storage-unavailable", Some("1"))]
+    #[case(
+        ImageStoreError::Unavailable(cause(SECRET)),
+        "storage-unavailable",
+        Some("5")
+    )]
+    #[case(ImageStoreError::Corrupt(cause(SECRET)), "internal", None)]
+    #[case(ImageStoreError::Failed(cause(SECRET)), "internal", None)]
+    fn image_stores(
+        #[case] error: ImageStoreError,
+        #[case] code: &str,
+        #[case] wait: Option<&str>,
+    ) {
+        check(&IngestError::from(error.clone()).into(), code, wait);
+        check(&CatalogError::from(error).into(), code, wait);
+    }
+
+    #[rstest::rstest]
+    #[case(
+        OriginalStoreError::Unavailable(cause(SECRET)),
+        "storage-unavailable",
+        Some("5")
+    )]
+    #[case(OriginalStoreError::Altered(cause(SECRET)), "internal", None)]
+    fn original_stores(
+        #[case] error: OriginalStoreError,
+        #[case] code: &str,
+        #[case] wait: Option<&str>,
+    ) {
+        check(&IngestError::from(error.clone()).into(), code, wait);
+        check(&CatalogError::from(error).into(), code, wait);
+    }
+
+    #[rstest::rstest]
+    #[case(CodecError::NotAnImage { reason: "it is cut off".to_owned() }, "not-an-image")]
+    #[case(CodecError::TooManyPixels { width: 10, height: 10, limit: 50 }, "image-too-large")]
+    #[case(CodecError::Failed(cause(SECRET)), "internal")]
+    fn codecs(#[case] error: CodecError, #[case] code: &str) {
+        check(&IngestError::from(error).into(), code, None);
+    }
+
+    fn check(problem: &Problem, code: &str, wait: Option<&str>) {
+        assert_eq!(problem.code().as_str(), code);
+        assert!(!problem.detail.contains(SECRET));
+        let answer = problem.answer("r");
+        let header = answer.headers().get("retry-after");
+        assert_eq!(header.map(|value| value.to_str().unwrap()), wait);
+    }
+}

@@ -1,0 +1,253 @@
+//! Errors as clients see them: problem documents (RFC 9457), and nothing that is not theirs to know.
+
+mod causes;
+mod code;
+
+use std::{error::Error, fmt, time::Duration};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+};
+use domain::ports::Cause;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use code::Code;
+
+/// The media type of problem documents.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// How long a client is asked to wait where nobody knows better.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// A request that was not done.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    retry_after: Option<Duration>,
+    allow: Option<&'static str>,
+    /// For the log.
+    cause: Option<Cause>,
+}
+
+impl Problem {
+    /// A problem that the client may know all about.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            allow: None,
+            cause: None,
+        }
+    }
+
+    /// A query parameter that cannot be taken.
+    pub fn parameter(name: &str, why: impl fmt::Display) -> Self {
+        Self::new(Code::InvalidParameter, format!("`{name}` {why}"))
+    }
+
+    /// Notes what caused it: for the log, not for the client.
+    #[must_use]
+    pub fn caused_by(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+
+    /// Asks the client to wait that long before it comes again. Only a 503 asks.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// Names the methods that the route has.
+    #[must_use]
+    pub fn allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// What went wrong.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Seconds to wait before the next try, for every 503: rounded up, at least one.
+    fn seconds(&self) -> Option<u64> {
+        let is_asking = self.code.status() == StatusCode::SERVICE_UNAVAILABLE;
+        is_asking.then(|| {
+            let wait = self.retry_after.unwrap_or(WAIT);
+            (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+        })
+    }
+
+    /// Writes the cause, with the causes below it, to the log.
+    pub fn log(&self) {
+        let cause = self.cause.as_ref().map(|cause| chain(&**cause));
+        let (code, detail) = (self.code.as_str(), self.detail.as_str());
+        if self.code.status().is_server_error() {
+            tracing::error!(code, detail, cause, "the request failed");
+        } else {
+            tracing::debug!(code, detail, cause, "the request was refused");
+        }
+    }
+
+    /// The answer to the request with that id.
+    pub fn answer(&self, request_id: &str) -> HttpResponse {
+        let document = ProblemBody {
+            kind: self.code.type_uri(),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: &self.detail,
+            code: self.code.as_str(),
+            description: &self.detail,
+            request_id,
+        };
+        let mut answer = HttpResponse::build(self.code.status());
+        answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
+        if let Some(seconds) = self.seconds() {
+            answer.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Some(methods) = self.allow {
+            answer.insert_header((header::ALLOW, HeaderValue::from_static(methods)));
+        }
+        // Text and numbers: this cannot fail.
+        answer.body(serde_json::to_vec(&document).unwrap_or_default())
+    }
+}
+
+/// The answer to a request that was not done (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// Names the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:etiqueta:problem:invalid-parameter")]
+    kind: String,
+    /// A summary of the kind of problem.
+    #[schema(example = "A parameter is wrong")]
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(example = 400)]
+    status: u16,
+    /// What is wrong this time.
+    #[schema(example = "`min_confidence` is not a number from 0 to 100")]
+    detail: &'a str,
+    /// What went wrong, for programs.
+    #[schema(example = "invalid-parameter")]
+    code: &'a str,
+    /// The same text as `detail`.
+    #[schema(example = "`min_confidence` is not a number from 0 to 100")]
+    description: &'a str,
+    /// Names the request in the server's log; also in the header `X-Request-Id`.
+    #[schema(example = "0b8f6a52-6f0c-4f8e-9c46-1d9b7b1f7f55")]
+    request_id: &'a str,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl Error for Problem {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_ref().map(|cause| &**cause as _)
+    }
+}
+
+/// Without a request id: the outermost layer writes the answer anew, with one.
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+/// An error and what is below it, in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(error) = below {
+        let next = error.to_string();
+        // A transparent error says the same as the one below it.
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        below = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::MessageBody as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body(answer: HttpResponse) -> Value {
+        let bytes = answer.into_body().try_into_bytes().unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[test]
+    fn the_document_has_the_promised_members_and_no_other() {
+        let problem =
+            Problem::parameter("min_date", "is wrong").caused_by(domain::ports::cause("secret"));
+        let answer = problem.answer("r-1");
+        assert_eq!(answer.status(), 400);
+        assert_eq!(answer.headers()["content-type"], MEDIA_TYPE);
+        assert_eq!(
+            body(answer),
+            json!({
+                "type": "urn:etiqueta:problem:invalid-parameter",
+                "title": "A parameter is wrong",
+                "status": 400,
+                "detail": "`min_date` is wrong",
+                "code": "invalid-parameter",
+                "description": "`min_date` is wrong",
+                "request_id": "r-1",
+            })
+        );
+    }
+
+    #[test]
+    fn every_503_and_nothing_else_says_when_to_come_again() {
+        for code in Code::ALL {
+            let answer = Problem::new(code, "x").answer("r");
+            let asks = answer.headers().contains_key("retry-after");
+            assert_eq!(asks, answer.status() == 503, "{code:?}");
+        }
+    }
+
+    #[rstest::rstest]
+    #[case(Duration::ZERO, "1")]
+    #[case(Duration::from_millis(300), "1")]
+    #[case(Duration::from_secs(7), "7")]
+    #[case(Duration::from_millis(7001), "8")]
+    fn the_wait_is_in_whole_seconds(#[case] wait: Duration, #[case] header: &str) {
+        let problem = Problem::new(Code::Overloaded, "x").retry_after(Some(wait));
+        assert_eq!(problem.answer("r").headers()["retry-after"], header);
+    }
+
+    #[test]
+    fn a_chain_says_everything_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::io::Error);
+        let error = Outer(std::io::Error::other("inner"));
+        assert_eq!(chain(&error), "outer: inner");
+        assert_eq!(chain(&std::io::Error::other(error)), "outer: inner");
+    }
+}

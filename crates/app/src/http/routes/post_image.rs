@@ -1,0 +1,170 @@
+//! `POST /image`: registers an image.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ContentType, HeaderMap},
+    web::{Data, Payload},
+};
+use domain::service::Upload;
+use utoipa::ToSchema;
+
+use crate::http::{
+    answer::{self, Head},
+    params::Query,
+    problem::{Code, Problem},
+    state::State,
+    upload,
+};
+
+const PARAMETERS: &[&str] = &["min_confidence"];
+
+/// An image to register.
+#[derive(ToSchema)]
+#[schema(as = Upload)]
+#[expect(
+    dead_code,
+    reason = "for the documentation: the body is never held as a whole"
+)]
+pub(in crate::http) struct UploadBody {
+    /// The image in base64: JPEG, PNG, WebP, GIF, BMP or TIFF.
+    ///
+    /// Line breaks and blanks, a `data:image/...;base64,` prefix, the URL-safe alphabet and missing
+    /// padding are tolerated. Other members of the object are ignored.
+    #[schema(format = Byte, example = "/9j/4AAQSkZJRgABAQ==")]
+    data: String,
+}
+
+/// Register an image.
+///
+/// The image is tagged, kept and recorded. Every call registers an image of its own, also one that
+/// is known already.
+#[utoipa::path(
+    post,
+    path = "/image",
+    operation_id = "post_image",
+    tag = "images",
+    params(
+        (
+            "min_confidence" = Option<f64>, Query, minimum = 0, maximum = 100, example = 60,
+            description = "The lowest confidence of the tags to record, inclusive. The server's \
+                           default is 80."
+        ),
+    ),
+    request_body(
+        content = UploadBody, content_type = "application/json",
+        description = "The image. By default it may have 25 MiB.",
+    ),
+    responses(
+        (
+            status = 200, body = answer::ImageWithDataBody,
+            description = "The image is registered.",
+            headers(("Location" = String, description = "The path of the image.")),
+        ),
+    )
+)]
+pub(in crate::http) async fn post_image(
+    request: HttpRequest,
+    body: Payload,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let query = Query::parse(request.query_string(), PARAMETERS)?;
+    let threshold = query.threshold(state.settings.default_threshold)?;
+    check_encoding(request.headers())?;
+    let length = length(request.headers());
+    let received = upload::receive(body, length, &state.admission, &state.settings).await?;
+    let upload = Upload {
+        bytes: received.bytes.clone(),
+        digest: received.digest,
+        threshold,
+    };
+    let image = state.ingest(upload).await?;
+    let head = Head::new(&image, state.settings.timezone)?;
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .insert_header((header::LOCATION, format!("/image/{}", image.id)))
+        .body(answer::from_bytes(head, received.bytes)))
+}
+
+/// The length of the body, where the client tells it.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Takes JSON that is not compressed.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_json = only(headers, &header::CONTENT_TYPE).is_some_and(|value| {
+        let essence = value.split(';').next().unwrap_or_default();
+        essence.trim().eq_ignore_ascii_case("application/json")
+    });
+    if !is_json {
+        return Err(unsupported(
+            "the header Content-Type must be application/json",
+        ));
+    }
+    let is_plain = !headers.contains_key(header::CONTENT_ENCODING)
+        || only(headers, &header::CONTENT_ENCODING)
+            .is_some_and(|value| value.trim().eq_ignore_ascii_case("identity"));
+    if !is_plain {
+        return Err(unsupported("the body must not be compressed"));
+    }
+    Ok(())
+}
+
+fn unsupported(detail: &str) -> Problem {
+    Problem::new(Code::UnsupportedMediaType, detail)
+}
+
+/// The value of a header that is there once.
+fn only<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name);
+    let first = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    first.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn check(lines: &[(&str, &str)]) -> Result<(), Problem> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        check_encoding(&headers)
+    }
+
+    #[rstest::rstest]
+    #[case(&[("content-type", "application/json")])]
+    #[case(&[("content-type", "Application/JSON; charset=utf-8")])]
+    #[case(&[("content-type", "application/json ;v=1;w=2")])]
+    #[case(&[("content-type", "application/json"), ("content-encoding", "identity")])]
+    fn takes_json(#[case] headers: &[(&str, &str)]) {
+        assert!(check(headers).is_ok());
+    }
+
+    #[rstest::rstest]
+    #[case(&[])]
+    #[case(&[("content-type", "")])]
+    #[case(&[("content-type", "text/json")])]
+    #[case(&[("content-type", "application/jsonp")])]
+    #[case(&[("content-type", "application/problem+json")])]
+    #[case(&[("content-type", "application/x-www-form-urlencoded")])]
+    #[case(&[("content-type", "application/json"), ("content-type", "text/plain")])]
+    #[case(&[("content-type", "application/json"), ("content-encoding", "gzip")])]
+    fn refuses_everything_else(#[case] headers: &[(&str, &str)]) {
+        let problem = check(headers).unwrap_err();
+        assert_eq!(problem.code(), Code::UnsupportedMediaType);
+    }
+}

@@ -1,0 +1,191 @@
+//! What holds for every route: ids, methods, limits, odd requests.
+
+use std::time::Duration;
+
+use reqwest::Method;
+
+use super::world::{World, problem};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_id_is_taken_over_or_made() {
+    let world = World::start().await;
+    for path in ["/images", "/nowhere", "/image/1"] {
+        let request = world
+            .request(Method::GET, path)
+            .header("x-request-id", "my-id.1_2");
+        assert_eq!(
+            request.send().await.unwrap().headers()["x-request-id"],
+            "my-id.1_2"
+        );
+        let request = world
+            .request(Method::GET, path)
+            .header("x-request-id", "{\"no\":1}");
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["x-request-id"].len(), 36);
+    }
+}
+
+#[rstest::rstest]
+#[case("/")]
+#[case("")]
+#[case("/nowhere")]
+#[case("/images/")]
+#[case("/tags/")]
+#[case("/image/")]
+#[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/")]
+#[case("/image/a/b")]
+#[case("//images")]
+#[case("/Images")]
+#[case("/openapi.json/")]
+#[tokio::test(flavor = "multi_thread")]
+async fn other_paths_are_not_found(#[case] path: &str) {
+    let world = World::start().await;
+    for method in [Method::GET, Method::POST, Method::DELETE, Method::OPTIONS] {
+        world
+            .refused(world.request(method, path), 404, "route-not-found")
+            .await;
+    }
+    assert_eq!(world.send(Method::HEAD, path).await.status(), 404);
+}
+
+#[rstest::rstest]
+#[case("/image", &["GET", "HEAD", "PUT", "DELETE", "PATCH", "BREW"], "POST, OPTIONS")]
+#[case("/images", &["POST", "PUT", "DELETE", "TRACE"], "GET, HEAD, OPTIONS")]
+#[case("/tags", &["POST", "PUT"], "GET, HEAD, OPTIONS")]
+#[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777", &["POST", "DELETE"], "GET, HEAD, OPTIONS")]
+#[case("/readyz", &["POST"], "GET, HEAD, OPTIONS")]
+#[case("/openapi.json", &["POST"], "GET, HEAD, OPTIONS")]
+#[case("/docs/", &["POST"], "GET, HEAD, OPTIONS")]
+#[tokio::test(flavor = "multi_thread")]
+async fn other_methods_are_not_allowed(
+    #[case] path: &str,
+    #[case] methods: &[&str],
+    #[case] allow: &str,
+) {
+    let world = World::start().await;
+    for method in methods {
+        let response = world.send(method.parse().unwrap(), path).await;
+        assert_eq!(response.headers()["allow"], allow);
+        if *method == "HEAD" {
+            assert_eq!(response.status(), 405);
+        } else {
+            problem(response, 405, "method-not-allowed").await;
+        }
+    }
+    let response = world.send(Method::OPTIONS, path).await;
+    assert_eq!(response.status(), 204);
+    assert_eq!(response.headers()["allow"], allow);
+    assert!(response.headers().contains_key("x-request-id"));
+    assert!(!response.headers().contains_key("content-length"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_as_a_whole_has_options() {
+    let world = World::start().await;
+    let mut raw = world.connect().await;
+    raw.send("OPTIONS * HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+        .await;
+    let answer = raw.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    assert!(
+        answer.contains("\r\nallow: GET, HEAD, POST, OPTIONS\r\n"),
+        "{answer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_urls_and_headers_are_refused_beyond_the_limit() {
+    let world = World::start().await;
+    let tags = |length: usize| format!("/images?tags={}", "x".repeat(length));
+    assert_eq!(world.get(&tags(8 * 1024)).await.status(), 200);
+    world
+        .refused(
+            world.request(Method::GET, &tags(20_000)),
+            414,
+            "uri-too-long",
+        )
+        .await;
+    world
+        .refused(
+            world.request(Method::POST, &tags(60_000)),
+            414,
+            "uri-too-long",
+        )
+        .await;
+    let with = |length: usize| {
+        world
+            .request(Method::GET, "/images")
+            .header("x-long", "x".repeat(length))
+    };
+    assert_eq!(with(8 * 1024).send().await.unwrap().status(), 200);
+    world.refused(with(40_000), 431, "headers-too-large").await;
+}
+
+/// The HTTP library itself answers these, without a document.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_beyond_the_librarys_own_limits_is_answered_too() {
+    let world = World::start().await;
+    let mut raw = world.connect().await;
+    raw.send(&format!(
+        "GET / HTTP/1.1\r\nHost: t\r\nX-Long: {}",
+        "x".repeat(131_000)
+    ))
+    .await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 431 "));
+    let mut raw = world.connect().await;
+    raw.send("nonsense\r\n\r\n").await;
+    assert!(raw.rest().await.starts_with("HTTP/1.1 400 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_does_not_arrive_is_given_up() {
+    let world = World::with(|setup| setup.settings.head_timeout = Duration::from_millis(200)).await;
+    let mut raw = world.connect().await;
+    raw.send("GET /images HTTP/1.1\r\nHost: ").await;
+    assert!(raw.rest().await.starts_with("HTTP/1.1 408 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelined_requests_are_answered_in_order() {
+    let world = World::start().await;
+    let mut raw = world.connect().await;
+    let request = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: t\r\n{more}\r\n");
+    let requests = [
+        request("/tags", "X-Request-Id: a\r\n"),
+        request("/nowhere", "X-Request-Id: b\r\n"),
+        request("/livez", "X-Request-Id: c\r\nConnection: close\r\n"),
+    ];
+    raw.send(&requests.concat()).await;
+    for (id, status) in [("a", 200), ("b", 404), ("c", 200)] {
+        let (head, _) = raw.answer().await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+        assert!(
+            head.contains(&format!("\r\nx-request-id: {id}\r\n")),
+            "{head}"
+        );
+    }
+    assert_eq!(raw.rest().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_nobody_reads_does_no_harm() {
+    let world = World::start().await;
+    let mut raw = world.connect().await;
+    raw.send("POST /tags HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        .await;
+    let (head, _) = raw.answer().await;
+    assert!(head.starts_with("HTTP/1.1 405 "), "{head}");
+    assert!(head.contains("\r\nconnection: close\r\n"), "{head}");
+    raw.half_close().await;
+    assert_eq!(raw.rest().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bare_old_client_is_answered() {
+    let world = World::start().await;
+    let mut raw = world.connect().await;
+    raw.send("GET /images HTTP/1.0\r\n\r\n").await;
+    let answer = raw.rest().await;
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n[]"), "{answer}");
+}

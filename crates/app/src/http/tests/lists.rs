@@ -1,0 +1,277 @@
+//! `GET /images`, `GET /image/{id}` and `GET /tags`.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use chrono::TimeDelta;
+use domain::{
+    Image, ImageId,
+    ports::{ImageStoreError, MockImageStore, cause},
+    testing::{at, image},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::world::{World, picture};
+
+fn ids(list: &Value) -> Vec<&str> {
+    let images = list.as_array().unwrap();
+    images
+        .iter()
+        .map(|image| image["id"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_are_listed_newest_first_without_their_bytes() {
+    let world = World::start().await;
+    assert_eq!(world.read("/images").await, json!([]));
+    let mut registered = Vec::new();
+    for content in ["a", "b", "c"] {
+        registered.push(world.register(content).await);
+        world.clock.advance(TimeDelta::seconds(10));
+    }
+    for image in &mut registered {
+        image.as_object_mut().unwrap().remove("data");
+    }
+    registered.reverse();
+    assert_eq!(world.read("/images").await, Value::Array(registered));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_are_filtered_by_date_and_tags() {
+    let world = World::start().await;
+    world.register("old").await;
+    world.clock.advance(TimeDelta::milliseconds(10_999));
+    let new = world.register("new").await;
+    let new = [new["id"].as_str().unwrap()];
+    for query in [
+        "min_date=2024-01-01 00:00:01",
+        "min_date=2024-01-01%2000:00:10&max_date=2024-01-01%2000:00:10",
+        "min_date=2024-01-01T00:00:10.5Z&max_date=2024-01-01",
+        "min_date=2024-01-01T02:00:10+02:00",
+        "min_date=2024-01-01T02:00:10%2B02:00&tags=CAR, cab",
+    ] {
+        assert_eq!(
+            ids(&world.read(&format!("/images?{query}")).await),
+            new,
+            "{query}"
+        );
+    }
+    for query in [
+        "max_date=2023-12-31",
+        "min_date=2024-01-01%2000:00:11",
+        "min_date=2024-01-02&max_date=2024-01-01",
+        "tags=",
+        "tags=,",
+        "tags=car,,cab",
+        "tags=submarine",
+        "tags=car,submarine",
+    ] {
+        assert_eq!(
+            world.read(&format!("/images?{query}")).await,
+            json!([]),
+            "{query}"
+        );
+        assert_eq!(
+            world
+                .get(&format!("/images?{query}"))
+                .await
+                .text()
+                .await
+                .unwrap(),
+            "[]"
+        );
+    }
+    assert_eq!(
+        ids(&world.read("/images?tags=cab&max_date=2024-01-01").await).len(),
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_summed_up() {
+    let world = World::start().await;
+    assert_eq!(world.read("/tags").await, json!([]));
+    world.register("a").await;
+    world.clock.advance(TimeDelta::seconds(10));
+    let path = "/image?min_confidence=100";
+    world.post(path, &super::world::upload(&picture("b"))).await;
+    assert_eq!(
+        world.read("/tags").await,
+        json!([
+            {"tag": "car", "n_images": 2, "min_confidence": 100.0, "max_confidence": 100.0, "mean_confidence": 100.0},
+            {"tag": "auto", "n_images": 1, "min_confidence": 80.0, "max_confidence": 80.0, "mean_confidence": 80.0},
+            {"tag": "cab", "n_images": 1, "min_confidence": 69.437_355_041_503_9, "max_confidence": 69.437_355_041_503_9, "mean_confidence": 69.437_355_041_503_9},
+        ])
+    );
+    let late = world.read("/tags?min_date=2024-01-01%2000:00:10").await;
+    assert_eq!(late.as_array().unwrap().len(), 1);
+    assert_eq!(world.read("/tags?max_date=2023-12-31").await, json!([]));
+}
+
+#[rstest::rstest]
+#[case("/images?min_date=", "min_date")]
+#[case("/images?max_date=2024-1-1", "max_date")]
+#[case("/images?min_date=2024-02-30", "min_date")]
+#[case("/images?min_date=2024-01-01%2000:00:60", "min_date")]
+#[case("/images?tag=car", "tag")]
+#[case("/images?limit=5", "limit")]
+#[case("/images?tags=a&tags=b", "tags")]
+#[case("/images?tags=%ff", "tags")]
+#[case("/tags?tags=car", "tags")]
+#[case("/tags?min_date=now", "min_date")]
+#[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777?x=1", "x")]
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_parameters_are_refused(#[case] path: &str, #[case] name: &str) {
+    let world = World::start().await;
+    for method in [Method::GET, Method::HEAD] {
+        assert_eq!(world.send(method, path).await.status(), 400);
+    }
+    let refused = world
+        .refused(world.request(Method::GET, path), 400, "invalid-parameter")
+        .await;
+    assert!(
+        refused["detail"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("`{name}`"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_found_by_its_id_in_either_case() {
+    let world = World::start().await;
+    let registered = world.register("x").await;
+    let id = registered["id"].as_str().unwrap();
+    for id in [id.to_owned(), id.to_uppercase()] {
+        assert_eq!(world.read(&format!("/image/{id}")).await, registered);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_ids_are_refused() {
+    let world = World::start().await;
+    let unknown = ImageId::new(at(0)).to_string();
+    let get = |id: &str| world.request(Method::GET, &format!("/image/{id}"));
+    world.refused(get(&unknown), 404, "image-not-found").await;
+    for id in [
+        "1",
+        "x".repeat(36).as_str(),
+        &unknown.replace('-', ""),
+        "%20",
+        "%ff",
+        "..%2f..%2fetc",
+    ] {
+        world.refused(get(id), 400, "invalid-id").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_were_altered_are_not_given_out() {
+    let world = World::start().await;
+    let id = world.register("x").await["id"].as_str().unwrap().to_owned();
+    let digest = world.originals.digests()[0];
+    world.originals.tamper(&digest, "other");
+    let request = world.request(Method::GET, &format!("/image/{id}"));
+    world.refused(request, 500, "internal").await;
+    world.originals.set_down(true);
+    let request = world.request(Method::GET, &format!("/image/{id}"));
+    world.refused(request, 503, "storage-unavailable").await;
+}
+
+/// A store of so many images, of which the page with that number (from 0) fails.
+fn failing(total: usize, bad_page: usize) -> (MockImageStore, Arc<AtomicUsize>) {
+    let pages = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&pages);
+    let mut store = MockImageStore::new();
+    store.expect_page().returning(move |_, _, limit| {
+        let page = count.fetch_add(1, Ordering::SeqCst);
+        if page == bad_page {
+            return Err(ImageStoreError::Unavailable(cause("SECRET")));
+        }
+        let limit = limit.get() as usize;
+        let left = total.saturating_sub(page * limit).min(limit);
+        let one: Image = image(b"x", at(0), &[("car", 90.0), ("motor vehicle", 80.0)]);
+        Ok(vec![one; left])
+    });
+    (store, pages)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_comes_whole() {
+    let (store, _) = failing(1700, usize::MAX);
+    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    assert_eq!(world.read("/images").await.as_array().unwrap().len(), 1700);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_page_that_fails_is_a_problem() {
+    let (store, _) = failing(1700, 0);
+    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let refused = world
+        .refused(
+            world.request(Method::GET, "/images"),
+            503,
+            "storage-unavailable",
+        )
+        .await;
+    assert!(!refused.to_string().contains("SECRET"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_page_that_fails_breaks_the_connection_off() {
+    let (store, _) = failing(1700, 2);
+    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let response = world.get("/images").await;
+    assert_eq!(response.status(), 200);
+    assert!(response.bytes().await.is_err());
+
+    let (store, _) = failing(1700, 2);
+    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let mut raw = world.connect().await;
+    raw.send("GET /images HTTP/1.1\r\nHost: t\r\n\r\n").await;
+    let answer = raw.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200 "));
+    assert!(answer.contains("transfer-encoding: chunked"));
+    assert!(!answer.ends_with("0\r\n\r\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_answers_as_get_without_reading_on() {
+    let (store, pages) = failing(100_000, usize::MAX);
+    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let mut raw = world.connect().await;
+    raw.send("HEAD /images HTTP/1.1\r\nHost: t\r\n\r\n").await;
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(head.contains("transfer-encoding: chunked"), "{head}");
+    // The connection goes on with the next answer: nothing came after the head.
+    raw.send("HEAD /images HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+        .await;
+    assert!(raw.rest().await.ends_with("\r\n\r\n"));
+    assert_eq!(pages.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_has_the_headers_of_get() {
+    let world = World::start().await;
+    let id = world.register("x").await["id"].as_str().unwrap().to_owned();
+    for path in [
+        format!("/image/{id}"),
+        "/tags".to_owned(),
+        "/livez".to_owned(),
+        "/image/1".to_owned(),
+    ] {
+        let get = world.get(&path).await;
+        let head = world.send(Method::HEAD, &path).await;
+        assert_eq!(get.status(), head.status());
+        for name in ["content-length", "content-type"] {
+            assert_eq!(get.headers()[name], head.headers()[name], "{path}");
+        }
+        assert!(head.headers().contains_key("x-request-id"));
+        assert_eq!(head.text().await.unwrap(), "");
+    }
+}

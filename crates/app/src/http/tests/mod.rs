@@ -1,0 +1,9 @@
+//! The interface over real sockets, in front of the domain with in-memory fakes.
+
+mod docs;
+mod edges;
+mod health;
+mod lists;
+mod shutdown;
+mod uploads;
+mod world;

@@ -1,0 +1,299 @@
+//! Base64 text that arrives in pieces, decoded while it arrives.
+//!
+//! Taken are the standard and the URL-safe alphabet (RFC 4648 §4 and §5), blanks anywhere, a
+//! `data:image/…;base64,` prefix (RFC 2397) and missing padding. Long clean runs go straight
+//! through the base64 engine; everything else is sorted out symbol by symbol.
+
+use base64::{DecodeError, Engine as _};
+use thiserror::Error;
+
+use super::super::engine::DECODER;
+
+/// How many symbols are gathered, where the engine cannot take the text as it is. A multiple of 4.
+const GATHERED: usize = 4096;
+
+/// Runs shorter than this are not worth a call of the engine.
+const WORTH_A_CALL: usize = 1024;
+
+/// The longest prefix that is read in search of its comma.
+const LONGEST_PREFIX: usize = 256;
+
+const SCHEME: &[u8] = b"data:";
+
+/// Why a text is not base64. Offsets count from the start of the text, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum TextError {
+    /// A character that base64 does not have, or that cannot stand at this place.
+    #[error("the base64 text has an invalid character at offset {0}")]
+    Character(u64),
+    /// The text begins like a data URL and does not go on like one of an image.
+    #[error("the prefix is not `data:image/...;base64,`: it goes wrong at offset {0}")]
+    Prefix(u64),
+    /// The text breaks off within a group of four characters.
+    #[error("the base64 text ends too early, at offset {0}")]
+    Incomplete(u64),
+    /// The last character has bits that encode nothing and are not zero.
+    #[error("the base64 text has an impossible last character at offset {0}")]
+    LastCharacter(u64),
+    /// There is no base64 in the text.
+    #[error("the base64 text is empty: there is nothing at offset {0}")]
+    Empty(u64),
+    /// A control character stands in the text as it is, which JSON does not allow.
+    #[error("a control character stands in the text at offset {0}")]
+    Control(u64),
+}
+
+/// What a byte is to the decoder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// A symbol; the byte is that of the standard alphabet.
+    Symbol(u8),
+    Blank,
+    Padding,
+    Control,
+    Other,
+}
+
+static CLASSES: [Class; 256] = classes();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler; a byte is always inside 256"
+)]
+const fn classes() -> [Class; 256] {
+    let mut table = [Class::Other; 256];
+    let mut byte = 0u8;
+    loop {
+        table[byte as usize] = match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => Class::Symbol(byte),
+            b'-' => Class::Symbol(b'+'),
+            b'_' => Class::Symbol(b'/'),
+            b' ' => Class::Blank,
+            b'=' => Class::Padding,
+            0..0x20 => Class::Control,
+            _ => Class::Other,
+        };
+        if byte == u8::MAX {
+            return table;
+        }
+        byte += 1;
+    }
+}
+
+fn class(byte: u8) -> Class {
+    CLASSES
+        .get(usize::from(byte))
+        .copied()
+        .unwrap_or(Class::Other)
+}
+
+/// Decodes a text in pieces.
+pub(super) struct Decoder {
+    /// The start of the text while it may still be a data URL.
+    prefix: Option<Vec<u8>>,
+    /// Symbols of the standard alphabet that are not decoded yet.
+    gathered: Vec<u8>,
+    /// How many characters were taken.
+    offset: u64,
+    /// Where the last gathered symbol stood.
+    last_symbol: u64,
+    has_symbols: bool,
+    padding: usize,
+}
+
+impl Decoder {
+    pub(super) fn new() -> Self {
+        Self {
+            prefix: Some(Vec::new()),
+            gathered: Vec::with_capacity(GATHERED),
+            offset: 0,
+            last_symbol: 0,
+            has_symbols: false,
+            padding: 0,
+        }
+    }
+
+    /// Takes the next piece of the text; appends to `out` what can be decoded already.
+    pub(super) fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), TextError> {
+        match self.prefix.take() {
+            None => self.decode(text, out),
+            Some(prefix) => self.begin(prefix, text, out),
+        }
+    }
+
+    /// The error of a character at this place that base64 cannot have.
+    pub(super) fn refuse(&self) -> TextError {
+        let held = self.prefix.as_ref().map_or(0, Vec::len);
+        TextError::Character(self.offset + held as u64)
+    }
+
+    /// Ends the text.
+    pub(super) fn finish(mut self, out: &mut Vec<u8>) -> Result<(), TextError> {
+        if let Some(prefix) = self.prefix.take() {
+            if is_data_url(&prefix) {
+                return Err(TextError::Prefix(self.offset + prefix.len() as u64));
+            }
+            self.decode(&prefix, out)?;
+        }
+        if !self.has_symbols {
+            return Err(TextError::Empty(self.offset));
+        }
+        if self.gathered.len() % 4 == 1 {
+            return Err(TextError::Incomplete(self.offset));
+        }
+        self.flush(out)
+    }
+
+    /// Looks whether the text begins with the prefix of a data URL, and drops it.
+    fn begin(
+        &mut self,
+        mut prefix: Vec<u8>,
+        text: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), TextError> {
+        for (at, &byte) in text.iter().enumerate() {
+            if prefix.is_empty() && class(byte) == Class::Blank {
+                self.offset += 1;
+                continue;
+            }
+            prefix.push(byte);
+            let rest = text.get(at + 1..).unwrap_or_default();
+            if !may_be_data_url(&prefix) {
+                self.decode(&prefix, out)?;
+                return self.decode(rest, out);
+            }
+            if byte == b',' {
+                check_prefix(&prefix).map_err(|at| TextError::Prefix(self.offset + at))?;
+                self.offset += prefix.len() as u64;
+                return self.decode(rest, out);
+            }
+            if class(byte) == Class::Control {
+                return Err(TextError::Control(self.offset + prefix.len() as u64 - 1));
+            }
+            if prefix.len() > LONGEST_PREFIX {
+                return Err(TextError::Prefix(self.offset + LONGEST_PREFIX as u64));
+            }
+        }
+        self.prefix = Some(prefix);
+        Ok(())
+    }
+
+    fn decode(&mut self, mut text: &[u8], out: &mut Vec<u8>) -> Result<(), TextError> {
+        while !text.is_empty() {
+            if text.len() < WORTH_A_CALL || self.padding > 0 {
+                text = self.gather(text, GATHERED)?;
+            } else {
+                // Up to the next whole group symbol by symbol, then as far as the text is clean,
+                // and over whatever stood in the way.
+                text = self.gather(text, self.gathered.len().next_multiple_of(4))?;
+                if self.gathered.len().is_multiple_of(4) {
+                    self.flush(out)?;
+                    let clean = self.decode_clean(text, out);
+                    text = text.get(clean..).unwrap_or_default();
+                    text = self.gather(text, GATHERED)?;
+                }
+            }
+            if self.gathered.len() >= GATHERED {
+                self.flush(out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes the whole groups at the start of a text as it is. Says how many characters they had.
+    fn decode_clean(&mut self, text: &[u8], out: &mut Vec<u8>) -> usize {
+        let mut clean = text.len() / 4 * 4;
+        let before = out.len();
+        while let Some(groups) = text.get(..clean).filter(|groups| !groups.is_empty()) {
+            match DECODER.decode_vec(groups, out) {
+                Ok(()) => {
+                    self.has_symbols = true;
+                    self.offset += clean as u64;
+                    return clean;
+                }
+                Err(DecodeError::InvalidByte(at, _)) => clean = at.min(clean - 1) / 4 * 4,
+                Err(_) => clean = 0,
+            }
+            out.truncate(before);
+        }
+        0
+    }
+
+    /// Gathers symbols until there are so many, or the text ends. Gives back what it did not take.
+    fn gather<'t>(&mut self, text: &'t [u8], wanted: usize) -> Result<&'t [u8], TextError> {
+        let mut bytes = text.iter();
+        while self.gathered.len() < wanted {
+            let Some(&byte) = bytes.next() else { break };
+            match class(byte) {
+                Class::Symbol(symbol) if self.padding == 0 => {
+                    self.gathered.push(symbol);
+                    self.has_symbols = true;
+                    self.last_symbol = self.offset;
+                }
+                Class::Blank => {}
+                Class::Padding if self.takes_padding() => self.padding += 1,
+                Class::Control => return Err(TextError::Control(self.offset)),
+                Class::Symbol(_) | Class::Padding | Class::Other => {
+                    return Err(TextError::Character(self.offset));
+                }
+            }
+            self.offset += 1;
+        }
+        Ok(bytes.as_slice())
+    }
+
+    /// Whether one more padding character can stand here.
+    fn takes_padding(&self) -> bool {
+        match self.gathered.len() % 4 {
+            2 => self.padding < 2,
+            3 => self.padding < 1,
+            _ => false,
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), TextError> {
+        // The symbols are valid; only the bits of a last group can be wrong.
+        DECODER
+            .decode_vec(&self.gathered, out)
+            .map_err(|_| TextError::LastCharacter(self.last_symbol))?;
+        self.gathered.clear();
+        Ok(())
+    }
+}
+
+fn is_data_url(text: &[u8]) -> bool {
+    text.get(..SCHEME.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
+}
+
+fn may_be_data_url(text: &[u8]) -> bool {
+    is_data_url(text)
+        || SCHEME
+            .get(..text.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(text))
+}
+
+/// Checks a prefix that ends in its comma. An error is the offset at which it goes wrong.
+fn check_prefix(prefix: &[u8]) -> Result<(), u64> {
+    const TYPE: &[u8] = b"image/";
+    const ENCODING: &[u8] = b";base64";
+    let rest = prefix.get(SCHEME.len()..).unwrap_or_default();
+    if !rest
+        .get(..TYPE.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+    {
+        return Err(SCHEME.len() as u64);
+    }
+    let comma = prefix.len() - 1;
+    let encoding = comma
+        .checked_sub(ENCODING.len())
+        .and_then(|start| prefix.get(start..comma));
+    if encoding.is_some_and(|end| end.eq_ignore_ascii_case(ENCODING)) {
+        Ok(())
+    } else {
+        Err(comma as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests;

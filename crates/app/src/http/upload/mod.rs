@@ -1,0 +1,98 @@
+//! Reading uploads: admission, JSON, base64, digest.
+
+mod admission;
+mod body;
+mod decoder;
+mod scanner;
+
+use std::time::Duration;
+
+use actix_web::{error::PayloadError, web::Payload};
+use bytes::Bytes;
+use domain::ContentDigest;
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
+
+pub(super) use self::{admission::Admission, body::BodyLimits};
+use self::{
+    admission::Overloaded,
+    body::{Body, BodyError},
+};
+use super::{
+    HttpSettings,
+    problem::{Code, Problem},
+};
+
+/// The bytes of an upload and their digest. They hold their share of the memory budget.
+pub(super) struct Received {
+    pub(super) bytes: Bytes,
+    pub(super) digest: ContentDigest,
+}
+
+/// Reads the body of an upload, of that length where it is known.
+pub(super) async fn receive(
+    mut payload: Payload,
+    length: Option<u64>,
+    admission: &Admission,
+    settings: &HttpSettings,
+) -> Result<Received, Problem> {
+    let limits = BodyLimits {
+        image_bytes: settings.image_bytes,
+    };
+    limits.check_length(length.unwrap_or(0))?;
+    let share = admission.admit(limits.memory(length)).await?;
+    let mut body = Body::new(limits, length);
+    let end = Instant::now() + settings.body_timeout;
+    while let Some(piece) = next(&mut payload, settings.body_pause, end).await? {
+        body.push(&piece)?;
+    }
+    let body::Received { bytes, digest } = body.finish()?;
+    Ok(Received {
+        bytes: share.keep_with(bytes),
+        digest,
+    })
+}
+
+/// The next piece of the body.
+async fn next(
+    payload: &mut Payload,
+    pause: Duration,
+    end: Instant,
+) -> Result<Option<Bytes>, Problem> {
+    let deadline = end.min(Instant::now() + pause);
+    match timeout_at(deadline, payload.next()).await {
+        Ok(piece) => Ok(piece.transpose()?),
+        Err(_) => Err(Problem::new(
+            Code::RequestTimeout,
+            "the body did not arrive in time",
+        )),
+    }
+}
+
+impl From<PayloadError> for Problem {
+    fn from(error: PayloadError) -> Self {
+        Self::new(Code::InvalidBody, "the body broke off or is badly framed")
+            .caused_by(domain::ports::cause(error.to_string()))
+    }
+}
+
+impl From<Overloaded> for Problem {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::new(
+            Code::Overloaded,
+            "too many uploads are under way; there was no room for this one in time",
+        )
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let code = match error {
+            BodyError::Document(error) if error.is_about_size() => Code::PayloadTooLarge,
+            BodyError::Document(_) => Code::InvalidBody,
+            BodyError::Text(_) => Code::InvalidBase64,
+            BodyError::ImageTooLarge(_) | BodyError::BodyTooLarge(_) => Code::PayloadTooLarge,
+        };
+        Self::new(code, error.to_string())
+    }
+}
