@@ -1,2 +1,11 @@
 //! The `etiqueta` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use etiqueta::{cli, settings::Surroundings};
+
+// Migrations block their thread, which takes a runtime with several.
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::run(std::env::args_os(), Surroundings::of_process()).await
+}

@@ -33,6 +33,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::tagging::threshold;
 pub use self::{
     database::DatabaseSettings,
     error::{SettingsError, ValueError, Warning},

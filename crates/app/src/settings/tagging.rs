@@ -59,7 +59,7 @@ impl TaggingSettings {
 }
 
 /// A threshold: a number from 0 to 100, decimals allowed.
-fn threshold(text: &str) -> Result<Threshold, ValueError> {
+pub(crate) fn threshold(text: &str) -> Result<Threshold, ValueError> {
     let number: f64 = text.parse().map_err(|_| ValueError::Number {
         value: text.to_owned(),
         from: 0,

@@ -1,0 +1,129 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use domain::Threshold;
+
+use crate::settings::threshold;
+
+/// A self-hosted image-tagging server.
+#[derive(Debug, Parser)]
+#[command(name = "etiqueta", version, about)]
+pub(super) struct Arguments {
+    /// Settings file, in place of etiqueta.toml in the working directory
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+impl Arguments {
+    /// The command; serving where none is named.
+    pub(super) fn command(&self) -> Command {
+        let serve = Command::Serve { no_migrate: false };
+        self.command.clone().unwrap_or(serve)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(super) enum Command {
+    /// Serve the API (the default)
+    Serve {
+        /// Refuse to start if migrations of the database are pending, instead of applying them
+        #[arg(long)]
+        no_migrate: bool,
+    },
+    /// Apply the pending migrations of the database
+    Migrate,
+    /// Print the settings in force, without secrets
+    Config,
+    /// Print the description of the API as an OpenAPI document
+    Openapi,
+    /// Print the tags of pictures, without storing anything
+    Tag(TagArguments),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(super) struct TagArguments {
+    /// Pictures, and folders of pictures
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+
+    /// Print a JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Lowest confidence of the tags to print, from 0 to 100; else that of the settings
+    #[arg(long, value_name = "N", value_parser = threshold)]
+    pub(super) min_confidence: Option<Threshold>,
+}
+
+impl Command {
+    /// What is logged where the settings leave that to the command.
+    pub(super) fn log_level(&self) -> &'static str {
+        match self {
+            Self::Serve { .. } => "info",
+            Self::Migrate | Self::Config | Self::Openapi | Self::Tag(_) => "warn",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[rstest]
+    #[case("etiqueta", Command::Serve { no_migrate: false })]
+    #[case("etiqueta serve", Command::Serve { no_migrate: false })]
+    #[case("etiqueta serve --no-migrate", Command::Serve { no_migrate: true })]
+    #[case("etiqueta migrate", Command::Migrate)]
+    #[case("etiqueta config", Command::Config)]
+    #[case("etiqueta openapi", Command::Openapi)]
+    fn commands(#[case] line: &str, #[case] command: Command) {
+        assert_eq!(parsed(line).unwrap().command(), command);
+    }
+
+    #[rstest]
+    #[case("etiqueta --config my.toml")]
+    #[case("etiqueta --config my.toml migrate")]
+    #[case("etiqueta migrate --config my.toml")]
+    fn the_settings_file_may_stand_before_or_behind_the_command(#[case] line: &str) {
+        let file = parsed(line).unwrap().config;
+        assert_eq!(file, Some(PathBuf::from("my.toml")));
+    }
+
+    #[test]
+    fn tag_takes_files_and_a_threshold() {
+        let command = parsed("etiqueta tag a.jpg b --json --min-confidence 72.5")
+            .unwrap()
+            .command();
+        let Command::Tag(arguments) = command else {
+            panic!("{command:?}");
+        };
+        assert_eq!(arguments.files, ["a.jpg", "b"].map(PathBuf::from));
+        assert!(arguments.json);
+        assert_eq!(
+            arguments.min_confidence.unwrap().lowest().get().to_string(),
+            "72.5"
+        );
+    }
+
+    #[rstest]
+    #[case("etiqueta tag")]
+    #[case("etiqueta tag a.jpg --min-confidence 101")]
+    #[case("etiqueta tag a.jpg --min-confidence NaN")]
+    #[case("etiqueta sing")]
+    #[case("etiqueta --colour")]
+    #[case("etiqueta serve now")]
+    fn mistakes(#[case] line: &str) {
+        assert!(parsed(line).unwrap_err().use_stderr());
+    }
+}

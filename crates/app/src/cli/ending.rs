@@ -1,0 +1,140 @@
+//! How a command ended: a line and an exit code.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use thiserror::Error;
+
+use crate::{settings::SettingsError, wiring::Unusable};
+
+/// The exit code of a command that could not do its work.
+const FAILED: u8 = 1;
+
+/// The exit code of a command that could not begin.
+const WRONG: u8 = 2;
+
+/// A mistake in the command line.
+#[derive(Debug, Error)]
+#[error("{0}; see etiqueta --help")]
+pub(super) struct Usage(String);
+
+impl Usage {
+    /// Takes what there is to say out of the many lines of a parser's error.
+    pub(super) fn new(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
+        let line = paragraph.map(str::trim).collect::<Vec<_>>().join(" ");
+        Self(line.trim_start_matches("error: ").to_owned())
+    }
+}
+
+/// Writes the line of a failure to `out`, and gives the exit code.
+pub(super) fn report(outcome: anyhow::Result<()>, out: &mut dyn Write) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    if is_broken_pipe(&error) {
+        // The reader has seen enough, as in `etiqueta config | head -1`.
+        return ExitCode::SUCCESS;
+    }
+    // Where the line cannot be written, nobody is there to read it.
+    let _ = writeln!(out, "etiqueta: {}", one_line(error.as_ref()));
+    ExitCode::from(code(&error))
+}
+
+/// An error with its causes, in one line. A cause that an error tells of itself is not repeated.
+pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    plain(&text)
+}
+
+/// A text without line breaks and other control characters.
+pub(super) fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<Usage>() || error.is::<SettingsError>() || error.is::<Unusable>() {
+        WRONG
+    } else {
+        FAILED
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::arguments::Arguments,
+        settings::{Settings, Surroundings},
+    };
+
+    fn told(error: anyhow::Error) -> (String, ExitCode) {
+        let mut out = Vec::new();
+        let code = report(Err(error), &mut out);
+        (String::from_utf8(out).unwrap(), code)
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_causes_and_is_1() {
+        let cause = io::Error::other("no\nspace");
+        let (line, code) = told(anyhow::Error::new(cause).context("writing"));
+        assert_eq!(line, "etiqueta: writing: no space\n");
+        assert_eq!(code, ExitCode::from(1));
+    }
+
+    #[test]
+    fn wrong_settings_are_told_once_and_are_2() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("etiqueta.toml"), [0xff]).unwrap();
+        let surroundings = Surroundings {
+            folder: folder.path().to_owned(),
+            ..Surroundings::default()
+        };
+        let error = Settings::load(&surroundings).unwrap_err();
+        let (line, code) = told(error.into());
+        let why = "etiqueta.toml: cannot be read: stream did not contain valid UTF-8";
+        assert_eq!(line, format!("etiqueta: {why}\n"));
+        assert_eq!(code, ExitCode::from(2));
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_one_line_and_2() {
+        let error = Arguments::try_parse_from(["etiqueta", "tag"]).unwrap_err();
+        let (line, code) = told(Usage::new(&error).into());
+        assert_eq!(
+            line,
+            "etiqueta: the following required arguments were not provided: <FILE>...; \
+                see etiqueta --help\n"
+        );
+        assert_eq!(code, ExitCode::from(2));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure() {
+        let error = io::Error::from(io::ErrorKind::BrokenPipe);
+        let (line, code) = told(Err::<(), _>(error).context("printing").unwrap_err());
+        assert_eq!(line, "");
+        assert_eq!(code, ExitCode::SUCCESS);
+    }
+}

@@ -1,0 +1,88 @@
+//! The command line: what is asked for, done, and how it ended.
+//!
+//! Exit codes: 0 is success, 1 a failure (of some file, for `tag`), 2 a wrong command line or wrong
+//! settings. An error is one line on standard error.
+
+mod arguments;
+mod ending;
+mod tag;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use self::{
+    arguments::{Arguments, Command},
+    ending::Usage,
+};
+use crate::{
+    application::{self, ServeOptions},
+    http,
+    settings::{Loaded, Settings, SettingsError, Surroundings},
+    telemetry,
+    wiring::Database,
+};
+
+/// Runs the command that the arguments name; the first argument is the program itself.
+pub async fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    surroundings: Surroundings,
+) -> ExitCode {
+    let outcome = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => execute(arguments, surroundings).await,
+        Err(error) if error.use_stderr() => Err(Usage::new(&error).into()),
+        // Help and version, which were asked for.
+        Err(text) => text.print().map_err(Into::into),
+    };
+    ending::report(outcome, &mut io::stderr())
+}
+
+async fn execute(arguments: Arguments, surroundings: Surroundings) -> anyhow::Result<()> {
+    let command = arguments.command();
+    let level = command.log_level();
+    let settings = || {
+        let file = arguments.config;
+        load(
+            &Surroundings {
+                file,
+                ..surroundings
+            },
+            level,
+        )
+    };
+    match command {
+        Command::Serve { no_migrate } => {
+            let migrate = !no_migrate;
+            application::serve(settings()?, ServeOptions { migrate }).await
+        }
+        Command::Migrate => migrate(&settings()?).await,
+        Command::Config => print(&settings()?.to_toml()),
+        Command::Openapi => print(&format!("{}\n", http::openapi().to_pretty_json()?)),
+        Command::Tag(arguments) => tag::run(arguments, &settings()?).await,
+    }
+}
+
+/// Loads the settings and sets up logging, `level` where they leave that open.
+fn load(surroundings: &Surroundings, level: &str) -> Result<Settings, SettingsError> {
+    let Loaded { settings, warnings } = Settings::load(surroundings)?;
+    telemetry::init(&settings.log, level);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(settings)
+}
+
+async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let applied = Database::new(settings)?.migrate().await?;
+    print(&format!("{applied} migrations applied\n"))
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
