@@ -1,5 +1,6 @@
 //! Etiqueta, a self-hosted image-tagging server: everything around the domain that is not an adapter.
 
+pub mod application;
 pub mod cli;
 pub mod clock;
 pub mod http;
@@ -8,3 +9,4 @@ pub mod resilience;
 pub mod settings;
 pub mod telemetry;
 pub mod upkeep;
+pub mod wiring;

@@ -6,17 +6,24 @@ use domain::service::{Upkeep, UpkeepError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::resilience::Gate;
+
 /// Runs every duty of upkeep until it is stopped. The duties do not wait for each other: a blob host
-/// that hangs keeps nobody from removing originals.
-pub async fn run(upkeep: &Upkeep, every: Duration, stop: &CancellationToken) {
+/// that hangs keeps nobody from removing originals. What needs the database waits for its gate.
+pub async fn run(upkeep: &Upkeep, every: Duration, gate: &Gate, stop: &CancellationToken) {
     let duties = async {
         tokio::join!(
             repeat(every, "hosted blobs released", || upkeep
                 .release_forgotten()),
-            repeat(every, "abandoned originals removed", || upkeep
-                .remove_abandoned()),
             repeat(every, "remains of interrupted puts removed", || upkeep
                 .sweep()),
+            async {
+                gate.opened().await;
+                repeat(every, "abandoned originals removed", || {
+                    upkeep.remove_abandoned()
+                })
+                .await;
+            },
         )
     };
     stop.run_until_cancelled(duties).await;

@@ -8,7 +8,7 @@ use std::{
 
 use thiserror::Error;
 
-use crate::{settings::SettingsError, wiring::Unusable};
+use crate::settings::SettingsError;
 
 /// The exit code of a command that could not do its work.
 const FAILED: u8 = 1;
@@ -65,7 +65,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<Usage>() || error.is::<SettingsError>() || error.is::<Unusable>() {
+    if error.is::<Usage>() || error.is::<SettingsError>() {
         WRONG
     } else {
         FAILED

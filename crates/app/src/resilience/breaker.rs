@@ -13,7 +13,7 @@ const FAILURES: u32 = 10;
 /// For how long failures open it.
 const OPEN: Duration = Duration::from_secs(10);
 /// For how long an exhausted quota opens it when the upstream does not say.
-const QUOTA_OPEN: Duration = Duration::from_secs(60);
+const QUOTA_OPEN: Duration = Duration::from_mins(1);
 
 /// Counts failures, and refuses calls while it is open.
 ///

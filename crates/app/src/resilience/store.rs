@@ -1,14 +1,6 @@
 //! The image store, guarded: closed until its schema is there, patient with rivals, never endless.
 
-use std::{
-    future::Future,
-    num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, num::NonZeroU32, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
@@ -18,20 +10,26 @@ use domain::{
     TaggingKey, TimeWindow,
     ports::{ImageStore, ImageStoreError, Known, cause},
 };
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 /// Shut until the schema of the database is known to be there.
 #[derive(Debug, Clone, Default)]
-pub struct Gate(Arc<AtomicBool>);
+pub struct Gate(watch::Sender<bool>);
 
 impl Gate {
     /// Lets calls through from now on.
     pub fn open(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.send_replace(true);
+    }
+
+    /// Waits until it is open.
+    pub async fn opened(&self) {
+        // An error would mean that the sender is gone, which is this very gate.
+        let _ = self.0.subscribe().wait_for(|is_open| *is_open).await;
     }
 
     fn check(&self) -> Result<(), ImageStoreError> {
-        if self.0.load(Ordering::Acquire) {
+        if *self.0.borrow() {
             return Ok(());
         }
         Err(ImageStoreError::Unavailable(cause(

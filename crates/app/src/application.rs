@@ -1,0 +1,183 @@
+//! The server as a whole: put together, run, stopped.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use domain::service::{Upkeep, UpkeepSettings};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    http,
+    releases::Releases,
+    resilience::Gate,
+    settings::Settings,
+    upkeep,
+    wiring::{self, Database, SchemaError},
+};
+
+/// How long the release of hosted blobs may take once everything else has ended.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The wait before a database that cannot be reached is tried again.
+const DATABASE_RETRY: Duration = Duration::from_secs(2);
+
+/// How to serve.
+#[derive(Debug, Clone, Copy)]
+pub struct ServeOptions {
+    /// Whether pending migrations are applied at the start; else they stop it.
+    pub migrate: bool,
+}
+
+/// A server that listens but does not answer yet.
+pub struct Application {
+    listener: TcpListener,
+    api: http::Api,
+    database: Database,
+    gate: Gate,
+    upkeep: Upkeep,
+    releases: Option<Arc<Releases>>,
+    settings: Settings,
+    options: ServeOptions,
+}
+
+impl Application {
+    /// Puts the server together and binds its port.
+    ///
+    /// # Errors
+    /// Settings that cannot be used, a port that is taken, an embedded database that cannot be
+    /// opened. A database server that cannot be reached is no error: it is waited for.
+    pub async fn build(settings: Settings, options: ServeOptions) -> anyhow::Result<Self> {
+        let gate = Gate::default();
+        let parts = wiring::assemble(&settings, &gate)?;
+        if parts.database.is_embedded() {
+            prepare(&parts.database, options).await?;
+            gate.open();
+        }
+        let address = settings.server.address();
+        let listener =
+            TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
+        let ages = UpkeepSettings {
+            hosted_blob_age: wiring::delta(settings.upkeep.hosted_blob_age),
+            original_age: wiring::delta(settings.upkeep.original_age),
+        };
+        Ok(Self {
+            listener,
+            api: parts.api,
+            database: parts.database,
+            gate,
+            upkeep: Upkeep::new(parts.upkeep, ages),
+            releases: parts.releases,
+            settings,
+            options,
+        })
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.listener
+            .local_addr()
+            .map_or(0, |address| address.port())
+    }
+
+    /// Serves until it is told to stop; then lets requests in progress finish.
+    pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let address = self.listener.local_addr()?;
+        let listening = http::server(self.listener, self.api, stop.clone())?;
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+        let serve = async {
+            let outcome = listening.await;
+            stop.cancel();
+            outcome.context("serving")
+        };
+        let interval = self.settings.upkeep.interval;
+        let background = async {
+            let opened = open(&self.database, &self.gate, self.options, &stop).await;
+            if opened.is_err() {
+                stop.cancel();
+            }
+            opened
+        };
+        let upkeep = upkeep::run(&self.upkeep, interval, &self.gate, &stop);
+        let (served, opened, ()) = tokio::join!(serve, background, upkeep);
+        if let Some(releases) = &self.releases
+            && timeout(DRAIN, releases.drained()).await.is_err()
+        {
+            tracing::warn!("hosted blobs are left to the upkeep of the next start");
+        }
+        tracing::info!("stopped");
+        opened.and(served)
+    }
+}
+
+/// Waits for the database server and brings its schema up to date.
+async fn open(
+    database: &Database,
+    gate: &Gate,
+    options: ServeOptions,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    if database.is_embedded() {
+        return Ok(());
+    }
+    let patiently = async {
+        while let Err(error) = prepare(database, options).await {
+            if !error.is_passing() {
+                return Err(error);
+            }
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%error, source, "the database is waited for");
+            sleep(DATABASE_RETRY).await;
+        }
+        gate.open();
+        tracing::info!("the database is ready");
+        Ok(())
+    };
+    stop.run_until_cancelled(patiently)
+        .await
+        .unwrap_or(Ok(()))
+        .map_err(Into::into)
+}
+
+async fn prepare(database: &Database, options: ServeOptions) -> Result<(), SchemaError> {
+    if !options.migrate {
+        return database.require_schema().await;
+    }
+    let applied = database.migrate().await?;
+    if applied > 0 {
+        tracing::info!(applied, "migrations applied");
+    }
+    Ok(())
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<()> {
+    let application = Application::build(settings, options).await?;
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    application.run_until_stopped(stop).await
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals cannot be caught; the server will not stop gracefully");
+        return;
+    };
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!(signal = name, "stopping; requests in progress may finish");
+    stop.cancel();
+    // Who asks a second time does not want to wait.
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::warn!("stopping at once");
+    std::process::exit(1);
+}

@@ -1,0 +1,375 @@
+//! Which adapters stand behind the ports. This module alone names them.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
+use chrono::TimeDelta;
+use domain::{
+    ports::{
+        BlobHost, HostedBlob, ImageAccess, ImageCodec, ImageStore, OriginalStore, ReleaseQueue,
+        TagProvider,
+    },
+    service::{Catalog, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts},
+};
+use image_codec::{CodecSettings, PictureCodec};
+use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl};
+use original_store_objects::OriginalsUrl;
+use secrecy::ExposeSecret;
+use tag_provider_imagga::Imagga;
+use thiserror::Error;
+
+use crate::{
+    clock::SystemClock,
+    http::{Api, HttpSettings, Readiness},
+    releases::Releases,
+    resilience::{
+        Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedProvider, GuardedStore,
+        RetryPolicy,
+    },
+    settings::{ImaggaCredentials, ProviderChoice, Settings},
+};
+
+/// How long a call to the database may take, its repetitions included.
+const DATABASE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a call to an upstream waits for a place. Longer than a call takes, so that a burst is
+/// worked off, and short enough for a client that waits.
+const QUEUE_WAIT: Duration = Duration::from_secs(20);
+
+/// How long connecting to an upstream may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Everything that a server consists of.
+pub struct Parts {
+    /// What the HTTP interface is made of.
+    pub api: Api,
+    /// What upkeep works with.
+    pub upkeep: UpkeepPorts,
+    /// Releases hosted blobs, where there is a host.
+    pub releases: Option<Arc<Releases>>,
+    /// The database behind the image store.
+    pub database: Database,
+}
+
+/// Puts everything together. Connects to nobody yet.
+pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
+    let database = Database::new(settings)?;
+    let store: Arc<dyn ImageStore> = Arc::new(GuardedStore::new(
+        database.connect()?,
+        gate.clone(),
+        DATABASE_DEADLINE,
+    ));
+    let originals = originals(settings)?;
+    let codec = codec(settings);
+    let Upstreams { provider, host } = upstreams(settings)?;
+    let releases = host.clone().map(Releases::start);
+    let clock = Arc::new(SystemClock);
+    let ingest = IngestPorts {
+        store: Arc::clone(&store),
+        originals: Arc::clone(&originals),
+        codec,
+        provider: Arc::clone(&provider),
+        host: host.clone(),
+        releases: queue(releases.as_ref()),
+        clock: clock.clone(),
+    };
+    let ingest_settings = IngestSettings {
+        max_side: settings.tagging.max_side,
+        claim: delta(settings.upkeep.original_age),
+    };
+    let api = Api {
+        ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
+        catalog: Catalog::new(Arc::clone(&store), Arc::clone(&originals)),
+        readiness: Readiness {
+            database: Arc::clone(&store),
+            originals: Arc::clone(&originals),
+            provider,
+        },
+        settings: http_settings(settings),
+    };
+    let upkeep = UpkeepPorts {
+        store,
+        originals,
+        host,
+        clock,
+    };
+    Ok(Parts {
+        api,
+        upkeep,
+        releases,
+        database,
+    })
+}
+
+/// What tags pictures without keeping them.
+pub struct Tagging {
+    /// Tags them.
+    pub tagger: Tagger,
+    /// Releases hosted blobs, where there is a host.
+    pub releases: Option<Arc<Releases>>,
+}
+
+/// Puts a tagger together, without any store.
+pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
+    let Upstreams { provider, host } = upstreams(settings)?;
+    let releases = host.clone().map(Releases::start);
+    let ports = TaggerPorts {
+        codec: codec(settings),
+        provider,
+        host,
+        releases: queue(releases.as_ref()),
+    };
+    Ok(Tagging {
+        tagger: Tagger::new(ports, settings.tagging.max_side),
+        releases,
+    })
+}
+
+/// A duration as the domain counts it.
+pub fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn http_settings(settings: &Settings) -> HttpSettings {
+    HttpSettings {
+        memory_budget: settings.limits.memory_bytes.get() / 2,
+        body_timeout: settings.limits.request_timeout,
+        shutdown_grace: settings.server.shutdown_timeout,
+        ..HttpSettings::new(
+            settings.server.timezone,
+            settings.tagging.min_confidence,
+            settings.limits.image_bytes.get(),
+        )
+    }
+}
+
+/// The uploads' budget of memory is shared out evenly: bytes of files here, pixels there. One budget
+/// for both could be used up by files that all wait for room for their pixels.
+fn codec(settings: &Settings) -> Arc<dyn ImageCodec> {
+    Arc::new(PictureCodec::new(CodecSettings {
+        max_side: settings.tagging.max_side,
+        max_pixels: settings.limits.image_pixels,
+        pixel_budget_bytes: settings.limits.memory_bytes.get() as u64 / 2,
+        ..CodecSettings::default()
+    }))
+}
+
+fn originals(settings: &Settings) -> anyhow::Result<Arc<dyn OriginalStore>> {
+    const KEY: &str = "originals.url";
+    let url: OriginalsUrl = settings
+        .originals
+        .url
+        .expose_secret()
+        .parse()
+        .map_err(|error| settings.refuse(KEY, error))?;
+    Ok(original_store_objects::open(&url).map_err(|error| settings.refuse(KEY, error))?)
+}
+
+/// The database behind the image store.
+pub struct Database {
+    url: StoreUrl,
+    pool: PoolSettings,
+}
+
+/// Why the schema of the database is not as it must be.
+#[derive(Debug, Error)]
+pub enum SchemaError {
+    /// The migrations failed.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// Migrations are pending, and applying them was not wanted.
+    #[error("{0} migrations of the database are pending: run `etiqueta migrate`")]
+    Pending(usize),
+}
+
+impl SchemaError {
+    /// Whether the database just cannot be reached now.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Migration(MigrationError::Unavailable(_) | MigrationError::Locked)
+        )
+    }
+}
+
+impl Database {
+    /// Reads the URL. Connects to nobody.
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let url = settings
+            .database
+            .url
+            .expose_secret()
+            .parse()
+            .map_err(|error| settings.refuse("database.url", error))?;
+        let pool = PoolSettings {
+            max_connections: settings.database.max_connections.get(),
+            ..PoolSettings::default()
+        };
+        Ok(Self { url, pool })
+    }
+
+    /// Whether it is a file of this process, not a server.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.url, StoreUrl::Sqlite { .. })
+    }
+
+    /// Applies the pending migrations. Says how many there were.
+    pub async fn migrate(&self) -> Result<usize, SchemaError> {
+        Ok(Migrator::new(&self.url).run().await?.len())
+    }
+
+    /// Fails if migrations are pending.
+    pub async fn require_schema(&self) -> Result<(), SchemaError> {
+        let pending = Migrator::new(&self.url).pending().await?.len();
+        if pending == 0 {
+            Ok(())
+        } else {
+            Err(SchemaError::Pending(pending))
+        }
+    }
+
+    fn connect(&self) -> anyhow::Result<Arc<dyn ImageStore>> {
+        image_store_diesel::connect(&self.url, self.pool).context("opening the database")
+    }
+}
+
+struct Upstreams {
+    provider: Arc<dyn TagProvider>,
+    host: Option<Arc<dyn BlobHost>>,
+}
+
+/// Who tags, and the host that it needs.
+fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
+    match (settings.tagging.provider, &settings.imagga.credentials) {
+        (ProviderChoice::Auto | ProviderChoice::Imagga, Some(credentials)) => {
+            imagga(settings, credentials)
+        }
+        (ProviderChoice::Auto | ProviderChoice::Imagga, None) => Err(settings
+            .refuse("tagging.provider", NoProvider::Credentials)
+            .into()),
+        (ProviderChoice::Local, _) => Err(settings
+            .refuse("tagging.provider", NoProvider::Local)
+            .into()),
+    }
+}
+
+/// Why nobody tags.
+#[derive(Debug, Error)]
+enum NoProvider {
+    #[error(
+        "there are no credentials of Imagga; set imagga.api_key and imagga.api_secret, or write them into credentials.json"
+    )]
+    Credentials,
+    #[error("this build has no local tagger; set imagga")]
+    Local,
+}
+
+fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Result<Upstreams> {
+    let client = client(settings)?;
+    let host = settings
+        .imagekit
+        .private_key
+        .as_ref()
+        .map(|_| imagekit(settings, &client))
+        .transpose()?;
+    let access = if host.is_some() {
+        ImageAccess::PublicUrl
+    } else {
+        ImageAccess::Bytes
+    };
+    let provider = Imagga::new(
+        client,
+        tag_provider_imagga::ImaggaSettings {
+            base_url: settings.imagga.base_url.to_string(),
+            api_key: credentials.api_key.clone(),
+            api_secret: credentials.api_secret.clone(),
+            language: settings.tagging.language.clone(),
+            access,
+        },
+    )
+    .map_err(|error| {
+        use tag_provider_imagga::ImaggaSettingsError::Language;
+        let key = if matches!(error, Language(_)) {
+            "tagging.language"
+        } else {
+            "imagga.base_url"
+        };
+        settings.refuse(key, error)
+    })?;
+    let guard = Guard::new(
+        Arc::default(),
+        &guard(
+            settings.imagga.concurrency.get(),
+            settings.imagga.timeout,
+            RetryPolicy::PROMPT,
+        ),
+    );
+    Ok(Upstreams {
+        provider: Arc::new(GuardedProvider::new(Arc::new(provider), guard)),
+        host,
+    })
+}
+
+fn imagekit(settings: &Settings, client: &reqwest::Client) -> anyhow::Result<Arc<dyn BlobHost>> {
+    let own = &settings.imagekit;
+    let host = ImageKit::new(
+        client.clone(),
+        blob_host_imagekit::ImageKitSettings {
+            upload_url: own.upload_url.to_string(),
+            api_url: own.api_url.to_string(),
+            private_key: own.private_key.clone().unwrap_or_default(),
+            purge: own.purge,
+            folder: DEFAULT_FOLDER.to_owned(),
+        },
+    )
+    .map_err(|error| settings.refuse("imagekit.upload_url", error))?;
+    let breaker = Arc::<Breaker>::default();
+    let concurrency = own.concurrency.get();
+    let hosting = guard(concurrency, own.timeout, RetryPolicy::PROMPT);
+    // The release queue and upkeep do their own repeating.
+    let housekeeping = guard(concurrency, own.timeout, RetryPolicy::NEVER);
+    Ok(Arc::new(GuardedHost::new(
+        Arc::new(host),
+        Guard::new(Arc::clone(&breaker), &hosting),
+        Guard::new(breaker, &housekeeping),
+    )))
+}
+
+fn guard(concurrency: usize, attempt_timeout: Duration, retry: RetryPolicy) -> GuardSettings {
+    GuardSettings {
+        concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX),
+        queue_wait: QUEUE_WAIT,
+        attempt_timeout,
+        retry,
+    }
+}
+
+/// The one HTTP client of all upstreams.
+fn client(settings: &Settings) -> anyhow::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("etiqueta/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        // The guards' time-outs are the ones that count; this is the net below them.
+        .timeout(settings.imagga.timeout.max(settings.imagekit.timeout) + CONNECT_TIMEOUT)
+        // Neither API redirects; credentials are not carried elsewhere.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .context("making the HTTP client")
+}
+
+fn queue(releases: Option<&Arc<Releases>>) -> Arc<dyn ReleaseQueue> {
+    match releases {
+        Some(releases) => Arc::<Releases>::clone(releases),
+        None => Arc::new(NoHost),
+    }
+}
+
+/// Without a host nothing is hosted, so nothing is handed over.
+struct NoHost;
+
+impl ReleaseQueue for NoHost {
+    fn release_later(&self, blob: HostedBlob) {
+        tracing::error!(blob = blob.id, "a hosted blob without a host");
+    }
+}

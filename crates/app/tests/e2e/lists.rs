@@ -1,0 +1,259 @@
+//! `GET /images` and `GET /tags`.
+
+use std::collections::BTreeMap;
+
+use rstest::rstest;
+use serde_json::Value;
+
+use super::{database::Kind, pictures::jpeg, server::Server};
+
+fn ids(list: &Value) -> Vec<String> {
+    let images = list.as_array().unwrap().iter();
+    images
+        .map(|image| image["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn labels(image: &Value) -> Vec<String> {
+    let tags = image["tags"].as_array().unwrap().iter();
+    tags.map(|tag| tag["tag"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Registers pictures; the newest comes first, as in the lists.
+async fn registered(server: &Server, count: u8) -> Vec<Value> {
+    let mut images = Vec::new();
+    for seed in 0..count {
+        let mut image = server
+            .register(&jpeg(seed * 37), "?min_confidence=10")
+            .await;
+        image.as_object_mut().unwrap().remove("data");
+        images.insert(0, image);
+    }
+    images
+}
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn lists_all_images_newest_first(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    assert_eq!(server.json("/images").await, Value::Array(Vec::new()));
+    assert_eq!(server.json("/tags").await, Value::Array(Vec::new()));
+    let images = registered(&server, 5).await;
+    assert_eq!(server.json("/images").await, Value::Array(images));
+}
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn filters_by_all_of_the_tags(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let images = registered(&server, 6).await;
+    let expected = |wanted: &[&str]| -> Vec<String> {
+        let carry = |image: &&Value| {
+            wanted
+                .iter()
+                .all(|tag| labels(image).iter().any(|l| l == tag))
+        };
+        images
+            .iter()
+            .filter(carry)
+            .map(|image| image["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let of_the_first = labels(&images[0]);
+    let (a, b) = (
+        of_the_first[0].as_str(),
+        of_the_first.last().unwrap().as_str(),
+    );
+    let encode = |tag: &str| tag.replace(' ', "%20");
+    let both = format!("{},{}", encode(a), encode(b));
+    assert!(!expected(&[a, b]).is_empty());
+    for (query, wanted) in [
+        (encode(a), vec![a]),
+        (both.clone(), vec![a, b]),
+        (
+            format!(
+                "%20{},%20{}%20",
+                encode(b).to_uppercase().replace("%20", "+"),
+                encode(a)
+            ),
+            vec![a, b],
+        ),
+        (format!("{both},{both}"), vec![a, b]),
+    ] {
+        let list = server.json(&format!("/images?tags={query}")).await;
+        assert_eq!(ids(&list), expected(&wanted), "{query}");
+    }
+    for nothing in [
+        "",
+        ",",
+        "no-such-tag",
+        &format!("{both},,"),
+        &format!("{both},no-such-tag"),
+    ] {
+        let list = server.json(&format!("/images?tags={nothing}")).await;
+        assert_eq!(list, Value::Array(Vec::new()), "tags={nothing}");
+    }
+}
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn filters_by_date_inclusively_at_the_second(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let image = registered(&server, 1).await.remove(0);
+    let date = image["date"].as_str().unwrap();
+    let at = chrono::NaiveDateTime::parse_from_str(date, "%Y-%m-%d %H:%M:%S").unwrap();
+    let text = |seconds: i64, form: &str| {
+        (at + chrono::TimeDelta::seconds(seconds))
+            .format(form)
+            .to_string()
+            .replace('+', "%2B")
+    };
+    let seed = "%Y-%m-%d %H:%M:%S";
+    for (query, is_listed) in [
+        (format!("min_date={date}&max_date={date}"), true),
+        (format!("min_date={}", text(1, seed)), false),
+        (format!("max_date={}", text(-1, seed)), false),
+        (
+            format!("min_date={}&max_date={}", text(-1, seed), text(1, seed)),
+            true,
+        ),
+        (
+            format!("min_date={}&max_date={}", text(1, seed), text(-1, seed)),
+            false,
+        ),
+        (format!("min_date={}", text(0, "%Y-%m-%dT%H:%M:%S")), true),
+        (format!("min_date={}", text(0, "%Y-%m-%dT%H:%M:%SZ")), true),
+        (
+            format!("max_date={}", text(7200, "%Y-%m-%dT%H:%M:%S+02:00")),
+            true,
+        ),
+        (
+            format!("max_date={}", text(7199, "%Y-%m-%dT%H:%M:%S+02:00")),
+            false,
+        ),
+        (
+            format!("min_date={}", text(0, "%Y-%m-%d %H:%M:%S.000000")),
+            true,
+        ),
+        (
+            format!("min_date={}", text(1, "%Y-%m-%d %H:%M:%S.000000")),
+            false,
+        ),
+        (
+            format!("min_date={0}&max_date={0}", text(0, "%Y-%m-%d")),
+            true,
+        ),
+        (format!("max_date={}", text(-86_400, "%Y-%m-%d")), false),
+    ] {
+        for route in ["images", "tags"] {
+            let list = server.json(&format!("/{route}?{query}")).await;
+            assert_eq!(
+                !list.as_array().unwrap().is_empty(),
+                is_listed,
+                "/{route}?{query}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn dates_that_are_none() {
+    let server = Server::start(Kind::Sqlite).await;
+    for bad in [
+        "",
+        "yesterday",
+        "2024-02-30 00:00:00",
+        "2024-1-1 00:00:00",
+        "2024-01-01 24:00:00",
+        "2024-01-01 00:00:60",
+        "2024-01-01 00:00",
+        "%2B2024-01-01 00:00:00",
+        "2024-01-01  00:00:00",
+        "2024-01-01 00:00:00%20",
+        "1704067200",
+    ] {
+        for route in ["images", "tags"] {
+            for parameter in ["min_date", "max_date"] {
+                let response = server.get(&format!("/{route}?{parameter}={bad}")).await;
+                let problem = server
+                    .assert_problem(response, 400, "invalid-parameter")
+                    .await;
+                assert!(
+                    problem["detail"].as_str().unwrap().contains(parameter),
+                    "{problem}"
+                );
+            }
+        }
+    }
+}
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn sums_up_the_tags(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let images = registered(&server, 6).await;
+    let mut by_label: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for tag in images
+        .iter()
+        .flat_map(|image| image["tags"].as_array().unwrap())
+    {
+        let label = tag["tag"].as_str().unwrap().to_owned();
+        by_label
+            .entry(label)
+            .or_default()
+            .push(tag["confidence"].as_f64().unwrap());
+    }
+    let mut expected: Vec<(String, Vec<f64>)> = by_label.into_iter().collect();
+    expected.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(&b.0)));
+
+    let tags = server.json("/tags").await;
+    let tags = tags.as_array().unwrap();
+    assert_eq!(tags.len(), expected.len());
+    for (tag, (label, values)) in tags.iter().zip(&expected) {
+        assert_eq!(tag.as_object().unwrap().len(), 5);
+        assert_eq!(tag["tag"], *label);
+        assert_eq!(tag["n_images"], values.len());
+        let least = values.iter().copied().fold(f64::MAX, f64::min);
+        let most = values.iter().copied().fold(f64::MIN, f64::max);
+        assert_eq!(tag["min_confidence"].as_f64().unwrap(), least);
+        assert_eq!(tag["max_confidence"].as_f64().unwrap(), most);
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        assert!((tag["mean_confidence"].as_f64().unwrap() - mean).abs() < 1e-9);
+    }
+}
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn a_list_longer_than_a_page_is_whole(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let picture = jpeg(9);
+    for _ in 0..12 {
+        let posts = (0..100).map(|_| server.register_owned(picture.clone()));
+        futures_util::future::join_all(posts).await;
+    }
+    let list = server.json("/images").await;
+    let mut listed = ids(&list);
+    let dates: Vec<&str> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["date"].as_str().unwrap())
+        .collect();
+    assert!(dates.is_sorted_by(|a, b| a >= b));
+    assert_eq!(listed.len(), 1200);
+    listed.sort_unstable();
+    listed.dedup();
+    assert_eq!(listed.len(), 1200);
+    assert_eq!(server.fakes.imagekit().uploads(), 1);
+}

@@ -1,0 +1,24 @@
+//! The running binary over HTTP: every row of the contract, on SQLite and on MySQL or MariaDB.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test may fail loudly"
+)]
+
+mod client;
+mod command_line;
+mod database;
+mod errors;
+mod images;
+mod lists;
+mod operation;
+mod pictures;
+mod server;
+mod upload;
+mod upstreams;
