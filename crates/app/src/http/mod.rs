@@ -101,8 +101,8 @@ impl HttpSettings {
             admission_wait: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             body_pause: Duration::from_secs(15),
-            body_timeout: Duration::from_secs(300),
-            request_deadline: Duration::from_secs(180),
+            body_timeout: Duration::from_mins(5),
+            request_deadline: Duration::from_mins(3),
             read_deadline: Duration::from_secs(30),
             check_timeout: Duration::from_secs(2),
             url_bytes: 16 << 10,
@@ -122,7 +122,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(65);
 
 /// How long a client may leave what was sent to it unread.
 #[cfg(target_os = "linux")]
-const UNREAD: Duration = Duration::from_secs(60);
+const UNREAD: Duration = Duration::from_mins(1);
 
 /// How long connections have to close once their requests are done.
 const CLOSING: Duration = Duration::from_secs(5);

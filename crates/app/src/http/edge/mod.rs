@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use actix_web::{
     Error, HttpResponse,
-    body::BoxBody,
+    body::{BodySize, BoxBody, MessageBody as _},
     dev::{ServiceRequest, ServiceResponse},
-    http::{ConnectionType, header::HeaderName},
+    http::{ConnectionType, Version, header::HeaderName},
     middleware::Next,
 };
 use tracing::Instrument;
@@ -53,10 +53,7 @@ pub(super) async fn guard(
         response = response.into_response(answer);
     }
     response.headers_mut().insert(REQUEST_ID, id.header());
-    if state.shutdown.is_cancelled() {
-        let head = response.response_mut().head_mut();
-        head.set_connection_type(ConnectionType::Close);
-    }
+    frame(&state, &mut response);
     let record = record.answered(&response);
     Ok(response.map_body(|_, body| Answer::new(body, record, unread)))
 }
@@ -94,6 +91,21 @@ fn check(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
         return Err(Problem::new(Code::HeadersTooLarge, detail));
     }
     Ok(())
+}
+
+/// Sees to it that the client can tell where the answer ends, and that the connection ends when the
+/// server does.
+fn frame(state: &State, response: &mut ServiceResponse) {
+    let is_old = response.request().version() < Version::HTTP_11;
+    let is_streamed = response.response().body().size() == BodySize::Stream;
+    let head = response.response_mut().head_mut();
+    if is_old && is_streamed {
+        // Chunks came with HTTP/1.1; before, an answer of unknown length ended with the connection.
+        head.no_chunking(true);
+    }
+    if state.shutdown.is_cancelled() || is_old && is_streamed {
+        head.set_connection_type(ConnectionType::Close);
+    }
 }
 
 /// The problem document of an answer that is an error. Errors of the framework are faults of ours:

@@ -10,7 +10,7 @@ use domain::{
 use super::{Code, Problem};
 
 /// How long to wait for a quota of which nobody knows when it is renewed.
-const QUOTA_WAIT: Duration = Duration::from_secs(60);
+const QUOTA_WAIT: Duration = Duration::from_mins(1);
 
 /// How long to wait for somebody else's lock.
 const CONTENTION_WAIT: Duration = Duration::from_secs(1);
@@ -134,22 +134,20 @@ mod tests {
 
     const SECRET: &str = "SELECT key FROM vault";
 
-    fn wait(seconds: u64) -> Option<Duration> {
-        Some(Duration::from_secs(seconds))
-    }
+    const NINE: Option<Duration> = Some(Duration::from_secs(9));
 
     #[rstest::rstest]
     #[case(UpstreamError::Unreadable(cause(SECRET)), "tagging-failed", None)]
     #[case(UpstreamError::Refused(cause(SECRET)), "tagging-failed", None)]
     #[case(UpstreamError::Malformed(cause(SECRET)), "tagging-failed", None)]
-    #[case(UpstreamError::Unavailable { retry_after: wait(9), source: cause(SECRET) }, "tagging-failed", None)]
+    #[case(UpstreamError::Unavailable { retry_after: NINE, source: cause(SECRET) }, "tagging-failed", None)]
     #[case(UpstreamError::QuotaExhausted { retry_after: None }, "quota-exhausted", Some("60"))]
-    #[case(UpstreamError::QuotaExhausted { retry_after: wait(9) }, "quota-exhausted", Some("9"))]
+    #[case(UpstreamError::QuotaExhausted { retry_after: NINE }, "quota-exhausted", Some("9"))]
     #[case(UpstreamError::Busy { retry_after: None }, "upstream-busy", Some("5"))]
-    #[case(UpstreamError::Busy { retry_after: wait(0) }, "upstream-busy", Some("1"))]
+    #[case(UpstreamError::Busy { retry_after: Some(Duration::ZERO) }, "upstream-busy", Some("1"))]
     #[case(UpstreamError::TimedOut, "tagging-timeout", None)]
     fn upstreams(#[case] error: UpstreamError, #[case] code: &str, #[case] wait: Option<&str>) {
-        check(&IngestError::from(error).into(), code, wait);
+        check(&IngestError::Tagging(error).into(), code, wait);
     }
 
     #[rstest::rstest]
@@ -196,7 +194,7 @@ mod tests {
     #[case(CodecError::TooManyPixels { width: 10, height: 10, limit: 50 }, "image-too-large")]
     #[case(CodecError::Failed(cause(SECRET)), "internal")]
     fn codecs(#[case] error: CodecError, #[case] code: &str) {
-        check(&IngestError::from(error).into(), code, None);
+        check(&IngestError::Picture(error).into(), code, None);
     }
 
     fn check(problem: &Problem, code: &str, wait: Option<&str>) {

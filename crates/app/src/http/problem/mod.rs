@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 pub use code::Code;
 
 /// The media type of problem documents.
-pub const MEDIA_TYPE: &str = "application/problem+json";
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// How long a client is asked to wait where nobody knows better.
 const WAIT: Duration = Duration::from_secs(5);
@@ -125,7 +125,7 @@ impl Problem {
 /// The answer to a request that was not done (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct ProblemBody<'a> {
+pub(super) struct ProblemBody<'a> {
     /// Names the kind of problem.
     #[serde(rename = "type")]
     #[schema(example = "urn:etiqueta:problem:invalid-parameter")]
@@ -207,7 +207,7 @@ mod tests {
             Problem::parameter("min_date", "is wrong").caused_by(domain::ports::cause("secret"));
         let answer = problem.answer("r-1");
         assert_eq!(answer.status(), 400);
-        assert_eq!(answer.headers()["content-type"], MEDIA_TYPE);
+        assert_eq!(answer.headers().get("content-type").unwrap(), MEDIA_TYPE);
         assert_eq!(
             body(answer),
             json!({
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn every_503_and_nothing_else_says_when_to_come_again() {
         for code in Code::ALL {
-            let answer = Problem::new(code, "x").answer("r");
+            let answer = Problem::new(*code, "x").answer("r");
             let asks = answer.headers().contains_key("retry-after");
             assert_eq!(asks, answer.status() == 503, "{code:?}");
         }
@@ -238,7 +238,10 @@ mod tests {
     #[case(Duration::from_millis(7001), "8")]
     fn the_wait_is_in_whole_seconds(#[case] wait: Duration, #[case] header: &str) {
         let problem = Problem::new(Code::Overloaded, "x").retry_after(Some(wait));
-        assert_eq!(problem.answer("r").headers()["retry-after"], header);
+        assert_eq!(
+            problem.answer("r").headers().get("retry-after").unwrap(),
+            header
+        );
     }
 
     #[test]

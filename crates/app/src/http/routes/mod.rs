@@ -8,6 +8,8 @@ mod list_images;
 mod list_tags;
 mod post_image;
 
+use std::future::ready;
+
 use actix_web::{
     FromRequest, Handler, Resource, Responder,
     http::Method,
@@ -55,6 +57,6 @@ where
 /// A route that says what it can do, and refuses everything else.
 fn with_rest(path: &str, methods: &'static str) -> Resource {
     web::resource(path)
-        .route(web::method(Method::OPTIONS).to(move || fallback::options(methods)))
-        .default_service(web::to(move || fallback::no_method(methods)))
+        .route(web::method(Method::OPTIONS).to(move || ready(fallback::options(methods))))
+        .default_service(web::to(move || ready(fallback::no_method(methods))))
 }

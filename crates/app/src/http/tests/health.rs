@@ -20,7 +20,7 @@ async fn not_ready(world: &World) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_works() {
-    let world = World::start().await;
+    let world = World::start();
     assert_eq!(world.read("/livez").await, json!({"status": "alive"}));
     assert_eq!(
         world.read("/readyz").await,
@@ -37,7 +37,7 @@ async fn everything_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_quota_is_reported() {
-    let world = World::start().await;
+    let world = World::start();
     world.provider.set_quota(Some(Quota {
         limit: 1000,
         remaining: 983,
@@ -51,7 +51,7 @@ async fn the_quota_is_reported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_work_is_named_and_no_more() {
-    let world = World::start().await;
+    let world = World::start();
     world.originals.set_down(true);
     world
         .provider
@@ -71,7 +71,7 @@ async fn a_database_that_fails_or_hangs_is_not_ready() {
     store
         .expect_ready()
         .returning(|| Err(ImageStoreError::Unavailable(cause("SECRET"))));
-    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let world = World::with(|setup| setup.store = Arc::new(store));
     assert_eq!(
         not_ready(&world).await["checks"]["database"]["status"],
         "not-ready"
@@ -80,8 +80,7 @@ async fn a_database_that_fails_or_hangs_is_not_ready() {
     let world = World::with(|setup| {
         setup.store = Arc::new(Hanging);
         setup.settings.check_timeout = Duration::from_millis(100);
-    })
-    .await;
+    });
     assert_eq!(
         not_ready(&world).await["checks"]["database"]["status"],
         "not-ready"
@@ -169,8 +168,7 @@ async fn a_database_that_hangs_is_given_up() {
     let world = World::with(|setup| {
         setup.store = Arc::new(Hanging);
         setup.settings.read_deadline = Duration::from_millis(100);
-    })
-    .await;
+    });
     for path in [
         "/images",
         "/tags",

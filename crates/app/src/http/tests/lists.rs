@@ -26,7 +26,7 @@ fn ids(list: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_are_listed_newest_first_without_their_bytes() {
-    let world = World::start().await;
+    let world = World::start();
     assert_eq!(world.read("/images").await, json!([]));
     let mut registered = Vec::new();
     for content in ["a", "b", "c"] {
@@ -42,7 +42,7 @@ async fn images_are_listed_newest_first_without_their_bytes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_are_filtered_by_date_and_tags() {
-    let world = World::start().await;
+    let world = World::start();
     world.register("old").await;
     world.clock.advance(TimeDelta::milliseconds(10_999));
     let new = world.register("new").await;
@@ -93,7 +93,7 @@ async fn images_are_filtered_by_date_and_tags() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tags_are_summed_up() {
-    let world = World::start().await;
+    let world = World::start();
     assert_eq!(world.read("/tags").await, json!([]));
     world.register("a").await;
     world.clock.advance(TimeDelta::seconds(10));
@@ -126,7 +126,7 @@ async fn tags_are_summed_up() {
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777?x=1", "x")]
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_parameters_are_refused(#[case] path: &str, #[case] name: &str) {
-    let world = World::start().await;
+    let world = World::start();
     for method in [Method::GET, Method::HEAD] {
         assert_eq!(world.send(method, path).await.status(), 400);
     }
@@ -143,7 +143,7 @@ async fn bad_parameters_are_refused(#[case] path: &str, #[case] name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_found_by_its_id_in_either_case() {
-    let world = World::start().await;
+    let world = World::start();
     let registered = world.register("x").await;
     let id = registered["id"].as_str().unwrap();
     for id in [id.to_owned(), id.to_uppercase()] {
@@ -153,7 +153,7 @@ async fn an_image_is_found_by_its_id_in_either_case() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_ids_are_refused() {
-    let world = World::start().await;
+    let world = World::start();
     let unknown = ImageId::new(at(0)).to_string();
     let get = |id: &str| world.request(Method::GET, &format!("/image/{id}"));
     world.refused(get(&unknown), 404, "image-not-found").await;
@@ -171,7 +171,7 @@ async fn other_ids_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_were_altered_are_not_given_out() {
-    let world = World::start().await;
+    let world = World::start();
     let id = world.register("x").await["id"].as_str().unwrap().to_owned();
     let digest = world.originals.digests()[0];
     world.originals.tamper(&digest, "other");
@@ -203,14 +203,14 @@ fn failing(total: usize, bad_page: usize) -> (MockImageStore, Arc<AtomicUsize>) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_comes_whole() {
     let (store, _) = failing(1700, usize::MAX);
-    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let world = World::with(|setup| setup.store = Arc::new(store));
     assert_eq!(world.read("/images").await.as_array().unwrap().len(), 1700);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_page_that_fails_is_a_problem() {
     let (store, _) = failing(1700, 0);
-    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let world = World::with(|setup| setup.store = Arc::new(store));
     let refused = world
         .refused(
             world.request(Method::GET, "/images"),
@@ -224,13 +224,13 @@ async fn a_first_page_that_fails_is_a_problem() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_page_that_fails_breaks_the_connection_off() {
     let (store, _) = failing(1700, 2);
-    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let world = World::with(|setup| setup.store = Arc::new(store));
     let response = world.get("/images").await;
     assert_eq!(response.status(), 200);
     assert!(response.bytes().await.is_err());
 
     let (store, _) = failing(1700, 2);
-    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let world = World::with(|setup| setup.store = Arc::new(store));
     let mut raw = world.connect().await;
     raw.send("GET /images HTTP/1.1\r\nHost: t\r\n\r\n").await;
     let answer = raw.rest().await;
@@ -242,7 +242,7 @@ async fn a_later_page_that_fails_breaks_the_connection_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn head_answers_as_get_without_reading_on() {
     let (store, pages) = failing(100_000, usize::MAX);
-    let world = World::with(|setup| setup.store = Arc::new(store)).await;
+    let world = World::with(|setup| setup.store = Arc::new(store));
     let mut raw = world.connect().await;
     raw.send("HEAD /images HTTP/1.1\r\nHost: t\r\n\r\n").await;
     let head = raw.head().await;
@@ -257,7 +257,7 @@ async fn head_answers_as_get_without_reading_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn head_has_the_headers_of_get() {
-    let world = World::start().await;
+    let world = World::start();
     let id = world.register("x").await["id"].as_str().unwrap().to_owned();
     for path in [
         format!("/image/{id}"),

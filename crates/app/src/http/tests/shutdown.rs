@@ -8,7 +8,7 @@ use super::world::{PATIENCE, World, picture, until, upload};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_server_stops_at_once() {
-    let mut world = World::start().await;
+    let mut world = World::start();
     assert_eq!(world.get("/livez").await.status(), 200);
     world.shutdown.cancel();
     let stopped = tokio::time::timeout(Duration::from_secs(3), &mut world.server).await;
@@ -18,7 +18,7 @@ async fn an_idle_server_stops_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_under_way_is_finished_and_nothing_new_begun() {
-    let mut world = World::start().await;
+    let mut world = World::start();
     world.provider.hold();
     let body = upload(&picture("x"));
     let request = world.request(Method::POST, "/image").json(&body);
@@ -46,7 +46,7 @@ async fn what_is_under_way_is_finished_and_nothing_new_begun() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_whose_client_went_away_is_finished_too() {
     let mut world =
-        World::with(|setup| setup.settings.request_deadline = Duration::from_millis(50)).await;
+        World::with(|setup| setup.settings.request_deadline = Duration::from_millis(50));
     world.provider.hold();
     let response = world.post("/image", &upload(&picture("x"))).await;
     assert_eq!(response.status(), 504);
@@ -61,8 +61,7 @@ async fn an_upload_whose_client_went_away_is_finished_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn patience_ends() {
-    let mut world =
-        World::with(|setup| setup.settings.shutdown_grace = Duration::from_secs(5)).await;
+    let mut world = World::with(|setup| setup.settings.shutdown_grace = Duration::from_secs(5));
     world.provider.hold();
     let request = world
         .request(Method::POST, "/image")

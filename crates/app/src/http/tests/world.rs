@@ -76,12 +76,12 @@ pub(super) fn upload(bytes: &[u8]) -> Value {
 }
 
 impl World {
-    pub(super) async fn start() -> Self {
-        Self::with(|_| {}).await
+    pub(super) fn start() -> Self {
+        Self::with(|_| {})
     }
 
     /// Starts a server after a change of what it is made of.
-    pub(super) async fn with(change: impl FnOnce(&mut Setup)) -> Self {
+    pub(super) fn with(change: impl FnOnce(&mut Setup)) -> Self {
         let clock = Arc::new(TestClock::default());
         let store = Arc::new(FakeImageStore::default());
         let originals = Arc::new(FakeOriginalStore::new(clock.clone()));

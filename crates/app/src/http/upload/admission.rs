@@ -183,7 +183,9 @@ mod tests {
                 })
             })
             .collect();
-        tokio::task::yield_now().await;
+        while admission.waiting.load(Ordering::Relaxed) < MAX_WAITING {
+            tokio::task::yield_now().await;
+        }
         let began = tokio::time::Instant::now();
         assert_eq!(admission.admit(1).await.unwrap_err(), Overloaded);
         assert_eq!(began.elapsed(), Duration::ZERO);

@@ -258,7 +258,7 @@ impl Scanner {
             return self.blank();
         }
         match self.state {
-            State::Before if byte != b'{' => return Err(self.no_object(byte)),
+            State::Before if byte != b'{' => return Err(no_object(byte)),
             State::Before => self.state = State::Between,
             State::After => return Err(DocumentError::NotJson),
             _ => {}
@@ -279,13 +279,6 @@ impl Scanner {
             self.place = self.place_after(byte);
         }
         Ok(())
-    }
-
-    fn no_object(&self, byte: u8) -> DocumentError {
-        match byte {
-            b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => DocumentError::NotAnObject,
-            _ => DocumentError::NotJson,
-        }
     }
 
     /// Where the top-level object goes on after a byte that is no blank and in no string.
@@ -351,6 +344,14 @@ impl Scanner {
         }
         let quoted = [b"\"", self.name.as_slice(), b"\""].concat();
         serde_json::from_slice::<String>(&quoted).is_ok_and(|name| name.as_bytes() == MEMBER)
+    }
+}
+
+/// What a document is that begins with another byte than an object.
+fn no_object(byte: u8) -> DocumentError {
+    match byte {
+        b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => DocumentError::NotAnObject,
+        _ => DocumentError::NotJson,
     }
 }
 

@@ -140,7 +140,7 @@ fn json_string(text: String) -> impl Strategy<Value = String> {
         let mut json = String::from("\"");
         for (character, is_escaped) in text.chars().zip(escaped) {
             if is_escaped || matches!(character, '"' | '\\') || character < ' ' {
-                json.push_str(&format!("\\u{:04X}", u32::from(character)));
+                json.extend(format!("\\u{:04X}", u32::from(character)).chars());
             } else {
                 json.push(character);
             }
