@@ -60,9 +60,10 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
         gate.clone(),
         DATABASE_DEADLINE,
     ));
+    let Upstreams { provider, host } = upstreams(settings)?;
+    // Last of what may be refused, because it makes a folder.
     let originals = originals(settings)?;
     let codec = codec(settings);
-    let Upstreams { provider, host } = upstreams(settings)?;
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
     let ingest = IngestPorts {

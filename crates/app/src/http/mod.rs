@@ -27,6 +27,8 @@ use domain::{
 use tokio_util::sync::CancellationToken;
 
 use self::state::State;
+#[cfg(fuzzing)]
+pub use self::upload::read_in_pieces;
 pub use self::{
     openapi::openapi,
     problem::{Code, Problem},
