@@ -17,7 +17,12 @@ mod upload;
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
-use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web};
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    web,
+};
 use chrono_tz::Tz;
 use domain::{
     Threshold,
@@ -26,7 +31,7 @@ use domain::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::state::State;
+use self::{edge::Answer, state::State};
 #[cfg(fuzzing)]
 pub use self::upload::read_in_pieces;
 pub use self::{
@@ -76,6 +81,8 @@ pub struct HttpSettings {
     pub body_pause: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// How long a client may take to fetch the answer to an upload, whose bytes wait in memory.
+    pub answer_timeout: Duration,
     /// How long an upload may take once it has arrived.
     pub request_deadline: Duration,
     /// How long the database and the originals may take to answer.
@@ -104,6 +111,7 @@ impl HttpSettings {
             head_timeout: Duration::from_secs(10),
             body_pause: Duration::from_secs(15),
             body_timeout: Duration::from_mins(5),
+            answer_timeout: Duration::from_mins(5),
             request_deadline: Duration::from_mins(3),
             read_deadline: Duration::from_secs(30),
             check_timeout: Duration::from_secs(2),
@@ -112,6 +120,13 @@ impl HttpSettings {
             shutdown_grace: Duration::from_secs(30),
             workers: std::thread::available_parallelism().map_or(2, |n| n.get().max(2)),
         }
+    }
+}
+
+impl HttpSettings {
+    /// How much of the time to shut down is left for connections to close: whole seconds.
+    fn closing(&self) -> Duration {
+        Duration::from_secs(self.shutdown_grace.as_secs() / 2).min(CLOSING)
     }
 }
 
@@ -126,7 +141,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(65);
 #[cfg(target_os = "linux")]
 const UNREAD: Duration = Duration::from_mins(1);
 
-/// How long connections have to close once their requests are done.
+/// How long connections have to close once their requests are done, at most.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Serves the interface until `shutdown` is cancelled and the requests under way are done.
@@ -139,31 +154,44 @@ pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> i
     let settings = api.settings.clone();
     let state = web::Data::new(State::new(api, shutdown));
     let stop = stop(Arc::clone(&state));
-    let factory = move || {
-        let shared = web::Data::clone(&state);
-        App::new()
-            .app_data(web::Data::clone(&state))
-            .configure(routes::configure)
-            .wrap(from_fn(move |request, next| {
-                edge::guard(Arc::clone(&shared), request, next)
-            }))
-    };
-    let server = HttpServer::new(factory)
+    let server = HttpServer::new(move || app(web::Data::clone(&state)))
         .workers(settings.workers)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(settings.head_timeout)
         .client_disconnect_timeout(LINGER)
         .tcp_nodelay(true)
         .shutdown_signal(stop)
-        .shutdown_timeout(CLOSING.as_secs())
+        .shutdown_timeout(settings.closing().as_secs())
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// The interface: its routes, and what goes around them.
+fn app(
+    state: web::Data<State>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<Answer>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let shared = Arc::clone(&state);
+    App::new()
+        .app_data(state)
+        .configure(routes::configure)
+        .wrap(from_fn(move |request, next| {
+            edge::guard(Arc::clone(&shared), request, next)
+        }))
 }
 
 /// Ends when the server may stop: it was asked to, and nothing is under way any more.
 async fn stop(state: Arc<State>) {
     state.shutdown.cancelled().await;
-    let patience = state.settings.shutdown_grace.saturating_sub(CLOSING);
+    let settings = &state.settings;
+    let patience = settings.shutdown_grace.saturating_sub(settings.closing());
     state.drain(patience).await;
 }
 

@@ -1,9 +1,10 @@
 //! Answers with the bytes of an image, written as base64 while they are read.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -17,9 +18,10 @@ use domain::{
 use futures_util::TryStreamExt;
 use thiserror::Error;
 use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    streamed::{Pieces, Streamed},
+    streamed::{BrokenOff, Pieces, Streamed},
     to_json,
     wire::ImageBody,
 };
@@ -50,24 +52,60 @@ impl Head {
 }
 
 /// The answer with bytes that are in memory.
-pub(in crate::http) fn from_bytes(head: Head, data: Bytes) -> BoxBody {
+///
+/// They are let go of after a while, also from a client that has not fetched them by then: others
+/// wait for that memory. Such an answer breaks off.
+pub(in crate::http) fn from_bytes(
+    runtime: &Handle,
+    head: Head,
+    data: Bytes,
+    patience: Duration,
+) -> BoxBody {
+    let size = head.size(data.len() as u64);
+    let data = Arc::new(Mutex::new(Some(data)));
+    let waiting = Arc::downgrade(&data);
+    let letting_go = async move {
+        tokio::time::sleep(patience).await;
+        if let Some(data) = waiting.upgrade() {
+            *lock(&data) = None;
+        }
+    };
     BoxBody::new(InMemory {
-        size: head.size(data.len() as u64),
+        size,
         head: Some(head),
         data,
         has_tail: true,
+        _letting_go: AbortOnDropHandle::new(runtime.spawn(letting_go)),
     })
 }
 
 struct InMemory {
     size: BodySize,
     head: Option<Head>,
-    data: Bytes,
+    /// What is left of the data. None once they were let go of.
+    data: Arc<Mutex<Option<Bytes>>>,
     has_tail: bool,
+    _letting_go: AbortOnDropHandle<()>,
+}
+
+impl InMemory {
+    /// The next bytes; none at their end.
+    fn next(&self) -> Result<Bytes, BrokenOff> {
+        let mut data = lock(&self.data);
+        let left = data.as_mut().ok_or_else(|| {
+            tracing::warn!("the client did not fetch the answer in time");
+            BrokenOff
+        })?;
+        Ok(left.split_to(left.len().min(PIECE)))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl MessageBody for InMemory {
-    type Error = Infallible;
+    type Error = BrokenOff;
 
     fn size(&self) -> BodySize {
         self.size
@@ -76,19 +114,21 @@ impl MessageBody for InMemory {
     fn poll_next(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let piece = if let Some(head) = self.head.take() {
-            head.0.into()
-        } else if !self.data.is_empty() {
-            let length = self.data.len().min(PIECE);
-            ENCODER.encode(self.data.split_to(length)).into()
-        } else if self.has_tail {
-            self.has_tail = false;
-            TAIL.into()
-        } else {
+    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        if let Some(head) = self.head.take() {
+            return Poll::Ready(Some(Ok(head.0.into())));
+        }
+        if !self.has_tail {
             return Poll::Ready(None);
-        };
-        Poll::Ready(Some(Ok(piece)))
+        }
+        let piece = self.next().map(|bytes| {
+            if bytes.is_empty() {
+                self.has_tail = false;
+                return TAIL.into();
+            }
+            ENCODER.encode(bytes).into()
+        });
+        Poll::Ready(Some(piece))
     }
 }
 
@@ -189,6 +229,7 @@ mod tests {
     use super::*;
 
     const MOST: usize = 1 << 24;
+    const PATIENCE: Duration = Duration::from_mins(1);
 
     fn head() -> Head {
         Head::new(&image(b"x", at(0), &[("car", 90.0)]), Tz::UTC).unwrap()
@@ -224,7 +265,7 @@ mod tests {
             let pieces = parts.into_iter().map(|part| Ok(part.into())).collect();
             let streamed = from_content(runtime.handle(), head(), content(whole.len() as u64, pieces));
             prop_assert_eq!(runtime.block_on(read(streamed)).unwrap(), &whole[..]);
-            let held = from_bytes(head(), whole.clone().into());
+            let held = from_bytes(runtime.handle(), head(), whole.clone().into(), PATIENCE);
             prop_assert_eq!(runtime.block_on(read(held)).unwrap(), whole);
         });
     }
@@ -252,5 +293,28 @@ mod tests {
             let body = from_content(&Handle::current(), head(), content(5, pieces));
             assert_eq!(read(body).await.unwrap_err(), "the answer broke off");
         }
+    }
+
+    /// Bytes, and how often they are held.
+    struct Held(
+        Vec<u8>,
+        #[expect(dead_code, reason = "it is counted")] Arc<()>,
+    );
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_fetches_is_let_go_of() {
+        let memory = Arc::new(());
+        let data = Bytes::from_owner(Held(vec![7; 3 * PIECE], Arc::clone(&memory)));
+        let body = from_bytes(&Handle::current(), head(), data, PATIENCE);
+        tokio::time::sleep(PATIENCE / 2).await;
+        assert_eq!(Arc::strong_count(&memory), 2);
+        tokio::time::sleep(PATIENCE).await;
+        assert_eq!(Arc::strong_count(&memory), 1);
+        assert_eq!(read(body).await.unwrap_err(), "the answer broke off");
     }
 }

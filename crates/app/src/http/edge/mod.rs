@@ -16,11 +16,8 @@ use actix_web::{
 };
 use tracing::Instrument;
 
-use self::{
-    answer::{Answer, Record},
-    body::Unread,
-    request_id::RequestId,
-};
+pub(super) use self::answer::Answer;
+use self::{answer::Record, body::Unread, request_id::RequestId};
 use super::{
     problem::{Code, Problem},
     state::State,

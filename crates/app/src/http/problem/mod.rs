@@ -91,8 +91,10 @@ impl Problem {
     pub fn log(&self) {
         let cause = self.cause.as_ref().map(|cause| chain(&**cause));
         let (code, detail) = (self.code.as_str(), self.detail.as_str());
-        if self.code.status().is_server_error() {
+        if self.code == Code::Internal {
             tracing::error!(code, detail, cause, "the request failed");
+        } else if self.code.status().is_server_error() {
+            tracing::warn!(code, detail, cause, "the request failed");
         } else {
             tracing::debug!(code, detail, cause, "the request was refused");
         }

@@ -78,11 +78,14 @@ pub(in crate::http) async fn post_image(
         threshold,
     };
     let image = state.ingest(upload).await?;
-    let head = Head::new(&image, state.settings.timezone)?;
+    let settings = &state.settings;
+    let head = Head::new(&image, settings.timezone)?;
+    let patience = settings.answer_timeout;
+    let answer = answer::from_bytes(&state.runtime, head, received.bytes, patience);
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
         .insert_header((header::LOCATION, format!("/image/{}", image.id)))
-        .body(answer::from_bytes(head, received.bytes)))
+        .body(answer))
 }
 
 /// The length of the body, where the client tells it.

@@ -4,6 +4,7 @@ mod docs;
 mod edges;
 mod health;
 mod lists;
+mod log;
 mod shutdown;
 mod uploads;
 mod world;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    ops::Deref,
     sync::Arc,
     time::Duration,
 };
@@ -35,8 +36,18 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// The largest image in these tests, in bytes.
 pub(super) const IMAGE_BYTES: usize = 200_000;
 
-/// What the server is made of.
+/// What works behind the server unless something else is put in its place.
+#[derive(Clone)]
+pub(super) struct Fakes {
+    pub(super) clock: Arc<TestClock>,
+    pub(super) store: Arc<FakeImageStore>,
+    pub(super) originals: Arc<FakeOriginalStore>,
+    pub(super) provider: Arc<FakeTagProvider>,
+}
+
+/// What a server is made of.
 pub(super) struct Setup {
+    pub(super) fakes: Fakes,
     pub(super) settings: HttpSettings,
     pub(super) store: Arc<dyn ImageStore>,
     pub(super) originals: Arc<dyn OriginalStore>,
@@ -44,19 +55,86 @@ pub(super) struct Setup {
 
 /// A server, and the fakes behind it.
 pub(super) struct World {
-    pub(super) clock: Arc<TestClock>,
-    pub(super) store: Arc<FakeImageStore>,
-    pub(super) originals: Arc<FakeOriginalStore>,
-    pub(super) provider: Arc<FakeTagProvider>,
+    fakes: Fakes,
     pub(super) address: SocketAddr,
     pub(super) shutdown: CancellationToken,
     pub(super) server: JoinHandle<std::io::Result<()>>,
     client: reqwest::Client,
 }
 
+impl Deref for World {
+    type Target = Fakes;
+
+    fn deref(&self) -> &Fakes {
+        &self.fakes
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
+        self.shutdown.cancel();
         self.server.abort();
+    }
+}
+
+impl Default for Fakes {
+    fn default() -> Self {
+        let clock = Arc::new(TestClock::default());
+        let found = tags(&[
+            ("car", 100.0),
+            ("cab", 69.437_355_041_503_9),
+            ("auto", 80.0),
+        ]);
+        Self {
+            store: Arc::new(FakeImageStore::default()),
+            originals: Arc::new(FakeOriginalStore::new(clock.clone())),
+            provider: Arc::new(FakeTagProvider::new(ImageAccess::Bytes).with_tags(found)),
+            clock,
+        }
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let fakes = Fakes::default();
+        Self {
+            settings: HttpSettings {
+                workers: 1,
+                ..HttpSettings::new(chrono_tz::UTC, threshold(80.0), IMAGE_BYTES)
+            },
+            store: fakes.store.clone(),
+            originals: fakes.originals.clone(),
+            fakes,
+        }
+    }
+}
+
+impl Setup {
+    /// Puts the interface together.
+    pub(super) fn api(self) -> Api {
+        let ports = IngestPorts {
+            store: self.store.clone(),
+            originals: self.originals.clone(),
+            codec: Arc::new(FakeImageCodec::default()),
+            provider: self.fakes.provider.clone(),
+            host: None,
+            releases: Arc::new(FakeReleaseQueue::default()),
+            clock: self.fakes.clock,
+        };
+        let settings = IngestSettings {
+            max_side: 16,
+            claim: TimeDelta::hours(1),
+        };
+        Api {
+            ingest: Arc::new(Ingest::new(ports, settings)),
+            catalog: Catalog::new(self.store.clone(), self.originals.clone()),
+            readiness: Readiness {
+                database: self.store,
+                originals: self.originals,
+                provider: self.fakes.provider,
+            },
+            settings: self.settings,
+        }
     }
 }
 
@@ -82,58 +160,15 @@ impl World {
 
     /// Starts a server after a change of what it is made of.
     pub(super) fn with(change: impl FnOnce(&mut Setup)) -> Self {
-        let clock = Arc::new(TestClock::default());
-        let store = Arc::new(FakeImageStore::default());
-        let originals = Arc::new(FakeOriginalStore::new(clock.clone()));
-        let found = tags(&[
-            ("car", 100.0),
-            ("cab", 69.437_355_041_503_9),
-            ("auto", 80.0),
-        ]);
-        let provider = Arc::new(FakeTagProvider::new(ImageAccess::Bytes).with_tags(found));
-        let mut setup = Setup {
-            settings: HttpSettings {
-                workers: 1,
-                ..HttpSettings::new(chrono_tz::UTC, threshold(80.0), IMAGE_BYTES)
-            },
-            store: store.clone(),
-            originals: originals.clone(),
-        };
+        let mut setup = Setup::default();
         change(&mut setup);
-        let ingest = Ingest::new(
-            IngestPorts {
-                store: setup.store.clone(),
-                originals: setup.originals.clone(),
-                codec: Arc::new(FakeImageCodec::default()),
-                provider: provider.clone(),
-                host: None,
-                releases: Arc::new(FakeReleaseQueue::default()),
-                clock: clock.clone(),
-            },
-            IngestSettings {
-                max_side: 16,
-                claim: TimeDelta::hours(1),
-            },
-        );
-        let api = Api {
-            ingest: Arc::new(ingest),
-            catalog: Catalog::new(setup.store.clone(), setup.originals.clone()),
-            readiness: Readiness {
-                database: setup.store,
-                originals: setup.originals,
-                provider: provider.clone(),
-            },
-            settings: setup.settings,
-        };
+        let (fakes, api) = (setup.fakes.clone(), setup.api());
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(server(listener, api, shutdown.clone()).unwrap());
         Self {
-            clock,
-            store,
-            originals,
-            provider,
+            fakes,
             address,
             shutdown,
             server,

@@ -3,6 +3,7 @@
 mod admission;
 mod body;
 mod decoder;
+mod escape;
 mod scanner;
 
 use std::time::Duration;

@@ -8,6 +8,8 @@
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::escape::{Escape, Step};
+
 /// The member that holds the text.
 const MEMBER: &[u8] = b"data";
 
@@ -71,10 +73,8 @@ enum State {
     CopiedEscape { is_name: bool },
     /// In the text.
     Text,
-    /// After a backslash in the text.
-    TextEscape,
-    /// After `\u` in the text: the digits still to come, and their value so far.
-    TextUnicode { missing: u8, value: u16 },
+    /// In an escape in the text.
+    TextEscape(Escape),
     /// After the object.
     After,
 }
@@ -128,12 +128,8 @@ impl Scanner {
             rest = match self.state {
                 State::Text => self.text(rest, sink)?,
                 State::Copied { is_name } => self.copied(rest, is_name)?,
-                State::TextEscape => {
-                    self.text_escape(byte, sink)?;
-                    tail
-                }
-                State::TextUnicode { missing, value } => {
-                    self.text_unicode(byte, missing, value, sink)?;
+                State::TextEscape(escape) => {
+                    self.text_escape(escape, byte, sink)?;
                     tail
                 }
                 State::CopiedEscape { is_name } => {
@@ -207,50 +203,27 @@ impl Scanner {
         match stop {
             None => {}
             Some(b'"') => self.state = State::Between,
-            Some(_) => self.state = State::TextEscape,
+            Some(_) => self.state = State::TextEscape(Escape::Begun),
         }
         Ok(tail)
     }
 
-    fn text_escape<S: TextSink>(&mut self, byte: u8, sink: &mut S) -> Result<(), S::Error> {
-        self.state = State::Text;
-        match byte {
-            b'"' | b'\\' | b'/' => sink.escaped(char::from(byte)),
-            b'b' => sink.escaped('\u{8}'),
-            b'f' => sink.escaped('\u{c}'),
-            b'n' => sink.escaped('\n'),
-            b'r' => sink.escaped('\r'),
-            b't' => sink.escaped('\t'),
-            b'u' => {
-                self.state = State::TextUnicode {
-                    missing: 4,
-                    value: 0,
-                };
-                Ok(())
-            }
-            _ => Err(DocumentError::NotJson.into()),
-        }
-    }
-
-    fn text_unicode<S: TextSink>(
+    fn text_escape<S: TextSink>(
         &mut self,
+        escape: Escape,
         byte: u8,
-        missing: u8,
-        value: u16,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let digit = char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u16::try_from(digit).ok())
-            .ok_or(DocumentError::NotJson)?;
-        let (missing, value) = (missing - 1, value << 4 | digit);
-        if missing > 0 {
-            self.state = State::TextUnicode { missing, value };
-            return Ok(());
+        match escape.next(byte)? {
+            Step::More(escape) => {
+                self.state = State::TextEscape(escape);
+                Ok(())
+            }
+            Step::Done(character) => {
+                self.state = State::Text;
+                sink.escaped(character)
+            }
         }
-        self.state = State::Text;
-        // A half of a surrogate pair is as far from base64 as the pair.
-        sink.escaped(char::from_u32(value.into()).unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
     fn between(&mut self, byte: u8) -> Result<(), DocumentError> {
