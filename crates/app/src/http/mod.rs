@@ -31,9 +31,9 @@ use domain::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{edge::Answer, state::State};
 #[cfg(fuzzing)]
 pub use self::upload::read_in_pieces;
+use self::{edge::Answer, state::State};
 pub use self::{
     openapi::openapi,
     problem::{Code, Problem},

@@ -7,7 +7,11 @@
 use base64::{DecodeError, Engine as _};
 use thiserror::Error;
 
-use super::super::engine::DECODER;
+use super::{
+    prefix::{LONGEST_PREFIX, check_prefix, is_data_url, may_be_data_url},
+    symbols::{BLANK, OTHER, symbol},
+};
+use crate::http::engine::DECODER;
 
 /// How many symbols are gathered, where the engine cannot take the text as it is. A multiple of 4.
 const GATHERED: usize = 4096;
@@ -15,10 +19,9 @@ const GATHERED: usize = 4096;
 /// Runs shorter than this are not worth a call of the engine.
 const WORTH_A_CALL: usize = 1024;
 
-/// The longest prefix that is read in search of its comma.
-const LONGEST_PREFIX: usize = 256;
-
-const SCHEME: &[u8] = b"data:";
+/// How much the engine is given at a time: little enough that it does not matter much if it cannot
+/// take it. A multiple of 4.
+const CALL: usize = 8192;
 
 /// Why a text is not base64. Offsets count from the start of the text, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -41,50 +44,6 @@ pub(super) enum TextError {
     /// A control character stands in the text as it is, which JSON does not allow.
     #[error("a control character stands in the text at offset {0}")]
     Control(u64),
-}
-
-/// What a byte is to the decoder.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    /// A symbol; the byte is that of the standard alphabet.
-    Symbol(u8),
-    Blank,
-    Padding,
-    Control,
-    Other,
-}
-
-static CLASSES: [Class; 256] = classes();
-
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated by the compiler; a byte is always inside 256"
-)]
-const fn classes() -> [Class; 256] {
-    let mut table = [Class::Other; 256];
-    let mut byte = 0u8;
-    loop {
-        table[byte as usize] = match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => Class::Symbol(byte),
-            b'-' => Class::Symbol(b'+'),
-            b'_' => Class::Symbol(b'/'),
-            b' ' => Class::Blank,
-            b'=' => Class::Padding,
-            0..0x20 => Class::Control,
-            _ => Class::Other,
-        };
-        if byte == u8::MAX {
-            return table;
-        }
-        byte += 1;
-    }
-}
-
-fn class(byte: u8) -> Class {
-    CLASSES
-        .get(usize::from(byte))
-        .copied()
-        .unwrap_or(Class::Other)
 }
 
 /// Decodes a text in pieces.
@@ -152,7 +111,7 @@ impl Decoder {
         out: &mut Vec<u8>,
     ) -> Result<(), TextError> {
         for (at, &byte) in text.iter().enumerate() {
-            if prefix.is_empty() && class(byte) == Class::Blank {
+            if prefix.is_empty() && byte == b' ' {
                 self.offset += 1;
                 continue;
             }
@@ -167,7 +126,7 @@ impl Decoder {
                 self.offset += prefix.len() as u64;
                 return self.decode(rest, out);
             }
-            if class(byte) == Class::Control {
+            if byte < b' ' {
                 return Err(TextError::Control(self.offset + prefix.len() as u64 - 1));
             }
             if prefix.len() > LONGEST_PREFIX {
@@ -202,44 +161,78 @@ impl Decoder {
 
     /// Decodes the whole groups at the start of a text as it is. Says how many characters they had.
     fn decode_clean(&mut self, text: &[u8], out: &mut Vec<u8>) -> usize {
-        let mut clean = text.len() / 4 * 4;
-        let before = out.len();
-        while let Some(groups) = text.get(..clean).filter(|groups| !groups.is_empty()) {
-            match DECODER.decode_vec(groups, out) {
-                Ok(()) => {
-                    self.has_symbols = true;
-                    self.offset += clean as u64;
-                    return clean;
-                }
-                Err(DecodeError::InvalidByte(at, _)) => clean = at.min(clean - 1) / 4 * 4,
-                Err(_) => clean = 0,
+        let mut clean = 0;
+        for part in text.chunks(CALL) {
+            let taken = decode_groups(part, out);
+            clean += taken;
+            if taken < part.len() {
+                break;
             }
-            out.truncate(before);
         }
-        0
+        self.offset += clean as u64;
+        self.has_symbols |= clean > 0;
+        clean
     }
 
     /// Gathers symbols until there are so many, or the text ends. Gives back what it did not take.
-    fn gather<'t>(&mut self, text: &'t [u8], wanted: usize) -> Result<&'t [u8], TextError> {
-        let mut bytes = text.iter();
-        while self.gathered.len() < wanted {
-            let Some(&byte) = bytes.next() else { break };
-            match class(byte) {
-                Class::Symbol(symbol) if self.padding == 0 => {
+    fn gather<'t>(&mut self, mut text: &'t [u8], wanted: usize) -> Result<&'t [u8], TextError> {
+        while self.gathered.len() < wanted && !text.is_empty() {
+            // No more bytes than symbols are missing: it cannot get too many.
+            let length = text.len().min(wanted - self.gathered.len());
+            let (block, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
+            if self.padding > 0 || !self.gather_block(block) {
+                self.gather_each(block)?;
+            }
+            text = rest;
+        }
+        Ok(text)
+    }
+
+    /// Gathers a block that has nothing but symbols and blanks. Takes nothing of any other.
+    fn gather_block(&mut self, block: &[u8]) -> bool {
+        let known = self.gathered.len();
+        self.gathered.resize(known + block.len(), BLANK);
+        let room = self.gathered.get_mut(known..).unwrap_or_default();
+        // Every byte is written, and blanks are written over by what follows: no branches.
+        let (mut filled, mut is_clean) = (0, true);
+        for byte in block {
+            let symbol = symbol(*byte);
+            if let Some(slot) = room.get_mut(filled) {
+                *slot = symbol;
+            }
+            filled += usize::from(symbol != BLANK);
+            is_clean &= symbol != OTHER;
+        }
+        self.gathered
+            .truncate(if is_clean { known + filled } else { known });
+        if !is_clean {
+            return false;
+        }
+        if let Some(last) = block.iter().rposition(|byte| *byte != b' ') {
+            self.has_symbols = true;
+            self.last_symbol = self.offset + last as u64;
+        }
+        self.offset += block.len() as u64;
+        true
+    }
+
+    /// Gathers a block byte by byte, up to what cannot stand there.
+    fn gather_each(&mut self, block: &[u8]) -> Result<(), TextError> {
+        for &byte in block {
+            match (byte, symbol(byte)) {
+                (_, BLANK) => {}
+                (b'=', _) if self.takes_padding() => self.padding += 1,
+                (0..b' ', _) => return Err(TextError::Control(self.offset)),
+                (_, symbol) if symbol != OTHER && self.padding == 0 => {
                     self.gathered.push(symbol);
                     self.has_symbols = true;
                     self.last_symbol = self.offset;
                 }
-                Class::Blank => {}
-                Class::Padding if self.takes_padding() => self.padding += 1,
-                Class::Control => return Err(TextError::Control(self.offset)),
-                Class::Symbol(_) | Class::Padding | Class::Other => {
-                    return Err(TextError::Character(self.offset));
-                }
+                _ => return Err(TextError::Character(self.offset)),
             }
             self.offset += 1;
         }
-        Ok(bytes.as_slice())
+        Ok(())
     }
 
     /// Whether one more padding character can stand here.
@@ -261,38 +254,19 @@ impl Decoder {
     }
 }
 
-fn is_data_url(text: &[u8]) -> bool {
-    text.get(..SCHEME.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
-}
-
-fn may_be_data_url(text: &[u8]) -> bool {
-    is_data_url(text)
-        || SCHEME
-            .get(..text.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(text))
-}
-
-/// Checks a prefix that ends in its comma. An error is the offset at which it goes wrong.
-fn check_prefix(prefix: &[u8]) -> Result<(), u64> {
-    const TYPE: &[u8] = b"image/";
-    const ENCODING: &[u8] = b";base64";
-    let rest = prefix.get(SCHEME.len()..).unwrap_or_default();
-    if !rest
-        .get(..TYPE.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
-    {
-        return Err(SCHEME.len() as u64);
+/// Decodes the whole groups at the start of a text as it is. Says how many characters they had.
+fn decode_groups(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let known = out.len();
+    let mut clean = text.len() / 4 * 4;
+    while let Some(groups) = text.get(..clean).filter(|groups| !groups.is_empty()) {
+        match DECODER.decode_vec(groups, out) {
+            Ok(()) => return clean,
+            Err(DecodeError::InvalidByte(at, _)) => clean = at.min(clean - 1) / 4 * 4,
+            Err(_) => clean = 0,
+        }
+        out.truncate(known);
     }
-    let comma = prefix.len() - 1;
-    let encoding = comma
-        .checked_sub(ENCODING.len())
-        .and_then(|start| prefix.get(start..comma));
-    if encoding.is_some_and(|end| end.eq_ignore_ascii_case(ENCODING)) {
-        Ok(())
-    } else {
-        Err(comma as u64)
-    }
+    0
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ mod admission;
 mod body;
 mod decoder;
 mod escape;
+mod prefix;
 mod scanner;
+mod symbols;
 
 use std::time::Duration;
 
@@ -57,9 +59,13 @@ pub(super) async fn receive(
 /// Reads a body that arrives in pieces of that length: the bytes of the image, if it is sound.
 #[cfg(fuzzing)]
 pub fn read_in_pieces(body: &[u8], piece: usize) -> Option<Vec<u8>> {
-    let limits = BodyLimits { image_bytes: 1 << 20 };
+    let limits = BodyLimits {
+        image_bytes: 1 << 20,
+    };
     let mut reader = Body::new(limits, None);
-    body.chunks(piece.max(1)).try_for_each(|piece| reader.push(piece)).ok()?;
+    body.chunks(piece.max(1))
+        .try_for_each(|piece| reader.push(piece))
+        .ok()?;
     reader.finish().ok().map(|received| received.bytes)
 }
 
