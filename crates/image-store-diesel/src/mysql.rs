@@ -30,6 +30,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/mysql
 
 /// A join that reads the tables in the order in which they are written.
 const JOIN_IN_ORDER: &str = "STRAIGHT_JOIN";
+/// Reads tags in the order of their labels, or of their images.
+const BY_LABEL: &str = "FORCE INDEX (etiqueta_image_tag_newest)";
+const BY_IMAGE: &str = "FORCE INDEX (PRIMARY)";
 /// Begins a transaction that writes.
 const BEGIN: &str = "BEGIN";
 /// Leaves a row as it is that is there already.
@@ -118,8 +121,7 @@ fn tls(tls: &Tls) -> SslOpts {
     SslOpts::default()
         .with_root_certs(roots.collect())
         .with_disable_built_in_roots(tls.ca.is_some())
-        .with_danger_skip_domain_validation(!tls.verify_identity)
-        .with_danger_accept_invalid_certs(!tls.verify_ca)
+        .with_danger_accept_invalid_certs(!tls.verify)
 }
 
 async fn open(options: Opts) -> ConnectionResult<Connection> {

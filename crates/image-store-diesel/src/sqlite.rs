@@ -30,6 +30,9 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 
 /// A join that reads the tables in the order in which they are written.
 const JOIN_IN_ORDER: &str = "CROSS JOIN";
+/// Reads tags in the order of their labels, or of their images.
+const BY_LABEL: &str = "INDEXED BY etiqueta_image_tag_newest";
+const BY_IMAGE: &str = "NOT INDEXED";
 /// Begins a transaction that writes: it waits for its turn here, and not in the middle.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Leaves a row as it is that is there already.
@@ -135,4 +138,73 @@ pub(crate) async fn migrate(path: &Path, wait: Duration) -> Result<Vec<String>, 
         connection.immediate_transaction(|connection| migrate::run(connection, MIGRATIONS))
     });
     run.await?
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
+
+    use super::*;
+
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = Text)]
+        detail: String,
+    }
+
+    fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+        let steps: Vec<Step> = sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
+            .load(connection)
+            .unwrap();
+        steps.into_iter().map(|step| step.detail).collect()
+    }
+
+    fn migrated() -> SqliteConnection {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        migrate::run(&mut connection, MIGRATIONS).unwrap();
+        connection
+    }
+
+    /// A page is read in its order from an index, with nothing sorted and nothing else walked along.
+    #[test]
+    fn lists_are_read_from_their_index() {
+        let mut connection = migrated();
+        for (labels, index) in [
+            (
+                0,
+                "etiqueta_image_newest (registered_at>? AND registered_at<?)",
+            ),
+            (
+                1,
+                "etiqueta_image_tag_newest (label_id=? AND registered_at>? AND registered_at<?)",
+            ),
+            (
+                3,
+                "etiqueta_image_tag_newest (label_id=? AND registered_at>? AND registered_at<?)",
+            ),
+        ] {
+            let steps = plan(&mut connection, &sql::pages::list_statement(labels));
+            let first = format!("SEARCH listed USING COVERING INDEX {index}");
+            assert_eq!(steps.first(), Some(&first), "{steps:?}");
+            for step in &steps {
+                assert!(step.starts_with("SEARCH "), "{steps:?}");
+            }
+        }
+    }
+
+    /// All tags are counted in the order of their labels, those of a short window by their images.
+    #[test]
+    fn summaries_are_read_from_the_index_that_suits_their_window() {
+        let mut connection = migrated();
+        let steps = plan(&mut connection, &sql::summaries::statement(false));
+        let scan = "SCAN etiqueta_image_tag USING COVERING INDEX etiqueta_image_tag_newest";
+        assert!(steps.iter().any(|step| step == scan), "{steps:?}");
+        assert!(
+            !steps.iter().any(|step| step.contains("TEMP B-TREE")),
+            "{steps:?}"
+        );
+        let steps = plan(&mut connection, &sql::summaries::statement(true));
+        let search = "SEARCH etiqueta_image_tag USING PRIMARY KEY (image_id>? AND image_id<?)";
+        assert!(steps.iter().any(|step| step == search), "{steps:?}");
+    }
 }

@@ -47,18 +47,17 @@ pub struct MysqlServer {
 pub struct Tls {
     /// A PEM file with the authorities to trust; none trusts those of Mozilla's list.
     pub ca: Option<PathBuf>,
-    /// Whether an authority that is trusted must have signed it.
-    pub verify_ca: bool,
-    /// Whether it must be made out to the host.
-    pub verify_identity: bool,
+    /// Whether one of them must have signed it, for the host by its name. Without this anybody who can
+    /// answer in the server's place can read along. The certificate that MySQL makes for itself names
+    /// no host, and passes no check.
+    pub verify: bool,
 }
 
 impl Default for Tls {
     fn default() -> Self {
         Self {
             ca: None,
-            verify_ca: true,
-            verify_identity: true,
+            verify: true,
         }
     }
 }
@@ -80,7 +79,7 @@ pub enum StoreUrlError {
     Port,
     /// An option that there is not, or a value that it does not take.
     #[error(
-        "options are require_ssl, verify_ca, verify_identity (true or false) and ssl_ca (a path)"
+        "options are require_ssl and ssl_verify (true or false), and with them ssl_ca (a path)"
     )]
     Option,
 }
@@ -145,13 +144,12 @@ fn parse_tls(options: &str) -> Result<Option<Tls>, StoreUrlError> {
         let flag = || value.parse::<bool>().map_err(|_| StoreUrlError::Option);
         match name {
             "require_ssl" => required = flag()?,
-            "verify_ca" => tls.verify_ca = flag()?,
-            "verify_identity" => tls.verify_identity = flag()?,
+            "ssl_verify" => tls.verify = flag()?,
             "ssl_ca" => tls.ca = Some(decode(value)?.into()),
             _ => return Err(StoreUrlError::Option),
         }
     }
-    // Who names an authority or a check wants TLS; that it takes one word more must not go unseen.
+    // Who names an authority or a check wants TLS; that one word is missing must not go unseen.
     if !required && tls != Tls::default() {
         return Err(StoreUrlError::Option);
     }
@@ -197,11 +195,8 @@ impl fmt::Display for Tls {
         if let Some(ca) = &self.ca {
             write!(f, "&ssl_ca={}", ca.display())?;
         }
-        if !self.verify_ca {
-            f.write_str("&verify_ca=false")?;
-        }
-        if !self.verify_identity {
-            f.write_str("&verify_identity=false")?;
+        if !self.verify {
+            f.write_str("&ssl_verify=false")?;
         }
         Ok(())
     }
@@ -268,11 +263,10 @@ mod tests {
         let tls = |options: &str| server(&format!("mysql://u:p@h/n?{options}")).tls;
         assert_eq!(tls("require_ssl=false"), None);
         assert_eq!(tls("require_ssl=true"), Some(Tls::default()));
-        let full = "require_ssl=true&ssl_ca=/a%20b.pem&verify_ca=false&verify_identity=false";
+        let full = "require_ssl=true&ssl_ca=/a%20b.pem&ssl_verify=false";
         let expected = Tls {
             ca: Some("/a b.pem".into()),
-            verify_ca: false,
-            verify_identity: false,
+            verify: false,
         };
         assert_eq!(tls(full), Some(expected));
     }
@@ -304,7 +298,7 @@ mod tests {
 
     #[test]
     fn no_password_is_shown() {
-        let text = "mysql://user:s3cret@[::1]:1/n?require_ssl=true&ssl_ca=a&verify_identity=false";
+        let text = "mysql://user:s3cret@[::1]:1/n?require_ssl=true&ssl_ca=a&ssl_verify=false";
         let url: StoreUrl = text.parse().unwrap();
         assert_eq!(url.to_string(), text.replace("s3cret", "***"));
         assert!(!format!("{url:?}").contains("s3cret"));

@@ -1,12 +1,12 @@
 -- registered_at is the image's: with it the second key is the list of a label's images, newest
--- first, and covers it.
+-- first. It also covers what is counted by label.
 CREATE TABLE IF NOT EXISTS etiqueta_image_tag (
     image_id BINARY(16) NOT NULL,
     label_id INT NOT NULL,
     registered_at BIGINT NOT NULL,
     confidence DOUBLE NOT NULL,
     PRIMARY KEY (image_id, label_id),
-    KEY etiqueta_image_tag_newest (label_id, registered_at, image_id),
+    KEY etiqueta_image_tag_newest (label_id, registered_at, image_id, confidence),
     CONSTRAINT etiqueta_image_tag_has_image
         FOREIGN KEY (image_id) REFERENCES etiqueta_image (id),
     CONSTRAINT etiqueta_image_tag_has_label

@@ -1,8 +1,8 @@
 //! The statements, and the port made of them.
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
-//! dialect it takes from the parent: the connection, `BEGIN`, `JOIN_IN_ORDER`, `INSERT_IF_NEW` and
-//! `holding!`.
+//! dialect it takes from the parent: the connection, `BEGIN`, `BY_IMAGE`, `BY_LABEL`,
+//! `INSERT_IF_NEW`, `JOIN_IN_ORDER` and `holding!`.
 //!
 //! A method that writes is one statement, or one transaction, which the loss of its connection rolls
 //! back. One that reads may be several
@@ -13,8 +13,8 @@ mod claims;
 mod images;
 mod labels;
 pub(super) mod migrations;
-mod pages;
-mod summaries;
+pub(super) mod pages;
+pub(super) mod summaries;
 mod taggings;
 
 use std::num::NonZeroU32;
@@ -28,7 +28,9 @@ use domain::{
     ports::{ImageStore, ImageStoreError, Known, cause},
 };
 
-use super::{BEGIN, Backend, Connection, INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS};
+use super::{
+    BEGIN, BY_IMAGE, BY_LABEL, Backend, Connection, INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS,
+};
 use crate::connections::Lease;
 
 /// The most rows of one statement; databases have limits on its parameters.

@@ -261,8 +261,7 @@ async fn tls_is_never_left_out() {
     let mut database = Database::migrated().await;
     database.server.tls = Some(Tls {
         ca: None,
-        verify_ca: false,
-        verify_identity: false,
+        verify: false,
     });
     let store = database.store(SETTINGS);
     let outcome = store.ready().await;

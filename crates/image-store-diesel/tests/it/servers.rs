@@ -34,7 +34,9 @@ pub(crate) fn server() -> MysqlServer {
 /// A connection of the test's own.
 pub(crate) async fn admin(server: &MysqlServer) -> Conn {
     let tls = server.tls.as_ref().map(|tls| {
-        SslOpts::default().with_root_certs(tls.ca.iter().map(|path| path.clone().into()).collect())
+        SslOpts::default()
+            .with_root_certs(tls.ca.iter().map(|path| path.clone().into()).collect())
+            .with_danger_accept_invalid_certs(!tls.verify)
     });
     let options = OptsBuilder::default()
         .ip_or_hostname(&server.host)
