@@ -77,7 +77,13 @@ impl Migrator {
     }
 }
 
-/// Runs what has not run, on a connection that holds the lock.
+/// How often a migration is begun anew that another node of a cluster got in the way of.
+const ATTEMPTS: u32 = 10;
+
+/// How long it is left alone in between.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Runs what has not run, on a connection that holds the lock. Blocks.
 pub(crate) fn run<DB: Backend>(
     connection: &mut impl MigrationHarness<DB>,
     migrations: EmbeddedMigrations,
@@ -90,18 +96,41 @@ where
         .map_err(unavailable)?;
     let mut names = Vec::new();
     for migration in &pending {
-        let name = migration.name().to_string();
-        match connection.run_migration(migration.as_ref()) {
-            Ok(_) => names.push(name),
-            // Nodes of a cluster do not share locks: another one may have done it.
-            Err(_) if has_run(connection, migration.as_ref())? => {}
-            Err(error) => {
-                let source = cause(error);
-                return Err(MigrationError::Failed { name, source });
-            }
+        if run_one(connection, migration.as_ref())? {
+            names.push(migration.name().to_string());
         }
     }
     Ok(names)
+}
+
+/// Runs a migration. `false` if another node of a cluster, which shares no locks with this one, did.
+fn run_one<DB: Backend>(
+    connection: &mut impl MigrationHarness<DB>,
+    migration: &dyn Migration<DB>,
+) -> Result<bool, MigrationError> {
+    let mut attempt = 1;
+    loop {
+        let error = match connection.run_migration(migration) {
+            Ok(_) => return Ok(true),
+            Err(_) if has_run(connection, migration)? => return Ok(false),
+            Err(error) => error,
+        };
+        let source = meaning(error);
+        if attempt == ATTEMPTS || !matches!(source, ImageStoreError::Contended(_)) {
+            let name = migration.name().to_string();
+            let source = cause(source);
+            return Err(MigrationError::Failed { name, source });
+        }
+        attempt += 1;
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn meaning(error: Box<dyn std::error::Error + Send + Sync>) -> ImageStoreError {
+    match error.downcast::<Error>() {
+        Ok(error) => Fault::from(*error).into(),
+        Err(error) => ImageStoreError::Failed(cause(error)),
+    }
 }
 
 fn has_run<DB: Backend>(
