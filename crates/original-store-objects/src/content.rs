@@ -8,7 +8,7 @@ use tokio_util::io::ReaderStream;
 
 /// How much of a file is read at a time: little to hold in memory for each reader, and enough to make
 /// the way to the thread that reads worth its while.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 64 * 1024;
 
 type Pieces = BoxStream<'static, Result<Bytes, OriginalStoreError>>;
 

@@ -89,7 +89,7 @@ impl Builder {
         self
     }
 
-    /// Delay of every answer of both.
+    /// Delay of every call of both APIs. Hosted pictures are served at once, as by a CDN.
     #[must_use]
     pub fn latency(mut self, latency: Duration) -> Self {
         self.imagekit.latency = latency;

@@ -24,7 +24,7 @@ struct Arguments {
     /// Port of Imagga; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     imagga_port: u16,
-    /// Delay of every answer, as in `300ms`.
+    /// Delay of every call of the APIs, as in `300ms`; hosted pictures are served at once.
     #[arg(long, default_value = "0ms", value_parser = humantime::parse_duration)]
     latency: Duration,
     /// Taggings in a month.
