@@ -197,15 +197,15 @@ mod tests {
         breaker
             .admit()
             .unwrap()
-            .note(Some(&exhausted(Some(Duration::from_secs(3600)))));
-        advance(Duration::from_secs(3000)).await;
+            .note(Some(&exhausted(Some(Duration::from_hours(1)))));
+        advance(Duration::from_mins(50)).await;
         let Err(UpstreamError::QuotaExhausted {
             retry_after: Some(left),
         }) = breaker.admit()
         else {
             panic!("the quota is still exhausted");
         };
-        assert_eq!(left, Duration::from_secs(600));
+        assert_eq!(left, Duration::from_mins(10));
         advance(left).await;
         breaker.admit().unwrap().note(Some(&exhausted(None)));
         advance(Duration::from_secs(59)).await;

@@ -177,7 +177,9 @@ mod tests {
     async fn halves_once_for_429s_that_come_together_and_grows_back() {
         let limiter = Limiter::new(8, Duration::from_secs(1));
         let held = places(&limiter, 8).await;
-        held.iter().for_each(|place| place.note(Some(&BUSY)));
+        for place in &held {
+            place.note(Some(&BUSY));
+        }
         assert_eq!(limiter.limit(), 4);
         drop(held);
         let held = places(&limiter, 4).await;
