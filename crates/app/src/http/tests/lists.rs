@@ -5,12 +5,17 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Image, ImageId,
-    ports::{ImageStoreError, MockImageStore, cause},
+    ports::{
+        ImageStoreError, MockImageStore, MockOriginalStore, OriginalContent, OriginalStoreError,
+        cause,
+    },
     testing::{at, image},
 };
+use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -180,6 +185,36 @@ async fn bytes_that_were_altered_are_not_given_out() {
     world.originals.set_down(true);
     let request = world.request(Method::GET, &format!("/image/{id}"));
     world.refused(request, 503, "storage-unavailable").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
+    let bytes = Bytes::from(vec![7; 300_000]);
+    let known = image(&bytes, at(0), &[("car", 90.0)]);
+    let path = format!("/image/{}", known.id);
+    let mut originals = MockOriginalStore::new();
+    originals.expect_get().returning(move |_| {
+        let gone = OriginalStoreError::Unavailable(cause("SECRET"));
+        let pieces = [Ok(bytes.slice(..200_000)), Err(gone)];
+        Ok(Some(OriginalContent {
+            len: 300_000,
+            stream: stream::iter(pieces).boxed(),
+        }))
+    });
+    let mut store = MockImageStore::new();
+    store
+        .expect_find()
+        .returning(move |_| Ok(Some(known.clone())));
+    let world = World::with(|setup| {
+        setup.store = Arc::new(store);
+        setup.originals = Arc::new(originals);
+    });
+    let response = world.get(&path).await;
+    assert_eq!(response.status(), 200);
+    assert!(response.content_length().unwrap() > 400_000);
+    assert!(response.bytes().await.is_err());
+    let head = world.send(Method::HEAD, &path).await;
+    assert_eq!(head.status(), 200);
 }
 
 /// A store of so many images, of which the page with that number (from 0) fails.
