@@ -1,6 +1,6 @@
 //! Releasing hosted blobs off the critical path.
 //!
-//! Blobs that wait are released together. Calls begin [`PACE`] apart, so that a lone blob goes at
+//! Blobs that wait are released together. Calls begin `PACE` apart, so that a lone blob goes at
 //! once while a backlog goes by bulk: ImageKit takes about five writes a second. Several calls may
 //! be under way, so that one that hangs holds up nobody. What fails is tried again, first soon, then
 //! ever more seldom; what is given up, or lost when the process is killed, is found by upkeep.

@@ -1,10 +1,10 @@
 //! The port [`ImageCodec`](domain::ports::ImageCodec): strict decoding, downscaling, JPEG encoding.
 //!
-//! Every format goes the same way. Its module in [`formats`] walks the file's own structure once,
+//! Every format goes the same way. Its module in `formats` walks the file's own structure once,
 //! from the first byte to the end mark, without decoding anything: that finds truncated files for
 //! certain, tells the size before memory is taken for it, and finds the EXIF orientation. Then a
 //! decoder of the field (zune-jpeg, png, image-webp, gif, tiff, image) decodes the pixels, which are
-//! [flattened](flatten) to eight bits without alpha, [downscaled](scale), and turned upright.
+//! flattened to eight bits without alpha, downscaled, and turned upright.
 //!
 //! [`PictureCodec`] keeps the processor and the memory within bounds while that happens.
 
