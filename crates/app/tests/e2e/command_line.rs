@@ -46,7 +46,15 @@ fn settings_that_cannot_be_stop_the_start_with_one_line() {
         ("ETIQUETA__DATABASE__URL", "postgres://x", "database.url"),
         ("ETIQUETA__ORIGINALS__URL", "ftp://x", "originals.url"),
     ] {
-        let line = refusal(with(&folder, &["serve"], &[(name, value)]));
+        let account = [
+            ("ETIQUETA__IMAGGA__API_KEY", "key"),
+            ("ETIQUETA__IMAGGA__API_SECRET", "secret"),
+        ];
+        let line = refusal(with(
+            &folder,
+            &["serve"],
+            &[&account[..], &[(name, value)]].concat(),
+        ));
         assert!(line.to_lowercase().contains(key), "{name}={value}: {line}");
     }
     fs::write(folder.path().join("etiqueta.toml"), "[server]\nprot = 1\n").unwrap();
