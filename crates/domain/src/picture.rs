@@ -21,6 +21,8 @@ pub struct Picture {
     pub scaled_height: u32,
     /// The downscaled copy: rows from the top, three bytes (red, green, blue; sRGB) a pixel.
     pub pixels: Vec<u8>,
+    /// The original, if the copy has the very same pixels: neither scaled nor turned.
+    pub as_uploaded: Option<Bytes>,
     /// What is held as long as the pixels are.
     pub lease: Lease,
 }

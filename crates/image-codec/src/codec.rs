@@ -8,6 +8,7 @@ use domain::{
     EncodedPicture, Lease, MediaType, Picture,
     ports::{CodecError, ImageCodec, cause},
 };
+use image::metadata::Orientation;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -133,6 +134,7 @@ impl ImageCodec for PictureCodec {
             let mut picture = decode(&bytes, &header, max_side)?;
             share.shrink(held);
             picture.lease = Lease::new(share);
+            picture.as_uploaded = is_as_shown(&header, &picture).then_some(bytes);
             Ok(picture)
         })
         .await
@@ -169,11 +171,33 @@ fn decode(bytes: &[u8], header: &Header, max_side: u32) -> Result<Picture, Refus
         scaled_width: copy.width(),
         scaled_height: copy.height(),
         pixels: copy.into_raw(),
+        as_uploaded: None,
         lease: Lease::default(),
     })
 }
 
+/// Whether the copy has the very pixels of the file, neither scaled nor turned.
+fn is_as_shown(header: &Header, picture: &Picture) -> bool {
+    let size = (picture.scaled_width, picture.scaled_height);
+    header.orientation == Orientation::NoTransforms && size == (header.width, header.height)
+}
+
+/// The upload without its metadata, where that is a JPEG of a reasonable size.
+fn bare(picture: &Picture) -> Option<Vec<u8>> {
+    if picture.media_type != MediaType::Jpeg {
+        return None;
+    }
+    let bare = formats::without_metadata(picture.as_uploaded.as_deref()?)?;
+    (bare.len() <= picture.pixels.len()).then_some(bare)
+}
+
 fn encode(picture: &Picture, quality: u8) -> Result<EncodedPicture, Refusal> {
+    if let Some(bytes) = bare(picture) {
+        return Ok(EncodedPicture {
+            media_type: MediaType::Jpeg,
+            bytes: bytes.into(),
+        });
+    }
     let side = |side: u32| u16::try_from(side).map_err(|error| Refusal::Failed(error.into()));
     let (width, height) = (side(picture.scaled_width)?, side(picture.scaled_height)?);
     let mut file = Vec::new();

@@ -94,6 +94,7 @@ impl ImageCodec for FakeImageCodec {
             scaled_width,
             scaled_height,
             pixels: vec![0; scaled_width as usize * scaled_height as usize * 3],
+            as_uploaded: None,
             lease: Lease::default(),
         })
     }

@@ -62,6 +62,11 @@ pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
     }
 }
 
+/// The picture of a JPEG in a file without metadata, where that needs no encoding.
+pub(crate) fn without_metadata(jpeg: &[u8]) -> Option<Vec<u8>> {
+    jpeg::bare(jpeg)
+}
+
 /// Tells the format by the first bytes of the file.
 fn sniff(bytes: &[u8]) -> Option<MediaType> {
     match bytes {

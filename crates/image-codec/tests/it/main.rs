@@ -8,6 +8,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod bare;
 mod bounds;
 mod formats;
 mod mutations;

@@ -550,6 +550,7 @@ async fn an_answer_that_cannot_be_rescued_does_not_hide_why() {
             scaled_width: 2,
             scaled_height: 1,
             pixels: vec![0; 6],
+            as_uploaded: None,
             lease: crate::Lease::default(),
         })
     });

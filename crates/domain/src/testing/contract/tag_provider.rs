@@ -95,6 +95,7 @@ fn one_of_each_form() -> [(ImageAccess, TagSource); 3] {
         scaled_width: 1,
         scaled_height: 1,
         pixels: vec![0; 3],
+        as_uploaded: None,
         lease: Lease::default(),
     };
     let file = EncodedPicture {

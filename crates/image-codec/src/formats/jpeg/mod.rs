@@ -5,6 +5,7 @@
 //! decoder reads goes on, after the last scan's data, with [bits that no code begins with](source),
 //! which it stumbles over when that scan has fewer pixels than the header promised.
 
+mod bare;
 mod segments;
 mod source;
 mod unusual;
@@ -13,6 +14,7 @@ use domain::MediaType::Jpeg;
 use zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::{JpegDecoder, errors::DecodeErrors};
 
+pub(super) use self::bare::bare;
 use self::{segments::Segments, source::Source};
 use super::Header;
 use crate::{

@@ -11,13 +11,15 @@ const SOF_LAST: u8 = 0xCF;
 const DHT: u8 = 0xC4;
 const JPG: u8 = 0xC8;
 const DAC: u8 = 0xCC;
-const RST_FIRST: u8 = 0xD0;
-const RST_LAST: u8 = 0xD7;
-const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
-const SOS: u8 = 0xDA;
-const APP1: u8 = 0xE1;
-const TEM: u8 = 0x01;
+pub(super) const RST_FIRST: u8 = 0xD0;
+pub(super) const RST_LAST: u8 = 0xD7;
+pub(super) const SOI: u8 = 0xD8;
+pub(super) const EOI: u8 = 0xD9;
+pub(super) const SOS: u8 = 0xDA;
+pub(super) const APP1: u8 = 0xE1;
+pub(super) const APP15: u8 = 0xEF;
+pub(super) const COM: u8 = 0xFE;
+pub(super) const TEM: u8 = 0x01;
 
 /// What the walk through a file found.
 #[derive(Debug)]
@@ -161,6 +163,11 @@ impl Segments {
 }
 
 impl Frame {
+    /// Whether every decoder takes it: grey, or three colours with the usual sampling.
+    pub(super) fn is_common(&self) -> bool {
+        matches!(self.components.len(), 1 | 3) && !self.is_oddly_sampled()
+    }
+
     pub(super) fn is_grey(&self) -> bool {
         self.components.len() == 1
     }
@@ -185,7 +192,7 @@ impl Frame {
 }
 
 /// Passes the next marker. Markers may be filled up with `FF` in front.
-fn next_marker(walk: &mut Walk) -> Result<u8, Refusal> {
+pub(super) fn next_marker(walk: &mut Walk) -> Result<u8, Refusal> {
     loop {
         while walk.u8()? != 0xFF {}
         let mut code = 0xFF;
@@ -206,7 +213,7 @@ fn components_of_scan(mut body: Walk) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Passes a scan's entropy-coded data, up to the marker that is not a part of them.
-fn skip_data(walk: &mut Walk) -> Result<(), Refusal> {
+pub(super) fn skip_data(walk: &mut Walk) -> Result<(), Refusal> {
     loop {
         let rest = walk.rest();
         let next = memchr::memchr(0xFF, rest).ok_or(Refusal::Truncated(Jpeg))?;

@@ -1,0 +1,124 @@
+//! A JPEG file without anything but the picture.
+//!
+//! A photo that is small enough as it is need not be encoded anew to lose its metadata: that costs
+//! processor time, and some of its quality.
+
+use domain::MediaType::Jpeg;
+
+use super::segments::{
+    APP1, APP15, COM, EOI, RST_FIRST, RST_LAST, SOI, SOS, Segments, TEM, next_marker, skip_data,
+};
+use crate::{refusal::Refusal, walk::Walk};
+
+const APP0: u8 = 0xE0;
+const APP14: u8 = 0xEE;
+
+/// JFIF 1.02, square pixels, no thumbnail.
+const JFIF: [u8; 18] = *b"\xFF\xE0\0\x10JFIF\0\x01\x02\0\0\x01\0\x01\0\0";
+/// What Adobe's segment begins with; two bytes of version, four of flags and the transform follow.
+const ADOBE: &[u8] = b"Adobe";
+const ADOBE_TRANSFORM: usize = 11;
+
+/// The picture alone, if it is of a kind that every decoder takes.
+pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
+    let segments = Segments::walk(file).ok()?;
+    let frame = segments.frame().ok()?;
+    let is_usual = frame.is_common() && !segments.is_in_parts(frame);
+    is_usual.then(|| copy(file).ok()).flatten()
+}
+
+/// The file with all segments left out that hold no part of the picture, and without what follows
+/// its end. What two of them say of the colours is said again, and no more than that.
+fn copy(file: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut walk = Walk::new(Jpeg, file);
+    let mut bare = vec![0xFF, SOI];
+    loop {
+        let marker = next_marker(&mut walk)?;
+        match marker {
+            EOI => {
+                bare.extend([0xFF, EOI]);
+                return Ok(bare);
+            }
+            SOI | TEM | RST_FIRST..=RST_LAST => continue,
+            _ => {}
+        }
+        let length = walk.u16_be()?;
+        let body = walk.take(usize::from(length).saturating_sub(2))?;
+        match marker {
+            APP0 if body.starts_with(b"JFIF\0") => bare.extend(JFIF),
+            APP14 if body.starts_with(ADOBE) => bare.extend(adobe(body)),
+            APP0 | APP1..=APP15 | COM => {}
+            _ => {
+                bare.extend([0xFF, marker]);
+                bare.extend(length.to_be_bytes());
+                bare.extend(body);
+            }
+        }
+        if marker == SOS {
+            let data = walk.rest();
+            let begin = walk.position();
+            skip_data(&mut walk)?;
+            bare.extend(data.iter().take(walk.position() - begin));
+        }
+    }
+}
+
+/// Adobe's segment with nothing in it but how the colours were transformed.
+fn adobe(body: &[u8]) -> [u8; 16] {
+    let mut segment = *b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0\0";
+    if let (Some(to), Some(from)) = (segment.last_mut(), body.get(ADOBE_TRANSFORM)) {
+        *to = *from;
+    }
+    segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHOTO: &[u8] = include_bytes!("../../../tests/photos/chelsea.jpg");
+
+    fn segment(marker: u8, body: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+        [&[0xFF, marker], &length[..], body].concat()
+    }
+
+    #[test]
+    fn nothing_but_the_picture_is_left() {
+        let jfif_with_thumbnail = [&b"JFIF\0\x01\x01\x01\0\x48\0\x48\x01\x01"[..], b"RGB"].concat();
+        let metadata = [
+            segment(APP0, &jfif_with_thumbnail),
+            segment(APP0, b"JFXX\0thumbnail"),
+            segment(APP1, b"Exif\0\0position"),
+            segment(0xE2, b"ICC_PROFILE\0"),
+            segment(0xED, b"Photoshop 3.0\0caption"),
+            segment(APP15, b"anything"),
+            segment(COM, b"comment"),
+            b"garbage".to_vec(),
+        ];
+        let once = bare(PHOTO).unwrap();
+        let stuffed = [&PHOTO[..2], &metadata.concat(), &PHOTO[2..], b"appended"].concat();
+        let found = bare(&stuffed).unwrap();
+        // The photo's own JFIF segment, and the one that was put in.
+        assert_eq!(found, [&[0xFF, SOI], &JFIF[..], &once[2..]].concat());
+        assert_eq!(bare(&once).unwrap(), once);
+    }
+
+    #[test]
+    fn the_transform_of_the_colours_is_kept() {
+        for transform in 0..3 {
+            let body = [&b"Adobe\0\x65flag"[..], &[transform], b"hidden"].concat();
+            let file = [&PHOTO[..2], &segment(APP14, &body), &PHOTO[2..]].concat();
+            let kept = bare(&file).unwrap();
+            let expected = [&b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0"[..], &[transform]].concat();
+            assert_eq!(kept[2..18], expected);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_refused() {
+        for end in [0, 3, 300, PHOTO.len() - 1] {
+            assert!(bare(&PHOTO[..end]).is_none(), "{end}");
+        }
+    }
+}
