@@ -37,6 +37,10 @@ const DATABASE_DEADLINE: Duration = Duration::from_secs(30);
 /// worked off, and short enough for a client that waits.
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
 
+/// Longest side in pixels of the copy that the local tagger looks at. Its networks see 224 and 416
+/// pixels; a larger copy costs time and changes no tag.
+const LOOKED_AT: u32 = 640;
+
 /// How long connecting to an upstream may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -63,7 +67,7 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     let Upstreams { provider, host } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
     let originals = originals(settings)?;
-    let codec = codec(settings);
+    let codec = codec(settings, provider.wants());
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
     let ingest = IngestPorts {
@@ -116,7 +120,7 @@ pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
     let Upstreams { provider, host } = upstreams(settings)?;
     let releases = host.clone().map(Releases::start);
     let ports = TaggerPorts {
-        codec: codec(settings),
+        codec: codec(settings, provider.wants()),
         provider,
         host,
         releases: queue(releases.as_ref()),
@@ -147,9 +151,13 @@ fn http_settings(settings: &Settings) -> HttpSettings {
 
 /// The uploads' budget of memory is shared out evenly: bytes of files here, pixels there. One budget
 /// for both could be used up by files that all wait for room for their pixels.
-fn codec(settings: &Settings) -> Arc<dyn ImageCodec> {
+fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
+    let max_side = match wanted {
+        ImageAccess::Pixels => LOOKED_AT,
+        ImageAccess::Bytes | ImageAccess::PublicUrl => settings.tagging.max_side,
+    };
     Arc::new(PictureCodec::new(CodecSettings {
-        max_side: settings.tagging.max_side,
+        max_side,
         max_pixels: settings.limits.image_pixels,
         pixel_budget_bytes: settings.limits.memory_bytes.get() as u64 / 2,
         ..CodecSettings::default()
@@ -246,12 +254,13 @@ fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
         (ProviderChoice::Auto | ProviderChoice::Imagga, Some(credentials)) => {
             imagga(settings, credentials)
         }
-        (ProviderChoice::Auto | ProviderChoice::Imagga, None) => Err(settings
+        (ProviderChoice::Imagga, None) => Err(settings
             .refuse("tagging.provider", NoProvider::Credentials)
             .into()),
-        (ProviderChoice::Local, _) => Err(settings
-            .refuse("tagging.provider", NoProvider::Local)
-            .into()),
+        (ProviderChoice::Auto | ProviderChoice::Local, _) => Ok(Upstreams {
+            provider: local(settings)?,
+            host: None,
+        }),
     }
 }
 
@@ -262,8 +271,38 @@ enum NoProvider {
         "there are no credentials of Imagga; set imagga.api_key and imagga.api_secret, or write them into credentials.json"
     )]
     Credentials,
-    #[error("this build has no local tagger; set imagga")]
+    #[cfg(not(feature = "local-tagger"))]
+    #[error("this build has no local tagger; set the credentials of Imagga")]
     Local,
+    #[cfg(feature = "local-tagger")]
+    #[error("the local tagger has tags in {} alone", tag_provider_local::LANGUAGE)]
+    Language,
+}
+
+/// The tagger inside the program. A model of one's own is loaded before anything else happens, so
+/// that a mistake in it stops the start.
+#[cfg(feature = "local-tagger")]
+fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
+    use tag_provider_local::{LANGUAGE, LocalTagger, ModelFiles, Startup};
+    if settings.tagging.language != LANGUAGE {
+        return Err(settings
+            .refuse("tagging.language", NoProvider::Language)
+            .into());
+    }
+    let tagger = match &settings.tagging.model {
+        None => LocalTagger::start(ModelFiles::embedded(), Startup::Background),
+        Some(folder) => ModelFiles::open(folder)
+            .and_then(|files| LocalTagger::start(files, Startup::Now)),
+    };
+    let tagger = tagger.map_err(|error| settings.refuse("tagging.model", error))?;
+    Ok(Arc::new(tagger))
+}
+
+#[cfg(not(feature = "local-tagger"))]
+fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
+    Err(settings
+        .refuse("tagging.provider", NoProvider::Local)
+        .into())
 }
 
 fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Result<Upstreams> {

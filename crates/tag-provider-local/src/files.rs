@@ -1,0 +1,153 @@
+//! The files of a model: those inside the program, or a folder of one's own.
+
+use std::{borrow::Cow, fs, io, path::Path};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// What the rule and the preparation of pictures are called; another rule is another version.
+const RULE: &str = "r1";
+
+/// The most bytes of one file: far more than a network has that runs on a processor.
+const LONGEST: u64 = 1 << 30;
+
+/// A model: two networks, and what their outputs are called.
+#[derive(Debug, Clone)]
+pub struct ModelFiles {
+    /// `classifier.onnx`: one picture in, the probability of each class out.
+    pub(crate) classifier: Cow<'static, [u8]>,
+    /// `detector.onnx`: one picture in, the best score of each kind of thing out.
+    pub(crate) detector: Cow<'static, [u8]>,
+    /// `labels.tsv`: the classes of the classifier.
+    pub(crate) labels: Cow<'static, [u8]>,
+    /// `hierarchy.tsv`: the nodes above them, and the tag of each.
+    pub(crate) hierarchy: Cow<'static, [u8]>,
+    /// `detector_labels.tsv`: the nodes of what the detector knows.
+    pub(crate) detector_labels: Cow<'static, [u8]>,
+}
+
+/// A model that cannot be used.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// A file cannot be read.
+    #[error("{file} cannot be read: {source}")]
+    Unreadable {
+        /// The file's name.
+        file: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A line of a table makes no sense.
+    #[error("{file}, line {line}: {reason}")]
+    Line {
+        /// The file's name.
+        file: &'static str,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A table has no lines.
+    #[error("{file} has no entries")]
+    Empty {
+        /// The file's name.
+        file: &'static str,
+    },
+    /// A network cannot be loaded, or has another form than it must have.
+    #[error("{file}: {reason}")]
+    Network {
+        /// The file's name.
+        file: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ModelFiles {
+    /// The model inside the program.
+    pub fn embedded() -> Self {
+        Self {
+            classifier: Cow::Borrowed(include_bytes!("../model/classifier.onnx")),
+            detector: Cow::Borrowed(include_bytes!("../model/detector.onnx")),
+            labels: Cow::Borrowed(include_bytes!("../model/labels.tsv")),
+            hierarchy: Cow::Borrowed(include_bytes!("../model/hierarchy.tsv")),
+            detector_labels: Cow::Borrowed(include_bytes!("../model/detector_labels.tsv")),
+        }
+    }
+
+    /// A model of one's own: a folder with files of the same names and forms.
+    pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        let read = |file: &'static str| {
+            let path = folder.join(file);
+            let bytes = fs::metadata(&path).and_then(|facts| {
+                if facts.len() > LONGEST {
+                    return Err(io::Error::other("it is larger than 1 GiB"));
+                }
+                fs::read(&path)
+            });
+            match bytes {
+                Ok(bytes) => Ok(Cow::Owned(bytes)),
+                Err(source) => Err(ModelError::Unreadable { file, source }),
+            }
+        };
+        Ok(Self {
+            classifier: read("classifier.onnx")?,
+            detector: read("detector.onnx")?,
+            labels: read("labels.tsv")?,
+            hierarchy: read("hierarchy.tsv")?,
+            detector_labels: read("detector_labels.tsv")?,
+        })
+    }
+
+    /// Names these very files, and the rule: what a model tagged can be told from another's tags.
+    pub(crate) fn version(&self) -> String {
+        let mut digest = Sha256::new();
+        for file in [
+            &self.classifier,
+            &self.detector,
+            &self.labels,
+            &self.hierarchy,
+            &self.detector_labels,
+        ] {
+            // The length first, so that no two models run together to the same bytes.
+            digest.update((file.len() as u64).to_be_bytes());
+            digest.update(file);
+        }
+        let digest = digest.finalize();
+        let name = digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
+        format!("{RULE}-{name:016x}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_counts_for_the_version() {
+        let model = ModelFiles::embedded();
+        let version = model.version();
+        assert!(
+            version.starts_with("r1-") && version.len() == 19,
+            "{version}"
+        );
+        let mut other = model.clone();
+        other.hierarchy.to_mut()[0] ^= 1;
+        assert_ne!(other.version(), version);
+        let mut moved = model;
+        let byte = moved.labels.to_mut().pop().unwrap();
+        moved.hierarchy.to_mut().insert(0, byte);
+        assert_ne!(moved.version(), version);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("classifier.onnx"), b"x").unwrap();
+        let error = ModelFiles::open(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("detector.onnx cannot be read: "),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! From a picture to what a network takes.
+
+use domain::Picture;
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+use thiserror::Error;
+
+use crate::network::Network;
+
+/// Mean and deviation of red, green and blue in ImageNet, of 1: what the networks were trained with.
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// The part of a picture that a network looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum View {
+    /// The square in the middle.
+    Centre,
+    /// All of it, squashed.
+    Whole,
+}
+
+/// The pixels are not what they should be.
+#[derive(Debug, Error)]
+pub(crate) enum InputError {
+    #[error("the picture's buffer does not fit its size")]
+    Buffer,
+    #[error("the picture cannot be resized")]
+    Resize(#[from] ResizeError),
+}
+
+/// Resizes with a cubic filter that averages over all pixels it covers, and normalises.
+pub(crate) fn planes(
+    picture: &Picture,
+    network: &Network,
+    view: View,
+) -> Result<Vec<f32>, InputError> {
+    let (width, height) = (picture.scaled_width, picture.scaled_height);
+    let source = ImageRef::new(width, height, &picture.pixels, PixelType::U8x3)
+        .map_err(|_| InputError::Buffer)?;
+    let side = |side: usize| u32::try_from(side).map_err(|_| InputError::Buffer);
+    let mut target = Image::new(side(network.width)?, side(network.height)?, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    let options = match view {
+        View::Whole => options,
+        View::Centre => {
+            let (width, height) = (f64::from(width), f64::from(height));
+            let side = width.min(height);
+            options.crop((width - side) / 2.0, (height - side) / 2.0, side, side)
+        }
+    };
+    Resizer::new().resize(&source, &mut target, &options)?;
+    Ok(normalised(target.buffer()))
+}
+
+/// Planes of red, green and blue, from pixels.
+fn normalised(pixels: &[u8]) -> Vec<f32> {
+    let colours = (0..3).zip(MEAN.into_iter().zip(DEVIATION));
+    colours
+        .flat_map(|(colour, (mean, deviation))| {
+            let samples = pixels.iter().skip(colour).step_by(3);
+            samples.map(move |sample| (f32::from(*sample) / 255.0 - mean) / deviation)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_become_planes() {
+        let planes = normalised(&[0, 255, 51, 255, 0, 51]);
+        let expected = [
+            (0.0 - 0.485) / 0.229,
+            (1.0 - 0.485) / 0.229,
+            (1.0 - 0.456) / 0.224,
+            (0.0 - 0.456) / 0.224,
+            (0.2 - 0.406) / 0.225,
+            (0.2 - 0.406) / 0.225,
+        ];
+        for (found, expected) in planes.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6_f32, "{planes:?}");
+        }
+        assert_eq!(planes.len(), 6);
+    }
+}

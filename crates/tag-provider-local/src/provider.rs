@@ -1,0 +1,266 @@
+//! The port: loading in the background, and pictures in turn.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use async_trait::async_trait;
+use domain::{
+    Picture, ProviderIdentity, Tags,
+    ports::{Cause, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::{
+    files::{ModelError, ModelFiles},
+    networks::Networks,
+    vocabulary::Vocabulary,
+};
+
+/// The only language of the tags.
+pub const LANGUAGE: &str = "en";
+
+/// How many pictures wait for each one that is worked at. At a tenth of a second each, the last one
+/// waits some seconds; a longer queue would only hold memory.
+const WAITING_PER_JOB: usize = 64;
+
+/// When a model is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Startup {
+    /// On a thread of its own; pictures wait for it.
+    Background,
+    /// At once: a model that cannot be used is refused at once.
+    Now,
+}
+
+/// What has become of the loading.
+type Loaded = Option<Result<Arc<Networks>, Cause>>;
+
+/// Tags pictures in this process, without calling anybody.
+///
+/// At most one picture is worked at for each processor core, on threads for blocking work. The others
+/// wait in turn; when more wait than are worth it, [`UpstreamError::Busy`] says so. A picture that
+/// nobody waits for any more leaves the queue; one that is worked at is finished.
+#[derive(Debug)]
+pub struct LocalTagger {
+    identity: ProviderIdentity,
+    loaded: watch::Receiver<Loaded>,
+    /// Room in the queue, those who are worked at included.
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+}
+
+impl LocalTagger {
+    /// Reads the tables of a model, and loads its networks or begins to.
+    pub fn start(files: ModelFiles, startup: Startup) -> Result<Self, ModelError> {
+        let jobs = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::start_with(files, startup, jobs)
+    }
+
+    fn start_with(files: ModelFiles, startup: Startup, jobs: usize) -> Result<Self, ModelError> {
+        let vocabulary = Vocabulary::read(&files)?;
+        let identity = ProviderIdentity {
+            name: "local".to_owned(),
+            version: files.version(),
+            language: LANGUAGE.to_owned(),
+        };
+        let loaded = match startup {
+            Startup::Now => {
+                let networks = Networks::load(&files, vocabulary)?;
+                watch::channel(Some(Ok(Arc::new(networks)))).1
+            }
+            Startup::Background => load_in_background(files, vocabulary),
+        };
+        Ok(Self {
+            identity,
+            loaded,
+            places: Arc::new(Semaphore::new(jobs * (1 + WAITING_PER_JOB))),
+            turns: Arc::new(Semaphore::new(jobs)),
+        })
+    }
+
+    /// The networks, as soon as they are loaded.
+    async fn networks(&self) -> Result<Arc<Networks>, UpstreamError> {
+        let mut loaded = self.loaded.clone();
+        let outcome = match loaded.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone(),
+            Err(_) => None,
+        };
+        outcome.unwrap_or_else(|| Err(lost())).map_err(unavailable)
+    }
+}
+
+/// Loading takes a good part of a second, in which the server is up already.
+fn load_in_background(files: ModelFiles, vocabulary: Vocabulary) -> watch::Receiver<Loaded> {
+    let (sender, receiver) = watch::channel(None);
+    // Both the thread and a failure to make it need the sender.
+    let sender = Arc::new(Mutex::new(Some(sender)));
+    let of_thread = Arc::clone(&sender);
+    let load = move || {
+        let outcome = Networks::load(&files, vocabulary).map(Arc::new);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "the model of the local tagger cannot be loaded");
+        }
+        tell(&of_thread, outcome.map_err(cause));
+    };
+    let thread = thread::Builder::new().name("model".to_owned()).spawn(load);
+    if let Err(error) = thread {
+        tell(&sender, Err(cause(error)));
+    }
+    receiver
+}
+
+fn tell(sender: &Mutex<Option<watch::Sender<Loaded>>>, outcome: Result<Arc<Networks>, Cause>) {
+    let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(sender) = sender {
+        sender.send_replace(Some(outcome));
+    }
+}
+
+fn lost() -> Cause {
+    cause("loading the model came to no end")
+}
+
+fn unavailable(source: Cause) -> UpstreamError {
+    UpstreamError::Unavailable {
+        retry_after: None,
+        source,
+    }
+}
+
+#[async_trait]
+impl TagProvider for LocalTagger {
+    fn identity(&self) -> &ProviderIdentity {
+        &self.identity
+    }
+
+    fn wants(&self) -> ImageAccess {
+        ImageAccess::Pixels
+    }
+
+    async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
+        let TagSource::Pixels(picture) = source else {
+            return Err(UpstreamError::Refused(cause(
+                "the local tagger takes pixels alone",
+            )));
+        };
+        let busy = |_| UpstreamError::Busy { retry_after: None };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
+        let networks = self.networks().await?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|closed| unavailable(cause(closed)))?;
+        work(networks, Arc::clone(picture), [place, turn]).await
+    }
+
+    async fn ready(&self) -> Result<(), UpstreamError> {
+        match &*self.loaded.borrow() {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(unavailable(error.clone())),
+            None if self.loaded.has_changed().is_err() => Err(unavailable(lost())),
+            None => Err(unavailable(cause("the model is being loaded"))),
+        }
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        None
+    }
+}
+
+/// Tags off the threads that serve requests. The permits are given back when it is done.
+async fn work(
+    networks: Arc<Networks>,
+    picture: Arc<Picture>,
+    permits: [OwnedSemaphorePermit; 2],
+) -> Result<Tags, UpstreamError> {
+    let work = move || {
+        let _permits = permits;
+        networks.tag(&picture)
+    };
+    let outcome = tokio::task::spawn_blocking(work).await;
+    outcome
+        .map_err(|panicked| unavailable(cause(panicked)))?
+        .map_err(|error| UpstreamError::Unreadable(cause(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use domain::{Lease, MediaType};
+
+    use super::*;
+
+    fn grey() -> TagSource {
+        TagSource::Pixels(Arc::new(Picture {
+            media_type: MediaType::Png,
+            width: 1,
+            height: 1,
+            scaled_width: 1,
+            scaled_height: 1,
+            pixels: vec![128; 3],
+            as_uploaded: None,
+            lease: Lease::default(),
+        }))
+    }
+
+    fn broken() -> ModelFiles {
+        ModelFiles {
+            detector: Cow::Borrowed(b"no network"),
+            ..ModelFiles::embedded()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_picture_waits_for_the_model() {
+        let tagger = LocalTagger::start(ModelFiles::embedded(), Startup::Background).unwrap();
+        let error = tagger.ready().await.unwrap_err();
+        assert!(error.is_temporary(), "{error:?}");
+        tagger.tag(&grey()).await.unwrap();
+        tagger.ready().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_model_that_cannot_be_loaded_is_told_by_everything() {
+        let error = LocalTagger::start(broken(), Startup::Now).unwrap_err();
+        assert!(error.to_string().starts_with("detector.onnx: "), "{error}");
+        let tagger = LocalTagger::start(broken(), Startup::Background).unwrap();
+        for _ in 0..2 {
+            let error = tagger.tag(&grey()).await.unwrap_err();
+            assert!(
+                matches!(error, UpstreamError::Unavailable { .. }),
+                "{error:?}"
+            );
+        }
+        assert!(tagger.ready().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn more_than_is_worth_waiting_for_is_turned_away() {
+        let tagger = LocalTagger::start_with(ModelFiles::embedded(), Startup::Now, 1).unwrap();
+        let turn = tagger.turns.clone().acquire_owned().await.unwrap();
+        let source = grey();
+        let mut waiting: Vec<_> = (0..=WAITING_PER_JOB).map(|_| tagger.tag(&source)).collect();
+        for tag in &mut waiting {
+            assert!(futures(tag.as_mut()).await.is_none());
+        }
+        let error = tagger.tag(&source).await.unwrap_err();
+        assert!(matches!(error, UpstreamError::Busy { .. }), "{error:?}");
+        waiting.clear();
+        drop(turn);
+        tagger.tag(&source).await.unwrap();
+    }
+
+    /// Polls once.
+    async fn futures<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
+        std::future::poll_fn(move |context| {
+            let poll = std::pin::Pin::new(&mut future).poll(context);
+            std::task::Poll::Ready(match poll {
+                std::task::Poll::Ready(output) => Some(output),
+                std::task::Poll::Pending => None,
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,303 @@
+//! What the networks' outputs are called: classes, the nodes above them, and the tags of these.
+
+use std::collections::{BTreeSet, HashMap};
+
+use domain::Label;
+
+use crate::{
+    files::{ModelError, ModelFiles},
+    table::{Row, Table},
+};
+
+/// A tag's place in the vocabulary.
+pub(crate) type TagIndex = usize;
+
+/// The vocabulary of a model.
+#[derive(Debug)]
+pub(crate) struct Vocabulary {
+    /// All tags, and the classes of the classifier beneath each.
+    pub(crate) tags: Vec<VocabularyTag>,
+    /// What each output of the detector stands for.
+    pub(crate) things: Vec<Thing>,
+    /// How many classes the classifier has.
+    pub(crate) classes: usize,
+}
+
+/// A tag. Nodes that are called alike share one.
+#[derive(Debug)]
+pub(crate) struct VocabularyTag {
+    pub(crate) label: Label,
+    /// The classes beneath it, each once. None, where only the detector knows it.
+    pub(crate) classes: Vec<usize>,
+}
+
+/// A kind of thing that the detector finds.
+#[derive(Debug)]
+pub(crate) struct Thing {
+    /// Whether it is a person: the classifier, which knows none, has no say in that.
+    pub(crate) is_person: bool,
+    pub(crate) tag: TagIndex,
+    /// The tags of the nodes above it, each once, without its own.
+    pub(crate) above: Vec<TagIndex>,
+}
+
+/// The detector's name of a person.
+const PERSON: &str = "person";
+
+impl Vocabulary {
+    /// Reads the tables of a model.
+    pub(crate) fn read(files: &ModelFiles) -> Result<Self, ModelError> {
+        let nodes = Nodes::read(Table {
+            file: "hierarchy.tsv",
+            bytes: &files.hierarchy,
+        })?;
+        let classes = read_classes(&nodes, &files.labels)?;
+        let things = read_things(&nodes, &files.detector_labels)?;
+        let mut beneath = vec![BTreeSet::new(); nodes.labels.len()];
+        for (class, node) in classes.iter().enumerate() {
+            for tag in nodes.tags_from(*node) {
+                if let Some(beneath) = beneath.get_mut(tag) {
+                    beneath.insert(class);
+                }
+            }
+        }
+        let tags = nodes.labels.into_iter().zip(beneath);
+        Ok(Self {
+            tags: tags
+                .map(|(label, classes)| VocabularyTag {
+                    label,
+                    classes: classes.into_iter().collect(),
+                })
+                .collect(),
+            things,
+            classes: classes.len(),
+        })
+    }
+}
+
+fn read_classes(nodes: &Nodes<'_>, bytes: &[u8]) -> Result<Vec<usize>, ModelError> {
+    let table = Table {
+        file: "labels.tsv",
+        bytes,
+    };
+    let rows = table.rows()?.into_iter().enumerate();
+    rows.map(|(class, mut row)| {
+        row.number(class)?;
+        let name = row.field("node")?;
+        nodes.find(name, &row)
+    })
+    .collect()
+}
+
+fn read_things(nodes: &Nodes<'_>, bytes: &[u8]) -> Result<Vec<Thing>, ModelError> {
+    let table = Table {
+        file: "detector_labels.tsv",
+        bytes,
+    };
+    let rows = table.rows()?.into_iter().enumerate();
+    rows.map(|(class, mut row)| {
+        row.number(class)?;
+        let is_person = row.field("name")? == PERSON;
+        let name = row.field("node")?;
+        let node = nodes.find(name, &row)?;
+        let mut above = nodes.tags_from(node);
+        let tag = nodes.tag_of(node);
+        above.remove(&tag);
+        Ok(Thing {
+            is_person,
+            tag,
+            above: above.into_iter().collect(),
+        })
+    })
+    .collect()
+}
+
+/// The nodes of a hierarchy, which may have several parents each.
+#[derive(Debug)]
+struct Nodes<'a> {
+    by_name: HashMap<&'a str, usize>,
+    all: Vec<Node>,
+    labels: Vec<Label>,
+}
+
+#[derive(Debug)]
+struct Node {
+    parents: Vec<usize>,
+    tag: TagIndex,
+}
+
+impl<'a> Nodes<'a> {
+    fn read(table: Table<'a>) -> Result<Self, ModelError> {
+        let mut nodes = Self {
+            by_name: HashMap::new(),
+            all: Vec::new(),
+            labels: Vec::new(),
+        };
+        let mut by_label = HashMap::new();
+        let mut parents = Vec::new();
+        for mut row in table.rows()? {
+            let name = row.field("node")?;
+            let _kind = row.field("kind")?;
+            let above = row.field("parents")?;
+            let tag = row.field("tag")?;
+            let label =
+                Label::parse(tag).map_err(|error| row.wrong(format!("the tag: {error}")))?;
+            if nodes.by_name.insert(name, nodes.all.len()).is_some() {
+                return Err(row.wrong(format!("the node {name:?} is there twice")));
+            }
+            let tag = *by_label.entry(label).or_insert_with_key(|label| {
+                nodes.labels.push(label.clone());
+                nodes.labels.len() - 1
+            });
+            nodes.all.push(Node {
+                parents: Vec::new(),
+                tag,
+            });
+            parents.push((row, above));
+        }
+        // Parents may stand below their children.
+        for (at, (row, above)) in parents.into_iter().enumerate() {
+            let names = above.split(',').filter(|name| !name.is_empty());
+            let found: Result<_, _> = names.map(|name| nodes.find(name, &row)).collect();
+            let found = found?;
+            if let Some(node) = nodes.all.get_mut(at) {
+                node.parents = found;
+            }
+        }
+        Ok(nodes)
+    }
+
+    fn find(&self, name: &str, row: &Row<'_>) -> Result<usize, ModelError> {
+        let node = self.by_name.get(name).copied();
+        node.ok_or_else(|| row.wrong(format!("hierarchy.tsv has no node {name:?}")))
+    }
+
+    fn tag_of(&self, node: usize) -> TagIndex {
+        self.all.get(node).map_or(0, |node| node.tag)
+    }
+
+    /// The tags of a node and of all above it.
+    fn tags_from(&self, node: usize) -> BTreeSet<TagIndex> {
+        let mut seen = BTreeSet::new();
+        let mut next = vec![node];
+        while let Some(node) = next.pop() {
+            if seen.insert(node) {
+                let parents = self.all.get(node).map(|node| node.parents.as_slice());
+                next.extend(parents.unwrap_or_default());
+            }
+        }
+        seen.into_iter().map(|node| self.tag_of(node)).collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    pub(crate) fn files(hierarchy: &str, labels: &str, things: &str) -> ModelFiles {
+        let own = |text: &str| Cow::Owned(text.as_bytes().to_vec());
+        ModelFiles {
+            hierarchy: own(hierarchy),
+            labels: own(labels),
+            detector_labels: own(things),
+            ..ModelFiles::embedded()
+        }
+    }
+
+    /// Tags by name, with the classes beneath them.
+    fn beneath(vocabulary: &Vocabulary) -> HashMap<&str, &[usize]> {
+        let tags = vocabulary.tags.iter();
+        tags.map(|tag| (tag.label.as_str(), tag.classes.as_slice()))
+            .collect()
+    }
+
+    #[test]
+    fn classes_stand_beneath_all_that_is_above_them() {
+        let hierarchy = "t\tl\tc\ttabby\ne\tl\tc\tegyptian cat\nd\tl\ta,p\tdog\n\
+            c\ti\ta,p\tCat\na\ti\t\tanimal\np\tx\t\tpet\nk\tc\ta\tcat\n";
+        let labels = "0\tt\n1\te\n2\td\n";
+        let vocabulary = Vocabulary::read(&files(hierarchy, labels, "0\tperson\ta\n")).unwrap();
+        assert_eq!(vocabulary.classes, 3);
+        let found = beneath(&vocabulary);
+        assert_eq!(found.len(), 6, "nodes that are called alike share a tag");
+        assert_eq!(found["cat"], [0, 1]);
+        assert_eq!(found["animal"], [0, 1, 2]);
+        assert_eq!(found["pet"], [0, 1, 2]);
+        assert_eq!(found["tabby"], [0]);
+    }
+
+    #[test]
+    fn a_circle_ends() {
+        let vocabulary =
+            Vocabulary::read(&files("a\tl\tb\ta\nb\ti\ta\tb\n", "0\ta\n", "0\tx\tb\n")).unwrap();
+        assert_eq!(beneath(&vocabulary)["b"], [0]);
+        assert_eq!(vocabulary.things[0].above.len(), 1);
+    }
+
+    #[test]
+    fn the_model_in_the_program_is_whole() {
+        let vocabulary = Vocabulary::read(&ModelFiles::embedded()).unwrap();
+        assert_eq!((vocabulary.classes, vocabulary.things.len()), (1000, 80));
+        let known = vocabulary.tags.iter().filter(|tag| !tag.classes.is_empty());
+        assert_eq!(known.count(), 1355);
+        let people = vocabulary.things.iter().filter(|thing| thing.is_person);
+        assert_eq!(people.count(), 1);
+    }
+
+    #[rstest::rstest]
+    #[case(
+        "a\tl\t\ta\na\tl\t\tb",
+        "0\ta",
+        "0\tx\ta",
+        r#"hierarchy.tsv, line 2: the node "a" is there twice"#
+    )]
+    #[case(
+        "a\tl\tz\ta",
+        "0\ta",
+        "0\tx\ta",
+        r#"hierarchy.tsv, line 1: hierarchy.tsv has no node "z""#
+    )]
+    #[case(
+        "a\tl\t",
+        "0\ta",
+        "0\tx\ta",
+        r#"hierarchy.tsv, line 1: the field "tag" is missing"#
+    )]
+    #[case("a\tl\t\t ", "0\ta", "0\tx\ta", "hierarchy.tsv, line 1: the tag: ")]
+    #[case(
+        "a\tl\t\ta",
+        "1\ta",
+        "0\tx\ta",
+        r#"labels.tsv, line 1: the class is "1" and should be 0"#
+    )]
+    #[case(
+        "a\tl\t\ta",
+        "0\tb",
+        "0\tx\ta",
+        r#"labels.tsv, line 1: hierarchy.tsv has no node "b""#
+    )]
+    #[case("a\tl\t\ta", "", "0\tx\ta", "labels.tsv has no entries")]
+    #[case(
+        "a\tl\t\ta",
+        "0\ta",
+        "0\tx\tb",
+        r#"detector_labels.tsv, line 1: hierarchy.tsv has no node "b""#
+    )]
+    #[case(
+        "a\tl\t\ta",
+        "0\ta",
+        "0\tx",
+        r#"detector_labels.tsv, line 1: the field "node" is missing"#
+    )]
+    fn a_table_that_is_wrong_is_told_by_its_line(
+        #[case] hierarchy: &str,
+        #[case] labels: &str,
+        #[case] things: &str,
+        #[case] expected: &str,
+    ) {
+        let error = Vocabulary::read(&files(hierarchy, labels, things)).unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+}
