@@ -13,4 +13,5 @@ mod formats;
 mod mutations;
 mod orientation;
 mod samples;
+mod scales;
 mod truncation;
