@@ -291,8 +291,9 @@ fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
     }
     let tagger = match &settings.tagging.model {
         None => LocalTagger::start(ModelFiles::embedded(), Startup::Background),
-        Some(folder) => ModelFiles::open(folder)
-            .and_then(|files| LocalTagger::start(files, Startup::Now)),
+        Some(folder) => {
+            ModelFiles::open(folder).and_then(|files| LocalTagger::start(files, Startup::Now))
+        }
     };
     let tagger = tagger.map_err(|error| settings.refuse("tagging.model", error))?;
     Ok(Arc::new(tagger))

@@ -102,8 +102,8 @@ impl PictureCodec {
     fn costs(&self, header: &Header) -> (u64, u64) {
         let (width, height) = fit(header.width, header.height, self.copy_side());
         let copy = buffer_size(width, height, 3);
-        // Resizing keeps rows of the copy's width and the original's height; turning makes a copy.
-        let rows = buffer_size(width, header.height, 3);
+        // Resizing keeps rows of the copy's width and the decoded height; turning makes a copy.
+        let rows = buffer_size(width, header.decoded_size().1, 3);
         (header.decode_bytes.saturating_add(rows + 2 * copy), copy)
     }
 
@@ -123,13 +123,12 @@ impl PictureCodec {
 #[async_trait]
 impl ImageCodec for PictureCodec {
     async fn decode(&self, bytes: Bytes) -> Result<Picture, CodecError> {
-        let file = bytes.clone();
+        let (file, max_side) = (bytes.clone(), self.copy_side());
         // Walking through a file is short work; it does not wait for long ones.
-        let header = off_thread(None, move || formats::inspect(&file)).await?;
+        let header = off_thread(None, move || formats::inspect(&file, max_side)).await?;
         self.check_pixels(&header)?;
         let (decoding, held) = self.costs(&header);
         let mut share = self.budget.take(decoding).await?;
-        let max_side = self.copy_side();
         self.in_turn(move || {
             let mut picture = decode(&bytes, &header, max_side)?;
             share.shrink(held);
@@ -162,7 +161,9 @@ async fn off_thread<T: Send + 'static>(
 
 fn decode(bytes: &[u8], header: &Header, max_side: u32) -> Result<Picture, Refusal> {
     let raster = formats::decode(bytes, header)?;
-    let copy = upright(downscale(raster, max_side)?, header.orientation)?;
+    let size = fit(header.width, header.height, max_side);
+    let copy = downscale(raster, size, header.decoded_extent())?;
+    let copy = upright(copy, header.orientation)?;
     let (width, height) = upright_size(header.width, header.height, header.orientation);
     Ok(Picture {
         media_type: header.media_type,

@@ -25,9 +25,13 @@ pub(crate) fn fit(width: u32, height: u32, max_side: u32) -> (u32, u32) {
     (scale(width), scale(height))
 }
 
-/// Makes the copy: downscaled with a filter that averages over all pixels it covers.
-pub(crate) fn downscale(raster: Raster, max_side: u32) -> Result<Raster, Refusal> {
-    let (width, height) = fit(raster.width, raster.height, max_side);
+/// Makes the copy: downscaled with a filter that averages over all pixels it covers. `extent` is how
+/// much of the raster, from its first pixel on, the picture covers.
+pub(crate) fn downscale(
+    raster: Raster,
+    (width, height): (u32, u32),
+    extent: (f64, f64),
+) -> Result<Raster, Refusal> {
     if (width, height) == (raster.width, raster.height) {
         return Ok(raster);
     }
@@ -38,13 +42,11 @@ pub(crate) fn downscale(raster: Raster, max_side: u32) -> Result<Raster, Refusal
     let source = ImageRef::new(raster.width, raster.height, &raster.pixels, kind);
     let source = source.map_err(|error| Refusal::Failed(error.into()))?;
     let mut copy = Image::new(width, height, kind);
-    let algorithm = ResizeAlg::Convolution(FilterType::Hamming);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Hamming))
+        .crop(0.0, 0.0, extent.0, extent.1);
     Resizer::new()
-        .resize(
-            &source,
-            &mut copy,
-            &ResizeOptions::new().resize_alg(algorithm),
-        )
+        .resize(&source, &mut copy, &options)
         .map_err(|error| Refusal::Failed(error.into()))?;
     Ok(Raster {
         width,
@@ -115,7 +117,7 @@ mod tests {
     #[case(Channels::Grey)]
     #[case(Channels::Rgb)]
     fn every_pixel_counts(#[case] channels: Channels) {
-        let copy = downscale(stripes(channels, 640, 480), 16).unwrap();
+        let copy = downscale(stripes(channels, 640, 480), (16, 12), (640.0, 480.0)).unwrap();
         assert_eq!((copy.width, copy.height), (16, 12));
         assert!(
             copy.pixels
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_small_enough_is_left_alone() {
-        let copy = downscale(stripes(Channels::Rgb, 10, 3), 10).unwrap();
+        let copy = downscale(stripes(Channels::Rgb, 10, 3), (10, 3), (10.0, 3.0)).unwrap();
         assert_eq!(copy.pixels, stripes(Channels::Rgb, 10, 3).pixels);
     }
 

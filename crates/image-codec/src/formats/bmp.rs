@@ -18,7 +18,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         orientation: Orientation::NoTransforms,
         decode_bytes: decoder.total_bytes(),
         end: bytes.len(),
-        is_unusual: false,
+        scale: None,
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         orientation: Orientation::NoTransforms,
         decode_bytes: buffer_size(width, height, 4) + buffer_size(frame.0, frame.1, 4),
         end: walk.position(),
-        is_unusual: false,
+        scale: None,
     })
 }
 

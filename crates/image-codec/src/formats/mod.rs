@@ -7,6 +7,7 @@ mod png;
 mod tiff;
 mod webp;
 
+use self::jpeg::Scale;
 use domain::MediaType;
 use image::{ImageDecoder, Limits, metadata::Orientation};
 
@@ -29,14 +30,29 @@ pub(crate) struct Header {
     pub(crate) decode_bytes: u64,
     /// Where in the file the picture ends. Cameras append things of their own.
     pub(crate) end: usize,
-    /// Whether it is a JPEG that the usual decoder does not decode rightly.
-    pub(crate) is_unusual: bool,
+    /// The scale of a JPEG that jpeg-decoder decodes. Other decoders know only the full size.
+    pub(crate) scale: Option<Scale>,
 }
 
-/// Walks through a file: finds what it is, that it is all there, and what decoding it will take.
-pub(crate) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
+impl Header {
+    /// The size of what is decoded, as stored: pixels across and down.
+    pub(crate) fn decoded_size(&self) -> (u32, u32) {
+        let scale = self.scale.unwrap_or(Scale::FULL);
+        (scale.pixels(self.width), scale.pixels(self.height))
+    }
+
+    /// How much of what is decoded is the picture: at a reduced scale its last pixels go past the edge.
+    pub(crate) fn decoded_extent(&self) -> (f64, f64) {
+        let scale = self.scale.unwrap_or(Scale::FULL);
+        (scale.extent(self.width), scale.extent(self.height))
+    }
+}
+
+/// Walks through a file: finds what it is, that it is all there, and what decoding it will take for
+/// a copy whose longest side is at most `max_side`.
+pub(crate) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
     let header = match sniff(bytes).ok_or(Refusal::UnknownFormat)? {
-        MediaType::Jpeg => jpeg::inspect(bytes),
+        MediaType::Jpeg => jpeg::inspect(bytes, max_side),
         MediaType::Png => png::inspect(bytes),
         MediaType::WebP => webp::inspect(bytes),
         MediaType::Gif => gif::inspect(bytes),

@@ -50,7 +50,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         decode_bytes: buffer_size(ihdr.width, ihdr.height, bytes_per_pixel),
         end: walk.position(),
-        is_unusual: false,
+        scale: None,
     })
 }
 

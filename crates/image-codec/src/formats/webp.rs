@@ -37,7 +37,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         decode_bytes: buffer_size(canvas.0, canvas.1, DECODE_BYTES_PER_PIXEL),
         end,
-        is_unusual: false,
+        scale: None,
     })
 }
 

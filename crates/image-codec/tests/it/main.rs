@@ -14,4 +14,5 @@ mod formats;
 mod mutations;
 mod orientation;
 mod samples;
+mod scales;
 mod truncation;

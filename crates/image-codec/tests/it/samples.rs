@@ -17,7 +17,13 @@ pub(crate) const HEIGHT: u32 = 101;
 
 /// A codec whose copies have the original's size, so that pixels can be compared.
 pub(crate) fn codec() -> PictureCodec {
+    codec_for(1024)
+}
+
+/// A codec whose copies are at most so large.
+pub(crate) fn codec_for(max_side: u32) -> PictureCodec {
     PictureCodec::new(CodecSettings {
+        max_side,
         jobs: 2,
         ..CodecSettings::default()
     })

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use tokio::task;
 use walkdir::WalkDir;
 
-use super::FileError;
+use super::{
+    FileError,
+    room::{Place, Room},
+};
 
 /// How the names of pictures end, where a folder is searched for them.
 const ENDINGS: [&str; 9] = [
@@ -59,23 +62,43 @@ pub(super) fn find(name: PathBuf) -> Box<dyn Iterator<Item = Found> + Send> {
     Box::new(found)
 }
 
-/// Reads a file of at most so many bytes.
-pub(super) async fn read(file: PathBuf, limit: usize) -> Result<Bytes, FileError> {
-    let read = task::spawn_blocking(move || read_at_most(&file, limit));
-    let bytes = read.await.map_err(io::Error::other).flatten();
-    let bytes = bytes.map_err(FileError::Unreadable)?;
+/// Reads a file of at most so many bytes, once there is room for it.
+pub(super) async fn read(
+    path: PathBuf,
+    limit: usize,
+    room: &Room,
+) -> Result<(Bytes, Place), FileError> {
+    let (file, length) = off_thread(move || open(&path, limit)).await?;
+    let place = room.place(length).await;
+    let bytes = off_thread(move || read_at_most(file, length, limit)).await?;
     if bytes.len() > limit {
         return Err(FileError::TooLarge { limit });
     }
-    Ok(bytes.into())
+    Ok((bytes.into(), place))
+}
+
+/// Opens a file and says how much of it is going to be read. A pipe or a device may have any length.
+fn open(path: &Path, limit: usize) -> io::Result<(File, usize)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let length = usize::try_from(metadata.len()).unwrap_or(limit);
+    let length = if metadata.is_file() { length } else { limit };
+    Ok((file, length.min(limit)))
 }
 
 /// Stops one byte after the limit, so that no file and no device fills the memory.
-fn read_at_most(file: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let one_more = limit as u64 + 1;
-    File::open(file)?.take(one_more).read_to_end(&mut bytes)?;
+fn read_at_most(file: File, length: usize, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length + 1);
+    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, FileError> {
+    let done = task::spawn_blocking(work).await;
+    let done = done.map_err(io::Error::other).flatten();
+    done.map_err(FileError::Unreadable)
 }
 
 fn is_picture(file: &Path) -> bool {

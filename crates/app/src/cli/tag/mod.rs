@@ -2,11 +2,15 @@
 
 mod files;
 mod output;
+mod progress;
+mod room;
 
 use std::{
     io::{self, IsTerminal},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -15,15 +19,17 @@ use domain::{
     service::{Tagger, TaggerError},
 };
 use futures_util::{Stream, StreamExt, pin_mut, stream};
+use indicatif::ProgressDrawTarget;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use self::{files::Found, output::Output};
+use self::{files::Found, output::Output, progress::Progress, room::Room};
 use super::arguments::TagArguments;
 use crate::{releases::Releases, settings::Settings, wiring};
 
-/// How many pictures are worked at together; each is in memory as a whole.
-const AT_A_TIME: usize = 4;
+/// How many pictures for each processor core are worked at together: while one is looked at, the
+/// next is read.
+const AT_A_TIME: usize = 2;
 
 /// How long the removal of hosted pictures may take at the end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -57,10 +63,12 @@ struct SomeFailed {
 }
 
 /// How to tag.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Wanted {
     threshold: Threshold,
     image_bytes: usize,
+    /// For the files that are read; their pixels have room of their own.
+    room: Room,
 }
 
 pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow::Result<()> {
@@ -70,8 +78,14 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
             .min_confidence
             .unwrap_or(settings.tagging.min_confidence),
         image_bytes: settings.limits.image_bytes.get(),
+        room: Room::new(settings.limits.memory_bytes.get() / 2),
     };
     let output = Output::new(arguments.json, io::stdout().is_terminal());
+    let progress = if io::stderr().is_terminal() {
+        Progress::begin(arguments.files.clone(), ProgressDrawTarget::stderr)
+    } else {
+        Progress::hidden()
+    };
     let interrupted = async {
         // Without a signal handler Ctrl-C ends the process by itself.
         if tokio::signal::ctrl_c().await.is_err() {
@@ -79,9 +93,10 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
         }
     };
     let outcome = tokio::select! {
-        outcome = print_all(outcomes(arguments.files, tagger, wanted), output) => outcome,
+        outcome = print_all(outcomes(arguments.files, tagger, wanted), output, &progress) => outcome,
         () = interrupted => Err(anyhow::anyhow!("interrupted")),
     };
+    drop(progress);
     drain(releases).await;
     outcome
 }
@@ -95,13 +110,17 @@ async fn drain(releases: Option<Arc<Releases>>) {
     }
 }
 
-async fn print_all(outcomes: impl Stream<Item = Outcome>, output: Output) -> anyhow::Result<()> {
+async fn print_all(
+    outcomes: impl Stream<Item = Outcome>,
+    output: Output,
+    progress: &Progress,
+) -> anyhow::Result<()> {
     pin_mut!(outcomes);
     let (mut failed, mut all) = (0, 0);
     while let Some(outcome) = outcomes.next().await {
         all += 1;
         failed += usize::from(outcome.tags.is_err());
-        output.write(&outcome, &mut io::stdout(), &mut io::stderr())?;
+        progress.tell(|| output.write(&outcome, &mut io::stdout(), &mut io::stderr()))?;
     }
     match failed {
         0 => Ok(()),
@@ -111,22 +130,23 @@ async fn print_all(outcomes: impl Stream<Item = Outcome>, output: Output) -> any
 
 /// Tags files, and the pictures in folders; in the order of the names, several at a time.
 fn outcomes(names: Vec<PathBuf>, tagger: Tagger, wanted: Wanted) -> impl Stream<Item = Outcome> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     stream::iter(names.into_iter().flat_map(files::find))
         .map(move |Found { file, problem }| {
-            let tagger = tagger.clone();
+            let (tagger, wanted) = (tagger.clone(), wanted.clone());
             async move {
                 let tags = match problem {
                     Some(problem) => Err(problem),
-                    None => tag(&file, &tagger, wanted).await,
+                    None => tag(&file, &tagger, &wanted).await,
                 };
                 Outcome { file, tags }
             }
         })
-        .buffered(AT_A_TIME)
+        .buffered(AT_A_TIME * cores)
 }
 
-async fn tag(file: &Path, tagger: &Tagger, wanted: Wanted) -> Result<Tags, FileError> {
-    let bytes = files::read(file.to_owned(), wanted.image_bytes).await?;
+async fn tag(file: &Path, tagger: &Tagger, wanted: &Wanted) -> Result<Tags, FileError> {
+    let (bytes, _place) = files::read(file.to_owned(), wanted.image_bytes, &wanted.room).await?;
     let tags = tagger.tag_file(bytes).await?;
     Ok(tags.at_least(wanted.threshold))
 }

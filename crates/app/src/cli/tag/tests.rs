@@ -57,6 +57,7 @@ impl Bench {
         let wanted = Wanted {
             threshold: Threshold::new(Confidence::new(lowest).unwrap()),
             image_bytes: LIMIT,
+            room: Room::new(LIMIT),
         };
         let names = names
             .iter()

@@ -1,4 +1,5 @@
-//! JPEG (ITU-T T.81, JFIF, Exif), decoded by zune-jpeg, the [unusual] ones by jpeg-decoder.
+//! JPEG (ITU-T T.81, JFIF, Exif), decoded by zune-jpeg, or [at a reduced scale](scaled) by
+//! jpeg-decoder.
 //!
 //! zune-jpeg alone, even in its strict mode, fills up with grey what is missing when the file ends
 //! early. So the file is walked through first, which finds one without its end mark; and what the
@@ -6,16 +7,22 @@
 //! which it stumbles over when that scan has fewer pixels than the header promised.
 
 mod bare;
+mod scale;
+mod scaled;
 mod segments;
 mod source;
-mod unusual;
 
 use domain::MediaType::Jpeg;
+use jpeg_decoder::ColorTransform;
 use zune_core::{colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::{JpegDecoder, errors::DecodeErrors};
 
 pub(super) use self::bare::bare;
-use self::{segments::Segments, source::Source};
+pub(crate) use self::scale::Scale;
+use self::{
+    segments::{Frame, Segments},
+    source::Source,
+};
 use super::Header;
 use crate::{
     raster::{Channels, Raster, buffer_size},
@@ -25,25 +32,30 @@ use crate::{
 /// Longest side that the format can express.
 const MAX_SIDE: usize = 65_535;
 
-pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
+pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
     let segments = Segments::walk(bytes)?;
     let frame = segments.frame()?;
     let is_unusual = segments.is_in_parts(frame) || frame.is_oddly_sampled();
-    let bytes_per_pixel = match (is_unusual, frame.is_grey()) {
-        (true, _) => unusual::BYTES_PER_PIXEL,
-        (false, true) => 1,
-        (false, false) => 3,
-    };
-    let output = buffer_size(frame.width, frame.height, bytes_per_pixel);
+    let scale = Scale::for_copy(frame.width, frame.height, max_side);
+    let scale = (is_unusual || scale != Scale::FULL).then_some(scale);
     Ok(Header {
         media_type: Jpeg,
         width: frame.width,
         height: frame.height,
         orientation: segments.orientation,
-        decode_bytes: output.saturating_add(segments.coefficient_bytes(frame)),
+        decode_bytes: decode_bytes(frame, scale),
         end: segments.data_end,
-        is_unusual,
+        scale,
     })
+}
+
+fn decode_bytes(frame: &Frame, scale: Option<Scale>) -> u64 {
+    if let Some(scale) = scale {
+        return scaled::decode_bytes(frame, scale);
+    }
+    let bytes_per_pixel = if frame.components() == 1 { 1 } else { 3 };
+    let output = buffer_size(frame.width, frame.height, bytes_per_pixel);
+    output.saturating_add(frame.coefficient_bytes())
 }
 
 /// The size of a JPEG that is all there, within a file of another format.
@@ -53,15 +65,17 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), Refusal> {
 }
 
 pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
-    if header.is_unusual {
-        return unusual::decode(bytes, header);
-    }
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(MAX_SIDE)
         .set_max_height(MAX_SIDE);
     let mut decoder = JpegDecoder::new_with_options(Source::new(bytes), options);
     decoder.decode_headers().map_err(refuse)?;
+    if let Some(scale) = header.scale {
+        let components = decoder.info().map_or(0, |info| info.components);
+        let transform = transform(decoder.input_colorspace(), components);
+        return scaled::decode(bytes, header, scale, transform);
+    }
     let (channels, space) = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => (Channels::Grey, ColorSpace::Luma),
         _ => (Channels::Rgb, ColorSpace::RGB),
@@ -76,6 +90,19 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
         channels,
         pixels,
     })
+}
+
+/// What the components mean. Both decoders go by the one's reading of the headers: they differ where
+/// these contradict each other.
+fn transform(space: Option<ColorSpace>, components: u8) -> ColorTransform {
+    match (components, space) {
+        (1, _) => ColorTransform::Grayscale,
+        // zune-jpeg reads Adobe's "no transformation" as CMYK before it counts the components.
+        (3, Some(ColorSpace::RGB | ColorSpace::CMYK)) => ColorTransform::RGB,
+        (4, Some(ColorSpace::YCCK)) => ColorTransform::YCCK,
+        (4, _) => ColorTransform::CMYK,
+        _ => ColorTransform::YCbCr,
+    }
 }
 
 fn refuse(error: DecodeErrors) -> Refusal {

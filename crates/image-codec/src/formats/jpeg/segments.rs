@@ -79,22 +79,6 @@ impl Segments {
         !frame.is_progressive && first != frame.components.len()
     }
 
-    /// Memory for the coefficients of all blocks, in bytes: they are kept when a component's data
-    /// come in more than one scan.
-    pub(super) fn coefficient_bytes(&self, frame: &Frame) -> u64 {
-        if !frame.is_progressive && !self.is_in_parts(frame) {
-            return 0;
-        }
-        let (across, down) = frame.max_sampling();
-        let samples = |component: &Component| {
-            let width = u64::from(frame.width).div_ceil(8 * across) * 8 * component.sampling.0;
-            let height = u64::from(frame.height).div_ceil(8 * down) * 8 * component.sampling.1;
-            width.saturating_mul(height)
-        };
-        let samples: u64 = frame.components.iter().map(samples).sum();
-        samples.saturating_mul(2)
-    }
-
     fn read(&mut self, marker: u8, walk: &mut Walk) -> Result<(), Refusal> {
         let length = walk.u16_be()?;
         let body = usize::from(length).checked_sub(2);
@@ -168,8 +152,36 @@ impl Frame {
         matches!(self.components.len(), 1 | 3) && !self.is_oddly_sampled()
     }
 
-    pub(super) fn is_grey(&self) -> bool {
-        self.components.len() == 1
+    pub(super) fn components(&self) -> usize {
+        self.components.len()
+    }
+
+    /// Samples of all components, with those that fill up the last blocks.
+    pub(super) fn samples(&self) -> u64 {
+        let (across, down) = self.max_sampling();
+        let samples = |component: &Component| {
+            let width = u64::from(self.width).div_ceil(8 * across) * 8 * component.sampling.0;
+            let height = u64::from(self.height).div_ceil(8 * down) * 8 * component.sampling.1;
+            width.saturating_mul(height)
+        };
+        self.components.iter().map(samples).sum()
+    }
+
+    /// Samples of all components in a row of blocks, of as many rows where a component has more.
+    pub(super) fn samples_of_row(&self) -> u64 {
+        let (_, down) = self.max_sampling();
+        let rows = u64::from(self.height).div_ceil(8 * down);
+        self.samples() / rows.max(1)
+    }
+
+    /// Memory for the coefficients that are kept, in bytes: all of them when a component's data come
+    /// in more than one scan.
+    pub(super) fn coefficient_bytes(&self) -> u64 {
+        if self.is_progressive {
+            2 * self.samples()
+        } else {
+            0
+        }
     }
 
     /// Whether anything but the first component (grey, luminance, cyan) and black has more samples

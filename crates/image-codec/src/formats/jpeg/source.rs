@@ -1,4 +1,6 @@
-//! What the JPEG decoder reads: the file up to its last scan's data, and a sentinel.
+//! What a JPEG decoder reads: the file up to its last scan's data, and a sentinel.
+
+use std::io::{self, Read};
 
 use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 
@@ -7,7 +9,7 @@ use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 /// No Huffman code consists of ones alone (ITU-T T.81, C.2), so a decoder that still wants data here
 /// stumbles at once, while one that merely looks ahead does not mind: scans are padded with ones
 /// anyway. `FF` is followed by `00` within data. As many bytes as any decoder looks ahead.
-pub(super) const SENTINEL: [u8; 34] = *b"\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\
+const SENTINEL: [u8; 34] = *b"\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\
     \xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\xD9";
 
 /// A file followed by the sentinel.
@@ -107,6 +109,20 @@ impl ZByteReaderTrait for Source<'_> {
         let count = self.read_bytes(&mut rest)?;
         sink.append(&mut rest);
         Ok(count)
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.copy(target);
+        self.position += count;
+        Ok(count)
+    }
+
+    #[inline]
+    fn read_exact(&mut self, target: &mut [u8]) -> io::Result<()> {
+        let read = self.read_exact_bytes(target);
+        read.map_err(|_| io::ErrorKind::UnexpectedEof.into())
     }
 }
 

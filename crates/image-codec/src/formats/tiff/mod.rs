@@ -40,7 +40,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         // Palettes and packed bits are unpacked to as much as RGB.
         decode_bytes: decoded.saturating_add(buffer_size(width, height, 3)),
         end: bytes.len(),
-        is_unusual: false,
+        scale: None,
     })
 }
 

@@ -1,0 +1,132 @@
+//! How far it is, for whoever looks at a terminal.
+
+use std::{path::PathBuf, thread};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
+
+use super::files;
+
+const TEMPLATE: &str = "{bar:32} {human_pos} of {human_len}  {eta} left";
+
+/// A bar that shows up once there is more than one file, and is gone at the end.
+pub(super) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Nothing is shown.
+    pub(super) fn hidden() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+        }
+    }
+
+    /// Shown where `target` says.
+    ///
+    /// Files are tagged while others are still being looked for. So they are counted apart, in a
+    /// thread that ends with the process: a large tree of folders keeps nobody waiting.
+    pub(super) fn begin(
+        names: Vec<PathBuf>,
+        target: impl FnOnce() -> ProgressDrawTarget + Send + 'static,
+    ) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+            bar.set_style(style);
+        }
+        let counted = bar.downgrade();
+        // Without a thread there is no bar, and the work goes on.
+        let _ = thread::Builder::new().spawn(move || count(names, &counted, target));
+        Self { bar }
+    }
+
+    /// One file more is done: writes what there is to tell about it, with the bar out of the way.
+    pub(super) fn tell<T>(&self, write: impl FnOnce() -> T) -> T {
+        let told = self.bar.suspend(write);
+        self.bar.inc(1);
+        told
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Counts files for as long as somebody wants to know.
+fn count(
+    names: Vec<PathBuf>,
+    counted: &WeakProgressBar,
+    target: impl FnOnce() -> ProgressDrawTarget,
+) {
+    let mut target = Some(target);
+    for (number, _) in names.into_iter().flat_map(files::find).enumerate() {
+        let Some(bar) = counted.upgrade().filter(|bar| !bar.is_finished()) else {
+            return;
+        };
+        bar.inc_length(1);
+        if number == 1
+            && let Some(target) = target.take()
+        {
+            bar.set_draw_target(target());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+
+    fn begin(terminal: &InMemoryTerm, names: &[&str]) -> Progress {
+        let terminal = terminal.clone();
+        let names = names.iter().map(PathBuf::from).collect();
+        Progress::begin(names, move || {
+            ProgressDrawTarget::term_like_with_hz(Box::new(terminal), 255)
+        })
+    }
+
+    fn wait_for(progress: &Progress, files: u64) {
+        let patience = Instant::now() + Duration::from_mins(1);
+        while progress.bar.length() != Some(files) || (files > 1 && progress.bar.is_hidden()) {
+            assert!(Instant::now() < patience, "{:?}", progress.bar.length());
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_bar_is_out_of_the_way_of_lines_and_gone_at_the_end() {
+        let terminal = InMemoryTerm::new(10, 80);
+        let progress = begin(&terminal, &["a.jpg", "b.jpg", "c.jpg"]);
+        wait_for(&progress, 3);
+        progress.bar.force_draw();
+        assert!(
+            terminal.contents().contains("0 of 3"),
+            "{}",
+            terminal.contents()
+        );
+        assert_eq!(progress.tell(|| terminal.contents()), "");
+        progress.bar.force_draw();
+        assert!(
+            terminal.contents().contains("1 of 3"),
+            "{}",
+            terminal.contents()
+        );
+        drop(progress);
+        assert_eq!(terminal.contents(), "");
+    }
+
+    #[test]
+    fn one_file_has_no_bar() {
+        let terminal = InMemoryTerm::new(10, 80);
+        let progress = begin(&terminal, &["a.jpg"]);
+        wait_for(&progress, 1);
+        progress.bar.force_draw();
+        progress.tell(|| ());
+        assert!(progress.bar.is_hidden());
+        assert_eq!(terminal.contents(), "");
+    }
+}

@@ -1,0 +1,88 @@
+//! Scales at which a JPEG can be decoded.
+
+use crate::scale::fit;
+
+/// How many of the eight pixels across and down a block of coefficients are made.
+///
+/// What is left out is what the copy would not show: the coefficients of fine detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scale {
+    eighths: u8,
+}
+
+impl Scale {
+    pub(crate) const FULL: Self = Self { eighths: 8 };
+
+    const REDUCED: [Self; 3] = [
+        Self { eighths: 1 },
+        Self { eighths: 2 },
+        Self { eighths: 4 },
+    ];
+
+    /// The smallest scale at which a picture is not smaller than its copy.
+    pub(super) fn for_copy(width: u32, height: u32, max_side: u32) -> Self {
+        let (copy_width, copy_height) = fit(width, height, max_side);
+        if (copy_width, copy_height) == (width, height) {
+            return Self::FULL;
+        }
+        let (longest, copy) = (width.max(height), copy_width.max(copy_height));
+        let is_enough = |scale: &Self| scale.extent(longest) >= f64::from(copy);
+        let mut reduced = Self::REDUCED.into_iter();
+        reduced.find(is_enough).unwrap_or(Self::FULL)
+    }
+
+    /// How many pixels that many become.
+    pub(crate) fn pixels(self, side: u32) -> u32 {
+        let eighths = u64::from(side) * u64::from(self.eighths);
+        u32::try_from(eighths.div_ceil(8)).unwrap_or(side)
+    }
+
+    /// How much of these pixels the picture covers: where eight do not divide its side, the last one
+    /// goes past the edge.
+    pub(crate) fn extent(self, side: u32) -> f64 {
+        f64::from(side) * f64::from(self.eighths) / 8.0
+    }
+
+    /// How many samples that many, in whole blocks, become.
+    pub(super) fn samples(self, samples: u64) -> u64 {
+        samples / 64 * u64::from(self.eighths) * u64::from(self.eighths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case((8192, 100), 1)]
+    #[case((8191, 8191), 2)]
+    #[case((3000, 4096), 2)]
+    #[case((4000, 3000), 4)]
+    #[case((2048, 1), 4)]
+    #[case((2047, 2000), 8)]
+    #[case((1024, 1024), 8)]
+    #[case((1, 10_000), 1)]
+    #[case((1, 1), 8)]
+    fn a_picture_is_never_smaller_than_its_copy(
+        #[case] (width, height): (u32, u32),
+        #[case] eighths: u8,
+    ) {
+        assert_eq!(Scale::for_copy(width, height, 1024), Scale { eighths });
+    }
+
+    #[test]
+    fn the_last_pixel_goes_past_the_edge() {
+        let [eighth, quarter, half] = Scale::REDUCED;
+        assert_eq!(
+            [eighth, quarter, half, Scale::FULL].map(|scale| scale.pixels(65_535)),
+            [8192, 16_384, 32_768, 65_535]
+        );
+        assert_eq!([eighth, quarter, half].map(|scale| scale.pixels(1)), [1; 3]);
+        for (scale, extent) in [(eighth, 1.25), (quarter, 2.5), (half, 5.0_f64)] {
+            assert!((scale.extent(10) - extent).abs() < 1e-12);
+        }
+        assert_eq!(quarter.samples(64 * 3), 12);
+    }
+}

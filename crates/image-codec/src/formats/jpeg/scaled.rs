@@ -1,0 +1,92 @@
+//! JPEG files decoded by jpeg-decoder: at a reduced scale, and the unusual ones.
+//!
+//! zune-jpeg 0.5 always makes all pixels. And there are files that it decodes without an error to a
+//! wrong picture, rare ones: sequential with each component in a scan of its own, and those of which
+//! another component than the first has the most samples.
+
+use domain::MediaType::Jpeg;
+use jpeg_decoder::{ColorTransform, Decoder, Error, PixelFormat};
+
+use super::{scale::Scale, segments::Frame, source::Source};
+use crate::{
+    flatten::{printed, reduce},
+    formats::Header,
+    raster::{Channels, Raster, buffer_size},
+    refusal::Refusal,
+};
+
+/// Memory that decoding takes, in bytes: the components apart and then together, a row of blocks.
+pub(super) fn decode_bytes(frame: &Frame, scale: Scale) -> u64 {
+    let (width, height) = (scale.pixels(frame.width), scale.pixels(frame.height));
+    let together = buffer_size(width, height, frame.components() as u64);
+    let apart = scale.samples(frame.samples());
+    let row = 2 * 2 * frame.samples_of_row();
+    together
+        .saturating_add(apart)
+        .saturating_add(row)
+        .saturating_add(frame.coefficient_bytes())
+}
+
+/// Decodes at a scale.
+pub(super) fn decode(
+    bytes: &[u8],
+    header: &Header,
+    scale: Scale,
+    transform: ColorTransform,
+) -> Result<Raster, Refusal> {
+    let mut decoder = Decoder::new(Source::new(bytes));
+    let limit = usize::try_from(header.decode_bytes).unwrap_or(usize::MAX);
+    decoder.set_max_decoding_buffer_size(limit);
+    decoder.set_color_transform(transform);
+    let (width, height) = set_scale(&mut decoder, header, scale)?;
+    let mut pixels = decoder.decode().map_err(refuse)?;
+    let channels = match decoder.info().map(|info| info.pixel_format) {
+        Some(PixelFormat::L8) => Channels::Grey,
+        Some(PixelFormat::RGB24) => Channels::Rgb,
+        Some(PixelFormat::CMYK32) => {
+            reduce(&mut pixels, width, |[c, m, y, k]: [u8; 4]| {
+                [c, m, y].map(|ink| printed(ink, k))
+            });
+            Channels::Rgb
+        }
+        _ => return Err(Refusal::unsupported(Jpeg, "more than 8 bits a sample")),
+    };
+    Ok(Raster {
+        width,
+        height,
+        channels,
+        pixels,
+    })
+}
+
+/// Tells the decoder the scale by the size of the longest side, and checks that it took that.
+fn set_scale(
+    decoder: &mut Decoder<Source>,
+    header: &Header,
+    scale: Scale,
+) -> Result<(u32, u32), Refusal> {
+    let size = (scale.pixels(header.width), scale.pixels(header.height));
+    // One side that is reached is enough for the decoder: the shorter one never is.
+    let longest = size.0.max(size.1);
+    let wanted = |pixels: u32| match u16::try_from(pixels) {
+        Ok(wanted) if pixels == longest => wanted,
+        _ => u16::MAX,
+    };
+    let taken = decoder.scale(wanted(size.0), wanted(size.1));
+    let (width, height) = taken.map_err(refuse)?;
+    if (u32::from(width), u32::from(height)) != size {
+        return Err(Refusal::malformed(Jpeg, "it has two sizes"));
+    }
+    Ok(size)
+}
+
+fn refuse(error: Error) -> Refusal {
+    match error {
+        Error::Io(error) => Refusal::of_io_error(Jpeg, error),
+        Error::Unsupported(_) => Refusal::UnsupportedKind {
+            media_type: Jpeg,
+            source: error.into(),
+        },
+        error => Refusal::corrupt(Jpeg, error),
+    }
+}
