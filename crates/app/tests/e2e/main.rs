@@ -17,6 +17,7 @@ mod database;
 mod errors;
 mod images;
 mod lists;
+mod local;
 mod operation;
 mod pictures;
 mod server;

@@ -1,0 +1,251 @@
+//! The tagger inside the binary: no account, nobody is called.
+
+use std::{fs, io::Cursor, path::Path};
+
+use image::{DynamicImage, ImageFormat, imageops::FilterType};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::server::{Process, command, encode, run};
+
+const PHOTOS: [(&str, &[u8]); 4] = [
+    (
+        "astronaut",
+        include_bytes!("../../../image-codec/tests/photos/astronaut.jpg"),
+    ),
+    (
+        "chelsea",
+        include_bytes!("../../../image-codec/tests/photos/chelsea.jpg"),
+    ),
+    (
+        "coffee",
+        include_bytes!("../../../image-codec/tests/photos/coffee.jpg"),
+    ),
+    (
+        "rocket",
+        include_bytes!("../../../image-codec/tests/photos/rocket.jpg"),
+    ),
+];
+
+type Found = Vec<(String, f64)>;
+
+/// The tags of the files in a folder, by name of the file; and the exit code.
+fn tag(folder: &Path, lowest: &str) -> (Vec<(String, Result<Found, String>)>, i32) {
+    let mut command = command(folder);
+    command.args(["tag", "--json", "--min-confidence", lowest, "."]);
+    let (code, output, _) = run(command);
+    let file = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let name = Path::new(line["file"].as_str().unwrap());
+        let name = name.file_name().unwrap().to_str().unwrap().to_owned();
+        let Some(tags) = line["tags"].as_array() else {
+            return (name, Err(line["error"].as_str().unwrap().to_owned()));
+        };
+        let pair = |tag: &Value| {
+            let name = tag["tag"].as_str().unwrap().to_owned();
+            (name, tag["confidence"].as_f64().unwrap())
+        };
+        (name, Ok(tags.iter().map(pair).collect()))
+    };
+    (output.lines().map(file).collect(), code)
+}
+
+fn confidence(found: &Found, name: &str) -> f64 {
+    let tag = found.iter().find(|(tag, _)| tag == name);
+    tag.map_or(0.0, |(_, confidence)| *confidence)
+}
+
+fn written(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    picture.write_to(&mut file, format).unwrap();
+    file.into_inner()
+}
+
+/// The photo turned left, with EXIF data that say so.
+fn turned(photo: &DynamicImage) -> Vec<u8> {
+    let mut file = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, 95);
+    photo.rotate270().write_with_encoder(encoder).unwrap();
+    let exif =
+        b"\xFF\xE1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    [&file[..2], exif, &file[2..]].concat()
+}
+
+#[tokio::test]
+async fn a_photo_is_tagged_without_any_account() {
+    let folder = TempDir::new().unwrap();
+    let process = Process::start(command(folder.path()));
+    let client = reqwest::Client::new();
+    let body = json!({ "data": encode(PHOTOS[1].1) });
+    // The model may still be loading: the post waits for it.
+    let post = client.post(format!("{}/image", process.origin)).json(&body);
+    let answer = post.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let answer: Value = answer.json().await.unwrap();
+    let tags = answer["tags"].as_array().unwrap();
+    assert!(tags.iter().any(|tag| tag["tag"] == "cat"), "{tags:?}");
+    for tag in tags {
+        let hundredths = tag["confidence"].as_f64().unwrap() * 100.0;
+        assert!((hundredths - hundredths.round()).abs() < 1e-6, "{tag}");
+    }
+    let ready = client.get(format!("{}/readyz", process.origin)).send();
+    let ready: Value = ready.await.unwrap().json().await.unwrap();
+    assert_eq!(ready["checks"]["tag_provider"]["name"], "local");
+    assert_eq!(ready["status"], "ready");
+}
+
+#[test]
+fn photos_get_the_tags_that_they_deserve() {
+    let folder = TempDir::new().unwrap();
+    for (name, bytes) in PHOTOS {
+        fs::write(folder.path().join(format!("{name}.jpg")), bytes).unwrap();
+    }
+    let (files, code) = tag(folder.path(), "0");
+    assert_eq!((files.len(), code), (4, 0));
+    let of = |name: &str| {
+        let name = format!("{name}.jpg");
+        let (_, found) = files.iter().find(|(file, _)| *file == name).unwrap();
+        found.as_ref().unwrap()
+    };
+    for name in ["cat", "feline", "carnivore", "mammal", "animal"] {
+        assert!(
+            confidence(of("chelsea"), name) >= 80.0,
+            "{name}: {:?}",
+            of("chelsea")
+        );
+    }
+    assert!(confidence(of("chelsea"), "dog") < 5.0);
+    let coffee = of("coffee");
+    let best = confidence(coffee, "espresso").max(confidence(coffee, "coffee"));
+    assert!(best >= 80.0, "{coffee:?}");
+    assert!(confidence(of("astronaut"), "person") >= 80.0);
+    for (file, found) in &files {
+        let found = found.as_ref().unwrap();
+        assert!(
+            found.iter().all(|(_, confidence)| *confidence >= 5.0),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn a_photo_has_the_same_tags_in_every_form() {
+    for (name, bytes) in PHOTOS {
+        let photo = image::load_from_memory(bytes).unwrap();
+        let folder = TempDir::new().unwrap();
+        let large = photo.resize_exact(photo.width() * 4, photo.height() * 4, FilterType::Lanczos3);
+        for (file, bytes) in [
+            ("a.jpg", bytes.to_vec()),
+            ("b.png", written(&photo, ImageFormat::Png)),
+            ("c.webp", written(&photo, ImageFormat::WebP)),
+            ("d.tiff", written(&photo, ImageFormat::Tiff)),
+            ("e.bmp", written(&photo, ImageFormat::Bmp)),
+            ("turned.jpg", turned(&photo)),
+            ("large.jpg", written(&large, ImageFormat::Jpeg)),
+        ] {
+            fs::write(folder.path().join(file), bytes).unwrap();
+        }
+        let (files, code) = tag(folder.path(), "0");
+        assert_eq!((files.len(), code), (7, 0));
+        let (_, first) = &files[0];
+        let first = first.as_ref().unwrap();
+        for (file, found) in &files {
+            let found = found.as_ref().unwrap();
+            let tolerance = if file == "turned.jpg" { 2.0 } else { 5.0 };
+            for (tag, _) in first.iter().chain(found) {
+                let (a, b) = (confidence(first, tag), confidence(found, tag));
+                // Just below the least that is told, a tag is not there.
+                let (a, b) = (a.max(5.0), b.max(5.0));
+                assert!(
+                    (a - b).abs() <= tolerance,
+                    "{name} as {file}: {tag} {a} {b}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_pictures_are_tagged_or_refused() {
+    let folder = TempDir::new().unwrap();
+    let grey = DynamicImage::new_luma16(3, 2);
+    let line = DynamicImage::new_rgb8(1, 10_000);
+    let dot = DynamicImage::new_rgba8(1, 1);
+    for (file, bytes) in [
+        ("dot.png", written(&dot, ImageFormat::Png)),
+        ("grey.tiff", written(&grey, ImageFormat::Tiff)),
+        ("line.png", written(&line, ImageFormat::Png)),
+        ("truncated.jpg", PHOTOS[0].1[..9000].to_vec()),
+    ] {
+        fs::write(folder.path().join(file), bytes).unwrap();
+    }
+    let (files, code) = tag(folder.path(), "0");
+    assert_eq!(code, 1, "one was refused");
+    let refused: Vec<_> = files.iter().filter(|(_, found)| found.is_err()).collect();
+    assert_eq!(files.len(), 4);
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].0, "truncated.jpg");
+}
+
+/// The last line of what a refused start says.
+fn refusal(folder: &Path, name: &str, value: &str) -> String {
+    let mut command = command(folder);
+    command.env(name, value);
+    let (code, _, errors) = run(command);
+    assert_eq!((code, errors.lines().count()), (2, 1), "{errors}");
+    errors
+}
+
+#[test]
+fn what_the_local_tagger_cannot_do_stops_the_start() {
+    let folder = TempDir::new().unwrap();
+    let line = refusal(folder.path(), "ETIQUETA__TAGGING__LANGUAGE", "es");
+    assert!(
+        line.contains("tagging.language") && line.contains("en alone"),
+        "{line}"
+    );
+    let line = refusal(folder.path(), "ETIQUETA__TAGGING__MODEL", "nowhere");
+    assert!(
+        line.contains("tagging.model") && line.contains("classifier.onnx"),
+        "{line}"
+    );
+    let line = refusal(folder.path(), "ETIQUETA__TAGGING__PROVIDER", "imagga");
+    assert!(line.contains("imagga.api_key"), "{line}");
+}
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tag-provider-local/model");
+
+#[test]
+fn a_model_of_ones_own_is_used_and_checked() {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    for file in fs::read_dir(MODEL).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), model.join(file.file_name())).unwrap();
+    }
+    let hierarchy = fs::read_to_string(model.join("hierarchy.tsv")).unwrap();
+    fs::write(
+        model.join("hierarchy.tsv"),
+        hierarchy.replace("\tcat\n", "\thouse tiger\n"),
+    )
+    .unwrap();
+    fs::write(folder.path().join("photo.jpg"), PHOTOS[1].1).unwrap();
+    let mut own = command(folder.path());
+    own.env("ETIQUETA__TAGGING__MODEL", "model");
+    own.args(["tag", "--json", "photo.jpg"]);
+    let (code, output, errors) = run(own);
+    assert_eq!(code, 0, "{errors}");
+    assert!(output.contains("house tiger"), "{output}");
+    fs::write(
+        model.join("hierarchy.tsv"),
+        hierarchy.replace("\tcat\n", "\n"),
+    )
+    .unwrap();
+    let line = refusal(folder.path(), "ETIQUETA__TAGGING__MODEL", "model");
+    assert!(line.contains("hierarchy.tsv, line "), "{line}");
+    fs::write(model.join("hierarchy.tsv"), &hierarchy).unwrap();
+    fs::write(model.join("detector.onnx"), b"no network").unwrap();
+    let line = refusal(folder.path(), "ETIQUETA__TAGGING__MODEL", "model");
+    assert!(line.contains("detector.onnx"), "{line}");
+}
