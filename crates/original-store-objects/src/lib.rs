@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod content;
+mod fan;
 mod folder;
+mod root;
 mod store;
 mod url;
 
