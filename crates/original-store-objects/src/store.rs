@@ -4,7 +4,6 @@ use std::{
     io,
     path::{self, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -19,24 +18,19 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use object_store::{
-    ClientOptions, Error, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
-    aws::AmazonS3Builder, local::LocalFileSystem, path::Path, prefix::PrefixStore,
+    Error, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path,
 };
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
 use crate::{
+    bucket,
     content::content,
     fan::{self, Fan},
     folder,
     root::Root,
     url::OriginalsUrl,
 };
-
-/// How long one call to S3 may take. An image is at most some ten megabytes.
-const CALL: Duration = Duration::from_secs(30);
-/// How long a call and its repetitions may take.
-const CALLS: Duration = Duration::from_mins(1);
 
 /// Originals cannot be kept there.
 #[derive(Debug, Error)]
@@ -61,8 +55,11 @@ pub fn open(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
     Ok(match url {
         OriginalsUrl::Folder(path) => Arc::new(open_folder(path)?),
         OriginalsUrl::Bucket { name, prefix } => {
-            let bucket = open_bucket(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
-            Arc::new(bucket)
+            let objects = bucket::open(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
+            Arc::new(Originals {
+                objects,
+                folder: None,
+            })
         }
     })
 }
@@ -80,32 +77,6 @@ fn open_folder(path: &path::Path) -> Result<Originals, OpenError> {
     Ok(Originals {
         objects: Arc::new(objects),
         folder: Some(Arc::new(Folder { root, fan })),
-    })
-}
-
-fn open_bucket(name: &str, prefix: &str) -> Result<Originals, Error> {
-    let retry = RetryConfig {
-        max_retries: 3,
-        retry_timeout: CALLS,
-        ..RetryConfig::default()
-    };
-    let builder = AmazonS3Builder::from_env()
-        .with_bucket_name(name)
-        .with_retry(retry);
-    // The builder's own options are replaced as a whole: what the environment said is said again.
-    let options = ClientOptions::new()
-        .with_timeout(CALL)
-        .with_connect_timeout(Duration::from_secs(5))
-        .with_allow_http(std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| value == "true"));
-    let bucket = builder.with_client_options(options).build()?;
-    let objects: Arc<dyn ObjectStore> = if prefix.is_empty() {
-        Arc::new(bucket)
-    } else {
-        Arc::new(PrefixStore::new(bucket, prefix))
-    };
-    Ok(Originals {
-        objects,
-        folder: None,
     })
 }
 
