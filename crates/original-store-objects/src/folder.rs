@@ -9,42 +9,65 @@ use std::{
 
 use domain::ContentDigest;
 
-/// Where it is tried whether files can be made.
-const TRIAL: &str = ".etiqueta-trial";
+use crate::root::TRIAL;
 
 /// Makes a folder, durably, and all that lead to it.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(folder)?;
-    folder
+    make_with(folder, sync)
+}
+
+fn make_with(folder: &Path, sync: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let missing: Vec<&Path> = folder
         .ancestors()
-        .skip(1)
-        .find(|above| above.is_dir())
-        .map_or(Ok(()), sync)
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+        .collect();
+    if missing.is_empty() {
+        // Somebody else may have made it just now.
+        return match sync(above(folder)) {
+            Err(error) if is_refusal(&error) => Ok(()),
+            outcome => outcome,
+        };
+    }
+    for folder in missing.iter().rev() {
+        match fs::create_dir(folder) {
+            Err(error) if !folder.is_dir() => return Err(error),
+            _ => sync(above(folder))?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder is none that could be synced, or none that could have been written to.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::Unsupported
+    )
+}
+
+/// The folder that a folder is in.
+fn above(folder: &Path) -> &Path {
+    match folder.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        Some(_) => Path::new("."),
+        None => folder,
+    }
 }
 
 /// Makes the names in a folder durable.
-fn sync(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes the name of a file durable: syncs its folder, and those above it up to the root.
-pub(crate) fn sync_names(root: &Path, file: &Path) -> io::Result<()> {
-    file.ancestors()
-        .skip(1)
-        .take_while(|folder| folder.starts_with(root))
-        .try_for_each(sync)
-}
-
-/// Whether files can be made there. Makes the folder if it is not there (any more).
-pub(crate) fn try_out(root: &Path) -> io::Result<()> {
-    make(root)?;
-    // A name for each try: several servers may share the folder.
-    let trial = root.join(format!("{TRIAL}-{:016x}", rand::random::<u64>()));
-    fs::write(&trial, b"x")?;
-    fs::remove_file(&trial)
+/// Makes it durable that names are gone from a folder, which may be gone itself.
+pub(crate) fn sync_removal(folder: &Path) -> io::Result<()> {
+    match sync(folder) {
+        Err(error) if is_gone(&error) => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Removes what writes that were cut off before that time left behind. Says how much it was.
@@ -55,9 +78,9 @@ pub(crate) fn sweep(root: &Path, before: SystemTime) -> io::Result<u64> {
         let name = name.to_string_lossy();
         if name.starts_with(TRIAL) {
             removed += u64::from(remove_if_older(&entry, before)?);
-        } else if is_fan(&name) {
+        } else if fan_byte(&name).is_some() {
             for inner in entries(&entry.path())? {
-                if is_fan(&inner.file_name().to_string_lossy()) {
+                if fan_byte(&inner.file_name().to_string_lossy()).is_some() {
                     removed += sweep_leaf(&inner.path(), before)?;
                 }
             }
@@ -77,7 +100,7 @@ fn sweep_leaf(folder: &Path, before: SystemTime) -> io::Result<u64> {
 }
 
 /// What is in a folder; nothing if it is gone.
-fn entries(folder: &Path) -> io::Result<Vec<DirEntry>> {
+pub(crate) fn entries(folder: &Path) -> io::Result<Vec<DirEntry>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.collect(),
         Err(error) if is_gone(&error) => Ok(Vec::new()),
@@ -98,19 +121,18 @@ fn remove_if_older(entry: &DirEntry, before: SystemTime) -> io::Result<bool> {
     }
 }
 
-fn is_gone(error: &io::Error) -> bool {
+pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     )
 }
 
-/// Whether it is the name of a folder of the fan-out.
-fn is_fan(name: &str) -> bool {
-    name.len() == 2
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+/// The byte that the name of a folder of the fan-out stands for.
+pub(crate) fn fan_byte(name: &str) -> Option<u8> {
+    let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let is_fan = name.len() == 2 && name.bytes().all(is_digit);
+    is_fan.then(|| u8::from_str_radix(name, 16).ok()).flatten()
 }
 
 /// Whether it is the name that `object_store` gives a file before it is whole: `DIGEST#NUMBER`.
@@ -122,6 +144,8 @@ fn is_remains(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -149,12 +173,47 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_to_is_told() {
+    fn folders_are_made_with_all_that_lead_to_them_and_each_name_is_synced() {
         let root = tempfile::tempdir().unwrap();
-        try_out(&root.path().join("a/b")).unwrap();
-        assert_eq!(fs::read_dir(root.path().join("a/b")).unwrap().count(), 0);
-        let file = root.path().join("file");
+        let synced = std::cell::RefCell::new(Vec::new());
+        let note = |folder: &Path| {
+            let inside = folder.strip_prefix(root.path()).unwrap();
+            synced.borrow_mut().push(inside.to_owned());
+            Ok(())
+        };
+        let paths = |names: &[&str]| names.iter().map(Into::into).collect::<Vec<PathBuf>>();
+        make_with(&root.path().join("a/b/c"), note).unwrap();
+        assert_eq!(synced.take(), paths(&["", "a", "a/b"]));
+        make_with(&root.path().join("a/b/c"), note).unwrap();
+        assert_eq!(synced.take(), paths(&["a/b"]), "whoever made it");
+        let file = root.path().join("a/file");
         fs::write(&file, b"x").unwrap();
-        assert!(try_out(&file.join("below")).is_err());
+        assert!(make(&file).is_err());
+        assert!(make(&file.join("below")).is_err());
+    }
+
+    #[test]
+    fn a_folder_above_that_cannot_be_synced_matters_where_something_was_made() {
+        let root = tempfile::tempdir().unwrap();
+        let refused = |_: &Path| Err(io::ErrorKind::PermissionDenied.into());
+        make_with(root.path(), refused).unwrap();
+        assert!(make_with(&root.path().join("a"), refused).is_err());
+        let broken = |_: &Path| Err(io::Error::other("broken disk"));
+        assert!(make_with(root.path(), broken).is_err());
+    }
+
+    #[test]
+    fn a_relative_folder_is_in_the_working_directory() {
+        assert_eq!(above(Path::new("Images")), Path::new("."));
+        assert_eq!(above(Path::new("a/b")), Path::new("a"));
+        assert_eq!(above(Path::new("/a")), Path::new("/"));
+    }
+
+    #[test]
+    fn folders_of_the_fan_stand_for_a_byte() {
+        assert_eq!(fan_byte("0a"), Some(10));
+        for name in ["0A", "+1", "a", "abc", "quarantine", ""] {
+            assert_eq!(fan_byte(name), None, "{name}");
+        }
     }
 }

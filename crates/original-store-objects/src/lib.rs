@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod bucket;
 mod content;
+mod fan;
 mod folder;
+mod root;
 mod store;
 mod url;
 

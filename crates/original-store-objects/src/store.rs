@@ -4,7 +4,6 @@ use std::{
     io,
     path::{self, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -14,20 +13,24 @@ use domain::{
     ContentDigest,
     ports::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal, cause},
 };
-use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures_util::{
+    Stream, StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use object_store::{
-    ClientOptions, Error, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig,
-    aws::AmazonS3Builder, local::LocalFileSystem, path::Path, prefix::PrefixStore,
+    Error, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path,
 };
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-use crate::{content::content, folder, url::OriginalsUrl};
-
-/// How long one call to S3 may take. An image is at most some ten megabytes.
-const CALL: Duration = Duration::from_secs(30);
-/// How long a call and its repetitions may take.
-const CALLS: Duration = Duration::from_mins(1);
+use crate::{
+    bucket,
+    content::content,
+    fan::{self, Fan},
+    folder,
+    root::Root,
+    url::OriginalsUrl,
+};
 
 /// Originals cannot be kept there.
 #[derive(Debug, Error)]
@@ -52,8 +55,11 @@ pub fn open(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
     Ok(match url {
         OriginalsUrl::Folder(path) => Arc::new(open_folder(path)?),
         OriginalsUrl::Bucket { name, prefix } => {
-            let bucket = open_bucket(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
-            Arc::new(bucket)
+            let objects = bucket::open(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
+            Arc::new(Originals {
+                objects,
+                folder: None,
+            })
         }
     })
 }
@@ -63,40 +69,14 @@ fn open_folder(path: &path::Path) -> Result<Originals, OpenError> {
         path: path.to_owned(),
         source,
     };
-    folder::make(path).map_err(refused)?;
-    let root = path.canonicalize().map_err(refused)?;
-    let objects = LocalFileSystem::new_with_prefix(&root)
+    let root = Root::make(path).map_err(refused)?;
+    let objects = LocalFileSystem::new_with_prefix(root.path())
         .map_err(|error| refused(io::Error::other(error)))?
         .with_fsync(true);
+    let fan = Fan::default();
     Ok(Originals {
         objects: Arc::new(objects),
-        folder: Some(root),
-    })
-}
-
-fn open_bucket(name: &str, prefix: &str) -> Result<Originals, Error> {
-    let retry = RetryConfig {
-        max_retries: 3,
-        retry_timeout: CALLS,
-        ..RetryConfig::default()
-    };
-    let builder = AmazonS3Builder::from_env()
-        .with_bucket_name(name)
-        .with_retry(retry);
-    // The builder's own options are replaced as a whole: what the environment said is said again.
-    let options = ClientOptions::new()
-        .with_timeout(CALL)
-        .with_connect_timeout(Duration::from_secs(5))
-        .with_allow_http(std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| value == "true"));
-    let bucket = builder.with_client_options(options).build()?;
-    let objects: Arc<dyn ObjectStore> = if prefix.is_empty() {
-        Arc::new(bucket)
-    } else {
-        Arc::new(PrefixStore::new(bucket, prefix))
-    };
-    Ok(Originals {
-        objects,
-        folder: None,
+        folder: Some(Arc::new(Folder { root, fan })),
     })
 }
 
@@ -104,7 +84,13 @@ fn open_bucket(name: &str, prefix: &str) -> Result<Originals, Error> {
 struct Originals {
     objects: Arc<dyn ObjectStore>,
     /// The folder that the objects are in, where they are in one.
-    folder: Option<PathBuf>,
+    folder: Option<Arc<Folder>>,
+}
+
+#[derive(Debug)]
+struct Folder {
+    root: Root,
+    fan: Fan,
 }
 
 impl Originals {
@@ -117,28 +103,48 @@ impl Originals {
         }
     }
 
-    /// Waits until a name that is there is there for good. Another put may have made it just now.
-    async fn sync_names(&self, key: &Path) -> Result<(), OriginalStoreError> {
-        let Some(root) = self.folder.clone() else {
-            return Ok(());
-        };
-        let file = root.join(key.as_ref());
-        in_folder(move || folder::sync_names(&root, &file)).await
+    /// Does what `object_store` does not do to a folder. There is nothing to do to a bucket.
+    async fn in_folder(
+        &self,
+        work: impl FnOnce(&Folder) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), OriginalStoreError> {
+        match &self.folder {
+            Some(folder) => blocking(folder, work).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Fails if the folder is gone, so that nothing in it is taken for gone.
+    async fn check(&self) -> Result<(), OriginalStoreError> {
+        self.in_folder(|folder| folder.root.check()).await
     }
 }
 
 #[async_trait]
 impl OriginalStore for Originals {
     async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError> {
-        let key = key(digest);
-        if self.is_whole(&key, bytes.len()).await? {
-            return self.sync_names(&key).await;
+        let (key, digest) = (key(digest), *digest);
+        self.in_folder(move |folder| {
+            folder.root.check()?;
+            folder.fan.make(folder.root.path(), &digest)
+        })
+        .await?;
+        let is_there = self.is_whole(&key, bytes.len()).await?;
+        if !is_there {
+            self.objects
+                .put(&key, bytes.into())
+                .await
+                .map_err(unavailable)?;
         }
-        self.objects
-            .put(&key, bytes.into())
-            .await
-            .map_err(unavailable)?;
-        Ok(())
+        self.in_folder(move |folder| {
+            if is_there {
+                // Another put may have made the name just now.
+                folder::sync(&fan::path(folder.root.path(), &digest))?;
+            }
+            // The disk may have gone meanwhile, and the original with it.
+            folder.root.check()
+        })
+        .await
     }
 
     async fn get(
@@ -147,41 +153,66 @@ impl OriginalStore for Originals {
     ) -> Result<Option<OriginalContent>, OriginalStoreError> {
         match self.objects.get(&key(digest)).await {
             Ok(found) => Ok(Some(content(found))),
-            Err(Error::NotFound { .. }) => Ok(None),
+            Err(Error::NotFound { .. }) => self.check().await.map(|()| None),
             Err(error) => Err(unavailable(error)),
         }
     }
 
     async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError> {
         match self.objects.delete(&key(digest)).await {
-            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(unavailable(error)),
+            Ok(()) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(unavailable(error)),
         }
+        let digest = *digest;
+        self.in_folder(move |folder| {
+            folder.root.check()?;
+            // Also what was gone already: who removed it may not be done.
+            folder::sync_removal(&fan::path(folder.root.path(), &digest))
+        })
+        .await
     }
 
     fn list(&self) -> BoxStream<'static, Result<StoredOriginal, OriginalStoreError>> {
         let objects = self.objects.list(None).map_err(unavailable);
-        objects
-            .try_filter_map(async |found| Ok(original(&found)))
+        let originals = objects.try_filter_map(async |found| Ok(original(&found)));
+        let Some(folder) = self.folder.clone() else {
+            return originals.boxed();
+        };
+        // A folder that is gone looks empty; one that goes meanwhile looks shorter than it is.
+        checked(Arc::clone(&folder))
+            .chain(originals)
+            .chain(checked(folder))
             .boxed()
     }
 
     async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError> {
-        let Some(root) = self.folder.clone() else {
+        let Some(folder) = &self.folder else {
             return Ok(0);
         };
-        in_folder(move || folder::sweep(&root, before.into())).await
+        blocking(folder, move |folder| {
+            folder.root.check()?;
+            folder::sweep(folder.root.path(), before.into())
+        })
+        .await
     }
 
     async fn ready(&self) -> Result<(), OriginalStoreError> {
-        if let Some(root) = self.folder.clone() {
-            return in_folder(move || folder::try_out(&root)).await;
+        if self.folder.is_some() {
+            return self.in_folder(|folder| folder.root.try_out()).await;
         }
         // A bucket that answers for something that is not there answers.
         self.is_whole(&key(&ContentDigest::from_bytes([0; 32])), 0)
             .await
             .map(|_| ())
     }
+}
+
+/// No item if the folder is there, else an error.
+fn checked(
+    folder: Arc<Folder>,
+) -> impl Stream<Item = Result<StoredOriginal, OriginalStoreError>> + Send {
+    let check = async move { blocking(&folder, |folder| folder.root.check()).await };
+    stream::once(check).try_filter_map(async |()| Ok(None))
 }
 
 /// Where an original lies: `ab/cd/abcd…`.
@@ -207,10 +238,12 @@ fn unavailable(error: Error) -> OriginalStoreError {
 }
 
 /// Does what blocks on a thread for that.
-async fn in_folder<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+async fn blocking<T: Send + 'static>(
+    folder: &Arc<Folder>,
+    work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
 ) -> Result<T, OriginalStoreError> {
-    let outcome = spawn_blocking(work)
+    let folder = Arc::clone(folder);
+    let outcome = spawn_blocking(move || work(&folder))
         .await
         .unwrap_or_else(|lost| Err(io::Error::other(lost)));
     outcome.map_err(|error| OriginalStoreError::Unavailable(cause(error)))

@@ -3,11 +3,17 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     missing_docs,
     reason = "a test may fail loudly"
 )]
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
@@ -60,8 +66,7 @@ async fn an_original_that_was_cut_short_is_put_anew() {
     let store = folder(root.path());
     let (bytes, digest) = (Bytes::from_static(b"whole"), ContentDigest::of(b"whole"));
     store.put(&digest, bytes.clone()).await.unwrap();
-    let name = digest.to_string();
-    let file = root.path().join(&name[..2]).join(&name[2..4]).join(&name);
+    let file = place(root.path(), &digest);
     fs::write(&file, b"who").unwrap();
     store.put(&digest, bytes).await.unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"whole");
@@ -88,41 +93,133 @@ async fn foreign_files_are_passed_over() {
     assert_eq!((listed[0].digest, listed[0].len), (digest, 4));
 }
 
-#[tokio::test]
-async fn a_folder_that_vanishes_comes_back() {
-    let root = TempDir::new().unwrap();
-    let path = root.path().join("Images");
-    let store = folder(&path);
-    fs::remove_dir_all(&path).unwrap();
-    let digest = ContentDigest::of(b"x");
-    assert_eq!(read(&*store, &digest).await, None);
-    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
-    assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
-    fs::remove_dir_all(&path).unwrap();
-    store.ready().await.unwrap();
-    assert!(path.is_dir());
+/// Checks that every call says that the store cannot be reached, and no more to a client.
+async fn assert_unavailable(store: &dyn OriginalStore, digest: &ContentDigest) {
+    let refusals = [
+        store.put(digest, Bytes::from_static(b"x")).await.err(),
+        store.get(digest).await.err(),
+        store.remove(digest).await.err(),
+        store.list().try_collect::<Vec<_>>().await.err(),
+        store.sweep(chrono::DateTime::<Utc>::MAX_UTC).await.err(),
+        store.ready().await.err(),
+    ];
+    for (call, refusal) in refusals.into_iter().enumerate() {
+        let Some(OriginalStoreError::Unavailable(_)) = &refusal else {
+            panic!("call {call}: {refusal:?}");
+        };
+        assert!(!refusal.unwrap().to_string().contains("Images"));
+    }
 }
 
 #[tokio::test]
-async fn a_place_that_is_no_folder_is_not_available() {
+async fn a_folder_that_is_gone_is_not_taken_for_an_empty_one() {
     let root = TempDir::new().unwrap();
-    let path = root.path().join("Images");
+    let (path, away) = (root.path().join("Images"), root.path().join("away"));
     let store = folder(&path);
-    fs::remove_dir_all(&path).unwrap();
-    fs::write(&path, b"a file").unwrap();
     let digest = ContentDigest::of(b"x");
-    let refused = store
-        .put(&digest, Bytes::from_static(b"x"))
-        .await
-        .unwrap_err();
-    assert!(matches!(refused, OriginalStoreError::Unavailable(_)));
-    assert!(
-        !refused.to_string().contains("Images"),
-        "no path for clients: {refused}"
-    );
-    assert!(store.ready().await.is_err());
-    fs::remove_file(&path).unwrap();
     store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    fs::rename(&path, &away).unwrap();
+    assert_unavailable(&*store, &digest).await;
+    assert!(!path.exists(), "no other folder is made in its place");
+    // As the empty place of a disk that is not mounted, and as nonsense.
+    fs::create_dir(&path).unwrap();
+    assert_unavailable(&*store, &digest).await;
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, b"a file").unwrap();
+    assert_unavailable(&*store, &digest).await;
+    fs::remove_file(&path).unwrap();
+    fs::rename(&away, &path).unwrap();
+    assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
+    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    store.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_that_goes_while_it_is_listed_is_told() {
+    let root = TempDir::new().unwrap();
+    let (path, away) = (root.path().join("Images"), root.path().join("away"));
+    let store = folder(&path);
+    for content in ["a", "b"] {
+        let digest = ContentDigest::of(content.as_bytes());
+        store.put(&digest, Bytes::from(content)).await.unwrap();
+    }
+    let mut listed = store.list();
+    assert!(listed.try_next().await.unwrap().is_some());
+    fs::rename(&path, &away).unwrap();
+    assert!(listed.try_collect::<Vec<_>>().await.is_err());
+}
+
+#[tokio::test]
+async fn folders_that_were_taken_away_are_made_again() {
+    let root = TempDir::new().unwrap();
+    let store = folder(root.path());
+    let digest = ContentDigest::of(b"x");
+    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    fs::remove_dir_all(root.path().join(&digest.to_string()[..2])).unwrap();
+    assert_eq!(read(&*store, &digest).await, None);
+    store.remove(&digest).await.unwrap();
+    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
+}
+
+/// Where an original lies.
+fn place(root: &Path, digest: &ContentDigest) -> PathBuf {
+    let name = digest.to_string();
+    root.join(&name[..2]).join(&name[2..4]).join(&name)
+}
+
+/// Everything in the folder that an original lies in.
+fn beside(root: &Path, digest: &ContentDigest) -> Vec<PathBuf> {
+    let folder = place(root, digest);
+    let entries = fs::read_dir(folder.parent().unwrap()).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn a_put_that_fails_at_its_end_leaves_nothing() {
+    let root = TempDir::new().unwrap();
+    let store = folder(root.path());
+    let digest = ContentDigest::of(b"x");
+    let blocked = place(root.path(), &digest);
+    fs::create_dir_all(blocked.join("in the way")).unwrap();
+    let refused = store.put(&digest, Bytes::from_static(b"x")).await;
+    assert!(matches!(refused, Err(OriginalStoreError::Unavailable(_))));
+    assert_eq!(beside(root.path(), &digest), [blocked]);
+}
+
+/// The limit on the size of files stands in for a disk that fills up: either cuts a write off in its
+/// middle. It holds for a whole process, hence the second one.
+#[tokio::test]
+async fn a_disk_that_fills_up_leaves_nothing_of_a_put() {
+    const FOLDER: &str = "ETIQUETA_TEST_FULL";
+    const BYTES: usize = 4 << 20;
+    if let Ok(path) = std::env::var(FOLDER) {
+        let (store, bytes) = (folder(Path::new(&path)), Bytes::from(vec![7; BYTES]));
+        let digest = ContentDigest::of(&bytes);
+        let refused = store.put(&digest, bytes).await;
+        assert!(matches!(refused, Err(OriginalStoreError::Unavailable(_))));
+        assert_eq!(read(&*store, &digest).await, None);
+        let small = ContentDigest::of(b"x");
+        store.put(&small, Bytes::from_static(b"x")).await.unwrap();
+        assert_eq!(read(&*store, &small).await, Some(b"x".to_vec()));
+        println!("did not fit");
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 1024; exec "$0" "$@""#])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("a_disk_that_fills_up_leaves_nothing_of_a_put")
+        .env(FOLDER, root.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("did not fit"), "{output:?}");
+    let digest = ContentDigest::of(&vec![7; BYTES]);
+    assert!(beside(root.path(), &digest).is_empty());
+    assert_eq!(beside(root.path(), &ContentDigest::of(b"x")).len(), 1);
 }
 
 #[tokio::test]
@@ -131,12 +228,9 @@ async fn what_was_cut_off_is_swept_when_it_is_old() {
     let store = folder(root.path());
     let digest = ContentDigest::of(b"x");
     store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
-    let name = digest.to_string();
-    let remains = root
-        .path()
-        .join(&name[..2])
-        .join(&name[2..4])
-        .join(format!("{name}#1"));
+    let mut remains = place(root.path(), &digest).into_os_string();
+    remains.push("#1");
+    let remains = PathBuf::from(remains);
     fs::write(&remains, b"half").unwrap();
     let now: chrono::DateTime<Utc> = std::time::SystemTime::now().into();
     assert_eq!(store.sweep(now - TimeDelta::hours(1)).await.unwrap(), 0);

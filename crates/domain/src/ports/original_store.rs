@@ -10,6 +10,9 @@ use super::Cause;
 use crate::ContentDigest;
 
 /// Keeps originals, addressed by the digest of their content.
+///
+/// A store that is gone as a whole (a disk that is not mounted, a folder that was taken away) is not
+/// available; it is never taken for an empty one.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait OriginalStore: Send + Sync {
@@ -23,7 +26,8 @@ pub trait OriginalStore: Send + Sync {
         digest: &ContentDigest,
     ) -> Result<Option<OriginalContent>, OriginalStoreError>;
 
-    /// Removes an original. One that is not there counts as removed.
+    /// Removes an original, durably: once it returned `Ok`, no power cut brings it back. One that is
+    /// not there counts as removed.
     async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError>;
 
     /// All originals, in no particular order. Foreign files are passed over.

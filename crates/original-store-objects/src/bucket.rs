@@ -1,0 +1,114 @@
+//! A bucket, from the variables that every program for S3 knows.
+
+use std::{sync::Arc, time::Duration};
+
+use object_store::{
+    Error, ObjectStore, RetryConfig,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    prefix::PrefixStore,
+};
+
+/// How long a call and its repetitions may take. One attempt has 30 seconds, unless `AWS_TIMEOUT` says
+/// otherwise; an image is at most some ten megabytes.
+const CALLS: Duration = Duration::from_mins(1);
+
+/// Opens a bucket. It is not asked yet.
+pub(crate) fn open(name: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+    let is_decided = std::env::var_os("AWS_ALLOW_HTTP").is_some();
+    build(AmazonS3Builder::from_env(), is_decided, name, prefix)
+}
+
+fn build(
+    builder: AmazonS3Builder,
+    is_decided: bool,
+    name: &str,
+    prefix: &str,
+) -> Result<Arc<dyn ObjectStore>, Error> {
+    let retry = RetryConfig {
+        max_retries: 3,
+        retry_timeout: CALLS,
+        ..RetryConfig::default()
+    };
+    let mut builder = builder.with_bucket_name(name).with_retry(retry);
+    // Who writes an endpoint with http:// wants no TLS. Refusing that, call by call, helps nobody.
+    if !is_decided && is_plain(&builder) {
+        builder = builder.with_allow_http(true);
+    }
+    let bucket = builder.build()?;
+    Ok(if prefix.is_empty() {
+        Arc::new(bucket)
+    } else {
+        Arc::new(PrefixStore::new(bucket, prefix))
+    })
+}
+
+/// Whether the endpoint is one without TLS. That for S3 alone wins over that for all services.
+fn is_plain(builder: &AmazonS3Builder) -> bool {
+    [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
+        .iter()
+        .find_map(|key| builder.get_config_value(key))
+        .is_some_and(|endpoint| endpoint.starts_with("http://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use object_store::{ObjectStoreExt, path::Path};
+
+    use super::*;
+
+    /// The endpoint of a server that answers its first call with 404, and the first line of that call.
+    fn server() -> (String, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let answered = thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut head = [0; 4096];
+            let len = connection.read(&mut head).unwrap();
+            let answer =
+                b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            connection.write_all(answer).unwrap();
+            let head = String::from_utf8_lossy(&head[..len]).into_owned();
+            head.lines().next().unwrap().to_owned()
+        });
+        (endpoint, answered)
+    }
+
+    fn builder(endpoint: &str) -> AmazonS3Builder {
+        AmazonS3Builder::new()
+            .with_access_key_id("key")
+            .with_secret_access_key("secret")
+            .with_endpoint(endpoint)
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_without_tls_is_asked_without_tls() {
+        let (endpoint, answered) = server();
+        let bucket = build(builder(&endpoint), false, "pictures", "a/b").unwrap();
+        let missing = bucket.head(&Path::from("c")).await.unwrap_err();
+        assert!(matches!(missing, Error::NotFound { .. }), "{missing:?}");
+        let line = answered.join().unwrap();
+        assert_eq!(line, "HEAD /pictures/a/b/c HTTP/1.1");
+    }
+
+    #[tokio::test]
+    async fn who_forbids_that_is_obeyed() {
+        let bucket = build(builder("http://127.0.0.1:9"), true, "pictures", "").unwrap();
+        let refused = bucket.head(&Path::from("c")).await.unwrap_err();
+        assert!(format!("{refused:?}").contains("BadScheme"), "{refused:?}");
+    }
+
+    #[test]
+    fn the_endpoint_for_s3_alone_wins() {
+        let both =
+            |all: &str, s3: &str| builder(all).with_config(AmazonS3ConfigKey::S3Endpoint, s3);
+        assert!(is_plain(&both("https://a", "http://b")));
+        assert!(!is_plain(&both("http://a", "https://b")));
+        assert!(!is_plain(&AmazonS3Builder::new()));
+    }
+}

@@ -1,0 +1,193 @@
+//! The folders that originals are spread over, and which of their names are durable.
+//!
+//! The name of a folder is durable once the folder above it was synced after it was made. Who finds a
+//! folder there already cannot know whether whoever made it is that far: so the first put into each
+//! folder syncs above it as well, and later ones need not. It is taken that nobody else removes folders.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use domain::ContentDigest;
+
+use crate::folder;
+
+/// A folder's place: the first two bytes of the digests in it.
+type Leaf = [u8; 2];
+
+/// The folders whose names, and those above them, are known to be durable.
+#[derive(Debug, Default)]
+pub(crate) struct Fan(Mutex<Durable>);
+
+#[derive(Debug, Default)]
+struct Durable {
+    /// At most 256, by the first byte.
+    outer: HashSet<u8>,
+    /// At most 65 536.
+    leaves: HashSet<Leaf>,
+}
+
+impl Fan {
+    /// Makes the folder that an original lies in, durably, unless it is there. The root must be.
+    pub(crate) fn make(&self, root: &Path, digest: &ContentDigest) -> io::Result<()> {
+        self.make_with(root, digest, folder::sync)
+    }
+
+    fn make_with(
+        &self,
+        root: &Path,
+        digest: &ContentDigest,
+        sync: impl Fn(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let leaf = leaf(digest);
+        let [first, _] = leaf;
+        if self.durable().leaves.contains(&leaf) {
+            return Ok(());
+        }
+        let folder = path(root, digest);
+        let outer = folder.parent().unwrap_or(root);
+        make(outer)?;
+        make(&folder)?;
+        let is_new = !self.durable().outer.contains(&first);
+        if is_new {
+            sync(root)?;
+        }
+        // One sync serves all that are in it by now. They are many after a start alone.
+        let there = if is_new {
+            leaves(outer, first)?
+        } else {
+            vec![leaf]
+        };
+        sync(outer)?;
+        let mut durable = self.durable();
+        durable.outer.insert(first);
+        durable.leaves.extend(there);
+        Ok(())
+    }
+
+    fn durable(&self) -> MutexGuard<'_, Durable> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The folder that an original lies in.
+pub(crate) fn path(root: &Path, digest: &ContentDigest) -> PathBuf {
+    let [first, second] = leaf(digest);
+    root.join(format!("{first:02x}/{second:02x}"))
+}
+
+fn leaf(digest: &ContentDigest) -> Leaf {
+    let [first, second, ..] = *digest.as_bytes();
+    [first, second]
+}
+
+fn make(folder: &Path) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// The leaves in an outer folder.
+fn leaves(outer: &Path, first: u8) -> io::Result<Vec<Leaf>> {
+    let names = folder::entries(outer)?;
+    let leaf = |name: &str| Some([first, folder::fan_byte(name)?]);
+    Ok(names
+        .iter()
+        .filter_map(|entry| leaf(&entry.file_name().to_string_lossy()))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn digest(first: u8, second: u8) -> ContentDigest {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&[first, second]);
+        ContentDigest::from_bytes(bytes)
+    }
+
+    #[test]
+    fn what_is_durable_is_remembered() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("0a/02")).unwrap();
+        fs::create_dir_all(root.path().join("0a/notes")).unwrap();
+        let fan = Fan::default();
+        fan.make(root.path(), &digest(10, 1)).unwrap();
+        assert!(root.path().join("0a/01").is_dir());
+        let leaves = || {
+            let mut leaves: Vec<_> = fan.durable().leaves.iter().copied().collect();
+            leaves.sort_unstable();
+            leaves
+        };
+        assert_eq!(leaves(), [[10, 1], [10, 2]], "what was there as well");
+        fs::create_dir_all(root.path().join("0a/03")).unwrap();
+        fan.make(root.path(), &digest(10, 4)).unwrap();
+        assert_eq!(leaves(), [[10, 1], [10, 2], [10, 4]]);
+    }
+
+    /// Makes a folder, and says what was synced for it.
+    fn synced(fan: &Fan, root: &Path, digest: &ContentDigest) -> Vec<PathBuf> {
+        let synced = RefCell::new(Vec::new());
+        let note = |folder: &Path| {
+            synced
+                .borrow_mut()
+                .push(folder.strip_prefix(root).unwrap().to_owned());
+            Ok(())
+        };
+        fan.make_with(root, digest, note).unwrap();
+        synced.into_inner()
+    }
+
+    #[test]
+    fn names_that_somebody_else_made_are_synced_too_and_each_once() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        // As another put, or another server, that has made them and not synced yet.
+        fs::create_dir_all(root.path().join("0a/01")).unwrap();
+        let fan = Fan::default();
+        let synced = |first, second| synced(&fan, root.path(), &digest(first, second));
+        assert_eq!(synced(10, 1), paths(&["", "0a"]));
+        assert_eq!(synced(10, 1), paths(&[]));
+        assert_eq!(synced(10, 2), paths(&["0a"]));
+        assert_eq!(synced(11, 1), paths(&["", "0b"]));
+    }
+
+    #[test]
+    fn what_was_not_synced_is_not_taken_for_durable() {
+        let root = tempfile::tempdir().unwrap();
+        let fan = Fan::default();
+        let failing = |_: &Path| Err(io::Error::other("no sync"));
+        assert!(
+            fan.make_with(root.path(), &digest(1, 2), failing).is_err(),
+            "the folders are there, and not durable"
+        );
+        assert_eq!(synced(&fan, root.path(), &digest(1, 2)).len(), 2);
+    }
+
+    #[test]
+    fn no_root_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("gone");
+        let error = Fan::default().make(&root, &digest(1, 2)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!root.exists());
+    }
+
+    #[test]
+    fn what_could_not_be_made_is_not_taken_for_durable() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("01"), b"in the way").unwrap();
+        let fan = Fan::default();
+        assert!(fan.make(root.path(), &digest(1, 2)).is_err());
+        fs::remove_file(root.path().join("01")).unwrap();
+        fan.make(root.path(), &digest(1, 2)).unwrap();
+        assert!(root.path().join("01/02").is_dir());
+    }
+}
