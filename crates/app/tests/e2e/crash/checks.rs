@@ -95,7 +95,7 @@ pub async fn everything(server: &Running, ledger: &mut Ledger) {
     the_statistics_are_those_of_the_list(server, &listed).await;
 }
 
-/// No original without an image stays. What claims an original runs out after a second.
+/// No original without an image stays. What claims an original runs out after some seconds.
 pub async fn no_original_is_left_over(server: &Running, ledger: &mut Ledger) {
     let began = Instant::now();
     loop {

@@ -89,7 +89,7 @@ impl Run {
         let load = Load::start(&server, &self.ledger, &mut rng);
         tokio::time::sleep(Duration::from_micros(rng.random_range(0..LONGEST * 1000))).await;
         let left = self.site.end(&mut server);
-        load.collect(&mut self.ledger, &place, self.site.is_power_cut())
+        load.collect(&mut self.ledger, &server, self.site.is_power_cut())
             .await;
         self.ledger.note(left);
     }

@@ -17,11 +17,12 @@ use crate::{
     server::{Process, command},
 };
 
-/// Upkeep as often, and of what is as young, as settings allow.
+/// Upkeep as often as settings allow. What it is to find is made to look an hour old, but for claims
+/// on originals: they run out after a time that is longer than an upload takes on a busy machine.
 const UPKEEP: [(&str, &str); 3] = [
     ("ETIQUETA__UPKEEP__INTERVAL", "1s"),
-    ("ETIQUETA__UPKEEP__HOSTED_BLOB_AGE", "1s"),
-    ("ETIQUETA__UPKEEP__ORIGINAL_AGE", "1s"),
+    ("ETIQUETA__UPKEEP__HOSTED_BLOB_AGE", "30m"),
+    ("ETIQUETA__UPKEEP__ORIGINAL_AGE", "4s"),
 ];
 
 /// How the server ends.
