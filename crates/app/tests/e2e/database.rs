@@ -37,6 +37,14 @@ impl Database {
         }
     }
 
+    /// Which one it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Sqlite(_) => Kind::Sqlite,
+            Self::Mysql { .. } => Kind::Mysql,
+        }
+    }
+
     /// Its URL, as the settings want it.
     pub fn url(&self) -> &str {
         match self {

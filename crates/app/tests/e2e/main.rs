@@ -13,6 +13,7 @@
 
 mod client;
 mod command_line;
+mod crash;
 mod database;
 mod errors;
 mod images;

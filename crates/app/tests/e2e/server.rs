@@ -32,9 +32,19 @@ pub struct Process {
     pub origin: String,
 }
 
+/// The binary under test: what `ETIQUETA_TEST_BINARY` names, or else the one that was built along.
+pub fn binary() -> String {
+    std::env::var("ETIQUETA_TEST_BINARY")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_etiqueta").to_owned())
+}
+
 /// The binary in a folder, with nothing in its environment but what is given.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_etiqueta"));
+    prepared(Command::new(binary()), folder)
+}
+
+/// The same for a program that ends up in the binary.
+pub fn prepared(mut command: Command, folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env_clear()

@@ -1,0 +1,219 @@
+//! What must be so after each restart.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    process::Command,
+    time::{Duration, Instant, SystemTime},
+};
+
+use rand::{Rng, rngs::StdRng};
+use serde_json::Value;
+
+use super::{
+    load::{Answered, Ledger, mark, picture},
+    site::{self, Running},
+};
+use crate::{database::Kind, server::decode};
+
+/// How many images of earlier rounds are read again in each.
+const SAMPLE: usize = 8;
+
+/// How far back the list is read: past the round before. A database server may end what it was told
+/// to do after the client is gone.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// How long upkeep may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Says whether a database file is sound, as SQLite's own shell would.
+const INTEGRITY: &str = "import sqlite3, sys; \
+    base = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=20); \
+    print(base.execute('PRAGMA integrity_check').fetchall(), \
+          base.execute('PRAGMA foreign_key_check').fetchall())";
+
+/// The checks of every round: what was answered last is there, exact and listed; nothing else is than
+/// what was posted; nothing is left at the blob host, no file is left half-written; the database is
+/// sound.
+pub async fn after_restart(server: &Running, ledger: &mut Ledger, rng: &mut StdRng) {
+    let from = SystemTime::now() - WINDOW;
+    let from = humantime::format_rfc3339_seconds(from);
+    let listed = list(server, &format!("/images?min_date={from}")).await;
+    let ids: HashSet<&str> = listed
+        .iter()
+        .map(|image| image["id"].as_str().unwrap())
+        .collect();
+    for answered in &ledger.answered[ledger.checked..] {
+        assert!(
+            ids.contains(&*answered.id),
+            "{} is not listed\n{}",
+            answered.id,
+            server.told()
+        );
+        assert_is_there(server, answered).await;
+        ledger.rows.insert(answered.id.clone(), answered.picture);
+    }
+    ledger.checked = ledger.answered.len();
+    for _ in 0..SAMPLE.min(ledger.answered.len()) {
+        let answered = &ledger.answered[rng.random_range(0..ledger.answered.len())];
+        assert_is_there(server, answered).await;
+    }
+    every_row_has_its_bytes(server, ledger, &listed).await;
+    nothing_is_left_behind(server).await;
+    if server.kind == Kind::Sqlite {
+        assert_sound(server).await;
+    }
+}
+
+/// The same for all that there is, and the statistics besides.
+pub async fn everything(server: &Running, ledger: &mut Ledger) {
+    let listed = list(server, "/images").await;
+    let ids: HashSet<&str> = listed
+        .iter()
+        .map(|image| image["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), listed.len(), "an id twice\n{}", server.told());
+    for answered in &ledger.answered {
+        assert!(
+            ids.contains(&*answered.id),
+            "{} is not listed\n{}",
+            answered.id,
+            server.told()
+        );
+        assert_is_there(server, answered).await;
+    }
+    every_row_has_its_bytes(server, ledger, &listed).await;
+    let mut images: HashMap<u64, usize> = HashMap::new();
+    for picture in ledger.rows.values() {
+        *images.entry(*picture).or_default() += 1;
+    }
+    for (picture, count) in images {
+        assert!(
+            count <= ledger.posts[&picture],
+            "registered more often than posted: {picture}"
+        );
+    }
+    the_statistics_are_those_of_the_list(server, &listed).await;
+}
+
+/// No original without an image stays. What claims an original runs out after some seconds.
+pub async fn no_original_is_left_over(server: &Running, ledger: &mut Ledger) {
+    let began = Instant::now();
+    loop {
+        let used: HashSet<u64> = ledger.rows.values().copied().collect();
+        let kept = site::files(&server.folder).len();
+        if kept == used.len() {
+            return;
+        }
+        assert!(
+            kept > used.len(),
+            "{kept} originals of {}\n{}",
+            used.len(),
+            server.told()
+        );
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{kept} originals, {} are used\n{}",
+            used.len(),
+            server.told()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let listed = list(server, "/images").await;
+        every_row_has_its_bytes(server, ledger, &listed).await;
+    }
+}
+
+async fn get(server: &Running, path: &str) -> Value {
+    let response = server.client.get(server.url(path)).send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    assert_eq!(status, 200, "{path}: {text}\n{}", server.told());
+    serde_json::from_str(&text).unwrap()
+}
+
+async fn list(server: &Running, path: &str) -> Vec<Value> {
+    match get(server, path).await {
+        Value::Array(images) => images,
+        other => panic!("no list: {other}"),
+    }
+}
+
+async fn assert_is_there(server: &Running, answered: &Answered) {
+    let image = get(server, &format!("/image/{}", answered.id)).await;
+    let is_exact = decode(&image["data"]) == picture(answered.picture);
+    assert!(is_exact, "{}: other bytes\n{}", answered.id, server.told());
+    if let Some(body) = &answered.body {
+        assert_eq!(&image, body, "{}", server.told());
+    }
+}
+
+/// Also of those that were registered without an answer.
+async fn every_row_has_its_bytes(server: &Running, ledger: &mut Ledger, listed: &[Value]) {
+    for image in listed {
+        let id = image["id"].as_str().unwrap();
+        if ledger.rows.contains_key(id) {
+            continue;
+        }
+        let image = get(server, &format!("/image/{id}")).await;
+        let posted = ledger.known.get(&mark(&decode(&image["data"])));
+        let posted = posted.unwrap_or_else(|| panic!("{id}: never posted\n{}", server.told()));
+        ledger.rows.insert(id.to_owned(), *posted);
+    }
+}
+
+/// A call to the blob host that was under way may end there after its caller, so that its picture
+/// is made to look old here.
+async fn nothing_is_left_behind(server: &Running) {
+    let (began, host) = (Instant::now(), server.fakes.imagekit());
+    loop {
+        let (blobs, remains) = (host.files(), site::remains(&server.folder));
+        if blobs.is_empty() && remains.is_empty() {
+            return;
+        }
+        for blob in &blobs {
+            host.backdate(&blob.id, Duration::from_hours(1));
+        }
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{} pictures are public, {remains:?} are left\n{}",
+            blobs.len(),
+            server.told()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn assert_sound(server: &Running) {
+    let python = std::env::var("ETIQUETA_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let mut check = Command::new(python);
+    check
+        .args(["-c", INTEGRITY])
+        .arg(server.folder.join("data/etiqueta.db"));
+    let output = tokio::task::spawn_blocking(move || check.output().unwrap());
+    let output = output.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, "[('ok',)] []", "{errors}\n{}", server.told());
+}
+
+async fn the_statistics_are_those_of_the_list(server: &Running, listed: &[Value]) {
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for tag in listed
+        .iter()
+        .flat_map(|image| image["tags"].as_array().unwrap())
+    {
+        *expected
+            .entry(tag["tag"].as_str().unwrap().to_owned())
+            .or_default() += 1;
+    }
+    let told = list(server, "/tags").await;
+    let told = told.iter().map(|tag| {
+        let name = tag["tag"].as_str().unwrap().to_owned();
+        (name, tag["n_images"].as_u64().unwrap())
+    });
+    assert_eq!(
+        told.collect::<BTreeMap<_, _>>(),
+        expected,
+        "{}",
+        server.told()
+    );
+}
