@@ -1,8 +1,13 @@
 //! Questions that the catalog answers.
 
+mod filter;
+
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 
-use crate::{Confidence, ImageId, Label};
+pub use self::filter::LabelFilter;
+use crate::{Confidence, Image, ImageId, Label, Tag, Threshold};
 
 /// A half-open interval of registration times: `from` is inside, `until` is the first one outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,46 +30,42 @@ impl TimeWindow {
     }
 }
 
-/// Which labels an image must carry.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum LabelFilter {
-    /// Any image will do.
-    #[default]
-    Any,
-    /// It must carry all of these; sorted, each once, at least one.
-    AllOf(Vec<Label>),
-    /// No image will do: a label was asked for that cannot exist.
-    Nothing,
-}
-
-impl LabelFilter {
-    /// The filter for images that carry every one of these names.
-    ///
-    /// A name that cannot be a label (an empty one, say) is one that no image carries.
-    pub fn all_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let Ok(mut labels) = names
-            .into_iter()
-            .map(Label::parse)
-            .collect::<Result<Vec<Label>, _>>()
-        else {
-            return Self::Nothing;
-        };
-        if labels.is_empty() {
-            return Self::Nothing;
-        }
-        labels.sort_unstable();
-        labels.dedup();
-        Self::AllOf(labels)
-    }
-}
-
 /// Which images a store shall list. Never one that is known to be empty: the catalog answers that.
+///
+/// Each list of labels is sorted, has each label once, and asks for nothing if it is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageQuery {
     /// When they were registered.
     pub window: TimeWindow,
-    /// The labels they carry, all of them; sorted, each once.
-    pub labels: Vec<Label>,
+    /// The labels that an image carries, all of them.
+    pub all_of: Vec<Label>,
+    /// The labels of which an image carries at least one.
+    pub any_of: Vec<Label>,
+    /// The labels of which an image carries none.
+    pub none_of: Vec<Label>,
+    /// The confidence from which on a tag counts as carried; none counts every tag.
+    pub threshold: Option<Threshold>,
+}
+
+impl ImageQuery {
+    /// Whether an image is in the list.
+    pub fn admits(&self, image: &Image) -> bool {
+        let counts = |tag: &&Tag| {
+            self.threshold
+                .is_none_or(|threshold| threshold.admits(tag.confidence))
+        };
+        let carried: HashSet<&Label> = image
+            .tags
+            .iter()
+            .filter(counts)
+            .map(|tag| &tag.label)
+            .collect();
+        let carries = |label: &Label| carried.contains(label);
+        self.window.contains(image.registered_at)
+            && self.all_of.iter().all(carries)
+            && (self.any_of.is_empty() || self.any_of.iter().any(carries))
+            && !self.none_of.iter().any(carries)
+    }
 }
 
 /// A place in a list that is sorted newest first: after this image.
@@ -74,6 +75,16 @@ pub struct PageKey {
     pub registered_at: DateTime<Utc>,
     /// The id of that image.
     pub id: ImageId,
+}
+
+impl From<&Image> for PageKey {
+    /// The place after an image.
+    fn from(image: &Image) -> Self {
+        Self {
+            registered_at: image.registered_at,
+            id: image.id,
+        }
+    }
 }
 
 /// How one label is used by the images of a window.
@@ -126,26 +137,6 @@ mod tests {
                 until: None
             }
             .is_empty()
-        );
-    }
-
-    #[test]
-    fn a_filter_is_sorted_and_folded() {
-        let LabelFilter::AllOf(labels) = LabelFilter::all_of([" Cab", "car", "CAR"]) else {
-            panic!("two labels expected");
-        };
-        let names: Vec<_> = labels.iter().map(Label::as_str).collect();
-        assert_eq!(names, ["cab", "car"]);
-    }
-
-    #[rstest::rstest]
-    #[case(&[""])]
-    #[case(&["car", " ", "cab"])]
-    #[case(&[])]
-    fn an_empty_name_matches_nothing(#[case] names: &[&str]) {
-        assert_eq!(
-            LabelFilter::all_of(names.iter().copied()),
-            LabelFilter::Nothing
         );
     }
 }

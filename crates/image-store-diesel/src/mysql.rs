@@ -33,6 +33,8 @@ const JOIN_IN_ORDER: &str = "STRAIGHT_JOIN";
 /// Reads tags in the order of their labels, or of their images.
 const BY_LABEL: &str = "FORCE INDEX (etiqueta_image_tag_newest)";
 const BY_IMAGE: &str = "FORCE INDEX (PRIMARY)";
+/// Reads images in the order of their times.
+const BY_TIME: &str = "FORCE INDEX (etiqueta_image_newest)";
 /// Begins a transaction that writes.
 const BEGIN: &str = "BEGIN";
 /// Leaves a row as it is that is there already.
@@ -90,6 +92,7 @@ pub(crate) fn connect(
     Ok(Arc::new(sql::Store {
         reading: pool.clone(),
         writing: pool,
+        names: sql::Names::default(),
     }))
 }
 
@@ -177,5 +180,148 @@ async fn lock(connection: &mut Connection, wait: Duration) -> Result<(), Migrati
         Ok(())
     } else {
         Err(MigrationError::Locked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::{QueryableByName, sql_types::Text};
+    use domain::TimeWindow;
+
+    use super::{
+        sql::{
+            Statement,
+            pages::{
+                Span,
+                course::measuring,
+                listing::{Walk, Wanted, listing},
+            },
+        },
+        *,
+    };
+    use crate::{Migrator, StoreUrl};
+
+    /// A database of its own, with three labels on each of a thousand images.
+    async fn filled() -> (Connection, String) {
+        let url = std::env::var("ETIQUETA_TEST_MYSQL_URL")
+            .expect("ETIQUETA_TEST_MYSQL_URL must name a server; scripts/test starts one");
+        let Ok(StoreUrl::Mysql(mut server)) = url.parse() else {
+            panic!("ETIQUETA_TEST_MYSQL_URL is not the URL of a server");
+        };
+        let mut connection = open(options(&server)).await.unwrap();
+        server.database = format!("etiqueta_test_plans_{}", std::process::id());
+        let create = format!("CREATE DATABASE {}", server.database);
+        sql_query(create).execute(&mut connection).await.unwrap();
+        Migrator::new(&StoreUrl::Mysql(server.clone()))
+            .run()
+            .await
+            .unwrap();
+        let mut connection = open(options(&server)).await.unwrap();
+        for statement in FILLING {
+            sql_query(statement).execute(&mut connection).await.unwrap();
+        }
+        (connection, server.database)
+    }
+
+    const FILLING: [&str; 5] = [
+        "INSERT INTO etiqueta_label (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+        "INSERT INTO etiqueta_original (id, digest, media_type, width, height, byte_size) \
+         WITH RECURSIVE n AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM n WHERE n < 1000) \
+         SELECT n, UNHEX(SHA2(n, 256)), 'image/png', 1, 1, 1 FROM n",
+        "INSERT INTO etiqueta_image (id, original_id, registered_at) \
+         SELECT LEFT(digest, 16), id, id FROM etiqueta_original",
+        "INSERT INTO etiqueta_image_tag (image_id, label_id, registered_at, confidence) \
+         SELECT image.id, label.id, image.registered_at, 90 \
+         FROM etiqueta_image AS image JOIN etiqueta_label AS label",
+        "ANALYZE TABLE etiqueta_image, etiqueta_image_tag, etiqueta_original",
+    ];
+
+    #[derive(QueryableByName, Debug)]
+    struct Step {
+        #[diesel(sql_type = sql_types::Nullable<Text>)]
+        table: Option<String>,
+        #[diesel(sql_type = sql_types::Nullable<Text>)]
+        key: Option<String>,
+        #[diesel(sql_type = sql_types::Nullable<Text>, column_name = "Extra")]
+        extra: Option<String>,
+    }
+
+    impl Step {
+        fn is(&self, table: &str, key: &str) -> bool {
+            self.table.as_deref() == Some(table) && self.key.as_deref() == Some(key)
+        }
+
+        fn says(&self, what: &str) -> bool {
+            self.extra
+                .as_deref()
+                .is_some_and(|extra| extra.contains(what))
+        }
+    }
+
+    async fn plan(connection: &mut Connection, statement: Statement) -> Vec<Step> {
+        let explain = Statement::new("EXPLAIN ").then(statement);
+        explain.load(connection).await.unwrap()
+    }
+
+    /// A page is read in its order from an index that covers it; only a stride of several labels is
+    /// sorted. Whatever else is looked at is found by its primary key.
+    async fn assert_lists_are_read_from_their_index(connection: &mut Connection) {
+        let span = Span::new(&TimeWindow::default(), None);
+        let asked = |all_of: &[i32]| Wanted {
+            all_of: all_of.to_vec(),
+            any_of: vec![2, 3],
+            none_of: (10..70).collect(),
+            lowest: Some(50.0),
+        };
+        let many: Vec<i32> = (1..70).collect();
+        for (walk, wanted, key) in [
+            (Walk::Images, Wanted::default(), "etiqueta_image_newest"),
+            (Walk::Images, asked(&[]), "etiqueta_image_newest"),
+            (Walk::Label(1), asked(&[1]), "etiqueta_image_tag_newest"),
+            (
+                Walk::Label(2),
+                asked(&[1, 2, 3]),
+                "etiqueta_image_tag_newest",
+            ),
+            (Walk::Label(1), asked(&many), "etiqueta_image_tag_newest"),
+            (Walk::AnyOf, asked(&[1, 2]), "etiqueta_image_tag_newest"),
+        ] {
+            let steps = plan(connection, listing(walk, &wanted, &span, 50)).await;
+            let walked = steps.iter().find(|step| step.is("walked", key));
+            let walked = walked.unwrap_or_else(|| panic!("{steps:#?}"));
+            assert!(walked.says("Using index"), "{steps:#?}");
+            assert!(
+                walk == Walk::AnyOf || !walked.says("filesort"),
+                "{steps:#?}"
+            );
+            for step in &steps {
+                let table = step.table.as_deref().unwrap_or_default();
+                let is_page = table.starts_with("<derived");
+                let is_looked_up = step.key.as_deref() == Some("PRIMARY") && !step.says("filesort");
+                assert!(table == "walked" || is_page || is_looked_up, "{steps:#?}");
+            }
+        }
+    }
+
+    async fn assert_labels_are_measured_by_their_index(connection: &mut Connection) {
+        let span = Span::new(&TimeWindow::default(), None);
+        let steps = plan(connection, measuring(&[1, 2], &span, 100)).await;
+        let measured = steps
+            .iter()
+            .filter(|step| step.is("etiqueta_image_tag", "etiqueta_image_tag_newest"));
+        assert_eq!(measured.count(), 2, "{steps:#?}");
+        assert!(
+            !steps.iter().any(|step| step.says("filesort")),
+            "{steps:#?}"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn lists_are_read_from_their_index() {
+        let (mut connection, database) = filled().await;
+        assert_lists_are_read_from_their_index(&mut connection).await;
+        assert_labels_are_measured_by_their_index(&mut connection).await;
+        let drop = format!("DROP DATABASE {database}");
+        sql_query(drop).execute(&mut connection).await.unwrap();
     }
 }

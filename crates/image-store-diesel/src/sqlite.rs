@@ -33,6 +33,8 @@ const JOIN_IN_ORDER: &str = "CROSS JOIN";
 /// Reads tags in the order of their labels, or of their images.
 const BY_LABEL: &str = "INDEXED BY etiqueta_image_tag_newest";
 const BY_IMAGE: &str = "NOT INDEXED";
+/// Reads images in the order of their times.
+const BY_TIME: &str = "INDEXED BY etiqueta_image_newest";
 /// Begins a transaction that writes: it waits for its turn here, and not in the middle.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Leaves a row as it is that is there already.
@@ -89,6 +91,7 @@ pub(crate) fn connect(
         reading: pool(settings.max_connections.saturating_sub(1).max(1))?,
         // There is one writer at a time in any case; in a queue it is each one's turn.
         writing: pool(1)?,
+        names: sql::Names::default(),
     }))
 }
 
@@ -143,8 +146,21 @@ pub(crate) async fn migrate(path: &Path, wait: Duration) -> Result<Vec<String>, 
 #[cfg(test)]
 mod tests {
     use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
+    use domain::TimeWindow;
 
-    use super::*;
+    use super::{
+        sql::{
+            Statement,
+            pages::{
+                Span,
+                course::measuring,
+                listing::{Walk, Wanted, listing},
+            },
+        },
+        *,
+    };
+
+    impl RunQueryDsl<SqliteConnection> for Statement {}
 
     #[derive(QueryableByName)]
     struct Step {
@@ -159,37 +175,80 @@ mod tests {
         steps.into_iter().map(|step| step.detail).collect()
     }
 
+    fn plan_of(connection: &mut SqliteConnection, statement: Statement) -> Vec<String> {
+        let steps: Vec<Step> = Statement::new("EXPLAIN QUERY PLAN ")
+            .then(statement)
+            .load(connection)
+            .unwrap();
+        steps.into_iter().map(|step| step.detail).collect()
+    }
+
     fn migrated() -> SqliteConnection {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         migrate::run(&mut connection, MIGRATIONS).unwrap();
         connection
     }
 
-    /// A page is read in its order from an index, with nothing sorted and nothing else walked along.
+    fn anywhere() -> Span {
+        Span::new(&TimeWindow::default(), None)
+    }
+
+    const BY_TIME_ALONE: &str = "etiqueta_image_newest (registered_at>? AND registered_at<?)";
+    const BY_LABEL_AND_TIME: &str =
+        "etiqueta_image_tag_newest (label_id=? AND registered_at>? AND registered_at<?)";
+
+    /// A page is read in its order from an index, with nothing sorted but the page itself and the
+    /// stride of several labels, and with nothing else walked along.
     #[test]
     fn lists_are_read_from_their_index() {
         let mut connection = migrated();
-        for (labels, index) in [
-            (
-                0,
-                "etiqueta_image_newest (registered_at>? AND registered_at<?)",
-            ),
-            (
-                1,
-                "etiqueta_image_tag_newest (label_id=? AND registered_at>? AND registered_at<?)",
-            ),
-            (
-                3,
-                "etiqueta_image_tag_newest (label_id=? AND registered_at>? AND registered_at<?)",
-            ),
+        let many: Vec<i32> = (10..70).collect();
+        let asked = |all_of: &[i32]| Wanted {
+            all_of: all_of.to_vec(),
+            any_of: vec![4, 5],
+            none_of: many.clone(),
+            lowest: Some(50.0),
+        };
+        for (walk, wanted, index) in [
+            (Walk::Images, Wanted::default(), BY_TIME_ALONE),
+            (Walk::Images, asked(&[]), BY_TIME_ALONE),
+            (Walk::Label(1), asked(&[1]), BY_LABEL_AND_TIME),
+            (Walk::Label(2), asked(&[1, 2, 3]), BY_LABEL_AND_TIME),
+            (Walk::Label(10), asked(&many), BY_LABEL_AND_TIME),
+            (Walk::AnyOf, asked(&[1, 2]), BY_LABEL_AND_TIME),
         ] {
-            let steps = plan(&mut connection, &sql::pages::list_statement(labels));
-            let first = format!("SEARCH listed USING COVERING INDEX {index}");
-            assert_eq!(steps.first(), Some(&first), "{steps:?}");
+            let steps = plan_of(&mut connection, listing(walk, &wanted, &anywhere(), 50));
+            let first = format!("SEARCH walked USING COVERING INDEX {index}");
+            assert!(steps.contains(&first), "{steps:?}");
             for step in &steps {
-                assert!(step.starts_with("SEARCH "), "{steps:?}");
+                let is_looked_up = step.starts_with("SEARCH ")
+                    && ["carried", "other", "image", "original"]
+                        .iter()
+                        .any(|table| step.starts_with(&format!("SEARCH {table}")));
+                let is_sorted = step.starts_with("USE TEMP B-TREE") && walk == Walk::AnyOf
+                    || step == "USE TEMP B-TREE FOR ORDER BY";
+                let is_page = step == "SCAN listed" || step.starts_with("CO-ROUTINE");
+                let is_subquery = step.starts_with("CORRELATED SCALAR SUBQUERY");
+                assert!(
+                    *step == first || is_looked_up || is_sorted || is_page || is_subquery,
+                    "{step} in {steps:#?}"
+                );
             }
         }
+    }
+
+    /// How common labels are is read off the same index.
+    #[test]
+    fn labels_are_measured_by_their_index() {
+        let mut connection = migrated();
+        let steps = plan_of(&mut connection, measuring(&[1, 2], &anywhere(), 1000));
+        let search = format!("SEARCH etiqueta_image_tag USING COVERING INDEX {BY_LABEL_AND_TIME}");
+        let searches = steps.iter().filter(|step| **step == search).count();
+        assert_eq!(searches, 2, "{steps:?}");
+        assert!(
+            !steps.iter().any(|step| step.contains("TEMP B-TREE")),
+            "{steps:?}"
+        );
     }
 
     /// All tags are counted in the order of their labels, those of a short window by their images.

@@ -8,6 +8,7 @@
 mod answer;
 mod edge;
 mod engine;
+mod link;
 mod openapi;
 mod params;
 mod problem;

@@ -69,7 +69,6 @@ async fn filters_by_all_of_the_tags(#[case] kind: Kind) {
         of_the_first[0].as_str(),
         of_the_first.last().unwrap().as_str(),
     );
-    let encode = |tag: &str| tag.replace(' ', "%20");
     let both = format!("{},{}", encode(a), encode(b));
     assert!(!expected(&[a, b]).is_empty());
     for (query, wanted) in [
@@ -97,6 +96,173 @@ async fn filters_by_all_of_the_tags(#[case] kind: Kind) {
     ] {
         let list = server.json(&format!("/images?tags={nothing}")).await;
         assert_eq!(list, Value::Array(Vec::new()), "tags={nothing}");
+    }
+}
+
+fn encode(tag: &str) -> String {
+    tag.replace(' ', "%20")
+}
+
+/// The tags of an image, with their confidences.
+fn tags(image: &Value) -> BTreeMap<&str, f64> {
+    let tags = image["tags"].as_array().unwrap().iter();
+    tags.map(|tag| {
+        let label = tag["tag"].as_str().unwrap();
+        (label, tag["confidence"].as_f64().unwrap())
+    })
+    .collect()
+}
+
+/// The ids of the images that pass.
+fn passing(images: &[Value], passes: impl Fn(&BTreeMap<&str, f64>) -> bool) -> Vec<String> {
+    let passing = images.iter().filter(|image| passes(&tags(image)));
+    passing
+        .map(|image| image["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn filters_by_any_and_none_of_the_tags_and_by_confidence(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let images = registered(&server, 7).await;
+    let of_the_first = tags(&images[0]);
+    let of_the_last = tags(&images[6]);
+    let (a, b) = (
+        *of_the_first.keys().next().unwrap(),
+        *of_the_last.keys().next_back().unwrap(),
+    );
+    let (a_encoded, b_encoded) = (encode(a), encode(b));
+    let at = of_the_first[a];
+    let carries = |tags: &BTreeMap<&str, f64>, label: &str, lowest: f64| {
+        tags.get(label)
+            .is_some_and(|confidence| *confidence >= lowest)
+    };
+    for (query, expected) in [
+        (
+            format!("any_tags={a_encoded},{b_encoded},no-such-tag,"),
+            passing(&images, |tags| {
+                carries(tags, a, 0.0) || carries(tags, b, 0.0)
+            }),
+        ),
+        (
+            format!("not_tags={a_encoded},no-such-tag,"),
+            passing(&images, |tags| !carries(tags, a, 0.0)),
+        ),
+        (
+            format!("tags={a_encoded}&min_confidence={at}"),
+            passing(&images, |tags| carries(tags, a, at)),
+        ),
+        (
+            format!("not_tags={a_encoded}&min_confidence={at}"),
+            passing(&images, |tags| !carries(tags, a, at)),
+        ),
+        (
+            format!("tags={b_encoded}&not_tags={a_encoded}&min_confidence=30"),
+            passing(&images, |tags| {
+                carries(tags, b, 30.0) && !carries(tags, a, 30.0)
+            }),
+        ),
+        (
+            format!("any_tags={a_encoded},{b_encoded}&tags={b_encoded}"),
+            passing(&images, |tags| carries(tags, b, 0.0)),
+        ),
+        ("any_tags=no-such-tag".to_owned(), Vec::new()),
+        ("any_tags=".to_owned(), Vec::new()),
+    ] {
+        for limit in ["", "&limit=7"] {
+            let list = server.json(&format!("/images?{query}{limit}")).await;
+            assert_eq!(ids(&list), expected, "{query}{limit}");
+        }
+    }
+}
+
+/// More labels than a database joins tables.
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn any_number_of_tags_may_be_asked_for(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let images = registered(&server, 3).await;
+    let everything = passing(&images, |_| true);
+    let carried: Vec<String> = labels(&images[0]).iter().map(|tag| encode(tag)).collect();
+    for count in [1, 8, 61, 70, 300] {
+        let others = (0..count).map(|n| format!("no-such-tag-{n}"));
+        let others = others.collect::<Vec<_>>().join(",");
+        let none = server.json(&format!("/images?tags={others}")).await;
+        assert_eq!(ids(&none), Vec::<String>::new());
+        let all = server.json(&format!("/images?not_tags={others}")).await;
+        assert_eq!(ids(&all), everything);
+        let query = format!("/images?any_tags={others},{}", carried[0]);
+        let label = &labels(&images[0])[0];
+        let expected = passing(&images, |tags| tags.contains_key(label.as_str()));
+        assert_eq!(ids(&server.json(&query).await), expected);
+    }
+}
+
+/// The pages of a list, by following the links.
+async fn pages(server: &Server, query: &str) -> Vec<Value> {
+    let mut pages = Vec::new();
+    let mut path = format!("/images?{query}");
+    loop {
+        let response = server.get(&path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let link = response.headers().get("link").cloned();
+        let base = response.url().clone();
+        pages.push(response.json().await.unwrap());
+        let Some(link) = link else { return pages };
+        let (target, rest) = link.to_str().unwrap().split_once('>').unwrap();
+        assert_eq!(rest, "; rel=\"next\"");
+        let next = base.join(target.strip_prefix('<').unwrap()).unwrap();
+        path = format!("{}?{}", next.path(), next.query().unwrap());
+    }
+}
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn pages_hold_the_whole_list(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let images = registered(&server, 7).await;
+    let tag = encode(&labels(&images[0])[0]);
+    for query in [
+        "max_date=9999-12-31".to_owned(),
+        format!("tags={tag}"),
+        format!("any_tags={tag},x&not_tags=y"),
+        format!("not_tags={tag}&min_confidence=50"),
+    ] {
+        let whole = server.json(&format!("/images?{query}")).await;
+        let whole = whole.as_array().unwrap();
+        for limit in [1, 3, 7, 1000] {
+            let pages = pages(&server, &format!("{query}&limit={limit}")).await;
+            assert_eq!(pages.len(), whole.len().div_ceil(limit).max(1), "{query}");
+            let listed: Vec<&Value> = pages
+                .iter()
+                .flat_map(|page| page.as_array().unwrap())
+                .collect();
+            assert_eq!(listed, whole.iter().collect::<Vec<_>>(), "{query}");
+        }
+    }
+    for bad in [
+        "limit=0",
+        "limit=1001",
+        "cursor=x",
+        "cursor=",
+        "min_confidence=high",
+    ] {
+        let response = server.get(&format!("/images?{bad}")).await;
+        let problem = server
+            .assert_problem(response, 400, "invalid-parameter")
+            .await;
+        let name = bad.split('=').next().unwrap();
+        assert!(
+            problem["detail"].as_str().unwrap().contains(name),
+            "{problem}"
+        );
     }
 }
 

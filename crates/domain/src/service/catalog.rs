@@ -30,6 +30,15 @@ pub enum CatalogError {
 /// A list of images, newest first, in pages. Read as it is walked: its size does not matter.
 pub type ImagePages = BoxStream<'static, Result<Vec<Image>, CatalogError>>;
 
+/// A page of a list of images.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImagePage {
+    /// The images, newest first.
+    pub images: Vec<Image>,
+    /// Where the next page begins; none if there are no more images.
+    pub next: Option<PageKey>,
+}
+
 /// An image with its bytes.
 pub struct Found {
     /// The image.
@@ -68,26 +77,46 @@ impl Catalog {
         Ok(Some(Found { image, content }))
     }
 
-    /// The images of a window that pass the filter. The first page is read before this returns.
+    /// The images of a window that pass the filter, from a place in their list on. The first page is
+    /// read before this returns.
     pub async fn list(
         &self,
         window: TimeWindow,
         filter: LabelFilter,
+        after: Option<PageKey>,
     ) -> Result<ImagePages, CatalogError> {
-        let labels = match filter {
-            LabelFilter::Nothing => return Ok(stream::empty().boxed()),
-            LabelFilter::Any => Vec::new(),
-            LabelFilter::AllOf(labels) => labels,
-        };
-        if window.is_empty() {
+        let Some(query) = filter.within(window) else {
             return Ok(stream::empty().boxed());
-        }
-        let query = ImageQuery { window, labels };
-        let first = self.store.page(&query, None, PAGE).await?;
+        };
+        let first = self.store.page(&query, after, PAGE).await?;
         let rest = following(Arc::clone(&self.store), query, next_key(&first));
         Ok(stream::once(async { Ok(first) })
             .chain(rest.map_err(Into::into))
             .boxed())
+    }
+
+    /// One page of that list: at most `limit` images after a place.
+    pub async fn page(
+        &self,
+        window: TimeWindow,
+        filter: LabelFilter,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<ImagePage, CatalogError> {
+        let Some(query) = filter.within(window) else {
+            return Ok(ImagePage::default());
+        };
+        // One more than is wanted tells whether there are more.
+        let asked = limit.saturating_add(1);
+        let mut images = self.store.page(&query, after, asked).await?;
+        let limit = limit.get() as usize;
+        let has_more = images.len() > limit;
+        images.truncate(limit);
+        let last = images.last().filter(|_| has_more);
+        Ok(ImagePage {
+            next: last.map(PageKey::from),
+            images,
+        })
     }
 
     /// How the labels are used by the images of a window: most used first, then by label.
@@ -120,10 +149,7 @@ fn following(
 fn next_key(page: &[Image]) -> Option<PageKey> {
     let is_full = page.len() >= PAGE.get() as usize;
     let last = page.last().filter(|_| is_full)?;
-    Some(PageKey {
-        registered_at: last.registered_at,
-        id: last.id,
-    })
+    Some(last.into())
 }
 
 fn altered(image: &Image, how: &str) -> CatalogError {

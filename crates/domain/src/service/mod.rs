@@ -6,7 +6,7 @@ mod ingest;
 mod tagger;
 mod upkeep;
 
-pub use catalog::{Catalog, CatalogError, Found, ImagePages};
+pub use catalog::{Catalog, CatalogError, Found, ImagePage, ImagePages};
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

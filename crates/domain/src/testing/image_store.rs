@@ -183,7 +183,7 @@ impl ImageStore for FakeImageStore {
         Ok(state
             .within(&query.window)
             .filter(|image| after.is_none_or(|key| is_after(image, key)))
-            .filter(|image| query.labels.iter().all(|label| carries(image, label)))
+            .filter(|image| query.admits(image))
             .take(limit.get() as usize)
             .map(|image| state.read(image))
             .collect())
@@ -253,10 +253,6 @@ impl ImageStore for FakeImageStore {
 
 fn is_after(image: &Image, key: PageKey) -> bool {
     (image.registered_at, image.id) < (key.registered_at, key.id)
-}
-
-fn carries(image: &Image, label: &Label) -> bool {
-    image.tags.iter().any(|tag| tag.label == *label)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no test has 2^52 images")]

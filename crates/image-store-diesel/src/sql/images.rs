@@ -12,11 +12,12 @@ use domain::{Image, ImageId, NewImage, Tag, Tags};
 use super::{
     BEGIN, Backend, Connection, ROWS, claims,
     labels::{self, LabelIds},
+    names::Names,
     taggings,
 };
 use crate::{
     fault::Fault,
-    schema::{image, image_tag, label, original},
+    schema::{image, image_tag, original},
     values::{self, ImageRow, micros},
 };
 
@@ -78,6 +79,7 @@ async fn insert_tags(
 
 pub(super) async fn find(
     connection: &mut Connection,
+    names: &Names,
     id: &ImageId,
 ) -> Result<Option<Image>, Fault> {
     let row: Option<ImageRow> = image::table
@@ -97,7 +99,7 @@ pub(super) async fn find(
         .first(connection)
         .await
         .optional()?;
-    Ok(with_tags(connection, row.into_iter().collect())
+    Ok(with_tags(connection, names, row.into_iter().collect())
         .await?
         .pop())
 }
@@ -105,20 +107,31 @@ pub(super) async fn find(
 /// Puts the tags to images, by one statement for all of them.
 pub(super) async fn with_tags(
     connection: &mut Connection,
+    names: &Names,
     rows: Vec<ImageRow>,
 ) -> Result<Vec<Image>, Fault> {
-    let mut tags: HashMap<Vec<u8>, Vec<Tag>> = HashMap::new();
+    let mut found: Vec<(Vec<u8>, i32, f64)> = Vec::new();
     for rows in rows.chunks(ROWS) {
-        let found: Vec<(Vec<u8>, String, f64)> = image_tag::table
-            .inner_join(label::table)
-            .filter(image_tag::image_id.eq_any(rows.iter().map(|row| row.0.as_slice())))
-            .select((image_tag::image_id, label::name, image_tag::confidence))
-            .load(connection)
-            .await?;
-        for (id, name, confidence) in found {
-            let tag = values::tag(&name, confidence)?;
-            tags.entry(id).or_default().push(tag);
-        }
+        let ids = rows.iter().map(|row| row.0.as_slice());
+        let tags = image_tag::table
+            .filter(image_tag::image_id.eq_any(ids))
+            .select((
+                image_tag::image_id,
+                image_tag::label_id,
+                image_tag::confidence,
+            ));
+        found.extend(tags.load::<(Vec<u8>, i32, f64)>(connection).await?);
+    }
+    let labels = names
+        .labels(connection, found.iter().map(|(_, label, _)| *label))
+        .await?;
+    let mut tags: HashMap<Vec<u8>, Vec<Tag>> = HashMap::new();
+    for (id, label, confidence) in found {
+        let tag = Tag {
+            label: labels.of(label)?,
+            confidence: values::confidence(confidence)?,
+        };
+        tags.entry(id).or_default().push(tag);
     }
     rows.into_iter()
         .map(|row| {

@@ -1,7 +1,7 @@
 //! The statements, and the port made of them.
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
-//! dialect it takes from the parent: the connection, `BEGIN`, `BY_IMAGE`, `BY_LABEL`,
+//! dialect it takes from the parent: the connection, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
 //! `INSERT_IF_NEW`, `JOIN_IN_ORDER` and `holding!`.
 //!
 //! A method that writes is one statement, or one transaction, which the loss of its connection rolls
@@ -13,7 +13,9 @@ mod claims;
 mod images;
 mod labels;
 pub(super) mod migrations;
+mod names;
 pub(super) mod pages;
+mod statement;
 pub(super) mod summaries;
 mod taggings;
 
@@ -28,8 +30,12 @@ use domain::{
     ports::{ImageStore, ImageStoreError, Known, cause},
 };
 
+pub(super) use self::names::Names;
+#[cfg(test)]
+pub(super) use self::statement::Statement;
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, Backend, Connection, INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS,
+    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, INSERT_IF_NEW, JOIN_IN_ORDER,
+    MIGRATIONS,
 };
 use crate::connections::Lease;
 
@@ -42,6 +48,8 @@ pub(super) struct Store {
     pub(super) reading: Pool<Connection>,
     /// Connections for writing.
     pub(super) writing: Pool<Connection>,
+    /// The labels that were read.
+    pub(super) names: Names,
 }
 
 #[async_trait]
@@ -98,7 +106,7 @@ impl ImageStore for Store {
 
     async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.reading).await?;
-        let image = images::find(&mut connection, id).await?;
+        let image = images::find(&mut connection, &self.names, id).await?;
         connection.give_back();
         Ok(image)
     }
@@ -110,7 +118,7 @@ impl ImageStore for Store {
         limit: NonZeroU32,
     ) -> Result<Vec<Image>, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.reading).await?;
-        let page = pages::page(&mut connection, query, after, limit).await?;
+        let page = pages::page(&mut connection, &self.names, query, after, limit).await?;
         connection.give_back();
         Ok(page)
     }

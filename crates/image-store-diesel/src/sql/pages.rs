@@ -1,27 +1,38 @@
 //! Lists, page by page.
 //!
 //! A page is read from an index in its order, beginning at its place, and no further than its end:
-//! from the index of all images, or from that of one label's images, with the other labels looked up
-//! for each. So what a page costs does not depend on how many images there are.
+//! from the index of all images, from that of one label's images, or from those of several labels.
+//! What else is asked of an image is looked up for each one. So what a page costs depends on how many
+//! images are passed over, and not on how many there are.
+//!
+//! Where images may be passed over, the walk goes in strides of bounded length, a statement each: a
+//! call that is given up leaves at most one stride behind that runs on.
+
+pub(in super::super) mod course;
+pub(in super::super) mod listing;
 
 use std::num::NonZeroU32;
 
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, sql_query,
-    sql_types::{BigInt, Binary, Integer, Text},
+    QueryableByName,
+    sql_types::{BigInt, Binary, Text},
 };
 use diesel_async::RunQueryDsl;
 use domain::{Image, ImageQuery, PageKey, TimeWindow};
 
-use super::{Backend, Connection, JOIN_IN_ORDER, images, labels};
+use self::{
+    course::Course,
+    listing::{Walk, Wanted, listing},
+};
+use super::{Connection, images, names::Names};
 use crate::{
     fault::Fault,
-    schema::image_tag,
     values::{ImageRow, micros, micros_up},
 };
 
 /// Where a list is entered and left.
-struct Span {
+#[derive(Debug, Clone)]
+pub(in super::super) struct Span {
     /// The first and the last microsecond.
     first: i64,
     last: i64,
@@ -31,7 +42,7 @@ struct Span {
 }
 
 impl Span {
-    fn new(window: &TimeWindow, after: Option<PageKey>) -> Self {
+    pub(in super::super) fn new(window: &TimeWindow, after: Option<PageKey>) -> Self {
         let end = window.until.map_or(i64::MAX, |until| micros_up(until) - 1);
         // No image is from the end of time, so that none is at this place.
         let (before, id) = after.map_or((i64::MAX, Vec::new()), |key| {
@@ -44,54 +55,86 @@ impl Span {
             id,
         }
     }
+
+    /// Whether no time is inside.
+    fn is_empty(&self) -> bool {
+        self.first > self.last
+    }
+
+    /// The part from a time on.
+    fn down_to(&self, floor: i64) -> Self {
+        Self {
+            first: floor.max(self.first),
+            ..self.clone()
+        }
+    }
+
+    /// The part before a time.
+    fn below(self, floor: i64) -> Self {
+        Self {
+            last: floor.saturating_sub(1).min(self.last),
+            ..self
+        }
+    }
 }
 
 pub(super) async fn page(
     connection: &mut Connection,
+    names: &Names,
     query: &ImageQuery,
     after: Option<PageKey>,
     limit: NonZeroU32,
 ) -> Result<Vec<Image>, Fault> {
-    let span = Span::new(&query.window, after);
-    let names: Vec<&str> = query.labels.iter().map(domain::Label::as_str).collect();
-    let ids = labels::find(connection, &names).await?;
-    if ids.len() < names.len() {
+    let Some(wanted) = wanted(connection, names, query).await? else {
         return Ok(Vec::new());
-    }
-    let labels = rarest_first(connection, ids.into_values().collect(), &span).await?;
-    let rows = list(connection, &labels, span, limit).await?;
-    images::with_tags(connection, rows).await
+    };
+    let span = Span::new(&query.window, after);
+    let rows = walk(connection, &wanted, span, limit.get() as usize).await?;
+    images::with_tags(connection, names, rows).await
 }
 
-/// How far into each label's list its frequency is measured.
-const DEPTH: i64 = 200;
-
-/// Sorts labels by how often they occur from the place on: the rarer a label, the further back its
-/// 200th image lies. The rarest is the one to walk along, because every step may be in vain.
-async fn rarest_first(
+/// The labels of a query as numbers; none if no image can match.
+async fn wanted(
     connection: &mut Connection,
-    labels: Vec<i32>,
-    span: &Span,
-) -> Result<Vec<i32>, Fault> {
-    if labels.len() < 2 {
-        return Ok(labels);
+    names: &Names,
+    query: &ImageQuery,
+) -> Result<Option<Wanted>, Fault> {
+    let lists = [&query.all_of, &query.any_of, &query.none_of];
+    let known = names.ids(connection, &lists).await?;
+    let ids = |labels: &[domain::Label]| -> Vec<i32> {
+        let ids = labels.iter().filter_map(|label| known.get(label).copied());
+        ids.collect()
+    };
+    let wanted = Wanted {
+        all_of: ids(&query.all_of),
+        any_of: ids(&query.any_of),
+        none_of: ids(&query.none_of),
+        lowest: query.threshold.map(|threshold| threshold.lowest().get()),
+    };
+    let is_possible = wanted.all_of.len() == query.all_of.len()
+        && (query.any_of.is_empty() || !wanted.any_of.is_empty());
+    Ok(is_possible.then_some(wanted))
+}
+
+async fn walk(
+    connection: &mut Connection,
+    wanted: &Wanted,
+    mut span: Span,
+    limit: usize,
+) -> Result<Vec<ImageRow>, Fault> {
+    let mut rows: Vec<ImageRow> = Vec::new();
+    let mut course = Course::choose(connection, wanted, &span, limit).await?;
+    while rows.len() < limit && !span.is_empty() {
+        let floor = course.floor(connection, wanted, &span).await?;
+        let stride = span.down_to(floor.unwrap_or(i64::MIN));
+        let left = limit - rows.len();
+        rows.extend(list(connection, course.walk(), wanted, &stride, left).await?);
+        match floor {
+            Some(floor) => span = span.below(floor),
+            None => break,
+        }
     }
-    let mut measured: Vec<(Option<i64>, i32)> = Vec::new();
-    for label in labels {
-        let reach: Option<i64> = image_tag::table
-            .filter(image_tag::label_id.eq(label))
-            .filter(image_tag::registered_at.between(span.first, span.last))
-            .order(image_tag::registered_at.desc())
-            .select(image_tag::registered_at)
-            .offset(DEPTH - 1)
-            .first(connection)
-            .await
-            .optional()?;
-        measured.push((reach, label));
-    }
-    // `None`, a list that is shorter, comes first.
-    measured.sort_unstable();
-    Ok(measured.into_iter().map(|(_, label)| label).collect())
+    Ok(rows)
 }
 
 #[derive(QueryableByName)]
@@ -114,62 +157,15 @@ struct ListedRow {
 
 async fn list(
     connection: &mut Connection,
-    labels: &[i32],
-    span: Span,
-    limit: NonZeroU32,
-) -> Result<Vec<ImageRow>, Fault> {
-    let mut statement = sql_query(list_statement(labels.len())).into_boxed::<Backend>();
-    // The labels to look up are bound in the joins, the one to walk along in the condition.
-    for label in labels.iter().skip(1).chain(labels.first()) {
-        statement = statement.bind::<Integer, _>(*label);
-    }
-    let rows: Vec<ListedRow> = statement
-        .bind::<BigInt, _>(span.first)
-        .bind::<BigInt, _>(span.last)
-        .bind::<BigInt, _>(span.before)
-        .bind::<Binary, _>(span.id)
-        .bind::<BigInt, _>(i64::from(limit.get()))
-        .load(connection)
-        .await?;
-    let row = |row: ListedRow| {
+    walk: Walk,
+    wanted: &Wanted,
+    span: &Span,
+    limit: usize,
+) -> Result<impl Iterator<Item = ImageRow> + use<>, Fault> {
+    let statement = listing(walk, wanted, span, limit);
+    let rows: Vec<ListedRow> = statement.load(connection).await?;
+    Ok(rows.into_iter().map(|row| {
         let facts = (row.media_type, row.width, row.height, row.byte_size);
         (row.id, row.registered_at, row.digest, facts)
-    };
-    Ok(rows.into_iter().map(row).collect())
-}
-
-/// The statement for that many labels: `listed` is the index that is walked along.
-pub(in super::super) fn list_statement(labels: usize) -> String {
-    let others: Vec<String> = (1..labels)
-        .map(|n| {
-            format!(
-                "{JOIN_IN_ORDER} etiqueta_image_tag AS other{n} \
-                 ON other{n}.image_id = listed.image_id AND other{n}.label_id = ? "
-            )
-        })
-        .collect();
-    let others = others.concat();
-    let (id, tables, condition) = if labels == 0 {
-        let tables = format!(
-            "etiqueta_image AS listed \
-             {JOIN_IN_ORDER} etiqueta_original AS original ON original.id = listed.original_id"
-        );
-        ("listed.id", tables, "")
-    } else {
-        let tables = format!(
-            "etiqueta_image_tag AS listed {others}\
-             {JOIN_IN_ORDER} etiqueta_image AS image ON image.id = listed.image_id \
-             {JOIN_IN_ORDER} etiqueta_original AS original ON original.id = image.original_id"
-        );
-        ("listed.image_id", tables, "listed.label_id = ? AND ")
-    };
-    format!(
-        "SELECT {id} AS id, listed.registered_at AS registered_at, original.digest AS digest, \
-         original.media_type AS media_type, original.width AS width, original.height AS height, \
-         original.byte_size AS byte_size \
-         FROM {tables} \
-         WHERE {condition}listed.registered_at BETWEEN ? AND ? \
-         AND (listed.registered_at < ? OR {id} < ?) \
-         ORDER BY listed.registered_at DESC, {id} DESC LIMIT ?"
-    )
+    }))
 }

@@ -4,7 +4,8 @@
 macro_rules! run_contract {
     ($stores:expr) => {
         crate::contract::run_contract!(
-            $stores; claims, removal, images, labels, taggings, pages, summaries, concurrency
+            $stores;
+            claims, removal, images, labels, taggings, pages, filters, summaries, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub(super) use self::{
     data::{Head, from_bytes, from_content},
-    pages::images,
+    pages::{images, page},
     wire::{ImageBody, ImageWithDataBody, TagSummaryBody},
 };
 use super::problem::Problem;

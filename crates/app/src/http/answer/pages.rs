@@ -1,7 +1,7 @@
 //! Lists of images, written page by page: constant memory whatever their length.
 
 use actix_web::body::{BodySize, BoxBody};
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use chrono_tz::Tz;
 use domain::{
     Image,
@@ -15,6 +15,7 @@ use super::{
     streamed::{Pieces, Streamed},
     wire::ImageBody,
 };
+use crate::http::problem::Problem;
 
 /// A piece is sent once it has so many bytes.
 const PIECE: usize = 32 * 1024;
@@ -24,6 +25,22 @@ pub(in crate::http) fn images(runtime: &Handle, pages: ImagePages, zone: Tz) -> 
     BoxBody::new(Streamed::new(runtime, BodySize::Stream, |pieces| {
         send(pages, zone, pieces)
     }))
+}
+
+/// The answer with one page: an array of known length.
+pub(in crate::http) fn page(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
+    let mut buffer = BytesMut::with_capacity(PIECE);
+    let mut separator = b'[';
+    for image in images {
+        buffer.put_u8(separator);
+        separator = b',';
+        write(&mut buffer, image, zone)?;
+    }
+    if images.is_empty() {
+        buffer.put_u8(separator);
+    }
+    buffer.put_u8(b']');
+    Ok(buffer.freeze())
 }
 
 async fn send(mut pages: ImagePages, zone: Tz, pieces: Pieces) -> Result<(), CatalogError> {
@@ -85,6 +102,15 @@ mod tests {
             let pages = sizes.iter().map(|size| Ok(some(*size))).collect();
             let json = read(pages).await.unwrap();
             assert_eq!(json.as_array().unwrap().len(), sizes.iter().sum::<usize>());
+        }
+    }
+
+    #[test]
+    fn a_page_is_one_array() {
+        for count in [0, 1, 3] {
+            let json = page(&some(count), Tz::UTC).unwrap();
+            let json: Value = serde_json::from_slice(&json).unwrap();
+            assert_eq!(json.as_array().unwrap().len(), count);
         }
     }
 

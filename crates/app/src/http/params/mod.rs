@@ -1,14 +1,20 @@
 //! Query parameters, taken strictly: what is misspelt must not silently change an answer.
 
+pub(super) mod cursor;
 mod dates;
 
-use domain::{Confidence, LabelFilter, Threshold, TimeWindow};
+use std::num::NonZeroU32;
+
+use domain::{Confidence, LabelFilter, PageKey, Threshold, TimeWindow};
 
 use self::dates::Edge;
 use super::problem::{Code, Problem};
 
 /// How much of a foreign name is repeated in an answer, in characters.
 const NAME_SHOWN: usize = 64;
+
+/// The most images of a page.
+const MOST_IMAGES: u32 = 1000;
 
 /// The parameters of one request: each at most once, none that is not known.
 #[derive(Debug)]
@@ -65,23 +71,64 @@ impl Query {
         dates::parse(text, edge, zone).map_err(|error| Problem::parameter(name, error))
     }
 
-    /// The labels that `tags` asks for: all of them, separated by commas.
-    pub(super) fn labels(&self) -> LabelFilter {
-        match self.get("tags") {
-            None => LabelFilter::Any,
-            Some(names) => LabelFilter::all_of(names.split(',')),
+    /// What `tags`, `any_tags` and `not_tags` ask for, separated by commas, and `min_confidence`.
+    pub(super) fn labels(&self) -> Result<LabelFilter, Problem> {
+        let mut filter = LabelFilter::default();
+        if let Some(names) = self.get("tags") {
+            filter = filter.all_of(names.split(','));
         }
+        if let Some(names) = self.get("any_tags") {
+            filter = filter.any_of(names.split(','));
+        }
+        if let Some(names) = self.get("not_tags") {
+            filter = filter.none_of(names.split(','));
+        }
+        if let Some(threshold) = self.confidence()? {
+            filter = filter.at_least(threshold);
+        }
+        Ok(filter)
     }
 
     /// The threshold of `min_confidence`.
     pub(super) fn threshold(&self, default: Threshold) -> Result<Threshold, Problem> {
+        Ok(self.confidence()?.unwrap_or(default))
+    }
+
+    fn confidence(&self) -> Result<Option<Threshold>, Problem> {
         let Some(text) = self.get("min_confidence") else {
-            return Ok(default);
+            return Ok(None);
         };
         number(text)
             .and_then(|number| Confidence::new(number).ok())
-            .map(Threshold::new)
+            .map(|lowest| Some(Threshold::new(lowest)))
             .ok_or_else(|| Problem::parameter("min_confidence", "is not a number from 0 to 100"))
+    }
+
+    /// The most images of a page that `limit` asks for.
+    pub(super) fn limit(&self) -> Result<Option<NonZeroU32>, Problem> {
+        let Some(text) = self.get("limit") else {
+            return Ok(None);
+        };
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        is_plain
+            .then(|| text.parse().ok())
+            .flatten()
+            .filter(|limit: &NonZeroU32| limit.get() <= MOST_IMAGES)
+            .map(Some)
+            .ok_or_else(|| {
+                let why = format!("is not a whole number from 1 to {MOST_IMAGES}");
+                Problem::parameter("limit", why)
+            })
+    }
+
+    /// The place where the list of `cursor` goes on.
+    pub(super) fn cursor(&self) -> Result<Option<PageKey>, Problem> {
+        let Some(text) = self.get(cursor::NAME) else {
+            return Ok(None);
+        };
+        cursor::parse(text)
+            .map(Some)
+            .map_err(|error| Problem::parameter(cursor::NAME, error))
     }
 }
 
@@ -113,15 +160,32 @@ fn digit(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use domain::testing::{at, label};
+    use domain::{
+        ImageQuery,
+        testing::{at, label},
+    };
     use proptest::prelude::*;
 
     use super::*;
 
-    const KNOWN: &[&str] = &["min_date", "max_date", "tags", "min_confidence"];
+    const KNOWN: &[&str] = &[
+        "min_date",
+        "max_date",
+        "tags",
+        "any_tags",
+        "not_tags",
+        "min_confidence",
+        "limit",
+        "cursor",
+    ];
 
     fn query(text: &str) -> Query {
         Query::parse(text, KNOWN).unwrap()
+    }
+
+    /// What the parameters for labels ask for; none if no image can be the answer.
+    fn asked(query: &Query) -> Option<ImageQuery> {
+        query.labels().unwrap().within(TimeWindow::default())
     }
 
     fn detail(result: Result<impl std::fmt::Debug, Problem>) -> String {
@@ -130,7 +194,7 @@ mod tests {
 
     #[rstest::rstest]
     #[case("tag=car", "`tag` is not known")]
-    #[case("limit=10", "`limit` is not known")]
+    #[case("limits=10", "`limits` is not known")]
     #[case("tags=a&tags=b", "`tags` is there twice")]
     #[case("tags=a&t%61gs=a", "`tags` is there twice")]
     #[case("=a", "`` is not known")]
@@ -156,7 +220,9 @@ mod tests {
         for text in ["", "&", "&&"] {
             let query = query(text);
             assert_eq!(query.window(chrono_tz::UTC).unwrap(), TimeWindow::default());
-            assert_eq!(query.labels(), LabelFilter::Any);
+            assert_eq!(query.labels().unwrap(), LabelFilter::default());
+            assert_eq!(query.limit().unwrap(), None);
+            assert_eq!(query.cursor().unwrap(), None);
         }
     }
 
@@ -173,8 +239,8 @@ mod tests {
             }
         );
         assert_eq!(
-            query.labels(),
-            LabelFilter::AllOf(vec![label("car"), label("motor vehicle")])
+            asked(&query).unwrap().all_of,
+            [label("car"), label("motor vehicle")]
         );
     }
 
@@ -185,7 +251,7 @@ mod tests {
     #[case("tags=car,,cab")]
     #[case("tags=car,+")]
     fn an_empty_name_matches_nothing(#[case] text: &str) {
-        assert_eq!(query(text).labels(), LabelFilter::Nothing);
+        assert_eq!(asked(&query(text)), None);
     }
 
     #[rstest::rstest]
@@ -193,8 +259,83 @@ mod tests {
     #[case("tags=%C3%91u", &["ñu"])]
     #[case("tags=a%2Cb", &["a", "b"])]
     fn names_are_trimmed_and_folded(#[case] text: &str, #[case] names: &[&str]) {
-        let labels = names.iter().map(|name| label(name)).collect();
-        assert_eq!(query(text).labels(), LabelFilter::AllOf(labels));
+        let labels: Vec<_> = names.iter().map(|name| label(name)).collect();
+        assert_eq!(asked(&query(text)).unwrap().all_of, labels);
+    }
+
+    #[test]
+    fn reads_the_other_filters() {
+        let query = query(
+            "any_tags=Cab,%20car&not_tags=road%2Cmotor+vehicle&min_confidence=69.5&tags=city",
+        );
+        let asked = asked(&query).unwrap();
+        assert_eq!(asked.all_of, [label("city")]);
+        assert_eq!(asked.any_of, [label("cab"), label("car")]);
+        assert_eq!(asked.none_of, [label("motor vehicle"), label("road")]);
+        assert_eq!(
+            asked.threshold.unwrap().lowest().get().to_bits(),
+            69.5_f64.to_bits()
+        );
+    }
+
+    #[rstest::rstest]
+    #[case("any_tags=", None)]
+    #[case("any_tags=,", None)]
+    #[case("any_tags=,a", Some((vec!["a"], vec![])))]
+    #[case("not_tags=", Some((vec![], vec![])))]
+    #[case("not_tags=,a", Some((vec![], vec!["a"])))]
+    #[case("tags=a&not_tags=,", Some((vec!["a"], vec![])))]
+    #[case("tags=a&not_tags=A", None)]
+    #[case("any_tags=a&not_tags=A", None)]
+    fn an_empty_name_is_a_tag_that_no_image_has(
+        #[case] text: &str,
+        #[case] expected: Option<(Vec<&str>, Vec<&str>)>,
+    ) {
+        let asked = asked(&query(text)).map(|query| (query.all_of, query.none_of));
+        let labels = |names: Vec<&str>| names.into_iter().map(label).collect::<Vec<_>>();
+        let expected = expected.map(|(all, none)| (labels(all), labels(none)));
+        assert_eq!(asked, expected);
+    }
+
+    #[rstest::rstest]
+    #[case("1", 1)]
+    #[case("50", 50)]
+    #[case("050", 50)]
+    #[case("1000", 1000)]
+    fn limits(#[case] text: &str, #[case] limit: u32) {
+        let query = query(&format!("limit={text}"));
+        assert_eq!(query.limit().unwrap().unwrap().get(), limit);
+    }
+
+    #[rstest::rstest]
+    #[case("")]
+    #[case("0")]
+    #[case("-1")]
+    #[case("%2B1")]
+    #[case("1001")]
+    #[case("4294967297")]
+    #[case("99999999999999999999")]
+    #[case("1.0")]
+    #[case("1e2")]
+    #[case("ten")]
+    #[case("+5")]
+    #[case("%D9%A6")]
+    fn refuses_other_limits(#[case] text: &str) {
+        let query = query(&format!("limit={text}"));
+        assert!(detail(query.limit()).contains("`limit` is not a whole number from 1 to 1000"));
+    }
+
+    #[test]
+    fn cursors_are_read_and_others_are_refused() {
+        let key = PageKey {
+            registered_at: at(7),
+            id: domain::ImageId::from_bytes([0xa5; 16]),
+        };
+        let good = query(&format!("cursor={}", cursor::written(key)));
+        assert_eq!(good.cursor().unwrap(), Some(key));
+        for bad in ["cursor=", "cursor=next", "cursor"] {
+            assert!(detail(query(bad).cursor()).contains("`cursor` is not"));
+        }
     }
 
     #[rstest::rstest]
@@ -230,6 +371,7 @@ mod tests {
         let fallback = Threshold::new(Confidence::new(80.0).unwrap());
         let query = query(&format!("min_confidence={text}"));
         assert!(detail(query.threshold(fallback)).contains("min_confidence"));
+        assert!(detail(query.labels()).contains("min_confidence"));
     }
 
     proptest! {

@@ -8,12 +8,12 @@ use std::sync::{
 use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
-    Image, ImageId,
+    Image, ImageId, NewImage,
     ports::{
-        ImageStoreError, MockImageStore, MockOriginalStore, OriginalContent, OriginalStoreError,
-        cause,
+        ImageStore, ImageStoreError, MockImageStore, MockOriginalStore, OriginalContent,
+        OriginalStoreError, cause,
     },
-    testing::{at, image},
+    testing::{FakeImageStore, at, image},
 };
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
@@ -96,6 +96,164 @@ async fn images_are_filtered_by_date_and_tags() {
     );
 }
 
+/// Records an image of its own for each of these lists of tags, the newest first.
+async fn record(store: &FakeImageStore, carried: &[&[(&str, f64)]]) -> Vec<Image> {
+    let mut images = Vec::new();
+    for (n, tags) in (0..).zip(carried.iter().rev()) {
+        let image = image(&[n], at(i64::from(n)), tags);
+        let Image { digest, facts, .. } = &image;
+        store.claim(digest, facts, at(0), at(100)).await.unwrap();
+        let tagging = None;
+        store
+            .record(&NewImage {
+                image: image.clone(),
+                tagging,
+            })
+            .await
+            .unwrap();
+        images.insert(0, image);
+    }
+    images
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_are_filtered_by_more_than_all_of_the_tags() {
+    let world = World::start();
+    let images = record(
+        &world.store,
+        &[
+            &[("car", 90.0), ("cab", 40.0)],
+            &[("car", 50.0)],
+            &[("motor vehicle", 70.0), ("cab", 60.0)],
+            &[],
+        ],
+    )
+    .await;
+    for (query, expected) in [
+        ("any_tags=car,cab", vec![0, 1, 2]),
+        ("any_tags=Motor%20Vehicle,+,x", vec![2]),
+        ("any_tags=car,cab&min_confidence=60", vec![0, 2]),
+        ("any_tags=", vec![]),
+        ("any_tags=x,y", vec![]),
+        ("not_tags=car", vec![2, 3]),
+        ("not_tags=car,cab&min_confidence=60", vec![1, 3]),
+        ("not_tags=", vec![0, 1, 2, 3]),
+        ("not_tags=x", vec![0, 1, 2, 3]),
+        ("tags=car&min_confidence=50", vec![0, 1]),
+        ("tags=car&min_confidence=50.1", vec![0]),
+        ("tags=cab&any_tags=car,motor+vehicle&not_tags=x", vec![0, 2]),
+        (
+            "tags=cab&any_tags=car,motor+vehicle&min_confidence=60",
+            vec![2],
+        ),
+        ("tags=car&not_tags=CAR", vec![]),
+        ("min_confidence=100", vec![0, 1, 2, 3]),
+    ] {
+        let expected: Vec<String> = expected
+            .into_iter()
+            .map(|n: usize| images[n].id.to_string())
+            .collect();
+        for path in [
+            format!("/images?{query}"),
+            format!("/images?{query}&limit=4"),
+        ] {
+            assert_eq!(ids(&world.read(&path).await), expected, "{path}");
+        }
+    }
+}
+
+/// The pages of a list, by following the links.
+async fn pages(world: &World, query: &str) -> Vec<Value> {
+    let mut pages = Vec::new();
+    let mut path = format!("/images?{query}");
+    loop {
+        let response = world.get(&path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert!(response.content_length().is_some());
+        let link = response.headers().get("link").cloned();
+        let base = response.url().clone();
+        pages.push(response.json().await.unwrap());
+        let Some(link) = link else { return pages };
+        let link = link.to_str().unwrap();
+        let target = link.strip_prefix('<').unwrap();
+        let target = target.strip_suffix(">; rel=\"next\"").unwrap();
+        let next = base.join(target).unwrap();
+        path = format!("{}?{}", next.path(), next.query().unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_lead_to_each_other_and_hold_the_list() {
+    let world = World::start();
+    let tags: &[(&str, f64)] = &[("motor vehicle", 90.0), ("cab", 40.0)];
+    record(&world.store, &[tags; 7]).await;
+    for query in [
+        "x=",
+        "tags=motor%20vehicle,CAB",
+        "any_tags=cab,b&not_tags=c&min_date=2024-01-01+00:00:00",
+    ] {
+        let query = query.strip_prefix("x=").unwrap_or(query);
+        let whole = world.read(&format!("/images?{query}")).await;
+        let whole = whole.as_array().unwrap();
+        assert!(whole.len() >= 6);
+        for limit in [1, 3, 6, 7, 8, 1000] {
+            let pages = pages(&world, &format!("{query}&limit={limit}")).await;
+            assert_eq!(pages.len(), whole.len().div_ceil(limit), "{query}, {limit}");
+            let listed: Vec<&Value> = pages
+                .iter()
+                .flat_map(|page| page.as_array().unwrap())
+                .collect();
+            assert_eq!(listed, whole.iter().collect::<Vec<_>>());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_limit_there_is_no_link_and_a_cursor_leads_to_the_end() {
+    let world = World::start();
+    let images = record(&world.store, &[&[("car", 90.0)]; 5]).await;
+    assert!(!world.get("/images").await.headers().contains_key("link"));
+    let first = world.get("/images?limit=2").await;
+    let link = first.headers()["link"].to_str().unwrap().to_owned();
+    let cursor = link
+        .split("cursor=")
+        .nth(1)
+        .unwrap()
+        .split('>')
+        .next()
+        .unwrap();
+    // Whatever is registered meanwhile comes before the place.
+    world.clock.advance(TimeDelta::seconds(50));
+    world.register("new").await;
+    let rest = world.get(&format!("/images?cursor={cursor}")).await;
+    assert!(!rest.headers().contains_key("link"));
+    let rest: Value = rest.json().await.unwrap();
+    let expected: Vec<String> = images[2..]
+        .iter()
+        .map(|image| image.id.to_string())
+        .collect();
+    assert_eq!(ids(&rest), expected);
+    let page = world
+        .read(&format!("/images?limit=2&cursor={cursor}"))
+        .await;
+    assert_eq!(ids(&page), expected[..2]);
+    let empty = world.get("/images?limit=2&tags=x").await;
+    assert!(!empty.headers().contains_key("link"));
+    assert_eq!(empty.text().await.unwrap(), "[]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_of_a_page_has_its_link() {
+    let world = World::start();
+    record(&world.store, &[&[("car", 90.0)]; 3]).await;
+    let get = world.get("/images?limit=2").await;
+    let head = world.send(Method::HEAD, "/images?limit=2").await;
+    for name in ["link", "content-length", "content-type"] {
+        assert_eq!(get.headers()[name], head.headers()[name]);
+    }
+    assert_eq!(head.text().await.unwrap(), "");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tags_are_summed_up() {
     let world = World::start();
@@ -123,7 +281,16 @@ async fn tags_are_summed_up() {
 #[case("/images?min_date=2024-02-30", "min_date")]
 #[case("/images?min_date=2024-01-01%2000:00:60", "min_date")]
 #[case("/images?tag=car", "tag")]
-#[case("/images?limit=5", "limit")]
+#[case("/images?limit=0", "limit")]
+#[case("/images?limit=1001", "limit")]
+#[case("/images?limit=", "limit")]
+#[case("/images?cursor=", "cursor")]
+#[case("/images?cursor=2&limit=5", "cursor")]
+#[case("/images?cursor=AgAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg", "cursor")]
+#[case("/images?min_confidence=101", "min_confidence")]
+#[case("/images?offset=5", "offset")]
+#[case("/tags?limit=5", "limit")]
+#[case("/tags?any_tags=a", "any_tags")]
 #[case("/images?tags=a&tags=b", "tags")]
 #[case("/images?tags=%ff", "tags")]
 #[case("/tags?tags=car", "tags")]

@@ -25,10 +25,7 @@ fn full_page(newest: i64) -> Vec<Image> {
 }
 
 fn key(image: &Image) -> PageKey {
-    PageKey {
-        registered_at: image.registered_at,
-        id: image.id,
-    }
+    image.into()
 }
 
 /// A catalog over the fakes that holds one image of these bytes.
@@ -101,7 +98,7 @@ async fn a_list_walks_the_pages_by_their_last_image() {
             .returning(move |_, _, _| Ok(page.clone()));
     }
     let pages = catalog(store)
-        .list(TimeWindow::default(), LabelFilter::Any)
+        .list(TimeWindow::default(), LabelFilter::default(), None)
         .await
         .unwrap();
     let listed: Vec<Vec<Image>> = pages.try_collect().await.unwrap();
@@ -117,7 +114,7 @@ async fn a_list_that_is_not_walked_reads_one_page() {
         .returning(|_, _, _| Ok(full_page(10_000)));
     drop(
         catalog(store)
-            .list(TimeWindow::default(), LabelFilter::Any)
+            .list(TimeWindow::default(), LabelFilter::default(), None)
             .await
             .unwrap(),
     );
@@ -132,7 +129,7 @@ async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
         .returning(|_, _, _| Err(down()));
     assert!(
         catalog(store)
-            .list(TimeWindow::default(), LabelFilter::Any)
+            .list(TimeWindow::default(), LabelFilter::default(), None)
             .await
             .is_err()
     );
@@ -147,12 +144,54 @@ async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
         .times(1)
         .returning(|_, _, _| Err(down()));
     let mut pages = catalog(store)
-        .list(TimeWindow::default(), LabelFilter::Any)
+        .list(TimeWindow::default(), LabelFilter::default(), None)
         .await
         .unwrap();
     assert!(pages.next().await.unwrap().is_ok());
     assert!(pages.next().await.unwrap().is_err());
     assert!(pages.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_list_may_begin_at_a_place() {
+    let place = key(&image(b"x", at(9), &[]));
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .with(always(), eq(Some(place)), always())
+        .times(1)
+        .returning(|_, _, _| Ok(Vec::new()));
+    let catalog = catalog(store);
+    let list = catalog.list(TimeWindow::default(), LabelFilter::default(), Some(place));
+    let pages: Vec<Vec<Image>> = list.await.unwrap().try_collect().await.unwrap();
+    assert_eq!(pages.concat(), []);
+}
+
+/// Whether there are more images than a page holds decides on a next page, not whether it is full.
+#[tokio::test]
+async fn a_page_says_where_the_next_one_begins() {
+    let images: Vec<Image> = (0..4).map(|n| image(b"x", at(100 - n), &[])).collect();
+    let limit = NonZeroU32::new(3).unwrap();
+    for (found, shown, has_more) in [(0, 0, false), (2, 2, false), (3, 3, false), (4, 3, true)] {
+        let answer = images[..found].to_vec();
+        let mut store = MockImageStore::new();
+        store
+            .expect_page()
+            .with(
+                always(),
+                eq(Some(key(&images[3]))),
+                eq(NonZeroU32::new(4).unwrap()),
+            )
+            .times(1)
+            .returning(move |_, _, _| Ok(answer.clone()));
+        let filter = LabelFilter::default();
+        let after = Some(key(&images[3]));
+        let catalog = catalog(store);
+        let page = catalog.page(TimeWindow::default(), filter, after, limit);
+        let page = page.await.unwrap();
+        assert_eq!(page.images, images[..shown]);
+        assert_eq!(page.next, has_more.then(|| key(&images[2])));
+    }
 }
 
 #[tokio::test]
@@ -163,11 +202,13 @@ async fn what_cannot_match_is_not_asked() {
     };
     let silent = catalog(MockImageStore::new());
     for (window, filter) in [
-        (nothing, LabelFilter::Any),
-        (TimeWindow::default(), LabelFilter::Nothing),
+        (nothing, LabelFilter::default()),
+        (TimeWindow::default(), LabelFilter::default().all_of([""])),
     ] {
-        let pages = silent.list(window, filter).await.unwrap();
+        let pages = silent.list(window, filter.clone(), None).await.unwrap();
         assert!(pages.try_collect::<Vec<_>>().await.unwrap().is_empty());
+        let page = silent.page(window, filter, None, PAGE).await.unwrap();
+        assert_eq!(page, ImagePage::default());
     }
     assert!(silent.tags(nothing).await.unwrap().is_empty());
 }

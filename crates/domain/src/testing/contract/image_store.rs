@@ -11,7 +11,7 @@ use crate::{
     ContentDigest, Image, ImageQuery, Label, NewImage, PageKey, ProviderIdentity, Tagging,
     TaggingKey, Tags,
     ports::{ImageStore, ImageStoreError},
-    testing::at,
+    testing::{at, image},
 };
 
 /// Makes the function that runs the rules of a chapter, each on a store of its own.
@@ -32,6 +32,7 @@ macro_rules! chapter {
 
 pub mod claims;
 pub mod concurrency;
+pub mod filters;
 pub mod images;
 pub mod labels;
 pub mod pages;
@@ -47,6 +48,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn ImageStore>) {
     labels::run(&make).await;
     taggings::run(&make).await;
     pages::run(&make).await;
+    filters::run(&make).await;
     summaries::run(&make).await;
     concurrency::run(&make).await;
 }
@@ -78,6 +80,12 @@ async fn claim(store: &dyn ImageStore, image: &Image) {
 async fn register(store: &dyn ImageStore, image: &Image) {
     claim(store, image).await;
     store.record(&new(image)).await.unwrap();
+}
+
+/// An image of its own content.
+fn unique(number: u32, registered_at: DateTime<Utc>, labels: &[&str]) -> Image {
+    let tags: Vec<(&str, f64)> = labels.iter().map(|label| (*label, 90.0)).collect();
+    image(&number.to_be_bytes(), registered_at, &tags)
 }
 
 async fn register_all(store: &dyn ImageStore, images: &[Image]) {
@@ -121,17 +129,14 @@ async fn walk(store: &dyn ImageStore, query: &ImageQuery, page_size: u32) -> Vec
 }
 
 fn page_key(image: &Image) -> PageKey {
-    PageKey {
-        registered_at: image.registered_at,
-        id: image.id,
-    }
+    image.into()
 }
 
 fn carrying(labels: &[&Label]) -> ImageQuery {
-    let mut labels: Vec<Label> = labels.iter().map(|label| (*label).clone()).collect();
-    labels.sort_unstable();
+    let mut all_of: Vec<Label> = labels.iter().map(|label| (*label).clone()).collect();
+    all_of.sort_unstable();
     ImageQuery {
-        labels,
+        all_of,
         ..ImageQuery::default()
     }
 }

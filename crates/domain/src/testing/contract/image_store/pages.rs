@@ -1,9 +1,7 @@
 //! Lists: their order, their pages, their filters.
 
-use chrono::{DateTime, TimeDelta, Utc};
-
 use super::{
-    MICROSECOND, all, carrying, limit, newest_first, page_key, register, register_all, walk,
+    MICROSECOND, all, carrying, limit, newest_first, page_key, register, register_all, unique, walk,
 };
 use crate::{
     Image, ImageId, ImageQuery, Label, PageKey, TimeWindow,
@@ -20,14 +18,7 @@ chapter!(
     an_image_must_carry_all_labels,
     a_label_that_nobody_carries_finds_nothing,
     a_rare_label_is_found_among_common_ones,
-    pages_agree_with_a_plain_filter,
 );
-
-/// An image of its own content.
-fn unique(number: u32, registered_at: DateTime<Utc>, labels: &[&str]) -> Image {
-    let tags: Vec<(&str, f64)> = labels.iter().map(|label| (*label, 90.0)).collect();
-    image(&number.to_be_bytes(), registered_at, &tags)
-}
 
 /// By time of registration, not by order of arrival.
 async fn pages_are_newest_first(store: &dyn ImageStore) {
@@ -127,7 +118,11 @@ async fn windows_are_exact_to_the_microsecond(store: &dyn ImageStore) {
     {
         for labels in [vec![], vec![label("car")]] {
             let window = TimeWindow { from, until };
-            let query = ImageQuery { window, labels };
+            let query = ImageQuery {
+                window,
+                all_of: labels,
+                ..ImageQuery::default()
+            };
             let inside = |image: &Image| window.contains(image.registered_at);
             let expected = newest_first(images.iter().filter(|i| inside(i)).cloned().collect());
             assert_eq!(all(store, &query).await, expected, "{query:?}");
@@ -194,59 +189,5 @@ async fn a_rare_label_is_found_among_common_ones(store: &dyn ImageStore) {
         let query = carrying(&labels.iter().collect::<Vec<_>>());
         let found = store.page(&query, None, limit(2)).await.unwrap();
         assert_eq!(found, [images[position].clone()], "{rare}");
-    }
-}
-
-/// A sequence that looks random and is always the same (Knuth's MMIX constants).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn subset(&mut self, of: &[&'static str]) -> Vec<&'static str> {
-        of.iter().copied().filter(|_| self.roll(2) == 0).collect()
-    }
-
-    fn time(&mut self) -> DateTime<Utc> {
-        at(0) + TimeDelta::microseconds(i64::try_from(self.roll(20)).unwrap())
-    }
-}
-
-/// Many images, many questions, every answer compared with that of a loop over all images.
-async fn pages_agree_with_a_plain_filter(store: &dyn ImageStore) {
-    const LABELS: [&str; 4] = ["a", "b", "c", "d"];
-    let mut dice = Dice(2024);
-    let images: Vec<Image> = (0..60)
-        .map(|n| {
-            let (time, labels) = (dice.time(), dice.subset(&LABELS));
-            unique(n, time, &labels)
-        })
-        .collect();
-    register_all(store, &images).await;
-    let sorted = newest_first(images);
-    for _ in 0..60 {
-        let window = TimeWindow {
-            from: (dice.roll(2) == 0).then(|| dice.time()),
-            until: (dice.roll(2) == 0).then(|| dice.time()),
-        };
-        let mut labels = dice.subset(&LABELS);
-        labels.truncate(2);
-        let query = ImageQuery {
-            window,
-            labels: labels.into_iter().map(label).collect(),
-        };
-        let matches = |image: &Image| {
-            let carries = |label: &Label| image.tags.iter().any(|tag| tag.label == *label);
-            window.contains(image.registered_at) && query.labels.iter().all(carries)
-        };
-        let expected: Vec<Image> = sorted.iter().filter(|i| matches(i)).cloned().collect();
-        let page_size = 1 + u32::try_from(dice.roll(12)).unwrap();
-        assert_eq!(walk(store, &query, page_size).await, expected, "{query:?}");
     }
 }

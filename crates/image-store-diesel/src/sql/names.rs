@@ -1,0 +1,134 @@
+//! Labels and their numbers, remembered: a label never changes its number, and none is removed.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use diesel::{ExpressionMethods, QueryDsl};
+use diesel_async::RunQueryDsl;
+use domain::Label;
+use thiserror::Error;
+
+use super::{Connection, ROWS, labels};
+use crate::{fault::Fault, schema::label, values};
+
+/// The most labels that are remembered; with more they are all forgotten. A few megabytes.
+const REMEMBERED: usize = 20_000;
+
+/// Labels are asked for anew after so long, in case that the database was put back to an earlier
+/// state while this program ran.
+const LIFETIME: Duration = Duration::from_mins(1);
+
+/// Remembers labels for all connections of a store.
+#[derive(Debug, Default)]
+pub(in super::super) struct Names(Mutex<Option<Remembered>>);
+
+#[derive(Debug)]
+struct Remembered {
+    since: Instant,
+    known: Arc<Known>,
+}
+
+/// Labels that are known, by number and the other way round.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    labels: HashMap<i32, Label>,
+    ids: HashMap<Label, i32>,
+}
+
+#[derive(Debug, Error)]
+#[error("a tag's label is not there")]
+struct Unlabelled;
+
+impl Known {
+    /// The label of a number that [`Names::labels`] was asked for.
+    pub(super) fn of(&self, id: i32) -> Result<Label, Fault> {
+        let label = self.labels.get(&id).cloned();
+        label.ok_or_else(|| Fault::corrupt(Unlabelled))
+    }
+
+    /// The number of a label that [`Names::ids`] was asked for; none if nobody ever used it.
+    pub(super) fn get(&self, label: &Label) -> Option<&i32> {
+        self.ids.get(label)
+    }
+}
+
+impl Names {
+    /// Knows the numbers of these labels, as far as they have one.
+    pub(super) async fn ids(
+        &self,
+        connection: &mut Connection,
+        lists: &[&Vec<Label>],
+    ) -> Result<Arc<Known>, Fault> {
+        let known = self.known();
+        let asked = lists.iter().flat_map(|list| list.iter());
+        let missing: Vec<&str> = asked
+            .filter(|label| !known.ids.contains_key(label))
+            .map(Label::as_str)
+            .collect();
+        if missing.is_empty() {
+            return Ok(known);
+        }
+        let found = labels::find(connection, &missing).await?;
+        let found = found.into_iter().map(|(name, id)| (id, name));
+        self.remember(&known, found)
+    }
+
+    /// Knows the labels of these numbers.
+    pub(super) async fn labels(
+        &self,
+        connection: &mut Connection,
+        ids: impl Iterator<Item = i32>,
+    ) -> Result<Arc<Known>, Fault> {
+        let known = self.known();
+        let mut missing: Vec<i32> = ids.filter(|id| !known.labels.contains_key(id)).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(known);
+        }
+        let mut found: Vec<(i32, String)> = Vec::new();
+        for ids in missing.chunks(ROWS) {
+            let rows = label::table
+                .filter(label::id.eq_any(ids))
+                .select((label::id, label::name));
+            found.extend(rows.load::<(i32, String)>(connection).await?);
+        }
+        self.remember(&known, found)
+    }
+
+    fn known(&self) -> Arc<Known> {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.take_if(|remembered| remembered.since.elapsed() > LIFETIME);
+        remembered
+            .as_ref()
+            .map(|remembered| Arc::clone(&remembered.known))
+            .unwrap_or_default()
+    }
+
+    /// Adds what was found to what was known when it was looked for.
+    fn remember(
+        &self,
+        known: &Known,
+        found: impl IntoIterator<Item = (i32, String)>,
+    ) -> Result<Arc<Known>, Fault> {
+        let mut known = known.clone();
+        for (id, name) in found {
+            let label = values::label(&name)?;
+            known.labels.insert(id, label.clone());
+            known.ids.insert(label, id);
+        }
+        let known = Arc::new(known);
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = remembered
+            .as_ref()
+            .map_or_else(Instant::now, |remembered| remembered.since);
+        *remembered = (known.labels.len() <= REMEMBERED).then(|| Remembered {
+            since,
+            known: Arc::clone(&known),
+        });
+        Ok(known)
+    }
+}
