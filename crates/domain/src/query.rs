@@ -54,13 +54,13 @@ impl ImageQuery {
             self.threshold
                 .is_none_or(|threshold| threshold.admits(tag.confidence))
         };
-        let carried: HashSet<&Label> = image
+        let labels: HashSet<&Label> = image
             .tags
             .iter()
             .filter(counts)
             .map(|tag| &tag.label)
             .collect();
-        let carries = |label: &Label| carried.contains(label);
+        let carries = |label: &Label| labels.contains(label);
         self.window.contains(image.registered_at)
             && self.all_of.iter().all(carries)
             && (self.any_of.is_empty() || self.any_of.iter().any(carries))

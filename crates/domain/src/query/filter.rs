@@ -60,9 +60,10 @@ impl LabelFilter {
         if is_impossible || window.is_empty() || shares_any(&all_of, &none_of) {
             return None;
         }
-        let mut any_of = any_of
-            .map(|labels| simplest(labels, &all_of, &none_of))
-            .unwrap_or(Some(Vec::new()))?;
+        let mut any_of = match any_of {
+            Some(labels) => simplest(labels, &all_of, &none_of)?,
+            None => Vec::new(),
+        };
         if any_of.len() == 1 {
             all_of.append(&mut any_of);
             all_of.sort_unstable();

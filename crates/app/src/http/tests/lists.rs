@@ -211,7 +211,7 @@ async fn pages_lead_to_each_other_and_hold_the_list() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_limit_there_is_no_link_and_a_cursor_leads_to_the_end() {
     let world = World::start();
-    let images = record(&world.store, &[&[("car", 90.0)]; 5]).await;
+    let images = record(&world.store, &[&[("car", 90.0)][..]; 5]).await;
     assert!(!world.get("/images").await.headers().contains_key("link"));
     let first = world.get("/images?limit=2").await;
     let link = first.headers()["link"].to_str().unwrap().to_owned();
@@ -245,7 +245,7 @@ async fn without_a_limit_there_is_no_link_and_a_cursor_leads_to_the_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn head_of_a_page_has_its_link() {
     let world = World::start();
-    record(&world.store, &[&[("car", 90.0)]; 3]).await;
+    record(&world.store, &[&[("car", 90.0)][..]; 3]).await;
     let get = world.get("/images?limit=2").await;
     let head = world.send(Method::HEAD, "/images?limit=2").await;
     for name in ["link", "content-length", "content-type"] {

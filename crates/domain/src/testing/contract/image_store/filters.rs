@@ -11,7 +11,7 @@ use crate::{
 
 chapter!(
     an_image_must_carry_one_of_the_labels,
-    an_image_must_carry_none_of_the_labels,
+    an_image_must_without_of_the_labels,
     a_tag_counts_from_the_threshold_on,
     filters_compose,
     any_number_of_labels_will_do,
@@ -81,7 +81,7 @@ async fn an_image_must_carry_one_of_the_labels(store: &dyn ImageStore) {
 }
 
 /// Not even one.
-async fn an_image_must_carry_none_of_the_labels(store: &dyn ImageStore) {
+async fn an_image_must_without_of_the_labels(store: &dyn ImageStore) {
     let images = some(store).await;
     for (none_of, expected) in [
         (vec!["car"], vec![4, 3]),
@@ -177,11 +177,11 @@ async fn any_number_of_labels_will_do(store: &dyn ImageStore) {
             300 => vec![3, 2, 1, 0],
             _ => vec![2, 1, 0],
         };
-        let carry_none: Vec<usize> = (0..5).rev().filter(|n| !carry_one.contains(n)).collect();
+        let without: Vec<usize> = (0..5).rev().filter(|n| !carry_one.contains(n)).collect();
         let alone = [
             (query(some, &[], &[]), carry_all.clone()),
             (query(&[], some, &[]), carry_one.clone()),
-            (query(&[], &[], some), carry_none),
+            (query(&[], &[], some), without),
         ];
         for (query, expected) in alone {
             assert_lists(store, &query, &images, &expected).await;
