@@ -197,6 +197,9 @@ pub fn remains(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The mark of a folder of originals, which stays.
+const MARK: &str = ".etiqueta-originals";
+
 /// The files in the folder of originals.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -206,7 +209,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
             let entry = entry.unwrap();
             if entry.path().is_dir() {
                 folders.push(entry.path());
-            } else {
+            } else if entry.file_name() != MARK {
                 found.push(entry.path());
             }
         }
