@@ -2,7 +2,11 @@
 
 use std::{fs, io::Cursor, path::Path};
 
-use image::{DynamicImage, ImageFormat, imageops::FilterType};
+use image::{
+    DynamicImage, ImageEncoder, ImageFormat,
+    codecs::{jpeg::JpegEncoder, png::PngEncoder},
+    imageops::FilterType,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -61,14 +65,25 @@ fn written(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     file.into_inner()
 }
 
-/// The photo turned left, with EXIF data that say so.
-fn turned(photo: &DynamicImage) -> Vec<u8> {
+/// EXIF data of one entry: what is stored was turned left.
+const TURNED: &[u8] = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+
+/// The photo turned left, with EXIF data that say so; nothing of it is lost.
+fn turned_png(photo: &DynamicImage) -> Vec<u8> {
     let mut file = Vec::new();
-    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, 100);
+    let mut encoder = PngEncoder::new(&mut file);
+    encoder.set_exif_metadata(TURNED.to_vec()).unwrap();
     photo.rotate270().write_with_encoder(encoder).unwrap();
-    let exif =
-        b"\xFF\xE1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
-    [&file[..2], exif, &file[2..]].concat()
+    file
+}
+
+/// The same as a JPEG.
+fn turned_jpeg(photo: &DynamicImage) -> Vec<u8> {
+    let mut file = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut file, 100);
+    photo.rotate270().write_with_encoder(encoder).unwrap();
+    let exif = [b"\xFF\xE1\0\x22Exif\0\0", TURNED].concat();
+    [&file[..2], &exif, &file[2..]].concat()
 }
 
 #[tokio::test]
@@ -140,18 +155,19 @@ fn a_photo_has_the_same_tags_in_every_form() {
             ("c.webp", written(&photo, ImageFormat::WebP)),
             ("d.tiff", written(&photo, ImageFormat::Tiff)),
             ("e.bmp", written(&photo, ImageFormat::Bmp)),
-            ("turned.jpg", turned(&photo)),
+            ("turned.jpg", turned_jpeg(&photo)),
+            ("turned.png", turned_png(&photo)),
             ("large.jpg", written(&large, ImageFormat::Jpeg)),
         ] {
             fs::write(folder.path().join(file), bytes).unwrap();
         }
         let (files, code) = tag(folder.path(), "0");
-        assert_eq!((files.len(), code), (7, 0));
+        assert_eq!((files.len(), code), (8, 0));
         let (_, first) = &files[0];
         let first = first.as_ref().unwrap();
         for (file, found) in &files {
             let found = found.as_ref().unwrap();
-            let tolerance = if file == "turned.jpg" { 2.0 } else { 5.0 };
+            let tolerance = if file == "turned.png" { 2.0 } else { 5.0 };
             for (tag, _) in first.iter().chain(found) {
                 let (a, b) = (confidence(first, tag), confidence(found, tag));
                 // Just below the least that is told, a tag is not there.
