@@ -33,8 +33,11 @@ const PHOTOS: [(&str, &[u8]); 4] = [
 
 type Found = Vec<(String, f64)>;
 
+/// A file and what was found in it, or why it was refused.
+type Outcome = (String, Result<Found, String>);
+
 /// The tags of the files in a folder, by name of the file; and the exit code.
-fn tag(folder: &Path, lowest: &str) -> (Vec<(String, Result<Found, String>)>, i32) {
+fn tag(folder: &Path, lowest: &str) -> (Vec<Outcome>, i32) {
     let mut command = command(folder);
     command.args(["tag", "--json", "--min-confidence", lowest, "."]);
     let (code, output, _) = run(command);

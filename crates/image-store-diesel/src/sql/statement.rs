@@ -58,7 +58,7 @@ impl Statement {
     ///
     /// Lists are written out: there are so many of them that it is not worth remembering how the
     /// database goes about each, and they need no room among the parameters.
-    pub(super) fn is_one_of(mut self, column: &str, values: &[i32]) -> Self {
+    pub(super) fn one_of(mut self, column: &str, values: &[i32]) -> Self {
         if let [value] = values {
             return self.sql(&format!("{column} = ")).int(*value);
         }

@@ -29,13 +29,17 @@ const IN_VAIN: f64 = 8.0;
 const MEASURED: usize = 100;
 const REMEMBERED: usize = 8;
 
+/// The time at which a stride ends; none is the end of the list.
+#[derive(Debug, Clone, Copy)]
+struct Floor(Option<i64>);
+
 /// A walk, and its next stride.
 pub(super) struct Course {
     walk: Walk,
     /// None if no image is passed over: the page itself is the bound.
     stride: Option<usize>,
-    /// The time at which the next stride ends, if that is known: `Some(None)` is the end of the list.
-    floor: Option<Option<i64>>,
+    /// Where the next stride ends, if that is known.
+    floor: Option<Floor>,
 }
 
 impl Course {
@@ -58,13 +62,13 @@ impl Course {
         // The rarer a label, the further back its thousandth image lies; it has fewer if there is none.
         let rarest = reaches.into_iter().min();
         let known = rarest.map(|(floor, label)| Self {
-            floor: Some(floor),
+            floor: Some(Floor(floor)),
             ..Self::along(Walk::Label(label), DEPTH)
         });
         if wanted.any_of.is_empty() {
             return Ok(known.unwrap_or(Self::along(Walk::Images, DEPTH)));
         }
-        let floor = rarest.map(|(floor, _)| floor);
+        let floor = rarest.map(|(floor, _)| Floor(floor));
         let depth = depth_of_each(wanted.any_of.len(), limit);
         if is_any_of_rarer(connection, wanted, span, depth, floor).await? {
             return Ok(Self::along(Walk::AnyOf, depth));
@@ -109,7 +113,7 @@ impl Course {
             LONGEST
         };
         self.stride = Some((stride * GROWTH).min(longest).max(1));
-        if let Some(known) = self.floor.take() {
+        if let Some(Floor(known)) = self.floor.take() {
             return Ok(known);
         }
         match self.walk {
@@ -141,7 +145,7 @@ async fn is_any_of_rarer(
     wanted: &Wanted,
     span: &Span,
     depth: usize,
-    rival: Option<Option<i64>>,
+    rival: Option<Floor>,
 ) -> Result<bool, Fault> {
     let (newest, images) = depth_of_images(connection, span, DEPTH).await?;
     let Some(newest) = newest else {
@@ -151,7 +155,7 @@ async fn is_any_of_rarer(
     let floors = reaches.into_iter().map(|(floor, _)| floor);
     let any_of: f64 = floors.map(|floor| density(newest, floor, depth)).sum();
     Ok(match rival {
-        Some(floor) => any_of < density(newest, floor, DEPTH),
+        Some(Floor(floor)) => any_of < density(newest, floor, DEPTH),
         None => images.is_some() && any_of * IN_VAIN < density(newest, images, DEPTH),
     })
 }
@@ -201,7 +205,7 @@ pub(in super::super::super) fn measuring(labels: &[i32], span: &Span, depth: usi
                 "{before}SELECT * FROM (SELECT label_id, registered_at \
                  FROM etiqueta_image_tag {BY_LABEL} WHERE "
             ))
-            .is_one_of("label_id", &[*label])
+            .one_of("label_id", &[*label])
             .sql(" AND ")
             .then(last_within(span, depth))
             .sql(&format!(") AS reach{n}"));

@@ -80,7 +80,7 @@ fn keys(walk: Walk, wanted: &Wanted, span: &Span, limit: usize) -> Statement {
     .sql(&format!(" OR {id} < "))
     .bytes(&span.id)
     .sql(")")
-    .then(conditions(walk, id, counted, wanted));
+    .then(conditions(walk, id, &counted, wanted));
     // An image is there once for each of the labels that it carries.
     let statement = if walk == Walk::AnyOf {
         statement.sql(" GROUP BY walked.registered_at, walked.image_id")
@@ -121,15 +121,15 @@ fn walked(walk: Walk, wanted: &Wanted) -> Statement {
     match walk {
         Walk::Images => Statement::default(),
         Walk::Label(label) => Statement::default()
-            .is_one_of("walked.label_id", &[label])
+            .one_of("walked.label_id", &[label])
             .sql(" AND "),
         Walk::AnyOf => Statement::default()
-            .is_one_of("walked.label_id", &wanted.any_of)
+            .one_of("walked.label_id", &wanted.any_of)
             .sql(" AND "),
     }
 }
 
-fn conditions(walk: Walk, id: &str, counted: Vec<i32>, wanted: &Wanted) -> Statement {
+fn conditions(walk: Walk, id: &str, counted: &[i32], wanted: &Wanted) -> Statement {
     let lowest = wanted.lowest;
     let mut statement = match walk {
         Walk::Images => Statement::default(),
@@ -137,7 +137,7 @@ fn conditions(walk: Walk, id: &str, counted: Vec<i32>, wanted: &Wanted) -> State
     };
     if !counted.is_empty() {
         let all = format!(" = {}", counted.len());
-        statement = statement.then(carried(id, &counted, lowest)).sql(&all);
+        statement = statement.then(carried(id, counted, lowest)).sql(&all);
     }
     if !wanted.any_of.is_empty() && walk != Walk::AnyOf {
         statement = statement
@@ -161,7 +161,7 @@ fn carried(id: &str, labels: &[i32], lowest: Option<f64>) -> Statement {
         " AND (SELECT COUNT(*) FROM etiqueta_image_tag AS carried {BY_IMAGE} \
          WHERE carried.image_id = {id} AND "
     ))
-    .is_one_of("+carried.label_id", labels)
+    .one_of("+carried.label_id", labels)
     .then(confident("carried", lowest))
     .sql(")")
 }
