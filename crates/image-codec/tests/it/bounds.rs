@@ -37,7 +37,12 @@ async fn pixels_are_counted_before_any_is_decoded() {
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xEA, 0x60, 0xEA, 0x60]);
     let mut gif = encoded(scene(9, 9), ImageFormat::Gif);
     gif[6..10].copy_from_slice(&[0x60, 0xEA, 0x60, 0xEA]);
-    for file in [png, jpeg, gif] {
+    let mut webp = encoded(scene(9, 9), ImageFormat::WebP);
+    let lossless = webp.windows(4).position(|part| part == b"VP8L").unwrap();
+    // 14 bits each, less one.
+    webp[lossless + 9..lossless + 13].copy_from_slice(&[0xFE, 0xBF, 0xFF, 0x0F]);
+    let sides = [60_000, 60_000, 60_000, 16_383];
+    for (file, side) in [png, jpeg, gif, webp].into_iter().zip(sides) {
         let refused = narrow().decode(file.into()).await;
         let Err(CodecError::TooManyPixels {
             width,
@@ -47,7 +52,29 @@ async fn pixels_are_counted_before_any_is_decoded() {
         else {
             panic!("too many pixels: {refused:?}");
         };
-        assert_eq!((width, height, limit), (60_000, 60_000, 100_000_000));
+        assert_eq!((width, height, limit), (side, side, 100_000_000));
+    }
+}
+
+#[tokio::test]
+async fn sizes_that_the_file_cannot_hold_take_no_memory() {
+    let mut bmp = encoded(scene(9, 9), ImageFormat::Bmp);
+    bmp[18..26].copy_from_slice(&[0, 0x20, 0, 0, 0, 0x20, 0, 0]);
+    let mut tiff = encoded(scene(9, 9), ImageFormat::Tiff);
+    for tag in [0x100_u16, 0x101] {
+        let tag = tag.to_le_bytes();
+        let at = |kind: u8| [tag[0], tag[1], kind, 0, 1, 0, 0, 0];
+        let entry = [3, 4]
+            .iter()
+            .find_map(|&kind| tiff.windows(8).position(|part| part == at(kind)));
+        tiff[entry.unwrap() + 8..][..4].copy_from_slice(&[0, 0x20, 0, 0]);
+    }
+    for (name, file) in [("bmp", bmp), ("tiff", tiff)] {
+        let refused = narrow().decode(file.into()).await;
+        assert!(
+            matches!(refused, Err(CodecError::NotAnImage { .. })),
+            "{name}: {refused:?}"
+        );
     }
 }
 

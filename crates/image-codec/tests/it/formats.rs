@@ -107,19 +107,6 @@ async fn alpha_is_laid_over_white() {
 }
 
 #[tokio::test]
-async fn only_the_first_frame_of_an_animation_is_taken() {
-    let mut file = Vec::new();
-    let mut encoder = image::codecs::gif::GifEncoder::new(&mut file);
-    for level in [200, 0, 100] {
-        let frame = RgbaImage::from_pixel(20, 10, Rgba([level, level, level, 255]));
-        encoder.encode_frame(image::Frame::new(frame)).unwrap();
-    }
-    drop(encoder);
-    let picture = decode(file).await.unwrap();
-    assert_eq!(picture.pixels, [200; 20 * 10 * 3]);
-}
-
-#[tokio::test]
 async fn what_cameras_append_is_passed_over() {
     let photo = PHOTOS[1];
     let expected = decode(photo).await.unwrap().pixels;
@@ -153,6 +140,20 @@ async fn refusals_say_what_is_wrong() {
     assert_eq!(
         refusal(patched(&[0xFF, 0xC0, 0, 17, 8], &[0xFF, 0xC1, 0, 17, 12])).await,
         "this kind of JPEG is not supported: more than 8 bits a sample"
+    );
+    let scan = jpeg
+        .windows(2)
+        .position(|part| part == [0xFF, 0xDA])
+        .unwrap();
+    let scans = [
+        &jpeg[..scan],
+        &jpeg[scan..jpeg.len() - 2].repeat(101),
+        b"\xFF\xD9",
+    ]
+    .concat();
+    assert_eq!(
+        refusal(scans).await,
+        "this kind of JPEG is not supported: so many scans"
     );
     let no_size = patched(&[0xFF, 0xC0, 0, 17, 8], &[0xFF, 0xC0, 0, 17, 8, 0, 0]);
     assert_eq!(

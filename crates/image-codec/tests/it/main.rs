@@ -8,6 +8,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod animations;
 mod bare;
 mod bounds;
 mod formats;

@@ -29,6 +29,10 @@ pub(crate) fn codec_for(max_side: u32) -> PictureCodec {
     })
 }
 
+/// Longest sides of copies for which the JPEG files among the samples are decoded at their full size,
+/// at 1/2, at 1/4 and at 1/8.
+pub(crate) const SIDES: [u32; 4] = [1024, 60, 30, 15];
+
 pub(crate) async fn decode(file: impl Into<Bytes>) -> Result<Picture, CodecError> {
     codec().decode(file.into()).await
 }

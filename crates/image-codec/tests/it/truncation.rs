@@ -1,17 +1,19 @@
 //! Files that were cut off are refused, wherever that happened.
 
 use domain::ports::{CodecError, ImageCodec};
+use rstest::rstest;
 
-use crate::samples::{all, codec, jpegs};
+use crate::samples::{SIDES, all, codec_for, jpegs};
 
 /// Places to cut a file: all over it, and each of the last bytes.
 fn cuts(len: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(len / 97 + 1).chain(len - 20..len)
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_cut_file_is_refused() {
-    let codec = codec();
+async fn a_cut_file_is_refused(#[values(0, 1, 2, 3)] scale: usize) {
+    let codec = codec_for(SIDES[scale]);
     for (name, file) in all() {
         for cut in cuts(file.len()) {
             let part = file[..cut].to_vec();
@@ -25,9 +27,10 @@ async fn a_cut_file_is_refused() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_cut_jpeg_is_refused_even_with_an_end_mark() {
-    let codec = codec();
+async fn a_cut_jpeg_is_refused_even_with_an_end_mark(#[values(0, 1, 2, 3)] scale: usize) {
+    let codec = codec_for(SIDES[scale]);
     // A progressive file that ends after one of its scans is a picture, only a coarser one.
     let sequential = jpegs()
         .into_iter()
@@ -47,9 +50,12 @@ async fn a_cut_jpeg_is_refused_even_with_an_end_mark() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_jpeg_that_lost_a_block_in_the_middle_is_mostly_refused() {
-    let codec = codec();
+async fn a_jpeg_that_lost_a_block_in_the_middle_is_mostly_refused(
+    #[values(0, 1, 2, 3)] scale: usize,
+) {
+    let codec = codec_for(SIDES[scale]);
     let (name, file) = &jpegs()[3];
     let (mut refused, mut tried) = (0, 0);
     for cut in (1000..file.len() - 1000).step_by(200) {

@@ -2,6 +2,15 @@
 
 use crate::scale::fit;
 
+/// How much larger than the copy a picture is decoded at least: with less, the filter that makes the
+/// copy of it blurs what it should only average (measured: twice the difference from a copy of the full
+/// size at 1.05 as at 1.5).
+const ENOUGH: f64 = 1.25;
+
+/// Shortest side of a picture that is decoded at a reduced scale. The last pixels of one are made of
+/// whole blocks, of what fills up the last block, too: in a thin picture that would show.
+const SHORTEST: u32 = 64;
+
 /// How many of the eight pixels across and down a block of coefficients are made.
 ///
 /// What is left out is what the copy would not show: the coefficients of fine detail.
@@ -19,14 +28,14 @@ impl Scale {
         Self { eighths: 4 },
     ];
 
-    /// The smallest scale at which a picture is not smaller than its copy.
+    /// The smallest scale at which a picture is enough larger than its copy.
     pub(super) fn for_copy(width: u32, height: u32, max_side: u32) -> Self {
         let (copy_width, copy_height) = fit(width, height, max_side);
-        if (copy_width, copy_height) == (width, height) {
+        if (copy_width, copy_height) == (width, height) || width.min(height) < SHORTEST {
             return Self::FULL;
         }
         let (longest, copy) = (width.max(height), copy_width.max(copy_height));
-        let is_enough = |scale: &Self| scale.extent(longest) >= f64::from(copy);
+        let is_enough = |scale: &Self| scale.extent(longest) >= ENOUGH * f64::from(copy);
         let mut reduced = Self::REDUCED.into_iter();
         reduced.find(is_enough).unwrap_or(Self::FULL)
     }
@@ -56,16 +65,17 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case((8192, 100), 1)]
-    #[case((8191, 8191), 2)]
-    #[case((3000, 4096), 2)]
+    #[case((10_240, 64), 1)]
+    #[case((10_240, 63), 8)]
+    #[case((10_239, 10_239), 2)]
+    #[case((3000, 5120), 2)]
     #[case((4000, 3000), 4)]
-    #[case((2048, 1), 4)]
-    #[case((2047, 2000), 8)]
+    #[case((2560, 200), 4)]
+    #[case((2559, 2000), 8)]
     #[case((1024, 1024), 8)]
-    #[case((1, 10_000), 1)]
+    #[case((1, 20_000), 8)]
     #[case((1, 1), 8)]
-    fn a_picture_is_never_smaller_than_its_copy(
+    fn a_picture_is_enough_larger_than_its_copy(
         #[case] (width, height): (u32, u32),
         #[case] eighths: u8,
     ) {
@@ -80,9 +90,7 @@ mod tests {
             [8192, 16_384, 32_768, 65_535]
         );
         assert_eq!([eighth, quarter, half].map(|scale| scale.pixels(1)), [1; 3]);
-        for (scale, extent) in [(eighth, 1.25), (quarter, 2.5), (half, 5.0_f64)] {
-            assert!((scale.extent(10) - extent).abs() < 1e-12);
-        }
+        assert!((eighth.extent(10) - 1.25).abs() < f64::EPSILON);
         assert_eq!(quarter.samples(64 * 3), 12);
     }
 }

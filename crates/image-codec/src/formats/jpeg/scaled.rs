@@ -65,19 +65,19 @@ fn set_scale(
     header: &Header,
     scale: Scale,
 ) -> Result<(u32, u32), Refusal> {
-    let size = (scale.pixels(header.width), scale.pixels(header.height));
+    let (width, height) = (scale.pixels(header.width), scale.pixels(header.height));
     // One side that is reached is enough for the decoder: the shorter one never is.
-    let longest = size.0.max(size.1);
-    let wanted = |pixels: u32| match u16::try_from(pixels) {
-        Ok(wanted) if pixels == longest => wanted,
+    let longest = width.max(height);
+    let request = |pixels: u32| match u16::try_from(pixels) {
+        Ok(pixels) if u32::from(pixels) == longest => pixels,
         _ => u16::MAX,
     };
-    let taken = decoder.scale(wanted(size.0), wanted(size.1));
-    let (width, height) = taken.map_err(refuse)?;
-    if (u32::from(width), u32::from(height)) != size {
+    let taken = decoder.scale(request(width), request(height));
+    let taken = taken.map_err(refuse)?;
+    if (u32::from(taken.0), u32::from(taken.1)) != (width, height) {
         return Err(Refusal::malformed(Jpeg, "it has two sizes"));
     }
-    Ok(size)
+    Ok((width, height))
 }
 
 fn refuse(error: Error) -> Refusal {

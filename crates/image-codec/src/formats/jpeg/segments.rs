@@ -21,6 +21,10 @@ pub(super) const APP15: u8 = 0xEF;
 pub(super) const COM: u8 = 0xFE;
 pub(super) const TEM: u8 = 0x01;
 
+/// Most scans of a file. Usual encoders write ten; each costs a walk through all blocks, and thousands
+/// that hold next to nothing fit into a small file.
+const MAX_SCANS: usize = 100;
+
 /// What the walk through a file found.
 #[derive(Debug)]
 pub(super) struct Segments {
@@ -88,6 +92,9 @@ impl Segments {
             DHT | JPG | DAC => {}
             SOF_FIRST..=SOF_LAST => self.read_frame(marker, body)?,
             SOS => {
+                if self.scans.len() == MAX_SCANS {
+                    return Err(Refusal::unsupported(Jpeg, "so many scans"));
+                }
                 self.scans.push(components_of_scan(body)?);
                 skip_data(walk)?;
                 self.data_end = walk.position();
