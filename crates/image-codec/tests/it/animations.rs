@@ -41,7 +41,7 @@ async fn gif() {
 }
 
 /// A chunk of a RIFF file.
-fn riff(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+fn riff(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
     let padding = &[0][..body.len() % 2];
     [&kind[..], &length, body, padding].concat()
@@ -54,10 +54,10 @@ async fn webp() {
     let frame_header = [0, 0, 0, 0, 0, 0, width, 0, 0, height, 0, 0, 100, 0, 0, 0];
     let frame = |level| {
         let still = frame(level, ImageFormat::WebP);
-        riff(b"ANMF", &[&frame_header, &still[12..]].concat())
+        riff(*b"ANMF", &[&frame_header, &still[12..]].concat())
     };
-    let canvas = riff(b"VP8X", &[0b10, 0, 0, 0, width, 0, 0, height, 0, 0]);
-    let forever = riff(b"ANIM", &[0; 6]);
+    let canvas = riff(*b"VP8X", &[0b10, 0, 0, 0, width, 0, 0, height, 0, 0]);
+    let forever = riff(*b"ANIM", &[0; 6]);
     let body = [
         &b"WEBP"[..],
         &canvas,
@@ -66,11 +66,11 @@ async fn webp() {
         &frame(SECOND),
     ]
     .concat();
-    shows_the_first(riff(b"RIFF", &body)).await;
+    shows_the_first(riff(*b"RIFF", &body)).await;
 }
 
 /// A chunk of a PNG file.
-fn png_chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+fn png_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let checked = [&kind[..], body].concat();
     let checksum = checked.iter().fold(u32::MAX, |sum, &byte| {
         (0..8).fold(sum ^ u32::from(byte), |sum, _| {
@@ -95,15 +95,15 @@ async fn apng() {
     let control = |number: u8| {
         let size = [0, 0, 0, 20, 0, 0, 0, 10];
         let rest = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 10, 0, 0];
-        png_chunk(b"fcTL", &[&[0, 0, 0, number], &size[..], &rest].concat())
+        png_chunk(*b"fcTL", &[&[0, 0, 0, number], &size[..], &rest].concat())
     };
     let file = [
         &first[..33],
-        &png_chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]),
+        &png_chunk(*b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]),
         &control(0),
-        &png_chunk(b"IDAT", &data(&first)),
+        &png_chunk(*b"IDAT", &data(&first)),
         &control(1),
-        &png_chunk(b"fdAT", &[&[0, 0, 0, 2], &data(&second)[..]].concat()),
+        &png_chunk(*b"fdAT", &[&[0, 0, 0, 2], &data(&second)[..]].concat()),
         &first[first.len() - 12..],
     ];
     shows_the_first(file.concat()).await;

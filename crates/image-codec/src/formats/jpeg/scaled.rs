@@ -66,6 +66,9 @@ fn set_scale(
     scale: Scale,
 ) -> Result<(u32, u32), Refusal> {
     let (width, height) = (scale.pixels(header.width), scale.pixels(header.height));
+    if scale == Scale::FULL {
+        return Ok((width, height));
+    }
     // One side that is reached is enough for the decoder: the shorter one never is.
     let longest = width.max(height);
     let request = |pixels: u32| match u16::try_from(pixels) {
