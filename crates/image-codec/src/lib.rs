@@ -3,8 +3,9 @@
 //! Every format goes the same way. Its module in `formats` walks the file's own structure once,
 //! from the first byte to the end mark, without decoding anything: that finds truncated files for
 //! certain, tells the size before memory is taken for it, and finds the EXIF orientation. Then a
-//! decoder of the field (zune-jpeg, png, image-webp, gif, tiff, image) decodes the pixels, which are
-//! flattened to eight bits without alpha, downscaled, and turned upright.
+//! decoder of the field (zune-jpeg, jpeg-decoder, png, image-webp, gif, tiff, image) decodes the
+//! pixels, of a large JPEG only as many as the copy takes; they are flattened to eight bits without
+//! alpha, downscaled, and turned upright.
 //!
 //! [`PictureCodec`] keeps the processor and the memory within bounds while that happens.
 
