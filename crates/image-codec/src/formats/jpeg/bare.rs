@@ -6,10 +6,15 @@
 use domain::MediaType::Jpeg;
 
 use super::segments::{
-    APP1, APP15, COM, EOI, RST_FIRST, RST_LAST, SOI, SOS, Segments, TEM, next_marker, skip_data,
+    EOI, JPG, RST_FIRST, RST_LAST, SOF_FIRST, SOF_LAST, SOI, SOS, Segments, TEM, next_marker,
+    skip_data,
 };
 use crate::{refusal::Refusal, walk::Walk};
 
+// ITU-T T.81, table B.1: all that decoding needs, besides frames and scans.
+const DQT: u8 = 0xDB;
+const DNL: u8 = 0xDC;
+const DRI: u8 = 0xDD;
 const APP0: u8 = 0xE0;
 const APP14: u8 = 0xEE;
 
@@ -27,8 +32,8 @@ pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
     is_usual.then(|| copy(file).ok()).flatten()
 }
 
-/// The file with all segments left out that hold no part of the picture, and without what follows
-/// its end. What two of them say of the colours is said again, and no more than that.
+/// The file with those segments alone that hold a part of the picture, and without what follows its
+/// end. What two others say of the colours is said again, and no more than that.
 fn copy(file: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut walk = Walk::new(Jpeg, file);
     let mut bare = vec![0xFF, SOI];
@@ -47,18 +52,16 @@ fn copy(file: &[u8]) -> Result<Vec<u8>, Refusal> {
         match marker {
             APP0 if body.starts_with(b"JFIF\0") => bare.extend(JFIF),
             APP14 if body.starts_with(ADOBE) => bare.extend(adobe(body)),
-            APP0 | APP1..=APP15 | COM => {}
-            _ => {
+            DQT | DNL | DRI | SOS | SOF_FIRST..=SOF_LAST if marker != JPG => {
                 bare.extend([0xFF, marker]);
                 bare.extend(length.to_be_bytes());
                 bare.extend(body);
             }
+            // Not only what is known for metadata: anything may be in a segment of another kind.
+            _ => {}
         }
         if marker == SOS {
-            let data = walk.rest();
-            let begin = walk.position();
-            skip_data(&mut walk)?;
-            bare.extend(data.iter().take(walk.position() - begin));
+            bare.extend(skip_data(&mut walk)?);
         }
     }
 }
@@ -89,11 +92,15 @@ mod tests {
         let metadata = [
             segment(APP0, &jfif_with_thumbnail),
             segment(APP0, b"JFXX\0thumbnail"),
-            segment(APP1, b"Exif\0\0position"),
+            segment(0xE1, b"Exif\0\0position"),
             segment(0xE2, b"ICC_PROFILE\0"),
             segment(0xED, b"Photoshop 3.0\0caption"),
-            segment(APP15, b"anything"),
-            segment(COM, b"comment"),
+            segment(0xEF, b"anything"),
+            segment(0xFE, b"comment"),
+            segment(0xC8, b"an extension"),
+            segment(0xF0, b"an extension"),
+            segment(0xFD, b"an extension"),
+            segment(0x02, b"reserved"),
             b"garbage".to_vec(),
         ];
         let once = bare(PHOTO).unwrap();

@@ -6,19 +6,17 @@ use image::metadata::Orientation;
 use crate::{formats::exif_orientation, refusal::Refusal, walk::Walk};
 
 // ITU-T T.81, table B.1.
-const SOF_FIRST: u8 = 0xC0;
-const SOF_LAST: u8 = 0xCF;
+pub(super) const SOF_FIRST: u8 = 0xC0;
+pub(super) const SOF_LAST: u8 = 0xCF;
 const DHT: u8 = 0xC4;
-const JPG: u8 = 0xC8;
+pub(super) const JPG: u8 = 0xC8;
 const DAC: u8 = 0xCC;
 pub(super) const RST_FIRST: u8 = 0xD0;
 pub(super) const RST_LAST: u8 = 0xD7;
 pub(super) const SOI: u8 = 0xD8;
 pub(super) const EOI: u8 = 0xD9;
 pub(super) const SOS: u8 = 0xDA;
-pub(super) const APP1: u8 = 0xE1;
-pub(super) const APP15: u8 = 0xEF;
-pub(super) const COM: u8 = 0xFE;
+const APP1: u8 = 0xE1;
 pub(super) const TEM: u8 = 0x01;
 
 /// Most scans of a file. Usual encoders write ten; each costs a walk through all blocks, and thousands
@@ -232,14 +230,19 @@ fn components_of_scan(mut body: Walk) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Passes a scan's entropy-coded data, up to the marker that is not a part of them.
-pub(super) fn skip_data(walk: &mut Walk) -> Result<(), Refusal> {
+pub(super) fn skip_data<'a>(walk: &mut Walk<'a>) -> Result<&'a [u8], Refusal> {
+    let (all, begin) = (walk.rest(), walk.position());
     loop {
         let rest = walk.rest();
         let next = memchr::memchr(0xFF, rest).ok_or(Refusal::Truncated(Jpeg))?;
         match rest.get(next + 1) {
             None => return Err(Refusal::Truncated(Jpeg)),
             Some(0 | RST_FIRST..=RST_LAST) => walk.take(next + 2)?,
-            Some(_) => return walk.take(next).map(|_| ()),
+            Some(_) => {
+                walk.take(next)?;
+                let data = all.get(..walk.position() - begin);
+                return Ok(data.unwrap_or_default());
+            }
         };
     }
 }
