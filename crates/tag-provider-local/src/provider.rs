@@ -1,10 +1,6 @@
 //! The port: loading in the background, and pictures in turn.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-};
+use std::{num::NonZeroUsize, sync::Arc, thread};
 
 use async_trait::async_trait;
 use domain::{
@@ -95,28 +91,19 @@ impl LocalTagger {
 /// Loading takes a good part of a second, in which the server is up already.
 fn load_in_background(files: ModelFiles, vocabulary: Vocabulary) -> watch::Receiver<Loaded> {
     let (sender, receiver) = watch::channel(None);
-    // Both the thread and a failure to make it need the sender.
-    let sender = Arc::new(Mutex::new(Some(sender)));
-    let of_thread = Arc::clone(&sender);
+    let of_thread = sender.clone();
     let load = move || {
         let outcome = Networks::load(&files, vocabulary).map(Arc::new);
         if let Err(error) = &outcome {
             tracing::error!(%error, "the model of the local tagger cannot be loaded");
         }
-        tell(&of_thread, outcome.map_err(cause));
+        of_thread.send_replace(Some(outcome.map_err(cause)));
     };
     let thread = thread::Builder::new().name("model".to_owned()).spawn(load);
     if let Err(error) = thread {
-        tell(&sender, Err(cause(error)));
+        sender.send_replace(Some(Err(cause(error))));
     }
     receiver
-}
-
-fn tell(sender: &Mutex<Option<watch::Sender<Loaded>>>, outcome: Result<Arc<Networks>, Cause>) {
-    let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(sender) = sender {
-        sender.send_replace(Some(outcome));
-    }
 }
 
 fn lost() -> Cause {
