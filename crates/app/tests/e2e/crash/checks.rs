@@ -38,18 +38,9 @@ pub async fn after_restart(server: &Running, ledger: &mut Ledger, rng: &mut StdR
     let from = SystemTime::now() - WINDOW;
     let from = humantime::format_rfc3339_seconds(from);
     let listed = list(server, &format!("/images?min_date={from}")).await;
-    let ids: HashSet<&str> = listed
-        .iter()
-        .map(|image| image["id"].as_str().unwrap())
-        .collect();
+    let ids = ids(&listed);
     for answered in &ledger.answered[ledger.checked..] {
-        assert!(
-            ids.contains(&*answered.id),
-            "{} is not listed\n{}",
-            answered.id,
-            server.told()
-        );
-        assert_is_there(server, answered).await;
+        assert_is_listed_and_there(server, answered, &ids).await;
         ledger.rows.insert(answered.id.clone(), answered.picture);
     }
     ledger.checked = ledger.answered.len();
@@ -67,19 +58,10 @@ pub async fn after_restart(server: &Running, ledger: &mut Ledger, rng: &mut StdR
 /// The same for all that there is, and the statistics besides.
 pub async fn everything(server: &Running, ledger: &mut Ledger) {
     let listed = list(server, "/images").await;
-    let ids: HashSet<&str> = listed
-        .iter()
-        .map(|image| image["id"].as_str().unwrap())
-        .collect();
+    let ids = ids(&listed);
     assert_eq!(ids.len(), listed.len(), "an id twice\n{}", server.told());
     for answered in &ledger.answered {
-        assert!(
-            ids.contains(&*answered.id),
-            "{} is not listed\n{}",
-            answered.id,
-            server.told()
-        );
-        assert_is_there(server, answered).await;
+        assert_is_listed_and_there(server, answered, &ids).await;
     }
     every_row_has_its_bytes(server, ledger, &listed).await;
     let mut images: HashMap<u64, usize> = HashMap::new();
@@ -135,6 +117,21 @@ async fn list(server: &Running, path: &str) -> Vec<Value> {
         Value::Array(images) => images,
         other => panic!("no list: {other}"),
     }
+}
+
+fn ids(listed: &[Value]) -> HashSet<&str> {
+    let ids = listed.iter().map(|image| image["id"].as_str().unwrap());
+    ids.collect()
+}
+
+async fn assert_is_listed_and_there(server: &Running, answered: &Answered, ids: &HashSet<&str>) {
+    assert!(
+        ids.contains(&*answered.id),
+        "{} is not listed\n{}",
+        answered.id,
+        server.told()
+    );
+    assert_is_there(server, answered).await;
 }
 
 async fn assert_is_there(server: &Running, answered: &Answered) {
