@@ -38,7 +38,7 @@ const DATABASE_DEADLINE: Duration = Duration::from_secs(30);
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
 
 /// Longest side in pixels of the copy that the local tagger looks at. Its networks see 224 and 416
-/// pixels; a larger copy costs time and changes no tag.
+/// pixels, so that this is enough, and large JPEGs can be decoded at a reduced scale.
 const LOOKED_AT: u32 = 640;
 
 /// How long connecting to an upstream may take.

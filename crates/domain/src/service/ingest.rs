@@ -48,8 +48,8 @@ pub struct IngestPorts {
 /// How ingest works.
 #[derive(Debug, Clone, Copy)]
 pub struct IngestSettings {
-    /// Longest side in pixels of the copy that a cloud provider is sent; must be the codec's own
-    /// setting. 0 sends the original.
+    /// Longest side in pixels of the copy that a cloud provider is sent, which must be the codec's own
+    /// setting then. 0 sends the original.
     pub max_side: u32,
     /// For how long an upload protects bytes that no image refers to yet.
     pub claim: TimeDelta,

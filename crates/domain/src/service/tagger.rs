@@ -46,7 +46,7 @@ pub struct Tagger {
 
 impl Tagger {
     /// Puts the service together. `max_side` is the longest side in pixels of the copy that leaves
-    /// the house, and must be the codec's own setting; 0 sends the original.
+    /// the house, and must be the codec's own setting if any does; 0 sends the original.
     pub fn new(ports: TaggerPorts, max_side: u32) -> Self {
         Self { ports, max_side }
     }
