@@ -1,8 +1,11 @@
 //! Downscaling, and turning upright what was scaled.
 
+use std::error::Error;
+
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
+    FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::{U8, U8x3},
 };
 use image::{DynamicImage, GrayImage, RgbImage, metadata::Orientation};
 
@@ -35,25 +38,33 @@ pub(crate) fn downscale(
     if (width, height) == (raster.width, raster.height) {
         return Ok(raster);
     }
-    let kind = match raster.channels {
-        Channels::Grey => PixelType::U8,
-        Channels::Rgb => PixelType::U8x3,
+    let pixels = match raster.channels {
+        Channels::Grey => resized::<U8>(&raster, (width, height), extent),
+        Channels::Rgb => resized::<U8x3>(&raster, (width, height), extent),
     };
-    let source = ImageRef::new(raster.width, raster.height, &raster.pixels, kind);
-    let source = source.map_err(|error| Refusal::Failed(error.into()))?;
-    let mut copy = Image::new(width, height, kind);
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Hamming))
-        .crop(0.0, 0.0, extent.0, extent.1);
-    Resizer::new()
-        .resize(&source, &mut copy, &options)
-        .map_err(|error| Refusal::Failed(error.into()))?;
     Ok(Raster {
         width,
         height,
-        pixels: copy.into_vec(),
+        pixels: pixels.map_err(Refusal::Failed)?,
         ..raster
     })
+}
+
+/// For one kind of pixels alone: what finds the kind by itself brings the code of all kinds into the
+/// program, some megabytes.
+fn resized<P: PixelTrait>(
+    raster: &Raster,
+    (width, height): (u32, u32),
+    extent: (f64, f64),
+) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+    let source = TypedImageRef::<P>::from_buffer(raster.width, raster.height, &raster.pixels)?;
+    let mut pixels = vec![0; width as usize * height as usize * P::size()];
+    let mut copy = TypedImage::<P>::from_buffer(width, height, &mut pixels)?;
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Hamming))
+        .crop(0.0, 0.0, extent.0, extent.1);
+    Resizer::new().resize_typed(&source, &mut copy, &options)?;
+    Ok(pixels)
 }
 
 /// Turns pixels as the orientation says and makes RGB of them.

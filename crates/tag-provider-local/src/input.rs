@@ -2,8 +2,9 @@
 
 use domain::Picture;
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
+    FilterType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8x3,
 };
 use thiserror::Error;
 
@@ -38,10 +39,13 @@ pub(crate) fn planes(
     view: View,
 ) -> Result<Vec<f32>, InputError> {
     let (width, height) = (picture.scaled_width, picture.scaled_height);
-    let source = ImageRef::new(width, height, &picture.pixels, PixelType::U8x3)
+    let source = TypedImageRef::<U8x3>::from_buffer(width, height, &picture.pixels)
         .map_err(|_| InputError::Buffer)?;
     let side = |side: usize| u32::try_from(side).map_err(|_| InputError::Buffer);
-    let mut target = Image::new(side(network.width)?, side(network.height)?, PixelType::U8x3);
+    let (width_of, height_of) = (side(network.width)?, side(network.height)?);
+    let mut pixels = vec![0; 3 * network.width * network.height];
+    let mut target = TypedImage::<U8x3>::from_buffer(width_of, height_of, &mut pixels)
+        .map_err(|_| InputError::Buffer)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     let options = match view {
         View::Whole => options,
@@ -51,8 +55,9 @@ pub(crate) fn planes(
             options.crop((width - side) / 2.0, (height - side) / 2.0, side, side)
         }
     };
-    Resizer::new().resize(&source, &mut target, &options)?;
-    Ok(normalised(target.buffer()))
+    Resizer::new().resize_typed(&source, &mut target, &options)?;
+    drop(target);
+    Ok(normalised(&pixels))
 }
 
 /// Planes of red, green and blue, from pixels.

@@ -1,10 +1,15 @@
 //! A network: one picture in, one row of numbers out.
 
-use std::sync::Arc;
+mod preparation;
+
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
 
 use tract_onnx::prelude::{
     Datum, Framework, InferenceModelExt, IntoRunnable, IntoTValue, Tensor, TractResult, TypedFact,
-    TypedRunnableModel, tvec,
+    TypedModel, TypedRunnableModel, tvec,
 };
 
 use crate::files::ModelError;
@@ -22,18 +27,67 @@ pub(crate) struct Network {
     pub(crate) height: usize,
 }
 
+/// What a network's outputs mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outputs {
+    /// One of all classes: numbers from 0 to 1 whose sum is 1.
+    Probabilities,
+    /// Each for itself: numbers from 0 to 1.
+    Scores,
+}
+
+impl Outputs {
+    /// Why these are no such outputs. The most common mistake is a network without its last layer.
+    fn check(self, outputs: &[f32]) -> Result<(), String> {
+        // Rounding may carry a number a little beyond its bounds.
+        let slack = 1e-3;
+        let is_wrong = |output: &&f32| !(-slack..=1.0 + slack).contains(*output);
+        if let Some(wrong) = outputs.iter().find(is_wrong) {
+            return Err(format!(
+                "its outputs are not from 0 to 1: a grey picture gives {wrong}; \
+                 does it end with a softmax or a sigmoid?"
+            ));
+        }
+        let sum: f32 = outputs.iter().sum();
+        if self == Self::Probabilities && (sum - 1.0).abs() > 0.01 {
+            return Err(format!(
+                "its outputs are not probabilities: their sum is {sum}, not 1; \
+                 does it end with a softmax?"
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Network {
-    /// Loads a network of that many outputs.
+    /// Loads a network of that many outputs, and tries it on a grey picture.
     pub(crate) fn load(
         file: &'static str,
         bytes: &[u8],
         outputs: usize,
+        kind: Outputs,
     ) -> Result<Self, ModelError> {
+        // Files that are damaged in the right places make the library panic.
+        let trial = || {
+            let network = Self::parse(file, bytes, outputs)?;
+            kind.check(&network.run(&vec![0.0; 3 * network.width * network.height])?)
+                .map_err(|reason| ModelError::Network { file, reason })?;
+            Ok(network)
+        };
+        panic::catch_unwind(AssertUnwindSafe(trial)).unwrap_or_else(|_| {
+            let reason = "it is no network that can be run: it makes the program panic".to_owned();
+            Err(ModelError::Network { file, reason })
+        })
+    }
+
+    fn parse(file: &'static str, bytes: &[u8], outputs: usize) -> Result<Self, ModelError> {
         let refused = |reason: String| ModelError::Network { file, reason };
         let mut bytes = bytes;
         let model = tract_onnx::onnx()
             .model_for_read(&mut bytes)
-            .and_then(InferenceModelExt::into_optimized)
+            .and_then(InferenceModelExt::into_typed)
+            .and_then(preparation::prepare)
+            .and_then(TypedModel::into_optimized)
             .map_err(|error| refused(format!("it is no network that can be run: {error:#}")))?;
         let shape = |fact: TractResult<&TypedFact>| {
             let fact = fact
@@ -91,7 +145,13 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_told_by_its_file() {
-        let error = Network::load("classifier.onnx", b"no network", 1000).unwrap_err();
+        let error = Network::load(
+            "classifier.onnx",
+            b"no network",
+            1000,
+            Outputs::Probabilities,
+        )
+        .unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("classifier.onnx: it is no network"),
@@ -102,10 +162,68 @@ mod tests {
     #[test]
     fn a_network_has_as_many_outputs_as_there_are_labels() {
         let files = ModelFiles::embedded();
-        let error = Network::load("detector.onnx", &files.detector, 81).unwrap_err();
+        let error =
+            Network::load("detector.onnx", &files.detector, 81, Outputs::Scores).unwrap_err();
         assert_eq!(
             error.to_string(),
             "detector.onnx: its output is not float[1,81] but Some([1, 80])"
         );
+    }
+
+    /// Files that are cut off or changed anywhere are told, or make no difference; they never end the
+    /// program.
+    #[test]
+    fn a_damaged_network_is_an_error() {
+        let whole = ModelFiles::embedded().detector;
+        let load = |bytes: &[u8]| Network::load("detector.onnx", bytes, 80, Outputs::Scores);
+        for parts in 1..8 {
+            load(&whole[..whole.len() * parts / 8]).unwrap_err();
+        }
+        let mut refused = 0;
+        // The first bytes and the last describe the graph, what is between are mostly weights.
+        for at in (0..400)
+            .step_by(40)
+            .chain(whole.len() - 400..whole.len())
+            .step_by(40)
+        {
+            let mut damaged = whole.to_vec();
+            damaged[at] ^= 0xff;
+            refused += u32::from(load(&damaged).is_err());
+        }
+        assert!(refused > 0);
+    }
+
+    #[test]
+    fn a_detector_is_no_classifier() {
+        let files = ModelFiles::embedded();
+        let error = Network::load(
+            "classifier.onnx",
+            &files.detector,
+            80,
+            Outputs::Probabilities,
+        );
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.starts_with("classifier.onnx: its outputs are not probabilities: "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn outputs_are_checked_for_what_they_mean() {
+        for (kind, outputs, is_right) in [
+            (Outputs::Probabilities, &[0.25, 0.75][..], true),
+            (Outputs::Probabilities, &[0.25, 0.25], false),
+            (Outputs::Probabilities, &[-3.0, 4.0], false),
+            (Outputs::Scores, &[0.9, 0.9], true),
+            (Outputs::Scores, &[0.0, 7.5], false),
+            (Outputs::Scores, &[f32::NAN, 0.5], false),
+        ] {
+            assert_eq!(
+                kind.check(outputs).is_ok(),
+                is_right,
+                "{kind:?} {outputs:?}"
+            );
+        }
     }
 }

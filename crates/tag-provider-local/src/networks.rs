@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{
     files::{ModelError, ModelFiles},
     input::{InputError, View, planes},
-    network::Network,
+    network::{Network, Outputs},
     rule,
     vocabulary::Vocabulary,
 };
@@ -34,8 +34,13 @@ impl Networks {
         let classes = vocabulary.classes;
         let things = vocabulary.things.len();
         Ok(Self {
-            classifier: Network::load("classifier.onnx", &files.classifier, classes)?,
-            detector: Network::load("detector.onnx", &files.detector, things)?,
+            classifier: Network::load(
+                "classifier.onnx",
+                &files.classifier,
+                classes,
+                Outputs::Probabilities,
+            )?,
+            detector: Network::load("detector.onnx", &files.detector, things, Outputs::Scores)?,
             vocabulary,
         })
     }
