@@ -267,7 +267,7 @@ fn left_when(is_gone: impl Fn() -> bool + Send + Sync + 'static) -> Upload {
     }
 }
 
-fn assert_unwanted(outcome: Result<Image, IngestError>) {
+fn assert_unwanted(outcome: &Result<Image, IngestError>) {
     assert!(
         matches!(outcome, Err(IngestError::Tagging(UpstreamError::Unwanted))),
         "{outcome:?}"
@@ -277,7 +277,7 @@ fn assert_unwanted(outcome: Result<Image, IngestError>) {
 #[tokio::test]
 async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
     let world = World::new(ImageAccess::PublicUrl);
-    assert_unwanted(world.ingest().ingest(left_when(|| true)).await);
+    assert_unwanted(&world.ingest().ingest(left_when(|| true)).await);
     let calls = (world.host.hosted(), world.provider.calls());
     assert_eq!((calls, world.codec.decodes()), ((0, 0), 0));
     assert!(world.store.images().is_empty() && world.originals.digests().is_empty());
@@ -288,7 +288,7 @@ async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
     let world = World::new(ImageAccess::PublicUrl);
     let host = Arc::clone(&world.host);
     let upload = left_when(move || host.hosted() > 0);
-    assert_unwanted(world.ingest().ingest(upload).await);
+    assert_unwanted(&world.ingest().ingest(upload).await);
     assert_eq!((world.host.hosted(), world.provider.calls()), (1, 0));
     assert_eq!(world.releases.handed_over(), world.host.alive());
     assert!(world.store.images().is_empty());
