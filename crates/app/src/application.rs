@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    http,
+    descriptors, http,
     releases::Releases,
     resilience::Gate,
     settings::Settings,
@@ -152,6 +152,7 @@ async fn prepare(database: &Database, options: ServeOptions) -> Result<(), Schem
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<()> {
+    descriptors::raise();
     let application = Application::build(settings, options).await?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));

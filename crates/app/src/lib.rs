@@ -3,6 +3,7 @@
 pub mod application;
 pub mod cli;
 pub mod clock;
+pub mod descriptors;
 pub mod http;
 pub mod releases;
 pub mod resilience;

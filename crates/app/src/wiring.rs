@@ -24,14 +24,17 @@ use crate::{
     http::{Api, HttpSettings, Readiness},
     releases::Releases,
     resilience::{
-        Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedProvider, GuardedStore,
-        RetryPolicy,
+        Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedOriginals, GuardedProvider,
+        GuardedStore, RetryPolicy,
     },
     settings::{ImaggaCredentials, ProviderChoice, Settings},
 };
 
-/// How long a call to the database may take, its repetitions included.
-const DATABASE_DEADLINE: Duration = Duration::from_secs(30);
+/// The longest wait for a connection to the database.
+const CONNECTION_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest wait for a request's head, which is short.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a call to an upstream waits for a place. Longer than a call takes, so that a burst is
 /// worked off, and short enough for a client that waits.
@@ -62,7 +65,7 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     let store: Arc<dyn ImageStore> = Arc::new(GuardedStore::new(
         database.connect()?,
         gate.clone(),
-        DATABASE_DEADLINE,
+        settings.database.timeout,
     ));
     let Upstreams { provider, host } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
@@ -139,7 +142,10 @@ pub fn delta(duration: Duration) -> TimeDelta {
 fn http_settings(settings: &Settings) -> HttpSettings {
     HttpSettings {
         memory_budget: settings.limits.memory_bytes.get() / 2,
+        head_timeout: settings.limits.request_timeout.min(HEAD_TIMEOUT),
         body_timeout: settings.limits.request_timeout,
+        unread_timeout: settings.limits.unread_timeout,
+        idle_timeout: settings.limits.idle_timeout,
         shutdown_grace: settings.server.shutdown_timeout,
         ..HttpSettings::new(
             settings.server.timezone,
@@ -172,7 +178,9 @@ fn originals(settings: &Settings) -> anyhow::Result<Arc<dyn OriginalStore>> {
         .expose_secret()
         .parse()
         .map_err(|error| settings.refuse(KEY, error))?;
-    Ok(original_store_objects::open(&url).map_err(|error| settings.refuse(KEY, error))?)
+    let store = original_store_objects::open(&url).map_err(|error| settings.refuse(KEY, error))?;
+    let timeout = settings.originals.timeout;
+    Ok(Arc::new(GuardedOriginals::new(store, timeout)))
 }
 
 /// The database behind the image store.
@@ -211,9 +219,11 @@ impl Database {
             .expose_secret()
             .parse()
             .map_err(|error| settings.refuse("database.url", error))?;
+        let timeout = settings.database.timeout;
         let pool = PoolSettings {
             max_connections: settings.database.max_connections.get(),
-            ..PoolSettings::default()
+            acquire_timeout: (timeout / 4).min(CONNECTION_WAIT),
+            lock_timeout: timeout.min(PoolSettings::default().lock_timeout),
         };
         Ok(Self { url, pool })
     }

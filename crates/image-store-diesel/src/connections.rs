@@ -26,14 +26,17 @@ pub struct PoolSettings {
     pub max_connections: usize,
     /// How long a call waits for a connection, and a connection for its server.
     pub acquire_timeout: Duration,
+    /// How long a statement waits for somebody else's lock; on MySQL in whole seconds, at least one.
+    pub lock_timeout: Duration,
 }
 
 impl Default for PoolSettings {
-    /// 16 connections, 5 seconds.
+    /// 16 connections, 5 seconds, 10 seconds.
     fn default() -> Self {
         Self {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(5),
+            lock_timeout: Duration::from_secs(10),
         }
     }
 }

@@ -18,7 +18,7 @@ const CONTENDED: [&str; 6] = [
     "database is locked",
     "database table is locked",
 ];
-const UNAVAILABLE: [&str; 22] = [
+const UNAVAILABLE: [&str; 26] = [
     // MySQL and MariaDB
     "Input/output error",
     "Connection to the server is closed",
@@ -31,6 +31,10 @@ const UNAVAILABLE: [&str; 22] = [
     "max_user_connections",
     "read-only",
     "read_only",
+    "in read only mode",
+    "command denied to user",
+    "Access denied for user",
+    "Query execution was interrupted",
     "No space left on device",
     "Disk full",
     "is full",
@@ -136,6 +140,8 @@ mod tests {
     #[case("Driver error: `Connection to the server is closed.'")]
     #[case("The MySQL server is running with the --read-only option so it cannot execute this")]
     #[case("The table 'etiqueta_image' is full")]
+    #[case("INSERT command denied to user 'etiqueta'@'localhost' for table `a`.`b`")]
+    #[case("Query execution was interrupted")]
     #[case("database or disk is full")]
     #[case("attempt to write a readonly database")]
     fn a_database_out_of_order_is_unavailable(#[case] text: &str) {

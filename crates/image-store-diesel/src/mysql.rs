@@ -64,15 +64,21 @@ const KEEPALIVE_MILLIS: u32 = 30_000;
 /// - errors are recognised by their English texts.
 const SESSION: [&str; 2] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-    "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 10, lc_messages = 'en_US', \
+    "SET SESSION autocommit = 1, lc_messages = 'en_US', \
      sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 ];
+
+/// How long a statement waits for a row, and for a table that is locked as a whole or being changed.
+fn lock_wait(wait: Duration) -> String {
+    let seconds = wait.as_secs().max(1);
+    format!("SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}")
+}
 
 pub(crate) fn connect(
     server: &MysqlServer,
     settings: PoolSettings,
 ) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
-    let options = options(server);
+    let options = options(server, &lock_wait(settings.lock_timeout));
     let setup = move || open(options.clone()).boxed();
     let size = settings.max_connections.max(1);
     let pool = connections::builder(size, settings.acquire_timeout, setup).pre_recycle(
@@ -100,7 +106,9 @@ async fn ping(connection: &mut Connection) -> QueryResult<()> {
     sql_query("SELECT 1").execute(connection).await.map(|_| ())
 }
 
-fn options(server: &MysqlServer) -> Opts {
+fn options(server: &MysqlServer, wait: &str) -> Opts {
+    let mut session = SESSION.to_vec();
+    session.push(wait);
     OptsBuilder::default()
         .ip_or_hostname(&server.host)
         .tcp_port(server.port)
@@ -115,8 +123,13 @@ fn options(server: &MysqlServer) -> Opts {
         .stmt_cache_size(0)
         // An update says how many rows it found, not how many it changed: so does SQLite.
         .client_found_rows(true)
-        .init(SESSION.to_vec())
+        .init(session)
         .into()
+}
+
+/// For migrations: a table that is in use is waited for as long as the server itself does.
+fn patient(server: &MysqlServer) -> Opts {
+    options(server, "SET SESSION innodb_lock_wait_timeout = 10")
 }
 
 fn tls(tls: &Tls) -> SslOpts {
@@ -136,7 +149,7 @@ async fn open(options: Opts) -> ConnectionResult<Connection> {
 
 /// The names of the migrations that have not run.
 pub(crate) async fn pending(server: &MysqlServer) -> Result<Vec<String>, MigrationError> {
-    let mut connection = open(options(server)).await?;
+    let mut connection = open(patient(server)).await?;
     Ok(sql::migrations::pending(&mut connection).await?)
 }
 
@@ -146,7 +159,7 @@ pub(crate) async fn migrate(
     server: &MysqlServer,
     wait: Duration,
 ) -> Result<Vec<String>, MigrationError> {
-    let mut connection = open(options(server)).await?;
+    let mut connection = open(patient(server)).await?;
     lock(&mut connection, wait).await?;
     let run = tokio::task::spawn_blocking(move || {
         let mut connection = AsyncConnectionWrapper::<Connection>::from(connection);
@@ -208,7 +221,7 @@ mod tests {
         let Ok(StoreUrl::Mysql(mut server)) = url.parse() else {
             panic!("ETIQUETA_TEST_MYSQL_URL is not the URL of a server");
         };
-        let mut connection = open(options(&server)).await.unwrap();
+        let mut connection = open(patient(&server)).await.unwrap();
         server.database = format!("etiqueta_test_plans_{}", std::process::id());
         let create = format!("CREATE DATABASE {}", server.database);
         sql_query(create).execute(&mut connection).await.unwrap();
@@ -216,7 +229,7 @@ mod tests {
             .run()
             .await
             .unwrap();
-        let mut connection = open(options(&server)).await.unwrap();
+        let mut connection = open(patient(&server)).await.unwrap();
         for statement in FILLING {
             sql_query(statement).execute(&mut connection).await.unwrap();
         }

@@ -75,16 +75,13 @@ impl SpawnBlocking for Detached {
     }
 }
 
-/// How long a statement waits for another program that has the file.
-const BUSY: Duration = Duration::from_secs(10);
-
 pub(crate) fn connect(
     path: &Path,
     settings: PoolSettings,
 ) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
     let pool = |size| {
         let path = path.to_owned();
-        let setup = move || open(path.clone()).boxed();
+        let setup = move || open(path.clone(), settings.lock_timeout).boxed();
         connections::build(connections::builder(size, settings.acquire_timeout, setup))
     };
     Ok(Arc::new(sql::Store {
@@ -95,8 +92,9 @@ pub(crate) fn connect(
     }))
 }
 
-async fn open(path: PathBuf) -> ConnectionResult<Connection> {
-    let opened = spawn_blocking(move || open_blocking(&path, BUSY)).await;
+/// Opens the file. A statement waits so long for another program that has it.
+async fn open(path: PathBuf, busy: Duration) -> ConnectionResult<Connection> {
+    let opened = spawn_blocking(move || open_blocking(&path, busy)).await;
     let connection =
         opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))??;
     Ok(Connection::new(connection))
@@ -129,7 +127,8 @@ pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, MigrationError> 
     if !path.exists() {
         return sql::migrations::missing(&[]);
     }
-    let mut connection = open(path.to_owned()).await?;
+    let busy = PoolSettings::default().lock_timeout;
+    let mut connection = open(path.to_owned(), busy).await?;
     Ok(sql::migrations::pending(&mut connection).await?)
 }
 

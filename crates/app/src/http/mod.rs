@@ -11,6 +11,7 @@ mod engine;
 mod link;
 mod openapi;
 mod params;
+mod peer;
 mod problem;
 mod routes;
 mod state;
@@ -39,6 +40,7 @@ pub use self::{
     openapi::openapi,
     problem::{Code, Problem},
 };
+use crate::descriptors;
 
 /// What the interface is made of.
 pub struct Api {
@@ -94,6 +96,12 @@ pub struct HttpSettings {
     pub url_bytes: usize,
     /// The longest headers, names and values together, in bytes.
     pub header_bytes: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// How long a client may leave what was sent to it unread.
+    pub unread_timeout: Duration,
+    /// How many files and connections may be open.
+    pub open_files: usize,
     /// How long requests under way have to finish when the server stops.
     pub shutdown_grace: Duration,
     /// How many threads speak HTTP.
@@ -118,6 +126,9 @@ impl HttpSettings {
             check_timeout: Duration::from_secs(2),
             url_bytes: 16 << 10,
             header_bytes: 32 << 10,
+            idle_timeout: Duration::from_secs(65),
+            unread_timeout: Duration::from_mins(1),
+            open_files: descriptors::limit(),
             shutdown_grace: Duration::from_secs(30),
             workers: std::thread::available_parallelism().map_or(2, |n| n.get().max(2)),
         }
@@ -129,18 +140,22 @@ impl HttpSettings {
     fn closing(&self) -> Duration {
         Duration::from_secs(self.shutdown_grace.as_secs() / 2).min(CLOSING)
     }
+
+    /// The most connections of one worker. Files are left for databases, originals and upstreams: a
+    /// connection more waits at the door.
+    fn connections(&self) -> usize {
+        (self.open_files / 5 * 3 / self.workers.max(1)).max(16)
+    }
+
+    /// Up to how many open files a connection is kept twice, to see when its client goes.
+    fn watched(&self) -> usize {
+        self.open_files / 2
+    }
 }
 
 /// How long the rest of a body is read and thrown away after an early answer. A client that still
 /// writes when the connection is closed gets a reset instead of the answer.
 const LINGER: Duration = Duration::from_secs(15);
-
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(65);
-
-/// How long a client may leave what was sent to it unread.
-#[cfg(target_os = "linux")]
-const UNREAD: Duration = Duration::from_mins(1);
 
 /// How long connections have to close once their requests are done, at most.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -151,13 +166,15 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// run. Meanwhile requests that come anew are refused with `unavailable`.
 pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> io::Result<Server> {
     #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(UNREAD))?;
+    socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(api.settings.unread_timeout))?;
     let settings = api.settings.clone();
     let state = web::Data::new(State::new(api, shutdown));
     let stop = stop(Arc::clone(&state));
     let server = HttpServer::new(move || app(web::Data::clone(&state)))
         .workers(settings.workers)
-        .keep_alive(KEEP_ALIVE)
+        .max_connections(settings.connections())
+        .on_connect(peer::keeping(settings.watched()))
+        .keep_alive(settings.idle_timeout)
         .client_request_timeout(settings.head_timeout)
         .client_disconnect_timeout(LINGER)
         .tcp_nodelay(true)

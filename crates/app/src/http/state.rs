@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     Image,
-    ports::cause,
+    ports::{Interest, cause},
     service::{Catalog, Ingest, Upload},
 };
 use tokio::runtime::Handle;
@@ -78,9 +78,13 @@ impl State {
         AbortOnDropHandle::new(self.runtime.spawn(work.in_current_span()))
     }
 
-    /// Registers an image. Goes on when nobody waits any more: others may share its work.
-    pub(super) async fn ingest(&self, upload: Upload) -> Result<Image, Problem> {
+    /// Registers an image. Goes on when nobody waits any more: others may share its work. But then
+    /// nothing more is begun for it that costs something.
+    pub(super) async fn ingest(&self, mut upload: Upload) -> Result<Image, Problem> {
         let ingest = Arc::clone(&self.ingest);
+        // Lives as long as this is waited for: who was answered in the meantime waits no longer.
+        let waiting = Arc::new(());
+        upload.interest = while_waited_for(&waiting, upload.interest);
         let work = async move { ingest.ingest(upload).await }.in_current_span();
         let task = self.under_way.spawn_on(work, &self.runtime);
         match tokio::time::timeout(self.settings.request_deadline, task).await {
@@ -104,4 +108,10 @@ impl State {
             tracing::warn!(left, "requests are cut off: they took too long to finish");
         }
     }
+}
+
+/// The same interest, which ends with that token at the latest.
+fn while_waited_for(token: &Arc<()>, interest: Interest) -> Interest {
+    let token = Arc::downgrade(token);
+    Interest::new(move || token.strong_count() > 0 && interest.is_there())
 }

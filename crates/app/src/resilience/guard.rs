@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
-use domain::ports::UpstreamError;
+use domain::ports::{Interest, UpstreamError};
 use tokio::time::timeout;
 
 use super::{Breaker, Limiter};
@@ -89,7 +89,19 @@ impl Guard {
     where
         F: Future<Output = Result<T, UpstreamError>>,
     {
-        (|| self.attempt(&operation))
+        self.call_for(&Interest::lasting(), operation).await
+    }
+
+    /// The same for somebody who may go away: no attempt begins after that.
+    pub async fn call_for<T, F>(
+        &self,
+        interest: &Interest,
+        operation: impl Fn() -> F,
+    ) -> Result<T, UpstreamError>
+    where
+        F: Future<Output = Result<T, UpstreamError>>,
+    {
+        (|| self.attempt(interest, &operation))
             .retry(self.retry.backoff())
             .when(|failure: &Failure| failure.is_worth_repeating())
             .adjust(|failure, planned| self.retry.wait(&failure.error, planned))
@@ -100,7 +112,11 @@ impl Guard {
             .map_err(|failure| failure.error)
     }
 
-    async fn attempt<T, F>(&self, operation: &impl Fn() -> F) -> Result<T, Failure>
+    async fn attempt<T, F>(
+        &self,
+        interest: &Interest,
+        operation: &impl Fn() -> F,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, UpstreamError>>,
     {
@@ -108,6 +124,7 @@ impl Guard {
         // and after it, because the breaker may have opened meanwhile.
         drop(self.breaker.admit().map_err(Failure::refused)?);
         let place = self.limiter.place().await.map_err(Failure::refused)?;
+        interest.check().map_err(Failure::refused)?;
         let pass = self.breaker.admit().map_err(Failure::refused)?;
         let outcome = timeout(self.attempt_timeout, operation())
             .await
@@ -218,6 +235,21 @@ mod tests {
             Some(Duration::from_secs(6))
         );
         assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn begins_no_attempt_for_somebody_who_is_gone() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&calls);
+        let leaving = Interest::new(move || seen.load(Ordering::SeqCst) < 2);
+        let outcome: Result<(), _> = guard()
+            .call_for(&leaving, || async {
+                calls.fetch_add(1, Ordering::SeqCst);
+                Err(unavailable(None))
+            })
+            .await;
+        assert!(matches!(outcome, Err(UpstreamError::Unwanted)));
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,10 @@
 //! How many calls an upstream gets at a time.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,6 +17,10 @@ use tokio::{
 /// 429s that arrive together were earned together: they lower the limit once.
 const LOWER_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
+/// How many callers may wait for each place, and how many in any case. More would wait in vain.
+const QUEUE_PER_PLACE: usize = 4;
+const QUEUE_AT_LEAST: usize = 64;
+
 /// Places for calls, handed out in the order they were asked for.
 ///
 /// The number of places halves when the upstream says that it has enough (429), and grows by about
@@ -24,6 +31,8 @@ pub struct Limiter {
     places: Arc<Semaphore>,
     most: u32,
     wait: Duration,
+    queue: usize,
+    waiting: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -44,6 +53,8 @@ impl Limiter {
             places: Arc::new(Semaphore::new(most as usize)),
             most,
             wait,
+            queue: (most as usize * QUEUE_PER_PLACE).max(QUEUE_AT_LEAST),
+            waiting: AtomicUsize::new(0),
             state: Mutex::new(State {
                 limit: f64::from(most),
                 places: most,
@@ -52,16 +63,36 @@ impl Limiter {
         }
     }
 
-    /// Waits for a place.
+    /// Waits for a place, unless too many do so already.
     pub async fn place(&self) -> Result<Place<'_>, UpstreamError> {
+        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(self.taken(permit));
+        }
+        let _turn = self.turn()?;
         match timeout(self.wait, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Place {
-                limiter: self,
-                permit: Some(permit),
-            }),
-            _ => Err(UpstreamError::Busy {
-                retry_after: Some(self.wait),
-            }),
+            Ok(Ok(permit)) => Ok(self.taken(permit)),
+            _ => Err(self.full()),
+        }
+    }
+
+    fn taken(&self, permit: OwnedSemaphorePermit) -> Place<'_> {
+        Place {
+            limiter: self,
+            permit: Some(permit),
+        }
+    }
+
+    fn turn(&self) -> Result<Turn<'_>, UpstreamError> {
+        let turn = Turn(&self.waiting);
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.queue {
+            return Err(self.full());
+        }
+        Ok(turn)
+    }
+
+    fn full(&self) -> UpstreamError {
+        UpstreamError::Busy {
+            retry_after: Some(self.wait),
         }
     }
 
@@ -121,6 +152,15 @@ impl State {
     }
 }
 
+/// A turn in the queue.
+struct Turn<'a>(&'a AtomicUsize);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A place for one call; given back when dropped.
 #[derive(Debug)]
 pub struct Place<'a> {
@@ -169,6 +209,23 @@ mod tests {
         let held = places(&limiter, 2).await;
         let refusal = limiter.place().await.unwrap_err();
         assert_eq!(refusal.retry_after(), Some(Duration::from_secs(5)));
+        drop(held);
+        assert!(limiter.place().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_a_full_queue_is_told_at_once() {
+        let limiter = Limiter::new(1, Duration::from_secs(5));
+        let held = places(&limiter, 1).await;
+        let began = Instant::now();
+        let waiting = (0..=QUEUE_AT_LEAST).map(|_| async {
+            let outcome = limiter.place().await.map(drop);
+            (outcome.is_ok(), began.elapsed())
+        });
+        let outcomes = futures_util::future::join_all(waiting).await;
+        let told_at_once = outcomes.iter().filter(|(_, time)| time.is_zero()).count();
+        assert_eq!(told_at_once, 1);
+        assert!(outcomes.iter().all(|(is_placed, _)| !is_placed));
         drop(held);
         assert!(limiter.place().await.is_ok());
     }

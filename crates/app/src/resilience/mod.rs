@@ -7,11 +7,13 @@
 mod breaker;
 mod guard;
 mod limiter;
+mod originals;
 mod store;
 mod upstreams;
 
 pub use breaker::Breaker;
 pub use guard::{Guard, GuardSettings, RetryPolicy};
 pub use limiter::Limiter;
+pub use originals::GuardedOriginals;
 pub use store::{Gate, GuardedStore};
 pub use upstreams::{GuardedHost, GuardedProvider};

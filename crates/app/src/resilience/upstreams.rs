@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
     EncodedPicture, ProviderIdentity, Tags,
-    ports::{BlobHost, HostedBlob, ImageAccess, Quota, TagProvider, TagSource, UpstreamError},
+    ports::{
+        BlobHost, HostedBlob, ImageAccess, Interest, Quota, TagProvider, TagSource, UpstreamError,
+    },
 };
 
 use super::Guard;
@@ -36,6 +38,15 @@ impl TagProvider for GuardedProvider {
 
     async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
         self.guard.call(|| self.inner.tag(source)).await
+    }
+
+    async fn tag_for(
+        &self,
+        source: &TagSource,
+        interest: &Interest,
+    ) -> Result<Tags, UpstreamError> {
+        let call = || self.inner.tag(source);
+        self.guard.call_for(interest, call).await
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
@@ -76,6 +87,16 @@ impl BlobHost for GuardedHost {
         name: &str,
     ) -> Result<HostedBlob, UpstreamError> {
         self.hosting.call(|| self.inner.host(picture, name)).await
+    }
+
+    async fn host_for(
+        &self,
+        picture: &EncodedPicture,
+        name: &str,
+        interest: &Interest,
+    ) -> Result<HostedBlob, UpstreamError> {
+        let call = || self.inner.host(picture, name);
+        self.hosting.call_for(interest, call).await
     }
 
     async fn release(&self, blobs: &[HostedBlob]) -> Result<(), UpstreamError> {

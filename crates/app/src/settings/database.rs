@@ -1,10 +1,11 @@
 //! `[database]`: where images and tags are recorded.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use secrecy::SecretString;
 
 use super::{
+    TIMEOUTS,
     error::SettingsError,
     values::{Values, not_empty},
 };
@@ -16,6 +17,8 @@ pub struct DatabaseSettings {
     pub url: SecretString,
     /// Most connections that are open at a time.
     pub max_connections: NonZeroUsize,
+    /// How long one call may take, with its repetitions.
+    pub timeout: Duration,
 }
 
 impl DatabaseSettings {
@@ -25,6 +28,7 @@ impl DatabaseSettings {
                 not_empty(text).map(SecretString::from)
             })?,
             max_connections: values.count("database.max_connections", 1_000)?,
+            timeout: values.duration("database.timeout", TIMEOUTS)?,
         })
     }
 }

@@ -28,6 +28,10 @@ pub struct LimitsSettings {
     pub memory_bytes: NonZeroUsize,
     /// How long a client may take to send its request.
     pub request_timeout: Duration,
+    /// How long a client may leave an answer unread.
+    pub unread_timeout: Duration,
+    /// How long a connection without a request is kept.
+    pub idle_timeout: Duration,
 }
 
 impl LimitsSettings {
@@ -37,6 +41,8 @@ impl LimitsSettings {
             image_pixels: values.whole("limits.image_pixels", 1..=MAX_PIXELS)?,
             memory_bytes: values.count("limits.memory_bytes", MAX_MEMORY)?,
             request_timeout: values.duration("limits.request_timeout", SECOND..=HOUR)?,
+            unread_timeout: values.duration("limits.unread_timeout", SECOND..=HOUR)?,
+            idle_timeout: values.duration("limits.idle_timeout", SECOND..=HOUR)?,
         };
         if limits.memory_bytes < limits.image_bytes {
             let problem = ValueError::LessThan {

@@ -58,7 +58,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// How long a call to a cloud service may be allowed to take.
+/// How long a call to a service, a database or a disk may be allowed to take.
 const TIMEOUTS: RangeInclusive<Duration> = SECOND..=Duration::from_mins(10);
 
 /// The most calls at a time that a cloud service may be allowed.

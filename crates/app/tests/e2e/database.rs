@@ -61,6 +61,16 @@ impl Database {
     }
 }
 
+impl Database {
+    /// A session in it, for tests that hold locks.
+    pub async fn session(&self) -> mysql_async::Conn {
+        let options = mysql_async::Opts::from_url(self.url()).expect("a mysql:// URL");
+        mysql_async::Conn::new(options)
+            .await
+            .expect("the server answers")
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         if let Self::Mysql { name, .. } = self {

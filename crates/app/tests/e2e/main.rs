@@ -16,6 +16,7 @@ mod command_line;
 mod crash;
 mod database;
 mod errors;
+mod faults;
 mod images;
 mod lists;
 mod local;

@@ -73,22 +73,33 @@ impl Server {
         fakes: Fakes,
         variables: &[(&str, &str)],
     ) -> Self {
-        let mut command = command(folder.path());
+        let command = command(folder.path());
+        let server = Self::launch(database, folder, fakes, command, variables);
+        server.wait_until_ready().await;
+        server
+    }
+
+    /// The same with a command of one's own, and before it is ready.
+    pub fn launch(
+        database: Arc<Database>,
+        folder: Arc<TempDir>,
+        fakes: Fakes,
+        mut command: Command,
+        variables: &[(&str, &str)],
+    ) -> Self {
         command
             .envs(fakes.variables())
             .env("ETIQUETA__DATABASE__URL", database.url());
         command.envs(variables.iter().copied());
         let process = Process::start(command);
         let client = Client::builder().no_proxy().build().unwrap();
-        let server = Self {
+        Self {
             client,
             fakes,
             database,
             folder,
             process,
-        };
-        server.wait_until_ready().await;
-        server
+        }
     }
 
     /// Waits for `/readyz` to say so.
@@ -250,6 +261,10 @@ impl Process {
 
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn kill(&mut self) {

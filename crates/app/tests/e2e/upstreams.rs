@@ -291,7 +291,7 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
         .unwrap();
     let server = Server::start_with(Kind::Sqlite, fakes, &[]).await;
     let gone = tokio::spawn(server.post_soon(&jpeg(1)));
-    while server.fakes.imagekit().uploads() == 0 {
+    while server.fakes.imagga().traffic().calls(Route::Tags) == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     gone.abort();

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::UpstreamError;
+use super::{Interest, UpstreamError};
 use crate::EncodedPicture;
 
 /// Bytes at a blob host, public as long as they are there.
@@ -16,7 +16,6 @@ pub struct HostedBlob {
 }
 
 /// Gives bytes a public URL for as long as a tag provider needs one.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait BlobHost: Send + Sync {
     /// Publishes a picture under a new URL. `name` is a hint for people who look at the host.
@@ -26,6 +25,21 @@ pub trait BlobHost: Send + Sync {
     async fn host(&self, picture: &EncodedPicture, name: &str)
     -> Result<HostedBlob, UpstreamError>;
 
+    /// The same for somebody who may go away: then no call begins any more, and one that has begun is
+    /// not broken off. Who repeats calls, or lets them queue, asks before each one anew.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Unwanted`] if no call was made for want of interest.
+    async fn host_for(
+        &self,
+        picture: &EncodedPicture,
+        name: &str,
+        interest: &Interest,
+    ) -> Result<HostedBlob, UpstreamError> {
+        interest.check()?;
+        self.host(picture, name).await
+    }
+
     /// Removes blobs. One that is already gone counts as removed.
     ///
     /// `Ok` means that all are gone; after an error some may be, and the whole call may be repeated.
@@ -34,6 +48,23 @@ pub trait BlobHost: Send + Sync {
     /// The blobs that were hosted before that time and are still there, oldest first; perhaps not
     /// all of them at once. Never a blob that this server (or its siblings) did not host.
     async fn forgotten(&self, before: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError>;
+}
+
+#[cfg(any(test, feature = "testing"))]
+mockall::mock! {
+    /// A host that does what it is told, and no more.
+    pub BlobHost {}
+
+    #[async_trait]
+    impl BlobHost for BlobHost {
+        async fn host(
+            &self,
+            picture: &EncodedPicture,
+            name: &str,
+        ) -> Result<HostedBlob, UpstreamError>;
+        async fn release(&self, blobs: &[HostedBlob]) -> Result<(), UpstreamError>;
+        async fn forgotten(&self, before: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError>;
+    }
 }
 
 /// Takes blobs that are no longer needed and releases them off the critical path.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::UpstreamError;
+use super::{Interest, UpstreamError};
 use crate::{EncodedPicture, Picture, ProviderIdentity, Tags};
 
 /// Finds out what is in a picture.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait TagProvider: Send + Sync {
     /// Who it is.
@@ -25,12 +24,41 @@ pub trait TagProvider: Send + Sync {
     /// call waits.
     async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError>;
 
+    /// The same for somebody who may go away: then no call begins any more, and one that has begun is
+    /// not broken off. Who repeats calls, or lets them queue, asks before each one anew.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Unwanted`] if no call was made for want of interest.
+    async fn tag_for(
+        &self,
+        source: &TagSource,
+        interest: &Interest,
+    ) -> Result<Tags, UpstreamError> {
+        interest.check()?;
+        self.tag(source).await
+    }
+
     /// Whether it can tag now, without calling anybody: a local model that still loads, or a quota
     /// that is known to be used up, cannot.
     async fn ready(&self) -> Result<(), UpstreamError>;
 
     /// The account's quota as it was last seen, where the provider has one.
     fn quota(&self) -> Option<Quota>;
+}
+
+#[cfg(any(test, feature = "testing"))]
+mockall::mock! {
+    /// A provider that does what it is told, and no more.
+    pub TagProvider {}
+
+    #[async_trait]
+    impl TagProvider for TagProvider {
+        fn identity(&self) -> &ProviderIdentity;
+        fn wants(&self) -> ImageAccess;
+        async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError>;
+        async fn ready(&self) -> Result<(), UpstreamError>;
+        fn quota(&self) -> Option<Quota>;
+    }
 }
 
 /// The form in which a provider wants pictures.

@@ -33,6 +33,9 @@ pub enum UpstreamError {
     /// It did not answer in time.
     #[error("the upstream did not answer in time")]
     TimedOut,
+    /// Everybody who waited went away before the call began, so it was not made.
+    #[error("nobody waits for the answer any more")]
+    Unwanted,
     /// It failed (5xx), or the connection did.
     #[error("the upstream is not available")]
     Unavailable {
@@ -59,7 +62,11 @@ impl UpstreamError {
             Self::QuotaExhausted { retry_after }
             | Self::Busy { retry_after }
             | Self::Unavailable { retry_after, .. } => *retry_after,
-            Self::Unreadable(_) | Self::Refused(_) | Self::Malformed(_) | Self::TimedOut => None,
+            Self::Unreadable(_)
+            | Self::Refused(_)
+            | Self::Malformed(_)
+            | Self::TimedOut
+            | Self::Unwanted => None,
         }
     }
 }

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
     ports::{
-        BlobHost, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError, Known, OriginalStore,
-        OriginalStoreError, ReleaseQueue, TagProvider, UpstreamError,
+        BlobHost, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError, Interest, Known,
+        OriginalStore, OriginalStoreError, ReleaseQueue, TagProvider, UpstreamError,
     },
 };
 
@@ -64,6 +64,8 @@ pub struct Upload {
     pub digest: ContentDigest,
     /// The lowest confidence of the tags to record.
     pub threshold: Threshold,
+    /// Who waits for the image. When they are gone, no call that costs something is begun for them.
+    pub interest: Interest,
 }
 
 /// Why an image was not registered. Nothing of it is left that upkeep does not remove.
@@ -154,26 +156,35 @@ impl Ingest {
     /// Registers an image under a new id.
     ///
     /// The future should be driven to its end also when nobody waits for the image any more: other
-    /// uploads of the same bytes may share its work.
+    /// uploads of the same bytes may share its work, and what was tagged is recorded. Whether anybody
+    /// waits is asked before each call to the provider and to the blob host.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Unwanted`], as [`IngestError::Tagging`], if nobody did; nothing is recorded.
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
         let key = self.work.tagger.key(upload.digest);
         // The place is held until the image is recorded: from then on the store knows the tagging.
-        let flight = self.look(&key, &upload.bytes);
+        let flight = self.look(&key, &upload);
         let sight = flight.outcome().await?;
         self.work.keep(&upload, key, &sight).await
     }
 
-    fn look(&self, key: &TaggingKey, bytes: &Bytes) -> Arc<Flight<TaggingKey, Seen>> {
-        self.flights.join(key, || {
-            let (work, key, bytes) = (self.work.clone(), key.clone(), bytes.clone());
-            async move { work.look(&key, bytes).await.map(Arc::new) }.boxed()
+    fn look(&self, key: &TaggingKey, upload: &Upload) -> Arc<Flight<TaggingKey, Seen>> {
+        self.flights.join(key, upload.interest.clone(), |interest| {
+            let (work, key, bytes) = (self.work.clone(), key.clone(), upload.bytes.clone());
+            async move { work.look(&key, bytes, &interest).await.map(Arc::new) }.boxed()
         })
     }
 }
 
 impl Worker {
     /// Finds facts and tags: those that are known, or else by decoding and tagging.
-    async fn look(&self, key: &TaggingKey, bytes: Bytes) -> Result<Sight, IngestError> {
+    async fn look(
+        &self,
+        key: &TaggingKey,
+        bytes: Bytes,
+        interest: &Interest,
+    ) -> Result<Sight, IngestError> {
         let tagging = match self.store.known(key).await? {
             Known {
                 facts: Some(facts),
@@ -187,6 +198,10 @@ impl Worker {
             }
             Known { tagging, .. } => tagging,
         };
+        if tagging.is_none() {
+            // Decoding for nobody would take the time of those who wait.
+            interest.check().map_err(IngestError::Tagging)?;
+        }
         let picture = self.tagger.decode(bytes.clone()).await?;
         let facts = ImageFacts {
             media_type: picture.media_type,
@@ -201,7 +216,10 @@ impl Worker {
                 is_new: false,
             });
         }
-        let tags = self.tagger.tag(&key.digest, picture, bytes).await?;
+        let tags = self
+            .tagger
+            .tag(&key.digest, picture, bytes, interest)
+            .await?;
         let tagging = Tagging {
             tags,
             tagged_at: self.clock.now(),

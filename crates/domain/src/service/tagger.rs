@@ -8,8 +8,8 @@ use thiserror::Error;
 use crate::{
     ContentDigest, EncodedPicture, Picture, TaggingKey, Tags,
     ports::{
-        BlobHost, CodecError, HostedBlob, ImageAccess, ImageCodec, ReleaseQueue, TagProvider,
-        TagSource, UpstreamError, cause,
+        BlobHost, CodecError, HostedBlob, ImageAccess, ImageCodec, Interest, ReleaseQueue,
+        TagProvider, TagSource, UpstreamError, cause,
     },
 };
 
@@ -69,7 +69,8 @@ impl Tagger {
     pub async fn tag_file(&self, bytes: Bytes) -> Result<Tags, TaggerError> {
         let digest = ContentDigest::of(&bytes);
         let picture = self.decode(bytes.clone()).await?;
-        self.tag(&digest, picture, bytes).await
+        self.tag(&digest, picture, bytes, &Interest::lasting())
+            .await
     }
 
     pub(super) async fn decode(&self, bytes: Bytes) -> Result<Picture, TaggerError> {
@@ -81,20 +82,18 @@ impl Tagger {
         digest: &ContentDigest,
         picture: Picture,
         original: Bytes,
+        interest: &Interest,
     ) -> Result<Tags, TaggerError> {
         let provider = &self.ports.provider;
-        let tags = match provider.wants() {
-            ImageAccess::Pixels => provider.tag(&TagSource::Pixels(Arc::new(picture))).await?,
-            ImageAccess::Bytes => {
-                let copy = self.copy(picture, original).await?;
-                provider.tag(&TagSource::Bytes(copy)).await?
-            }
+        let source = match provider.wants() {
+            ImageAccess::Pixels => TagSource::Pixels(Arc::new(picture)),
+            ImageAccess::Bytes => TagSource::Bytes(self.copy(picture, original).await?),
             ImageAccess::PublicUrl => {
                 let copy = self.copy(picture, original).await?;
-                self.tag_by_url(digest, copy).await?
+                return Ok(self.tag_by_url(digest, copy, interest).await?);
             }
         };
-        Ok(tags)
+        Ok(provider.tag_for(&source, interest).await?)
     }
 
     /// What leaves the house: the downscaled copy, or the original where that is wanted.
@@ -112,21 +111,21 @@ impl Tagger {
         &self,
         digest: &ContentDigest,
         copy: EncodedPicture,
+        interest: &Interest,
     ) -> Result<Tags, UpstreamError> {
         let Some(host) = &self.ports.host else {
             let why = "the provider wants a URL, and no blob host is set";
             return Err(UpstreamError::Refused(cause(why)));
         };
-        let blob = host.host(&copy, &digest.to_string()).await?;
+        let name = digest.to_string();
+        let blob = host.host_for(&copy, &name, interest).await?;
         drop(copy);
         let hosted = Hosted {
             blob,
             releases: &*self.ports.releases,
         };
-        self.ports
-            .provider
-            .tag(&TagSource::PublicUrl(hosted.blob.url.clone()))
-            .await
+        let source = TagSource::PublicUrl(hosted.blob.url.clone());
+        self.ports.provider.tag_for(&source, interest).await
     }
 }
 

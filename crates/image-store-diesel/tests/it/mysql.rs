@@ -217,6 +217,7 @@ async fn a_call_waits_for_a_connection_only_so_long() {
     let store = database.store(PoolSettings {
         max_connections: 1,
         acquire_timeout: Duration::from_millis(500),
+        ..SETTINGS
     });
     let image = register(&*store, b"some bytes").await;
     let mut admin = database.admin().await;

@@ -15,6 +15,7 @@ const VARIABLE: &str = "ETIQUETA_TEST_MYSQL_URL";
 pub(crate) const SETTINGS: PoolSettings = PoolSettings {
     max_connections: 8,
     acquire_timeout: Duration::from_secs(30),
+    lock_timeout: Duration::from_secs(10),
 };
 
 /// The server that the environment names.

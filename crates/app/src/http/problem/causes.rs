@@ -77,6 +77,11 @@ impl From<UpstreamError> for Problem {
                 Code::TaggingTimeout,
                 "the tagging service did not answer in time",
             ),
+            // Who is gone does not see this, but who has only stopped sending does.
+            UpstreamError::Unwanted => (
+                Code::TaggingFailed,
+                "the client closed its side of the connection before the image was tagged",
+            ),
         };
         let fallback = (code == Code::QuotaExhausted).then_some(QUOTA_WAIT);
         Self::new(code, detail)
@@ -146,6 +151,7 @@ mod tests {
     #[case(UpstreamError::Busy { retry_after: None }, "upstream-busy", Some("5"))]
     #[case(UpstreamError::Busy { retry_after: Some(Duration::ZERO) }, "upstream-busy", Some("1"))]
     #[case(UpstreamError::TimedOut, "tagging-timeout", None)]
+    #[case(UpstreamError::Unwanted, "tagging-failed", None)]
     fn upstreams(#[case] error: UpstreamError, #[case] code: &str, #[case] wait: Option<&str>) {
         check(&IngestError::Tagging(error).into(), code, wait);
     }

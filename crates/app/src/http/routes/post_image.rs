@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::http::{
     answer::{self, Head},
     params::Query,
+    peer,
     problem::{Code, Problem},
     state::State,
     upload,
@@ -76,6 +77,7 @@ pub(in crate::http) async fn post_image(
         bytes: received.bytes.clone(),
         digest: received.digest,
         threshold,
+        interest: peer::interest(&request),
     };
     let image = state.ingest(upload).await?;
     let settings = &state.settings;

@@ -6,5 +6,6 @@ mod health;
 mod lists;
 mod log;
 mod shutdown;
+mod storage;
 mod uploads;
 mod world;

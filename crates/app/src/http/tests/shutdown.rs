@@ -46,7 +46,7 @@ async fn what_is_under_way_is_finished_and_nothing_new_begun() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_whose_client_went_away_is_finished_too() {
     let mut world =
-        World::with(|setup| setup.settings.request_deadline = Duration::from_millis(50));
+        World::with(|setup| setup.settings.request_deadline = Duration::from_millis(300));
     world.provider.hold();
     let response = world.post("/image", &upload(&picture("x"))).await;
     assert_eq!(response.status(), 504);

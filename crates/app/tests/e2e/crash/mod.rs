@@ -7,7 +7,7 @@
 mod checks;
 mod disk;
 mod load;
-mod site;
+pub mod site;
 
 use std::time::{Duration, Instant};
 

@@ -74,6 +74,7 @@ fn upload(bytes: &Bytes, threshold: f64) -> Upload {
         bytes: bytes.clone(),
         digest: ContentDigest::of(bytes),
         threshold: Threshold::new(Confidence::new(threshold).unwrap()),
+        interest: Interest::lasting(),
     }
 }
 
@@ -256,6 +257,66 @@ async fn concurrent_uploads_of_the_same_bytes_share_one_call() {
     }
     assert_eq!((world.provider.calls(), world.codec.decodes()), (1, 1));
     assert!(world.store.images().len() >= 7);
+}
+
+/// An upload whose client is gone as soon as that says so.
+fn left_when(is_gone: impl Fn() -> bool + Send + Sync + 'static) -> Upload {
+    Upload {
+        interest: Interest::new(move || !is_gone()),
+        ..upload(&picture(), 80.0)
+    }
+}
+
+fn assert_unwanted(outcome: &Result<Image, IngestError>) {
+    assert!(
+        matches!(outcome, Err(IngestError::Tagging(UpstreamError::Unwanted))),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
+    let world = World::new(ImageAccess::PublicUrl);
+    assert_unwanted(&world.ingest().ingest(left_when(|| true)).await);
+    let calls = (world.host.hosted(), world.provider.calls());
+    assert_eq!((calls, world.codec.decodes()), ((0, 0), 0));
+    assert!(world.store.images().is_empty() && world.originals.digests().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let host = Arc::clone(&world.host);
+    let upload = left_when(move || host.hosted() > 0);
+    assert_unwanted(&world.ingest().ingest(upload).await);
+    assert_eq!((world.host.hosted(), world.provider.calls()), (1, 0));
+    assert_eq!(world.releases.handed_over(), world.host.alive());
+    assert!(world.store.images().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_tagged_is_recorded_also_for_a_client_that_is_gone() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let provider = Arc::clone(&world.provider);
+    let upload = left_when(move || provider.calls() > 0);
+    world.ingest().ingest(upload).await.unwrap();
+    assert_eq!(world.store.images().len(), 1);
+    world.ingest().ingest(left_when(|| true)).await.unwrap();
+    assert_eq!(world.store.images().len(), 2, "what is known costs no call");
+}
+
+#[tokio::test]
+async fn a_call_that_somebody_else_waits_for_is_made() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ingest = world.ingest();
+    let (gone, there) = tokio::join!(
+        ingest.ingest(left_when(|| true)),
+        ingest.ingest(upload(&picture(), 80.0))
+    );
+    // The first may have been told before the second came.
+    assert!(gone.is_ok() || matches!(gone, Err(IngestError::Tagging(UpstreamError::Unwanted))));
+    there.unwrap();
+    assert_eq!(world.provider.calls(), 1);
 }
 
 #[tokio::test]

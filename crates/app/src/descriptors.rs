@@ -1,0 +1,39 @@
+//! How many files and connections the process may have open.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What is taken for no limit at all.
+const PLENTY: u64 = 1 << 20;
+
+/// Asks for as many as the process may have: the limit that it is started with is often made for
+/// programs that are older than servers with many connections.
+pub fn raise() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    tracing::debug!(limit = limit(), "files and connections that may be open");
+}
+
+/// How many may be open.
+pub fn limit() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(PLENTY);
+    usize::try_from(limit.min(PLENTY)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_raised_as_far_as_it_goes() {
+        raise();
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        assert_eq!(current, maximum);
+        assert!(limit() > 0);
+    }
+}

@@ -1,0 +1,280 @@
+//! The store of originals, guarded: a folder that hangs holds up nobody for ever, and nothing else.
+//!
+//! What a call does to a folder cannot be broken off: it occupies a thread until the disk answers. So
+//! calls have places, which those that were given up keep until they are really done, and the threads
+//! that a hung disk takes away are bounded.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use domain::{
+    ContentDigest,
+    ports::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal, cause},
+};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+/// Calls at a time: more than disks do at once, and a fraction of the threads for blocking work.
+const PLACES: usize = 64;
+
+type Outcome<T> = Result<T, OriginalStoreError>;
+
+/// A store of originals that gives up what hangs.
+pub struct GuardedOriginals {
+    inner: Arc<dyn OriginalStore>,
+    calls: Calls,
+}
+
+impl GuardedOriginals {
+    /// Guards a store. No call takes longer than the deadline, nor does a piece of an original.
+    pub fn new(inner: Arc<dyn OriginalStore>, deadline: Duration) -> Self {
+        let calls = Calls {
+            places: Arc::new(Semaphore::new(PLACES)),
+            left: Arc::default(),
+            deadline,
+        };
+        Self { inner, calls }
+    }
+}
+
+#[async_trait]
+impl OriginalStore for GuardedOriginals {
+    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Outcome<()> {
+        let (inner, digest) = (Arc::clone(&self.inner), *digest);
+        self.calls
+            .run(async move { inner.put(&digest, bytes).await })
+            .await?
+    }
+
+    async fn get(&self, digest: &ContentDigest) -> Outcome<Option<OriginalContent>> {
+        let (inner, digest) = (Arc::clone(&self.inner), *digest);
+        let found = self
+            .calls
+            .run(async move { inner.get(&digest).await })
+            .await??;
+        Ok(found.map(|content| OriginalContent {
+            stream: guarded(content.stream, self.calls.clone()),
+            ..content
+        }))
+    }
+
+    async fn remove(&self, digest: &ContentDigest) -> Outcome<()> {
+        let (inner, digest) = (Arc::clone(&self.inner), *digest);
+        self.calls
+            .run(async move { inner.remove(&digest).await })
+            .await?
+    }
+
+    /// Not guarded: nobody waits for it.
+    fn list(&self) -> BoxStream<'static, Outcome<StoredOriginal>> {
+        self.inner.list()
+    }
+
+    /// Not guarded: nobody waits for it, and it may take long where there are many.
+    async fn sweep(&self, before: DateTime<Utc>) -> Outcome<u64> {
+        self.inner.sweep(before).await
+    }
+
+    async fn ready(&self) -> Outcome<()> {
+        let inner = Arc::clone(&self.inner);
+        self.calls.run(async move { inner.ready().await }).await?
+    }
+}
+
+/// The pieces of an original, each within the deadline.
+fn guarded(
+    pieces: BoxStream<'static, Outcome<Bytes>>,
+    calls: Calls,
+) -> BoxStream<'static, Outcome<Bytes>> {
+    stream::unfold(Some(pieces), move |pieces| {
+        let calls = calls.clone();
+        async move {
+            let mut pieces = pieces?;
+            let next = calls.run(async move { (pieces.next().await, pieces) });
+            match next.await {
+                Ok((piece, pieces)) => piece.map(|piece| (piece, Some(pieces))),
+                Err(late) => Some((Err(late), None)),
+            }
+        }
+    })
+    .boxed()
+}
+
+/// The calls under way.
+#[derive(Clone)]
+struct Calls {
+    places: Arc<Semaphore>,
+    /// How many go on without anybody who waits for them.
+    left: Arc<AtomicUsize>,
+    deadline: Duration,
+}
+
+impl Calls {
+    /// Does something that may hang.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Outcome<T> {
+        if self.left.load(Ordering::Relaxed) >= PLACES {
+            return Err(late("all calls to the originals hang"));
+        }
+        let deadline = Instant::now() + self.deadline;
+        let place = timeout_at(deadline, Arc::clone(&self.places).acquire_owned());
+        let Ok(Ok(place)) = place.await else {
+            return Err(late("too many calls to the originals are under way"));
+        };
+        let call = Call {
+            work: Some((work.boxed(), place)),
+            left: Arc::clone(&self.left),
+        };
+        let outcome = timeout_at(deadline, call).await;
+        outcome.map_err(|_| late("the originals did not answer in time"))
+    }
+}
+
+fn late(why: &str) -> OriginalStoreError {
+    OriginalStoreError::Unavailable(cause(why))
+}
+
+/// A call, which goes on by itself when nobody waits for it any more: it could not be stopped.
+struct Call<T: Send + 'static> {
+    work: Option<(BoxFuture<'static, T>, OwnedSemaphorePermit)>,
+    left: Arc<AtomicUsize>,
+}
+
+impl<T: Send + 'static> Future for Call<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let Some((work, _)) = &mut self.work else {
+            return Poll::Pending;
+        };
+        let poll = work.poll_unpin(cx);
+        if poll.is_ready() {
+            self.work = None;
+        }
+        poll
+    }
+}
+
+impl<T: Send + 'static> Drop for Call<T> {
+    fn drop(&mut self) {
+        if let (Some((work, place)), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
+            let left = Arc::clone(&self.left);
+            left.fetch_add(1, Ordering::Relaxed);
+            runtime.spawn(async move {
+                drop(work.await);
+                drop(place);
+                left.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ports::MockOriginalStore;
+    use futures_util::TryStreamExt;
+    use tokio::{sync::watch, task::yield_now};
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    fn digest() -> ContentDigest {
+        ContentDigest::of(b"x")
+    }
+
+    fn content(stream: BoxStream<'static, Outcome<Bytes>>) -> OriginalContent {
+        OriginalContent { len: 6, stream }
+    }
+
+    fn giving(stream: BoxStream<'static, Outcome<Bytes>>) -> GuardedOriginals {
+        let mut store = MockOriginalStore::new();
+        store
+            .expect_get()
+            .return_once(|_| Ok(Some(content(stream))));
+        GuardedOriginals::new(Arc::new(store), DEADLINE)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_original_passes_as_it_is() {
+        let pieces = ["abc", "def"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+        let store = giving(stream::iter(pieces).boxed());
+        let content = store.get(&digest()).await.unwrap().unwrap();
+        let read: Vec<Bytes> = content.stream.try_collect().await.unwrap();
+        assert_eq!((content.len, read.concat()), (6, b"abcdef".to_vec()));
+        assert_eq!(store.calls.places.available_permits(), PLACES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_piece_that_hangs_is_an_error_and_the_last() {
+        let pieces = stream::iter([Ok(Bytes::from_static(b"abc"))]).chain(stream::pending());
+        let store = giving(pieces.boxed());
+        let mut content = store.get(&digest()).await.unwrap().unwrap();
+        assert!(content.stream.next().await.unwrap().is_ok());
+        let late = content.stream.next().await.unwrap();
+        assert!(matches!(late, Err(OriginalStoreError::Unavailable(_))));
+        assert!(content.stream.next().await.is_none());
+    }
+
+    /// Hangs until it is let go.
+    struct Hanging(watch::Receiver<bool>);
+
+    #[async_trait]
+    impl OriginalStore for Hanging {
+        async fn put(&self, _: &ContentDigest, _: Bytes) -> Outcome<()> {
+            self.ready().await
+        }
+        async fn get(&self, _: &ContentDigest) -> Outcome<Option<OriginalContent>> {
+            self.ready().await.map(|()| None)
+        }
+        async fn remove(&self, _: &ContentDigest) -> Outcome<()> {
+            self.ready().await
+        }
+        fn list(&self) -> BoxStream<'static, Outcome<StoredOriginal>> {
+            stream::empty().boxed()
+        }
+        async fn sweep(&self, _: DateTime<Utc>) -> Outcome<u64> {
+            self.ready().await.map(|()| 0)
+        }
+        async fn ready(&self) -> Outcome<()> {
+            let _ = self.0.clone().wait_for(|is_let_go| *is_let_go).await;
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_hang_are_bounded_and_forgotten_once_they_are_done() {
+        let (letting_go, hanging) = watch::channel(false);
+        let store = GuardedOriginals::new(Arc::new(Hanging(hanging)), DEADLINE);
+        let began = Instant::now();
+        let calls = (0..2 * PLACES).map(|_| store.ready());
+        let outcomes = futures_util::future::join_all(calls).await;
+        assert!(outcomes.iter().all(Result::is_err));
+        assert_eq!(began.elapsed(), DEADLINE);
+        assert_eq!(store.calls.left.load(Ordering::Relaxed), PLACES);
+        assert!(store.put(&digest(), Bytes::new()).await.is_err());
+        assert_eq!(began.elapsed(), DEADLINE, "refused at once");
+        letting_go.send_replace(true);
+        while store.calls.left.load(Ordering::Relaxed) > 0 {
+            yield_now().await;
+        }
+        store.put(&digest(), Bytes::new()).await.unwrap();
+        assert!(store.get(&digest()).await.unwrap().is_none());
+    }
+}
