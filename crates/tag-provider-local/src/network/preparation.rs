@@ -133,7 +133,7 @@ mod tests {
     fn network() -> TypedModel {
         let mut model = TypedModel::default();
         let input = model
-            .add_source("input", f32::datum_type().fact([1, 3, 9, 8]))
+            .add_source("input", TypedFact::dt_shape(DatumType::F32, [1, 3, 9, 8]))
             .unwrap();
         let kernel = numbers(&[1, 3, 5, 5])
             .cast_to::<f16>()
