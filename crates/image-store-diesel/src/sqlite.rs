@@ -4,7 +4,6 @@ use std::{
     error::Error,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +13,7 @@ use diesel::{
 };
 use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use domain::ports::{ImageStore, ImageStoreError};
+use domain::ports::ImageStoreError;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::task::spawn_blocking;
 
@@ -78,21 +77,18 @@ impl SpawnBlocking for Detached {
 /// How long a statement waits for another program that has the file.
 const BUSY: Duration = Duration::from_secs(10);
 
-pub(crate) fn connect(
-    path: &Path,
-    settings: PoolSettings,
-) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
+pub(crate) fn connect(path: &Path, settings: PoolSettings) -> Result<sql::Store, ImageStoreError> {
     let pool = |size| {
         let path = path.to_owned();
         let setup = move || open(path.clone()).boxed();
         connections::build(connections::builder(size, settings.acquire_timeout, setup))
     };
-    Ok(Arc::new(sql::Store {
+    Ok(sql::Store {
         reading: pool(settings.max_connections.saturating_sub(1).max(1))?,
         // There is one writer at a time in any case; in a queue it is each one's turn.
         writing: pool(1)?,
         names: sql::Names::default(),
-    }))
+    })
 }
 
 async fn open(path: PathBuf) -> ConnectionResult<Connection> {

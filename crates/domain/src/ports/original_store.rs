@@ -71,10 +71,12 @@ impl OriginalContent {
     /// Reads to the end and says what was there.
     pub async fn fingerprint(self) -> Result<Fingerprint, OriginalStoreError> {
         let hasher = ContentHasher::default();
-        let read = self.stream.try_fold((hasher, 0), |(mut hasher, len), piece| {
-            hasher.update(&piece);
-            std::future::ready(Ok((hasher, len + piece.len() as u64)))
-        });
+        let read = self
+            .stream
+            .try_fold((hasher, 0), |(mut hasher, len), piece| {
+                hasher.update(&piece);
+                std::future::ready(Ok((hasher, len + piece.len() as u64)))
+            });
         let (hasher, len) = read.await?;
         Ok(Fingerprint {
             len,

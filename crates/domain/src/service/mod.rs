@@ -9,8 +9,8 @@ mod upkeep;
 
 pub use catalog::{Catalog, CatalogError, Found, ImagePage, ImagePages};
 pub use check::{
-    Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Part, Strangers,
-    Summary,
+    Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Part,
+    Strangers, Summary,
 };
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};

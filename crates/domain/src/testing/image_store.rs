@@ -303,7 +303,10 @@ mod tests {
         .await;
         contract::inspector::run(&async || {
             let store = Arc::new(FakeImageStore::default());
-            (Arc::clone(&store) as Arc<dyn ImageStore>, store as Arc<dyn Inspector>)
+            (
+                Arc::clone(&store) as Arc<dyn ImageStore>,
+                store as Arc<dyn Inspector>,
+            )
         })
         .await;
     }

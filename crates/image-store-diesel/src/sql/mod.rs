@@ -11,11 +11,13 @@
 
 mod claims;
 mod images;
+mod inspection;
 mod labels;
 pub(super) mod migrations;
 mod names;
 pub(super) mod pages;
 mod statement;
+mod strays;
 pub(super) mod summaries;
 mod taggings;
 

@@ -136,11 +136,7 @@ impl Check {
     async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, CheckError> {
         let now = self.ports.clock.now();
         let until = now + REMOVAL_CLAIM;
-        let claimed = self
-            .ports
-            .inspector
-            .claim_stray(digest, now, until)
-            .await?;
+        let claimed = self.ports.inspector.claim_stray(digest, now, until).await?;
         if !claimed {
             return Ok(false);
         }

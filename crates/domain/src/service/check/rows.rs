@@ -10,7 +10,7 @@ use super::{
 use crate::{
     ContentDigest,
     ports::{
-        Fingerprint, Inspected, ImageStoreError, OriginalStoreError, RecordedOriginal, Rows,
+        Fingerprint, ImageStoreError, Inspected, OriginalStoreError, RecordedOriginal, Rows,
         UnreadableRow,
     },
 };

@@ -156,11 +156,18 @@ async fn every_damage_has_its_name() {
         assert_eq!(finding.image, Some(image.id), "{kind}");
     }
     let row = of(FindingKind::UnreadableRow);
-    assert_eq!((row.image, &*row.detail), (Some(garbled.id), "it was spoilt"));
+    assert_eq!(
+        (row.image, &*row.detail),
+        (Some(garbled.id), "it was spoilt")
+    );
     let foreign = of(FindingKind::ForeignFile);
     assert_eq!(foreign.file.as_deref(), Some("holiday.jpg"));
     assert_eq!(findings.len(), 6);
-    assert_eq!((summary.left, summary.repaired), (5, 0), "a foreign file does no harm");
+    assert_eq!(
+        (summary.left, summary.repaired),
+        (5, 0),
+        "a foreign file does no harm"
+    );
     let cut = of(FindingKind::TruncatedOriginal);
     assert_eq!(cut.detail, "it has 3 bytes, and 7 were recorded");
 }
@@ -296,11 +303,7 @@ async fn a_store_that_is_gone_is_an_error_and_no_finding() {
     assert!(matches!(error, CheckError::Originals(_)), "{error:?}");
 }
 
-fn mocked(
-    store: MockImageStore,
-    inspector: MockInspector,
-    originals: MockOriginalStore,
-) -> Check {
+fn mocked(store: MockImageStore, inspector: MockInspector, originals: MockOriginalStore) -> Check {
     let ports = CheckPorts {
         store: Arc::new(store),
         inspector: Arc::new(inspector),

@@ -6,9 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     ContentDigest, Image, NewImage, ProviderIdentity, Tagging, TaggingKey,
-    ports::{
-        ImageStore, ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows,
-    },
+    ports::{ImageStore, ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows},
     testing::{at, image},
 };
 
@@ -132,7 +130,10 @@ async fn every_row_is_walked_once((store, inspector): &Pair) {
             assert_eq!(walked, expected, "{rows:?} by {limit}");
         }
     }
-    assert_eq!(originals(&**inspector, 2).await, originals(&**inspector, 100).await);
+    assert_eq!(
+        originals(&**inspector, 2).await,
+        originals(&**inspector, 100).await
+    );
 }
 
 async fn what_can_be_read_is_not_told_of((store, inspector): &Pair) {
@@ -244,7 +245,10 @@ async fn a_stray_that_is_not_known_is_held((store, inspector): &Pair) {
     assert_eq!(recorded(&**inspector, *digest).await, None);
     // Killed before it forgot: who uploads the bytes takes it over.
     assert!(claim_stray(&**inspector, digest, at(0)).await);
-    store.claim(digest, &image.facts, at(60), at(500)).await.unwrap();
+    store
+        .claim(digest, &image.facts, at(60), at(500))
+        .await
+        .unwrap();
     let known = store.known(&key(*digest)).await.unwrap();
     assert_eq!(known.facts, Some(image.facts));
     let new = NewImage {

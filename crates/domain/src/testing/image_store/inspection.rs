@@ -100,7 +100,10 @@ impl Inspector for FakeImageStore {
         Ok(Inspected {
             rows: keys.len() as u64,
             originals,
-            unreadable: keys.iter().filter_map(|key| state.unreadable(key)).collect(),
+            unreadable: keys
+                .iter()
+                .filter_map(|key| state.unreadable(key))
+                .collect(),
             next: keys.pop().filter(|_| has_more).map(RowMark),
         })
     }
