@@ -4,11 +4,13 @@ mod bucket;
 mod content;
 mod fan;
 mod folder;
+mod listing;
+mod quarantine;
 mod root;
 mod store;
 mod url;
 
 pub use self::{
-    store::{OpenError, open},
+    store::{OpenError, open, open_existing},
     url::{OriginalsUrl, OriginalsUrlError},
 };

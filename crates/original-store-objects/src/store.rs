@@ -1,7 +1,8 @@
 //! The store itself.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Read},
     path::{self, PathBuf},
     sync::Arc,
 };
@@ -10,8 +11,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
-    ContentDigest,
-    ports::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal, cause},
+    ContentDigest, ContentHasher,
+    ports::{
+        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
+        StoredOriginal, cause,
+    },
 };
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
@@ -27,7 +31,7 @@ use crate::{
     bucket,
     content::content,
     fan::{self, Fan},
-    folder,
+    folder, listing, quarantine,
     root::Root,
     url::OriginalsUrl,
 };
@@ -52,8 +56,20 @@ pub enum OpenError {
 ///
 /// S3 takes region, endpoint and credentials from the usual `AWS_*` variables.
 pub fn open(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
+    open_with(url, Root::make)
+}
+
+/// Opens a store of originals that is there: a folder must bear its mark. Nothing is made.
+pub fn open_existing(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
+    open_with(url, Root::find)
+}
+
+fn open_with(
+    url: &OriginalsUrl,
+    root: fn(&path::Path) -> io::Result<Root>,
+) -> Result<Arc<dyn OriginalStore>, OpenError> {
     Ok(match url {
-        OriginalsUrl::Folder(path) => Arc::new(open_folder(path)?),
+        OriginalsUrl::Folder(path) => Arc::new(open_folder(path, root)?),
         OriginalsUrl::Bucket { name, prefix } => {
             let objects = bucket::open(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
             Arc::new(Originals {
@@ -64,12 +80,15 @@ pub fn open(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
     })
 }
 
-fn open_folder(path: &path::Path) -> Result<Originals, OpenError> {
+fn open_folder(
+    path: &path::Path,
+    root: fn(&path::Path) -> io::Result<Root>,
+) -> Result<Originals, OpenError> {
     let refused = |source| OpenError::Folder {
         path: path.to_owned(),
         source,
     };
-    let root = Root::make(path).map_err(refused)?;
+    let root = root(path).map_err(refused)?;
     let objects = LocalFileSystem::new_with_prefix(root.path())
         .map_err(|error| refused(io::Error::other(error)))?
         .with_fsync(true);
@@ -88,8 +107,8 @@ struct Originals {
 }
 
 #[derive(Debug)]
-struct Folder {
-    root: Root,
+pub(crate) struct Folder {
+    pub(crate) root: Root,
     fan: Fan,
 }
 
@@ -172,15 +191,62 @@ impl OriginalStore for Originals {
         .await
     }
 
-    fn list(&self) -> BoxStream<'static, Result<StoredOriginal, OriginalStoreError>> {
-        let objects = self.objects.list(None).map_err(unavailable);
-        let originals = objects.try_filter_map(async |found| Ok(original(&found)));
+    async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError> {
+        match self.objects.head(&key(digest)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(Error::NotFound { .. }) => self.check().await.map(|()| None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn fingerprint(
+        &self,
+        digest: &ContentDigest,
+    ) -> Result<Option<Fingerprint>, OriginalStoreError> {
+        let Some(folder) = &self.folder else {
+            return match self.get(digest).await? {
+                Some(content) => content.fingerprint().await.map(Some),
+                None => Ok(None),
+            };
+        };
+        let digest = *digest;
+        blocking(folder, move |folder| {
+            let place = fan::path(folder.root.path(), &digest).join(digest.to_string());
+            match fingerprint(&place) {
+                Err(error) if folder::is_gone(&error) => folder.root.check().map(|()| None),
+                outcome => outcome.map(Some),
+            }
+        })
+        .await
+    }
+
+    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError> {
+        let digest = *digest;
+        if let Some(folder) = &self.folder {
+            return blocking(folder, move |folder| {
+                folder.root.check()?;
+                quarantine::rename(folder.root.path(), &digest)
+            })
+            .await;
+        }
+        let key = key(&digest);
+        match self.objects.copy(&key, &quarantine::key(&digest)).await {
+            Err(Error::NotFound { .. }) => return Ok(false),
+            outcome => outcome.map_err(unavailable)?,
+        }
+        self.remove(&digest).await.map(|()| true)
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>> {
         let Some(folder) = self.folder.clone() else {
-            return originals.boxed();
+            let objects = self.objects.list(None).map_err(unavailable);
+            return objects
+                .try_filter_map(async |found| Ok(object(&found)))
+                .boxed();
         };
         // A folder that is gone looks empty; one that goes meanwhile looks shorter than it is.
         checked(Arc::clone(&folder))
-            .chain(originals)
+            .chain(listing::list(Arc::clone(&folder)))
             .chain(checked(folder))
             .boxed()
     }
@@ -210,7 +276,7 @@ impl OriginalStore for Originals {
 /// No item if the folder is there, else an error.
 fn checked(
     folder: Arc<Folder>,
-) -> impl Stream<Item = Result<StoredOriginal, OriginalStoreError>> + Send {
+) -> impl Stream<Item = Result<StoredObject, OriginalStoreError>> + Send {
     let check = async move { blocking(&folder, |folder| folder.root.check()).await };
     stream::once(check).try_filter_map(async |()| Ok(None))
 }
@@ -222,14 +288,45 @@ fn key(digest: &ContentDigest) -> Path {
     Path::from_iter([fan(0), fan(2), name.as_str()])
 }
 
-/// The original that an object is, if it is one.
-fn original(found: &ObjectMeta) -> Option<StoredOriginal> {
-    let digest = found.location.filename()?.parse().ok()?;
-    let is_in_place = key(&digest) == found.location;
-    is_in_place.then_some(StoredOriginal {
-        digest,
-        len: found.size,
-        modified: found.last_modified,
+/// What an object of a bucket is; none if it was quarantined.
+fn object(found: &ObjectMeta) -> Option<StoredObject> {
+    let digest = found.location.filename().and_then(|name| name.parse().ok());
+    if let Some(digest) = digest.filter(|digest| key(digest) == found.location) {
+        return Some(StoredObject::Original(StoredOriginal {
+            digest,
+            len: found.size,
+            modified: found.last_modified,
+        }));
+    }
+    let is_own = found
+        .location
+        .prefix_matches(&Path::from(quarantine::QUARANTINE));
+    (!is_own).then(|| StoredObject::Foreign(found.location.to_string()))
+}
+
+/// How much of a file is read at a time where nobody else waits for it.
+const CHUNK: usize = 256 * 1024;
+
+/// Reads a file to its end. Blocks.
+fn fingerprint(place: &path::Path) -> io::Result<Fingerprint> {
+    let mut file = File::open(place)?;
+    let mut hasher = ContentHasher::default();
+    let mut buffer = vec![0; CHUNK];
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                hasher.update(buffer.get(..read).unwrap_or_default());
+                len += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Fingerprint {
+        len,
+        digest: hasher.finish(),
     })
 }
 
@@ -238,7 +335,7 @@ fn unavailable(error: Error) -> OriginalStoreError {
 }
 
 /// Does what blocks on a thread for that.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     folder: &Arc<Folder>,
     work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
 ) -> Result<T, OriginalStoreError> {

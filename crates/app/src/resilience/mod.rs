@@ -6,12 +6,14 @@
 
 mod breaker;
 mod guard;
+mod inspector;
 mod limiter;
 mod store;
 mod upstreams;
 
 pub use breaker::Breaker;
 pub use guard::{Guard, GuardSettings, RetryPolicy};
+pub use inspector::GuardedInspector;
 pub use limiter::Limiter;
 pub use store::{Gate, GuardedStore};
 pub use upstreams::{GuardedHost, GuardedProvider};

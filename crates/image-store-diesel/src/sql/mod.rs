@@ -45,7 +45,7 @@ use crate::connections::Lease;
 const ROWS: usize = 1000;
 
 /// An image store on one kind of database.
-pub(super) struct Store {
+pub(crate) struct Store {
     /// Connections for reading.
     pub(super) reading: Pool<Connection>,
     /// Connections for writing.

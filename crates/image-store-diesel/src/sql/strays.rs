@@ -57,9 +57,9 @@ async fn note(
         .values((
             original::digest.eq(digest.as_bytes().as_slice()),
             original::media_type.eq(UNKNOWN),
-            original::width.eq(0),
-            original::height.eq(0),
-            original::byte_size.eq(0),
+            original::width.eq(0_i64),
+            original::height.eq(0_i64),
+            original::byte_size.eq(0_i64),
             original::removing_until.eq(Some(micros(until))),
         ))
         .execute(connection)

@@ -5,7 +5,8 @@ use super::*;
 use crate::{
     ContentDigest, Image, ImageFacts, NewImage,
     ports::{
-        MockImageStore, MockInspector, MockOriginalStore, StoredObject, StoredOriginal, cause,
+        MockImageStore, MockInspector, MockOriginalStore, RecordedOriginal, StoredObject,
+        StoredOriginal, cause,
     },
     testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
 };

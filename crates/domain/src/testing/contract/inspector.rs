@@ -74,7 +74,7 @@ async fn pages(inspector: &dyn Inspector, rows: Rows, limit: u32) -> Vec<Inspect
     loop {
         let page = inspector.inspect(rows, after, limit).await.unwrap();
         assert!(page.rows <= u64::from(limit.get()), "a page is too long");
-        after = page.next.clone();
+        after.clone_from(&page.next);
         pages.push(page);
         if after.is_none() {
             return pages;
