@@ -90,7 +90,9 @@ impl Bench {
     async fn summary(&self, settings: CheckSettings) -> (Summary, Vec<Finding>) {
         let events: Vec<Event> = self.check(settings).events().try_collect().await.unwrap();
         let mut summary = Summary::default();
-        events.iter().for_each(|event| summary.note(event));
+        for event in &events {
+            summary.note(event);
+        }
         let found = events.into_iter().filter_map(|event| match event {
             Event::Found(finding) => Some(finding),
             _ => None,

@@ -72,7 +72,7 @@ async fn pages(inspector: &dyn Inspector, rows: Rows, limit: u32) -> Vec<Inspect
     let mut pages: Vec<Inspected> = Vec::new();
     let mut after: Option<RowMark> = None;
     loop {
-        let page = inspector.inspect(rows, after, limit).await.unwrap();
+        let page = inspector.inspect(rows, after.take(), limit).await.unwrap();
         assert!(page.rows <= u64::from(limit.get()), "a page is too long");
         after.clone_from(&page.next);
         pages.push(page);
