@@ -5,12 +5,13 @@ mod content;
 mod fan;
 mod folder;
 mod listing;
+mod open;
 mod quarantine;
 mod root;
 mod store;
 mod url;
 
 pub use self::{
-    store::{OpenError, open, open_existing},
+    open::{OpenError, open, open_existing},
     url::{OriginalsUrl, OriginalsUrlError},
 };

@@ -1,17 +1,12 @@
 //! The store itself.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::{self, PathBuf},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
-    ContentDigest, ContentHasher,
+    ContentDigest,
     ports::{
         Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
         StoredOriginal, cause,
@@ -21,95 +16,27 @@ use futures_util::{
     Stream, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use object_store::{
-    Error, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path,
-};
-use thiserror::Error;
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    bucket,
-    content::content,
+    content::{content, fingerprint},
     fan::{self, Fan},
     folder, listing, quarantine,
     root::Root,
-    url::OriginalsUrl,
 };
 
-/// Originals cannot be kept there.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The folder can neither be found nor made.
-    #[error("the folder {} cannot be used: {source}", .path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The settings of S3 are not complete.
-    #[error("the bucket cannot be used: {0}")]
-    Bucket(#[source] Box<Error>),
-}
-
-/// Opens a store of originals. A folder is made if it is not there; a bucket is not asked yet.
-///
-/// S3 takes region, endpoint and credentials from the usual `AWS_*` variables.
-pub fn open(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
-    open_with(url, Root::make)
-}
-
-/// Opens a store of originals that is there: a folder must bear its mark. Nothing is made.
-pub fn open_existing(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
-    open_with(url, Root::find)
-}
-
-fn open_with(
-    url: &OriginalsUrl,
-    root: fn(&path::Path) -> io::Result<Root>,
-) -> Result<Arc<dyn OriginalStore>, OpenError> {
-    Ok(match url {
-        OriginalsUrl::Folder(path) => Arc::new(open_folder(path, root)?),
-        OriginalsUrl::Bucket { name, prefix } => {
-            let objects = bucket::open(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
-            Arc::new(Originals {
-                objects,
-                folder: None,
-            })
-        }
-    })
-}
-
-fn open_folder(
-    path: &path::Path,
-    root: fn(&path::Path) -> io::Result<Root>,
-) -> Result<Originals, OpenError> {
-    let refused = |source| OpenError::Folder {
-        path: path.to_owned(),
-        source,
-    };
-    let root = root(path).map_err(refused)?;
-    let objects = LocalFileSystem::new_with_prefix(root.path())
-        .map_err(|error| refused(io::Error::other(error)))?
-        .with_fsync(true);
-    let fan = Fan::default();
-    Ok(Originals {
-        objects: Arc::new(objects),
-        folder: Some(Arc::new(Folder { root, fan })),
-    })
-}
-
 #[derive(Debug)]
-struct Originals {
-    objects: Arc<dyn ObjectStore>,
+pub(crate) struct Originals {
+    pub(crate) objects: Arc<dyn ObjectStore>,
     /// The folder that the objects are in, where they are in one.
-    folder: Option<Arc<Folder>>,
+    pub(crate) folder: Option<Arc<Folder>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub(crate) root: Root,
-    fan: Fan,
+    pub(crate) fan: Fan,
 }
 
 impl Originals {
@@ -302,32 +229,6 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
         .location
         .prefix_matches(&Path::from(quarantine::QUARANTINE));
     (!is_own).then(|| StoredObject::Foreign(found.location.to_string()))
-}
-
-/// How much of a file is read at a time where nobody else waits for it.
-const CHUNK: usize = 256 * 1024;
-
-/// Reads a file to its end. Blocks.
-fn fingerprint(place: &path::Path) -> io::Result<Fingerprint> {
-    let mut file = File::open(place)?;
-    let mut hasher = ContentHasher::default();
-    let mut buffer = vec![0; CHUNK];
-    let mut len = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => {
-                hasher.update(buffer.get(..read).unwrap_or_default());
-                len += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Fingerprint {
-        len,
-        digest: hasher.finish(),
-    })
 }
 
 fn unavailable(error: Error) -> OriginalStoreError {

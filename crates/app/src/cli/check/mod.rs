@@ -33,9 +33,12 @@ pub(super) async fn run(
     settings: &Settings,
 ) -> anyhow::Result<ExitCode> {
     let outcome = check(arguments, settings).await;
-    let summary = outcome.map_err(|error| match error.is::<SettingsError>() {
-        true => error,
-        false => error.context(Unchecked),
+    let summary = outcome.map_err(|error| {
+        if error.is::<SettingsError>() {
+            error
+        } else {
+            error.context(Unchecked)
+        }
     })?;
     Ok(code(&summary))
 }
