@@ -13,7 +13,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{OriginalStoreError, StoredObject, StoredOriginal, cause},
+    ports::{OriginalStoreError, StoredObject, StoredOriginal},
 };
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 

@@ -112,14 +112,14 @@ async fn assert_damages_are_told(inspector: &dyn Inspector, images: &[Image]) {
     assert_told(inspector, Rows::Originals, 4, &originals).await;
     let labels = [("etiqueta_label 1", "\"Label\" is not written as labels are")];
     assert_told(inspector, Rows::Labels, 4, &labels).await;
-    let taggings = [("etiqueta_tagging 1", "label")];
+    let taggings = [("etiqueta_tagging 1", "a label cannot be empty")];
     assert_told(inspector, Rows::Taggings, 5, &taggings).await;
     let names = [3, 4].map(|n| format!("etiqueta_image {}", images[n].id));
     let tags = [1, 2].map(|n| format!("etiqueta_image_tag {} {}", images[n].id, n + 1));
     let expected = [
         (&*names[0], "its original, number 4, is not recorded"),
         (&*names[1], "9223372036854775807 is no time"),
-        (&*tags[0], "confidence"),
+        (&*tags[0], "100.5 is not a number from 0 to 100"),
         (&*tags[1], "its label, number 3, is not there"),
     ];
     assert_told(inspector, Rows::Images, 5, &expected).await;
