@@ -22,7 +22,8 @@ const DAMAGES: [&str; 8] = [
     "UPDATE etiqueta_original SET width = -1 WHERE byte_size = 2",
     "UPDATE etiqueta_label SET name = 'Label' WHERE id = 1",
     "UPDATE etiqueta_image_tag SET confidence = 100.5 WHERE label_id = 2",
-    "UPDATE etiqueta_tagging SET tags = '[[\"\", 1]]' WHERE max_side = 1",
+    // [["", 1]]
+    "UPDATE etiqueta_tagging SET tags = x'5b5b22222c20315d5d' WHERE max_side = 1",
     "DELETE FROM etiqueta_label WHERE id = 3",
     "DELETE FROM etiqueta_original WHERE byte_size = 4",
     "UPDATE etiqueta_image SET registered_at = 9223372036854775807 \
