@@ -28,15 +28,12 @@ impl Progress {
 
     /// A part begins, of that length where it is known.
     pub(super) fn begin(&self, part: Part, length: Option<u64>) {
-        let template = match length {
-            Some(length) => {
-                self.bar.set_length(length);
-                WITH_LENGTH
-            }
-            None => {
-                self.bar.unset_length();
-                WITHOUT_LENGTH
-            }
+        let template = if let Some(length) = length {
+            self.bar.set_length(length);
+            WITH_LENGTH
+        } else {
+            self.bar.unset_length();
+            WITHOUT_LENGTH
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
