@@ -246,3 +246,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|lost| Err(io::Error::other(lost)));
     outcome.map_err(|error| OriginalStoreError::Unavailable(cause(error)))
 }
+
+#[cfg(test)]
+mod tests;
