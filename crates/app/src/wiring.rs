@@ -7,10 +7,12 @@ use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
 use chrono::TimeDelta;
 use domain::{
     ports::{
-        BlobHost, HostedBlob, ImageAccess, ImageCodec, ImageStore, OriginalStore, ReleaseQueue,
-        TagProvider,
+        BlobHost, HostedBlob, ImageAccess, ImageCodec, ImageStore, Inspector, OriginalStore,
+        ReleaseQueue, TagProvider,
     },
-    service::{Catalog, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts},
+    service::{
+        Catalog, CheckPorts, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts,
+    },
 };
 use image_codec::{CodecSettings, PictureCodec};
 use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl};
@@ -24,8 +26,8 @@ use crate::{
     http::{Api, HttpSettings, Readiness},
     releases::Releases,
     resilience::{
-        Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedOriginals, GuardedProvider,
-        GuardedStore, RetryPolicy,
+        Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
+        GuardedProvider, GuardedStore, RetryPolicy,
     },
     settings::{ImaggaCredentials, ProviderChoice, Settings},
 };
@@ -134,6 +136,21 @@ pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
     })
 }
 
+/// Puts together what a check works with. Neither schema nor folder is made: both must be there.
+pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<CheckPorts> {
+    let gate = Gate::default();
+    gate.open();
+    let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
+    let inspector = GuardedInspector::new(database.inspector()?, settings.database.timeout);
+    let originals = original_store_objects::open_existing(&originals_url(settings)?)?;
+    Ok(CheckPorts {
+        store: Arc::new(store),
+        inspector: Arc::new(inspector),
+        originals,
+        clock: Arc::new(SystemClock),
+    })
+}
+
 /// A duration as the domain counts it.
 pub fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
@@ -171,16 +188,19 @@ fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
 }
 
 fn originals(settings: &Settings) -> anyhow::Result<Arc<dyn OriginalStore>> {
-    const KEY: &str = "originals.url";
-    let url: OriginalsUrl = settings
-        .originals
-        .url
-        .expose_secret()
-        .parse()
-        .map_err(|error| settings.refuse(KEY, error))?;
-    let store = original_store_objects::open(&url).map_err(|error| settings.refuse(KEY, error))?;
+    let url = originals_url(settings)?;
+    let store =
+        original_store_objects::open(&url).map_err(|error| settings.refuse(ORIGINALS, error))?;
     let timeout = settings.originals.timeout;
     Ok(Arc::new(GuardedOriginals::new(store, timeout)))
+}
+
+/// The setting that says where originals are.
+const ORIGINALS: &str = "originals.url";
+
+fn originals_url(settings: &Settings) -> anyhow::Result<OriginalsUrl> {
+    let url = settings.originals.url.expose_secret().parse();
+    Ok(url.map_err(|error| settings.refuse(ORIGINALS, error))?)
 }
 
 /// The database behind the image store.
@@ -250,6 +270,10 @@ impl Database {
 
     fn connect(&self) -> anyhow::Result<Arc<dyn ImageStore>> {
         image_store_diesel::connect(&self.url, self.pool).context("opening the database")
+    }
+
+    fn inspector(&self) -> anyhow::Result<Arc<dyn Inspector>> {
+        image_store_diesel::inspector(&self.url, self.pool).context("opening the database")
     }
 }
 

@@ -11,7 +11,7 @@ mod values;
 
 use std::sync::Arc;
 
-use domain::ports::{ImageStore, ImageStoreError};
+use domain::ports::{ImageStore, ImageStoreError, Inspector};
 
 pub use self::{
     connections::PoolSettings,
@@ -30,7 +30,23 @@ pub fn connect(
     settings: PoolSettings,
 ) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
     match url {
-        StoreUrl::Sqlite { path } => sqlite::connect(path, settings),
-        StoreUrl::Mysql(server) => mysql::connect(server, settings),
+        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings)?)),
+        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings)?)),
+    }
+}
+
+/// Opens what looks at the rows of a store, with connections of its own. Nothing is connected yet.
+///
+/// The schema must be there; see [`Migrator`].
+///
+/// # Errors
+/// [`ImageStoreError::Failed`] if the settings make no pool.
+pub fn inspector(
+    url: &StoreUrl,
+    settings: PoolSettings,
+) -> Result<Arc<dyn Inspector>, ImageStoreError> {
+    match url {
+        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings)?)),
+        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings)?)),
     }
 }

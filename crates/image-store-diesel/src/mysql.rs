@@ -1,6 +1,6 @@
 //! MySQL and MariaDB: how to connect, and what is said otherwise than in SQLite.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use diesel::{ConnectionError, ConnectionResult, QueryResult, sql_query, sql_types};
 use diesel_async::{
@@ -12,7 +12,7 @@ use diesel_async::{
     },
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use domain::ports::{ImageStore, ImageStoreError};
+use domain::ports::ImageStoreError;
 use futures_util::FutureExt;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret;
@@ -77,7 +77,7 @@ fn lock_wait(wait: Duration) -> String {
 pub(crate) fn connect(
     server: &MysqlServer,
     settings: PoolSettings,
-) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
+) -> Result<sql::Store, ImageStoreError> {
     let options = options(server, &lock_wait(settings.lock_timeout));
     let setup = move || open(options.clone()).boxed();
     let size = settings.max_connections.max(1);
@@ -95,11 +95,11 @@ pub(crate) fn connect(
         }),
     );
     let pool = connections::build(pool)?;
-    Ok(Arc::new(sql::Store {
+    Ok(sql::Store {
         reading: pool.clone(),
         writing: pool,
         names: sql::Names::default(),
-    }))
+    })
 }
 
 async fn ping(connection: &mut Connection) -> QueryResult<()> {

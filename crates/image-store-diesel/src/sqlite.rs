@@ -4,7 +4,6 @@ use std::{
     error::Error,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +13,7 @@ use diesel::{
 };
 use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use domain::ports::{ImageStore, ImageStoreError};
+use domain::ports::ImageStoreError;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::task::spawn_blocking;
 
@@ -75,21 +74,18 @@ impl SpawnBlocking for Detached {
     }
 }
 
-pub(crate) fn connect(
-    path: &Path,
-    settings: PoolSettings,
-) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
+pub(crate) fn connect(path: &Path, settings: PoolSettings) -> Result<sql::Store, ImageStoreError> {
     let pool = |size| {
         let path = path.to_owned();
         let setup = move || open(path.clone(), settings.lock_timeout).boxed();
         connections::build(connections::builder(size, settings.acquire_timeout, setup))
     };
-    Ok(Arc::new(sql::Store {
+    Ok(sql::Store {
         reading: pool(settings.max_connections.saturating_sub(1).max(1))?,
         // There is one writer at a time in any case; in a queue it is each one's turn.
         writing: pool(1)?,
         names: sql::Names::default(),
-    }))
+    })
 }
 
 /// Opens the file. A statement waits so long for another program that has it.

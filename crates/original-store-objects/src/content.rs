@@ -1,7 +1,16 @@
 //! Originals as streams.
 
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
 use bytes::Bytes;
-use domain::ports::{OriginalContent, OriginalStoreError, cause};
+use domain::{
+    ContentHasher,
+    ports::{Fingerprint, OriginalContent, OriginalStoreError, cause},
+};
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use object_store::{GetResult, GetResultPayload};
 use tokio_util::io::ReaderStream;
@@ -50,6 +59,32 @@ fn exactly(len: u64, pieces: Pieces) -> Pieces {
 
 fn altered(how: &str) -> OriginalStoreError {
     OriginalStoreError::Altered(cause(format!("it is {how} than it was when it was opened")))
+}
+
+/// How much of a file is read at a time where nobody else waits for it.
+const CHUNK: usize = 256 * 1024;
+
+/// Reads a file to its end. Blocks.
+pub(crate) fn fingerprint(place: &Path) -> io::Result<Fingerprint> {
+    let mut file = File::open(place)?;
+    let mut hasher = ContentHasher::default();
+    let mut buffer = vec![0; CHUNK];
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                hasher.update(buffer.get(..read).unwrap_or_default());
+                len += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Fingerprint {
+        len,
+        digest: hasher.finish(),
+    })
 }
 
 #[cfg(test)]

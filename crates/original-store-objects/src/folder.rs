@@ -136,7 +136,7 @@ pub(crate) fn fan_byte(name: &str) -> Option<u8> {
 }
 
 /// Whether it is the name that `object_store` gives a file before it is whole: `DIGEST#NUMBER`.
-fn is_remains(name: &str) -> bool {
+pub(crate) fn is_remains(name: &str) -> bool {
     name.split_once('#').is_some_and(|(digest, number)| {
         digest.parse::<ContentDigest>().is_ok() && number.bytes().all(|b| b.is_ascii_digit())
     })

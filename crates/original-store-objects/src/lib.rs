@@ -4,11 +4,14 @@ mod bucket;
 mod content;
 mod fan;
 mod folder;
+mod listing;
+mod open;
+mod quarantine;
 mod root;
 mod store;
 mod url;
 
 pub use self::{
-    store::{OpenError, open},
+    open::{OpenError, open, open_existing},
     url::{OriginalsUrl, OriginalsUrlError},
 };

@@ -44,6 +44,16 @@ impl Root {
         Ok(root)
     }
 
+    /// Takes a folder that is there and bears the mark. Makes nothing.
+    pub(crate) fn find(path: &Path) -> io::Result<Self> {
+        let root = Self {
+            path: path.canonicalize()?,
+            is_marked: AtomicBool::new(true),
+        };
+        root.check()?;
+        Ok(root)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -137,6 +147,20 @@ mod tests {
         root.check().unwrap();
         fs::remove_file(folder.path().join(MARK)).unwrap();
         assert!(root.check().is_err(), "it was marked meanwhile");
+    }
+
+    #[test]
+    fn a_folder_that_must_be_there_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Images");
+        assert!(Root::find(&path).is_err());
+        assert!(!path.exists());
+        fs::create_dir(&path).unwrap();
+        let refusal = Root::find(&path).unwrap_err().to_string();
+        assert!(refusal.contains(MARK), "{refusal}");
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "nor marked");
+        Root::make(&path).unwrap();
+        Root::find(&path).unwrap().check().unwrap();
     }
 
     #[test]

@@ -1,96 +1,42 @@
 //! The store itself.
 
-use std::{
-    io,
-    path::{self, PathBuf},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal, cause},
+    ports::{
+        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
+        StoredOriginal, cause,
+    },
 };
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use object_store::{
-    Error, ObjectMeta, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path,
-};
-use thiserror::Error;
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    bucket,
-    content::content,
+    content::{content, fingerprint},
     fan::{self, Fan},
-    folder,
+    folder, listing, quarantine,
     root::Root,
-    url::OriginalsUrl,
 };
 
-/// Originals cannot be kept there.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The folder can neither be found nor made.
-    #[error("the folder {} cannot be used: {source}", .path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The settings of S3 are not complete.
-    #[error("the bucket cannot be used: {0}")]
-    Bucket(#[source] Box<Error>),
-}
-
-/// Opens a store of originals. A folder is made if it is not there; a bucket is not asked yet.
-///
-/// S3 takes region, endpoint and credentials from the usual `AWS_*` variables.
-pub fn open(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
-    Ok(match url {
-        OriginalsUrl::Folder(path) => Arc::new(open_folder(path)?),
-        OriginalsUrl::Bucket { name, prefix } => {
-            let objects = bucket::open(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
-            Arc::new(Originals {
-                objects,
-                folder: None,
-            })
-        }
-    })
-}
-
-fn open_folder(path: &path::Path) -> Result<Originals, OpenError> {
-    let refused = |source| OpenError::Folder {
-        path: path.to_owned(),
-        source,
-    };
-    let root = Root::make(path).map_err(refused)?;
-    let objects = LocalFileSystem::new_with_prefix(root.path())
-        .map_err(|error| refused(io::Error::other(error)))?
-        .with_fsync(true);
-    let fan = Fan::default();
-    Ok(Originals {
-        objects: Arc::new(objects),
-        folder: Some(Arc::new(Folder { root, fan })),
-    })
-}
-
 #[derive(Debug)]
-struct Originals {
-    objects: Arc<dyn ObjectStore>,
+pub(crate) struct Originals {
+    pub(crate) objects: Arc<dyn ObjectStore>,
     /// The folder that the objects are in, where they are in one.
-    folder: Option<Arc<Folder>>,
+    pub(crate) folder: Option<Arc<Folder>>,
 }
 
 #[derive(Debug)]
-struct Folder {
-    root: Root,
-    fan: Fan,
+pub(crate) struct Folder {
+    pub(crate) root: Root,
+    pub(crate) fan: Fan,
 }
 
 impl Originals {
@@ -172,15 +118,62 @@ impl OriginalStore for Originals {
         .await
     }
 
-    fn list(&self) -> BoxStream<'static, Result<StoredOriginal, OriginalStoreError>> {
-        let objects = self.objects.list(None).map_err(unavailable);
-        let originals = objects.try_filter_map(async |found| Ok(original(&found)));
+    async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError> {
+        match self.objects.head(&key(digest)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(Error::NotFound { .. }) => self.check().await.map(|()| None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    async fn fingerprint(
+        &self,
+        digest: &ContentDigest,
+    ) -> Result<Option<Fingerprint>, OriginalStoreError> {
+        let Some(folder) = &self.folder else {
+            return match self.get(digest).await? {
+                Some(content) => content.fingerprint().await.map(Some),
+                None => Ok(None),
+            };
+        };
+        let digest = *digest;
+        blocking(folder, move |folder| {
+            let place = fan::path(folder.root.path(), &digest).join(digest.to_string());
+            match fingerprint(&place) {
+                Err(error) if folder::is_gone(&error) => folder.root.check().map(|()| None),
+                outcome => outcome.map(Some),
+            }
+        })
+        .await
+    }
+
+    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError> {
+        let digest = *digest;
+        if let Some(folder) = &self.folder {
+            return blocking(folder, move |folder| {
+                folder.root.check()?;
+                quarantine::rename(folder.root.path(), &digest)
+            })
+            .await;
+        }
+        let key = key(&digest);
+        match self.objects.copy(&key, &quarantine::key(&digest)).await {
+            Err(Error::NotFound { .. }) => return Ok(false),
+            outcome => outcome.map_err(unavailable)?,
+        }
+        self.remove(&digest).await.map(|()| true)
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>> {
         let Some(folder) = self.folder.clone() else {
-            return originals.boxed();
+            let objects = self.objects.list(None).map_err(unavailable);
+            return objects
+                .try_filter_map(async |found| Ok(object(&found)))
+                .boxed();
         };
         // A folder that is gone looks empty; one that goes meanwhile looks shorter than it is.
         checked(Arc::clone(&folder))
-            .chain(originals)
+            .chain(listing::list(Arc::clone(&folder)))
             .chain(checked(folder))
             .boxed()
     }
@@ -210,7 +203,7 @@ impl OriginalStore for Originals {
 /// No item if the folder is there, else an error.
 fn checked(
     folder: Arc<Folder>,
-) -> impl Stream<Item = Result<StoredOriginal, OriginalStoreError>> + Send {
+) -> impl Stream<Item = Result<StoredObject, OriginalStoreError>> + Send {
     let check = async move { blocking(&folder, |folder| folder.root.check()).await };
     stream::once(check).try_filter_map(async |()| Ok(None))
 }
@@ -222,15 +215,20 @@ fn key(digest: &ContentDigest) -> Path {
     Path::from_iter([fan(0), fan(2), name.as_str()])
 }
 
-/// The original that an object is, if it is one.
-fn original(found: &ObjectMeta) -> Option<StoredOriginal> {
-    let digest = found.location.filename()?.parse().ok()?;
-    let is_in_place = key(&digest) == found.location;
-    is_in_place.then_some(StoredOriginal {
-        digest,
-        len: found.size,
-        modified: found.last_modified,
-    })
+/// What an object of a bucket is; none if it was quarantined.
+fn object(found: &ObjectMeta) -> Option<StoredObject> {
+    let digest = found.location.filename().and_then(|name| name.parse().ok());
+    if let Some(digest) = digest.filter(|digest| key(digest) == found.location) {
+        return Some(StoredObject::Original(StoredOriginal {
+            digest,
+            len: found.size,
+            modified: found.last_modified,
+        }));
+    }
+    let is_own = found
+        .location
+        .prefix_matches(&Path::from(quarantine::QUARANTINE));
+    (!is_own).then(|| StoredObject::Foreign(found.location.to_string()))
 }
 
 fn unavailable(error: Error) -> OriginalStoreError {
@@ -238,7 +236,7 @@ fn unavailable(error: Error) -> OriginalStoreError {
 }
 
 /// Does what blocks on a thread for that.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     folder: &Arc<Folder>,
     work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
 ) -> Result<T, OriginalStoreError> {
@@ -248,3 +246,6 @@ async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|lost| Err(io::Error::other(lost)));
     outcome.map_err(|error| OriginalStoreError::Unavailable(cause(error)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,11 +19,11 @@ use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use domain::{
     ContentDigest,
-    ports::{OriginalStore, OriginalStoreError},
+    ports::{Fingerprint, OriginalStore, OriginalStoreError, StoredObject},
     testing::contract,
 };
 use futures_util::TryStreamExt;
-use original_store_objects::open;
+use original_store_objects::{open, open_existing};
 use tempfile::TempDir;
 
 fn folder(path: &Path) -> Arc<dyn OriginalStore> {
@@ -72,25 +72,115 @@ async fn an_original_that_was_cut_short_is_put_anew() {
     assert_eq!(fs::read(&file).unwrap(), b"whole");
 }
 
+/// What is in the list, by name: originals by their digests.
+async fn listed(store: &dyn OriginalStore) -> Vec<String> {
+    let objects: Vec<_> = store.list().try_collect().await.unwrap();
+    let name = |object: &StoredObject| match object {
+        StoredObject::Original(original) => format!("{} {}", original.digest, original.len),
+        StoredObject::Foreign(name) => name.clone(),
+    };
+    let mut names: Vec<_> = objects.iter().map(name).collect();
+    names.sort();
+    names
+}
+
 #[tokio::test]
-async fn foreign_files_are_passed_over() {
+async fn what_is_foreign_is_told_by_its_name_and_what_is_the_stores_own_is_not() {
     let root = TempDir::new().unwrap();
-    fs::write(root.path().join(".gitignore"), b"*").unwrap();
-    fs::write(root.path().join("holiday.jpg"), b"x").unwrap();
     let store = folder(root.path());
-    let digest = ContentDigest::of(b"ours");
-    fs::write(
-        root.path().join(digest.to_string()),
-        b"ours, but not in its place",
-    )
-    .unwrap();
+    let (ours, stray) = (ContentDigest::of(b"ours"), ContentDigest::of(b"stray"));
+    store.put(&ours, Bytes::from_static(b"ours")).await.unwrap();
+    let leaf = place(root.path(), &ours);
+    let leaf = leaf.parent().unwrap();
+    let write = |name: &Path| fs::write(root.path().join(name), b"x").unwrap();
+    // Hidden files, remains of puts, what file systems have and what was quarantined.
+    write(Path::new(".gitignore"));
+    write(&leaf.join(format!("{ours}#1")));
+    fs::create_dir(root.path().join("lost+found")).unwrap();
+    store.put(&stray, Bytes::from_static(b"x")).await.unwrap();
+    assert!(store.quarantine(&stray).await.unwrap());
+    let expected = [format!("{ours} 4")];
+    assert_eq!(listed(&*store).await, expected);
+
+    write(Path::new("holiday.jpg"));
+    write(Path::new(&stray.to_string()));
+    write(&leaf.join("notes"));
+    write(&leaf.join(stray.to_string()));
+    fs::create_dir_all(root.path().join("more/of/it")).unwrap();
+    let shown = |name: &str| {
+        let path = leaf.strip_prefix(root.path()).unwrap().join(name);
+        path.to_str().unwrap().to_owned()
+    };
+    let mut expected = [
+        format!("{ours} 4"),
+        "holiday.jpg".to_owned(),
+        stray.to_string(),
+        shown("notes"),
+        shown(&stray.to_string()),
+        "more".to_owned(),
+    ];
+    expected.sort();
+    assert_eq!(listed(&*store).await, expected);
+}
+
+#[tokio::test]
+async fn what_was_damaged_is_seen_as_it_is() {
+    let root = TempDir::new().unwrap();
+    let store = folder(root.path());
+    let digest = ContentDigest::of(b"whole");
     store
-        .put(&digest, Bytes::from_static(b"ours"))
+        .put(&digest, Bytes::from_static(b"whole"))
         .await
         .unwrap();
-    let listed: Vec<_> = store.list().try_collect().await.unwrap();
-    assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].digest, listed[0].len), (digest, 4));
+    fs::write(place(root.path(), &digest), b"who").unwrap();
+    assert_eq!(store.length(&digest).await.unwrap(), Some(3));
+    let expected = Fingerprint {
+        len: 3,
+        digest: ContentDigest::of(b"who"),
+    };
+    let found = store.fingerprint(&digest).await.unwrap();
+    assert_eq!(found, Some(expected));
+}
+
+#[tokio::test]
+async fn an_original_is_quarantined_under_its_digest() {
+    let root = TempDir::new().unwrap();
+    let store = folder(root.path());
+    let digest = ContentDigest::of(b"x");
+    let away = root.path().join("quarantine").join(digest.to_string());
+    for _ in 0..2 {
+        store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+        assert!(store.quarantine(&digest).await.unwrap());
+        assert_eq!(fs::read(&away).unwrap(), b"x");
+        assert!(!place(root.path(), &digest).exists());
+    }
+    // Another start leaves it there.
+    let again = folder(root.path());
+    assert_eq!(
+        again.sweep(chrono::DateTime::<Utc>::MAX_UTC).await.unwrap(),
+        0
+    );
+    assert!(away.exists());
+}
+
+#[tokio::test]
+async fn a_store_that_must_be_there_is_not_made() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("Images");
+    let url = format!("file:{}", path.display()).parse().unwrap();
+    assert!(open_existing(&url).is_err());
+    assert!(!path.exists());
+    let digest = ContentDigest::of(b"x");
+    let bytes = Bytes::from_static(b"x");
+    folder(&path).put(&digest, bytes).await.unwrap();
+    let store = open_existing(&url).unwrap();
+    assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
+    fs::remove_file(path.join(".etiqueta-originals")).unwrap();
+    assert_unavailable(&*store, &ContentDigest::of(b"y")).await;
+    let Err(refused) = open_existing(&url) else {
+        panic!("it has no mark");
+    };
+    assert!(refused.to_string().contains("is the disk mounted"));
 }
 
 /// Checks that every call says that the store cannot be reached, and no more to a client.
@@ -99,6 +189,9 @@ async fn assert_unavailable(store: &dyn OriginalStore, digest: &ContentDigest) {
         store.put(digest, Bytes::from_static(b"x")).await.err(),
         store.get(digest).await.err(),
         store.remove(digest).await.err(),
+        store.length(digest).await.err(),
+        store.fingerprint(digest).await.err(),
+        store.quarantine(digest).await.err(),
         store.list().try_collect::<Vec<_>>().await.err(),
         store.sweep(chrono::DateTime::<Utc>::MAX_UTC).await.err(),
         store.ready().await.err(),

@@ -43,6 +43,39 @@ pub(super) enum Command {
     Openapi,
     /// Print the tags of pictures, without storing anything
     Tag(TagArguments),
+    /// Check that all images and originals are there and whole; also while servers run
+    ///
+    /// Exit codes: 0 all is sound; 1 what was found was repaired; 2 the command line or the settings
+    /// are wrong; 4 something found is left; 8 it could not be checked.
+    Check(CheckArguments),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+pub(super) struct CheckArguments {
+    /// Move originals that no image refers to into the quarantine; nothing is removed
+    #[arg(long)]
+    pub(super) repair: bool,
+
+    /// With --repair: also those that the database never heard of. Only where no other database uses
+    /// the same place
+    #[arg(long, requires = "repair")]
+    pub(super) unknown: bool,
+
+    /// Another database uses the same place: pass over the originals that this one never heard of
+    #[arg(long, conflicts_with = "unknown")]
+    pub(super) shared: bool,
+
+    /// Look at the lengths of originals alone, not at their bytes
+    #[arg(long)]
+    pub(super) quick: bool,
+
+    /// Print a JSON object a line, the last one a summary
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -65,7 +98,7 @@ impl Command {
     pub(super) fn log_level(&self) -> &'static str {
         match self {
             Self::Serve { .. } => "info",
-            Self::Migrate | Self::Config | Self::Openapi | Self::Tag(_) => "warn",
+            Self::Migrate | Self::Config | Self::Openapi | Self::Tag(_) | Self::Check(_) => "warn",
         }
     }
 }
@@ -116,8 +149,27 @@ mod tests {
         );
     }
 
+    #[test]
+    fn check_takes_switches() {
+        let command = parsed("etiqueta check --repair --unknown --quick --json")
+            .unwrap()
+            .command();
+        let expected = CheckArguments {
+            repair: true,
+            unknown: true,
+            shared: false,
+            quick: true,
+            json: true,
+        };
+        assert_eq!(command, Command::Check(expected));
+        assert!(parsed("etiqueta check --shared --repair").is_ok());
+    }
+
     #[rstest]
     #[case("etiqueta tag")]
+    #[case("etiqueta check --unknown")]
+    #[case("etiqueta check --repair --unknown --shared")]
+    #[case("etiqueta check Images")]
     #[case("etiqueta tag a.jpg --min-confidence 101")]
     #[case("etiqueta tag a.jpg --min-confidence NaN")]
     #[case("etiqueta sing")]

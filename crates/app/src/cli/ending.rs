@@ -16,6 +16,14 @@ const FAILED: u8 = 1;
 /// The exit code of a command that could not begin.
 const WRONG: u8 = 2;
 
+/// The exit code of a check that came to no end. Those of a check that did are its own.
+const UNCHECKED: u8 = 8;
+
+/// The store could not be checked.
+#[derive(Debug, Error)]
+#[error("the store could not be checked")]
+pub(super) struct Unchecked;
+
 /// A mistake in the command line.
 #[derive(Debug, Error)]
 #[error("{0}; see etiqueta --help")]
@@ -32,11 +40,12 @@ impl Usage {
 }
 
 /// Writes the line of a failure to `out`, and gives the exit code.
-pub(super) fn report(outcome: anyhow::Result<()>, out: &mut dyn Write) -> ExitCode {
-    let Err(error) = outcome else {
-        return ExitCode::SUCCESS;
+pub(super) fn report(outcome: anyhow::Result<ExitCode>, out: &mut dyn Write) -> ExitCode {
+    let error = match outcome {
+        Ok(code) => return code,
+        Err(error) => error,
     };
-    if is_broken_pipe(&error) {
+    if is_broken_pipe(&error) && !error.is::<Unchecked>() {
         // The reader has seen enough, as in `etiqueta config | head -1`.
         return ExitCode::SUCCESS;
     }
@@ -67,6 +76,8 @@ pub(super) fn plain(text: &str) -> String {
 fn code(error: &anyhow::Error) -> u8 {
     if error.is::<Usage>() || error.is::<SettingsError>() {
         WRONG
+    } else if error.is::<Unchecked>() {
+        UNCHECKED
     } else {
         FAILED
     }
@@ -116,6 +127,19 @@ mod tests {
         let why = "etiqueta.toml: cannot be read: stream did not contain valid UTF-8";
         assert_eq!(line, format!("etiqueta: {why}\n"));
         assert_eq!(code, ExitCode::from(2));
+    }
+
+    #[test]
+    fn a_check_that_failed_is_8_also_where_nobody_reads_it() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::BrokenPipe] {
+            let error = anyhow::Error::new(io::Error::from(kind)).context(Unchecked);
+            let (line, code) = told(error);
+            assert!(
+                line.starts_with("etiqueta: the store could not be checked: "),
+                "{line}"
+            );
+            assert_eq!(code, ExitCode::from(8));
+        }
     }
 
     #[test]

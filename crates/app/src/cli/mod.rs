@@ -1,9 +1,11 @@
 //! The command line: what is asked for, done, and how it ended.
 //!
 //! Exit codes: 0 is success, 1 a failure (of some file, for `tag`), 2 a wrong command line or wrong
-//! settings. An error is one line on standard error.
+//! settings. Those of `check` are like those of `fsck`: see [`check`]. An error is one line on standard
+//! error.
 
 mod arguments;
+mod check;
 mod ending;
 mod tag;
 
@@ -36,12 +38,12 @@ pub async fn run(
         Ok(arguments) => execute(arguments, surroundings).await,
         Err(error) if error.use_stderr() => Err(Usage::new(&error).into()),
         // Help and version, which were asked for.
-        Err(text) => text.print().map_err(Into::into),
+        Err(text) => done(text.print()),
     };
     ending::report(outcome, &mut io::stderr())
 }
 
-async fn execute(arguments: Arguments, surroundings: Surroundings) -> anyhow::Result<()> {
+async fn execute(arguments: Arguments, surroundings: Surroundings) -> anyhow::Result<ExitCode> {
     let command = arguments.command();
     let level = command.log_level();
     let settings = || {
@@ -57,13 +59,19 @@ async fn execute(arguments: Arguments, surroundings: Surroundings) -> anyhow::Re
     match command {
         Command::Serve { no_migrate } => {
             let migrate = !no_migrate;
-            application::serve(settings()?, ServeOptions { migrate }).await
+            done(application::serve(settings()?, ServeOptions { migrate }).await)
         }
-        Command::Migrate => migrate(&settings()?).await,
-        Command::Config => print(&settings()?.to_toml()),
-        Command::Openapi => print(&format!("{}\n", http::openapi().to_pretty_json()?)),
-        Command::Tag(arguments) => tag::run(arguments, &settings()?).await,
+        Command::Migrate => done(migrate(&settings()?).await),
+        Command::Config => done(print(&settings()?.to_toml())),
+        Command::Openapi => done(print(&format!("{}\n", http::openapi().to_pretty_json()?))),
+        Command::Tag(arguments) => done(tag::run(arguments, &settings()?).await),
+        Command::Check(arguments) => check::run(arguments, &settings()?).await,
     }
+}
+
+/// The exit code of a command that knows success and failure alone.
+fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> anyhow::Result<ExitCode> {
+    outcome.map(|()| ExitCode::SUCCESS).map_err(Into::into)
 }
 
 /// Loads the settings and sets up logging, `level` where they leave that open.

@@ -6,6 +6,7 @@
 
 mod breaker;
 mod guard;
+mod inspector;
 mod limiter;
 mod originals;
 mod store;
@@ -13,6 +14,7 @@ mod upstreams;
 
 pub use breaker::Breaker;
 pub use guard::{Guard, GuardSettings, RetryPolicy};
+pub use inspector::GuardedInspector;
 pub use limiter::Limiter;
 pub use originals::GuardedOriginals;
 pub use store::{Gate, GuardedStore};

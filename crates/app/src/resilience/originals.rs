@@ -19,7 +19,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal, cause},
+    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject, cause},
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use tokio::{
@@ -79,8 +79,27 @@ impl OriginalStore for GuardedOriginals {
             .await?
     }
 
+    async fn length(&self, digest: &ContentDigest) -> Outcome<Option<u64>> {
+        let (inner, digest) = (Arc::clone(&self.inner), *digest);
+        self.calls
+            .run(async move { inner.length(&digest).await })
+            .await?
+    }
+
+    /// Not guarded, as it takes as long as the original is large: nobody waits for it.
+    async fn fingerprint(&self, digest: &ContentDigest) -> Outcome<Option<Fingerprint>> {
+        self.inner.fingerprint(digest).await
+    }
+
+    async fn quarantine(&self, digest: &ContentDigest) -> Outcome<bool> {
+        let (inner, digest) = (Arc::clone(&self.inner), *digest);
+        self.calls
+            .run(async move { inner.quarantine(&digest).await })
+            .await?
+    }
+
     /// Not guarded: nobody waits for it.
-    fn list(&self) -> BoxStream<'static, Outcome<StoredOriginal>> {
+    fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
         self.inner.list()
     }
 
@@ -246,7 +265,16 @@ mod tests {
         async fn remove(&self, _: &ContentDigest) -> Outcome<()> {
             self.ready().await
         }
-        fn list(&self) -> BoxStream<'static, Outcome<StoredOriginal>> {
+        async fn length(&self, _: &ContentDigest) -> Outcome<Option<u64>> {
+            self.ready().await.map(|()| None)
+        }
+        async fn fingerprint(&self, _: &ContentDigest) -> Outcome<Option<Fingerprint>> {
+            self.ready().await.map(|()| None)
+        }
+        async fn quarantine(&self, _: &ContentDigest) -> Outcome<bool> {
+            self.ready().await.map(|()| false)
+        }
+        fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
             stream::empty().boxed()
         }
         async fn sweep(&self, _: DateTime<Utc>) -> Outcome<u64> {

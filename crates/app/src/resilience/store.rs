@@ -60,15 +60,26 @@ impl GuardedStore {
         F: Future<Output = Result<T, ImageStoreError>>,
     {
         self.gate.check()?;
-        let patient = operation
-            .retry(backoff())
-            .when(ImageStoreError::is_temporary);
-        timeout(self.deadline, patient).await.unwrap_or_else(|_| {
-            Err(ImageStoreError::Unavailable(cause(
-                "the database did not answer in time",
-            )))
-        })
+        patiently(self.deadline, operation).await
     }
+}
+
+/// Repeats what others were in the way of, and gives up what hangs.
+pub(super) async fn patiently<T, F>(
+    deadline: Duration,
+    operation: impl FnMut() -> F,
+) -> Result<T, ImageStoreError>
+where
+    F: Future<Output = Result<T, ImageStoreError>>,
+{
+    let patient = operation
+        .retry(backoff())
+        .when(ImageStoreError::is_temporary);
+    timeout(deadline, patient).await.unwrap_or_else(|_| {
+        Err(ImageStoreError::Unavailable(cause(
+            "the database did not answer in time",
+        )))
+    })
 }
 
 /// A deadlock's other side is done within milliseconds, a removal within less than a second.

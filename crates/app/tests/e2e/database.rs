@@ -1,6 +1,6 @@
 //! Databases for tests: each test has one of its own.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use mysql_async::prelude::Queryable;
 use uuid::Uuid;
@@ -56,7 +56,7 @@ impl Database {
     pub async fn execute(&self, statement: &str) {
         match self {
             Self::Mysql { url, .. } => execute(url, statement).await,
-            Self::Sqlite(_) => panic!("statements are for the tests of MySQL"),
+            Self::Sqlite(url) => execute_in_file(url.trim_start_matches("sqlite://"), statement),
         }
     }
 }
@@ -93,6 +93,18 @@ fn server_url() -> String {
         "ETIQUETA_TEST_MYSQL_URL names a MySQL or MariaDB server where databases etiqueta_... may \
          be made; scripts/test starts one",
     )
+}
+
+/// By Python, whose library comes with it: the tests have none of SQLite's own.
+fn execute_in_file(file: &str, statement: &str) {
+    const SCRIPT: &str = "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]); \
+        connection.execute(sys.argv[2]); connection.commit()";
+    let python = std::env::var("ETIQUETA_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let output = Command::new(python)
+        .args(["-c", SCRIPT, file, statement])
+        .output()
+        .expect("there is a Python");
+    assert!(output.status.success(), "{output:?}");
 }
 
 async fn execute(url: &str, statement: &str) {

@@ -11,6 +11,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod check;
 mod client;
 mod command_line;
 mod crash;

@@ -101,6 +101,7 @@ pub(crate) fn kind(error: &UpstreamError) -> (&'static str, Option<u128>) {
         UpstreamError::QuotaExhausted { .. } => "quota exhausted",
         UpstreamError::Busy { .. } => "busy",
         UpstreamError::TimedOut => "timed out",
+        UpstreamError::Unwanted => "unwanted",
         UpstreamError::Unavailable { .. } => "unavailable",
     };
     (name, error.retry_after().map(|wait| wait.as_millis()))

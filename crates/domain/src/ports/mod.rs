@@ -7,6 +7,7 @@ mod blob_host;
 mod clock;
 mod image_codec;
 mod image_store;
+mod inspector;
 mod interest;
 mod original_store;
 mod tag_provider;
@@ -18,8 +19,11 @@ pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use clock::Clock;
 pub use image_codec::{CodecError, ImageCodec};
 pub use image_store::{ImageStore, ImageStoreError, Known};
+pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
 pub use interest::Interest;
-pub use original_store::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal};
+pub use original_store::{
+    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject, StoredOriginal,
+};
 pub use tag_provider::{ImageAccess, Quota, TagProvider, TagSource};
 pub use upstream::UpstreamError;
 
@@ -29,6 +33,7 @@ pub use self::{
     clock::MockClock,
     image_codec::MockImageCodec,
     image_store::MockImageStore,
+    inspector::MockInspector,
     original_store::MockOriginalStore,
     tag_provider::MockTagProvider,
 };

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::stream::BoxStream;
+use futures_util::{TryStreamExt, stream::BoxStream};
 use thiserror::Error;
 
 use super::Cause;
-use crate::ContentDigest;
+use crate::{ContentDigest, ContentHasher};
 
 /// Keeps originals, addressed by the digest of their content.
 ///
@@ -30,8 +30,26 @@ pub trait OriginalStore: Send + Sync {
     /// not there counts as removed.
     async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError>;
 
-    /// All originals, in no particular order. Foreign files are passed over.
-    fn list(&self) -> BoxStream<'static, Result<StoredOriginal, OriginalStoreError>>;
+    /// The length of an original in bytes.
+    async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError>;
+
+    /// Reads an original to its end and says what is really there.
+    ///
+    /// # Errors
+    /// [`OriginalStoreError::Unavailable`] also if this one alone cannot be read.
+    async fn fingerprint(
+        &self,
+        digest: &ContentDigest,
+    ) -> Result<Option<Fingerprint>, OriginalStoreError>;
+
+    /// Moves an original out of the way, durably, to where it is found by its digest, and neither
+    /// listed nor swept. One of the same digest that lies there is replaced. `false` if it is not
+    /// there. Killed in between, it leaves the original in one of the places or in both.
+    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError>;
+
+    /// All originals, in no particular order, and whatever else lies among them. What belongs to the
+    /// store itself is passed over, puts under way and what was quarantined too.
+    fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>>;
 
     /// Removes what puts that were cut off before that time left behind. Says how much it was.
     async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError>;
@@ -47,6 +65,42 @@ pub struct OriginalContent {
     /// Its bytes, in pieces of the adapter's choice. A piece that cannot be read is an error; the
     /// stream never ends early without one.
     pub stream: BoxStream<'static, Result<Bytes, OriginalStoreError>>,
+}
+
+impl OriginalContent {
+    /// Reads to the end and says what was there.
+    pub async fn fingerprint(self) -> Result<Fingerprint, OriginalStoreError> {
+        let hasher = ContentHasher::default();
+        let read = self
+            .stream
+            .try_fold((hasher, 0), |(mut hasher, len), piece| {
+                hasher.update(&piece);
+                std::future::ready(Ok((hasher, len + piece.len() as u64)))
+            });
+        let (hasher, len) = read.await?;
+        Ok(Fingerprint {
+            len,
+            digest: hasher.finish(),
+        })
+    }
+}
+
+/// What some bytes really are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Their length.
+    pub len: u64,
+    /// Their digest.
+    pub digest: ContentDigest,
+}
+
+/// Something in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredObject {
+    /// An original.
+    Original(StoredOriginal),
+    /// Something that is none, by its name; a folder stands for all that is in it.
+    Foreign(String),
 }
 
 /// An original in a list.

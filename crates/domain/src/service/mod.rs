@@ -1,12 +1,17 @@
 //! What happens, and in which order.
 
 mod catalog;
+mod check;
 mod flights;
 mod ingest;
 mod tagger;
 mod upkeep;
 
 pub use catalog::{Catalog, CatalogError, Found, ImagePage, ImagePages};
+pub use check::{
+    Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Part,
+    Strangers, Summary,
+};
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

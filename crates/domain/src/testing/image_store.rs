@@ -1,7 +1,9 @@
 //! The in-memory [`ImageStore`].
 
+mod inspection;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     num::NonZeroU32,
     sync::{Mutex, MutexGuard},
 };
@@ -25,11 +27,14 @@ struct State {
     /// In the order of lists, backwards.
     images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
     taggings: HashMap<TaggingKey, Tagging>,
+    /// Images whose rows cannot be read by those who look for that.
+    spoilt: HashSet<ImageId>,
 }
 
 #[derive(Debug)]
 struct Original {
-    facts: ImageFacts,
+    /// None where only a check ever claimed it.
+    facts: Option<ImageFacts>,
     /// None once an image refers to it.
     claimed_until: Option<DateTime<Utc>>,
     removing_until: Option<DateTime<Utc>>,
@@ -61,6 +66,16 @@ impl FakeImageStore {
             .iter()
             .map(|(key, tagging)| (key.clone(), tagging.clone()))
             .collect()
+    }
+
+    /// Takes an image away and leaves its original as it is, as somebody with a database client would.
+    pub fn lose(&self, id: &ImageId) {
+        self.state().images.retain(|_, image| image.id != *id);
+    }
+
+    /// Lets the row of an image be told of as unreadable.
+    pub fn spoil(&self, id: &ImageId) {
+        self.state().spoilt.insert(*id);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,7 +111,7 @@ impl State {
     /// The image, with what is known of its original by now.
     fn read(&self, image: &Image) -> Image {
         Image {
-            facts: self.originals[&image.digest].facts,
+            facts: self.originals[&image.digest].facts.unwrap_or(image.facts),
             ..image.clone()
         }
     }
@@ -110,7 +125,7 @@ impl ImageStore for FakeImageStore {
             facts: state
                 .originals
                 .get(&key.digest)
-                .map(|original| original.facts),
+                .and_then(|original| original.facts),
             tagging: state.taggings.get(key).cloned(),
         })
     }
@@ -124,7 +139,7 @@ impl ImageStore for FakeImageStore {
     ) -> Result<(), ImageStoreError> {
         let mut state = self.state();
         let original = state.originals.entry(*digest).or_insert(Original {
-            facts: *facts,
+            facts: Some(*facts),
             claimed_until: Some(until),
             removing_until: None,
         });
@@ -133,7 +148,7 @@ impl ImageStore for FakeImageStore {
                 "the original is being removed",
             )));
         }
-        original.facts = *facts;
+        original.facts = Some(*facts);
         original.removing_until = None;
         original.claimed_until = original.claimed_until.map(|known| known.max(until));
         Ok(())
@@ -275,12 +290,23 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::testing::{at, contract, image};
+    use crate::{
+        ports::Inspector,
+        testing::{at, contract, image},
+    };
 
     #[tokio::test]
     async fn keeps_the_contract() {
         contract::image_store::run(async || {
             Arc::new(FakeImageStore::default()) as Arc<dyn ImageStore>
+        })
+        .await;
+        contract::inspector::run(&async || {
+            let store = Arc::new(FakeImageStore::default());
+            (
+                Arc::clone(&store) as Arc<dyn ImageStore>,
+                store as Arc<dyn Inspector>,
+            )
         })
         .await;
     }

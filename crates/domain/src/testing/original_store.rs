@@ -1,7 +1,7 @@
 //! The in-memory [`OriginalStore`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -16,7 +16,10 @@ use futures_util::{
 use super::TestClock;
 use crate::{
     ContentDigest,
-    ports::{Clock, OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal, cause},
+    ports::{
+        Clock, Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
+        StoredOriginal, cause,
+    },
 };
 
 /// Length of the pieces in which an original is read: short, so that there are several.
@@ -32,6 +35,9 @@ pub struct FakeOriginalStore {
 struct State {
     originals: BTreeMap<ContentDigest, (Bytes, DateTime<Utc>)>,
     remains: Vec<DateTime<Utc>>,
+    quarantined: BTreeSet<ContentDigest>,
+    foreign: Vec<String>,
+    unreadable: BTreeSet<ContentDigest>,
     puts: usize,
     is_down: bool,
 }
@@ -74,6 +80,26 @@ impl FakeOriginalStore {
         state.originals.insert(*digest, (bytes.into(), modified));
     }
 
+    /// Takes an original away, as somebody with a file manager would.
+    pub fn lose(&self, digest: &ContentDigest) {
+        self.lock().originals.remove(digest);
+    }
+
+    /// Lets an original be there and not be read, as on a bad block.
+    pub fn spoil(&self, digest: &ContentDigest) {
+        self.lock().unreadable.insert(*digest);
+    }
+
+    /// Lays something among the originals that is none.
+    pub fn add_foreign(&self, name: &str) {
+        self.lock().foreign.push(name.to_owned());
+    }
+
+    /// The digests of the originals that were moved away, in their order.
+    pub fn quarantined(&self) -> Vec<ContentDigest> {
+        self.lock().quarantined.iter().copied().collect()
+    }
+
     /// Leaves behind what a put that was cut off now would.
     pub fn cut_off_a_put(&self) {
         let now = self.clock.now();
@@ -112,9 +138,15 @@ impl OriginalStore for FakeOriginalStore {
         &self,
         digest: &ContentDigest,
     ) -> Result<Option<OriginalContent>, OriginalStoreError> {
-        let bytes = match self.available()?.originals.get(digest) {
-            Some((bytes, _)) => bytes.clone(),
-            None => return Ok(None),
+        let bytes = {
+            let state = self.available()?;
+            let Some((bytes, _)) = state.originals.get(digest) else {
+                return Ok(None);
+            };
+            if state.unreadable.contains(digest) {
+                return Err(OriginalStoreError::Unavailable(cause("a bad block")));
+            }
+            bytes.clone()
         };
         let starts = (0..bytes.len()).step_by(PIECE);
         let len = bytes.len();
@@ -130,19 +162,46 @@ impl OriginalStore for FakeOriginalStore {
         Ok(())
     }
 
-    fn list(&self) -> BoxStream<'static, Result<StoredOriginal, OriginalStoreError>> {
+    async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError> {
+        let state = self.available()?;
+        let kept = state.originals.get(digest);
+        Ok(kept.map(|(bytes, _)| bytes.len() as u64))
+    }
+
+    async fn fingerprint(
+        &self,
+        digest: &ContentDigest,
+    ) -> Result<Option<Fingerprint>, OriginalStoreError> {
+        match self.get(digest).await? {
+            Some(content) => content.fingerprint().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError> {
+        let mut state = self.available()?;
+        let is_there = state.originals.remove(digest).is_some();
+        if is_there {
+            state.quarantined.insert(*digest);
+        }
+        Ok(is_there)
+    }
+
+    fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>> {
         let state = match self.available() {
             Ok(state) => state,
             Err(error) => return stream::iter([Err(error)]).boxed(),
         };
         let stored = |(digest, (bytes, modified)): (&ContentDigest, &(Bytes, DateTime<Utc>))| {
-            Ok(StoredOriginal {
+            Ok(StoredObject::Original(StoredOriginal {
                 digest: *digest,
                 len: bytes.len() as u64,
                 modified: *modified,
-            })
+            }))
         };
-        let all: Vec<_> = state.originals.iter().map(stored).collect();
+        let foreign = state.foreign.iter().cloned().map(StoredObject::Foreign);
+        let originals = state.originals.iter().map(stored);
+        let all: Vec<_> = originals.chain(foreign.map(Ok)).collect();
         stream::iter(all).boxed()
     }
 

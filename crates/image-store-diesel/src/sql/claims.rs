@@ -10,7 +10,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use domain::{ContentDigest, ImageFacts};
 
-use super::Connection;
+use super::{Connection, strays};
 use crate::{
     fault::Fault,
     schema::{image, original},
@@ -23,6 +23,7 @@ pub(super) async fn facts(
 ) -> Result<Option<ImageFacts>, Fault> {
     let row: Option<FactsRow> = original::table
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .filter(original::media_type.ne(strays::UNKNOWN))
         .select((
             original::media_type,
             original::width,

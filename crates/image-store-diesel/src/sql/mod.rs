@@ -11,11 +11,13 @@
 
 mod claims;
 mod images;
+mod inspection;
 mod labels;
 pub(super) mod migrations;
 mod names;
 pub(super) mod pages;
 mod statement;
+mod strays;
 pub(super) mod summaries;
 mod taggings;
 
@@ -43,7 +45,7 @@ use crate::connections::Lease;
 const ROWS: usize = 1000;
 
 /// An image store on one kind of database.
-pub(super) struct Store {
+pub(crate) struct Store {
     /// Connections for reading.
     pub(super) reading: Pool<Connection>,
     /// Connections for writing.

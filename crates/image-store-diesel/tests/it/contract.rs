@@ -1,8 +1,15 @@
 //! Runs the contract of the port, each chapter as a test of its own.
 
-/// Makes a test of each chapter. `$stores` is a value whose `store()` makes empty stores.
+/// Makes a test of each chapter. `$stores` is a value whose `store()` makes empty stores,
+/// and whose `pair()` makes them with what looks at their rows.
 macro_rules! run_contract {
     ($stores:expr) => {
+        #[tokio::test]
+        async fn inspection() {
+            let stores = $stores;
+            domain::testing::contract::inspector::run(&async || stores.pair().await).await;
+        }
+
         crate::contract::run_contract!(
             $stores;
             claims, removal, images, labels, taggings, pages, filters, summaries, concurrency

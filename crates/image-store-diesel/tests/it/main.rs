@@ -12,3 +12,4 @@ mod files;
 mod mysql;
 mod servers;
 mod sqlite;
+mod unreadable;

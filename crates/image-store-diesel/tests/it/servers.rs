@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use domain::ports::ImageStore;
-use image_store_diesel::{Migrator, MysqlServer, PoolSettings, StoreUrl, connect};
+use domain::ports::{ImageStore, Inspector};
+use image_store_diesel::{Migrator, MysqlServer, PoolSettings, StoreUrl, connect, inspector};
 use mysql_async::{Conn, OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::ExposeSecret;
 
@@ -122,5 +122,13 @@ impl Databases {
         let store = database.store(SETTINGS);
         self.0.lock().unwrap().push(database);
         store
+    }
+
+    pub(crate) async fn pair(&self) -> (Arc<dyn ImageStore>, Arc<dyn Inspector>) {
+        let database = Database::migrated().await;
+        let store = database.store(SETTINGS);
+        let inspector = inspector(&database.url(), SETTINGS).unwrap();
+        self.0.lock().unwrap().push(database);
+        (store, inspector)
     }
 }

@@ -5,11 +5,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query};
 use domain::{
     ImageQuery, NewImage,
-    ports::{ImageStore, ImageStoreError},
+    ports::{ImageStore, ImageStoreError, Inspector},
     testing::{at, image},
 };
 use futures_util::future::{join, join_all};
-use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl, connect};
+use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl, connect, inspector};
 use tempfile::TempDir;
 
 use crate::{
@@ -39,6 +39,13 @@ impl Files {
         let url = url(&self.file());
         Migrator::new(&url).run().await.unwrap();
         connect(&url, SETTINGS).unwrap()
+    }
+
+    async fn pair(&self) -> (Arc<dyn ImageStore>, Arc<dyn Inspector>) {
+        let url = url(&self.file());
+        Migrator::new(&url).run().await.unwrap();
+        let store = connect(&url, SETTINGS).unwrap();
+        (store, inspector(&url, SETTINGS).unwrap())
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{OriginalContent, OriginalStore, OriginalStoreError, StoredOriginal},
+    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject},
 };
 use futures_util::stream::BoxStream;
 use reqwest::Method;
@@ -49,7 +49,22 @@ impl OriginalStore for Gated {
         self.inner.remove(digest).await
     }
 
-    fn list(&self) -> BoxStream<'static, Outcome<StoredOriginal>> {
+    async fn length(&self, digest: &ContentDigest) -> Outcome<Option<u64>> {
+        self.pass().await;
+        self.inner.length(digest).await
+    }
+
+    async fn fingerprint(&self, digest: &ContentDigest) -> Outcome<Option<Fingerprint>> {
+        self.pass().await;
+        self.inner.fingerprint(digest).await
+    }
+
+    async fn quarantine(&self, digest: &ContentDigest) -> Outcome<bool> {
+        self.pass().await;
+        self.inner.quarantine(digest).await
+    }
+
+    fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
         self.inner.list()
     }
 

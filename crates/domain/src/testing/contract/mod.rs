@@ -4,5 +4,6 @@
 pub mod blob_host;
 pub mod image_codec;
 pub mod image_store;
+pub mod inspector;
 pub mod original_store;
 pub mod tag_provider;

@@ -8,7 +8,7 @@ use futures_util::{TryStreamExt, future};
 
 use crate::{
     ContentDigest,
-    ports::{OriginalContent, OriginalStore, OriginalStoreError},
+    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject},
 };
 
 /// The whole suite; `empty` makes a new, empty store for each part of it.
@@ -22,6 +22,8 @@ pub async fn suite(empty: impl AsyncFn() -> Arc<dyn OriginalStore>) {
     never_ends_a_stream_early(&*empty().await).await;
     lists_many(&*empty().await).await;
     sweeps_no_original(&*empty().await).await;
+    measures_what_is_there(&*empty().await).await;
+    quarantines_for_good(&*empty().await).await;
 }
 
 /// An empty store is ready, time and again.
@@ -128,6 +130,39 @@ pub async fn sweeps_no_original(store: &dyn OriginalStore) {
     assert_eq!(read(store, &digest).await, Some(bytes));
 }
 
+/// Length and digest are those of the bytes; of what is not there nothing is told.
+pub async fn measures_what_is_there(store: &dyn OriginalStore) {
+    for len in [0, 1, 2_000_001] {
+        let bytes = content(len, 7);
+        let digest = put(store, &bytes).await;
+        let len = len as u64;
+        assert_eq!(store.length(&digest).await.expect("asked"), Some(len));
+        let found = store.fingerprint(&digest).await.expect("read");
+        assert_eq!(found, Some(Fingerprint { len, digest }));
+    }
+    let digest = ContentDigest::of(b"never put");
+    assert_eq!(store.length(&digest).await.expect("asked"), None);
+    assert_eq!(store.fingerprint(&digest).await.expect("asked"), None);
+}
+
+/// What was quarantined is not an original any more: neither read, listed nor swept. It may be put
+/// and quarantined again; others stay.
+pub async fn quarantines_for_good(store: &dyn OriginalStore) {
+    let (one, two) = (content(1000, 8), content(2000, 9));
+    let other = put(store, &two).await;
+    for _ in 0..2 {
+        let digest = put(store, &one).await;
+        assert!(store.quarantine(&digest).await.expect("moved"));
+        assert!(!store.quarantine(&digest).await.expect("gone already"));
+        assert_eq!(read(store, &digest).await, None);
+        assert_eq!(store.length(&digest).await.expect("asked"), None);
+        assert_eq!(listed(store).await, BTreeMap::from([(other, 2000)]));
+        let swept = store.sweep(DateTime::<Utc>::MAX_UTC).await.expect("swept");
+        assert_eq!(swept, 0, "it is not thrown away");
+    }
+    assert_eq!(read(store, &other).await, Some(two));
+}
+
 async fn put(store: &dyn OriginalStore, bytes: &Bytes) -> ContentDigest {
     let digest = ContentDigest::of(bytes);
     store.put(&digest, bytes.clone()).await.expect("kept");
@@ -148,11 +183,14 @@ async fn collect(opened: OriginalContent) -> Result<Bytes, OriginalStoreError> {
 }
 
 async fn listed(store: &dyn OriginalStore) -> BTreeMap<ContentDigest, u64> {
-    let originals: Vec<_> = store.list().try_collect().await.expect("a list");
-    let count = originals.len();
-    let listed: BTreeMap<_, _> = originals
+    let objects: Vec<_> = store.list().try_collect().await.expect("a list");
+    let count = objects.len();
+    let listed: BTreeMap<_, _> = objects
         .into_iter()
-        .map(|original| (original.digest, original.len))
+        .map(|object| match object {
+            StoredObject::Original(original) => (original.digest, original.len),
+            StoredObject::Foreign(name) => panic!("{name} is the store's own"),
+        })
         .collect();
     assert_eq!(listed.len(), count, "each once");
     listed

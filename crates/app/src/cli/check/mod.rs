@@ -1,0 +1,130 @@
+//! `etiqueta check`: whether all images and originals are there and whole.
+//!
+//! Exit codes, as far as they go like those of `fsck`: 0 all is sound, 1 what was found was repaired, 4
+//! something found is left, 8 it could not be checked; 2 as with the other commands.
+
+mod output;
+mod progress;
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
+
+use domain::service::{Check, CheckError, CheckSettings, Depth, Event, Strangers, Summary};
+use futures_util::{Stream, StreamExt, pin_mut};
+use indicatif::ProgressDrawTarget;
+
+use self::{output::Output, progress::Progress};
+use super::{arguments::CheckArguments, ending::Unchecked};
+use crate::{
+    settings::{Settings, SettingsError},
+    wiring::{self, Database},
+};
+
+/// The exit code where everything that was found was put right.
+const REPAIRED: u8 = 1;
+
+/// The exit code where something that was found is left.
+const LEFT: u8 = 4;
+
+pub(super) async fn run(
+    arguments: CheckArguments,
+    settings: &Settings,
+) -> anyhow::Result<ExitCode> {
+    let outcome = check(arguments, settings).await;
+    let summary = outcome.map_err(|error| {
+        if error.is::<SettingsError>() {
+            error
+        } else {
+            error.context(Unchecked)
+        }
+    })?;
+    Ok(code(&summary))
+}
+
+async fn check(arguments: CheckArguments, settings: &Settings) -> anyhow::Result<Summary> {
+    let database = Database::new(settings)?;
+    // Before anything is opened: looking makes neither a file nor a folder.
+    database.require_schema().await?;
+    let ports = wiring::checking(settings, &database)?;
+    let check = Check::new(ports, wanted(arguments, settings));
+    let output = Output::new(arguments.json);
+    let progress = if io::stderr().is_terminal() {
+        Progress::shown(ProgressDrawTarget::stderr())
+    } else {
+        Progress::hidden()
+    };
+    let summary = tell_all(check.events(), output, &progress).await?;
+    drop(progress);
+    output.summary(&summary, &mut io::stdout(), &mut io::stderr())?;
+    Ok(summary)
+}
+
+fn wanted(arguments: CheckArguments, settings: &Settings) -> CheckSettings {
+    CheckSettings {
+        depth: if arguments.quick {
+            Depth::Lengths
+        } else {
+            Depth::Digests
+        },
+        repair: arguments.repair,
+        strangers: if arguments.unknown {
+            Strangers::Repair
+        } else if arguments.shared {
+            Strangers::PassOver
+        } else {
+            Strangers::Tell
+        },
+        original_age: wiring::delta(settings.upkeep.original_age),
+    }
+}
+
+async fn tell_all(
+    events: impl Stream<Item = Result<Event, CheckError>>,
+    output: Output,
+    progress: &Progress,
+) -> anyhow::Result<Summary> {
+    pin_mut!(events);
+    let mut summary = Summary::default();
+    while let Some(event) = events.next().await {
+        let event = event?;
+        summary.note(&event);
+        match event {
+            Event::Begun { part, length } => progress.begin(part, length),
+            Event::Done { count, .. } => progress.advance(count),
+            Event::Found(finding) => {
+                progress.aside(|| output.finding(&finding, &mut io::stdout()))?;
+            }
+        }
+    }
+    Ok(summary)
+}
+
+fn code(summary: &Summary) -> ExitCode {
+    match (summary.left, summary.repaired) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(REPAIRED),
+        _ => ExitCode::from(LEFT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_fsck() {
+        let ended = |left, repaired| {
+            code(&Summary {
+                left,
+                repaired,
+                ..Summary::default()
+            })
+        };
+        assert_eq!(ended(0, 0), ExitCode::SUCCESS);
+        assert_eq!(ended(0, 2), ExitCode::from(1));
+        assert_eq!(ended(3, 2), ExitCode::from(4));
+        assert_eq!(ended(3, 0), ExitCode::from(4));
+    }
+}

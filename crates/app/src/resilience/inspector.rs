@@ -1,0 +1,102 @@
+//! What looks at the rows of the image store, guarded: patient with rivals, never endless.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::{
+    ContentDigest,
+    ports::{ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows},
+};
+
+use super::store::patiently;
+
+/// An inspector that repeats what others were in the way of, and gives up what hangs.
+pub struct GuardedInspector {
+    inner: Arc<dyn Inspector>,
+    deadline: Duration,
+}
+
+impl GuardedInspector {
+    /// Guards an inspector. No call takes much longer than the deadline.
+    pub fn new(inner: Arc<dyn Inspector>, deadline: Duration) -> Self {
+        Self { inner, deadline }
+    }
+}
+
+#[async_trait]
+impl Inspector for GuardedInspector {
+    async fn count(&self, rows: Rows) -> Result<u64, ImageStoreError> {
+        patiently(self.deadline, || self.inner.count(rows)).await
+    }
+
+    async fn inspect(
+        &self,
+        rows: Rows,
+        after: Option<RowMark>,
+        limit: NonZeroU32,
+    ) -> Result<Inspected, ImageStoreError> {
+        patiently(self.deadline, || {
+            self.inner.inspect(rows, after.clone(), limit)
+        })
+        .await
+    }
+
+    async fn recorded(
+        &self,
+        digests: &[ContentDigest],
+    ) -> Result<Vec<RecordedOriginal>, ImageStoreError> {
+        patiently(self.deadline, || self.inner.recorded(digests)).await
+    }
+
+    async fn claim_stray(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        patiently(self.deadline, || self.inner.claim_stray(digest, now, until)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ports::{MockInspector, cause};
+
+    use super::*;
+
+    fn guarded(inspector: MockInspector) -> GuardedInspector {
+        GuardedInspector::new(Arc::new(inspector), Duration::from_secs(30))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_what_another_transaction_was_in_the_way_of() {
+        let mut inspector = MockInspector::new();
+        inspector
+            .expect_claim_stray()
+            .times(3)
+            .returning(|_, _, _| Err(ImageStoreError::Contended(cause("lock"))));
+        inspector
+            .expect_claim_stray()
+            .times(1)
+            .returning(|_, _, _| Ok(true));
+        let (digest, now) = (ContentDigest::of(b"x"), domain::testing::at(0));
+        let claimed = guarded(inspector).claim_stray(&digest, now, now).await;
+        assert!(claimed.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_nothing_else() {
+        let mut inspector = MockInspector::new();
+        inspector
+            .expect_inspect()
+            .times(1)
+            .withf(|rows, after, _| *rows == Rows::Images && *after == Some(RowMark(vec![7])))
+            .returning(|_, _, _| Err(ImageStoreError::Unavailable(cause("gone"))));
+        let place = Some(RowMark(vec![7]));
+        let outcome = guarded(inspector)
+            .inspect(Rows::Images, place, NonZeroU32::MIN)
+            .await;
+        assert!(matches!(outcome, Err(ImageStoreError::Unavailable(_))));
+    }
+}

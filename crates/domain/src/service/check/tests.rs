@@ -1,0 +1,436 @@
+use futures_util::{TryStreamExt, stream};
+use mockall::Sequence;
+
+use super::*;
+use crate::{
+    ContentDigest, Image, ImageFacts, NewImage,
+    ports::{
+        MockImageStore, MockInspector, MockOriginalStore, RecordedOriginal, StoredObject,
+        StoredOriginal, cause,
+    },
+    testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
+};
+
+const SETTINGS: CheckSettings = CheckSettings {
+    depth: Depth::Digests,
+    repair: false,
+    strangers: Strangers::Tell,
+    original_age: TimeDelta::hours(1),
+};
+
+const REPAIRING: CheckSettings = CheckSettings {
+    repair: true,
+    ..SETTINGS
+};
+
+/// A store with what was damaged in it, by a clock that a day has passed on.
+struct Bench {
+    store: Arc<FakeImageStore>,
+    originals: Arc<FakeOriginalStore>,
+    clock: Arc<TestClock>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let clock = Arc::<TestClock>::default();
+        Self {
+            store: Arc::default(),
+            originals: Arc::new(FakeOriginalStore::new(clock.clone())),
+            clock,
+        }
+    }
+
+    async fn claim(&self, content: &[u8]) -> Image {
+        let now = self.clock.now();
+        let image = image(content, now, &[("car", 90.0)]);
+        let until = now + TimeDelta::hours(1);
+        self.store
+            .claim(&image.digest, &image.facts, now, until)
+            .await
+            .unwrap();
+        self.put(content).await;
+        image
+    }
+
+    async fn put(&self, content: &[u8]) -> ContentDigest {
+        let digest = ContentDigest::of(content);
+        let bytes = content.to_vec().into();
+        self.originals.put(&digest, bytes).await.unwrap();
+        digest
+    }
+
+    async fn register(&self, content: &[u8]) -> Image {
+        let image = self.claim(content).await;
+        self.record(&image).await;
+        image
+    }
+
+    async fn record(&self, image: &Image) {
+        let new = NewImage {
+            image: image.clone(),
+            tagging: None,
+        };
+        self.store.record(&new).await.unwrap();
+    }
+
+    fn later(&self) {
+        self.clock.advance(TimeDelta::days(1));
+    }
+
+    fn check(&self, settings: CheckSettings) -> Check {
+        let ports = CheckPorts {
+            store: self.store.clone(),
+            inspector: self.store.clone(),
+            originals: self.originals.clone(),
+            clock: self.clock.clone(),
+        };
+        Check::new(ports, settings)
+    }
+
+    async fn summary(&self, settings: CheckSettings) -> (Summary, Vec<Finding>) {
+        let events: Vec<Event> = self.check(settings).events().try_collect().await.unwrap();
+        let mut summary = Summary::default();
+        for event in &events {
+            summary.note(event);
+        }
+        let found = events.into_iter().filter_map(|event| match event {
+            Event::Found(finding) => Some(finding),
+            _ => None,
+        });
+        (summary, found.collect())
+    }
+
+    async fn findings(&self, settings: CheckSettings) -> Vec<Finding> {
+        self.summary(settings).await.1
+    }
+
+    /// What is found, by kind and original.
+    async fn kinds(&self, settings: CheckSettings) -> Vec<(FindingKind, Option<ContentDigest>)> {
+        let findings = self.findings(settings).await;
+        findings.iter().map(|f| (f.kind, f.digest)).collect()
+    }
+}
+
+#[tokio::test]
+async fn what_is_whole_is_counted() {
+    let bench = Bench::new();
+    bench.register(b"one").await;
+    let second = bench.register(b"second").await;
+    bench.record(&image(b"second", at(5), &[])).await;
+    bench.later();
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(findings, []);
+    let expected = Summary {
+        labels: 1,
+        images: 3,
+        originals: 2,
+        objects: 2,
+        bytes: 9,
+        ..Summary::default()
+    };
+    assert_eq!(summary, expected);
+    assert!(bench.store.find(&second.id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn every_damage_has_its_name() {
+    let bench = Bench::new();
+    let lost = bench.register(b"lost").await;
+    let cut = bench.register(b"cut off").await;
+    let changed = bench.register(b"changed").await;
+    let bad = bench.register(b"on a bad block").await;
+    let garbled = bench.register(b"of a garbled row").await;
+    bench.originals.lose(&lost.digest);
+    bench.originals.tamper(&cut.digest, "cut");
+    bench.originals.tamper(&changed.digest, "CHANGED");
+    bench.originals.spoil(&bad.digest);
+    bench.store.spoil(&garbled.id);
+    bench.originals.add_foreign("holiday.jpg");
+    let (summary, findings) = bench.summary(SETTINGS).await;
+    let of = |kind| findings.iter().find(|f| f.kind == kind).unwrap();
+    for (kind, image) in [
+        (FindingKind::MissingOriginal, &lost),
+        (FindingKind::TruncatedOriginal, &cut),
+        (FindingKind::AlteredOriginal, &changed),
+        (FindingKind::UnreadableOriginal, &bad),
+    ] {
+        let finding = of(kind);
+        assert_eq!(finding.digest, Some(image.digest), "{kind}");
+        assert_eq!(finding.image, Some(image.id), "{kind}");
+    }
+    let row = of(FindingKind::UnreadableRow);
+    assert_eq!(
+        (row.image, &*row.detail),
+        (Some(garbled.id), "it was spoilt")
+    );
+    let foreign = of(FindingKind::ForeignFile);
+    assert_eq!(foreign.file.as_deref(), Some("holiday.jpg"));
+    assert_eq!(findings.len(), 6);
+    assert_eq!(
+        (summary.left, summary.repaired),
+        (5, 0),
+        "a foreign file does no harm"
+    );
+    let cut = of(FindingKind::TruncatedOriginal);
+    assert_eq!(cut.detail, "it has 3 bytes, and 7 were recorded");
+}
+
+#[tokio::test]
+async fn lengths_alone_do_not_tell_altered_bytes() {
+    let bench = Bench::new();
+    let cut = bench.register(b"cut off").await;
+    let changed = bench.register(b"changed").await;
+    bench.originals.tamper(&cut.digest, "cut");
+    bench.originals.tamper(&changed.digest, "CHANGED");
+    let quick = CheckSettings {
+        depth: Depth::Lengths,
+        ..SETTINGS
+    };
+    let (summary, findings) = bench.summary(quick).await;
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].kind, FindingKind::TruncatedOriginal);
+    assert_eq!((summary.originals, summary.bytes), (2, 0));
+}
+
+#[tokio::test]
+async fn whole_bytes_of_another_length_are_the_rows_fault() {
+    let bench = Bench::new();
+    let image = bench.register(b"whole").await;
+    let facts = ImageFacts {
+        byte_size: 6,
+        ..image.facts
+    };
+    bench
+        .store
+        .claim(&image.digest, &facts, at(0), at(1))
+        .await
+        .unwrap();
+    let expected = [(FindingKind::WrongSize, Some(image.digest))];
+    assert_eq!(bench.kinds(SETTINGS).await, expected);
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_left_alone() {
+    let bench = Bench::new();
+    let all = CheckSettings {
+        strangers: Strangers::Repair,
+        ..REPAIRING
+    };
+    bench.put(b"an old stranger, uploaded just now").await;
+    bench.later();
+    bench.put(b"a young stranger").await;
+    bench.claim(b"an old stranger, uploaded just now").await;
+    bench.claim(b"an upload").await;
+    assert_eq!(bench.findings(all).await, []);
+    assert_eq!(bench.originals.digests().len(), 3);
+}
+
+#[tokio::test]
+async fn what_no_image_refers_to_is_moved_away_on_demand() {
+    let bench = Bench::new();
+    let kept = bench.register(b"kept").await;
+    let abandoned = bench.claim(b"abandoned").await.digest;
+    let orphan = bench.register(b"orphan").await;
+    bench.store.lose(&orphan.id);
+    let stranger = bench.put(b"stranger").await;
+    bench.later();
+    let found = bench.kinds(SETTINGS).await;
+    assert_eq!(found.len(), 3);
+    for digest in [abandoned, orphan.digest] {
+        assert!(found.contains(&(FindingKind::UnreferencedOriginal, Some(digest))));
+    }
+    assert!(found.contains(&(FindingKind::UnknownOriginal, Some(stranger))));
+    assert_eq!(bench.originals.quarantined(), []);
+
+    let (summary, _) = bench.summary(REPAIRING).await;
+    assert_eq!((summary.repaired, summary.left), (2, 1));
+    let mut moved = [abandoned, orphan.digest];
+    moved.sort_unstable();
+    assert_eq!(bench.originals.quarantined(), moved);
+    assert_eq!(bench.store.originals(), [kept.digest]);
+
+    let mine = CheckSettings {
+        strangers: Strangers::Repair,
+        ..REPAIRING
+    };
+    let findings = bench.findings(mine).await;
+    assert_eq!(findings.len(), 1);
+    assert!(findings[0].is_repaired);
+    assert_eq!(bench.originals.digests(), [kept.digest]);
+    assert_eq!(bench.store.originals(), [kept.digest]);
+    assert_eq!(bench.findings(mine).await, []);
+}
+
+#[tokio::test]
+async fn originals_of_another_database_are_passed_over_on_demand() {
+    let bench = Bench::new();
+    bench.put(b"stranger").await;
+    bench.later();
+    let shared = CheckSettings {
+        strangers: Strangers::PassOver,
+        ..REPAIRING
+    };
+    assert_eq!(bench.findings(shared).await, []);
+    assert_eq!(bench.originals.digests().len(), 1);
+}
+
+#[tokio::test]
+async fn more_than_a_page_is_walked() {
+    let bench = Bench::new();
+    for number in 0..1203_u32 {
+        bench.register(&number.to_be_bytes()).await;
+    }
+    let last = ContentDigest::of(&1202_u32.to_be_bytes());
+    bench.originals.lose(&last);
+    let (summary, findings) = bench.summary(SETTINGS).await;
+    assert_eq!((summary.images, summary.originals), (1203, 1203));
+    assert_eq!(summary.objects, 1202);
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].digest, Some(last));
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_is_an_error_and_no_finding() {
+    let bench = Bench::new();
+    for number in 0..10_u32 {
+        bench.register(&number.to_be_bytes()).await;
+    }
+    bench.originals.set_down(true);
+    let mut events = bench.check(SETTINGS).events();
+    let error = loop {
+        match events.try_next().await {
+            Ok(event) => assert!(!matches!(event, None | Some(Event::Found(_))), "{event:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, CheckError::Originals(_)), "{error:?}");
+}
+
+fn mocked(store: MockImageStore, inspector: MockInspector, originals: MockOriginalStore) -> Check {
+    let ports = CheckPorts {
+        store: Arc::new(store),
+        inspector: Arc::new(inspector),
+        originals: Arc::new(originals),
+        clock: Arc::<TestClock>::default(),
+    };
+    Check::new(ports, REPAIRING)
+}
+
+/// A store of one original, which is old.
+fn holding(digest: ContentDigest) -> MockOriginalStore {
+    let mut originals = MockOriginalStore::new();
+    originals.expect_list().returning(move || {
+        let original = StoredOriginal {
+            digest,
+            len: 1,
+            modified: at(-100_000),
+        };
+        stream::iter([Ok(StoredObject::Original(original))]).boxed()
+    });
+    originals
+}
+
+fn abandoned(digest: ContentDigest) -> RecordedOriginal {
+    RecordedOriginal {
+        digest,
+        facts: None,
+        is_used: false,
+        image: None,
+        claimed_until: Some(at(-1)),
+    }
+}
+
+#[tokio::test]
+async fn claims_then_moves_then_forgets() {
+    let digest = ContentDigest::of(b"x");
+    let mut originals = holding(digest);
+    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    inspector
+        .expect_recorded()
+        .times(2)
+        .returning(move |_| Ok(vec![abandoned(digest)]));
+    originals.expect_length().returning(|_| Ok(Some(1)));
+    let mut order = Sequence::new();
+    inspector
+        .expect_claim_stray()
+        .times(1)
+        .in_sequence(&mut order)
+        .withf(|_, now, until| *now == at(0) && *until == at(60))
+        .returning(|_, _, _| Ok(true));
+    originals
+        .expect_quarantine()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_| Ok(true));
+    store
+        .expect_forget()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_| Ok(()));
+    let check = mocked(store, inspector, originals);
+    let events: Vec<Event> = check.objects().try_collect().await.unwrap();
+    assert!(
+        matches!(&events[1], Event::Found(finding) if finding.is_repaired),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_uploaded_or_removed_meanwhile_is_no_finding() {
+    let digest = ContentDigest::of(b"x");
+    let used = RecordedOriginal {
+        is_used: true,
+        claimed_until: None,
+        ..abandoned(digest)
+    };
+    for (is_there, second_look, may_claim) in [
+        (false, None, None),
+        (true, Some(used), None),
+        (true, Some(abandoned(digest)), Some(false)),
+    ] {
+        let mut originals = holding(digest);
+        let mut inspector = MockInspector::new();
+        inspector
+            .expect_recorded()
+            .times(1)
+            .returning(move |_| Ok(vec![abandoned(digest)]));
+        originals
+            .expect_length()
+            .times(1)
+            .returning(move |_| Ok(is_there.then_some(1)));
+        if let Some(second_look) = second_look {
+            inspector
+                .expect_recorded()
+                .times(1)
+                .returning(move |_| Ok(vec![second_look.clone()]));
+        }
+        if let Some(may_claim) = may_claim {
+            inspector
+                .expect_claim_stray()
+                .times(1)
+                .returning(move |_, _, _| Ok(may_claim));
+        }
+        let check = mocked(MockImageStore::new(), inspector, originals);
+        let events: Vec<Event> = check.objects().try_collect().await.unwrap();
+        assert_eq!(events.len(), 1, "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_moved_is_not_forgotten() {
+    let digest = ContentDigest::of(b"x");
+    let mut originals = holding(digest);
+    let mut inspector = MockInspector::new();
+    inspector
+        .expect_recorded()
+        .returning(move |_| Ok(vec![abandoned(digest)]));
+    inspector.expect_claim_stray().returning(|_, _, _| Ok(true));
+    originals.expect_length().returning(|_| Ok(Some(1)));
+    originals
+        .expect_quarantine()
+        .times(1)
+        .returning(|_| Err(OriginalStoreError::Unavailable(cause("read-only"))));
+    let check = mocked(MockImageStore::new(), inspector, originals);
+    let outcome: Result<Vec<Event>, _> = check.objects().try_collect().await;
+    assert!(matches!(outcome, Err(CheckError::Originals(_))));
+}

@@ -1,0 +1,153 @@
+//! Rows as they are, for checking them.
+//!
+//! Texts are read as bytes here, and what they refer to by outer joins: what is wrong with a row must
+//! not keep the next one from being read.
+
+mod originals;
+mod rows;
+
+use std::num::NonZeroU32;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::{QueryableByName, sql_query, sql_types::BigInt};
+use diesel_async::RunQueryDsl;
+use domain::{
+    ContentDigest,
+    ports::{
+        Cause, ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows,
+        UnreadableRow, cause,
+    },
+};
+use thiserror::Error;
+
+use super::{Backend, Connection, ROWS, Store, strays};
+use crate::{connections::Lease, fault::Fault};
+
+/// What is wrong with a row that can be read as such.
+#[derive(Debug, Error)]
+enum Wrong {
+    #[error("{0:?} is not written as labels are")]
+    Label(String),
+    #[error("its original, number {0}, is not recorded")]
+    Original(i64),
+    #[error("its label, number {0}, is not there")]
+    Unlabelled(i32),
+}
+
+#[async_trait]
+impl Inspector for Store {
+    async fn count(&self, rows: Rows) -> Result<u64, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let count = count(&mut connection, rows).await?;
+        connection.give_back();
+        Ok(count)
+    }
+
+    async fn inspect(
+        &self,
+        rows: Rows,
+        after: Option<RowMark>,
+        limit: NonZeroU32,
+    ) -> Result<Inspected, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let after = after.map(|RowMark(key)| key);
+        let inspected = match rows {
+            Rows::Labels => rows::labels(&mut connection, after, limit).await?,
+            Rows::Images => rows::images(&mut connection, after, limit).await?,
+            Rows::Taggings => rows::taggings(&mut connection, after, limit).await?,
+            Rows::Originals => originals::walk(&mut connection, after, limit).await?,
+        };
+        connection.give_back();
+        Ok(inspected)
+    }
+
+    async fn recorded(
+        &self,
+        digests: &[ContentDigest],
+    ) -> Result<Vec<RecordedOriginal>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let mut recorded = Vec::new();
+        for digests in digests.chunks(ROWS) {
+            recorded.extend(originals::find(&mut connection, digests).await?);
+        }
+        connection.give_back();
+        Ok(recorded)
+    }
+
+    async fn claim_stray(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let is_claimed = strays::claim(&mut connection, digest, now, until).await?;
+        connection.give_back();
+        Ok(is_claimed)
+    }
+}
+
+fn table(rows: Rows) -> &'static str {
+    match rows {
+        Rows::Labels => "etiqueta_label",
+        Rows::Images => "etiqueta_image",
+        Rows::Taggings => "etiqueta_tagging",
+        Rows::Originals => "etiqueta_original",
+    }
+}
+
+#[derive(QueryableByName)]
+struct CountRow {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+async fn count(connection: &mut Connection, rows: Rows) -> Result<u64, Fault> {
+    let statement = format!("SELECT COUNT(*) AS number FROM {}", table(rows));
+    let row: CountRow = sql_query(statement).get_result(connection).await?;
+    u64::try_from(row.number).map_err(Fault::corrupt)
+}
+
+/// What was looked at; `next` is the key of the last row where there may be more.
+fn inspected(count: usize, limit: NonZeroU32, last: Option<Vec<u8>>) -> Inspected {
+    let is_full = count >= limit.get() as usize;
+    Inspected {
+        rows: count as u64,
+        next: last.filter(|_| is_full).map(RowMark),
+        ..Inspected::default()
+    }
+}
+
+/// A row, by its table and key, of which nothing else is told.
+fn unreadable(rows: Rows, key: impl std::fmt::Display, reason: Cause) -> UnreadableRow {
+    UnreadableRow {
+        name: format!("{} {key}", table(rows)),
+        image: None,
+        digest: None,
+        reason,
+    }
+}
+
+/// Why something cannot be read.
+fn reason(fault: Fault) -> Cause {
+    match fault.into() {
+        ImageStoreError::Corrupt(reason) => reason,
+        other => cause(other),
+    }
+}
+
+/// A key that is a number, as the mark of a place.
+fn mark(id: i64) -> Vec<u8> {
+    id.to_be_bytes().to_vec()
+}
+
+/// The number after which rows are wanted.
+fn number(mark: Option<Vec<u8>>) -> i64 {
+    let bytes = mark.and_then(|mark| mark.try_into().ok());
+    bytes.map_or(i64::MIN, i64::from_be_bytes)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Fault> {
+    String::from_utf8(bytes).map_err(Fault::corrupt)
+}

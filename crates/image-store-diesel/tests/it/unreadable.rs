@@ -1,0 +1,208 @@
+//! Rows that no version of this program wrote: told of by their names, and the others are read all the
+//! same.
+
+use std::sync::Arc;
+
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
+use domain::{
+    Image, NewImage, ProviderIdentity, Tagging, TaggingKey,
+    ports::{ImageStore, Inspected, Inspector, RowMark, Rows},
+    testing::{at, image},
+};
+use image_store_diesel::{Migrator, StoreUrl, connect, inspector};
+use mysql_async::prelude::Queryable;
+use tempfile::TempDir;
+
+use crate::servers::{Database, SETTINGS};
+
+/// What anybody may write who has a database client. Labels have the numbers 1 to 5, in the order of
+/// their images.
+const DAMAGES: [&str; 8] = [
+    "UPDATE etiqueta_original SET media_type = 'image/heic' WHERE byte_size = 1",
+    "UPDATE etiqueta_original SET width = -1 WHERE byte_size = 2",
+    "UPDATE etiqueta_label SET name = 'Label' WHERE id = 1",
+    "UPDATE etiqueta_image_tag SET confidence = 100.5 WHERE label_id = 2",
+    // [["", 1]]
+    "UPDATE etiqueta_tagging SET tags = x'5b5b22222c20315d5d' WHERE max_side = 1",
+    "DELETE FROM etiqueta_label WHERE id = 3",
+    "DELETE FROM etiqueta_original WHERE byte_size = 4",
+    "UPDATE etiqueta_image SET registered_at = 9223372036854775807 \
+     WHERE original_id = (SELECT id FROM etiqueta_original WHERE byte_size = 5)",
+];
+
+/// Five images: each with a label, a tagging and an original of its own, which is as long as it is late.
+async fn fill(store: &dyn ImageStore) -> Vec<Image> {
+    let mut images = Vec::new();
+    for number in 1..=5_u32 {
+        let label = format!("label {number}");
+        let content = vec![7; number as usize];
+        let image = image(&content, at(i64::from(number)), &[(&label, 90.0)]);
+        let until = at(100);
+        store
+            .claim(&image.digest, &image.facts, at(0), until)
+            .await
+            .unwrap();
+        let key = TaggingKey {
+            digest: image.digest,
+            provider: ProviderIdentity {
+                name: "imagga".to_owned(),
+                version: "v2".to_owned(),
+                language: "en".to_owned(),
+            },
+            max_side: number,
+        };
+        let tagging = Tagging {
+            tags: image.tags.clone(),
+            tagged_at: at(0),
+        };
+        let new = NewImage {
+            tagging: Some((key, tagging)),
+            image,
+        };
+        store.record(&new).await.unwrap();
+        images.push(new.image);
+    }
+    images
+}
+
+/// All rows of a kind, read two at a time.
+async fn walk(inspector: &dyn Inspector, rows: Rows) -> Inspected {
+    let mut all = Inspected::default();
+    let mut after: Option<RowMark> = None;
+    loop {
+        let limit = 2.try_into().unwrap();
+        let page = inspector.inspect(rows, after, limit).await.unwrap();
+        all.rows += page.rows;
+        all.originals.extend(page.originals);
+        all.unreadable.extend(page.unreadable);
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+/// The names and reasons of the rows of a kind that cannot be read, and how many rows there are.
+async fn unreadable(inspector: &dyn Inspector, rows: Rows) -> (Vec<(String, String)>, u64) {
+    let walked = walk(inspector, rows).await;
+    let told = walked.unreadable.iter();
+    let mut told: Vec<_> = told
+        .map(|row| (row.name.clone(), row.reason.to_string()))
+        .collect();
+    told.sort();
+    (told, walked.rows)
+}
+
+async fn assert_told(inspector: &dyn Inspector, rows: Rows, count: u64, expected: &[(&str, &str)]) {
+    let (told, walked) = unreadable(inspector, rows).await;
+    assert_eq!(walked, count, "{rows:?}");
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for ((name, reason), (expected, why)) in told.iter().zip(expected) {
+        assert_eq!(name, expected, "{told:?}");
+        assert!(reason.contains(why), "{told:?}");
+    }
+}
+
+/// What the damages come to.
+async fn assert_damages_are_told(inspector: &dyn Inspector, images: &[Image]) {
+    let heic = "\"image/heic\" is no media type";
+    let originals = [
+        ("etiqueta_original 1", heic),
+        ("etiqueta_original 2", "-1 is no number of pixels"),
+    ];
+    assert_told(inspector, Rows::Originals, 4, &originals).await;
+    let labels = [("etiqueta_label 1", "\"Label\" is not written as labels are")];
+    assert_told(inspector, Rows::Labels, 4, &labels).await;
+    let taggings = [("etiqueta_tagging 1", "a label cannot be empty")];
+    assert_told(inspector, Rows::Taggings, 5, &taggings).await;
+    let names = [3, 4].map(|n| format!("etiqueta_image {}", images[n].id));
+    let tags = [1, 2].map(|n| format!("etiqueta_image_tag {} {}", images[n].id, n + 1));
+    let expected = [
+        (&*names[0], "its original, number 4, is not recorded"),
+        (&*names[1], "9223372036854775807 is no time"),
+        (&*tags[0], "100.5 is not a number from 0 to 100"),
+        (&*tags[1], "its label, number 3, is not there"),
+    ];
+    assert_told(inspector, Rows::Images, 5, &expected).await;
+    // What is left of a row serves to look at the bytes.
+    let walked = walk(inspector, Rows::Originals).await;
+    let first = &walked.originals[0];
+    assert_eq!((first.digest, first.facts), (images[0].digest, None));
+    assert_eq!((first.is_used, first.image), (true, Some(images[0].id)));
+    let unreadable = walked.unreadable.first().unwrap();
+    assert_eq!(unreadable.digest, Some(images[0].digest));
+    assert_eq!(unreadable.image, Some(images[0].id));
+}
+
+#[tokio::test]
+async fn on_mysql() {
+    let database = Database::migrated().await;
+    let images = fill(&*database.store(SETTINGS)).await;
+    let mut admin = database.admin().await;
+    admin
+        .query_drop("SET foreign_key_checks = 0")
+        .await
+        .unwrap();
+    for damage in DAMAGES {
+        admin.query_drop(damage).await.unwrap();
+    }
+    let inspector = inspector(&database.url(), SETTINGS).unwrap();
+    assert_damages_are_told(&*inspector, &images).await;
+}
+
+/// A file of SQLite, filled; and a connection to it that may do anything.
+async fn file(folder: &TempDir) -> (Arc<dyn Inspector>, Vec<Image>, SqliteConnection) {
+    let path = folder.path().join("etiqueta.db");
+    let url: StoreUrl = format!("sqlite://{}", path.display()).parse().unwrap();
+    Migrator::new(&url).run().await.unwrap();
+    let images = fill(&*connect(&url, SETTINGS).unwrap()).await;
+    let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    connection
+        .batch_execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
+        .unwrap();
+    (inspector(&url, SETTINGS).unwrap(), images, connection)
+}
+
+#[tokio::test]
+async fn on_sqlite() {
+    let folder = TempDir::new().unwrap();
+    let (inspector, images, mut connection) = file(&folder).await;
+    for damage in DAMAGES {
+        connection.batch_execute(damage).unwrap();
+    }
+    assert_damages_are_told(&*inspector, &images).await;
+}
+
+/// What columns of a fixed length and character set do not take elsewhere.
+#[tokio::test]
+async fn bytes_that_are_no_key_and_no_text() {
+    let folder = TempDir::new().unwrap();
+    let (inspector, images, mut connection) = file(&folder).await;
+    for damage in [
+        "UPDATE etiqueta_label SET name = CAST(x'ff' AS TEXT) WHERE id = 1",
+        "UPDATE etiqueta_original SET digest = x'00' WHERE byte_size = 1",
+        "UPDATE etiqueta_original SET media_type = CAST(x'ff' AS TEXT) WHERE byte_size = 2",
+        "UPDATE etiqueta_original SET claimed_until = 9223372036854775807 WHERE byte_size = 3",
+        "UPDATE etiqueta_image SET id = x'00ff' WHERE original_id = 1",
+    ] {
+        connection.batch_execute(damage).unwrap();
+    }
+    let labels = [("etiqueta_label 1", "utf-8")];
+    assert_told(&*inspector, Rows::Labels, 5, &labels).await;
+    let originals = [
+        ("etiqueta_original 1", "1 bytes are no id or digest"),
+        ("etiqueta_original 2", "utf-8"),
+        ("etiqueta_original 3", "9223372036854775807 is no time"),
+    ];
+    assert_told(&*inspector, Rows::Originals, 5, &originals).await;
+    let rows = [("etiqueta_image 0x00ff", "2 bytes are no id or digest")];
+    assert_told(&*inspector, Rows::Images, 5, &rows).await;
+    let walked = walk(&*inspector, Rows::Originals).await;
+    assert_eq!(walked.originals.len(), 4, "one has no digest");
+    // Nobody knows whether an original is needed whose claim cannot be read.
+    let claimed = walked
+        .originals
+        .iter()
+        .find(|o| o.digest == images[2].digest);
+    assert!(claimed.unwrap().claimed_until.unwrap() > at(1_000_000_000));
+}

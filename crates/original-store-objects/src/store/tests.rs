@@ -1,0 +1,52 @@
+//! The way of buckets, on one in memory.
+
+use domain::testing::contract;
+use object_store::memory::InMemory;
+
+use super::*;
+
+fn bucket() -> Originals {
+    Originals {
+        objects: Arc::new(InMemory::new()),
+        folder: None,
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_in_memory_keeps_the_contract() {
+    contract::original_store::suite(async || Arc::new(bucket()) as Arc<dyn OriginalStore>).await;
+}
+
+#[tokio::test]
+async fn what_is_foreign_in_a_bucket_is_told_and_what_was_quarantined_is_not() {
+    let store = bucket();
+    let (kept, moved) = (ContentDigest::of(b"kept"), ContentDigest::of(b"moved"));
+    store.put(&kept, "kept".into()).await.unwrap();
+    store.put(&moved, "moved".into()).await.unwrap();
+    assert!(store.quarantine(&moved).await.unwrap());
+    let away = Path::from(format!("quarantine/{moved}"));
+    let found = store.objects.get(&away).await.unwrap();
+    assert_eq!(found.bytes().await.unwrap(), "moved");
+    let misplaced = format!("ab/cd/{kept}");
+    for name in ["notes.txt", "quarantined/notes.txt", &misplaced] {
+        let name = Path::from(name);
+        store.objects.put(&name, "x".into()).await.unwrap();
+    }
+    let listed: Vec<_> = store.list().try_collect().await.unwrap();
+    let mut names: Vec<_> = listed
+        .into_iter()
+        .map(|object| match object {
+            StoredObject::Original(original) => original.digest.to_string(),
+            StoredObject::Foreign(name) => name,
+        })
+        .collect();
+    names.sort();
+    let mut expected = [
+        kept.to_string(),
+        misplaced,
+        "notes.txt".to_owned(),
+        "quarantined/notes.txt".to_owned(),
+    ];
+    expected.sort();
+    assert_eq!(names, expected);
+}
