@@ -98,7 +98,9 @@ fn part(name: &str, mut work: impl FnMut() -> Result<(), Failure>) -> Result<(),
 fn processor_time() -> Result<Duration, Failure> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let (_, fields) = stat.rsplit_once(')').ok_or("an odd /proc/self/stat")?;
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks = ticks.map(str::parse).sum::<Result<u64, _>>()?;
+    let mut ticks = 0;
+    for field in fields.split_whitespace().skip(11).take(2) {
+        ticks += field.parse::<u64>()?;
+    }
     Ok(Duration::from_millis(ticks * 10))
 }

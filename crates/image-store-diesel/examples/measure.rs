@@ -43,7 +43,12 @@ async fn main() -> Result<(), Failure> {
     for (name, step) in [("claims", Step::Claim), ("records", Step::Record)] {
         let (start, before) = (Instant::now(), processor_time()?);
         each(&store, &images, at_once, step).await?;
-        report(name, images.len(), start.elapsed(), processor_time()? - before);
+        report(
+            name,
+            images.len(),
+            start.elapsed(),
+            processor_time()? - before,
+        );
     }
     Ok(())
 }
@@ -60,8 +65,10 @@ fn report(name: &str, count: usize, elapsed: Duration, busy: Duration) {
 fn processor_time() -> Result<Duration, Failure> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let (_, fields) = stat.rsplit_once(')').ok_or("an odd /proc/self/stat")?;
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks = ticks.map(str::parse).sum::<Result<u64, _>>()?;
+    let mut ticks = 0;
+    for field in fields.split_whitespace().skip(11).take(2) {
+        ticks += field.parse::<u64>()?;
+    }
     Ok(Duration::from_millis(ticks * 10))
 }
 
@@ -104,7 +111,9 @@ async fn one(store: &dyn ImageStore, new: &NewImage, step: Step) -> Result<(), I
 }
 
 fn new_images(count: u64) -> Vec<Arc<NewImage>> {
-    (0..count).map(|number| Arc::new(new_image(number))).collect()
+    (0..count)
+        .map(|number| Arc::new(new_image(number)))
+        .collect()
 }
 
 fn new_image(number: u64) -> NewImage {

@@ -171,11 +171,10 @@ impl Plan {
 /// A UUID of version 7 (RFC 9562) of that time in microseconds.
 fn id(at: i64, random: &mut StdRng) -> u128 {
     let millis = u128::from(at.unsigned_abs() / 1000);
-    let (a, b) = (
-        random.random_range(0..1 << 12),
-        random.random_range(0..1 << 62),
-    );
-    millis << 80 | 7 << 76 | u128::from(a) << 64 | 2 << 62 | u128::from::<u64>(b)
+    let noise: u128 = random.random();
+    let (version, variant) = (0x7 << 76, 0x2 << 62);
+    let free = !(0xF << 76 | 0x3 << 62);
+    (millis << 80) | version | variant | (noise >> 48 & free)
 }
 
 /// A statement that inserts many rows, as all databases read it.
