@@ -82,13 +82,13 @@ time_each() {
       real = $4 * 1000; busy = ($6 + $8) * 1000; print (real < 10 ? busy : real)}'
   else
     awk '{print "SET @start = SYSDATE(6);"; print
-      print "SELECT CONCAT(\"timed\", CHAR(9), TIMESTAMPDIFF(MICROSECOND, @start, SYSDATE(6)));"}' |
+      print "SELECT CONCAT(\"timed \", TIMESTAMPDIFF(MICROSECOND, @start, SYSDATE(6)));"}' |
       "${client[@]}" | awk '$1 == "timed" && NF == 2 {print $2 / 1000}'
   fi
 }
 
 # percentile P: of the numbers on its input.
-percentile() { sort -g | awk -v p="$1" '{v[NR] = $1} END {i = int(NR * p / 100 + 0.999999); printf "%.3f\n", v[i < 1 ? 1 : i]}'; }
+percentile() { sort -g | awk -v p="$1" '{v[NR] = $1} END {if (NR) printf "%.3f\n", v[int(NR * p / 100 + 0.999999)]}'; }
 
 # The columns of a list: an image with its tags, which are looked up for each image.
 columns() {

@@ -7,11 +7,7 @@
 //! Everything but the times is the same in every run. The originals are rows alone: there are no
 //! files. A database that this program filled is left as it is if it has as many images.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_wrap,
-    reason = "numbers of images and labels are small"
-)]
+#![expect(clippy::cast_possible_wrap, reason = "there are not that many images")]
 
 use std::{
     error::Error,
