@@ -54,22 +54,22 @@ async fn main() -> Result<(), Failure> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-fn report(name: &str, count: usize, elapsed: Duration, busy: Duration) {
+fn report(name: &str, count: usize, elapsed: Duration, busy: f64) {
     let (seconds, count) = (elapsed.as_secs_f64(), count as f64);
-    let (rate, micros) = (count / seconds, busy.as_secs_f64() * 1e6 / count);
+    let (rate, micros) = (count / seconds, busy * 1e6 / count);
     println!("{name}: {rate:.0} a second; processor time {micros:.1} us each");
 }
 
-/// What this process has used so far, to ten milliseconds: proc_pid_stat(5), the fields utime and stime
-/// in hundredths of a second.
-fn processor_time() -> Result<Duration, Failure> {
+/// The seconds of processor time that this process has used so far, in hundredths: the fields utime
+/// and stime of `proc_pid_stat(5)`.
+fn processor_time() -> Result<f64, Failure> {
     let stat = fs::read_to_string("/proc/self/stat")?;
     let (_, fields) = stat.rsplit_once(')').ok_or("an odd /proc/self/stat")?;
     let mut ticks = 0;
     for field in fields.split_whitespace().skip(11).take(2) {
-        ticks += field.parse::<u64>()?;
+        ticks += field.parse::<u32>()?;
     }
-    Ok(Duration::from_millis(ticks * 10))
+    Ok(f64::from(ticks) / 100.0)
 }
 
 #[derive(Clone, Copy)]
