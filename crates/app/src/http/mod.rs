@@ -6,6 +6,7 @@
 //! not arrive. Everything else, from the limits of [`HttpSettings`] down, is answered here.
 
 mod answer;
+pub mod bodies;
 mod edge;
 mod engine;
 mod link;
@@ -33,8 +34,6 @@ use domain::{
 };
 use tokio_util::sync::CancellationToken;
 
-#[cfg(fuzzing)]
-pub use self::upload::read_in_pieces;
 use self::{edge::Answer, state::State};
 pub use self::{
     openapi::openapi,

@@ -56,12 +56,10 @@ pub(super) async fn receive(
     })
 }
 
-/// Reads a body that arrives in pieces of that length: the bytes of the image, if it is sound.
-#[cfg(fuzzing)]
-pub fn read_in_pieces(body: &[u8], piece: usize) -> Option<Vec<u8>> {
-    let limits = BodyLimits {
-        image_bytes: 1 << 20,
-    };
+/// Reads a body that arrives in pieces of that length: the bytes of the image, if it is sound and has
+/// no more than so many.
+pub(super) fn read_in_pieces(body: &[u8], piece: usize, image_bytes: usize) -> Option<Vec<u8>> {
+    let limits = BodyLimits { image_bytes };
     let mut reader = Body::new(limits, None);
     body.chunks(piece.max(1))
         .try_for_each(|piece| reader.push(piece))

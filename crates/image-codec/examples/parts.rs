@@ -1,0 +1,106 @@
+//! Measures what registering a JPEG cannot do without, each part alone.
+//!
+//! `cargo run --release -p image-codec --example parts -- FILE FOLDER`
+//!
+//! Prints a line for each part: its name, and its processor time in microseconds. The parts are the
+//! strict decoding down to the copy that is sent, that copy's encoding (a file that is small enough is
+//! sent as it is), the digest, base64 both ways, and a durable write into the folder.
+#![allow(clippy::print_stdout, reason = "it is what the program is for")]
+
+use std::{
+    error::Error,
+    fs::{self, File},
+    hint::black_box,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use base64::{
+    Engine as _,
+    engine::{GeneralPurposeConfig, Simd},
+};
+use bytes::Bytes;
+use domain::{ContentDigest, ports::ImageCodec};
+use image_codec::{CodecSettings, PictureCodec};
+use tokio::runtime::Handle;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// For how long each part is repeated.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1).map(PathBuf::from);
+    let file = Bytes::from(fs::read(arguments.next().ok_or("which file?")?)?);
+    let folder = arguments.next().ok_or("which folder?")?;
+    // Each part blocks its thread, which must not be one of the runtime's.
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || measure(&runtime, &file, &folder)).await?
+}
+
+fn measure(runtime: &Handle, file: &Bytes, folder: &Path) -> Result<(), Failure> {
+    let codec = PictureCodec::new(CodecSettings::default());
+    let picture = Arc::new(runtime.block_on(codec.decode(file.clone()))?);
+    let base64 = Simd::standard(GeneralPurposeConfig::new());
+    let text = base64.encode(file);
+    part("decode", || {
+        black_box(runtime.block_on(codec.decode(file.clone()))?);
+        Ok(())
+    })?;
+    part("encode", || {
+        black_box(runtime.block_on(codec.encode(Arc::clone(&picture)))?);
+        Ok(())
+    })?;
+    part("digest", || {
+        black_box(ContentDigest::of(file));
+        Ok(())
+    })?;
+    part("base64-decode", || {
+        black_box(base64.decode(&text)?);
+        Ok(())
+    })?;
+    part("base64-encode", || {
+        black_box(base64.encode(file));
+        Ok(())
+    })?;
+    part("write", || write(file, folder))
+}
+
+/// Bytes, name and folder reach the disk, in this order.
+fn write(file: &[u8], folder: &Path) -> Result<(), Failure> {
+    let (part, whole) = (folder.join("part"), folder.join("whole"));
+    let mut written = File::create(&part)?;
+    written.write_all(file)?;
+    written.sync_all()?;
+    fs::rename(part, whole)?;
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+fn part(name: &str, mut work: impl FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
+    work()?;
+    let (start, before) = (Instant::now(), processor_time()?);
+    let mut times = 0.0;
+    while start.elapsed() < PATIENCE {
+        work()?;
+        times += 1.0;
+    }
+    let each = (processor_time()? - before) / times;
+    println!("{name} {:.1}", each * 1e6);
+    Ok(())
+}
+
+/// The seconds of processor time that this process has used so far, in hundredths: the fields utime
+/// and stime of `proc_pid_stat(5)`.
+fn processor_time() -> Result<f64, Failure> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = stat.rsplit_once(')').ok_or("an odd /proc/self/stat")?;
+    let mut ticks = 0;
+    for field in fields.split_whitespace().skip(11).take(2) {
+        ticks += field.parse::<u32>()?;
+    }
+    Ok(f64::from(ticks) / 100.0)
+}
