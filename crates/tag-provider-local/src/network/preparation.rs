@@ -113,7 +113,9 @@ fn constant_input(model: &TypedModel, node: usize, slot: usize) -> Option<&Tenso
 #[cfg(test)]
 mod tests {
     use tract_onnx::{
-        prelude::{Datum, DatumType, Framework, InferenceModelExt, IntoRunnable, IntoTValue, f16},
+        prelude::{
+            DatumType, Framework, InferenceModelExt, IntoRunnable, IntoTValue, TypedFact, f16,
+        },
         tract_core::ops::{
             cast::cast,
             cnn::{PaddingSpec, PoolSpec},
