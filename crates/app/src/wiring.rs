@@ -24,7 +24,7 @@ use crate::{
     http::{Api, HttpSettings, Readiness},
     releases::Releases,
     resilience::{
-        Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedProvider, GuardedStore,
+        Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedProvider, GuardedStore, Recorded,
         RetryPolicy,
     },
     settings::{ImaggaCredentials, ProviderChoice, Settings},
@@ -50,6 +50,8 @@ pub struct Parts {
     pub api: Api,
     /// What upkeep works with.
     pub upkeep: UpkeepPorts,
+    /// Tells upkeep that there may be something to condense.
+    pub recorded: Recorded,
     /// Releases hosted blobs, where there is a host.
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
@@ -59,11 +61,9 @@ pub struct Parts {
 /// Puts everything together. Connects to nobody yet.
 pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
-    let store: Arc<dyn ImageStore> = Arc::new(GuardedStore::new(
-        database.connect()?,
-        gate.clone(),
-        DATABASE_DEADLINE,
-    ));
+    let store = GuardedStore::new(database.connect()?, gate.clone(), DATABASE_DEADLINE);
+    let recorded = store.recorded();
+    let store: Arc<dyn ImageStore> = Arc::new(store);
     let Upstreams { provider, host } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
     let originals = originals(settings)?;
@@ -102,6 +102,7 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     Ok(Parts {
         api,
         upkeep,
+        recorded,
         releases,
         database,
     })

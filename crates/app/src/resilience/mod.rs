@@ -13,5 +13,5 @@ mod upstreams;
 pub use breaker::Breaker;
 pub use guard::{Guard, GuardSettings, RetryPolicy};
 pub use limiter::Limiter;
-pub use store::{Gate, GuardedStore};
+pub use store::{Gate, GuardedStore, Recorded};
 pub use upstreams::{GuardedHost, GuardedProvider};

@@ -5,7 +5,7 @@ macro_rules! run_contract {
     ($stores:expr) => {
         crate::contract::run_contract!(
             $stores;
-            claims, removal, images, labels, taggings, pages, filters, summaries, concurrency
+            claims, removal, images, labels, taggings, pages, filters, summaries, condensing, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {
