@@ -6,7 +6,7 @@ use std::{
 };
 
 use diesel::QueryDsl;
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     NewImage, TimeWindow,
     ports::{ImageStore, ImageStoreError},
@@ -17,7 +17,13 @@ use domain::{
     },
 };
 
-use super::{super::place::Place, Connection, Sizes, sealing::is_due};
+use super::{
+    super::place::Place,
+    Connection, Sizes,
+    sealing::is_due,
+    segments::{begin_recording, highest, sealed_until},
+    summaries::begin,
+};
 use crate::{schema::summary_segment as segment, values::micros};
 
 const SMALL: [Sizes; 2] = [
@@ -104,6 +110,49 @@ async fn levels_are_put_together_as_they_are_complete() {
     assert_eq!(levels(&mut connection).await, [8, 4, 2, 1]);
     let before = micros(at(1000));
     assert!(!is_due(&mut connection, before, sizes).await.unwrap());
+    place.remove().await;
+}
+
+/// Who counts is not confused by what is sealed meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_answered_from_one_state_of_the_database() {
+    let place = Place::create().await;
+    let store = place.store(SMALL[0]);
+    for number in 0..10 {
+        register(&*store, number).await;
+    }
+    let mut connection = place.connection().await;
+    begin(&mut connection).await.unwrap();
+    assert_eq!(sealed_until(&mut connection).await.unwrap(), i64::MIN);
+    while store.condense(at(1000)).await.unwrap() {}
+    assert_eq!(sealed_until(&mut connection).await.unwrap(), i64::MIN);
+    assert_eq!(highest(&mut connection).await.unwrap(), None);
+    connection.batch_execute("COMMIT").await.unwrap();
+    assert!(sealed_until(&mut connection).await.unwrap() > i64::MIN);
+    assert!(highest(&mut connection).await.unwrap().is_some());
+    place.remove().await;
+}
+
+/// Nothing is sealed while somebody records, who was told that it is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_seals_waits_for_who_records() {
+    let place = Place::create().await;
+    let store = place.store(SMALL[0]);
+    for number in 0..10 {
+        register(&*store, number).await;
+    }
+    let mut connection = place.connection().await;
+    let is_sealed = begin_recording(&mut connection, micros(at(0))).await;
+    assert!(!is_sealed.unwrap());
+    let mut sealing = store.condense(at(1000));
+    let soon = Duration::from_millis(300);
+    let waited = tokio::time::timeout(soon, &mut sealing).await;
+    assert!(waited.is_err(), "{waited:?}");
+    connection.batch_execute("COMMIT").await.unwrap();
+    assert!(sealing.await.unwrap());
+    let is_sealed = begin_recording(&mut connection, micros(at(0))).await;
+    assert!(is_sealed.unwrap());
+    connection.batch_execute("ROLLBACK").await.unwrap();
     place.remove().await;
 }
 

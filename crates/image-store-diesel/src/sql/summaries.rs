@@ -30,9 +30,7 @@ pub(super) async fn summaries(
     names: &Names,
     window: &TimeWindow,
 ) -> Result<Vec<TagSummary>, Fault> {
-    for statement in SNAPSHOT {
-        connection.batch_execute(statement).await?;
-    }
+    begin(connection).await?;
     let usages = usages(connection, window).await?;
     let labels = usages.iter().map(|usage| usage.label);
     let labels = names.labels(connection, labels).await?;
@@ -44,6 +42,14 @@ pub(super) async fn summaries(
     summaries
         .sort_unstable_by(|a, b| (Reverse(a.images), &a.label).cmp(&(Reverse(b.images), &b.label)));
     Ok(summaries)
+}
+
+/// Begins a transaction to which the database stays as it is.
+pub(super) async fn begin(connection: &mut Connection) -> Result<(), Fault> {
+    for statement in SNAPSHOT {
+        connection.batch_execute(statement).await?;
+    }
+    Ok(())
 }
 
 async fn usages(connection: &mut Connection, window: &TimeWindow) -> Result<Vec<Usage>, Fault> {
