@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     descriptors, http,
     releases::Releases,
-    resilience::Gate,
+    resilience::{Gate, Recorded},
     settings::Settings,
     upkeep,
     wiring::{self, Database, SchemaError},
@@ -36,6 +36,7 @@ pub struct Application {
     database: Database,
     gate: Gate,
     upkeep: Upkeep,
+    recorded: Recorded,
     releases: Option<Arc<Releases>>,
     settings: Settings,
     options: ServeOptions,
@@ -67,6 +68,7 @@ impl Application {
             database: parts.database,
             gate,
             upkeep: Upkeep::new(parts.upkeep, ages),
+            recorded: parts.recorded,
             releases: parts.releases,
             settings,
             options,
@@ -99,7 +101,8 @@ impl Application {
             opened
         };
         let upkeep = upkeep::run(&self.upkeep, interval, &self.gate, &stop);
-        let (served, opened, ()) = tokio::join!(serve, background, upkeep);
+        let condensing = upkeep::condense(&self.upkeep, &self.recorded, &self.gate, &stop);
+        let (served, opened, (), ()) = tokio::join!(serve, background, upkeep, condensing);
         if let Some(releases) = &self.releases
             && timeout(DRAIN, releases.drained()).await.is_err()
         {

@@ -3,10 +3,16 @@
 use std::{fmt::Display, future::Future, time::Duration};
 
 use domain::service::{Upkeep, UpkeepError};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::resilience::Gate;
+use crate::resilience::{Gate, Recorded};
+
+/// The wait from one look for what can be condensed to the next.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The wait where this server records nothing (others may), and after a failure.
+const LONG_PAUSE: Duration = Duration::from_secs(30);
 
 /// Runs every duty of upkeep until it is stopped. The duties do not wait for each other: a blob host
 /// that hangs keeps nobody from removing originals. What needs the database waits for its gate.
@@ -46,5 +52,148 @@ where
                 tracing::warn!(%error, source, "not done: {what}; tried again next time");
             }
         }
+    }
+}
+
+/// Keeps summaries fast until it is stopped: at the start, and while images are recorded.
+pub async fn condense(upkeep: &Upkeep, recorded: &Recorded, gate: &Gate, stop: &CancellationToken) {
+    let duty = async {
+        gate.opened().await;
+        loop {
+            if let Err(error) = condense_all(upkeep).await {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, source, "summaries not condensed; tried again soon");
+                sleep(LONG_PAUSE).await;
+            }
+            sleep(PAUSE).await;
+            // Either way it is time.
+            let _ = timeout(LONG_PAUSE, recorded.told()).await;
+        }
+    };
+    stop.run_until_cancelled(duty).await;
+}
+
+/// Condenses what there is, step by step.
+async fn condense_all(upkeep: &Upkeep) -> Result<(), UpkeepError> {
+    let mut steps = 0_u64;
+    loop {
+        let began = Instant::now();
+        if !upkeep.condense().await? {
+            break;
+        }
+        steps += 1;
+        // As long again is for uploads.
+        sleep(began.elapsed()).await;
+    }
+    if steps > 0 {
+        tracing::debug!(steps, "summaries condensed");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    use domain::{
+        NewImage,
+        ports::{ImageStore, ImageStoreError, MockImageStore, cause},
+        service::{UpkeepPorts, UpkeepSettings},
+        testing::{FakeOriginalStore, TestClock, at, image},
+    };
+
+    use super::*;
+    use crate::resilience::GuardedStore;
+
+    /// A server that condenses, on a store that answers with `answer` and counts the calls.
+    struct World {
+        store: Arc<GuardedStore>,
+        calls: Arc<AtomicU32>,
+        stop: CancellationToken,
+        running: tokio::task::JoinHandle<()>,
+    }
+
+    impl World {
+        fn start(answer: impl Fn(u32) -> Result<bool, ImageStoreError> + Send + 'static) -> Self {
+            let calls = Arc::new(AtomicU32::new(0));
+            let mut store = MockImageStore::new();
+            store.expect_record().returning(|_| Ok(()));
+            let counter = Arc::clone(&calls);
+            store
+                .expect_condense()
+                .returning(move |_| answer(counter.fetch_add(1, Ordering::Relaxed)));
+            let gate = Gate::default();
+            gate.open();
+            let store = GuardedStore::new(Arc::new(store), gate.clone(), LONG_PAUSE);
+            let (recorded, stop) = (store.recorded(), CancellationToken::new());
+            let store = Arc::new(store);
+            let upkeep = upkeep(Arc::clone(&store) as Arc<dyn ImageStore>);
+            let stopped = stop.clone();
+            let running =
+                tokio::spawn(async move { condense(&upkeep, &recorded, &gate, &stopped).await });
+            Self {
+                store,
+                calls,
+                stop,
+                running,
+            }
+        }
+
+        async fn calls_within(&self, wait: Duration) -> u32 {
+            let before = self.calls.load(Ordering::Relaxed);
+            sleep(wait).await;
+            self.calls.load(Ordering::Relaxed) - before
+        }
+
+        async fn record(&self) {
+            let new = NewImage {
+                image: image(b"a", at(0), &[]),
+                tagging: None,
+            };
+            self.store.record(&new).await.unwrap();
+        }
+    }
+
+    fn upkeep(store: Arc<dyn ImageStore>) -> Upkeep {
+        let ports = UpkeepPorts {
+            store,
+            originals: Arc::<FakeOriginalStore>::default(),
+            host: None,
+            clock: Arc::<TestClock>::default(),
+        };
+        let age = chrono::TimeDelta::hours(1);
+        let ages = UpkeepSettings {
+            hosted_blob_age: age,
+            original_age: age,
+        };
+        Upkeep::new(ports, ages)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn condenses_all_there_is_and_then_looks_when_there_is_news() {
+        let world = World::start(|call| Ok(call < 5));
+        assert_eq!(world.calls_within(PAUSE / 2).await, 6);
+        assert_eq!(world.calls_within(LONG_PAUSE / 2).await, 0);
+        for _ in 0..3 {
+            world.record().await;
+            world.record().await;
+            assert!((1..=2).contains(&world.calls_within(PAUSE * 2).await));
+        }
+        assert!((8..=11).contains(&world.calls_within(LONG_PAUSE * 10).await));
+        world.stop.cancel();
+        world.running.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_is_tried_again_after_a_while() {
+        let world = World::start(|_| Err(ImageStoreError::Contended(cause("lock"))));
+        assert_eq!(world.calls_within(LONG_PAUSE / 2).await, 1);
+        world.record().await;
+        assert_eq!(world.calls_within(LONG_PAUSE).await, 1);
+        world.stop.cancel();
+        world.running.await.unwrap();
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     releases::Releases,
     resilience::{
         Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
-        GuardedProvider, GuardedStore, RetryPolicy,
+        GuardedProvider, GuardedStore, Recorded, RetryPolicy,
     },
     settings::{ImaggaCredentials, ProviderChoice, Settings},
 };
@@ -55,6 +55,8 @@ pub struct Parts {
     pub api: Api,
     /// What upkeep works with.
     pub upkeep: UpkeepPorts,
+    /// Tells upkeep that there may be something to condense.
+    pub recorded: Recorded,
     /// Releases hosted blobs, where there is a host.
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
@@ -64,11 +66,9 @@ pub struct Parts {
 /// Puts everything together. Connects to nobody yet.
 pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
-    let store: Arc<dyn ImageStore> = Arc::new(GuardedStore::new(
-        database.connect()?,
-        gate.clone(),
-        settings.database.timeout,
-    ));
+    let store = GuardedStore::new(database.connect()?, gate.clone(), settings.database.timeout);
+    let recorded = store.recorded();
+    let store: Arc<dyn ImageStore> = Arc::new(store);
     let Upstreams { provider, host } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
     let originals = originals(settings)?;
@@ -107,6 +107,7 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     Ok(Parts {
         api,
         upkeep,
+        recorded,
         releases,
         database,
     })

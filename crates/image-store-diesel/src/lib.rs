@@ -7,6 +7,7 @@ mod mysql;
 mod schema;
 mod sqlite;
 mod url;
+mod usage;
 mod values;
 
 use std::sync::Arc;

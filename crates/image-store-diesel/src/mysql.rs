@@ -37,6 +37,17 @@ const BY_IMAGE: &str = "FORCE INDEX (PRIMARY)";
 const BY_TIME: &str = "FORCE INDEX (etiqueta_image_newest)";
 /// Begins a transaction that writes.
 const BEGIN: &str = "BEGIN";
+/// Begins a transaction that reads what was committed before it, and nothing later.
+const SNAPSHOT: &[&str] = &[
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+];
+/// Holds a row to the end of the transaction, alone, or together with others that hold it so.
+const HELD_ALONE: &str = " FOR UPDATE";
+const HELD_SHARED: &str = " LOCK IN SHARE MODE";
+/// Gives up soon on a row that somebody holds, or waits as long as a session does.
+const HASTE: &str = "SET SESSION innodb_lock_wait_timeout = 1";
+const PATIENCE: &str = "SET SESSION innodb_lock_wait_timeout = 10";
 /// Leaves a row as it is that is there already.
 const INSERT_IF_NEW: &str = "INSERT IGNORE";
 
@@ -47,6 +58,8 @@ macro_rules! holding {
     };
 }
 
+#[cfg(test)]
+mod place;
 #[path = "sql/mod.rs"]
 mod sql;
 
@@ -78,6 +91,14 @@ pub(crate) fn connect(
     server: &MysqlServer,
     settings: PoolSettings,
 ) -> Result<sql::Store, ImageStoreError> {
+    connect_with(server, settings, sql::Sizes::default())
+}
+
+fn connect_with(
+    server: &MysqlServer,
+    settings: PoolSettings,
+    sizes: sql::Sizes,
+) -> Result<sql::Store, ImageStoreError> {
     let options = options(server, &lock_wait(settings.lock_timeout));
     let setup = move || open(options.clone()).boxed();
     let size = settings.max_connections.max(1);
@@ -99,6 +120,7 @@ pub(crate) fn connect(
         reading: pool.clone(),
         writing: pool,
         names: sql::Names::default(),
+        sizes,
     })
 }
 
@@ -202,6 +224,7 @@ mod tests {
     use domain::TimeWindow;
 
     use super::{
+        place::Place,
         sql::{
             Statement,
             pages::{
@@ -209,31 +232,19 @@ mod tests {
                 course::measuring,
                 listing::{Walk, Wanted, listing},
             },
+            tags::{Way, statement},
         },
         *,
     };
-    use crate::{Migrator, StoreUrl};
 
     /// A database of its own, with three labels on each of a thousand images.
-    async fn filled() -> (Connection, String) {
-        let url = std::env::var("ETIQUETA_TEST_MYSQL_URL")
-            .expect("ETIQUETA_TEST_MYSQL_URL must name a server; scripts/test starts one");
-        let Ok(StoreUrl::Mysql(mut server)) = url.parse() else {
-            panic!("ETIQUETA_TEST_MYSQL_URL is not the URL of a server");
-        };
-        let mut connection = open(patient(&server)).await.unwrap();
-        server.database = format!("etiqueta_test_plans_{}", std::process::id());
-        let create = format!("CREATE DATABASE {}", server.database);
-        sql_query(create).execute(&mut connection).await.unwrap();
-        Migrator::new(&StoreUrl::Mysql(server.clone()))
-            .run()
-            .await
-            .unwrap();
-        let mut connection = open(patient(&server)).await.unwrap();
+    async fn filled() -> (Connection, Place) {
+        let place = Place::create().await;
+        let mut connection = place.connection().await;
         for statement in FILLING {
             sql_query(statement).execute(&mut connection).await.unwrap();
         }
-        (connection, server.database)
+        (connection, place)
     }
 
     const FILLING: [&str; 5] = [
@@ -329,12 +340,43 @@ mod tests {
         );
     }
 
+    /// A short stretch by its images, in the order of their times, all tags by an index that covers
+    /// them.
+    async fn assert_tags_are_counted_by_their_index(connection: &mut Connection) {
+        let counting = |way| {
+            let statement = statement(way).replacen('?', "400", 1);
+            Statement::new(&statement.replacen('?', "500", 1))
+        };
+        let steps = plan(connection, counting(Way::Images)).await;
+        let images = steps
+            .iter()
+            .find(|step| step.is("image", "etiqueta_image_newest"));
+        assert!(
+            images.is_some_and(|step| step.says("Using index")),
+            "{steps:#?}"
+        );
+        assert!(
+            steps.iter().any(|step| step.is("tag", "PRIMARY")),
+            "{steps:#?}"
+        );
+        assert_eq!(steps.len(), 2, "{steps:#?}");
+        let steps = plan(connection, counting(Way::Labels)).await;
+        let [step] = &steps[..] else {
+            panic!("{steps:#?}");
+        };
+        assert!(step.is("tag", "etiqueta_image_tag_newest"), "{step:#?}");
+        assert!(
+            step.says("Using index") && !step.says("filesort"),
+            "{step:#?}"
+        );
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn lists_are_read_from_their_index() {
-        let (mut connection, database) = filled().await;
+    async fn everything_is_read_from_its_index() {
+        let (mut connection, place) = filled().await;
         assert_lists_are_read_from_their_index(&mut connection).await;
         assert_labels_are_measured_by_their_index(&mut connection).await;
-        let drop = format!("DROP DATABASE {database}");
-        sql_query(drop).execute(&mut connection).await.unwrap();
+        assert_tags_are_counted_by_their_index(&mut connection).await;
+        place.remove().await;
     }
 }

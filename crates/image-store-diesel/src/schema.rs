@@ -58,6 +58,24 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_summary_segment"]
+    summary_segment (level, from_time) {
+        level -> Integer,
+        from_time -> BigInt,
+        until_time -> BigInt,
+        content -> Binary,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_summary_state"]
+    summary_state (id) {
+        id -> Integer,
+        sealed_until -> BigInt,
+    }
+}
+
+table! {
     // Diesel's own.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

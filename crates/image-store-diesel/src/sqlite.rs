@@ -36,6 +36,13 @@ const BY_IMAGE: &str = "NOT INDEXED";
 const BY_TIME: &str = "INDEXED BY etiqueta_image_newest";
 /// Begins a transaction that writes: it waits for its turn here, and not in the middle.
 const BEGIN: &str = "BEGIN IMMEDIATE";
+/// Begins a transaction that reads what was committed before its first statement, and nothing later.
+const SNAPSHOT: &[&str] = &["BEGIN"];
+/// A transaction that writes holds all rows, alone; so it has waited already, with nobody behind it.
+const HELD_ALONE: &str = "";
+const HELD_SHARED: &str = "";
+const HASTE: &str = "";
+const PATIENCE: &str = "";
 /// Leaves a row as it is that is there already.
 const INSERT_IF_NEW: &str = "INSERT OR IGNORE";
 
@@ -47,6 +54,8 @@ macro_rules! holding {
     };
 }
 
+#[cfg(test)]
+mod place;
 #[path = "sql/mod.rs"]
 #[allow(
     clippy::duplicate_mod,
@@ -75,6 +84,14 @@ impl SpawnBlocking for Detached {
 }
 
 pub(crate) fn connect(path: &Path, settings: PoolSettings) -> Result<sql::Store, ImageStoreError> {
+    connect_with(path, settings, sql::Sizes::default())
+}
+
+fn connect_with(
+    path: &Path,
+    settings: PoolSettings,
+    sizes: sql::Sizes,
+) -> Result<sql::Store, ImageStoreError> {
     let pool = |size| {
         let path = path.to_owned();
         let setup = move || open(path.clone(), settings.lock_timeout).boxed();
@@ -85,6 +102,7 @@ pub(crate) fn connect(path: &Path, settings: PoolSettings) -> Result<sql::Store,
         // There is one writer at a time in any case; in a queue it is each one's turn.
         writing: pool(1)?,
         names: sql::Names::default(),
+        sizes,
     })
 }
 
@@ -151,6 +169,7 @@ mod tests {
                 course::measuring,
                 listing::{Walk, Wanted, listing},
             },
+            tags::{Way, statement},
         },
         *,
     };
@@ -246,19 +265,21 @@ mod tests {
         );
     }
 
-    /// All tags are counted in the order of their labels, those of a short window by their images.
+    /// All tags are counted in the order of their labels, those of a short stretch by their images.
     #[test]
-    fn summaries_are_read_from_the_index_that_suits_their_window() {
+    fn tags_are_counted_from_the_index_that_suits_their_stretch() {
         let mut connection = migrated();
-        let steps = plan(&mut connection, &sql::summaries::statement(false));
-        let scan = "SCAN etiqueta_image_tag USING COVERING INDEX etiqueta_image_tag_newest";
+        let steps = plan(&mut connection, &statement(Way::Labels));
+        let scan = "SCAN tag USING COVERING INDEX etiqueta_image_tag_newest";
         assert!(steps.iter().any(|step| step == scan), "{steps:?}");
         assert!(
             !steps.iter().any(|step| step.contains("TEMP B-TREE")),
             "{steps:?}"
         );
-        let steps = plan(&mut connection, &sql::summaries::statement(true));
-        let search = "SEARCH etiqueta_image_tag USING PRIMARY KEY (image_id>? AND image_id<?)";
-        assert!(steps.iter().any(|step| step == search), "{steps:?}");
+        let steps = plan(&mut connection, &statement(Way::Images));
+        let images = format!("SEARCH image USING COVERING INDEX {BY_TIME_ALONE}");
+        for search in [&images, "SEARCH tag USING PRIMARY KEY (image_id=?)"] {
+            assert!(steps.iter().any(|step| step == search), "{steps:?}");
+        }
     }
 }

@@ -17,5 +17,5 @@ pub use guard::{Guard, GuardSettings, RetryPolicy};
 pub use inspector::GuardedInspector;
 pub use limiter::Limiter;
 pub use originals::GuardedOriginals;
-pub use store::{Gate, GuardedStore};
+pub use store::{Gate, GuardedStore, Recorded};
 pub use upstreams::{GuardedHost, GuardedProvider};

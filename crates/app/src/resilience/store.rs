@@ -10,7 +10,10 @@ use domain::{
     TaggingKey, TimeWindow,
     ports::{ImageStore, ImageStoreError, Known, cause},
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
 
 /// Shut until the schema of the database is known to be there.
 #[derive(Debug, Clone, Default)]
@@ -38,11 +41,27 @@ impl Gate {
     }
 }
 
+/// Tells that images were recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded(Arc<Notify>);
+
+impl Recorded {
+    /// Waits until an image was recorded since the last time that this was told.
+    pub async fn told(&self) {
+        self.0.notified().await;
+    }
+
+    fn tell(&self) {
+        self.0.notify_one();
+    }
+}
+
 /// An image store that repeats what others were in the way of, and gives up what hangs.
 pub struct GuardedStore {
     inner: Arc<dyn ImageStore>,
     gate: Gate,
     deadline: Duration,
+    recorded: Recorded,
 }
 
 impl GuardedStore {
@@ -52,7 +71,13 @@ impl GuardedStore {
             inner,
             gate,
             deadline,
+            recorded: Recorded::default(),
         }
+    }
+
+    /// Tells of the images that this store records.
+    pub fn recorded(&self) -> Recorded {
+        self.recorded.clone()
     }
 
     async fn call<T, F>(&self, operation: impl FnMut() -> F) -> Result<T, ImageStoreError>
@@ -75,7 +100,14 @@ where
     let patient = operation
         .retry(backoff())
         .when(ImageStoreError::is_temporary);
-    timeout(deadline, patient).await.unwrap_or_else(|_| {
+    in_time(deadline, patient).await
+}
+
+async fn in_time<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, ImageStoreError>>,
+) -> Result<T, ImageStoreError> {
+    timeout(deadline, call).await.unwrap_or_else(|_| {
         Err(ImageStoreError::Unavailable(cause(
             "the database did not answer in time",
         )))
@@ -109,7 +141,9 @@ impl ImageStore for GuardedStore {
     }
 
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
-        self.call(|| self.inner.record(image)).await
+        self.call(|| self.inner.record(image)).await?;
+        self.recorded.tell();
+        Ok(())
     }
 
     async fn keep_tagging(
@@ -135,6 +169,12 @@ impl ImageStore for GuardedStore {
 
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
         self.call(|| self.inner.tag_summaries(window)).await
+    }
+
+    async fn condense(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
+        // Not patiently: uploads may be waiting behind it.
+        self.gate.check()?;
+        in_time(self.deadline, self.inner.condense(now)).await
     }
 
     async fn abandoned(
@@ -166,7 +206,10 @@ impl ImageStore for GuardedStore {
 
 #[cfg(test)]
 mod tests {
-    use domain::ports::MockImageStore;
+    use domain::{
+        ports::MockImageStore,
+        testing::{at, image},
+    };
 
     use super::*;
 
@@ -199,6 +242,40 @@ mod tests {
             .times(1)
             .returning(|| Err(ImageStoreError::Unavailable(cause("gone"))));
         assert!(guarded(store, true).ready().await.is_err());
+    }
+
+    /// Uploads that wait behind it get their turn.
+    #[tokio::test(start_paused = true)]
+    async fn condensing_is_not_repeated() {
+        let mut store = MockImageStore::new();
+        store
+            .expect_condense()
+            .times(1)
+            .returning(|_| Err(ImageStoreError::Contended(cause("lock"))));
+        let store = guarded(store, true);
+        assert!(store.condense(at(0)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tells_of_what_was_recorded() {
+        let mut store = MockImageStore::new();
+        let new = NewImage {
+            image: image(b"a", at(0), &[]),
+            tagging: None,
+        };
+        store
+            .expect_record()
+            .times(1)
+            .returning(|_| Err(ImageStoreError::ClaimLost));
+        store.expect_record().times(2).returning(|_| Ok(()));
+        let store = guarded(store, true);
+        let recorded = store.recorded();
+        assert!(store.record(&new).await.is_err());
+        assert!(timeout(DEADLINE, recorded.told()).await.is_err());
+        store.record(&new).await.unwrap();
+        store.record(&new).await.unwrap();
+        recorded.told().await;
+        assert!(timeout(DEADLINE, recorded.told()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -71,6 +71,16 @@ pub trait ImageStore: Send + Sync {
     /// How each label is used by the images of a window: most used first, ties by label.
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError>;
 
+    /// Does one bounded step of the work that keeps [`ImageStore::tag_summaries`] fast. `true` if there
+    /// may be more to do.
+    ///
+    /// No answer changes by that. Several may do it at once, in several processes.
+    ///
+    /// # Errors
+    /// [`ImageStoreError::Contended`] if something held it up. As others may have waited behind it, it
+    /// should be tried again later, not at once.
+    async fn condense(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError>;
+
     /// Originals that no image refers to and whose upload claims ran out before that time, oldest
     /// first, at most `limit`.
     async fn abandoned(

@@ -1,4 +1,4 @@
-//! What runs by itself: removing what interrupted work left behind.
+//! What runs by itself: removing what interrupted work left behind, and keeping summaries fast.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -116,6 +116,11 @@ impl Upkeep {
     pub async fn sweep(&self) -> Result<u64, UpkeepError> {
         let before = self.ports.clock.now() - self.settings.original_age;
         Ok(self.ports.originals.sweep(before).await?)
+    }
+
+    /// Does one step of the work that keeps summaries fast. `true` if there may be more to do.
+    pub async fn condense(&self) -> Result<bool, UpkeepError> {
+        Ok(self.ports.store.condense(self.ports.clock.now()).await?)
     }
 
     async fn remove(&self, digest: &ContentDigest) -> Result<bool, UpkeepError> {

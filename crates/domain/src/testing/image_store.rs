@@ -222,6 +222,10 @@ impl ImageStore for FakeImageStore {
         Ok(summaries)
     }
 
+    async fn condense(&self, _: DateTime<Utc>) -> Result<bool, ImageStoreError> {
+        Ok(false)
+    }
+
     async fn abandoned(
         &self,
         before: DateTime<Utc>,

@@ -10,14 +10,15 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{Image, ImageId, NewImage, Tag, Tags};
 
 use super::{
-    BEGIN, Backend, Connection, ROWS, claims,
+    Backend, Connection, ROWS, claims,
     labels::{self, LabelIds},
     names::Names,
-    taggings,
+    segments, taggings,
 };
 use crate::{
     fault::Fault,
     schema::{image, image_tag, original},
+    usage::Usage,
     values::{self, ImageRow, micros},
 };
 
@@ -26,8 +27,9 @@ pub(super) async fn record(connection: &mut Connection, new: &NewImage) -> Resul
     let tags = new.image.tags.as_slice();
     let names: Vec<&str> = tags.iter().map(|tag| tag.label.as_str()).collect();
     let labels = labels::find_or_insert(connection, &names).await?;
-    connection.batch_execute(BEGIN).await?;
-    // The original first: who holds it is alone with these bytes.
+    let time = micros(new.image.registered_at);
+    let is_sealed = segments::begin_recording(connection, time).await?;
+    // Then the original: who holds it is alone with these bytes.
     let Some(original) = claims::end(connection, &new.image.digest).await? else {
         connection.batch_execute("ROLLBACK").await?;
         return Ok(false);
@@ -39,8 +41,19 @@ pub(super) async fn record(connection: &mut Connection, new: &NewImage) -> Resul
     if let Some((key, tagging)) = &new.tagging {
         taggings::keep(connection, key, tagging).await?;
     }
+    if is_sealed {
+        segments::add(connection, time, &usages(tags, &labels)?).await?;
+    }
     connection.batch_execute("COMMIT").await?;
     Ok(true)
+}
+
+fn usages(tags: &[Tag], labels: &LabelIds) -> Result<Vec<Usage>, Fault> {
+    let usage = |tag: &Tag| {
+        let label = labels::id_of(labels, tag.label.as_str())?;
+        Ok(Usage::once(label, tag.confidence.get()))
+    };
+    tags.iter().map(usage).collect()
 }
 
 async fn insert(connection: &mut Connection, new: &Image, original: i64) -> Result<(), Fault> {

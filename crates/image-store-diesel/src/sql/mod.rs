@@ -2,12 +2,14 @@
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
 //! dialect it takes from the parent: the connection, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
-//! `INSERT_IF_NEW`, `JOIN_IN_ORDER` and `holding!`.
+//! `HASTE` and `PATIENCE`, `HELD_ALONE` and `HELD_SHARED`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`
+//! and `holding!`.
 //!
 //! A method that writes is one statement, or one transaction, which the loss of its connection rolls
-//! back. One that reads may be several
+//! back. One that reads images may be several
 //! statements: images are never changed once they are committed, with all their tags at once, so what
-//! the second statement sees is at least what the first one saw.
+//! the second statement sees is at least what the first one saw. Summaries do change, and are read from
+//! one snapshot.
 
 mod claims;
 mod images;
@@ -16,15 +18,20 @@ mod labels;
 pub(super) mod migrations;
 mod names;
 pub(super) mod pages;
+mod sealing;
+mod segments;
+#[cfg(test)]
+mod small_segments;
 mod statement;
 mod strays;
-pub(super) mod summaries;
+mod summaries;
 mod taggings;
+pub(super) mod tags;
 
 use std::num::NonZeroU32;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
     ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
@@ -32,17 +39,21 @@ use domain::{
     ports::{ImageStore, ImageStoreError, Known, cause},
 };
 
-pub(super) use self::names::Names;
 #[cfg(test)]
 pub(super) use self::statement::Statement;
+pub(super) use self::{names::Names, sealing::Sizes};
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, INSERT_IF_NEW, JOIN_IN_ORDER,
-    MIGRATIONS,
+    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, HASTE, HELD_ALONE, HELD_SHARED,
+    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, PATIENCE, SNAPSHOT,
 };
-use crate::connections::Lease;
+use crate::{connections::Lease, values::micros};
 
 /// The most rows of one statement; databases have limits on its parameters.
 const ROWS: usize = 1000;
+
+/// How old images are before they are sealed. Those that are committed later than this after their
+/// time are added to what is sealed, which takes longer; so do those of a clock that is behind by more.
+const LAG: TimeDelta = TimeDelta::seconds(10);
 
 /// An image store on one kind of database.
 pub(crate) struct Store {
@@ -52,6 +63,8 @@ pub(crate) struct Store {
     pub(super) writing: Pool<Connection>,
     /// The labels that were read.
     pub(super) names: Names,
+    /// How large segments of the summaries are.
+    pub(super) sizes: Sizes,
 }
 
 #[async_trait]
@@ -127,9 +140,24 @@ impl ImageStore for Store {
 
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.reading).await?;
-        let summaries = summaries::summaries(&mut connection, window).await?;
+        let summaries = summaries::summaries(&mut connection, &self.names, window).await?;
         connection.give_back();
         Ok(summaries)
+    }
+
+    async fn condense(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
+        let before = micros(now - LAG);
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        // Mostly not, and looking is in nobody's way.
+        let is_due = sealing::is_due(&mut connection, before, self.sizes).await?;
+        connection.give_back();
+        if !is_due {
+            return Ok(false);
+        }
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let is_sealed = sealing::seal(&mut connection, before, self.sizes).await?;
+        connection.give_back();
+        Ok(is_sealed)
     }
 
     async fn abandoned(

@@ -12,7 +12,7 @@ macro_rules! run_contract {
 
         crate::contract::run_contract!(
             $stores;
-            claims, removal, images, labels, taggings, pages, filters, summaries, concurrency
+            claims, removal, images, labels, taggings, pages, filters, summaries, condensing, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {

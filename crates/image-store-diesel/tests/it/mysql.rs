@@ -237,6 +237,25 @@ async fn a_call_waits_for_a_connection_only_so_long() {
     assert_unavailable(&found);
 }
 
+/// Not for any row that each of them needs.
+#[tokio::test]
+async fn uploads_do_not_wait_for_each_other() {
+    let database = Database::migrated().await;
+    let store = database.store(SETTINGS);
+    register(&*store, b"some bytes").await;
+    let mut other = database.admin().await;
+    other.query_drop("BEGIN").await.unwrap();
+    // What another server holds while it records.
+    other
+        .query_drop("SELECT * FROM etiqueta_summary_state LOCK IN SHARE MODE")
+        .await
+        .unwrap();
+    let upload = register(&*store, b"other bytes");
+    let done = tokio::time::timeout(Duration::from_secs(5), upload).await;
+    assert!(done.is_ok());
+    other.query_drop("COMMIT").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable() {
     let mut away = server();

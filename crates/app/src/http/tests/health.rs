@@ -143,6 +143,9 @@ mod hanging {
         async fn tag_summaries(&self, _: &TimeWindow) -> Outcome<Vec<TagSummary>> {
             never().await
         }
+        async fn condense(&self, _: DateTime<Utc>) -> Outcome<bool> {
+            never().await
+        }
         async fn abandoned(&self, _: DateTime<Utc>, _: NonZeroU32) -> Outcome<Vec<ContentDigest>> {
             never().await
         }

@@ -32,6 +32,7 @@ macro_rules! chapter {
 
 pub mod claims;
 pub mod concurrency;
+pub mod condensing;
 pub mod filters;
 pub mod images;
 pub mod labels;
@@ -50,6 +51,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn ImageStore>) {
     pages::run(&make).await;
     filters::run(&make).await;
     summaries::run(&make).await;
+    condensing::run(&make).await;
     concurrency::run(&make).await;
 }
 

@@ -1,0 +1,47 @@
+//! Where tests have their database.
+
+use std::sync::Arc;
+
+use diesel::sql_query;
+use diesel_async::RunQueryDsl;
+use domain::{ImageId, ports::ImageStore, testing::at};
+
+use super::{Connection, connect_with, open, patient, sql::Sizes};
+use crate::{Migrator, MysqlServer, PoolSettings, StoreUrl};
+
+/// A database of its own, with the schema. A test that fails leaves it behind.
+pub(super) struct Place {
+    server: MysqlServer,
+}
+
+impl Place {
+    pub(super) async fn create() -> Self {
+        let url = std::env::var("ETIQUETA_TEST_MYSQL_URL")
+            .expect("ETIQUETA_TEST_MYSQL_URL must name a server; scripts/test starts one");
+        let Ok(StoreUrl::Mysql(mut server)) = url.parse() else {
+            panic!("ETIQUETA_TEST_MYSQL_URL is not the URL of a server");
+        };
+        let mut connection = open(patient(&server)).await.unwrap();
+        let id = ImageId::new(at(0)).to_string().replace('-', "");
+        server.database = format!("etiqueta_test_{id}");
+        let create = format!("CREATE DATABASE {}", server.database);
+        sql_query(create).execute(&mut connection).await.unwrap();
+        let url = StoreUrl::Mysql(server.clone());
+        Migrator::new(&url).run().await.unwrap();
+        Self { server }
+    }
+
+    pub(super) fn store(&self, sizes: Sizes) -> Arc<dyn ImageStore> {
+        Arc::new(connect_with(&self.server, PoolSettings::default(), sizes).unwrap())
+    }
+
+    pub(super) async fn connection(&self) -> Connection {
+        open(patient(&self.server)).await.unwrap()
+    }
+
+    pub(super) async fn remove(self) {
+        let drop = format!("DROP DATABASE {}", self.server.database);
+        let mut connection = self.connection().await;
+        sql_query(drop).execute(&mut connection).await.unwrap();
+    }
+}

@@ -1,0 +1,179 @@
+//! Sealing: making segments of what is past.
+//!
+//! A step is one transaction, and bounded: it counts some hundred images and puts together a few
+//! segments of each level at most.
+
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, sql_types::BigInt};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+
+use super::{
+    BEGIN, BY_TIME, Connection, HASTE, HELD_ALONE, PATIENCE,
+    segments::{Span, held, read, sealed_until},
+    statement::Statement,
+    tags,
+};
+use crate::{
+    fault::Fault,
+    schema::{summary_segment as segment, summary_state as state},
+    usage::{self, Usage},
+};
+
+/// How large segments are.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Sizes {
+    /// How many images a segment of level 0 holds at most, but for those of one and the same time.
+    pub(in super::super) images: u32,
+    /// How many segments of a level make one of the next; at least 2.
+    pub(in super::super) segments: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            images: 512,
+            segments: 8,
+        }
+    }
+}
+
+/// Whether a segment can be sealed of images before a time.
+pub(super) async fn is_due(
+    connection: &mut Connection,
+    before: i64,
+    sizes: Sizes,
+) -> Result<bool, Fault> {
+    let from = sealed_until(connection).await?;
+    let span = Span {
+        from,
+        until: before,
+    };
+    Ok(next(connection, span, sizes.images).await?.is_some())
+}
+
+/// Seals a segment of images before a time, and puts those of higher levels together that are complete
+/// with it. `false` if there are not enough images.
+pub(super) async fn seal(
+    connection: &mut Connection,
+    before: i64,
+    sizes: Sizes,
+) -> Result<bool, Fault> {
+    // Whoever wants to record waits behind this one, while this one waits for whoever records.
+    connection.batch_execute(HASTE).await?;
+    connection.batch_execute(BEGIN).await?;
+    let from = held(connection, HELD_ALONE).await?;
+    let span = Span {
+        from,
+        until: before,
+    };
+    let next = next(connection, span, sizes.images).await?;
+    if let Some(span) = next {
+        let usages = tags::usages(connection, span).await?;
+        insert(connection, 0, span, usages).await?;
+        diesel::update(state::table.find(1))
+            .set(state::sealed_until.eq(span.until))
+            .execute(connection)
+            .await?;
+        put_together(connection, sizes.segments).await?;
+    }
+    connection.batch_execute("COMMIT").await?;
+    connection.batch_execute(PATIENCE).await?;
+    Ok(next.is_some())
+}
+
+/// The next stretch to be sealed, at the beginning of a span; none if it does not hold more images
+/// than that. It does not end between images of the same time.
+async fn next(connection: &mut Connection, span: Span, images: u32) -> Result<Option<Span>, Fault> {
+    let Some(end) = time_of(connection, span, images).await? else {
+        return Ok(None);
+    };
+    let first = time_of(connection, span, 0).await?;
+    // If they are all of one time, so are perhaps many more.
+    let until = if first == Some(end) { end + 1 } else { end };
+    Ok(Some(Span { until, ..span }))
+}
+
+#[derive(QueryableByName)]
+struct TimeRow {
+    #[diesel(sql_type = BigInt)]
+    registered_at: i64,
+}
+
+/// The time of a span's image that so many others come before.
+async fn time_of(
+    connection: &mut Connection,
+    span: Span,
+    others: u32,
+) -> Result<Option<i64>, Fault> {
+    let statement = Statement::new(&format!(
+        "SELECT registered_at FROM etiqueta_image {BY_TIME} WHERE registered_at >= "
+    ))
+    .long(span.from)
+    .sql(" AND registered_at < ")
+    .long(span.until)
+    .sql(" ORDER BY registered_at LIMIT 1 OFFSET ")
+    .long(i64::from(others));
+    let row: Option<TimeRow> = statement.get_result(connection).await.optional()?;
+    Ok(row.map(|row| row.registered_at))
+}
+
+async fn insert(
+    connection: &mut Connection,
+    level: i32,
+    span: Span,
+    usages: Vec<Usage>,
+) -> Result<(), Fault> {
+    diesel::insert_into(segment::table)
+        .values((
+            segment::level.eq(level),
+            segment::from_time.eq(span.from),
+            segment::until_time.eq(span.until),
+            segment::content.eq(usage::written(&usage::folded(usages))),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Puts segments of higher levels together, as far as there are enough of the lower ones.
+async fn put_together(connection: &mut Connection, count: u32) -> Result<(), Fault> {
+    for level in 0.. {
+        let Some(span) = complete(connection, level, count).await? else {
+            break;
+        };
+        let mut usages = Vec::new();
+        read(connection, level, span, &mut usages).await?;
+        insert(connection, level + 1, span, usages).await?;
+    }
+    Ok(())
+}
+
+/// The stretch of a level's first segments that the next level does not hold; none if there are not so
+/// many.
+async fn complete(
+    connection: &mut Connection,
+    level: i32,
+    count: u32,
+) -> Result<Option<Span>, Fault> {
+    let held_until: Option<i64> = segment::table
+        .filter(segment::level.eq(level + 1))
+        .order(segment::from_time.desc())
+        .select(segment::until_time)
+        .first(connection)
+        .await
+        .optional()?;
+    let from = held_until.unwrap_or(i64::MIN);
+    let ends: Vec<i64> = segment::table
+        .filter(segment::level.eq(level))
+        .filter(segment::from_time.ge(from))
+        .order(segment::from_time)
+        .limit(i64::from(count))
+        .select(segment::until_time)
+        .load(connection)
+        .await?;
+    let is_complete = ends.len() == count as usize;
+    let until = ends.last().filter(|_| is_complete);
+    Ok(until.map(|until| Span {
+        from,
+        until: *until,
+    }))
+}

@@ -1,0 +1,163 @@
+//! Segments: how labels are used in stretches of the past, counted once and kept.
+//!
+//! Images are never removed, and their times never change: what is past can be *sealed*. Level 0 is
+//! made of stretches of some hundred images, one after the other from the beginning of time. As soon
+//! as a level has some new segments, one of the next level is put together from them; they themselves
+//! stay, for the edges of windows. So any stretch of the sealed past is made up of a few segments a
+//! level, and less than a segment of level 0 at each end.
+//!
+//! Who seals holds the row of the state alone, who records an image holds it shared, before anything
+//! else: an image is recorded either before its time is sealed, and counted by who seals it, or after,
+//! and then added to the segments by who records it (only clocks that go wrong, and commits that take
+//! seconds, make such images). Nobody asks for the row with something else in hand, so that nobody
+//! waits in a circle.
+
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, sql_types::BigInt};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use thiserror::Error;
+
+use super::{BEGIN, Connection, HELD_ALONE, HELD_SHARED, statement::Statement};
+use crate::{
+    fault::Fault,
+    schema::summary_segment as segment,
+    usage::{self, Usage},
+};
+
+/// A stretch of time in microseconds: `from` is inside, `until` is the first one outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: i64,
+    pub(super) until: i64,
+}
+
+impl Span {
+    pub(super) fn is_empty(self) -> bool {
+        self.from >= self.until
+    }
+}
+
+#[derive(Debug, Error)]
+enum Broken {
+    #[error("the table etiqueta_summary_state has no row")]
+    NoState,
+    #[error("no segment of the summaries holds the time {0}, which is sealed")]
+    Unheld(i64),
+    #[error("the segments of the summaries leave out what is before {0}")]
+    Gap(i64),
+}
+
+#[derive(QueryableByName)]
+struct SealedRow {
+    #[diesel(sql_type = BigInt)]
+    sealed_until: i64,
+}
+
+/// The time before which all is in the segments. Nobody else seals while the row is held.
+pub(super) async fn held(connection: &mut Connection, hold: &str) -> Result<i64, Fault> {
+    let statement = Statement::new(&format!(
+        "SELECT sealed_until FROM etiqueta_summary_state WHERE id = 1{hold}"
+    ));
+    let row: Option<SealedRow> = statement.get_result(connection).await.optional()?;
+    let row = row.ok_or_else(|| Fault::corrupt(Broken::NoState))?;
+    Ok(row.sealed_until)
+}
+
+/// The time before which all is in the segments, as this transaction sees them.
+pub(super) async fn sealed_until(connection: &mut Connection) -> Result<i64, Fault> {
+    held(connection, "").await
+}
+
+/// Begins the transaction that records an image of a time. `true` if that time is sealed: then the
+/// transaction must [`add`] the image's tags.
+pub(super) async fn begin_recording(connection: &mut Connection, time: i64) -> Result<bool, Fault> {
+    connection.batch_execute(BEGIN).await?;
+    if held(connection, HELD_SHARED).await? <= time {
+        return Ok(false);
+    }
+    // Two who both held it shared would wait for each other.
+    connection.batch_execute("ROLLBACK").await?;
+    connection.batch_execute(BEGIN).await?;
+    Ok(held(connection, HELD_ALONE).await? > time)
+}
+
+/// Adds an image's tags to the segments that hold its time.
+pub(super) async fn add(
+    connection: &mut Connection,
+    time: i64,
+    tags: &[Usage],
+) -> Result<(), Fault> {
+    // What a level holds is held by all levels below.
+    for level in 0.. {
+        let Some((from, content)) = holding(connection, level, time).await? else {
+            if level == 0 {
+                return Err(Fault::corrupt(Broken::Unheld(time)));
+            }
+            break;
+        };
+        let mut usages = Vec::new();
+        usage::read(&content, &mut usages)?;
+        usages.extend(tags);
+        diesel::update(segment::table.find((level, from)))
+            .set(segment::content.eq(usage::written(&usage::folded(usages))))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A level's segment that holds a time: its beginning and its content.
+async fn holding(
+    connection: &mut Connection,
+    level: i32,
+    time: i64,
+) -> Result<Option<(i64, Vec<u8>)>, Fault> {
+    let last: Option<(i64, i64, Vec<u8>)> = segment::table
+        .filter(segment::level.eq(level))
+        .filter(segment::from_time.le(time))
+        .order(segment::from_time.desc())
+        .select((segment::from_time, segment::until_time, segment::content))
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(last.and_then(|(from, until, content)| (time < until).then_some((from, content))))
+}
+
+/// The highest level that there is.
+pub(super) async fn highest(connection: &mut Connection) -> Result<Option<i32>, Fault> {
+    let level: Option<i32> = segment::table
+        .order(segment::level.desc())
+        .select(segment::level)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(level)
+}
+
+/// Adds what the segments of a level hold that lie wholly inside a span. Says which part of the span
+/// that is; none if there are none.
+pub(super) async fn read(
+    connection: &mut Connection,
+    level: i32,
+    span: Span,
+    usages: &mut Vec<Usage>,
+) -> Result<Option<Span>, Fault> {
+    let rows: Vec<(i64, i64, Vec<u8>)> = segment::table
+        .filter(segment::level.eq(level))
+        .filter(segment::from_time.ge(span.from))
+        .filter(segment::from_time.lt(span.until))
+        .filter(segment::until_time.le(span.until))
+        .order(segment::from_time)
+        .select((segment::from_time, segment::until_time, segment::content))
+        .load(connection)
+        .await?;
+    let mut held: Option<Span> = None;
+    for (from, until, content) in rows {
+        usage::read(&content, usages)?;
+        let before = held.get_or_insert(Span { from, until: from });
+        if before.until != from {
+            return Err(Fault::corrupt(Broken::Gap(from)));
+        }
+        before.until = until;
+    }
+    Ok(held)
+}

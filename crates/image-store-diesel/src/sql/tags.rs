@@ -1,0 +1,106 @@
+//! How labels are used, counted from the tags themselves.
+//!
+//! What is counted is mostly a few hundred images: they are found by their time, and each one's tags
+//! are looked up. Only a database that is not condensed yet, as after an upgrade, has long stretches
+//! to count: then all its tags are read in the order of their labels, from an index that holds what is
+//! counted.
+
+use diesel::{
+    QueryableByName, sql_query,
+    sql_types::{BigInt, Double, Integer},
+};
+use diesel_async::RunQueryDsl;
+
+use super::{BY_IMAGE, BY_LABEL, BY_TIME, Connection, JOIN_IN_ORDER, segments::Span};
+use crate::{fault::Fault, usage::Usage};
+
+/// From so many images on it costs less to read all tags in the order of their labels.
+const MANY: i64 = 32_768;
+
+/// How the tags of a stretch of time are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Way {
+    /// By its images.
+    Images,
+    /// Among all tags.
+    Labels,
+}
+
+/// The statement that counts the tags from one time on and before another.
+pub(in super::super) fn statement(way: Way) -> String {
+    let (tags, time) = match way {
+        Way::Images => (
+            format!(
+                "etiqueta_image AS image {BY_TIME} \
+                 {JOIN_IN_ORDER} etiqueta_image_tag AS tag {BY_IMAGE} ON tag.image_id = image.id"
+            ),
+            "image.registered_at",
+        ),
+        Way::Labels => (
+            format!("etiqueta_image_tag AS tag {BY_LABEL}"),
+            "tag.registered_at",
+        ),
+    };
+    format!(
+        "SELECT tag.label_id AS label, COUNT(*) AS images, MIN(tag.confidence) AS lowest, \
+         MAX(tag.confidence) AS highest, SUM(tag.confidence) AS total \
+         FROM {tags} WHERE {time} >= ? AND {time} < ? GROUP BY tag.label_id"
+    )
+}
+
+#[derive(QueryableByName)]
+struct UsageRow {
+    #[diesel(sql_type = Integer)]
+    label: i32,
+    #[diesel(sql_type = BigInt)]
+    images: i64,
+    #[diesel(sql_type = Double)]
+    lowest: f64,
+    #[diesel(sql_type = Double)]
+    highest: f64,
+    #[diesel(sql_type = Double)]
+    total: f64,
+}
+
+/// How labels are used by the images of a stretch of time, each label once, in no particular order.
+pub(super) async fn usages(connection: &mut Connection, span: Span) -> Result<Vec<Usage>, Fault> {
+    let way = if has_many_images(connection, span).await? {
+        Way::Labels
+    } else {
+        Way::Images
+    };
+    let rows: Vec<UsageRow> = sql_query(statement(way))
+        .bind::<BigInt, _>(span.from)
+        .bind::<BigInt, _>(span.until)
+        .load(connection)
+        .await?;
+    rows.iter().map(usage).collect()
+}
+
+fn usage(row: &UsageRow) -> Result<Usage, Fault> {
+    Ok(Usage {
+        label: row.label,
+        images: u64::try_from(row.images).map_err(Fault::corrupt)?,
+        lowest: row.lowest,
+        highest: row.highest,
+        sum: row.total,
+    })
+}
+
+#[derive(QueryableByName)]
+struct CountRow {
+    #[diesel(sql_type = BigInt)]
+    images: i64,
+}
+
+async fn has_many_images(connection: &mut Connection, span: Span) -> Result<bool, Fault> {
+    let row: CountRow = sql_query(format!(
+        "SELECT COUNT(*) AS images FROM (SELECT 1 AS one FROM etiqueta_image {BY_TIME} \
+         WHERE registered_at >= ? AND registered_at < ? LIMIT {MANY}) AS counted"
+    ))
+    .bind::<BigInt, _>(span.from)
+    .bind::<BigInt, _>(span.until)
+    .get_result(connection)
+    .await?;
+    Ok(row.images >= MANY)
+}

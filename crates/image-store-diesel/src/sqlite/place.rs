@@ -1,0 +1,47 @@
+//! Where tests have their database.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use domain::ports::ImageStore;
+use tempfile::TempDir;
+
+use super::{Connection, connect_with, migrate, open, sql::Sizes};
+use crate::PoolSettings;
+
+/// How long tests wait for each other.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A file of its own, with the schema. Stores must not outlive it.
+pub(super) struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    pub(super) async fn create() -> Self {
+        let place = Self {
+            folder: TempDir::new().unwrap(),
+        };
+        migrate(&place.file(), BUSY).await.unwrap();
+        place
+    }
+
+    pub(super) fn store(&self, sizes: Sizes) -> Arc<dyn ImageStore> {
+        Arc::new(connect_with(&self.file(), PoolSettings::default(), sizes).unwrap())
+    }
+
+    pub(super) async fn connection(&self) -> Connection {
+        open(self.file(), BUSY).await.unwrap()
+    }
+
+    #[expect(
+        clippy::unused_async,
+        reason = "it takes a call to the server elsewhere"
+    )]
+    pub(super) async fn remove(self) {
+        self.folder.close().unwrap();
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("etiqueta.db")
+    }
+}
