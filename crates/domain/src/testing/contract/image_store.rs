@@ -96,10 +96,16 @@ async fn register_all(store: &dyn ImageStore, images: &[Image]) {
     }
 }
 
-/// Claims for removal at a time, for a minute.
+/// Claims for removal at a time, for a minute. A database may end a deadlock with an upload at the
+/// cost of the removal: whoever calls repeats that.
 async fn claim_removal(store: &dyn ImageStore, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
     let until = now + TimeDelta::minutes(1);
-    store.claim_for_removal(digest, now, until).await.unwrap()
+    loop {
+        match store.claim_for_removal(digest, now, until).await {
+            Err(ImageStoreError::Contended(_)) => {}
+            outcome => return outcome.unwrap(),
+        }
+    }
 }
 
 async fn abandoned(store: &dyn ImageStore, before: DateTime<Utc>) -> Vec<ContentDigest> {
