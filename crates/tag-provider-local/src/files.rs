@@ -53,6 +53,9 @@ pub enum ModelError {
         /// The file's name.
         file: &'static str,
     },
+    /// The system gives no threads to run the networks on.
+    #[error("no threads to run the networks on")]
+    Threads(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A network cannot be loaded, or has another form than it must have.
     #[error("{file}: {reason}")]
     Network {

@@ -7,7 +7,8 @@ use domain::{
     Picture, ProviderIdentity, Tags,
     ports::{Cause, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::{
     files::{ModelError, ModelFiles},
@@ -36,13 +37,16 @@ type Loaded = Option<Result<Arc<Networks>, Cause>>;
 
 /// Tags pictures in this process, without calling anybody.
 ///
-/// At most one picture is worked at for each processor core, on threads for blocking work. The others
+/// At most one picture is worked at for each processor core, on threads of their own. The others
 /// wait in turn; when more wait than are worth it, [`UpstreamError::Busy`] says so. A picture that
 /// nobody waits for any more leaves the queue; one that is worked at is finished.
 #[derive(Debug)]
 pub struct LocalTagger {
     identity: ProviderIdentity,
     loaded: watch::Receiver<Loaded>,
+    /// One thread for each picture that is worked at. Always the same ones, because the allocator keeps
+    /// for each thread the tens of megabytes that a network takes while it runs.
+    threads: ThreadPool,
     /// Room in the queue, those who are worked at included.
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
@@ -62,16 +66,24 @@ impl LocalTagger {
             version: files.version(),
             language: LANGUAGE.to_owned(),
         };
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(jobs)
+            .thread_name(|number| format!("tagger-{number}"))
+            // Whoever waits for an outcome learns of it; without this the process would end.
+            .panic_handler(|_| ())
+            .build()
+            .map_err(|error| ModelError::Threads(error.into()))?;
         let loaded = match startup {
             Startup::Now => {
                 let networks = Networks::load(&files, vocabulary)?;
                 watch::channel(Some(Ok(Arc::new(networks)))).1
             }
-            Startup::Background => load_in_background(files, vocabulary),
+            Startup::Background => load_in_background(&threads, files, vocabulary),
         };
         Ok(Self {
             identity,
             loaded,
+            threads,
             places: Arc::new(Semaphore::new(jobs * (1 + WAITING_PER_JOB))),
             turns: Arc::new(Semaphore::new(jobs)),
         })
@@ -86,23 +98,41 @@ impl LocalTagger {
         };
         outcome.unwrap_or_else(|| Err(lost())).map_err(unavailable)
     }
+
+    /// Tags off the threads that serve requests. The permits are given back when it is done.
+    async fn work(
+        &self,
+        networks: Arc<Networks>,
+        picture: Arc<Picture>,
+        permits: [OwnedSemaphorePermit; 2],
+    ) -> Result<Tags, UpstreamError> {
+        let (sender, outcome) = oneshot::channel();
+        self.threads.spawn(move || {
+            let _permits = permits;
+            // Nobody may be waiting any more.
+            let _ = sender.send(networks.tag(&picture));
+        });
+        outcome
+            .await
+            .map_err(|_| unavailable(cause("tagging the picture panicked")))?
+            .map_err(|error| UpstreamError::Unreadable(cause(error)))
+    }
 }
 
 /// Loading takes a good part of a second, in which the server is up already.
-fn load_in_background(files: ModelFiles, vocabulary: Vocabulary) -> watch::Receiver<Loaded> {
+fn load_in_background(
+    threads: &ThreadPool,
+    files: ModelFiles,
+    vocabulary: Vocabulary,
+) -> watch::Receiver<Loaded> {
     let (sender, receiver) = watch::channel(None);
-    let of_thread = sender.clone();
-    let load = move || {
+    threads.spawn(move || {
         let outcome = Networks::load(&files, vocabulary).map(Arc::new);
         if let Err(error) = &outcome {
             tracing::error!(%error, "the model of the local tagger cannot be loaded");
         }
-        of_thread.send_replace(Some(outcome.map_err(cause)));
-    };
-    let thread = thread::Builder::new().name("model".to_owned()).spawn(load);
-    if let Err(error) = thread {
-        sender.send_replace(Some(Err(cause(error))));
-    }
+        sender.send_replace(Some(outcome.map_err(cause)));
+    });
     receiver
 }
 
@@ -138,7 +168,8 @@ impl TagProvider for LocalTagger {
         let networks = self.networks().await?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|closed| unavailable(cause(closed)))?;
-        work(networks, Arc::clone(picture), [place, turn]).await
+        self.work(networks, Arc::clone(picture), [place, turn])
+            .await
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
@@ -153,22 +184,6 @@ impl TagProvider for LocalTagger {
     fn quota(&self) -> Option<Quota> {
         None
     }
-}
-
-/// Tags off the threads that serve requests. The permits are given back when it is done.
-async fn work(
-    networks: Arc<Networks>,
-    picture: Arc<Picture>,
-    permits: [OwnedSemaphorePermit; 2],
-) -> Result<Tags, UpstreamError> {
-    let work = move || {
-        let _permits = permits;
-        networks.tag(&picture)
-    };
-    let outcome = tokio::task::spawn_blocking(work).await;
-    outcome
-        .map_err(|panicked| unavailable(cause(panicked)))?
-        .map_err(|error| UpstreamError::Unreadable(cause(error)))
 }
 
 #[cfg(test)]
