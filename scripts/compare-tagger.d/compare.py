@@ -55,7 +55,7 @@ def main(photos):
     reference = Reference()
     with tempfile.TemporaryDirectory() as folder:
         files = list(with_crops(photos, Path(folder)))
-        differences, agreeing = [], 0
+        differences, tops, agreeing = [], [], 0
         for file, found in zip(files, ours(files, folder), strict=True):
             expected = reference.tags(file)
             most, tag = difference(found, expected)
@@ -64,16 +64,24 @@ def main(photos):
             best = {tag for tag, confidence in expected.items() if confidence > top - 0.5}
             agrees = not found or next(iter(found)) in best
             agreeing += agrees
-            print(f"{most:6.2f}  {Path(file).name:34}  {tag:24} {'' if agrees else 'another top tag'}")
+            tops.append(min(abs(found.get(tag, 0) - expected[tag]) for tag in best))
+            remark = f"top tag off by {tops[-1]:.2f}" if agrees else "another top tag"
+            remark = "" if agrees and tops[-1] <= TOLERANCE else remark
+            print(f"{most:6.2f}  {Path(file).name:34}  {tag:24} {remark}")
     differences.sort()
     count = len(differences)
     within = sum(most <= TOLERANCE for most in differences)
-    print(f"{count} pictures of {len(photos)} photos; top tag agrees in {agreeing}")
+    close = sum(most <= TOLERANCE for most in tops)
+    print(
+        f"{count} pictures of {len(photos)} photos; top tag agrees in {agreeing},"
+        f" its confidence within {TOLERANCE} points in {close}, largest difference {max(tops):.2f}"
+    )
     print(
         f"largest difference of any tag: median {differences[count // 2]:.2f}, most {differences[-1]:.2f} points;"
         f" within {TOLERANCE} points in {within}"
     )
-    return 0 if agreeing == within == count else 1
+    # A detector's score near its threshold is a tag here and none there: that is told, but no failure.
+    return 0 if agreeing == close == count else 1
 
 
 sys.exit(main(sys.argv[1:]))

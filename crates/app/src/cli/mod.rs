@@ -1,7 +1,7 @@
 //! The command line: what is asked for, done, and how it ended.
 //!
 //! Exit codes: 0 is success, 1 a failure (of some file, for `tag`), 2 a wrong command line or wrong
-//! settings. Those of `check` are like those of `fsck`: see [`check`]. An error is one line on standard
+//! settings. Those of `check` are like those of `fsck`: see `check`. An error is one line on standard
 //! error.
 
 mod arguments;
