@@ -20,9 +20,9 @@ const SIDES: [u32; 4] = [64, 20, 5, 1];
 /// Most pixels of an original.
 const MOST_PIXELS: u64 = 1 << 16;
 
-/// The most that is asked of the memory at once: a picture of all these pixels takes 1 MiB at sixteen
-/// bytes a pixel, the rest is for what decoders hold besides.
-const LARGEST_PIECE: usize = 16 << 20;
+/// The most that is asked of the memory at once. Decoders may take 16 MiB besides the pixels, which take
+/// 1 MiB at sixteen bytes each.
+const LARGEST_PIECE: usize = 20 << 20;
 
 /// Ends the run where a file makes a decoder ask for a lot of memory.
 struct Frugal;

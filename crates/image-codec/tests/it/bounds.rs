@@ -80,6 +80,17 @@ async fn sizes_that_the_file_cannot_hold_take_no_memory() {
     }
 }
 
+/// The pixels of the picture are few; those of its frame would take 14 GB.
+#[tokio::test]
+async fn a_gif_is_no_smaller_than_its_frame() {
+    let mut gif = encoded(scene(9, 9), ImageFormat::Gif);
+    let frame = [0x2C, 0, 0, 0, 0, 9, 0, 9, 0];
+    let frame = gif.windows(9).position(|part| part == frame).unwrap();
+    gif[frame + 5..frame + 9].copy_from_slice(&[0x60, 0xEA, 0x60, 0xEA]);
+    let reason = "the GIF is corrupt: a frame is larger than the picture";
+    assert_eq!(refusal(gif).await, reason);
+}
+
 /// Where a tag's entry begins in a directory.
 fn entry(directory: &[u8], tag: u16) -> usize {
     let tag = tag.to_le_bytes();
