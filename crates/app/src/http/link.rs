@@ -25,7 +25,7 @@ const FOREIGN: &AsciiSet = &CONTROLS
 ///
 /// The reference is a query alone, so that it leads to the right place behind a proxy, too, whatever
 /// host and path that gives this server.
-pub(super) fn next(query: &str, place: PageKey) -> String {
+pub fn next(query: &str, place: PageKey) -> String {
     let mut target = String::from("?");
     for parameter in query.split('&').filter(|pair| !is_cursor(pair)) {
         target.extend(utf8_percent_encode(parameter, FOREIGN));

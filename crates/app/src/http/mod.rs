@@ -14,6 +14,7 @@ mod openapi;
 mod params;
 mod peer;
 mod problem;
+pub mod queries;
 mod routes;
 mod state;
 mod upload;

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use domain::MediaType::Gif;
 use image::{codecs::gif::GifDecoder, metadata::Orientation};
 
-use super::{Header, decode_with};
+use super::{Header, SIDE_MEMORY, decode_with};
 use crate::{
     raster::{Raster, buffer_size},
     refusal::Refusal,
@@ -40,12 +40,23 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         }
     }
     let frame = first_frame.ok_or(Refusal::malformed(Gif, "it has no frame"))?;
+    let (shown, decoded) = (
+        buffer_size(width, height, 4),
+        buffer_size(frame.0, frame.1, 4),
+    );
+    // Frames may stick out a little; the pixels of the whole one are decoded, and nobody counts them.
+    if decoded > shown.saturating_add(SIDE_MEMORY) {
+        return Err(Refusal::malformed(
+            Gif,
+            "a frame is larger than the picture",
+        ));
+    }
     Ok(Header {
         media_type: Gif,
         width,
         height,
         orientation: Orientation::NoTransforms,
-        decode_bytes: buffer_size(width, height, 4) + buffer_size(frame.0, frame.1, 4),
+        decode_bytes: shown + decoded,
         end: walk.position(),
         scale: None,
     })

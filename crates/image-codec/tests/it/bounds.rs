@@ -9,10 +9,12 @@ use image::{ImageFormat, Rgb, RgbImage};
 use image_codec::{CodecSettings, PictureCodec};
 use tokio::time::{sleep, timeout};
 
-use crate::samples::{PHOTOS, encoded, scene};
+use crate::samples::{PHOTOS, encoded, refusal, scene};
 
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(200);
+
+const TOO_MANY: &str = "the TIFF is corrupt: its entries have too many values";
 
 /// A codec with room for one of the photographs at a time.
 fn narrow() -> PictureCodec {
@@ -76,6 +78,63 @@ async fn sizes_that_the_file_cannot_hold_take_no_memory() {
             "{name}: {refused:?}"
         );
     }
+}
+
+/// The pixels of the picture are few; those of its frame would take 14 GB.
+#[tokio::test]
+async fn a_gif_is_no_smaller_than_its_frame() {
+    let mut gif = encoded(scene(9, 9), ImageFormat::Gif);
+    let frame = [0x2C, 0, 0, 0, 0, 9, 0, 9, 0];
+    let frame = gif.windows(9).position(|part| part == frame).unwrap();
+    gif[frame + 5..frame + 9].copy_from_slice(&[0x60, 0xEA, 0x60, 0xEA]);
+    let reason = "the GIF is corrupt: a frame is larger than the picture";
+    assert_eq!(refusal(gif).await, reason);
+}
+
+/// Where a tag's entry begins in a directory.
+fn entry(directory: &[u8], tag: u16) -> usize {
+    let tag = tag.to_le_bytes();
+    let mut entries = (2..directory.len()).step_by(12);
+    entries
+        .find(|at| directory[*at..].starts_with(&tag))
+        .unwrap()
+}
+
+/// A TIFF file and the place of its directory, which ends the file.
+fn tiff_and_directory() -> (Vec<u8>, usize) {
+    let file = encoded(scene(9, 9), ImageFormat::Tiff);
+    let place = u32::from_le_bytes(file[4..8].try_into().unwrap());
+    let place = usize::try_from(place).unwrap();
+    let entries = usize::from(u16::from_le_bytes([file[place], file[place + 1]]));
+    assert!(place + 2 + 12 * entries + 4 <= file.len());
+    (file[..place + 2 + 12 * entries + 4].to_vec(), place)
+}
+
+/// Each value takes the decoder 32 bytes, whether the file has it or not.
+#[tokio::test]
+async fn values_that_a_tiff_only_claims_to_have_take_no_memory() {
+    let (mut file, place) = tiff_and_directory();
+    let photometric = place + entry(&file[place..], 262);
+    file[photometric + 4..][..4].copy_from_slice(&0x0008_0001_u32.to_le_bytes());
+    assert_eq!(refusal(file).await, TOO_MANY);
+}
+
+/// A page that says it again would have the same work done again.
+#[tokio::test]
+async fn pages_of_a_tiff_do_not_share_long_lists() {
+    let (mut file, place) = tiff_and_directory();
+    let mut next_page = file[place..].to_vec();
+    let length = u32::try_from(file.len()).unwrap();
+    for tag in [273, 279] {
+        let at = entry(&next_page, tag);
+        // Of bytes, as many as the file has, from its beginning on.
+        let list = [&[1, 0], &length.to_le_bytes()[..], &[0; 4]].concat();
+        next_page[at + 2..][..10].copy_from_slice(&list);
+    }
+    let end = file.len();
+    file[end - 4..].copy_from_slice(&length.to_le_bytes());
+    file.extend(next_page);
+    assert_eq!(refusal(file).await, TOO_MANY);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use domain::ImageId;
 
 use crate::http::{
     answer::{self, Head},
-    params::Query,
     problem::{Code, Problem},
+    queries,
     state::State,
 };
 
@@ -30,7 +30,7 @@ pub(in crate::http) async fn get_image(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    Query::parse(request.query_string(), &[])?;
+    queries::image(request.query_string())?;
     let id: ImageId = request
         .match_info()
         .query("id")

@@ -7,26 +7,13 @@ use actix_web::{
     http::header::{self, ContentType},
     web::Data,
 };
-use domain::{LabelFilter, PageKey, TimeWindow};
 
 use crate::http::{
     answer::{self, ImageBody},
-    link,
-    params::Query,
     problem::Problem,
+    queries::{self, List},
     state::State,
 };
-
-const PARAMETERS: &[&str] = &[
-    "min_date",
-    "max_date",
-    "tags",
-    "any_tags",
-    "not_tags",
-    "min_confidence",
-    "limit",
-    "cursor",
-];
 
 /// List images, newest first.
 ///
@@ -94,23 +81,11 @@ pub(in crate::http) async fn list_images(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let query = Query::parse(request.query_string(), PARAMETERS)?;
-    let list = List {
-        window: query.window(state.settings.timezone)?,
-        labels: query.labels()?,
-        after: query.cursor()?,
-    };
-    match query.limit()? {
+    let list = queries::images(request.query_string(), state.settings.timezone)?;
+    match list.limit {
         Some(limit) => page(&request, &state, list, limit).await,
         None => whole(&state, list).await,
     }
-}
-
-/// What is asked for.
-struct List {
-    window: TimeWindow,
-    labels: LabelFilter,
-    after: Option<PageKey>,
 }
 
 /// The rest of the list from the place on.
@@ -135,18 +110,15 @@ async fn page(
     let catalog = state.catalog.clone();
     let page = state
         .read(async move {
-            let List {
-                window,
-                labels,
-                after,
-            } = list;
-            catalog.page(window, labels, after, limit).await
+            catalog
+                .page(list.window, list.labels, list.after, limit)
+                .await
         })
         .await?;
     let body = answer::page(&page.images, state.settings.timezone)?;
     let mut response = HttpResponse::Ok();
     if let Some(next) = page.next {
-        let link = link::next(request.query_string(), next);
+        let link = queries::next(request.query_string(), next);
         response.insert_header((header::LINK, link));
     }
     Ok(response.content_type(ContentType::json()).body(body))

@@ -4,12 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use crate::http::{
     answer::{self, TagSummaryBody},
-    params::Query,
     problem::Problem,
+    queries,
     state::State,
 };
-
-const PARAMETERS: &[&str] = &["min_date", "max_date"];
 
 /// List the tags of images, most used first, then by name.
 #[utoipa::path(
@@ -35,8 +33,7 @@ pub(in crate::http) async fn list_tags(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let query = Query::parse(request.query_string(), PARAMETERS)?;
-    let window = query.window(state.settings.timezone)?;
+    let window = queries::tags(request.query_string(), state.settings.timezone)?;
     let catalog = state.catalog.clone();
     let tags = state
         .read(async move { catalog.tags(window).await })

@@ -10,14 +10,12 @@ use utoipa::ToSchema;
 
 use crate::http::{
     answer::{self, Head},
-    params::Query,
     peer,
     problem::{Code, Problem},
+    queries,
     state::State,
     upload,
 };
-
-const PARAMETERS: &[&str] = &["min_confidence"];
 
 /// An image to register.
 #[derive(ToSchema)]
@@ -68,8 +66,7 @@ pub(in crate::http) async fn post_image(
     body: Payload,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let query = Query::parse(request.query_string(), PARAMETERS)?;
-    let threshold = query.threshold(state.settings.default_threshold)?;
+    let threshold = queries::upload(request.query_string(), state.settings.default_threshold)?;
     check_encoding(request.headers())?;
     let length = length(request.headers());
     let received = upload::receive(body, length, &state.admission, &state.settings).await?;

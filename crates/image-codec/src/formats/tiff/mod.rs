@@ -1,5 +1,6 @@
 //! TIFF 6.0 and `BigTIFF`; of several pages the first is taken, but all must be there.
 
+mod directory;
 mod pages;
 mod palette;
 mod pixels;
@@ -66,6 +67,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
 
 impl<'a> Page<'a> {
     fn open(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        directory::check(bytes)?;
         let mut decoder = decoder(Patched::plain(bytes), bytes)?;
         let mut palette = None;
         if tag(&mut decoder, Tag::PhotometricInterpretation)? == Some(palette::PALETTE) {

@@ -7,7 +7,11 @@ use tiff::{
     tags::{CompressionMethod, Tag},
 };
 
-use super::{Patched, refuse, tag};
+use super::{
+    Patched,
+    directory::{check_count, too_many_values},
+    refuse, tag,
+};
 use crate::{formats::jpeg, refusal::Refusal};
 
 /// Most pages; a chain of pages that never ends is found out by it.
@@ -16,14 +20,32 @@ const MAX_PAGES: usize = 10_000;
 /// By how many pixels a JPEG may exceed the chunk it is in: it consists of blocks.
 const JPEG_MARGIN: u32 = 64;
 
+/// Where the strips or tiles of a page are, and how long.
+const CHUNKS: [[Tag; 2]; 2] = [
+    [Tag::StripOffsets, Tag::StripByteCounts],
+    [Tag::TileOffsets, Tag::TileByteCounts],
+];
+
 /// Checks that the pixels of every page lie within the file, and those of the first within bounds.
 pub(super) fn check(decoder: &mut Decoder<Patched>, bytes: &[u8]) -> Result<(), Refusal> {
     let mut next = decoder.ifd_pointer();
+    // Values take at least a byte each, and pages do not share them. So the work is bounded as well.
+    let mut left = bytes.len() as u64;
     for number in 0..MAX_PAGES {
         let Some(pointer) = next else {
             return Ok(());
         };
         let directory = decoder.read_directory(pointer).map_err(refuse)?;
+        for entry in CHUNKS
+            .as_flattened()
+            .iter()
+            .filter_map(|tag| directory.get(*tag))
+        {
+            check_count(entry.count())?;
+            left = left
+                .checked_sub(entry.count())
+                .ok_or_else(too_many_values)?;
+        }
         let chunks = chunks(decoder, &directory, bytes)?;
         if number == 0 && tag(decoder, Tag::Compression)? == Some(JPEG) {
             check_jpegs(decoder.chunk_dimensions(), &chunks)?;
@@ -43,10 +65,7 @@ fn chunks<'a>(
 ) -> Result<Vec<&'a [u8]>, Refusal> {
     let mut tags = decoder.read_directory_tags(directory);
     let mut chunks = Vec::new();
-    for (offsets, lengths) in [
-        (Tag::StripOffsets, Tag::StripByteCounts),
-        (Tag::TileOffsets, Tag::TileByteCounts),
-    ] {
+    for [offsets, lengths] in CHUNKS {
         let mut numbers = |tag| {
             let numbers = tags.find_tag_unsigned_vec::<usize>(tag).map_err(refuse)?;
             Ok(numbers.unwrap_or_default())

@@ -7,6 +7,7 @@ use std::io::{Cursor, Read, Result, Seek, SeekFrom};
 
 use domain::MediaType::Tiff;
 
+use super::directory;
 use crate::refusal::Refusal;
 
 /// `PhotometricInterpretation` of a palette (TIFF 6.0, section 5).
@@ -68,42 +69,8 @@ impl Seek for Patched<'_> {
 
 /// Where the byte is that says how the samples of the first page are to be understood.
 fn place_of_interpretation(bytes: &[u8]) -> Option<u64> {
-    let numbers = Numbers {
-        bytes,
-        is_little_endian: bytes.first() == Some(&b'I'),
-    };
-    // Classic files count in four bytes, entries are 12 long; BigTIFF counts in eight.
-    let is_big = numbers.read(2, 2)? == 43;
-    let (directory, count_size, entry_size, value) = if is_big {
-        (numbers.read(8, 8)?, 8, 20, 12)
-    } else {
-        (numbers.read(4, 4)?, 2, 12, 8)
-    };
-    let count = numbers.read(directory, count_size)?.min(u16::MAX.into());
-    let entries = (0..count).map(|number| directory + count_size + number * entry_size);
-    let mut entries = entries.take_while(|entry| numbers.read(*entry, 2).is_some());
-    let entry =
-        entries.find(|entry| numbers.read(*entry, 2) == Some(PHOTOMETRIC_INTERPRETATION))?;
-    let is_short = numbers.read(entry + 2, 2)? == SHORT;
-    let low_byte = entry + value + u64::from(!numbers.is_little_endian);
-    is_short.then_some(low_byte)
-}
-
-struct Numbers<'a> {
-    bytes: &'a [u8],
-    is_little_endian: bool,
-}
-
-impl Numbers<'_> {
-    /// Reads a number of that many bytes, eight at most.
-    fn read(&self, at: u64, size: u64) -> Option<u64> {
-        let (start, size) = (usize::try_from(at).ok()?, usize::try_from(size).ok()?);
-        let bytes = self.bytes.get(start..start.checked_add(size)?)?;
-        let push = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.is_little_endian {
-            bytes.iter().rev().fold(0, push)
-        } else {
-            bytes.iter().fold(0, push)
-        })
-    }
+    let mut entries = directory::entries(bytes);
+    let entry = entries.find(|entry| entry.tag == PHOTOMETRIC_INTERPRETATION)?;
+    let low_byte = entry.value + u64::from(!directory::is_little_endian(bytes));
+    (entry.kind == SHORT).then_some(low_byte)
 }
