@@ -102,6 +102,22 @@ impl Server {
         .await;
     }
 
+    /// Waits until the log tells something: it is read from a pipe, at a pace of its own.
+    async fn until_logged(&self, text: &str) {
+        until(self, "the log says why", async || {
+            self.process.log().contains(text)
+        })
+        .await;
+    }
+
+    /// Waits until uploads work again, by themselves.
+    async fn until_uploads_work(&self, picture: &[u8]) {
+        until(self, "uploads work", async || {
+            self.post(picture, "").await.status() == 200
+        })
+        .await;
+    }
+
     /// Waits until requests work again, by themselves.
     async fn until_back(&self, path: &str) {
         until(self, "it works again", async || {

@@ -103,10 +103,7 @@ async fn away_and_back_again(#[case] line: Line) {
     );
     proxy.set(Line::Up);
     server.until_back("/images").await;
-    until(&server, "uploads work", async || {
-        server.post(&jpeg(2), "").await.status() == 200
-    })
-    .await;
+    server.until_uploads_work(&jpeg(2)).await;
     assert_eq!(server.whole_images().await, 2);
     server.assert_nothing_half_written().await;
 }
@@ -133,10 +130,7 @@ async fn away_while_a_picture_is_tagged(#[case] line: Line) {
     proxy.set(Line::Up);
     server.until_back("/images").await;
     assert_eq!(server.whole_images().await, 0);
-    until(&server, "uploads work", async || {
-        server.post(&jpeg(1), "").await.status() == 200
-    })
-    .await;
+    server.until_uploads_work(&jpeg(1)).await;
     assert_eq!(server.whole_images().await, 1);
     server.assert_nothing_half_written().await;
 }
@@ -166,15 +160,12 @@ async fn writing_is_refused(#[case] refusal: Refusal) {
         proxy.refused() > 0
     })
     .await;
-    assert!(server.process.log().contains(refusal.2), "the log says why");
+    server.until_logged(refusal.2).await;
     server.until_back("/images").await;
     assert_eq!(server.whole_images().await, 1, "reading goes on");
     server.assert_lives().await;
     proxy.relent();
-    until(&server, "uploads work", async || {
-        server.post(&jpeg(2), "").await.status() == 200
-    })
-    .await;
+    server.until_uploads_work(&jpeg(2)).await;
     assert_eq!(server.whole_images().await, 2);
     server.assert_nothing_half_written().await;
 }

@@ -76,10 +76,7 @@ async fn held_by_another_program() {
     assert_eq!(server.whole_images().await, 1, "reading goes on");
     server.assert_lives().await;
     drop(holder);
-    until(&server, "uploads work", async || {
-        server.post(&jpeg(2), "").await.status() == 200
-    })
-    .await;
+    server.until_uploads_work(&jpeg(2)).await;
     assert_eq!(server.whole_images().await, 2);
     server.assert_nothing_half_written().await;
 }
@@ -110,11 +107,7 @@ async fn out_of_space() {
         let response = server.post(&jpeg(seed), "").await;
         server.assert_no_storage(response).await;
     }
-    assert!(
-        server.process.log().contains("full"),
-        "{}",
-        server.process.log()
-    );
+    server.until_logged("full").await;
     assert_eq!(server.whole_images().await, 1, "reading goes on");
     server.assert_lives().await;
     disk.make_room(&server);
