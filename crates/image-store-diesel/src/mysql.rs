@@ -45,9 +45,10 @@ const SNAPSHOT: &[&str] = &[
 /// Holds a row to the end of the transaction, alone, or together with others that hold it so.
 const HELD_ALONE: &str = " FOR UPDATE";
 const HELD_SHARED: &str = " LOCK IN SHARE MODE";
-/// Gives up soon on a row that somebody holds, or waits as long as a session does.
-const HASTE: &str = "SET SESSION innodb_lock_wait_timeout = 1";
-const PATIENCE: &str = "SET SESSION innodb_lock_wait_timeout = 10";
+/// Gives up soon on a row that somebody holds, and then waits again as long as the session did before.
+const HASTE: &str = "SET @etiqueta_patience = @@SESSION.innodb_lock_wait_timeout, \
+     SESSION innodb_lock_wait_timeout = 1";
+const PATIENCE: &str = "SET SESSION innodb_lock_wait_timeout = @etiqueta_patience";
 /// Leaves a row as it is that is there already.
 const INSERT_IF_NEW: &str = "INSERT IGNORE";
 
@@ -369,6 +370,33 @@ mod tests {
             step.says("Using index") && !step.says("filesort"),
             "{step:#?}"
         );
+    }
+
+    #[derive(QueryableByName)]
+    struct Wait {
+        #[diesel(sql_type = sql_types::Unsigned<sql_types::BigInt>)]
+        seconds: u64,
+    }
+
+    async fn waits(connection: &mut Connection) -> u64 {
+        let asked = sql_query("SELECT @@SESSION.innodb_lock_wait_timeout AS seconds");
+        let wait: Wait = asked.get_result(connection).await.unwrap();
+        wait.seconds
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn haste_leaves_the_sessions_patience_as_it_was() {
+        let place = Place::create().await;
+        let mut connection = place.connection().await;
+        let wait = lock_wait(Duration::from_secs(3));
+        sql_query(wait).execute(&mut connection).await.unwrap();
+        for _ in 0..2 {
+            sql_query(HASTE).execute(&mut connection).await.unwrap();
+            assert_eq!(waits(&mut connection).await, 1);
+            sql_query(PATIENCE).execute(&mut connection).await.unwrap();
+            assert_eq!(waits(&mut connection).await, 3);
+        }
+        place.remove().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
