@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use domain::ports::in_words;
 use thiserror::Error;
 
 use crate::settings::SettingsError;
@@ -54,18 +55,9 @@ pub(super) fn report(outcome: anyhow::Result<ExitCode>, out: &mut dyn Write) -> 
     ExitCode::from(code(&error))
 }
 
-/// An error with its causes, in one line. A cause that an error tells of itself is not repeated.
+/// An error with its causes, in one line.
 pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        next = cause.source();
-    }
-    plain(&text)
+    plain(&in_words(error))
 }
 
 /// A text without line breaks and other control characters.

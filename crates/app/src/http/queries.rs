@@ -8,6 +8,18 @@ use domain::{LabelFilter, PageKey, Threshold, TimeWindow};
 pub use super::link::next;
 use super::{params::Query, problem::Problem};
 
+/// What `GET /images` knows.
+pub(super) const IMAGES: &[&str] = &[
+    "min_date",
+    "max_date",
+    "tags",
+    "any_tags",
+    "not_tags",
+    "min_confidence",
+    "limit",
+    "cursor",
+];
+
 /// What `GET /images` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
@@ -23,17 +35,7 @@ pub struct List {
 
 /// The query of `GET /images`, its dates read in that time zone.
 pub fn images(query: &str, zone: Tz) -> Result<List, Problem> {
-    const PARAMETERS: &[&str] = &[
-        "min_date",
-        "max_date",
-        "tags",
-        "any_tags",
-        "not_tags",
-        "min_confidence",
-        "limit",
-        "cursor",
-    ];
-    let query = Query::parse(query, PARAMETERS)?;
+    let query = Query::parse(query, IMAGES)?;
     Ok(List {
         window: query.window(zone)?,
         labels: query.labels()?,

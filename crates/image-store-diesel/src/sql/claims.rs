@@ -107,12 +107,12 @@ async fn note(
     Ok(inserted > 0)
 }
 
-/// Ends the upload claim on an original, and holds the original to the end of the transaction. None if
-/// it is not claimed.
-pub(super) async fn end(
+/// The key of an original and the ends of its claims, of an upload and of a removal. It is held to the
+/// end of the transaction.
+pub(super) async fn held(
     connection: &mut Connection,
     digest: &ContentDigest,
-) -> Result<Option<i64>, Fault> {
+) -> Result<Option<(i64, Option<i64>, Option<i64>)>, Fault> {
     let held = holding!(
         original::table
             .filter(original::digest.eq(digest.as_bytes().as_slice()))
@@ -122,8 +122,16 @@ pub(super) async fn end(
                 original::removing_until,
             ))
     );
-    let row: Option<(i64, Option<i64>, Option<i64>)> =
-        held.get_result(connection).await.optional()?;
+    Ok(held.get_result(connection).await.optional()?)
+}
+
+/// Ends the upload claim on an original, and holds the original to the end of the transaction. None if
+/// it is not claimed.
+pub(super) async fn end(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+) -> Result<Option<i64>, Fault> {
+    let row = held(connection, digest).await?;
     // A removal that ran out counts as well: nobody claimed the original anew since.
     let Some((id, claimed_until, None)) = row else {
         return Ok(None);

@@ -5,7 +5,7 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::ContentDigest;
 
-use super::{BEGIN, Connection};
+use super::{BEGIN, Connection, claims};
 use crate::{
     fault::Fault,
     schema::{image, original},
@@ -23,17 +23,7 @@ pub(super) async fn claim(
     until: DateTime<Utc>,
 ) -> Result<bool, Fault> {
     connection.batch_execute(BEGIN).await?;
-    let held = holding!(
-        original::table
-            .filter(original::digest.eq(digest.as_bytes().as_slice()))
-            .select((
-                original::id,
-                original::claimed_until,
-                original::removing_until,
-            ))
-    );
-    let row: Option<(i64, Option<i64>, Option<i64>)> =
-        held.get_result(connection).await.optional()?;
+    let row = claims::held(connection, digest).await?;
     let now = micros(now);
     let is_claimed = match row {
         None => note(connection, digest, until).await?,

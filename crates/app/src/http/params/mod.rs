@@ -167,20 +167,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    const KNOWN: &[&str] = &[
-        "min_date",
-        "max_date",
-        "tags",
-        "any_tags",
-        "not_tags",
-        "min_confidence",
-        "limit",
-        "cursor",
-    ];
+    use crate::http::queries::IMAGES;
 
     fn query(text: &str) -> Query {
-        Query::parse(text, KNOWN).unwrap()
+        Query::parse(text, IMAGES).unwrap()
     }
 
     /// What the parameters for labels ask for; none if no image can be the answer.
@@ -205,14 +195,14 @@ mod tests {
     #[case("tags=%ff", "`tags` is not percent-encoded")]
     #[case("%ff=a", "the name of a parameter")]
     fn refuses_what_may_be_a_slip(#[case] text: &str, #[case] why: &str) {
-        let detail = detail(Query::parse(text, KNOWN));
+        let detail = detail(Query::parse(text, IMAGES));
         assert!(detail.contains(why), "{detail}");
     }
 
     #[test]
     fn a_foreign_name_is_shown_in_part() {
         let name = "x".repeat(1000);
-        assert!(detail(Query::parse(&name, KNOWN)).len() < 150);
+        assert!(detail(Query::parse(&name, IMAGES)).len() < 150);
     }
 
     #[test]
@@ -390,7 +380,7 @@ mod tests {
 
         #[test]
         fn never_panics(text in "\\PC{0,40}|[%&=+a-f0-9]{0,40}") {
-            let _ = Query::parse(&text, KNOWN);
+            let _ = Query::parse(&text, IMAGES);
             let _ = number(&text);
         }
     }

@@ -1,6 +1,6 @@
 //! What a check finds.
 
-use std::{collections::BTreeMap, error::Error, fmt};
+use std::{collections::BTreeMap, fmt};
 
 use super::{Event, Part};
 use crate::{ContentDigest, ImageId, ports::Rows};
@@ -141,18 +141,4 @@ impl Summary {
             Part::Objects => &mut self.objects,
         }
     }
-}
-
-/// An error with its causes, in words.
-pub(super) fn in_words(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        next = cause.source();
-    }
-    text
 }

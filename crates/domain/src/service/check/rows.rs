@@ -4,14 +4,12 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 
-use super::{
-    Check, CheckError, Depth, Event, Events, Finding, FindingKind, Part, finding::in_words,
-};
+use super::{Check, CheckError, Depth, Event, Events, Finding, FindingKind, Part};
 use crate::{
     ContentDigest,
     ports::{
         Fingerprint, ImageStoreError, Inspected, OriginalStoreError, RecordedOriginal, Rows,
-        UnreadableRow,
+        UnreadableRow, in_words,
     },
 };
 
