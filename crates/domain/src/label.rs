@@ -1,6 +1,6 @@
 //! The text of a tag.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
@@ -9,8 +9,10 @@ use unicode_normalization::UnicodeNormalization;
 pub const MAX_LABEL_CHARS: usize = 255;
 
 /// The text of a tag: trimmed, Unicode NFC, lower case, 1 to [`MAX_LABEL_CHARS`] characters.
+///
+/// Clones share the text: a list of a million images has few different ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Label(String);
+pub struct Label(Arc<str>);
 
 /// The text cannot be a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -34,11 +36,7 @@ impl Label {
         if trimmed.chars().count() > MAX_LABEL_CHARS {
             return Err(LabelError::TooLong);
         }
-        Ok(Self(if trimmed.len() == normal.len() {
-            normal
-        } else {
-            trimmed.to_owned()
-        }))
+        Ok(Self(trimmed.into()))
     }
 
     /// The text.

@@ -1,6 +1,6 @@
 //! Tags: labels with confidences.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use crate::{Confidence, Label, Threshold};
 
@@ -49,26 +49,37 @@ impl Tags {
     }
 }
 
+/// How many tags are compared with each other, each with all before it, rather than put into a table.
+const FEW: usize = 16;
+
 /// Folds equal labels into one with the highest confidence, and sorts.
 impl FromIterator<Tag> for Tags {
     fn from_iter<I: IntoIterator<Item = Tag>>(tags: I) -> Self {
-        let mut highest: HashMap<Label, Confidence> = HashMap::new();
-        for Tag { label, confidence } in tags {
-            highest
-                .entry(label)
-                .and_modify(|known| *known = confidence.max(*known))
-                .or_insert(confidence);
-        }
-        let mut tags: Vec<Tag> = highest
-            .into_iter()
-            .map(|(label, confidence)| Tag { label, confidence })
-            .collect();
+        let mut tags: Vec<Tag> = tags.into_iter().collect();
         tags.sort_unstable_by(|a, b| {
             b.confidence
                 .cmp(&a.confidence)
                 .then_with(|| a.label.cmp(&b.label))
         });
+        // What comes first of equal labels has the highest confidence.
+        if tags.len() > FEW {
+            let mut seen = HashSet::new();
+            tags.retain(|tag| seen.insert(tag.label.clone()));
+        } else {
+            fold_few(&mut tags);
+        }
         Self(tags)
+    }
+}
+
+fn fold_few(tags: &mut Vec<Tag>) {
+    let mut n = 0;
+    while let Some((before, [tag, ..])) = tags.split_at_checked(n) {
+        if before.iter().any(|other| other.label == tag.label) {
+            tags.remove(n);
+        } else {
+            n += 1;
+        }
     }
 }
 
@@ -126,6 +137,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn each_label_is_there_once_with_its_highest_confidence(
+            values in prop::collection::vec((0..30u8, 0..4u8), 0..2 * FEW + 8)
+        ) {
+            let tags = values.iter().map(|(n, c)| tag(&format!("l{n:02}"), f64::from(*c)));
+            let tags: Tags = tags.collect();
+            let mut expected: Vec<(String, f64)> = (0..30u8)
+                .filter_map(|n| {
+                    let of_label = values.iter().filter(|(label, _)| *label == n);
+                    let highest = of_label.map(|(_, c)| *c).max()?;
+                    Some((format!("l{n:02}"), f64::from(highest)))
+                })
+                .collect();
+            expected.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            let expected: Vec<(&str, f64)> =
+                expected.iter().map(|(label, c)| (label.as_str(), *c)).collect();
+            prop_assert_eq!(pairs(&tags), expected);
+        }
+
         #[test]
         fn at_least_is_a_filter(values in prop::collection::vec((0..20u8, 0.0..=100.0f64), 0..40), lowest in 0.0..=100.0f64) {
             let tags: Tags = values.iter().map(|(n, c)| tag(&format!("l{n}"), *c)).collect();

@@ -6,6 +6,7 @@ use diesel::{ConnectionError, ConnectionResult, QueryResult, sql_query, sql_type
 use diesel_async::{
     AsyncMysqlConnection, RunQueryDsl,
     async_connection_wrapper::AsyncConnectionWrapper,
+    methods::LoadQuery,
     pooled_connection::{
         PoolError,
         deadpool::{Hook, HookError},
@@ -57,6 +58,15 @@ macro_rules! holding {
     ($query:expr) => {
         $query.for_update()
     };
+}
+
+/// Reads rows, many of them.
+async fn load<C, R>(connection: &mut Connection, statement: sql::Typed<C>) -> QueryResult<Vec<R>>
+where
+    R: Send + 'static,
+    sql::Typed<C>: LoadQuery<'static, Connection, R> + 'static,
+{
+    RunQueryDsl::load(statement, connection).await
 }
 
 #[cfg(test)]
@@ -284,7 +294,7 @@ mod tests {
     }
 
     async fn plan(connection: &mut Connection, statement: Statement) -> Vec<Step> {
-        let explain = Statement::new("EXPLAIN ").then(statement);
+        let explain = Statement::new("EXPLAIN FORMAT=TRADITIONAL ").then(statement);
         explain.load(connection).await.unwrap()
     }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use diesel::{
-    Connection as _, ConnectionError, ConnectionResult, SqliteConnection,
-    connection::SimpleConnection,
+    Connection as _, ConnectionError, ConnectionResult, QueryResult, RunQueryDsl, SqliteConnection,
+    connection::SimpleConnection, query_dsl::LoadQuery,
 };
 use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -52,6 +52,20 @@ macro_rules! holding {
     ($query:expr) => {
         $query
     };
+}
+
+impl<C> RunQueryDsl<SqliteConnection> for sql::Typed<C> {}
+
+/// Reads rows, many of them. Through the connection's own way each value would be copied before it is
+/// read.
+async fn load<C, R>(connection: &mut Connection, statement: sql::Typed<C>) -> QueryResult<Vec<R>>
+where
+    C: Send + 'static,
+    R: Send + 'static,
+    sql::Typed<C>: LoadQuery<'static, SqliteConnection, R>,
+{
+    let rows = connection.spawn_blocking(move |connection| statement.load(connection));
+    rows.await
 }
 
 #[cfg(test)]
@@ -158,7 +172,7 @@ pub(crate) async fn migrate(path: &Path, wait: Duration) -> Result<Vec<String>, 
 
 #[cfg(test)]
 mod tests {
-    use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
+    use diesel::{QueryableByName, sql_query, sql_types::Text};
     use domain::TimeWindow;
 
     use super::{

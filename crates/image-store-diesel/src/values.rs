@@ -1,6 +1,12 @@
 //! The domain's words as the database writes them, and back.
 
 use chrono::{DateTime, Utc};
+use diesel::{
+    deserialize::{self, FromSql, FromSqlRow},
+    mysql::{Mysql, MysqlValue},
+    sql_types::Binary,
+    sqlite::{Sqlite, SqliteValue},
+};
 use domain::{
     Confidence, ContentDigest, Image, ImageFacts, ImageId, Label, MediaType, Tag, Tagging, Tags,
 };
@@ -45,17 +51,51 @@ pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn bytes<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {
-    let length = Unreadable::Length(bytes.len());
-    bytes.try_into().map_err(|_| Fault::corrupt(length))
+/// The bytes of an id or a digest, as a column holds them, or how many there are instead.
+///
+/// There are ten of them to an image of a list: too many for a piece of memory each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromSqlRow)]
+pub(crate) struct Bytes<const N: usize>(Result<[u8; N], usize>);
+
+impl<const N: usize> From<&[u8]> for Bytes<N> {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.try_into().map_err(|_| bytes.len()))
+    }
 }
 
+impl<const N: usize> Bytes<N> {
+    /// None if the column held more or fewer.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], <[u8; N]>::as_slice)
+    }
+
+    fn get(self) -> Result<[u8; N], Fault> {
+        self.0
+            .map_err(|length| Fault::corrupt(Unreadable::Length(length)))
+    }
+}
+
+impl<const N: usize> FromSql<Binary, Sqlite> for Bytes<N> {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(value.read_blob().into())
+    }
+}
+
+impl<const N: usize> FromSql<Binary, Mysql> for Bytes<N> {
+    fn from_sql(value: MysqlValue<'_>) -> deserialize::Result<Self> {
+        Ok(value.as_bytes().into())
+    }
+}
+
+pub(crate) type IdBytes = Bytes<16>;
+pub(crate) type DigestBytes = Bytes<32>;
+
 pub(crate) fn image_id(id: &[u8]) -> Result<ImageId, Fault> {
-    Ok(ImageId::from_bytes(bytes(id)?))
+    Ok(ImageId::from_bytes(IdBytes::from(id).get()?))
 }
 
 pub(crate) fn digest(digest: &[u8]) -> Result<ContentDigest, Fault> {
-    Ok(ContentDigest::from_bytes(bytes(digest)?))
+    Ok(ContentDigest::from_bytes(DigestBytes::from(digest).get()?))
 }
 
 /// Media type, width, height and size.
@@ -89,15 +129,15 @@ pub(crate) fn tag(name: &str, value: f64) -> Result<Tag, Fault> {
 }
 
 /// An image without its tags: id, time, digest, facts.
-pub(crate) type ImageRow = (Vec<u8>, i64, Vec<u8>, FactsRow);
+pub(crate) type ImageRow = (IdBytes, i64, DigestBytes, FactsRow);
 
 pub(crate) fn image(
     (id, registered_at, content, row): ImageRow,
     tags: Tags,
 ) -> Result<Image, Fault> {
     Ok(Image {
-        id: image_id(&id)?,
-        digest: digest(&content)?,
+        id: ImageId::from_bytes(id.get()?),
+        digest: ContentDigest::from_bytes(content.get()?),
         facts: facts(row)?,
         registered_at: time(registered_at)?,
         tags,

@@ -1,6 +1,7 @@
 //! Originals as streams.
 
 use std::{
+    error::Error,
     fs::File,
     io::{self, Read},
     path::Path,
@@ -12,32 +13,81 @@ use domain::{
     ports::{Fingerprint, OriginalContent, OriginalStoreError, cause},
 };
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
-use object_store::{GetResult, GetResultPayload};
-use tokio_util::io::ReaderStream;
+use object_store::GetResult;
+use tokio::task::spawn_blocking;
 
 /// How much of a file is read at a time: little to hold in memory for each reader, and enough to make
-/// the way to the thread that reads worth its while.
-const PIECE: usize = 64 * 1024;
+/// the way to the thread that reads worth its while. Whole groups of base64, so that nothing is left
+/// over between pieces.
+const PIECE: usize = 96 * 1024;
 
 type Pieces = BoxStream<'static, Result<Bytes, OriginalStoreError>>;
 
-/// The content of an original, which ends in an error if it ends early.
+/// The content of an original in a bucket, which ends in an error if it ends early.
 pub(crate) fn content(found: GetResult) -> OriginalContent {
     let len = found.meta.size;
-    let pieces: Pieces = match found.payload {
-        GetResultPayload::File(file, _) => {
-            ReaderStream::with_capacity(tokio::fs::File::from_std(file), PIECE)
-                .map_err(|error| OriginalStoreError::Unavailable(cause(error)))
-                .boxed()
-        }
-        GetResultPayload::Stream(stream) => stream
-            .map_err(|error| OriginalStoreError::Unavailable(cause(error)))
-            .boxed(),
-    };
+    let pieces = found.into_stream().map_err(unavailable).boxed();
     OriginalContent {
         len,
         stream: exactly(len, pieces),
     }
+}
+
+/// A file, and its beginning.
+pub(crate) struct Opened {
+    file: File,
+    len: u64,
+    first: Bytes,
+}
+
+/// Opens a file and reads its beginning: most are small enough that this is all there is to do. Blocks.
+pub(crate) fn open(place: &Path) -> io::Result<Opened> {
+    let mut file = File::open(place)?;
+    let len = file.metadata()?.len();
+    let first = piece(&mut file, len)?;
+    Ok(Opened { file, len, first })
+}
+
+/// The next piece of a file of which so much is left.
+fn piece(file: &mut File, left: u64) -> io::Result<Bytes> {
+    let size = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+    let mut piece = Vec::with_capacity(size);
+    file.take(size as u64).read_to_end(&mut piece)?;
+    Ok(piece.into())
+}
+
+impl Opened {
+    /// The content, which ends in an error if it ends early.
+    pub(crate) fn content(self) -> OriginalContent {
+        let Self { file, len, first } = self;
+        let left = len.saturating_sub(first.len() as u64);
+        let rest = stream::try_unfold((file, left), async |(mut file, left)| {
+            if left == 0 {
+                return Ok(None);
+            }
+            let read = spawn_blocking(move || piece(&mut file, left).map(|piece| (piece, file)));
+            let read = read
+                .await
+                .unwrap_or_else(|lost| Err(io::Error::other(lost)));
+            let (piece, file) = read.map_err(unavailable)?;
+            // At the end of a file that became shorter nothing more comes.
+            let left = if piece.is_empty() {
+                0
+            } else {
+                left - piece.len() as u64
+            };
+            Ok(Some((piece, (file, left))))
+        });
+        let pieces = stream::once(async { Ok(first) }).chain(rest);
+        OriginalContent {
+            len,
+            stream: exactly(len, pieces.boxed()),
+        }
+    }
+}
+
+fn unavailable(error: impl Error + Send + Sync + 'static) -> OriginalStoreError {
+    OriginalStoreError::Unavailable(cause(error))
 }
 
 /// The pieces, if they come to that length; else an error where it shows.
@@ -90,6 +140,38 @@ pub(crate) fn fingerprint(place: &Path) -> io::Result<Fingerprint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_read_in_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("file");
+        for len in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
+            let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+            std::fs::write(&place, &bytes).unwrap();
+            let content = open(&place).unwrap().content();
+            assert_eq!(content.len, len as u64);
+            let pieces: Vec<Bytes> = content.stream.try_collect().await.unwrap();
+            assert!(pieces.iter().all(|piece| piece.len() <= PIECE));
+            assert_eq!(pieces.concat(), bytes);
+        }
+        assert!(open(folder.path()).is_err(), "a folder is no file");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_becomes_shorter_ends_in_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("file");
+        std::fs::write(&place, vec![1; 3 * PIECE]).unwrap();
+        let content = open(&place).unwrap().content();
+        File::options()
+            .write(true)
+            .open(&place)
+            .unwrap()
+            .set_len(10)
+            .unwrap();
+        let read = content.stream.try_collect::<Vec<Bytes>>().await;
+        assert!(matches!(read, Err(OriginalStoreError::Altered(_))));
+    }
 
     async fn read(
         len: u64,

@@ -20,7 +20,7 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    content::{content, fingerprint},
+    content::{self, Opened},
     fan::{self, Fan},
     folder, listing, quarantine,
     root::Root,
@@ -97,11 +97,15 @@ impl OriginalStore for Originals {
         &self,
         digest: &ContentDigest,
     ) -> Result<Option<OriginalContent>, OriginalStoreError> {
-        match self.objects.get(&key(digest)).await {
-            Ok(found) => Ok(Some(content(found))),
-            Err(Error::NotFound { .. }) => self.check().await.map(|()| None),
-            Err(error) => Err(unavailable(error)),
-        }
+        let Some(folder) = &self.folder else {
+            return match self.objects.get(&key(digest)).await {
+                Ok(found) => Ok(Some(content::content(found))),
+                Err(Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(unavailable(error)),
+            };
+        };
+        let opened = in_file(folder, digest, content::open).await?;
+        Ok(opened.map(Opened::content))
     }
 
     async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError> {
@@ -136,15 +140,7 @@ impl OriginalStore for Originals {
                 None => Ok(None),
             };
         };
-        let digest = *digest;
-        blocking(folder, move |folder| {
-            let place = fan::path(folder.root.path(), &digest).join(digest.to_string());
-            match fingerprint(&place) {
-                Err(error) if folder::is_gone(&error) => folder.root.check().map(|()| None),
-                outcome => outcome.map(Some),
-            }
-        })
-        .await
+        in_file(folder, digest, content::fingerprint).await
     }
 
     async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError> {
@@ -245,6 +241,23 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .await
         .unwrap_or_else(|lost| Err(io::Error::other(lost)));
     outcome.map_err(|error| OriginalStoreError::Unavailable(cause(error)))
+}
+
+/// Does something to the file of an original, if it is there.
+async fn in_file<T: Send + 'static>(
+    folder: &Arc<Folder>,
+    digest: &ContentDigest,
+    work: impl FnOnce(&std::path::Path) -> io::Result<T> + Send + 'static,
+) -> Result<Option<T>, OriginalStoreError> {
+    let digest = *digest;
+    let in_folder = move |folder: &Folder| {
+        let place = fan::path(folder.root.path(), &digest).join(digest.to_string());
+        match work(&place) {
+            Err(error) if folder::is_gone(&error) => folder.root.check().map(|()| None),
+            outcome => outcome.map(Some),
+        }
+    };
+    blocking(folder, in_folder).await
 }
 
 #[cfg(test)]

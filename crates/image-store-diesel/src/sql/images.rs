@@ -1,26 +1,30 @@
 //! Images with their tags.
 
-use std::collections::HashMap;
-
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, sql_query,
-    sql_types::{BigInt, Binary, Double, Integer},
+    ExpressionMethods, sql_query,
+    sql_types::{BigInt, Binary, Double, Integer, Nullable, Text},
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{Image, ImageId, NewImage, Tag, Tags};
 
 use super::{
-    Backend, Connection, ROWS, claims,
+    BY_IMAGE, Backend, Connection, ROWS, claims,
     labels::{self, LabelIds},
-    names::Names,
-    segments, taggings,
+    load,
+    names::{Known, Names},
+    segments,
+    statement::{LISTED, Statement},
+    taggings,
 };
 use crate::{
     fault::Fault,
-    schema::{image, image_tag, original},
+    schema::image,
     usage::Usage,
-    values::{self, ImageRow, micros},
+    values::{self, IdBytes, ImageRow, micros},
 };
+
+/// The columns of an [`ImageRow`].
+pub(super) type ImageColumns = (Binary, BigInt, Binary, (Text, BigInt, BigInt, BigInt));
 
 /// Records an image. `false` if its original is not claimed.
 pub(super) async fn record(connection: &mut Connection, new: &NewImage) -> Result<bool, Fault> {
@@ -90,70 +94,90 @@ async fn insert_tags(
     Ok(())
 }
 
+/// The columns of an image with one of its tags, if it has any.
+type FoundColumns = (ImageColumns, Nullable<Integer>, Nullable<Double>);
+
 pub(super) async fn find(
     connection: &mut Connection,
     names: &Names,
     id: &ImageId,
 ) -> Result<Option<Image>, Fault> {
-    let row: Option<ImageRow> = image::table
-        .inner_join(original::table)
-        .filter(image::id.eq(id.as_bytes().as_slice()))
-        .select((
-            image::id,
-            image::registered_at,
-            original::digest,
-            (
-                original::media_type,
-                original::width,
-                original::height,
-                original::byte_size,
-            ),
-        ))
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(with_tags(connection, names, row.into_iter().collect())
-        .await?
-        .pop())
+    let statement = found(id).with_columns::<FoundColumns>();
+    let rows: Vec<(ImageRow, Option<i32>, Option<f64>)> = load(connection, statement).await?;
+    let Some((row, ..)) = rows.as_slice().first().cloned() else {
+        return Ok(None);
+    };
+    let tags: Vec<(i32, f64)> = rows
+        .into_iter()
+        .filter_map(|(_, label, confidence)| label.zip(confidence))
+        .collect();
+    let labels = names
+        .labels(connection, tags.iter().map(|(label, _)| *label))
+        .await?;
+    image_of(row, tags.into_iter(), &labels).map(Some)
 }
 
-/// Puts the tags to images, by one statement for all of them.
+fn found(id: &ImageId) -> Statement {
+    Statement::new(&format!(
+        "SELECT image.id, image.registered_at, original.digest, original.media_type, \
+         original.width, original.height, original.byte_size, tag.label_id, tag.confidence \
+         FROM etiqueta_image AS image \
+         JOIN etiqueta_original AS original ON original.id = image.original_id \
+         LEFT JOIN etiqueta_image_tag AS tag {BY_IMAGE} ON tag.image_id = image.id \
+         WHERE image.id = "
+    ))
+    .bytes(id.as_bytes())
+}
+
+/// A tag of an image: the image, the label, the confidence.
+type TagRow = (IdBytes, i32, f64);
+
+/// Puts the tags to images, by one statement for some hundred of them.
 pub(super) async fn with_tags(
     connection: &mut Connection,
     names: &Names,
     rows: Vec<ImageRow>,
 ) -> Result<Vec<Image>, Fault> {
-    let mut found: Vec<(Vec<u8>, i32, f64)> = Vec::new();
-    for rows in rows.chunks(ROWS) {
-        let ids = rows.iter().map(|row| row.0.as_slice());
-        let tags = image_tag::table
-            .filter(image_tag::image_id.eq_any(ids))
-            .select((
-                image_tag::image_id,
-                image_tag::label_id,
-                image_tag::confidence,
-            ));
-        found.extend(tags.load::<(Vec<u8>, i32, f64)>(connection).await?);
+    let mut found: Vec<TagRow> = Vec::new();
+    for rows in rows.chunks(LISTED) {
+        let statement = tags_of(rows).with_columns::<(Binary, Integer, Double)>();
+        let rows: Vec<TagRow> = load(connection, statement).await?;
+        found.extend(rows);
     }
-    let labels = names
-        .labels(connection, found.iter().map(|(_, label, _)| *label))
-        .await?;
-    let mut tags: HashMap<Vec<u8>, Vec<Tag>> = HashMap::new();
-    for (id, label, confidence) in found {
-        let tag = Tag {
+    // The databases give them in this order anyway.
+    found.sort_unstable_by_key(|(id, label, _)| (*id, *label));
+    let labels = found.iter().map(|(_, label, _)| *label);
+    let labels = names.labels(connection, labels).await?;
+    let images = rows.into_iter().map(|row| {
+        let image = row.0;
+        let from = found.partition_point(|(id, ..)| *id < image);
+        let rest = found.get(from..).unwrap_or_default();
+        let own = rest.iter().take_while(|(id, ..)| *id == image);
+        let own = own.map(|(_, label, confidence)| (*label, *confidence));
+        image_of(row, own, &labels)
+    });
+    images.collect()
+}
+
+fn image_of(
+    row: ImageRow,
+    tags: impl Iterator<Item = (i32, f64)>,
+    labels: &Known,
+) -> Result<Image, Fault> {
+    let tags = tags.map(|(label, confidence)| {
+        Ok(Tag {
             label: labels.of(label)?,
             confidence: values::confidence(confidence)?,
-        };
-        tags.entry(id).or_default().push(tag);
-    }
-    rows.into_iter()
-        .map(|row| {
-            let tags: Tags = tags
-                .remove(&row.0)
-                .unwrap_or_default()
-                .into_iter()
-                .collect();
-            values::image(row, tags)
         })
-        .collect()
+    });
+    let tags = tags.collect::<Result<Tags, Fault>>()?;
+    values::image(row, tags)
+}
+
+fn tags_of(images: &[ImageRow]) -> Statement {
+    let ids = images.iter().map(|row| row.0.as_slice());
+    Statement::new(&format!(
+        "SELECT image_id, label_id, confidence FROM etiqueta_image_tag {BY_IMAGE} WHERE "
+    ))
+    .one_of_bytes("image_id", ids)
 }

@@ -2,8 +2,8 @@
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
 //! dialect it takes from the parent: the connection, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
-//! `HASTE` and `PATIENCE`, `HELD_ALONE` and `HELD_SHARED`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`
-//! and `holding!`.
+//! `HASTE` and `PATIENCE`, `HELD_ALONE` and `HELD_SHARED`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`,
+//! `load` and `holding!`.
 //!
 //! A method that writes is one statement, or one transaction, which the loss of its connection rolls
 //! back. One that reads images may be several
@@ -41,10 +41,10 @@ use domain::{
 
 #[cfg(test)]
 pub(super) use self::statement::Statement;
-pub(super) use self::{names::Names, sealing::Sizes};
+pub(super) use self::{names::Names, sealing::Sizes, statement::Typed};
 use super::{
     BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, HASTE, HELD_ALONE, HELD_SHARED,
-    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, PATIENCE, SNAPSHOT,
+    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, PATIENCE, SNAPSHOT, load,
 };
 use crate::{connections::Lease, values::micros};
 

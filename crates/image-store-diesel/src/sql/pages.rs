@@ -13,18 +13,18 @@ pub(in super::super) mod listing;
 
 use std::num::NonZeroU32;
 
-use diesel::{
-    QueryableByName,
-    sql_types::{BigInt, Binary, Text},
-};
-use diesel_async::RunQueryDsl;
 use domain::{Image, ImageQuery, PageKey, TimeWindow};
 
 use self::{
     course::Course,
     listing::{Walk, Wanted, listing},
 };
-use super::{Connection, images, names::Names};
+use super::{
+    Connection,
+    images::{self, ImageColumns},
+    load,
+    names::Names,
+};
 use crate::{
     fault::Fault,
     values::{ImageRow, micros, micros_up},
@@ -137,35 +137,13 @@ async fn walk(
     Ok(rows)
 }
 
-#[derive(QueryableByName)]
-struct ListedRow {
-    #[diesel(sql_type = Binary)]
-    id: Vec<u8>,
-    #[diesel(sql_type = BigInt)]
-    registered_at: i64,
-    #[diesel(sql_type = Binary)]
-    digest: Vec<u8>,
-    #[diesel(sql_type = Text)]
-    media_type: String,
-    #[diesel(sql_type = BigInt)]
-    width: i64,
-    #[diesel(sql_type = BigInt)]
-    height: i64,
-    #[diesel(sql_type = BigInt)]
-    byte_size: i64,
-}
-
 async fn list(
     connection: &mut Connection,
     walk: Walk,
     wanted: &Wanted,
     span: &Span,
     limit: usize,
-) -> Result<impl Iterator<Item = ImageRow> + use<>, Fault> {
-    let statement = listing(walk, wanted, span, limit);
-    let rows: Vec<ListedRow> = statement.load(connection).await?;
-    Ok(rows.into_iter().map(|row| {
-        let facts = (row.media_type, row.width, row.height, row.byte_size);
-        (row.id, row.registered_at, row.digest, facts)
-    }))
+) -> Result<Vec<ImageRow>, Fault> {
+    let statement = listing(walk, wanted, span, limit).with_columns::<ImageColumns>();
+    Ok(load(connection, statement).await?)
 }

@@ -1,5 +1,7 @@
 //! Statements that are put together while the program runs.
 
+use std::marker::PhantomData;
+
 use diesel::{
     QueryResult,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
@@ -8,9 +10,9 @@ use diesel::{
 
 use super::Backend;
 
-/// How many numbers are written into one list. MariaDB makes a table of a list of a thousand, and then
+/// How many values are written into one list. MariaDB makes a table of a list of a thousand, and then
 /// thinks that it may walk along that.
-const LISTED: usize = 500;
+pub(super) const LISTED: usize = 500;
 
 /// A statement, with its parameters where they are in the text.
 #[derive(Debug, Default)]
@@ -83,6 +85,25 @@ impl Statement {
         self
     }
 
+    /// `column IN (?, ?)`.
+    pub(super) fn one_of_bytes<'b>(
+        self,
+        column: &str,
+        values: impl Iterator<Item = &'b [u8]>,
+    ) -> Self {
+        let mut statement = self.sql(&format!("{column} IN ("));
+        for (n, value) in values.enumerate() {
+            let separator = if n == 0 { "" } else { ", " };
+            statement = statement.sql(separator).bytes(value);
+        }
+        statement.sql(")").unique()
+    }
+
+    /// The statement, and of what types the columns of its rows are.
+    pub(super) fn with_columns<C>(self) -> Typed<C> {
+        Typed(self, PhantomData)
+    }
+
     fn with(mut self, part: Part) -> Self {
         self.parts.push(part);
         self
@@ -120,4 +141,23 @@ impl QueryId for Statement {
 
 impl Query for Statement {
     type SqlType = Untyped;
+}
+
+/// A statement whose rows are read by the places of their columns.
+pub(in super::super) struct Typed<C>(Statement, PhantomData<C>);
+
+impl<C> QueryFragment<Backend> for Typed<C> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
+impl<C> QueryId for Typed<C> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<C> Query for Typed<C> {
+    type SqlType = C;
 }

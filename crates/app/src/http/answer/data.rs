@@ -9,7 +9,7 @@ use std::{
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use base64::Engine as _;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono_tz::Tz;
 use domain::{
     Image,
@@ -22,32 +22,35 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     streamed::{BrokenOff, Pieces, Streamed},
-    to_json,
     wire::ImageBody,
 };
 use crate::http::{engine::ENCODER, problem::Problem};
 
 /// How many bytes are encoded at a time. A multiple of 3.
-const PIECE: usize = 48 * 1024;
+const PIECE: usize = 96 * 1024;
+
+/// The most bytes of an image whose answer is put together before it is sent.
+const SMALL: u64 = PIECE as u64;
 
 /// What comes after the data.
-const TAIL: &[u8] = b"\"}";
+const TAIL: &str = "\"}";
 
 /// Everything of an answer that comes before the data.
-pub(in crate::http) struct Head(Vec<u8>);
+pub(in crate::http) struct Head(String);
 
 impl Head {
     /// Writes an image up to its data.
     pub(in crate::http) fn new(image: &Image, zone: Tz) -> Result<Self, Problem> {
-        let mut json = to_json(&ImageBody::new(image, zone))?;
+        let json = serde_json::to_string(&ImageBody::new(image, zone));
+        let mut json = json.map_err(|error| Problem::internal(cause(error)))?;
         json.pop();
-        json.extend_from_slice(b",\"data\":\"");
+        json.push_str(",\"data\":\"");
         Ok(Self(json))
     }
 
-    fn size(&self, data: u64) -> BodySize {
+    fn size(&self, data: u64) -> u64 {
         let text = data.div_ceil(3) * 4;
-        BodySize::Sized(self.0.len() as u64 + text + TAIL.len() as u64)
+        self.0.len() as u64 + text + TAIL.len() as u64
     }
 }
 
@@ -61,7 +64,7 @@ pub(in crate::http) fn from_bytes(
     data: Bytes,
     patience: Duration,
 ) -> BoxBody {
-    let size = head.size(data.len() as u64);
+    let size = BodySize::Sized(head.size(data.len() as u64));
     let data = Arc::new(Mutex::new(Some(data)));
     let waiting = Arc::downgrade(&data);
     let letting_go = async move {
@@ -138,10 +141,67 @@ pub(in crate::http) fn from_content(
     head: Head,
     content: OriginalContent,
 ) -> BoxBody {
-    let size = head.size(content.len);
+    let size = BodySize::Sized(head.size(content.len));
     BoxBody::new(Streamed::new(runtime, size, |pieces| {
         send(head, content, pieces)
     }))
+}
+
+/// An answer with an original.
+pub(in crate::http) enum WithData {
+    /// A small one, written whole: cheaper than a task that writes it, and what cannot be read is an
+    /// error rather than an answer that breaks off.
+    Whole(String),
+    /// A large one, which is yet to be read.
+    Content(Head, OriginalContent),
+}
+
+impl WithData {
+    /// Reads an original if it is small.
+    pub(in crate::http) async fn new(
+        head: Head,
+        content: OriginalContent,
+    ) -> Result<Self, OriginalStoreError> {
+        if content.len > SMALL {
+            return Ok(Self::Content(head, content));
+        }
+        whole(head, content).await.map(Self::Whole)
+    }
+
+    /// The body.
+    pub(in crate::http) fn body(self, runtime: &Handle) -> BoxBody {
+        match self {
+            Self::Whole(json) => BoxBody::new(json),
+            Self::Content(head, content) => from_content(runtime, head, content),
+        }
+    }
+}
+
+async fn whole(head: Head, content: OriginalContent) -> Result<String, OriginalStoreError> {
+    let pieces: Vec<Bytes> = content.stream.try_collect().await?;
+    let data = match pieces.as_slice() {
+        [piece] => piece.clone(),
+        pieces => pieces.concat().into(),
+    };
+    check_length(data.len() as u64, content.len)?;
+    let size = head.size(content.len);
+    let Head(mut json) = head;
+    json.reserve_exact(
+        usize::try_from(size)
+            .unwrap_or(0)
+            .saturating_sub(json.len()),
+    );
+    ENCODER.encode_string(data, &mut json);
+    json.push_str(TAIL);
+    Ok(json)
+}
+
+fn check_length(read: u64, expected: u64) -> Result<(), OriginalStoreError> {
+    if read == expected {
+        return Ok(());
+    }
+    let lengths = format!("{read} of {expected} bytes were read");
+    Err(OriginalStoreError::Altered(cause(lengths)))
 }
 
 /// Why the data were not sent whole.
@@ -176,13 +236,10 @@ async fn send_all(
         read += bytes.len() as u64;
         encoder.push(bytes, pieces).await?;
     }
-    if read != content.len {
-        let lengths = format!("{read} of {} bytes were read", content.len);
-        return Err(OriginalStoreError::Altered(cause(lengths)).into());
-    }
-    let mut end = BytesMut::from(ENCODER.encode(&encoder.carry).as_bytes());
-    end.extend_from_slice(TAIL);
-    put(pieces, end.freeze()).await
+    check_length(read, content.len)?;
+    let mut end = ENCODER.encode(&encoder.carry);
+    end.push_str(TAIL);
+    put(pieces, end.into()).await
 }
 
 async fn put(pieces: &Pieces, piece: Bytes) -> Result<(), DataError> {
@@ -262,9 +319,14 @@ mod tests {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         proptest!(|(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3000), 0..8))| {
             let whole = parts.concat();
-            let pieces = parts.into_iter().map(|part| Ok(part.into())).collect();
+            let pieces = parts.iter().map(|part| Ok(part.clone().into())).collect();
             let streamed = from_content(runtime.handle(), head(), content(whole.len() as u64, pieces));
             prop_assert_eq!(runtime.block_on(read(streamed)).unwrap(), &whole[..]);
+            let pieces = parts.iter().map(|part| Ok(part.clone().into())).collect();
+            let small = WithData::new(head(), content(whole.len() as u64, pieces));
+            let small = runtime.block_on(small).unwrap();
+            prop_assert!(matches!(small, WithData::Whole(_)));
+            prop_assert_eq!(runtime.block_on(read(small.body(runtime.handle()))).unwrap(), &whole[..]);
             let held = from_bytes(runtime.handle(), head(), whole.clone().into(), PATIENCE);
             prop_assert_eq!(runtime.block_on(read(held)).unwrap(), whole);
         });
@@ -283,16 +345,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_read_breaks_off() {
+    async fn what_cannot_be_read_breaks_off_or_is_an_error() {
         let error = OriginalStoreError::Unavailable(cause("gone"));
         for pieces in [
             vec![Ok(Bytes::from_static(b"abcd")), Err(error)],
             vec![Ok(Bytes::from_static(b"abcd"))],
             vec![Ok(Bytes::from_static(b"abcdef"))],
         ] {
+            let small = WithData::new(head(), content(5, pieces.clone())).await;
+            assert!(small.is_err());
             let body = from_content(&Handle::current(), head(), content(5, pieces));
             assert_eq!(read(body).await.unwrap_err(), "the answer broke off");
         }
+    }
+
+    #[tokio::test]
+    async fn a_large_original_is_not_read_before_its_answer_is_sent() {
+        let unread = stream::poll_fn(|_| panic!("it was read"));
+        let content = OriginalContent {
+            len: SMALL + 1,
+            stream: unread.boxed(),
+        };
+        let answer = WithData::new(head(), content).await.unwrap();
+        assert!(matches!(answer, WithData::Content(..)));
     }
 
     /// Bytes, and how often they are held.

@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, http::header::ContentType};
 use serde::Serialize;
 
 pub(super) use self::{
-    data::{Head, from_bytes, from_content},
+    data::{Head, WithData, from_bytes},
     pages::{images, page},
     wire::{ImageBody, ImageWithDataBody, TagSummaryBody},
 };

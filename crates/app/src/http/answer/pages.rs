@@ -5,11 +5,13 @@ use bytes::{BufMut, Bytes, BytesMut};
 use chrono_tz::Tz;
 use domain::{
     Image,
-    ports::cause,
+    ports::{ImageStoreError, cause},
     service::{CatalogError, ImagePages},
 };
-use futures_util::TryStreamExt;
-use tokio::runtime::Handle;
+use futures_util::StreamExt;
+use tokio::{runtime::Handle, sync::mpsc};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::{
     streamed::{Pieces, Streamed},
@@ -22,10 +24,29 @@ const PIECE: usize = 32 * 1024;
 
 /// The answer with a list: a bare JSON array.
 pub(in crate::http) fn images(runtime: &Handle, pages: ImagePages, zone: Tz) -> BoxBody {
-    BoxBody::new(Streamed::new(runtime, BodySize::Stream, |pieces| {
-        send(pages, zone, pieces)
+    let reader = runtime.clone();
+    BoxBody::new(Streamed::new(runtime, BodySize::Stream, move |pieces| {
+        send(reader, pages, zone, pieces)
     }))
 }
+
+/// Reads pages, one while the one before it is written.
+fn read_ahead(runtime: &Handle, mut pages: ImagePages) -> (Ahead, AbortOnDropHandle<()>) {
+    let (sender, ahead) = mpsc::channel(1);
+    let work = async move {
+        while let Some(page) = pages.next().await {
+            // Once it failed, or nobody wants it any more, there is nothing more to read.
+            let is_last = page.is_err();
+            if sender.send(page).await.is_err() || is_last {
+                return;
+            }
+        }
+    };
+    let task = runtime.spawn(work.in_current_span());
+    (ahead, AbortOnDropHandle::new(task))
+}
+
+type Ahead = mpsc::Receiver<Result<Vec<Image>, CatalogError>>;
 
 /// The answer with one page: an array of known length.
 pub(in crate::http) fn page(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
@@ -43,11 +64,17 @@ pub(in crate::http) fn page(images: &[Image], zone: Tz) -> Result<Bytes, Problem
     Ok(buffer.freeze())
 }
 
-async fn send(mut pages: ImagePages, zone: Tz, pieces: Pieces) -> Result<(), CatalogError> {
+async fn send(
+    runtime: Handle,
+    pages: ImagePages,
+    zone: Tz,
+    pieces: Pieces,
+) -> Result<(), CatalogError> {
+    let (mut ahead, reader) = read_ahead(&runtime, pages);
     let mut buffer = BytesMut::with_capacity(2 * PIECE);
     let mut separator = b'[';
-    while let Some(page) = pages.try_next().await? {
-        for image in &page {
+    while let Some(page) = ahead.recv().await {
+        for image in &page? {
             buffer.put_u8(separator);
             separator = b',';
             write(&mut buffer, image, zone)?;
@@ -56,6 +83,8 @@ async fn send(mut pages: ImagePages, zone: Tz, pieces: Pieces) -> Result<(), Cat
             }
         }
     }
+    // The end of what was read is the end of the list only if the reader came there.
+    reader.await.map_err(failed)?;
     if separator == b'[' {
         buffer.put_u8(separator);
     }
@@ -67,18 +96,18 @@ async fn send(mut pages: ImagePages, zone: Tz, pieces: Pieces) -> Result<(), Cat
 
 fn write(buffer: &mut BytesMut, image: &Image, zone: Tz) -> Result<(), CatalogError> {
     let body = ImageBody::new(image, zone);
-    serde_json::to_writer(buffer.writer(), &body)
-        .map_err(|error| domain::ports::ImageStoreError::Failed(cause(error)).into())
+    serde_json::to_writer(buffer.writer(), &body).map_err(failed)
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> CatalogError {
+    ImageStoreError::Failed(cause(error)).into()
 }
 
 #[cfg(test)]
 mod tests {
     use actix_web::body::{MessageBody as _, to_bytes_limited};
-    use domain::{
-        ports::ImageStoreError,
-        testing::{at, image},
-    };
-    use futures_util::{StreamExt, stream};
+    use domain::testing::{at, image};
+    use futures_util::stream;
     use serde_json::Value;
 
     use super::*;
@@ -112,6 +141,13 @@ mod tests {
             let json: Value = serde_json::from_slice(&json).unwrap();
             assert_eq!(json.as_array().unwrap().len(), count);
         }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_breaks_the_list_off() {
+        let pages = stream::iter([Ok(some(3))]).chain(stream::once(async { panic!("bug") }));
+        let body = images(&Handle::current(), pages.boxed(), Tz::UTC);
+        assert!(to_bytes_limited(body, 1 << 24).await.unwrap().is_err());
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike, Timelike};
 use chrono_tz::Tz;
 use domain::{Image, Tag, TagSummary};
 use serde::{Serialize, Serializer};
@@ -137,7 +137,14 @@ struct Date(DateTime<Tz>);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.format("%Y-%m-%d %H:%M:%S").fmt(f)
+        // Not by a format: that would be the dearest part of a list.
+        let (date, time) = (self.0.date_naive(), self.0.time());
+        let (year, month, day) = (date.year(), date.month(), date.day());
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+        )
     }
 }
 

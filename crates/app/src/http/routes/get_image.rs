@@ -1,10 +1,14 @@
 //! `GET /image/{id}`: an image with its bytes.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web::Data};
-use domain::ImageId;
+use chrono_tz::Tz;
+use domain::{
+    ImageId,
+    service::{Catalog, CatalogError},
+};
 
 use crate::http::{
-    answer::{self, Head},
+    answer::{self, Head, WithData},
     problem::{Code, Problem},
     queries,
     state::State,
@@ -36,14 +40,21 @@ pub(in crate::http) async fn get_image(
         .query("id")
         .parse()
         .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
-    let catalog = state.catalog.clone();
-    let found = state.read(async move { catalog.find(&id).await }).await?;
-    let Some(found) = found else {
+    let (catalog, zone) = (state.catalog.clone(), state.settings.timezone);
+    let answer = state
+        .read(async move { find(&catalog, &id, zone).await })
+        .await?;
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .body(answer.body(&state.runtime)))
+}
+
+async fn find(catalog: &Catalog, id: &ImageId, zone: Tz) -> Result<WithData, Problem> {
+    let Some(found) = catalog.find(id).await? else {
         let detail = format!("there is no image {id}");
         return Err(Problem::new(Code::ImageNotFound, detail));
     };
-    let head = Head::new(&found.image, state.settings.timezone)?;
-    Ok(HttpResponse::Ok()
-        .content_type(ContentType::json())
-        .body(answer::from_content(&state.runtime, head, found.content)))
+    let head = Head::new(&found.image, zone)?;
+    let answer = WithData::new(head, found.content).await;
+    answer.map_err(|error| CatalogError::from(error).into())
 }

@@ -18,8 +18,8 @@ fn catalog(store: MockImageStore) -> Catalog {
     Catalog::new(Arc::new(store), Arc::new(MockOriginalStore::new()))
 }
 
-fn full_page(newest: i64) -> Vec<Image> {
-    (0..i64::from(PAGE.get()))
+fn full_page(newest: i64, limit: NonZeroU32) -> Vec<Image> {
+    (0..i64::from(limit.get()))
         .map(|n| image(b"x", at(newest - n), &[]))
         .collect()
 }
@@ -83,17 +83,18 @@ async fn bytes_that_are_gone_or_altered_are_an_error() {
 
 #[tokio::test]
 async fn a_list_walks_the_pages_by_their_last_image() {
-    let (first, second) = (full_page(10_000), full_page(9_000));
+    let first = full_page(10_000, FIRST_PAGE);
+    let second = full_page(9_000, PAGE);
     let last = vec![image(b"x", at(0), &[])];
     let mut store = MockImageStore::new();
-    for (after, page) in [
-        (None, first.clone()),
-        (Some(key(&first[499])), second.clone()),
-        (Some(key(&second[499])), last.clone()),
+    for (after, limit, page) in [
+        (None, FIRST_PAGE, first.clone()),
+        (first.last().map(key), PAGE, second.clone()),
+        (second.last().map(key), PAGE, last.clone()),
     ] {
         store
             .expect_page()
-            .with(always(), eq(after), eq(NonZeroU32::new(500).unwrap()))
+            .with(always(), eq(after), eq(limit))
             .times(1)
             .returning(move |_, _, _| Ok(page.clone()));
     }
@@ -111,7 +112,7 @@ async fn a_list_that_is_not_walked_reads_one_page() {
     store
         .expect_page()
         .times(1)
-        .returning(|_, _, _| Ok(full_page(10_000)));
+        .returning(|_, _, _| Ok(full_page(10_000, FIRST_PAGE)));
     drop(
         catalog(store)
             .list(TimeWindow::default(), LabelFilter::default(), None)
@@ -138,7 +139,7 @@ async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
     store
         .expect_page()
         .times(1)
-        .returning(|_, _, _| Ok(full_page(10_000)));
+        .returning(|_, _, _| Ok(full_page(10_000, FIRST_PAGE)));
     store
         .expect_page()
         .times(1)
