@@ -1,5 +1,7 @@
 //! The interface as an OpenAPI document.
 
+mod dates;
+
 use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
@@ -49,12 +51,23 @@ pub fn openapi() -> Document {
         (name = "tags", description = "How tags are used"),
         (name = "operations", description = "For those who run the server"),
     ),
-    modifiers(&Problems),
+    modifiers(&Problems, &Dates),
 )]
 struct Interface;
 
 /// Adds the problems of each route.
 struct Problems;
+
+/// Says what dates look like.
+struct Dates;
+
+impl Modify for Dates {
+    fn modify(&self, document: &mut Document) {
+        for item in document.paths.paths.values_mut() {
+            operations(item).for_each(dates::describe);
+        }
+    }
+}
 
 /// What can go wrong everywhere.
 const EVERYWHERE: &[Code] = &[

@@ -49,7 +49,7 @@ pub(in crate::http) struct ImageWithDataBody {
     /// The tags, highest confidence first, ties by name.
     tags: Vec<TagBody<'static>>,
     /// The image, byte for byte as it was sent, in base64 (standard alphabet, with padding).
-    #[schema(format = Byte, example = "/9j/4AAQSkZJRgABAQ==")]
+    #[schema(format = Byte, example = "R0lGODlhAQABAIAAAMBAIAAAACwAAAAAAQABAAACAkQBADs=")]
     data: String,
 }
 

@@ -29,7 +29,7 @@ pub(in crate::http) struct UploadBody {
     ///
     /// Line breaks and blanks, a `data:image/...;base64,` prefix, the URL-safe alphabet and missing
     /// padding are tolerated. Other members of the object are ignored.
-    #[schema(format = Byte, example = "/9j/4AAQSkZJRgABAQ==")]
+    #[schema(format = Byte, min_length = 1, example = "R0lGODlhAQABAIAAAMBAIAAAACwAAAAAAQABAAACAkQBADs=")]
     data: String,
 }
 
@@ -58,6 +58,11 @@ pub(in crate::http) struct UploadBody {
             status = 200, body = answer::ImageWithDataBody,
             description = "The image is registered.",
             headers(("Location" = String, description = "The path of the image.")),
+            links(("image" = (
+                operation_id = "get_image",
+                parameters(("id" = "$response.body#/id")),
+                description = "The image that was registered."
+            ))),
         ),
     )
 )]

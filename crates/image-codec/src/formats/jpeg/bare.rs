@@ -29,22 +29,31 @@ pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
     let segments = Segments::walk(file).ok()?;
     let frame = segments.frame().ok()?;
     let is_usual = frame.is_common() && !segments.is_in_parts(frame);
-    is_usual.then(|| copy(file).ok()).flatten()
+    is_usual.then(|| copy(file).ok().flatten()).flatten()
 }
 
 /// The file with those segments alone that hold a part of the picture, and without what follows its
 /// end. What two others say of the colours is said again, and no more than that.
-fn copy(file: &[u8]) -> Result<Vec<u8>, Refusal> {
+///
+/// None if there is anything between the segments: decoders differ in what they make of that, and what
+/// is left of the file might be another picture without it.
+fn copy(file: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     let mut walk = Walk::new(Jpeg, file);
+    if walk.array()? != [0xFF, SOI] {
+        return Ok(None);
+    }
     let mut bare = vec![0xFF, SOI];
     loop {
+        if walk.rest().first() != Some(&0xFF) {
+            return Ok(None);
+        }
         let marker = next_marker(&mut walk)?;
         match marker {
             EOI => {
                 bare.extend([0xFF, EOI]);
-                return Ok(bare);
+                return Ok(Some(bare));
             }
-            SOI | TEM | RST_FIRST..=RST_LAST => continue,
+            SOI | TEM | RST_FIRST..=RST_LAST => return Ok(None),
             _ => {}
         }
         let length = walk.u16_be()?;
@@ -101,7 +110,8 @@ mod tests {
             segment(0xF0, b"an extension"),
             segment(0xFD, b"an extension"),
             segment(0x02, b"reserved"),
-            b"garbage".to_vec(),
+            // Markers may be filled up.
+            b"\xFF\xFF\xFF".to_vec(),
         ];
         let once = bare(PHOTO).unwrap();
         let stuffed = [&PHOTO[..2], &metadata.concat(), &PHOTO[2..], b"appended"].concat();
@@ -119,6 +129,23 @@ mod tests {
             let kept = bare(&file).unwrap();
             let expected = [&b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0"[..], &[transform]].concat();
             assert_eq!(kept[2..18], expected);
+        }
+    }
+
+    #[test]
+    fn a_file_with_anything_between_its_segments_is_left_alone() {
+        let dqt = PHOTO.windows(2).position(|two| two == [0xFF, DQT]).unwrap();
+        let with = |between: &[u8]| [&PHOTO[..dqt], between, &PHOTO[dqt..]].concat();
+        assert!(bare(&with(b"\xFF")).is_some());
+        for between in [
+            &b"garbage"[..],
+            b"\0",
+            b"\xFF\xD8",
+            b"\xFF\x01",
+            b"\xFF\xD0",
+        ] {
+            assert!(Segments::walk(&with(between)).is_ok());
+            assert!(bare(&with(between)).is_none(), "{between:?}");
         }
     }
 
