@@ -12,12 +12,9 @@ use crate::{
     },
 };
 
-/// How many images of a list are read from the store first: few, because somebody waits for them.
-const FIRST_PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
-
-/// How many are read at a time from then on: few enough to be held in memory for every reader (about a
-/// megabyte), enough to make the way to a page cheap.
-const PAGE: NonZeroU32 = NonZeroU32::new(2000).unwrap();
+/// How many images are read from the store at a time: few enough to be held in memory for every
+/// reader, enough to make the round trips cheap.
+const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
 /// Why the catalog has no answer.
 #[derive(Debug, Clone, Error)]
@@ -91,9 +88,8 @@ impl Catalog {
         let Some(query) = filter.within(window) else {
             return Ok(stream::empty().boxed());
         };
-        let first = self.store.page(&query, after, FIRST_PAGE).await?;
-        let next = next_key(&first, FIRST_PAGE);
-        let rest = following(Arc::clone(&self.store), query, next);
+        let first = self.store.page(&query, after, PAGE).await?;
+        let rest = following(Arc::clone(&self.store), query, next_key(&first));
         Ok(stream::once(async { Ok(first) })
             .chain(rest.map_err(Into::into))
             .boxed())
@@ -143,15 +139,15 @@ fn following(
         async move {
             let Some(after) = after else { return Ok(None) };
             let page = store.page(&query, Some(after), PAGE).await?;
-            let next = next_key(&page, PAGE);
+            let next = next_key(&page);
             Ok(Some((page, next)))
         }
     })
 }
 
 /// Where the page after this one begins; none if this one is the last.
-fn next_key(page: &[Image], limit: NonZeroU32) -> Option<PageKey> {
-    let is_full = page.len() >= limit.get() as usize;
+fn next_key(page: &[Image]) -> Option<PageKey> {
+    let is_full = page.len() >= PAGE.get() as usize;
     let last = page.last().filter(|_| is_full)?;
     Some(last.into())
 }

@@ -18,8 +18,8 @@ fn catalog(store: MockImageStore) -> Catalog {
     Catalog::new(Arc::new(store), Arc::new(MockOriginalStore::new()))
 }
 
-fn full_page(newest: i64, limit: NonZeroU32) -> Vec<Image> {
-    (0..i64::from(limit.get()))
+fn full_page(newest: i64) -> Vec<Image> {
+    (0..i64::from(PAGE.get()))
         .map(|n| image(b"x", at(newest - n), &[]))
         .collect()
 }
@@ -83,18 +83,17 @@ async fn bytes_that_are_gone_or_altered_are_an_error() {
 
 #[tokio::test]
 async fn a_list_walks_the_pages_by_their_last_image() {
-    let first = full_page(10_000, FIRST_PAGE);
-    let second = full_page(9_000, PAGE);
+    let (first, second) = (full_page(10_000), full_page(9_000));
     let last = vec![image(b"x", at(0), &[])];
     let mut store = MockImageStore::new();
-    for (after, limit, page) in [
-        (None, FIRST_PAGE, first.clone()),
-        (first.last().map(key), PAGE, second.clone()),
-        (second.last().map(key), PAGE, last.clone()),
+    for (after, page) in [
+        (None, first.clone()),
+        (Some(key(&first[499])), second.clone()),
+        (Some(key(&second[499])), last.clone()),
     ] {
         store
             .expect_page()
-            .with(always(), eq(after), eq(limit))
+            .with(always(), eq(after), eq(NonZeroU32::new(500).unwrap()))
             .times(1)
             .returning(move |_, _, _| Ok(page.clone()));
     }
@@ -112,7 +111,7 @@ async fn a_list_that_is_not_walked_reads_one_page() {
     store
         .expect_page()
         .times(1)
-        .returning(|_, _, _| Ok(full_page(10_000, FIRST_PAGE)));
+        .returning(|_, _, _| Ok(full_page(10_000)));
     drop(
         catalog(store)
             .list(TimeWindow::default(), LabelFilter::default(), None)
@@ -139,7 +138,7 @@ async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
     store
         .expect_page()
         .times(1)
-        .returning(|_, _, _| Ok(full_page(10_000, FIRST_PAGE)));
+        .returning(|_, _, _| Ok(full_page(10_000)));
     store
         .expect_page()
         .times(1)
