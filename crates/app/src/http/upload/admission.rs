@@ -89,8 +89,8 @@ impl Drop for Place<'_> {
 impl Share {
     /// Gives back what is not needed for these bytes, and stays with them until the last copy of
     /// the handle is gone.
-    pub(in crate::http) fn keep_with(mut self, bytes: Vec<u8>) -> Bytes {
-        let needed = units(bytes.len() as u64) as usize;
+    pub(in crate::http) fn keep_with(mut self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        let needed = units(bytes.as_ref().len() as u64) as usize;
         let spare = self.0.num_permits().saturating_sub(needed);
         drop(self.0.split(spare));
         Bytes::from_owner(Kept {
@@ -100,14 +100,14 @@ impl Share {
     }
 }
 
-struct Kept {
-    bytes: Vec<u8>,
+struct Kept<B> {
+    bytes: B,
     _share: Share,
 }
 
-impl AsRef<[u8]> for Kept {
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Kept<B> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 }
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::{
     decoder::{Decoder, TextError},
+    held::Held,
     scanner::{DocumentError, SKELETON, Scanner, TextSink},
 };
 
@@ -72,7 +73,7 @@ impl From<TextError> for BodyError {
 /// An image that has arrived.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Held,
     pub(super) digest: ContentDigest,
 }
 
@@ -86,10 +87,17 @@ pub(super) struct Body {
 
 /// The image that is being decoded.
 struct Decoding {
-    limit: usize,
     decoder: Decoder,
+    /// What was decoded last.
+    piece: Vec<u8>,
+    decoded: Decoded,
+}
+
+/// What was decoded so far.
+struct Decoded {
+    limit: usize,
     hasher: ContentHasher,
-    bytes: Vec<u8>,
+    bytes: Held,
 }
 
 impl Body {
@@ -100,10 +108,13 @@ impl Body {
             taken: 0,
             scanner: Scanner::new(),
             image: Decoding {
-                limit: limits.image_bytes,
                 decoder: Decoder::new(),
-                hasher: ContentHasher::default(),
-                bytes: Vec::with_capacity(length.map_or(0, |length| capacity(limits, length))),
+                piece: Vec::new(),
+                decoded: Decoded {
+                    limit: limits.image_bytes,
+                    hasher: ContentHasher::default(),
+                    bytes: Held::with_room(room(limits, length)),
+                },
             },
         }
     }
@@ -123,24 +134,32 @@ impl Body {
 }
 
 /// Room for the image of a body of that length, so that it never moves while it grows.
-fn capacity(limits: BodyLimits, length: u64) -> usize {
+fn room(limits: BodyLimits, length: Option<u64>) -> usize {
+    let length = length.unwrap_or(u64::MAX);
     let image = usize::try_from(length / 4 * 3 + 3).unwrap_or(usize::MAX);
-    image.min(limits.image_bytes + 3)
+    image.min(limits.image_bytes)
 }
 
 impl Decoding {
     fn finish(mut self) -> Result<Received, BodyError> {
-        let known = self.bytes.len();
-        self.decoder.finish(&mut self.bytes)?;
-        self.hasher
-            .update(self.bytes.get(known..).unwrap_or_default());
-        if self.bytes.len() > self.limit {
+        self.piece.clear();
+        self.decoder.finish(&mut self.piece)?;
+        self.decoded.add(&self.piece)?;
+        Ok(Received {
+            bytes: self.decoded.bytes,
+            digest: self.decoded.hasher.finish(),
+        })
+    }
+}
+
+impl Decoded {
+    fn add(&mut self, piece: &[u8]) -> Result<(), BodyError> {
+        if self.bytes.len() + piece.len() > self.limit {
             return Err(BodyError::ImageTooLarge(self.limit));
         }
-        Ok(Received {
-            bytes: self.bytes,
-            digest: self.hasher.finish(),
-        })
+        self.hasher.update(piece);
+        self.bytes.extend(piece);
+        Ok(())
     }
 }
 
@@ -148,14 +167,9 @@ impl TextSink for Decoding {
     type Error = BodyError;
 
     fn text(&mut self, text: &[u8]) -> Result<(), BodyError> {
-        let known = self.bytes.len();
-        self.decoder.push(text, &mut self.bytes)?;
-        self.hasher
-            .update(self.bytes.get(known..).unwrap_or_default());
-        if self.bytes.len() > self.limit {
-            return Err(BodyError::ImageTooLarge(self.limit));
-        }
-        Ok(())
+        self.piece.clear();
+        self.decoder.push(text, &mut self.piece)?;
+        self.decoded.add(&self.piece)
     }
 
     fn escaped(&mut self, character: char) -> Result<(), BodyError> {
@@ -231,7 +245,7 @@ mod tests {
                 .into_bytes(),
         ] {
             assert!(body.len() as u64 <= LIMITS.body_bytes());
-            assert_eq!(take(&body, 1000).unwrap().bytes, image);
+            assert_eq!(take(&body, 1000).unwrap().bytes.as_ref(), image);
         }
     }
 
@@ -278,7 +292,7 @@ mod tests {
         ) {
             let received = take(&json(&BASE64_STANDARD.encode(&image)), pieces).unwrap();
             prop_assert_eq!(received.digest, ContentDigest::of(&image));
-            prop_assert_eq!(received.bytes, image);
+            prop_assert_eq!(received.bytes.as_ref(), &image[..]);
         }
     }
 }

@@ -4,6 +4,7 @@ mod admission;
 mod body;
 mod decoder;
 mod escape;
+mod held;
 mod prefix;
 mod scanner;
 mod symbols;
@@ -64,7 +65,8 @@ pub(super) fn read_in_pieces(body: &[u8], piece: usize, image_bytes: usize) -> O
     body.chunks(piece.max(1))
         .try_for_each(|piece| reader.push(piece))
         .ok()?;
-    reader.finish().ok().map(|received| received.bytes)
+    let received = reader.finish().ok()?;
+    Some(received.bytes.as_ref().to_vec())
 }
 
 /// The next piece of the body.

@@ -1,0 +1,96 @@
+//! The bytes of an image while it is registered.
+
+use memmap2::MmapMut;
+
+/// From so many bytes on, memory comes from the system and goes back to it.
+const LARGE: usize = 1 << 20;
+
+/// Bytes that grow up to the room that was made for them.
+///
+/// Large ones lie in memory of their own. The allocator would keep it for the next ones of about that
+/// size, in each of its arenas: with many uploads at a time twice as much as they take.
+#[derive(Debug)]
+pub(super) struct Held {
+    memory: Memory,
+    len: usize,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Own(MmapMut),
+    Allocated(Vec<u8>),
+}
+
+impl Held {
+    /// Makes room. Memory of its own is not taken before it is written to.
+    pub(super) fn with_room(room: usize) -> Self {
+        let own = (room >= LARGE).then(|| MmapMut::map_anon(room).ok());
+        let memory = match own.flatten() {
+            Some(own) => Memory::Own(own),
+            None => Memory::Allocated(Vec::with_capacity(room)),
+        };
+        Self { memory, len: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends bytes.
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        let end = self.len + bytes.len();
+        if let Memory::Own(own) = &mut self.memory {
+            match own.get_mut(self.len..end) {
+                Some(room) => room.copy_from_slice(bytes),
+                // More than was said at first.
+                None => self.memory = Memory::Allocated(self.as_ref().to_vec()),
+            }
+        }
+        if let Memory::Allocated(allocated) = &mut self.memory {
+            allocated.extend_from_slice(bytes);
+        }
+        self.len = end;
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        match &self.memory {
+            Memory::Own(own) => own.get(..self.len).unwrap_or_default(),
+            Memory::Allocated(allocated) => allocated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_are_held_as_they_came(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..2000), 0..10),
+            room in prop_oneof![Just(0), Just(100), Just(LARGE - 1), Just(LARGE)]
+        ) {
+            let mut held = Held::with_room(room);
+            for piece in &pieces {
+                held.extend(piece);
+            }
+            prop_assert_eq!(held.len(), pieces.concat().len());
+            prop_assert_eq!(held.as_ref(), pieces.concat());
+        }
+    }
+
+    #[test]
+    fn large_ones_have_memory_of_their_own_as_long_as_they_fit() {
+        let mut held = Held::with_room(LARGE);
+        held.extend(&vec![1; LARGE - 1]);
+        held.extend(&[2]);
+        assert!(matches!(held.memory, Memory::Own(_)));
+        held.extend(&[3]);
+        assert_eq!(held.len(), LARGE + 1);
+        assert_eq!(held.as_ref()[LARGE - 2..], [1, 2, 3]);
+    }
+}
