@@ -38,6 +38,16 @@ async fn says_that_it_lives_and_is_ready(#[case] kind: Kind) {
     );
 }
 
+/// Whoever tries the documented example out should see it work.
+#[tokio::test]
+async fn the_example_of_an_upload_is_taken() {
+    let server = Server::start(Kind::Sqlite).await;
+    let document = server.json("/openapi.json").await;
+    let data = &document["components"]["schemas"]["Upload"]["properties"]["data"]["example"];
+    let answer = server.post_data(data.as_str().unwrap(), "").await;
+    assert_eq!(answer.status(), 200, "{data}");
+}
+
 #[rstest]
 #[case("TERM")]
 #[case("INT")]
