@@ -10,7 +10,7 @@ open_database() {
     by_label='INDEXED BY etiqueta_image_tag_newest' by_image='NOT INDEXED'
     tag="label.name || ' ' || tag.confidence"
     # The cache that each connection of the server has.
-    client=(sqlite3 -readonly -batch -separator $'\t' -cmd 'PRAGMA cache_size = -16384' "$work/etiqueta.db")
+    client=(sqlite3 -readonly -batch -separator $'\t' -cmd 'PRAGMA cache_size = -4096' "$work/etiqueta.db")
     ;;
   mysql://*)
     kind=MySQL database_url=$database

@@ -147,7 +147,7 @@ fn open_blocking(path: &Path, busy: Duration) -> ConnectionResult<SqliteConnecti
 
 /// WAL lets readers read while one writes; `FULL` brings each commit to the disk before it returns.
 const SESSION: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-     PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY";
+     PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY";
 
 /// The names of the migrations that have not run.
 pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, MigrationError> {

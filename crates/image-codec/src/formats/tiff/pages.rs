@@ -20,6 +20,12 @@ const MAX_PAGES: usize = 10_000;
 /// By how many pixels a JPEG may exceed the chunk it is in: it consists of blocks.
 const JPEG_MARGIN: u32 = 64;
 
+/// Longest JPEG tables, in bytes. All that there can be take less than three thousand.
+const MOST_TABLES: usize = 16 * 1024;
+
+/// How many times as long as the file its JPEGs may be together: some writers keep equal ones once.
+const SHARED: usize = 16;
+
 /// Where the strips or tiles of a page are, and how long.
 const CHUNKS: [[Tag; 2]; 2] = [
     [Tag::StripOffsets, Tag::StripByteCounts],
@@ -48,7 +54,9 @@ pub(super) fn check(decoder: &mut Decoder<Patched>, bytes: &[u8]) -> Result<(), 
         }
         let chunks = chunks(decoder, &directory, bytes)?;
         if number == 0 && tag(decoder, Tag::Compression)? == Some(JPEG) {
-            check_jpegs(decoder.chunk_dimensions(), &chunks)?;
+            let tables = tables(decoder, &directory)?;
+            check_work(&chunks, bytes)?;
+            check_jpegs(decoder.chunk_dimensions(), &tables, &chunks)?;
         }
         next = directory.next();
     }
@@ -78,10 +86,45 @@ fn chunks<'a>(
     Ok(chunks)
 }
 
-/// The decoder takes a JPEG's own size as it stands, whatever the page says.
-fn check_jpegs((width, height): (u32, u32), chunks: &[&[u8]]) -> Result<(), Refusal> {
+/// What all JPEGs of a page begin with, in place of their first two bytes.
+fn tables(decoder: &mut Decoder<Patched>, directory: &Directory) -> Result<Vec<u8>, Refusal> {
+    let mut tags = decoder.read_directory_tags(directory);
+    let Some(tables) = tags.find_tag(Tag::JPEGTables).map_err(refuse)? else {
+        return Ok(Vec::new());
+    };
+    let mut tables = tables.into_u8_vec().map_err(refuse)?;
+    if tables.len() > MOST_TABLES {
+        return Err(Refusal::malformed(Tiff, "its JPEG tables are too long"));
+    }
+    // The mark of their end.
+    tables.truncate(tables.len().saturating_sub(2));
+    Ok(tables)
+}
+
+/// Bounds what there is to look through: parts may lie upon each other.
+fn check_work(chunks: &[&[u8]], bytes: &[u8]) -> Result<(), Refusal> {
+    let most = bytes.len().saturating_mul(SHARED);
+    let all = chunks.iter().map(|chunk| chunk.len());
+    if all.fold(0, usize::saturating_add) > most {
+        return Err(Refusal::malformed(Tiff, "its parts lie upon each other"));
+    }
+    Ok(())
+}
+
+/// The decoder takes a JPEG's own size as it stands, whatever the page says, and wherever it stands.
+fn check_jpegs(
+    (width, height): (u32, u32),
+    tables: &[u8],
+    chunks: &[&[u8]],
+) -> Result<(), Refusal> {
     for chunk in chunks {
-        let (across, down) = jpeg::size(chunk).map_err(|error| Refusal::corrupt(Tiff, error))?;
+        let size = if tables.is_empty() {
+            jpeg::size(chunk)
+        } else {
+            let rest = chunk.get(2..).ok_or(Refusal::Truncated(Tiff))?;
+            jpeg::size(&[tables, rest].concat())
+        };
+        let (across, down) = size.map_err(|error| Refusal::corrupt(Tiff, error))?;
         let fits = |side: u32, chunk: u32| side <= chunk.saturating_add(JPEG_MARGIN);
         if !fits(across, width) || !fits(down, height) {
             return Err(Refusal::malformed(Tiff, "a part is larger than the page"));
