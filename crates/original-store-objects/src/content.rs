@@ -19,7 +19,10 @@ use tokio::task::spawn_blocking;
 /// How much of a file is read at a time: little to hold in memory for each reader, and enough to make
 /// the way to the thread that reads worth its while. Whole groups of base64, so that nothing is left
 /// over between pieces.
-const PIECE: usize = 96 * 1024;
+const PIECE: usize = 48 * 1024;
+
+/// The most that is read at once where nothing is left then.
+const WHOLE: u64 = 96 * 1024;
 
 type Pieces = BoxStream<'static, Result<Bytes, OriginalStoreError>>;
 
@@ -50,7 +53,8 @@ pub(crate) fn open(place: &Path) -> io::Result<Opened> {
 
 /// The next piece of a file of which so much is left.
 fn piece(file: &mut File, left: u64) -> io::Result<Bytes> {
-    let size = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+    let most = if left <= WHOLE { WHOLE } else { PIECE as u64 };
+    let size = usize::try_from(left.min(most)).unwrap_or(PIECE);
     let mut piece = Vec::with_capacity(size);
     file.take(size as u64).read_to_end(&mut piece)?;
     Ok(piece.into())
@@ -145,13 +149,15 @@ mod tests {
     async fn a_file_is_read_in_pieces() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("file");
-        for len in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
+        for len in [0, 1, PIECE + 1, 2 * PIECE, 2 * PIECE + 1, 5 * PIECE + 7] {
             let bytes: Vec<u8> = (0..=250).cycle().take(len).collect();
             std::fs::write(&place, &bytes).unwrap();
             let content = open(&place).unwrap().content();
             assert_eq!(content.len, len as u64);
             let pieces: Vec<Bytes> = content.stream.try_collect().await.unwrap();
-            assert!(pieces.iter().all(|piece| piece.len() <= PIECE));
+            let longest = pieces.iter().map(Bytes::len).max().unwrap();
+            assert!(longest as u64 <= WHOLE);
+            assert!(pieces.len() <= len.div_ceil(PIECE).max(1));
             assert_eq!(pieces.concat(), bytes);
         }
         assert!(open(folder.path()).is_err(), "a folder is no file");

@@ -27,10 +27,10 @@ use super::{
 use crate::http::{engine::ENCODER, problem::Problem};
 
 /// How many bytes are encoded at a time. A multiple of 3.
-const PIECE: usize = 96 * 1024;
+const PIECE: usize = 48 * 1024;
 
 /// The most bytes of an image whose answer is put together before it is sent.
-const SMALL: u64 = PIECE as u64;
+const SMALL: u64 = 96 * 1024;
 
 /// What comes after the data.
 const TAIL: &str = "\"}";
