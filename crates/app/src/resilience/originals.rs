@@ -7,7 +7,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -37,6 +37,7 @@ type Outcome<T> = Result<T, OriginalStoreError>;
 pub struct GuardedOriginals {
     inner: Arc<dyn OriginalStore>,
     calls: Calls,
+    removals: Removals,
 }
 
 impl GuardedOriginals {
@@ -47,13 +48,20 @@ impl GuardedOriginals {
             left: Arc::default(),
             deadline,
         };
-        Self { inner, calls }
+        Self {
+            inner,
+            calls,
+            removals: Removals::default(),
+        }
     }
 }
 
 #[async_trait]
 impl OriginalStore for GuardedOriginals {
     async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Outcome<()> {
+        if self.removals.is_under_way(digest) {
+            return Err(late("the removal of the same bytes hangs"));
+        }
         let (inner, digest) = (Arc::clone(&self.inner), *digest);
         self.calls
             .run(async move { inner.put(&digest, bytes).await })
@@ -74,8 +82,13 @@ impl OriginalStore for GuardedOriginals {
 
     async fn remove(&self, digest: &ContentDigest) -> Outcome<()> {
         let (inner, digest) = (Arc::clone(&self.inner), *digest);
+        let removal = self.removals.begin(digest);
         self.calls
-            .run(async move { inner.remove(&digest).await })
+            .run(async move {
+                let outcome = inner.remove(&digest).await;
+                drop(removal);
+                outcome
+            })
             .await?
     }
 
@@ -111,6 +124,42 @@ impl OriginalStore for GuardedOriginals {
     async fn ready(&self) -> Outcome<()> {
         let inner = Arc::clone(&self.inner);
         self.calls.run(async move { inner.ready().await }).await?
+    }
+}
+
+/// The removals under way, also those that were given up: what is put while one of them hangs would be
+/// gone when it goes on.
+#[derive(Clone, Default)]
+struct Removals(Arc<Mutex<Vec<ContentDigest>>>);
+
+/// A removal, until it is really done.
+struct Removal {
+    digest: ContentDigest,
+    all: Removals,
+}
+
+impl Removals {
+    fn begin(&self, digest: ContentDigest) -> Removal {
+        self.lock().push(digest);
+        let all = self.clone();
+        Removal { digest, all }
+    }
+
+    fn is_under_way(&self, digest: &ContentDigest) -> bool {
+        self.lock().contains(digest)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<ContentDigest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        let mut all = self.all.lock();
+        if let Some(place) = all.iter().position(|digest| *digest == self.digest) {
+            all.swap_remove(place);
+        }
     }
 }
 
@@ -304,5 +353,26 @@ mod tests {
         }
         store.put(&digest(), Bytes::new()).await.unwrap();
         assert!(store.get(&digest()).await.unwrap().is_none());
+    }
+
+    /// The disk may do at any time what it was told.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_put_while_its_removal_hangs() {
+        let (letting_go, hanging) = watch::channel(false);
+        let store = GuardedOriginals::new(Arc::new(Hanging(hanging)), DEADLINE);
+        let other = ContentDigest::of(b"y");
+        assert!(store.remove(&digest()).await.is_err());
+        let began = Instant::now();
+        assert!(store.put(&digest(), Bytes::new()).await.is_err());
+        assert_eq!(began.elapsed(), Duration::ZERO, "refused at once");
+        assert!(store.put(&other, Bytes::new()).await.is_err());
+        assert_eq!(began.elapsed(), DEADLINE, "tried");
+        letting_go.send_replace(true);
+        while store.calls.left.load(Ordering::Relaxed) > 0 {
+            yield_now().await;
+        }
+        store.put(&digest(), Bytes::new()).await.unwrap();
+        store.remove(&digest()).await.unwrap();
+        store.put(&digest(), Bytes::new()).await.unwrap();
     }
 }

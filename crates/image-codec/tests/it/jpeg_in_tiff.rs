@@ -95,7 +95,7 @@ async fn a_frame_among_the_tables_takes_no_memory() {
 #[tokio::test]
 async fn long_tables_are_refused() {
     let (mut tables, rest) = parted();
-    tables.splice(2..2, [0; 20_000]);
+    tables.splice(2..2, vec![0; 20_000]);
     let refused = refusal(tiff(&tables, &rest, 1)).await;
     assert_eq!(refused, "the TIFF is corrupt: its JPEG tables are too long");
 }
@@ -104,7 +104,7 @@ async fn long_tables_are_refused() {
 #[tokio::test]
 async fn parts_that_lie_upon_each_other_are_refused() {
     let (tables, rest) = parted();
-    let long = [&rest[..], &[0; 50_000]].concat();
+    let long = [rest, vec![0; 50_000]].concat();
     let refused = refusal(tiff(&tables, &long, 100)).await;
     assert_eq!(
         refused,
