@@ -4,7 +4,8 @@ use std::{
     error::Error,
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use diesel::{
@@ -138,11 +139,30 @@ fn open_blocking(path: &Path, busy: Duration) -> ConnectionResult<SqliteConnecti
         .to_str()
         .ok_or_else(|| bad("the path is not UTF-8".to_owned()))?;
     let mut connection = SqliteConnection::establish(path)?;
-    connection
-        .batch_execute(&format!("PRAGMA busy_timeout = {}", busy.as_millis()))
-        .and_then(|()| connection.batch_execute(SESSION))
-        .map_err(ConnectionError::CouldntSetupConfiguration)?;
+    configure(&mut connection, busy).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
+}
+
+/// Between two tries to configure a connection.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Tells a connection how it is to work.
+///
+/// Where several make a new file use WAL at once, each would wait for the others: SQLite refuses one of
+/// them at once then, whatever it was told about waiting.
+fn configure(connection: &mut SqliteConnection, busy: Duration) -> QueryResult<()> {
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", busy.as_millis()))?;
+    let end = Instant::now() + busy;
+    loop {
+        match connection.batch_execute(SESSION) {
+            Err(error) if is_locked(&error) && Instant::now() < end => thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_locked(error: &diesel::result::Error) -> bool {
+    matches!(error, diesel::result::Error::DatabaseError(_, info) if info.message().contains("locked"))
 }
 
 /// WAL lets readers read while one writes; `FULL` brings each commit to the disk before it returns.
