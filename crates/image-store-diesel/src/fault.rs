@@ -87,6 +87,15 @@ impl From<PoolError> for Fault {
     }
 }
 
+/// Whether somebody else was in the way.
+pub(crate) fn is_contended(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(_, information) if holds_any_of(information.message(), &CONTENDED))
+}
+
+fn holds_any_of(text: &str, needles: &[&str]) -> bool {
+    needles.iter().any(|needle| text.contains(needle))
+}
+
 fn classify(error: Error) -> ImageStoreError {
     use DatabaseErrorKind as Kind;
     match &error {
@@ -108,12 +117,11 @@ fn classify(error: Error) -> ImageStoreError {
 }
 
 fn classify_text(text: &str) -> fn(domain::ports::Cause) -> ImageStoreError {
-    let holds_any_of = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
-    if holds_any_of(&CONTENDED) {
+    if holds_any_of(text, &CONTENDED) {
         ImageStoreError::Contended
-    } else if holds_any_of(&UNAVAILABLE) {
+    } else if holds_any_of(text, &UNAVAILABLE) {
         ImageStoreError::Unavailable
-    } else if holds_any_of(&CORRUPT) {
+    } else if holds_any_of(text, &CORRUPT) {
         ImageStoreError::Corrupt
     } else {
         ImageStoreError::Failed

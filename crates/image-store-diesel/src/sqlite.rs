@@ -20,6 +20,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     connections::{self, PoolSettings},
+    fault::is_contended,
     migrate::{self, MigrationError},
 };
 
@@ -155,14 +156,10 @@ fn configure(connection: &mut SqliteConnection, busy: Duration) -> QueryResult<(
     let end = Instant::now() + busy;
     loop {
         match connection.batch_execute(SESSION) {
-            Err(error) if is_locked(&error) && Instant::now() < end => thread::sleep(PAUSE),
+            Err(error) if is_contended(&error) && Instant::now() < end => thread::sleep(PAUSE),
             outcome => return outcome,
         }
     }
-}
-
-fn is_locked(error: &diesel::result::Error) -> bool {
-    matches!(error, diesel::result::Error::DatabaseError(_, info) if info.message().contains("locked"))
 }
 
 /// WAL lets readers read while one writes; `FULL` brings each commit to the disk before it returns.

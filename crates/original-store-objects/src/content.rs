@@ -90,7 +90,7 @@ impl Opened {
     }
 }
 
-fn unavailable(error: impl Error + Send + Sync + 'static) -> OriginalStoreError {
+pub(crate) fn unavailable(error: impl Error + Send + Sync + 'static) -> OriginalStoreError {
     OriginalStoreError::Unavailable(cause(error))
 }
 

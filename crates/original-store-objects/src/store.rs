@@ -9,7 +9,7 @@ use domain::{
     ContentDigest,
     ports::{
         Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
-        StoredOriginal, cause,
+        StoredOriginal,
     },
 };
 use futures_util::{
@@ -20,7 +20,7 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use tokio::task::spawn_blocking;
 
 use crate::{
-    content::{self, Opened},
+    content::{self, Opened, unavailable},
     fan::{self, Fan},
     folder, listing, quarantine,
     root::Root,
@@ -227,10 +227,6 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
     (!is_own).then(|| StoredObject::Foreign(found.location.to_string()))
 }
 
-fn unavailable(error: Error) -> OriginalStoreError {
-    OriginalStoreError::Unavailable(cause(error))
-}
-
 /// Does what blocks on a thread for that.
 pub(crate) async fn blocking<T: Send + 'static>(
     folder: &Arc<Folder>,
@@ -240,7 +236,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     let outcome = spawn_blocking(move || work(&folder))
         .await
         .unwrap_or_else(|lost| Err(io::Error::other(lost)));
-    outcome.map_err(|error| OriginalStoreError::Unavailable(cause(error)))
+    outcome.map_err(unavailable)
 }
 
 /// Does something to the file of an original, if it is there.

@@ -22,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     streamed::{BrokenOff, Pieces, Streamed},
+    to_json,
     wire::ImageBody,
 };
 use crate::http::{engine::ENCODER, problem::Problem};
@@ -41,8 +42,7 @@ pub(in crate::http) struct Head(String);
 impl Head {
     /// Writes an image up to its data.
     pub(in crate::http) fn new(image: &Image, zone: Tz) -> Result<Self, Problem> {
-        let json = serde_json::to_string(&ImageBody::new(image, zone));
-        let mut json = json.map_err(|error| Problem::internal(cause(error)))?;
+        let mut json = to_json(&ImageBody::new(image, zone))?;
         json.pop();
         json.push_str(",\"data\":\"");
         Ok(Self(json))

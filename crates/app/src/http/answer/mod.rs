@@ -17,13 +17,13 @@ use super::problem::Problem;
 
 /// A JSON document that is small enough to be held.
 pub(super) fn json(document: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let bytes = to_json(document)?;
+    let text = to_json(document)?;
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
-        .body(bytes))
+        .body(text))
 }
 
 /// A document as JSON text.
-pub(super) fn to_json(document: &impl Serialize) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(document).map_err(|error| Problem::internal(domain::ports::cause(error)))
+pub(super) fn to_json(document: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(document).map_err(|error| Problem::internal(domain::ports::cause(error)))
 }

@@ -11,54 +11,48 @@ const LARGE: usize = 4 << 20;
 /// Large ones lie in memory of their own. The allocator would keep it for the next ones of about that
 /// size, in each of its arenas: with many uploads at a time twice as much as they take.
 #[derive(Debug)]
-pub(super) struct Held {
-    memory: Memory,
-    len: usize,
-}
-
-#[derive(Debug)]
-enum Memory {
-    Own(MmapMut),
+pub(super) enum Held {
+    /// In memory of their own, of which so much is theirs already.
+    Own(MmapMut, usize),
     Allocated(Vec<u8>),
 }
 
 impl Held {
     /// Makes room. Memory of its own is not taken before it is written to.
     pub(super) fn with_room(room: usize) -> Self {
-        let own = (room >= LARGE).then(|| MmapMut::map_anon(room).ok());
-        let memory = match own.flatten() {
-            Some(own) => Memory::Own(own),
-            None => Memory::Allocated(Vec::with_capacity(room)),
-        };
-        Self { memory, len: 0 }
+        if room >= LARGE
+            && let Ok(memory) = MmapMut::map_anon(room)
+        {
+            return Self::Own(memory, 0);
+        }
+        Self::Allocated(Vec::with_capacity(room))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.as_ref().len()
     }
 
     /// Appends bytes.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        let end = self.len + bytes.len();
-        if let Memory::Own(own) = &mut self.memory {
-            match own.get_mut(self.len..end) {
-                Some(room) => room.copy_from_slice(bytes),
+        match self {
+            Self::Own(memory, len) => match memory.get_mut(*len..*len + bytes.len()) {
+                Some(room) => {
+                    room.copy_from_slice(bytes);
+                    *len += bytes.len();
+                }
                 // More than was said at first.
-                None => self.memory = Memory::Allocated(self.as_ref().to_vec()),
-            }
+                None => *self = Self::Allocated([self.as_ref(), bytes].concat()),
+            },
+            Self::Allocated(allocated) => allocated.extend_from_slice(bytes),
         }
-        if let Memory::Allocated(allocated) = &mut self.memory {
-            allocated.extend_from_slice(bytes);
-        }
-        self.len = end;
     }
 }
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        match &self.memory {
-            Memory::Own(own) => own.get(..self.len).unwrap_or_default(),
-            Memory::Allocated(allocated) => allocated,
+        match self {
+            Self::Own(memory, len) => memory.get(..*len).unwrap_or_default(),
+            Self::Allocated(allocated) => allocated,
         }
     }
 }
@@ -89,7 +83,7 @@ mod tests {
         let mut held = Held::with_room(LARGE);
         held.extend(&vec![1; LARGE - 1]);
         held.extend(&[2]);
-        assert!(matches!(held.memory, Memory::Own(_)));
+        assert!(matches!(held, Held::Own(..)));
         held.extend(&[3]);
         assert_eq!(held.len(), LARGE + 1);
         assert_eq!(held.as_ref()[LARGE - 2..], [1, 2, 3]);

@@ -28,8 +28,10 @@ const ADOBE_TRANSFORM: usize = 11;
 pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
     let segments = Segments::walk(file).ok()?;
     let frame = segments.frame().ok()?;
-    let is_usual = frame.is_common() && !segments.is_in_parts(frame);
-    is_usual.then(|| copy(file).ok().flatten()).flatten()
+    if !frame.is_common() || segments.is_in_parts(frame) {
+        return None;
+    }
+    copy(file).ok()?
 }
 
 /// The file with those segments alone that hold a part of the picture, and without what follows its
