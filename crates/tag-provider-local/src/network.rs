@@ -1,5 +1,6 @@
 //! A network: one picture in, one row of numbers out.
 
+mod depthwise;
 mod preparation;
 
 use std::{

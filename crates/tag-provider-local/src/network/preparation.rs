@@ -2,23 +2,35 @@
 
 use tract_onnx::{
     prelude::{IntoArcTensor, SpecialOps, Tensor, TractResult, TypedModel, TypedModelPatch, tvec},
-    tract_core::ops::{
-        cast::Cast,
-        cnn::{Conv, KernelFormat},
-        konst::Const,
-        math,
-        nn::{DataFormat, Reduce, Reducer},
+    tract_core::{
+        internal::anyhow,
+        ops::{
+            cast::Cast,
+            cnn::{Conv, KernelFormat, PoolSpec},
+            konst::Const,
+            math,
+            nn::{DataFormat, Reduce, Reducer},
+        },
     },
 };
 
+use super::depthwise::{Depthwise, Direction};
+
 /// Rewrites a network before it is optimised; its outputs stay what they are.
-pub(super) fn prepare(mut model: TypedModel) -> TractResult<TypedModel> {
+pub(super) fn prepare(model: TypedModel) -> TractResult<TypedModel> {
+    let model = rewrite(model, |model, node| match cast_of_constant(model, node)? {
+        Some(patch) => Ok(Some(patch)),
+        None => convolution_to_one_channel(model, node),
+    })?;
+    rewrite(model.into_decluttered()?, convolution_of_each_channel)
+}
+
+fn rewrite(
+    mut model: TypedModel,
+    rule: impl Fn(&TypedModel, usize) -> TractResult<Option<TypedModelPatch>>,
+) -> TractResult<TypedModel> {
     for node in 0..model.nodes().len() {
-        let patch = match cast_of_constant(&model, node)? {
-            Some(patch) => Some(patch),
-            None => convolution_to_one_channel(&model, node)?,
-        };
-        if let Some(patch) = patch {
+        if let Some(patch) = rule(&model, node)? {
             patch.apply(&mut model)?;
         }
     }
@@ -103,6 +115,86 @@ fn is_to_one(convolution: &Conv) -> bool {
         && spec.kernel_shape.iter().product::<usize>() > 1
 }
 
+/// A convolution of every channel by itself is computed here.
+fn convolution_of_each_channel(
+    model: &TypedModel,
+    node: usize,
+) -> TractResult<Option<TypedModelPatch>> {
+    let convolution = model.node(node).op_as::<Conv>();
+    let Some(convolution) = convolution.filter(|convolution| is_depthwise(convolution)) else {
+        return Ok(None);
+    };
+    let &[input, kernels, _] = model.node(node).inputs.as_slice() else {
+        return Ok(None);
+    };
+    let from = model.outlet_fact(input)?.shape.as_concrete();
+    let to = model.outlet_fact(node.into())?.shape.as_concrete();
+    let (Some(from), Some(to), Some(bias)) = (from, to, constant_input(model, node, 2)) else {
+        return Ok(None);
+    };
+    let Some(&[channels, height, width]) = from.last_chunk() else {
+        return Ok(None);
+    };
+    if from.iter().product::<usize>() != channels * height * width {
+        return Ok(None);
+    }
+    let bias = match bias.len() {
+        1 => bias.clone().into_shape(&[])?,
+        _ => bias.clone().into_shape(&[channels])?,
+    };
+    let rows = direction(&convolution.pool_spec, 0, height)?;
+    let columns = direction(&convolution.pool_spec, 1, width)?;
+    // Much more padding than samples would be much more work, and memory, than tract makes of it.
+    if rows.padding > rows.kernel || columns.padding > columns.kernel {
+        return Ok(None);
+    }
+    let depthwise = Depthwise {
+        channels,
+        rows,
+        columns,
+        shape: to.into(),
+    };
+
+    let name = &model.node(node).name;
+    let mut patch = TypedModelPatch::default();
+    let inputs = patch.taps(model, &[input, kernels])?;
+    let bias = bias.broadcast_to_shape(&[channels])?.into_arc_tensor();
+    let bias = patch.add_const(format!("{name}.biases"), bias)?;
+    let inputs: Vec<_> = inputs.into_iter().chain([bias]).collect();
+    for output in patch.wire_node(name, depthwise, &inputs)? {
+        patch.shunt_outside(model, node.into(), output)?;
+    }
+    Ok(Some(patch))
+}
+
+/// Whether each channel of an area has a kernel of its own, of 32-bit numbers, and moves it by no
+/// more than a few samples.
+fn is_depthwise(convolution: &Conv) -> bool {
+    let spec = &convolution.pool_spec;
+    matches!(spec.data_format, DataFormat::NCHW | DataFormat::CHW)
+        && convolution.kernel_fmt == KernelFormat::OIHW
+        && convolution.group == spec.input_channels
+        && convolution.group == spec.output_channels
+        && convolution.q_params.is_none()
+        && spec.kernel_shape.len() == 2
+        && spec.dilations().iter().all(|dilation| *dilation == 1)
+        && spec.strides().iter().all(|stride| (1..=4).contains(stride))
+}
+
+fn direction(spec: &PoolSpec, axis: usize, inputs: usize) -> TractResult<Direction> {
+    let kernel = spec.kernel_shape.get(axis).copied();
+    let kernel = kernel.ok_or_else(|| anyhow!("a kernel without axis {axis}"))?;
+    let stride = spec.stride(axis);
+    let padded = spec.padding.compute_one(axis, &inputs, kernel, 1, stride);
+    Ok(Direction {
+        inputs,
+        outputs: padded.convoluted,
+        kernel,
+        stride,
+        padding: padded.pad_before,
+    })
+}
+
 /// An input of a node, if it is a constant.
 fn constant_input(model: &TypedModel, node: usize, slot: usize) -> Option<&Tensor> {
     let input = model.node(node).inputs.get(slot)?;
@@ -112,9 +204,11 @@ fn constant_input(model: &TypedModel, node: usize, slot: usize) -> Option<&Tenso
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
     use tract_onnx::{
         prelude::{
-            DatumType, Framework, InferenceModelExt, IntoRunnable, IntoTValue, TypedFact, f16,
+            DatumType, Framework, InferenceModelExt, IntoRunnable, IntoTValue, TypedFact,
+            TypedNode, f16,
         },
         tract_core::ops::{
             cast::cast,
@@ -131,62 +225,91 @@ mod tests {
         Tensor::from_shape(shape, &numbers).unwrap()
     }
 
-    /// Three channels become one under a kernel of 5 x 5, whose weights have 16 bits.
-    fn network() -> TypedModel {
+    /// A convolution of three channels with weights of 16 bits.
+    fn network(
+        input: &[usize],
+        kernel: &[usize],
+        stride: usize,
+        group: usize,
+        biases: &[usize],
+    ) -> TypedModel {
         let mut model = TypedModel::default();
-        let input = model
-            .add_source("input", TypedFact::dt_shape(DatumType::F32, [1, 3, 9, 8]))
-            .unwrap();
-        let kernel = numbers(&[1, 3, 5, 5])
-            .cast_to::<f16>()
-            .unwrap()
-            .into_owned();
+        let format = match input.len() {
+            3 => DataFormat::CHW,
+            _ => DataFormat::NCHW,
+        };
+        let source = TypedFact::dt_shape(DatumType::F32, input);
+        let source = model.add_source("input", source).unwrap();
+        let spec = PoolSpec::new(
+            format,
+            tvec!(kernel[2], kernel[3]),
+            PaddingSpec::Explicit(tvec!(2, 1), tvec!(1, 2)),
+            None,
+            Some(tvec!(stride, stride)),
+            3,
+            kernel[0],
+        );
+        let kernel = numbers(kernel).cast_to::<f16>().unwrap().into_owned();
         let kernel = model.add_const("kernel", kernel.into_arc_tensor()).unwrap();
         let kernel = model
             .wire_node("cast", cast(DatumType::F32), &[kernel])
             .unwrap()[0];
-        let bias = model
-            .add_const("bias", numbers(&[1]).into_arc_tensor())
-            .unwrap();
-        let spec = PoolSpec::new(
-            DataFormat::NCHW,
-            tvec!(5, 5),
-            PaddingSpec::Explicit(tvec!(2, 2), tvec!(2, 2)),
-            None,
-            None,
-            3,
-            1,
-        );
-        let convolution = Conv::new(spec, KernelFormat::OIHW, 1, None);
+        let bias = numbers(biases).into_arc_tensor();
+        let bias = model.add_const("bias", bias).unwrap();
+        let convolution = Conv::new(spec, KernelFormat::OIHW, group, None);
         let output = model
-            .wire_node("convolution", convolution, &[input, kernel, bias])
+            .wire_node("convolution", convolution, &[source, kernel, bias])
             .unwrap();
         model.select_output_outlets(&output).unwrap();
         model
     }
 
     fn run(model: TypedModel) -> Vec<f32> {
-        let input = numbers(&[1, 3, 9, 8]).into_tvalue();
+        let input = model.input_fact(0).unwrap().shape.as_concrete().unwrap();
+        let input = numbers(input).into_tvalue();
         let outputs = model.into_runnable().unwrap().run(tvec!(input)).unwrap();
         let view = outputs[0].to_plain_array_view::<f32>().unwrap();
         view.iter().copied().collect()
     }
 
-    #[test]
-    fn outputs_stay_what_they_are() {
+    #[rstest]
+    #[case::to_one_channel(&[1, 3, 9, 8], &[1, 3, 5, 5], 1, 1, &[1])]
+    #[case::each_channel(&[1, 3, 9, 8], &[3, 1, 3, 5], 1, 3, &[3])]
+    #[case::in_steps(&[1, 3, 9, 8], &[3, 1, 5, 3], 2, 3, &[3])]
+    #[case::without_samples_axis(&[3, 9, 8], &[3, 1, 3, 3], 2, 3, &[3])]
+    #[case::one_bias(&[1, 3, 9, 8], &[3, 1, 3, 3], 1, 3, &[])]
+    fn outputs_stay_what_they_are(
+        #[case] input: &[usize],
+        #[case] kernel: &[usize],
+        #[case] stride: usize,
+        #[case] group: usize,
+        #[case] biases: &[usize],
+    ) {
+        let network = || network(input, kernel, stride, group, biases);
         let prepared = prepare(network()).unwrap();
-        assert!(prepared.nodes().iter().all(|node| !node.op_is::<Cast>()));
-        let groups: Vec<_> = prepared
-            .nodes()
-            .iter()
-            .filter_map(|node| Some(node.op_as::<Conv>()?.group))
-            .collect();
-        assert_eq!(groups, [3]);
+        let is_left = |node: &TypedNode| node.op_is::<Cast>() || node.op_is::<Conv>();
+        assert!(!prepared.nodes().iter().any(is_left), "{prepared:?}");
         let (before, after) = (run(network()), run(prepared));
-        assert_eq!(before.len(), 72);
+        assert!(before.len() > 10);
+        assert_eq!(before.len(), after.len());
         for (before, after) in before.iter().zip(&after) {
             assert!((before - after).abs() < 1e-4, "{before} {after}");
         }
+    }
+
+    /// Several pictures at once, and kernels for several outputs each, are left to tract.
+    #[rstest]
+    #[case::pictures(&[2, 3, 9, 8], &[3, 1, 3, 3], &[3])]
+    #[case::kernels(&[1, 3, 9, 8], &[6, 1, 3, 3], &[6])]
+    fn others_are_left(
+        #[case] input: &[usize],
+        #[case] kernel: &[usize],
+        #[case] biases: &[usize],
+    ) {
+        let network = || network(input, kernel, 1, 3, biases);
+        let prepared = prepare(network()).unwrap();
+        assert!(prepared.nodes().iter().any(TypedNode::op_is::<Conv>));
+        assert_eq!(run(network()), run(prepared));
     }
 
     #[test]
@@ -200,11 +323,8 @@ mod tests {
                 .unwrap();
             for node in model.nodes() {
                 assert!(!node.op_is::<Cast>(), "{}", node.name);
-                assert!(
-                    !node.op_as::<Conv>().is_some_and(is_to_one),
-                    "{}",
-                    node.name
-                );
+                let is_left = |conv: &Conv| is_to_one(conv) || is_depthwise(conv);
+                assert!(!node.op_as::<Conv>().is_some_and(is_left), "{}", node.name);
             }
         }
     }
