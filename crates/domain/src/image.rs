@@ -141,6 +141,43 @@ pub struct Image {
     pub tags: Tags,
 }
 
+/// A registered image before its tags are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UntaggedImage {
+    /// The id.
+    pub id: ImageId,
+    /// Names the original.
+    pub digest: ContentDigest,
+    /// What is known of the original.
+    pub facts: ImageFacts,
+    /// When it was registered, to the microsecond.
+    pub registered_at: DateTime<Utc>,
+}
+
+impl UntaggedImage {
+    /// The image with its tags.
+    pub fn with(self, tags: Tags) -> Image {
+        Image {
+            id: self.id,
+            digest: self.digest,
+            facts: self.facts,
+            registered_at: self.registered_at,
+            tags,
+        }
+    }
+}
+
+impl From<&Image> for UntaggedImage {
+    fn from(image: &Image) -> Self {
+        Self {
+            id: image.id,
+            digest: image.digest,
+            facts: image.facts,
+            registered_at: image.registered_at,
+        }
+    }
+}
+
 /// An image about to be recorded, with what the store keeps beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewImage {

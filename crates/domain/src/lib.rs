@@ -23,7 +23,7 @@ pub mod testing;
 
 pub use confidence::{Confidence, ConfidenceError, Threshold};
 pub use digest::{ContentDigest, ContentHasher, DigestError};
-pub use image::{Image, ImageFacts, ImageId, ImageIdError, MediaType, NewImage};
+pub use image::{Image, ImageFacts, ImageId, ImageIdError, MediaType, NewImage, UntaggedImage};
 pub use label::{Label, LabelError};
 pub use picture::{EncodedPicture, Lease, Picture};
 pub use query::{ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow};

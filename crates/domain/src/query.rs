@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 
 pub use self::filter::LabelFilter;
-use crate::{Confidence, Image, ImageId, Label, Tag, Threshold};
+use crate::{Confidence, Image, ImageId, Label, Tag, Threshold, UntaggedImage};
 
 /// A half-open interval of registration times: `from` is inside, `until` is the first one outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,6 +80,16 @@ pub struct PageKey {
 impl From<&Image> for PageKey {
     /// The place after an image.
     fn from(image: &Image) -> Self {
+        Self {
+            registered_at: image.registered_at,
+            id: image.id,
+        }
+    }
+}
+
+impl From<&UntaggedImage> for PageKey {
+    /// The place after an image.
+    fn from(image: &UntaggedImage) -> Self {
         Self {
             registered_at: image.registered_at,
             id: image.id,

@@ -8,7 +8,8 @@ use diesel::{
     sqlite::{Sqlite, SqliteValue},
 };
 use domain::{
-    Confidence, ContentDigest, Image, ImageFacts, ImageId, Label, MediaType, Tag, Tagging, Tags,
+    Confidence, ContentDigest, ImageFacts, ImageId, Label, MediaType, Tag, Tagging, Tags,
+    UntaggedImage,
 };
 use thiserror::Error;
 
@@ -64,12 +65,7 @@ impl<const N: usize> From<&[u8]> for Bytes<N> {
 }
 
 impl<const N: usize> Bytes<N> {
-    /// None if the column held more or fewer.
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], <[u8; N]>::as_slice)
-    }
-
-    fn get(self) -> Result<[u8; N], Fault> {
+    pub(crate) fn get(self) -> Result<[u8; N], Fault> {
         self.0
             .map_err(|length| Fault::corrupt(Unreadable::Length(length)))
     }
@@ -131,16 +127,14 @@ pub(crate) fn tag(name: &str, value: f64) -> Result<Tag, Fault> {
 /// An image without its tags: id, time, digest, facts.
 pub(crate) type ImageRow = (IdBytes, i64, DigestBytes, FactsRow);
 
-pub(crate) fn image(
+pub(crate) fn untagged(
     (id, registered_at, content, row): ImageRow,
-    tags: Tags,
-) -> Result<Image, Fault> {
-    Ok(Image {
+) -> Result<UntaggedImage, Fault> {
+    Ok(UntaggedImage {
         id: ImageId::from_bytes(id.get()?),
         digest: ContentDigest::from_bytes(content.get()?),
         facts: facts(row)?,
         registered_at: time(registered_at)?,
-        tags,
     })
 }
 

@@ -7,7 +7,7 @@ use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
-    TaggingKey, TimeWindow,
+    TaggingKey, TimeWindow, UntaggedImage,
     ports::{ImageStore, ImageStoreError, Known, cause},
 };
 use tokio::{
@@ -165,6 +165,20 @@ impl ImageStore for GuardedStore {
         limit: NonZeroU32,
     ) -> Result<Vec<Image>, ImageStoreError> {
         self.call(|| self.inner.page(query, after, limit)).await
+    }
+
+    async fn untagged_page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<UntaggedImage>, ImageStoreError> {
+        self.call(|| self.inner.untagged_page(query, after, limit))
+            .await
+    }
+
+    async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
+        self.call(|| self.inner.with_tags(images)).await
     }
 
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::Cause;
 use crate::{
     ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
-    TaggingKey, TimeWindow,
+    TaggingKey, TimeWindow, UntaggedImage,
 };
 
 /// Records images with their tags, and answers questions about them.
@@ -67,6 +67,18 @@ pub trait ImageStore: Send + Sync {
         after: Option<PageKey>,
         limit: NonZeroU32,
     ) -> Result<Vec<Image>, ImageStoreError>;
+
+    /// What [`ImageStore::page`] tells, but for the tags. Whoever reads on knows the next place without
+    /// waiting for them.
+    async fn untagged_page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<UntaggedImage>, ImageStoreError>;
+
+    /// Images that the store told of, in the same order, with their tags.
+    async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError>;
 
     /// How each label is used by the images of a window: most used first, ties by label.
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError>;

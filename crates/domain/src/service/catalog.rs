@@ -2,11 +2,11 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use futures_util::{StreamExt, TryStreamExt, future::join, stream, stream::BoxStream};
 use thiserror::Error;
 
 use crate::{
-    Image, ImageId, ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow,
+    Image, ImageId, ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow, UntaggedImage,
     ports::{
         ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError, cause,
     },
@@ -89,7 +89,8 @@ impl Catalog {
             return Ok(stream::empty().boxed());
         };
         let first = self.store.page(&query, after, PAGE).await?;
-        let rest = following(Arc::clone(&self.store), query, next_key(&first));
+        let next = next_key(first.last().map(Into::into), first.len());
+        let rest = following(Arc::clone(&self.store), query, next);
         Ok(stream::once(async { Ok(first) })
             .chain(rest.map_err(Into::into))
             .boxed())
@@ -128,28 +129,45 @@ impl Catalog {
     }
 }
 
-/// The pages after a place in a list.
+/// What is known of the next page.
+enum Ahead {
+    /// Where it begins; none if there is no such page.
+    Place(Option<PageKey>),
+    /// Its images, without their tags.
+    Found(Result<Vec<UntaggedImage>, ImageStoreError>),
+}
+
+/// The pages after a place in a list. While the tags of one are read, the next one is looked for; nothing
+/// is under way while nobody asks for more, so that slow readers hold no connection.
 fn following(
     store: Arc<dyn ImageStore>,
     query: ImageQuery,
     after: Option<PageKey>,
 ) -> impl stream::Stream<Item = Result<Vec<Image>, ImageStoreError>> + Send {
-    stream::try_unfold(after, move |after| {
+    stream::try_unfold(Ahead::Place(after), move |ahead| {
         let (store, query) = (Arc::clone(&store), query.clone());
         async move {
-            let Some(after) = after else { return Ok(None) };
-            let page = store.page(&query, Some(after), PAGE).await?;
-            let next = next_key(&page);
-            Ok(Some((page, next)))
+            let found = match ahead {
+                Ahead::Place(None) => return Ok(None),
+                Ahead::Place(after) => store.untagged_page(&query, after, PAGE).await,
+                Ahead::Found(found) => found,
+            }?;
+            let next = next_key(found.last().map(Into::into), found.len());
+            let ahead = async {
+                match next {
+                    None => Ahead::Place(None),
+                    Some(_) => Ahead::Found(store.untagged_page(&query, next, PAGE).await),
+                }
+            };
+            let (page, ahead) = join(store.with_tags(&found), ahead).await;
+            Ok(Some((page?, ahead)))
         }
     })
 }
 
-/// Where the page after this one begins; none if this one is the last.
-fn next_key(page: &[Image]) -> Option<PageKey> {
-    let is_full = page.len() >= PAGE.get() as usize;
-    let last = page.last().filter(|_| is_full)?;
-    Some(last.into())
+/// Where the page after one of that length begins, if that is not the last one.
+fn next_key(end: Option<PageKey>, length: usize) -> Option<PageKey> {
+    end.filter(|_| length >= PAGE.get() as usize)
 }
 
 fn altered(image: &Image, how: &str) -> CatalogError {

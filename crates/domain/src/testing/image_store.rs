@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     Confidence, ContentDigest, Image, ImageFacts, ImageId, ImageQuery, Label, NewImage, PageKey,
-    TagSummary, Tagging, TaggingKey, TimeWindow,
+    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{ImageStore, ImageStoreError, Known, cause},
 };
 
@@ -109,6 +109,15 @@ impl State {
     }
 
     /// The image, with what is known of its original by now.
+    fn page(&self, query: &ImageQuery, after: Option<PageKey>, limit: NonZeroU32) -> Vec<Image> {
+        self.within(&query.window)
+            .filter(|image| after.is_none_or(|key| is_after(image, key)))
+            .filter(|image| query.admits(image))
+            .take(limit.get() as usize)
+            .map(|image| self.read(image))
+            .collect()
+    }
+
     fn read(&self, image: &Image) -> Image {
         Image {
             facts: self.originals[&image.digest].facts.unwrap_or(image.facts),
@@ -194,14 +203,26 @@ impl ImageStore for FakeImageStore {
         after: Option<PageKey>,
         limit: NonZeroU32,
     ) -> Result<Vec<Image>, ImageStoreError> {
+        Ok(self.state().page(query, after, limit))
+    }
+
+    async fn untagged_page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<UntaggedImage>, ImageStoreError> {
+        let page = self.state().page(query, after, limit);
+        Ok(page.iter().map(Into::into).collect())
+    }
+
+    async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
         let state = self.state();
-        Ok(state
-            .within(&query.window)
-            .filter(|image| after.is_none_or(|key| is_after(image, key)))
-            .filter(|image| query.admits(image))
-            .take(limit.get() as usize)
-            .map(|image| state.read(image))
-            .collect())
+        let tagged = |image: &UntaggedImage| {
+            let kept = state.images.get(&(image.registered_at, image.id));
+            image.with(kept.map(|kept| kept.tags.clone()).unwrap_or_default())
+        };
+        Ok(images.iter().map(tagged).collect())
     }
 
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {

@@ -5,7 +5,7 @@ use diesel::{
     sql_types::{BigInt, Binary, Double, Integer, Nullable, Text},
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use domain::{Image, ImageId, NewImage, Tag, Tags};
+use domain::{Image, ImageId, NewImage, Tag, Tags, UntaggedImage};
 
 use super::{
     BY_IMAGE, Backend, Connection, ROWS, claims,
@@ -114,7 +114,8 @@ pub(super) async fn find(
     let labels = names
         .labels(connection, tags.iter().map(|(label, _)| *label))
         .await?;
-    image_of(row, tags.into_iter(), &labels).map(Some)
+    let tags = self::tags(tags.into_iter(), &labels)?;
+    Ok(Some(values::untagged(row)?.with(tags)))
 }
 
 fn found(id: &ImageId) -> Statement {
@@ -136,46 +137,43 @@ type TagRow = (IdBytes, i32, f64);
 pub(super) async fn with_tags(
     connection: &mut Connection,
     names: &Names,
-    rows: Vec<ImageRow>,
+    images: &[UntaggedImage],
 ) -> Result<Vec<Image>, Fault> {
-    let mut found: Vec<TagRow> = Vec::new();
-    for rows in rows.chunks(LISTED) {
-        let statement = tags_of(rows).with_columns::<(Binary, Integer, Double)>();
+    let mut found: Vec<([u8; 16], i32, f64)> = Vec::new();
+    for images in images.chunks(LISTED) {
+        let statement = tags_of(images).with_columns::<(Binary, Integer, Double)>();
         let rows: Vec<TagRow> = load(connection, statement).await?;
-        found.extend(rows);
+        for (id, label, confidence) in rows {
+            found.push((id.get()?, label, confidence));
+        }
     }
     // The databases give them in this order anyway.
     found.sort_unstable_by_key(|(id, label, _)| (*id, *label));
     let labels = found.iter().map(|(_, label, _)| *label);
     let labels = names.labels(connection, labels).await?;
-    let images = rows.into_iter().map(|row| {
-        let image = row.0;
-        let from = found.partition_point(|(id, ..)| *id < image);
+    let images = images.iter().map(|image| {
+        let id = image.id.as_bytes();
+        let from = found.partition_point(|(other, ..)| other < id);
         let rest = found.get(from..).unwrap_or_default();
-        let own = rest.iter().take_while(|(id, ..)| *id == image);
+        let own = rest.iter().take_while(|(other, ..)| other == id);
         let own = own.map(|(_, label, confidence)| (*label, *confidence));
-        image_of(row, own, &labels)
+        Ok(image.with(tags(own, &labels)?))
     });
     images.collect()
 }
 
-fn image_of(
-    row: ImageRow,
-    tags: impl Iterator<Item = (i32, f64)>,
-    labels: &Known,
-) -> Result<Image, Fault> {
+fn tags(tags: impl Iterator<Item = (i32, f64)>, labels: &Known) -> Result<Tags, Fault> {
     let tags = tags.map(|(label, confidence)| {
         Ok(Tag {
             label: labels.of(label)?,
             confidence: values::confidence(confidence)?,
         })
     });
-    let tags = tags.collect::<Result<Tags, Fault>>()?;
-    values::image(row, tags)
+    tags.collect()
 }
 
-fn tags_of(images: &[ImageRow]) -> Statement {
-    let ids = images.iter().map(|row| row.0.as_slice());
+fn tags_of(images: &[UntaggedImage]) -> Statement {
+    let ids = images.iter().map(|image| image.id.as_bytes().as_slice());
     Statement::new(&format!(
         "SELECT image_id, label_id, confidence FROM etiqueta_image_tag {BY_IMAGE} WHERE "
     ))

@@ -35,7 +35,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
     ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
-    TaggingKey, TimeWindow,
+    TaggingKey, TimeWindow, UntaggedImage,
     ports::{ImageStore, ImageStoreError, Known, cause},
 };
 
@@ -134,8 +134,28 @@ impl ImageStore for Store {
     ) -> Result<Vec<Image>, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.reading).await?;
         let page = pages::page(&mut connection, &self.names, query, after, limit).await?;
+        let page = images::with_tags(&mut connection, &self.names, &page).await?;
         connection.give_back();
         Ok(page)
+    }
+
+    async fn untagged_page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<UntaggedImage>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let page = pages::page(&mut connection, &self.names, query, after, limit).await?;
+        connection.give_back();
+        Ok(page)
+    }
+
+    async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let images = images::with_tags(&mut connection, &self.names, images).await?;
+        connection.give_back();
+        Ok(images)
     }
 
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {

@@ -13,21 +13,16 @@ pub(in super::super) mod listing;
 
 use std::num::NonZeroU32;
 
-use domain::{Image, ImageQuery, PageKey, TimeWindow};
+use domain::{ImageQuery, PageKey, TimeWindow, UntaggedImage};
 
 use self::{
     course::Course,
     listing::{Walk, Wanted, listing},
 };
-use super::{
-    Connection,
-    images::{self, ImageColumns},
-    load,
-    names::Names,
-};
+use super::{Connection, images::ImageColumns, load, names::Names};
 use crate::{
     fault::Fault,
-    values::{ImageRow, micros, micros_up},
+    values::{self, ImageRow, micros, micros_up},
 };
 
 /// Where a list is entered and left.
@@ -84,13 +79,13 @@ pub(super) async fn page(
     query: &ImageQuery,
     after: Option<PageKey>,
     limit: NonZeroU32,
-) -> Result<Vec<Image>, Fault> {
+) -> Result<Vec<UntaggedImage>, Fault> {
     let Some(wanted) = wanted(connection, names, query).await? else {
         return Ok(Vec::new());
     };
     let span = Span::new(&query.window, after);
     let rows = walk(connection, &wanted, span, limit.get() as usize).await?;
-    images::with_tags(connection, names, rows).await
+    rows.into_iter().map(values::untagged).collect()
 }
 
 /// The labels of a query as numbers; none if no image can match.

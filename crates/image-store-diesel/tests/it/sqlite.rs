@@ -4,11 +4,15 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query};
 use domain::{
-    ImageQuery, NewImage,
+    ImageQuery, LabelFilter, NewImage, TimeWindow,
     ports::{ImageStore, ImageStoreError, Inspector},
-    testing::{at, image},
+    service::Catalog,
+    testing::{FakeOriginalStore, TestClock, at, image},
 };
-use futures_util::future::{join, join_all};
+use futures_util::{
+    StreamExt,
+    future::{join, join_all},
+};
 use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl, connect, inspector};
 use tempfile::TempDir;
 
@@ -211,6 +215,34 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
         let halved = store.find(&cut.id).await.unwrap();
         assert!(halved.is_none_or(|found| found == cut));
     }
+}
+
+/// Lists make do with one connection, and hold none while nobody reads on.
+#[tokio::test]
+async fn a_list_that_is_not_read_on_holds_no_connection() {
+    let files = Files::new();
+    let url = url(&files.file());
+    Migrator::new(&url).run().await.unwrap();
+    // One to write, one to read.
+    let settings = PoolSettings {
+        max_connections: 2,
+        ..SETTINGS
+    };
+    let store = connect(&url, settings).unwrap();
+    let known = register(&*store, b"some bytes").await;
+    for n in 0..1500_u32 {
+        register(&*store, &n.to_be_bytes()).await;
+    }
+    let originals = FakeOriginalStore::new(Arc::<TestClock>::default());
+    let catalog = Catalog::new(Arc::clone(&store), Arc::new(originals));
+    let list = catalog.list(TimeWindow::default(), LabelFilter::default(), None);
+    let mut pages = list.await.unwrap();
+    let mut listed = 0;
+    while let Some(page) = pages.next().await {
+        listed += page.unwrap().len();
+        assert_eq!(store.find(&known.id).await.unwrap().as_ref(), Some(&known));
+    }
+    assert_eq!(listed, 1501);
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ mod hanging {
     use chrono::{DateTime, Utc};
     use domain::{
         ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary,
-        Tagging, TaggingKey, TimeWindow,
+        Tagging, TaggingKey, TimeWindow, UntaggedImage,
         ports::{ImageStore, ImageStoreError, Known},
     };
 
@@ -138,6 +138,17 @@ mod hanging {
             _: Option<PageKey>,
             _: NonZeroU32,
         ) -> Outcome<Vec<Image>> {
+            never().await
+        }
+        async fn untagged_page(
+            &self,
+            _: &ImageQuery,
+            _: Option<PageKey>,
+            _: NonZeroU32,
+        ) -> Outcome<Vec<UntaggedImage>> {
+            never().await
+        }
+        async fn with_tags(&self, _: &[UntaggedImage]) -> Outcome<Vec<Image>> {
             never().await
         }
         async fn tag_summaries(&self, _: &TimeWindow) -> Outcome<Vec<TagSummary>> {

@@ -1,8 +1,11 @@
 //! `GET /images`, `GET /image/{id}` and `GET /tags`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -386,18 +389,31 @@ async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
 
 /// A store of so many images, of which the page with that number (from 0) fails.
 fn failing(total: usize, bad_page: usize) -> (MockImageStore, Arc<AtomicUsize>) {
+    let one: Image = image(b"x", at(0), &[("car", 90.0), ("motor vehicle", 80.0)]);
     let pages = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&pages);
-    let mut store = MockImageStore::new();
-    store.expect_page().returning(move |_, _, limit| {
+    let page = move |limit: NonZeroU32, image: &Image| {
         let page = count.fetch_add(1, Ordering::SeqCst);
         if page == bad_page {
             return Err(ImageStoreError::Unavailable(cause("SECRET")));
         }
         let limit = limit.get() as usize;
         let left = total.saturating_sub(page * limit).min(limit);
-        let one: Image = image(b"x", at(0), &[("car", 90.0), ("motor vehicle", 80.0)]);
-        Ok(vec![one; left])
+        Ok(vec![image.clone(); left])
+    };
+    let mut store = MockImageStore::new();
+    let (image, first) = (one.clone(), page.clone());
+    store
+        .expect_page()
+        .returning(move |_, _, limit| first(limit, &image));
+    let image = one.clone();
+    store
+        .expect_untagged_page()
+        .returning(move |_, _, limit| Ok(page(limit, &image)?.iter().map(Into::into).collect()));
+    let tags = one.tags;
+    store.expect_with_tags().returning(move |images| {
+        let tagged = images.iter().map(|image| image.with(tags.clone()));
+        Ok(tagged.collect())
     });
     (store, pages)
 }

@@ -1,4 +1,7 @@
-use std::num::NonZeroU32;
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures_util::TryStreamExt;
 use mockall::predicate::{always, eq};
@@ -81,28 +84,66 @@ async fn bytes_that_are_gone_or_altered_are_an_error() {
     ));
 }
 
+/// A store that tells of the page after a place, once, and of its tags.
+fn telling(store: &mut MockImageStore, after: PageKey, page: &[Image]) {
+    let untagged: Vec<UntaggedImage> = page.iter().map(Into::into).collect();
+    let told = untagged.clone();
+    store
+        .expect_untagged_page()
+        .with(always(), eq(Some(after)), eq(PAGE))
+        .times(1)
+        .returning(move |_, _, _| Ok(told.clone()));
+    let page = page.to_vec();
+    store
+        .expect_with_tags()
+        .withf(move |images| *images == untagged)
+        .times(1)
+        .returning(move |_| Ok(page.clone()));
+}
+
 #[tokio::test]
 async fn a_list_walks_the_pages_by_their_last_image() {
     let (first, second) = (full_page(10_000), full_page(9_000));
     let last = vec![image(b"x", at(0), &[])];
     let mut store = MockImageStore::new();
-    for (after, page) in [
-        (None, first.clone()),
-        (Some(key(&first[499])), second.clone()),
-        (Some(key(&second[499])), last.clone()),
-    ] {
-        store
-            .expect_page()
-            .with(always(), eq(after), eq(NonZeroU32::new(500).unwrap()))
-            .times(1)
-            .returning(move |_, _, _| Ok(page.clone()));
-    }
+    let page = first.clone();
+    store
+        .expect_page()
+        .with(always(), eq(None), eq(PAGE))
+        .times(1)
+        .returning(move |_, _, _| Ok(page.clone()));
+    telling(&mut store, key(&first[499]), &second);
+    telling(&mut store, key(&second[499]), &last);
     let pages = catalog(store)
         .list(TimeWindow::default(), LabelFilter::default(), None)
         .await
         .unwrap();
     let listed: Vec<Vec<Image>> = pages.try_collect().await.unwrap();
     assert_eq!(listed, [first, second, last]);
+}
+
+/// While the tags of a page are read, the next one is looked for, and no more than that.
+#[tokio::test]
+async fn a_list_is_looked_up_one_page_ahead() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .returning(|_, _, _| Ok(full_page(10_000)));
+    store.expect_untagged_page().returning(move |_, _, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(full_page(9_000).iter().map(Into::into).collect())
+    });
+    store.expect_with_tags().returning(|_| Ok(full_page(9_000)));
+    let mut pages = catalog(store)
+        .list(TimeWindow::default(), LabelFilter::default(), None)
+        .await
+        .unwrap();
+    for ahead in [0, 2, 3, 4] {
+        pages.next().await.unwrap().unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), ahead);
+    }
 }
 
 #[tokio::test]
@@ -135,14 +176,37 @@ async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
     );
 
     let mut store = MockImageStore::new();
+    let (first, second) = (full_page(10_000), full_page(9_000));
+    let page = first.clone();
     store
         .expect_page()
         .times(1)
-        .returning(|_, _, _| Ok(full_page(10_000)));
+        .returning(move |_, _, _| Ok(page.clone()));
+    telling(&mut store, key(&first[499]), &second);
     store
-        .expect_page()
+        .expect_untagged_page()
         .times(1)
         .returning(|_, _, _| Err(down()));
+    let mut pages = catalog(store)
+        .list(TimeWindow::default(), LabelFilter::default(), None)
+        .await
+        .unwrap();
+    assert!(pages.next().await.unwrap().is_ok());
+    assert_eq!(pages.next().await.unwrap().unwrap(), second);
+    assert!(pages.next().await.unwrap().is_err());
+    assert!(pages.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_list_fails_where_its_tags_cannot_be_read() {
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .returning(|_, _, _| Ok(full_page(10_000)));
+    store
+        .expect_untagged_page()
+        .returning(|_, _, _| Ok(vec![(&image(b"x", at(0), &[])).into()]));
+    store.expect_with_tags().returning(|_| Err(down()));
     let mut pages = catalog(store)
         .list(TimeWindow::default(), LabelFilter::default(), None)
         .await

@@ -118,7 +118,23 @@ async fn is_known(store: &dyn ImageStore, digest: &ContentDigest) -> bool {
 }
 
 async fn all(store: &dyn ImageStore, query: &ImageQuery) -> Vec<Image> {
-    store.page(query, None, limit(10_000)).await.unwrap()
+    page(store, query, None, 10_000).await
+}
+
+/// A page, which is the same whether its tags are read along or later.
+async fn page(
+    store: &dyn ImageStore,
+    query: &ImageQuery,
+    after: Option<PageKey>,
+    most: u32,
+) -> Vec<Image> {
+    let page = store.page(query, after, limit(most)).await.unwrap();
+    let untagged = store
+        .untagged_page(query, after, limit(most))
+        .await
+        .unwrap();
+    assert_eq!(store.with_tags(&untagged).await.unwrap(), page);
+    page
 }
 
 /// Walks a list page by page.
@@ -126,7 +142,7 @@ async fn walk(store: &dyn ImageStore, query: &ImageQuery, page_size: u32) -> Vec
     let mut walked: Vec<Image> = Vec::new();
     loop {
         let after = walked.last().map(page_key);
-        let page = store.page(query, after, limit(page_size)).await.unwrap();
+        let page = page(store, query, after, page_size).await;
         let is_last = page.len() < page_size as usize;
         assert!(page.len() <= page_size as usize, "a page is too long");
         walked.extend(page);

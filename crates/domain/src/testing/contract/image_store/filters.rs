@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{limit, newest_first, page_key, register_all, unique, walk};
+use super::{newest_first, page, page_key, register_all, unique, walk};
 use crate::{
     Confidence, Image, ImageQuery, Label, Threshold, TimeWindow,
     ports::ImageStore,
@@ -147,7 +147,7 @@ async fn filters_compose(store: &dyn ImageStore) {
         let query = ImageQuery { window, ..labels };
         assert_lists(store, &query, &images, &within).await;
         let after = Some(page_key(&images[2]));
-        let page = store.page(&query, after, limit(10)).await.unwrap();
+        let page = page(store, &query, after, 10).await;
         let later: Vec<Image> = within
             .into_iter()
             .filter(|n| *n < 2)

@@ -1,7 +1,7 @@
 //! Lists: their order, their pages, their filters.
 
 use super::{
-    MICROSECOND, all, carrying, limit, newest_first, page_key, register, register_all, unique, walk,
+    MICROSECOND, all, carrying, newest_first, page, page_key, register, register_all, unique, walk,
 };
 use crate::{
     Image, ImageId, ImageQuery, Label, PageKey, TimeWindow,
@@ -91,7 +91,7 @@ async fn a_page_begins_after_a_place_that_no_image_has(store: &dyn ImageStore) {
             (after(at(10), 0), vec![]),
             (after(at(5), 0xff), vec![]),
         ] {
-            let page = store.page(&query, place, limit(10)).await.unwrap();
+            let page = page(store, &query, place, 10).await;
             assert_eq!(page, expected, "{place:?}");
         }
     }
@@ -127,7 +127,7 @@ async fn windows_are_exact_to_the_microsecond(store: &dyn ImageStore) {
             let expected = newest_first(images.iter().filter(|i| inside(i)).cloned().collect());
             assert_eq!(all(store, &query).await, expected, "{query:?}");
             let after = Some(page_key(images.last().unwrap()));
-            let page = store.page(&query, after, limit(10)).await.unwrap();
+            let page = page(store, &query, after, 10).await;
             let rest: Vec<_> = expected
                 .into_iter()
                 .filter(|i| i.registered_at < at(20))
@@ -187,7 +187,7 @@ async fn a_rare_label_is_found_among_common_ones(store: &dyn ImageStore) {
     for (rare, position) in [("oldest", 0), ("middle", 30), ("newest", 59)] {
         let labels = [label("common"), label("frequent"), label(rare)];
         let query = carrying(&labels.iter().collect::<Vec<_>>());
-        let found = store.page(&query, None, limit(2)).await.unwrap();
+        let found = page(store, &query, None, 2).await;
         assert_eq!(found, [images[position].clone()], "{rare}");
     }
 }
