@@ -80,10 +80,7 @@ pub struct PageKey {
 impl From<&Image> for PageKey {
     /// The place after an image.
     fn from(image: &Image) -> Self {
-        Self {
-            registered_at: image.registered_at,
-            id: image.id,
-        }
+        Self::from(&UntaggedImage::from(image))
     }
 }
 

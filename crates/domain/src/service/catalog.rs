@@ -89,8 +89,7 @@ impl Catalog {
             return Ok(stream::empty().boxed());
         };
         let first = self.store.page(&query, after, PAGE).await?;
-        let next = next_key(first.last().map(Into::into), first.len());
-        let rest = following(Arc::clone(&self.store), query, next);
+        let rest = following(Arc::clone(&self.store), query, next_key(&first));
         Ok(stream::once(async { Ok(first) })
             .chain(rest.map_err(Into::into))
             .boxed())
@@ -152,7 +151,7 @@ fn following(
                 Ahead::Place(after) => store.untagged_page(&query, after, PAGE).await,
                 Ahead::Found(found) => found,
             }?;
-            let next = next_key(found.last().map(Into::into), found.len());
+            let next = next_key(&found);
             let ahead = async {
                 match next {
                     None => Ahead::Place(None),
@@ -165,9 +164,14 @@ fn following(
     })
 }
 
-/// Where the page after one of that length begins, if that is not the last one.
-fn next_key(end: Option<PageKey>, length: usize) -> Option<PageKey> {
-    end.filter(|_| length >= PAGE.get() as usize)
+/// Where the page after this one begins; none if this one is the last.
+fn next_key<'a, T>(page: &'a [T]) -> Option<PageKey>
+where
+    &'a T: Into<PageKey>,
+{
+    let is_full = page.len() >= PAGE.get() as usize;
+    let last = page.last().filter(|_| is_full)?;
+    Some(last.into())
 }
 
 fn altered(image: &Image, how: &str) -> CatalogError {

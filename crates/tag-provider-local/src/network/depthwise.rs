@@ -221,7 +221,7 @@ fn add_up(samples: &[f32], taps: &[(usize, f32)], bias: f32, sums: &mut [f32]) -
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -271,7 +271,7 @@ mod tests {
         }
     }
 
-    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+    pub(in super::super) fn numbers(count: usize, seed: usize) -> Vec<f32> {
         let number = |at: usize| u8::try_from((at * 37 + seed) % 101).unwrap();
         (0..count)
             .map(|at| f32::from(number(at)) / 50.0 - 1.0)

@@ -105,13 +105,11 @@ fn convolution_to_one_channel(
 /// Whether it takes several channels of an area to one channel of 32-bit numbers.
 fn is_to_one(convolution: &Conv) -> bool {
     let spec = &convolution.pool_spec;
-    spec.data_format == DataFormat::NCHW
-        && convolution.kernel_fmt == KernelFormat::OIHW
+    is_of_areas(convolution)
+        && spec.data_format == DataFormat::NCHW
         && convolution.group == 1
-        && convolution.q_params.is_none()
         && spec.input_channels > 1
         && spec.output_channels == 1
-        && spec.kernel_shape.len() == 2
         && spec.kernel_shape.iter().product::<usize>() > 1
 }
 
@@ -171,14 +169,19 @@ fn convolution_of_each_channel(
 /// more than a few samples.
 fn is_depthwise(convolution: &Conv) -> bool {
     let spec = &convolution.pool_spec;
-    matches!(spec.data_format, DataFormat::NCHW | DataFormat::CHW)
-        && convolution.kernel_fmt == KernelFormat::OIHW
+    is_of_areas(convolution)
+        && matches!(spec.data_format, DataFormat::NCHW | DataFormat::CHW)
         && convolution.group == spec.input_channels
         && convolution.group == spec.output_channels
-        && convolution.q_params.is_none()
-        && spec.kernel_shape.len() == 2
         && spec.dilations().iter().all(|dilation| *dilation == 1)
         && spec.strides().iter().all(|stride| (1..=4).contains(stride))
+}
+
+/// Whether it goes over areas of 32-bit numbers, with kernels as ONNX has them.
+fn is_of_areas(convolution: &Conv) -> bool {
+    convolution.kernel_fmt == KernelFormat::OIHW
+        && convolution.q_params.is_none()
+        && convolution.pool_spec.kernel_shape.len() == 2
 }
 
 fn direction(spec: &PoolSpec, axis: usize, inputs: usize) -> TractResult<Direction> {
@@ -216,12 +219,10 @@ mod tests {
         },
     };
 
-    use super::*;
+    use super::{super::depthwise, *};
 
     fn numbers(shape: &[usize]) -> Tensor {
-        let count: usize = shape.iter().product();
-        let number = |at: usize| f32::from(u8::try_from(at * 37 % 101).unwrap()) / 50.0 - 1.0;
-        let numbers: Vec<f32> = (0..count).map(number).collect();
+        let numbers = depthwise::tests::numbers(shape.iter().product(), 0);
         Tensor::from_shape(shape, &numbers).unwrap()
     }
 
@@ -273,25 +274,28 @@ mod tests {
     }
 
     #[rstest]
-    #[case::to_one_channel(&[1, 3, 9, 8], &[1, 3, 5, 5], 1, 1, &[1])]
-    #[case::each_channel(&[1, 3, 9, 8], &[3, 1, 3, 5], 1, 3, &[3])]
-    #[case::in_steps(&[1, 3, 9, 8], &[3, 1, 5, 3], 2, 3, &[3])]
-    #[case::without_samples_axis(&[3, 9, 8], &[3, 1, 3, 3], 2, 3, &[3])]
-    #[case::one_bias(&[1, 3, 9, 8], &[3, 1, 3, 3], 1, 3, &[])]
+    #[case::to_one_channel(&[1, 3, 9, 8], &[1, 3, 5, 5], 1, 1, &[1], 56)]
+    #[case::each_channel(&[1, 3, 9, 8], &[3, 1, 3, 5], 1, 3, &[3], 210)]
+    #[case::in_steps(&[1, 3, 9, 8], &[3, 1, 5, 3], 2, 3, &[3], 60)]
+    #[case::without_samples_axis(&[3, 9, 8], &[3, 1, 3, 3], 2, 3, &[3], 75)]
+    #[case::one_bias(&[1, 3, 9, 8], &[3, 1, 3, 3], 1, 3, &[], 270)]
     fn outputs_stay_what_they_are(
         #[case] input: &[usize],
         #[case] kernel: &[usize],
         #[case] stride: usize,
         #[case] group: usize,
         #[case] biases: &[usize],
+        #[case] outputs: usize,
     ) {
         let network = || network(input, kernel, stride, group, biases);
         let prepared = prepare(network()).unwrap();
         let is_left = |node: &TypedNode| node.op_is::<Cast>() || node.op_is::<Conv>();
         assert!(!prepared.nodes().iter().any(is_left), "{prepared:?}");
+        let depthwise = |node: &TypedNode| Some(node.op_as::<Depthwise>()?.channels);
+        let channels: Vec<_> = prepared.nodes().iter().filter_map(depthwise).collect();
+        assert_eq!(channels, [3]);
         let (before, after) = (run(network()), run(prepared));
-        assert!(before.len() > 10);
-        assert_eq!(before.len(), after.len());
+        assert_eq!((before.len(), after.len()), (outputs, outputs));
         for (before, after) in before.iter().zip(&after) {
             assert!((before - after).abs() < 1e-4, "{before} {after}");
         }
