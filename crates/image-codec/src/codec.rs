@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     EncodedPicture, Lease, MediaType, Picture,
-    ports::{CodecError, ImageCodec, cause},
+    ports::{CodecError, ImageCodec, Interest, cause},
 };
 use image::metadata::Orientation;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     budget::Budget,
     formats::{self, Header},
+    meter::Meter,
     raster::buffer_size,
     refusal::Refusal,
     scale::{downscale, fit, upright, upright_size},
@@ -125,12 +126,15 @@ impl ImageCodec for PictureCodec {
     async fn decode(&self, bytes: Bytes) -> Result<Picture, CodecError> {
         let (file, max_side) = (bytes.clone(), self.copy_side());
         // Walking through a file is short work; it does not wait for long ones.
-        let header = off_thread(None, move || formats::inspect(&file, max_side)).await?;
+        let meter = Meter::new(u64::MAX, None, Interest::lasting());
+        let inspecting = meter.clone();
+        let inspect = move || formats::inspect(&file, max_side, &inspecting);
+        let header = off_thread(None, inspect).await?;
         self.check_pixels(&header)?;
         let (decoding, held) = self.costs(&header);
         let mut share = self.budget.take(decoding).await?;
         self.in_turn(move || {
-            let mut picture = decode(&bytes, &header, max_side)?;
+            let mut picture = decode(&bytes, &header, max_side, &meter)?;
             share.shrink(held);
             picture.lease = Lease::new(share);
             picture.as_uploaded = is_as_shown(&header, &picture).then_some(bytes);
@@ -159,8 +163,8 @@ async fn off_thread<T: Send + 'static>(
         .map_err(CodecError::from)
 }
 
-fn decode(bytes: &[u8], header: &Header, max_side: u32) -> Result<Picture, Refusal> {
-    let raster = formats::decode(bytes, header)?;
+fn decode(bytes: &[u8], header: &Header, max_side: u32, meter: &Meter) -> Result<Picture, Refusal> {
+    let raster = formats::decode(bytes, header, meter)?;
     let size = fit(header.width, header.height, max_side);
     let copy = downscale(raster, size, header.decoded_extent())?;
     let copy = upright(copy, header.orientation)?;

@@ -13,6 +13,7 @@ mod budget;
 mod codec;
 mod flatten;
 mod formats;
+mod meter;
 mod raster;
 mod refusal;
 mod scale;

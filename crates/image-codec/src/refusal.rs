@@ -40,6 +40,21 @@ pub(crate) enum Refusal {
     },
     #[error("the image has {width} x {height} pixels, more than the {limit} allowed")]
     TooManyPixels { width: u32, height: u32, limit: u64 },
+    #[error("{format} is not supported; {advice}")]
+    UnsupportedFormat {
+        format: &'static str,
+        advice: &'static str,
+    },
+    #[error("the image has a side of {side} pixels, more than the {limit} allowed")]
+    SideTooLong { side: u32, limit: u32 },
+    #[error("decoding the image takes {needed} bytes, more than the {limit} there are for pixels")]
+    TooMuchMemory { needed: u64, limit: u64 },
+    #[error("the image takes {work} units of work or more, of {limit} allowed")]
+    TooComplex { work: u64, limit: u64 },
+    #[error("the image was not decoded in time")]
+    TimedOut,
+    #[error("the caller has gone")]
+    Cancelled,
     #[error("the codec failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -99,6 +114,7 @@ impl Refusal {
 
 impl From<Refusal> for CodecError {
     fn from(refusal: Refusal) -> Self {
+        let reason = refusal.to_string();
         match refusal {
             Refusal::TooManyPixels {
                 width,
@@ -109,14 +125,37 @@ impl From<Refusal> for CodecError {
                 height,
                 limit,
             },
-            Refusal::Failed(source) => Self::Failed(cause(source)),
-            refusal => {
-                let detail = std::error::Error::source(&refusal);
-                tracing::debug!(%refusal, detail, "refused an upload");
-                Self::NotAnImage {
-                    reason: refusal.to_string(),
+            Refusal::SideTooLong { .. } | Refusal::TooMuchMemory { .. } => {
+                Self::TooLarge { reason }
+            }
+            Refusal::UnsupportedFormat { format, .. } => Self::UnsupportedFormat {
+                format: format.to_owned(),
+                reason,
+            },
+            Refusal::Unsupported { media_type, .. }
+            | Refusal::UnsupportedKind { media_type, .. } => {
+                log(&refusal);
+                Self::UnsupportedFormat {
+                    format: name(media_type).to_owned(),
+                    reason,
                 }
+            }
+            Refusal::TooComplex { work, limit } => Self::TooComplex { work, limit },
+            Refusal::TimedOut => Self::TimedOut,
+            Refusal::Cancelled => Self::Cancelled,
+            Refusal::Failed(source) => Self::Failed(cause(source)),
+            Refusal::UnknownFormat
+            | Refusal::Truncated(_)
+            | Refusal::Malformed { .. }
+            | Refusal::Corrupt { .. } => {
+                log(&refusal);
+                Self::NotAnImage { reason }
             }
         }
     }
+}
+
+fn log(refusal: &Refusal) {
+    let detail = std::error::Error::source(refusal);
+    tracing::debug!(%refusal, detail, "refused an upload");
 }

@@ -5,6 +5,7 @@
 
 mod blob_host;
 mod clock;
+mod context;
 mod image_codec;
 mod image_store;
 mod inspector;
@@ -17,6 +18,7 @@ use std::{error::Error, sync::Arc};
 
 pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use clock::Clock;
+pub use context::{CallContext, ClientKey};
 pub use image_codec::{CodecError, ImageCodec};
 pub use image_store::{ImageStore, ImageStoreError, Known};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};

@@ -17,6 +17,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         height,
         orientation: Orientation::NoTransforms,
         decode_bytes: decoder.total_bytes(),
+        work: 0,
         end: bytes.len(),
         scale: None,
     })

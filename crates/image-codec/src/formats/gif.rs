@@ -57,6 +57,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         height,
         orientation: Orientation::NoTransforms,
         decode_bytes: shown + decoded,
+        work: 0,
         end: walk.position(),
         scale: None,
     })

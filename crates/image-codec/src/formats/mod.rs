@@ -11,10 +11,13 @@ use self::jpeg::Scale;
 use domain::MediaType;
 use image::{ImageDecoder, Limits, metadata::Orientation};
 
-use crate::{flatten::flatten, raster::Raster, refusal::Refusal};
+use crate::{flatten::flatten, meter::Meter, raster::Raster, refusal::Refusal};
 
 /// Memory that a decoder may take beside its pixels, in bytes: tables, a colour profile, texts.
 const SIDE_MEMORY: u64 = 16 * 1024 * 1024;
+
+/// Bytes of a file that are walked through for one unit of work.
+const BYTES_PER_UNIT: u64 = 64;
 
 /// What a file's structure tells before any pixel is decoded.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub(crate) struct Header {
     pub(crate) orientation: Orientation,
     /// Memory that decoding takes for pixels, in bytes.
     pub(crate) decode_bytes: u64,
+    /// Units of work that decoding takes, as far as the structure tells.
+    pub(crate) work: u64,
     /// Where in the file the picture ends. Cameras append things of their own.
     pub(crate) end: usize,
     /// The scale of a JPEG that jpeg-decoder decodes. Other decoders know only the full size.
@@ -50,7 +55,8 @@ impl Header {
 
 /// Walks through a file: finds what it is, that it is all there, and what decoding it will take for
 /// a copy whose longest side is at most `max_side`.
-pub(crate) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
+pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
+    meter.spend(bytes.len() as u64 / BYTES_PER_UNIT)?;
     let header = match sniff(bytes).ok_or(Refusal::UnknownFormat)? {
         MediaType::Jpeg => jpeg::inspect(bytes, max_side),
         MediaType::Png => png::inspect(bytes),
@@ -66,7 +72,8 @@ pub(crate) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
 }
 
 /// Decodes the pixels of a file that has been inspected.
-pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
+pub(crate) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+    meter.spend(header.work)?;
     let bytes = bytes.get(..header.end).unwrap_or(bytes);
     match header.media_type {
         MediaType::Jpeg => jpeg::decode(bytes, header),

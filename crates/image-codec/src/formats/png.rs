@@ -49,6 +49,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         height: ihdr.height,
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         decode_bytes: buffer_size(ihdr.width, ihdr.height, bytes_per_pixel),
+        work: 0,
         end: walk.position(),
         scale: None,
     })

@@ -36,6 +36,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         height: canvas.1,
         orientation: orientation.unwrap_or(Orientation::NoTransforms),
         decode_bytes: buffer_size(canvas.0, canvas.1, DECODE_BYTES_PER_PIXEL),
+        work: 0,
         end,
         scale: None,
     })

@@ -39,7 +39,12 @@ impl From<CodecError> for Problem {
     fn from(error: CodecError) -> Self {
         let code = match error {
             CodecError::NotAnImage { .. } => Code::NotAnImage,
-            CodecError::TooManyPixels { .. } => Code::ImageTooLarge,
+            CodecError::UnsupportedFormat { .. } => Code::UnsupportedFormat,
+            CodecError::TooManyPixels { .. } | CodecError::TooLarge { .. } => Code::ImageTooLarge,
+            CodecError::TooComplex { .. } => Code::ImageTooComplex,
+            CodecError::TimedOut => Code::Overloaded,
+            // Who is gone does not see this, but who has only stopped sending does.
+            CodecError::Cancelled => Code::Unavailable,
             CodecError::Failed(_) => return internal().caused_by(Arc::new(error)),
         };
         Self::new(code, error.to_string())
@@ -198,6 +203,9 @@ mod tests {
     #[rstest::rstest]
     #[case(CodecError::NotAnImage { reason: "it is cut off".to_owned() }, "not-an-image")]
     #[case(CodecError::TooManyPixels { width: 10, height: 10, limit: 50 }, "image-too-large")]
+    #[case(CodecError::TooLarge { reason: "a side is too long".to_owned() }, "image-too-large")]
+    #[case(CodecError::TooComplex { work: 9, limit: 5 }, "image-too-complex")]
+    #[case(CodecError::UnsupportedFormat { format: "HEIC".to_owned(), reason: "HEIC is not supported".to_owned() }, "unsupported-format")]
     #[case(CodecError::Failed(cause(SECRET)), "internal")]
     fn codecs(#[case] error: CodecError, #[case] code: &str) {
         check(&IngestError::Picture(error).into(), code, None);

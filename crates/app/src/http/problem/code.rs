@@ -68,6 +68,12 @@ table! {
     NotAnImage, "not-an-image", UNPROCESSABLE_ENTITY, "The data is no readable image";
     /// The picture has more pixels than the limit.
     ImageTooLarge, "image-too-large", UNPROCESSABLE_ENTITY, "The image has too many pixels";
+    /// The picture takes more work than one may cost.
+    ImageTooComplex, "image-too-complex", UNPROCESSABLE_ENTITY, "The image takes too much work";
+    /// The bytes are a picture of a format or a kind that is not read.
+    UnsupportedFormat, "unsupported-format", UNPROCESSABLE_ENTITY, "The format is not supported";
+    /// The request names a host that this server does not answer for.
+    MisdirectedRequest, "misdirected-request", MISDIRECTED_REQUEST, "The host is not served here";
     /// The tag provider or the blob host refused the call, or gave no usable answer.
     TaggingFailed, "tagging-failed", BAD_GATEWAY, "The image could not be tagged";
     /// The account's quota at the tag provider is used up.
@@ -116,6 +122,9 @@ mod tests {
             ("request-timeout", 408),
             ("not-an-image", 422),
             ("image-too-large", 422),
+            ("image-too-complex", 422),
+            ("unsupported-format", 422),
+            ("misdirected-request", 421),
             ("tagging-failed", 502),
             ("tagging-timeout", 504),
             ("quota-exhausted", 503),

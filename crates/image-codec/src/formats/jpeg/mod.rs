@@ -44,6 +44,7 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
         height: frame.height,
         orientation: segments.orientation,
         decode_bytes: decode_bytes(frame, scale),
+        work: 0,
         end: segments.data_end,
         scale,
     })

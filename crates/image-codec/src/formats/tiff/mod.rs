@@ -40,6 +40,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
         orientation: page.orientation()?,
         // Palettes and packed bits are unpacked to as much as RGB.
         decode_bytes: decoded.saturating_add(buffer_size(width, height, 3)),
+        work: 0,
         end: bytes.len(),
         scale: None,
     })
