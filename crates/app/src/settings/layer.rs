@@ -31,7 +31,7 @@ pub(super) enum Form {
     Text,
     /// As a number, truth value or date of TOML.
     Bare,
-    /// As a list, which no setting takes.
+    /// As a list. The text has commas between its entries.
     List,
     /// As a section with nothing in it.
     EmptySection,
@@ -135,6 +135,7 @@ impl Layer {
             origin: given.origin.to_string(),
         };
         match self.get(key).map(|below| (below.form, given.form)) {
+            Some((Form::List, Form::Text | Form::List)) => Ok(Some(Form::List)),
             Some((_, Form::List | Form::EmptySection)) => Err(impossible(ValueError::NotSingle)),
             Some((Form::Text, Form::Bare)) => Err(impossible(ValueError::NotQuoted)),
             Some((form, _)) => Ok(Some(form)),
@@ -166,13 +167,11 @@ impl Layer {
                     self.take_table(&key, table, document);
                     continue;
                 }
-                DeValue::Table(_) => (String::new(), Form::EmptySection),
-                DeValue::Array(_) => (String::new(), Form::List),
-                DeValue::String(text) => (text.to_string(), Form::Text),
-                DeValue::Integer(number) => (decimal(number), Form::Bare),
-                DeValue::Float(number) => (number.to_string(), Form::Bare),
-                DeValue::Boolean(value) => (value.to_string(), Form::Bare),
-                DeValue::Datetime(date) => (date.to_string(), Form::Bare),
+                DeValue::Array(entries) => {
+                    let entries: Vec<_> = entries.iter().map(|it| single(it.get_ref()).0).collect();
+                    (entries.join(","), Form::List)
+                }
+                value => single(value),
             };
             let origin = document.origin(name.span().start);
             self.0.insert(key, Given { text, form, origin });
@@ -204,6 +203,19 @@ impl Document<'_> {
 fn line_at(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().iter().take(offset);
     1 + before.filter(|byte| **byte == b'\n').count()
+}
+
+/// The text of a value that is neither a list nor a section with something in it.
+fn single(value: &DeValue<'_>) -> (String, Form) {
+    match value {
+        DeValue::Table(_) => (String::new(), Form::EmptySection),
+        DeValue::Array(_) => (String::new(), Form::List),
+        DeValue::String(text) => (text.to_string(), Form::Text),
+        DeValue::Integer(number) => (decimal(number), Form::Bare),
+        DeValue::Float(number) => (number.to_string(), Form::Bare),
+        DeValue::Boolean(value) => (value.to_string(), Form::Bare),
+        DeValue::Datetime(date) => (date.to_string(), Form::Bare),
+    }
 }
 
 /// A whole number of TOML in decimal; one that is beyond 128 bits stays as it is written.

@@ -6,11 +6,12 @@ use std::{
 };
 
 use chrono_tz::Tz;
+use ipnet::IpNet;
 
 use super::{
     HOUR,
     error::{SettingsError, ValueError},
-    values::Values,
+    values::{Values, entries},
 };
 
 /// The section `[server]`.
@@ -20,6 +21,8 @@ pub struct ServerSettings {
     pub bind: IpAddr,
     /// Port to listen on; 0 takes any free one.
     pub port: u16,
+    /// Proxies whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: Vec<IpNet>,
     /// Time zone of the dates on the wire.
     pub timezone: Tz,
     /// How long requests in progress may take to end when the server stops.
@@ -31,6 +34,7 @@ impl ServerSettings {
         Ok(Self {
             bind: values.parse("server.bind", address)?,
             port: values.parse("server.port", port)?,
+            trusted_proxies: values.parse("server.trusted_proxies", networks)?,
             timezone: values.parse("server.timezone", timezone)?,
             shutdown_timeout: values.duration("server.shutdown_timeout", Duration::ZERO..=HOUR)?,
         })
@@ -55,6 +59,21 @@ fn port(text: &str) -> Result<u16, ValueError> {
         from: 0,
         to: u16::MAX.into(),
     })
+}
+
+/// Networks; an address is one of its own.
+fn networks(text: &str) -> Result<Vec<IpNet>, ValueError> {
+    entries(text).map(network).collect()
+}
+
+fn network(text: &str) -> Result<IpNet, ValueError> {
+    let address = || text.parse::<IpAddr>().map(|it| it.to_canonical().into());
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| ValueError::NotA {
+            value: text.to_owned(),
+            what: "an IP address or a network such as 10.0.0.0/8",
+        })
 }
 
 fn timezone(text: &str) -> Result<Tz, ValueError> {

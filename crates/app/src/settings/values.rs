@@ -153,6 +153,13 @@ impl fmt::Debug for Values {
     }
 }
 
+/// The entries of a list.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+}
+
 /// Refuses nothing.
 pub(super) fn not_empty(text: &str) -> Result<&str, ValueError> {
     Some(text)

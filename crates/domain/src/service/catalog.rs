@@ -68,13 +68,22 @@ impl Catalog {
         let Some(image) = self.store.find(id).await? else {
             return Ok(None);
         };
+        let content = self.content(&image).await?;
+        Ok(Some(Found { image, content }))
+    }
+
+    /// The bytes of an image.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub async fn content(&self, image: &Image) -> Result<OriginalContent, CatalogError> {
         let Some(content) = self.originals.get(&image.digest).await? else {
-            return Err(altered(&image, "is missing"));
+            return Err(altered(image, "is missing"));
         };
         if content.len != image.facts.byte_size {
-            return Err(altered(&image, &format!("has {} bytes", content.len)));
+            return Err(altered(image, &format!("has {} bytes", content.len)));
         }
-        Ok(Some(Found { image, content }))
+        Ok(content)
     }
 
     /// The images of a window that pass the filter, from a place in their list on. The first page is
