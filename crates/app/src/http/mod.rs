@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod bodies;
+mod connections;
 mod edge;
 mod engine;
 mod forwarded;
@@ -37,7 +38,7 @@ use domain::{
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
-use self::{edge::Answer, state::State};
+use self::{connections::Connections, edge::Answer, state::State};
 pub use self::{
     openapi::openapi,
     problem::{Code, Problem},
@@ -182,7 +183,11 @@ pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> i
     let server = HttpServer::new(move || app(web::Data::clone(&state)))
         .workers(settings.workers)
         .max_connections(settings.connections())
-        .on_connect(peer::keeping(settings.watched()))
+        .on_connect(peer::keeping(
+            settings.watched(),
+            Connections::new(settings.connections() * settings.workers),
+            settings.trusted_proxies.clone(),
+        ))
         .keep_alive(settings.idle_timeout)
         .client_request_timeout(settings.head_timeout)
         .client_disconnect_timeout(LINGER)

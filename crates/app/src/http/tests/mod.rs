@@ -5,6 +5,7 @@ mod edges;
 mod health;
 mod lists;
 mod log;
+mod pressure;
 mod shutdown;
 mod storage;
 mod uploads;

@@ -348,7 +348,7 @@ async fn too_many_uploads_at_once_wait_and_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_of_an_upload_is_given_back() {
     let world = World::with(|setup| {
-        setup.settings.memory_budget = 2 * IMAGE_BYTES;
+        setup.settings.memory_budget = 4 * IMAGE_BYTES;
         setup.settings.admission_wait = Duration::from_secs(5);
     });
     let bytes = picture(&"x".repeat(IMAGE_BYTES / 2));

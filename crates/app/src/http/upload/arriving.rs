@@ -123,7 +123,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_at_the_lowest_rate_has_all_the_time_of_a_body() {
-        let body = arriving(drip(3000, 3));
+        let body = arriving(drip(1001, 1));
         let total = body.total.as_secs();
         assert_eq!(seconds_until_too_slow(body).await, total);
     }
@@ -148,7 +148,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn time_in_which_the_server_does_not_read_does_not_count() {
-        let mut body = arriving(drip(10_000, 8));
+        let mut body = arriving(drip(20_000, 8));
         for _ in 0..10 {
             assert!(body.next(false).await.unwrap().is_some());
             sleep(Duration::from_mins(1)).await;

@@ -36,7 +36,7 @@ pub(super) const MAX_WAITING: usize = 512;
 /// for those that begin.
 const LEFT_BY_ALL: u64 = 64;
 
-/// A client that holds more than its fair share while there are others must leave this part.
+/// A client that holds more than its fair share must leave this part of the budget to others.
 const LEFT_BY_LARGE_CLIENTS: u64 = 8;
 
 /// Names an upload that is being read. Later ones are larger.
@@ -385,11 +385,12 @@ impl Budget {
         room.is_some_and(|left| left >= least)
     }
 
-    /// Whether a client would hold more than its fair share with so much more, while there are others.
+    /// Whether a client would hold more than its fair share with so much more. One more client than there are is
+    /// reckoned with: what a client alone has filled could not be taken back from it.
     fn is_over_share(&self, client: ClientKey, more: u64) -> bool {
-        let clients = self.clients.len() as u64;
+        let clients = self.clients.len() as u64 + 1;
         let held = self.clients.get(&client).map_or(0, |client| client.held);
-        clients > 1 && held + more > self.total / clients
+        held + more > self.total / clients
     }
 }
 

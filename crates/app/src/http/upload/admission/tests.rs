@@ -31,11 +31,11 @@ async fn an_upload_waits_for_room_and_gives_up() {
     let first = holding(&admission, 8).await;
     let mut second = admission.enter(client(1), 4 * KIB);
     let began = Instant::now();
-    assert_eq!(second.cover(KIB).await, Err(Overloaded));
+    assert_eq!(second.cover(4 * KIB).await, Err(Overloaded));
     assert_eq!(began.elapsed(), PATIENCE.standstill);
     drop(second);
     let mut third = admission.enter(client(1), 4 * KIB);
-    let (outcome, ()) = tokio::join!(third.cover(KIB), async {
+    let (outcome, ()) = tokio::join!(third.cover(4 * KIB), async {
         tokio::time::sleep(PATIENCE.standstill / 2).await;
         drop(first);
     });
@@ -54,7 +54,7 @@ async fn an_upload_waits_for_as_long_as_others_move() {
         }
         drop(first);
     };
-    let (outcome, ()) = tokio::join!(second.cover(KIB), moving);
+    let (outcome, ()) = tokio::join!(second.cover(4 * KIB), moving);
     assert_eq!(outcome, Ok(()));
 }
 
@@ -71,7 +71,7 @@ async fn an_upload_does_not_wait_for_ever() {
     };
     let began = Instant::now();
     tokio::select! {
-        outcome = second.cover(KIB) => assert_eq!(outcome, Err(Overloaded)),
+        outcome = second.cover(4 * KIB) => assert_eq!(outcome, Err(Overloaded)),
         () = moving => {}
     }
     assert_eq!(began.elapsed(), PATIENCE.total);
