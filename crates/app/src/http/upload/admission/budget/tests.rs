@@ -86,6 +86,11 @@ impl Simulation {
         self.bring(at, bytes)
     }
 
+    /// Brings an upload up to so many bytes, or until it has to wait.
+    fn fill(&mut self, ticket: Ticket, most: u64) {
+        while self.bring_all(ticket, MIB / 2) && self.reading[self.place(ticket)].brought < most {}
+    }
+
     fn place(&self, ticket: Ticket) -> usize {
         self.reading
             .iter()
@@ -244,9 +249,7 @@ fn a_client_leaves_room_for_the_next() {
     let mut simulation = Simulation::new(256 * MIB);
     for _ in 0..40 {
         let slow = simulation.enter(client(1), 27 * MIB);
-        while simulation.bring_all(slow, MIB / 2)
-            && simulation.reading[simulation.place(slow)].brought < 26 * MIB
-        {}
+        simulation.fill(slow, 26 * MIB);
     }
     let other = simulation.enter(client(2), 10 * MIB);
     for _ in 0..20 {
@@ -259,9 +262,7 @@ fn a_client_alone_may_use_nearly_all() {
     let mut simulation = Simulation::new(256 * MIB);
     for _ in 0..20 {
         let upload = simulation.enter(client(1), 20 * MIB);
-        while simulation.bring_all(upload, MIB / 2)
-            && simulation.reading[simulation.place(upload)].brought < 20 * MIB
-        {}
+        simulation.fill(upload, 20 * MIB);
     }
     let held: u64 = simulation.budget.uploads.values().map(|it| it.held).sum();
     assert!(held > 220 * MIB, "{held}");
@@ -271,15 +272,20 @@ fn a_client_alone_may_use_nearly_all() {
 fn a_client_over_its_share_waits_while_another_goes_first() {
     let mut simulation = Simulation::new(256 * MIB);
     for _ in 0..40 {
-        let greedy = simulation.enter(client(1), 20 * MIB);
-        while simulation.bring_all(greedy, MIB) && simulation.budget.reserved.is_none() {}
+        let greedy = simulation.enter(client(1), 27 * MIB);
+        simulation.fill(greedy, 26 * MIB);
     }
-    let modest = simulation.enter(client(2), 20 * MIB);
-    while simulation.bring_all(modest, MIB) {}
+    let modest: Vec<_> = (0..10)
+        .map(|_| simulation.enter(client(2), 27 * MIB))
+        .collect();
+    for &ticket in &modest {
+        simulation.fill(ticket, 26 * MIB);
+    }
     let reserved = simulation.budget.reserved.unwrap();
     let at = simulation.place(reserved);
     simulation.finish(at, 0);
-    assert!(simulation.budget.is_reserved(modest));
+    let next = simulation.budget.reserved.unwrap();
+    assert!(modest.contains(&next));
 }
 
 /// Of one client, the upload that is furthest along.
@@ -293,7 +299,7 @@ fn the_reservation_goes_to_the_upload_that_holds_most() {
         simulation.bring_all(ticket, brought * MIB / 4);
     }
     for &ticket in &tickets {
-        while simulation.bring_all(ticket, MIB) && !simulation.budget.is_reserved(ticket) {}
+        simulation.fill(ticket, 20 * MIB);
     }
     let reserved = simulation.budget.reserved.unwrap();
     let uploads = &simulation.budget.uploads;
