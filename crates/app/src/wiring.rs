@@ -23,13 +23,13 @@ use thiserror::Error;
 
 use crate::{
     clock::SystemClock,
-    http::{Api, HttpSettings, Readiness},
+    http::{Api, HostCheck, HttpSettings, Readiness},
     releases::Releases,
     resilience::{
         Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
         GuardedProvider, GuardedStore, Recorded, RetryPolicy,
     },
-    settings::{ImaggaCredentials, ProviderChoice, Settings},
+    settings::{ImaggaCredentials, ProviderChoice, ServerSettings, Settings},
 };
 
 /// The longest wait for a connection to the database.
@@ -165,12 +165,17 @@ fn http_settings(settings: &Settings) -> HttpSettings {
         unread_timeout: settings.limits.unread_timeout,
         idle_timeout: settings.limits.idle_timeout,
         shutdown_grace: settings.server.shutdown_timeout,
+        hosts: host_check(&settings.server),
         ..HttpSettings::new(
             settings.server.timezone,
             settings.tagging.min_confidence,
             settings.limits.image_bytes.get(),
         )
     }
+}
+
+fn host_check(server: &ServerSettings) -> HostCheck {
+    HostCheck::new(server.allowed_hosts.clone(), server.bind, false)
 }
 
 /// The uploads' budget of memory is shared out evenly: bytes of files here, pixels there. One budget

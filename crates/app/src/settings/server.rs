@@ -12,6 +12,7 @@ use super::{
     error::{SettingsError, ValueError},
     values::Values,
 };
+use crate::http;
 
 /// The section `[server]`.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct ServerSettings {
     pub port: u16,
     /// Time zone of the dates on the wire.
     pub timezone: Tz,
+    /// Host names that it answers for, in lower case, beside those that are always answered for.
+    pub allowed_hosts: Vec<String>,
     /// How long requests in progress may take to end when the server stops.
     pub shutdown_timeout: Duration,
 }
@@ -32,6 +35,7 @@ impl ServerSettings {
             bind: values.parse("server.bind", address)?,
             port: values.parse("server.port", port)?,
             timezone: values.parse("server.timezone", timezone)?,
+            allowed_hosts: values.list("server.allowed_hosts", host_name)?,
             shutdown_timeout: values.duration("server.shutdown_timeout", Duration::ZERO..=HOUR)?,
         })
     }
@@ -46,6 +50,13 @@ fn address(text: &str) -> Result<IpAddr, ValueError> {
     text.parse().map_err(|_| ValueError::NotA {
         value: text.to_owned(),
         what: "an IP address",
+    })
+}
+
+fn host_name(text: &str) -> Result<String, ValueError> {
+    http::host_name(text).ok_or_else(|| ValueError::NotA {
+        value: text.to_owned(),
+        what: "a host name such as photos.example.com",
     })
 }
 

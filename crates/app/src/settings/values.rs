@@ -93,6 +93,18 @@ impl Values {
         })
     }
 
+    /// A list of texts, each taken by a parser; none of them is empty.
+    pub(super) fn list<T>(
+        &self,
+        key: &str,
+        parser: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<Vec<T>, SettingsError> {
+        self.parse(key, |text| {
+            let items = text.split(',').map(str::trim);
+            items.filter(|item| !item.is_empty()).map(parser).collect()
+        })
+    }
+
     /// A duration such as `5m`.
     pub(super) fn duration(
         &self,

@@ -8,6 +8,7 @@ mod held;
 mod prefix;
 mod scanner;
 mod symbols;
+mod syntax;
 
 use std::time::Duration;
 
@@ -103,12 +104,15 @@ impl From<Overloaded> for Problem {
 
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
-        let code = match error {
-            BodyError::Document(error) if error.is_about_size() => Code::PayloadTooLarge,
-            BodyError::Document(_) => Code::InvalidBody,
+        let code = match &error {
+            _ if error.limit().is_some() => Code::PayloadTooLarge,
             BodyError::Text(_) => Code::InvalidBase64,
-            BodyError::ImageTooLarge(_) | BodyError::BodyTooLarge(_) => Code::PayloadTooLarge,
+            _ => Code::InvalidBody,
         };
-        Self::new(code, error.to_string())
+        let problem = Self::new(code, error.to_string());
+        match error.limit() {
+            Some(limit) => problem.limit(limit),
+            None => problem,
+        }
     }
 }
