@@ -159,7 +159,9 @@ pub fn delta(duration: Duration) -> TimeDelta {
 
 fn http_settings(settings: &Settings) -> HttpSettings {
     HttpSettings {
-        memory_budget: settings.limits.memory_bytes.get() / 2,
+        memory_budget: settings.limits.memory_bytes.get(),
+        upload_rate: settings.limits.upload_rate,
+        trusted_proxies: settings.server.trusted_proxies.clone(),
         head_timeout: settings.limits.request_timeout.min(HEAD_TIMEOUT),
         body_timeout: settings.limits.request_timeout,
         unread_timeout: settings.limits.unread_timeout,

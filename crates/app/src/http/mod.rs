@@ -5,6 +5,7 @@ pub mod bodies;
 mod connection;
 mod edge;
 mod engine;
+mod forwarded;
 mod link;
 mod openapi;
 mod params;
@@ -33,6 +34,7 @@ use domain::{
     ports::{ImageStore, OriginalStore, TagProvider},
     service::{Catalog, Ingest},
 };
+use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 use self::{connection::Connection, edge::Answer, state::State};
@@ -79,16 +81,21 @@ pub struct HttpSettings {
     pub image_bytes: usize,
     /// How much memory all uploads together may take, in bytes.
     pub memory_budget: usize,
-    /// How long an upload waits for its share of it.
+    /// How long an upload waits for its share of it while nothing moves.
     pub admission_wait: Duration,
+    /// The lowest mean rate at which a body may arrive, in bytes a second; zero is none.
+    pub upload_rate: u64,
+    /// The proxies whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long a request's head may take to arrive.
     pub head_timeout: Duration,
     /// How long a body may pause.
     pub body_pause: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long a client may take to fetch the answer to an upload, whose bytes wait in memory.
-    pub answer_timeout: Duration,
+    /// How long the bytes of an upload stay in memory for its answer. A client that fetches it more slowly gets the rest
+    /// from the original.
+    pub answer_hold: Duration,
     /// How long an upload may take once it has arrived.
     pub request_deadline: Duration,
     /// How long the database and the originals may take to answer.
@@ -121,10 +128,12 @@ impl HttpSettings {
             image_bytes,
             memory_budget: 256 << 20,
             admission_wait: Duration::from_secs(10),
+            upload_rate: 4 << 10,
+            trusted_proxies: Vec::new(),
             head_timeout: Duration::from_secs(10),
             body_pause: Duration::from_secs(15),
             body_timeout: Duration::from_mins(5),
-            answer_timeout: Duration::from_mins(5),
+            answer_hold: Duration::from_secs(10),
             request_deadline: Duration::from_mins(3),
             read_deadline: Duration::from_secs(30),
             check_timeout: Duration::from_secs(2),

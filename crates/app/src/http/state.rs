@@ -17,7 +17,7 @@ use tracing::Instrument;
 use super::{
     Api, HttpSettings, Readiness,
     problem::{Code, Problem},
-    upload::Admission,
+    upload::{Admission, BodyLimits, Patience},
 };
 
 /// The services, the settings, and what is under way.
@@ -39,10 +39,15 @@ impl State {
     /// Takes the current runtime as the one where the services run.
     pub(super) fn new(api: Api, shutdown: CancellationToken) -> Self {
         let settings = api.settings;
+        let largest = BodyLimits::new(&settings).memory(None);
+        let patience = Patience {
+            standstill: settings.admission_wait,
+            total: settings.body_timeout,
+        };
         Self {
             catalog: api.catalog,
             readiness: api.readiness,
-            admission: Admission::new(settings.memory_budget, settings.admission_wait),
+            admission: Admission::new(settings.memory_budget, largest, patience),
             settings,
             under_way: TaskTracker::new(),
             shutdown,

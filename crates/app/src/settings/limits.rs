@@ -17,6 +17,9 @@ const MAX_MEMORY: u64 = 1 << 40;
 /// The most pixels that a decoder is trusted with.
 const MAX_PIXELS: u64 = 1 << 32;
 
+/// The highest rate that may be asked of an upload, in bytes a second.
+const MAX_RATE: u64 = 1 << 30;
+
 /// The section `[limits]`.
 #[derive(Debug, Clone)]
 pub struct LimitsSettings {
@@ -24,8 +27,10 @@ pub struct LimitsSettings {
     pub image_bytes: NonZeroUsize,
     /// Largest image in pixels, width times height.
     pub image_pixels: u64,
-    /// Bytes of memory that all uploads may hold together; at least one image.
+    /// Bytes of memory that the files of all uploads may take together; at least one image.
     pub memory_bytes: NonZeroUsize,
+    /// Lowest mean rate of an upload, in bytes a second; 0 is none.
+    pub upload_rate: u64,
     /// How long a client may take to send its request.
     pub request_timeout: Duration,
     /// How long a client may leave an answer unread.
@@ -40,6 +45,7 @@ impl LimitsSettings {
             image_bytes: values.count("limits.image_bytes", MAX_IMAGE)?,
             image_pixels: values.whole("limits.image_pixels", 1..=MAX_PIXELS)?,
             memory_bytes: values.count("limits.memory_bytes", MAX_MEMORY)?,
+            upload_rate: values.whole("limits.upload_rate", 0..=MAX_RATE)?,
             request_timeout: values.duration("limits.request_timeout", SECOND..=HOUR)?,
             unread_timeout: values.duration("limits.unread_timeout", SECOND..=HOUR)?,
             idle_timeout: values.duration("limits.idle_timeout", SECOND..=HOUR)?,

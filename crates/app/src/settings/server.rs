@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono_tz::Tz;
+use ipnet::IpNet;
 
 use super::{
     HOUR,
@@ -21,6 +22,8 @@ pub struct ServerSettings {
     pub bind: IpAddr,
     /// Port to listen on; 0 takes any free one.
     pub port: u16,
+    /// Proxies whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: Vec<IpNet>,
     /// Time zone of the dates on the wire.
     pub timezone: Tz,
     /// Host names that it answers for, in lower case, beside those that are always answered for.
@@ -34,6 +37,7 @@ impl ServerSettings {
         Ok(Self {
             bind: values.parse("server.bind", address)?,
             port: values.parse("server.port", port)?,
+            trusted_proxies: values.list("server.trusted_proxies", network)?,
             timezone: values.parse("server.timezone", timezone)?,
             allowed_hosts: values.list("server.allowed_hosts", host_name)?,
             shutdown_timeout: values.duration("server.shutdown_timeout", Duration::ZERO..=HOUR)?,
@@ -66,6 +70,17 @@ fn port(text: &str) -> Result<u16, ValueError> {
         from: 0,
         to: u16::MAX.into(),
     })
+}
+
+/// A network; an address is one of its own.
+fn network(text: &str) -> Result<IpNet, ValueError> {
+    let address = || text.parse::<IpAddr>().map(|it| it.to_canonical().into());
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| ValueError::NotA {
+            value: text.to_owned(),
+            what: "an IP address or a network such as 10.0.0.0/8",
+        })
 }
 
 fn timezone(text: &str) -> Result<Tz, ValueError> {

@@ -83,17 +83,24 @@ impl Catalog {
         let Some(image) = self.store.find(id).await? else {
             return Ok(None);
         };
+        let content = self.content(&image).await?;
+        Ok(Some(Found { image, content }))
+    }
+
+    /// The bytes of an image.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub async fn content(&self, image: &Image) -> Result<OriginalContent, CatalogError> {
         let damages = verify::Damages::new(self, image.digest);
-        let content = self.originals.get(&image.digest).await?;
-        let content = match content {
-            None => return Err(damages.note(altered(&image, "is missing")).await.into()),
+        match self.originals.get(&image.digest).await? {
+            None => Err(damages.note(altered(image, "is missing")).await.into()),
             Some(content) if content.len != image.facts.byte_size => {
                 let how = format!("has {} bytes", content.len);
-                return Err(damages.note(altered(&image, &how)).await.into());
+                Err(damages.note(altered(image, &how)).await.into())
             }
-            Some(content) => verify::verified(content, damages),
-        };
-        Ok(Some(Found { image, content }))
+            Some(content) => Ok(verify::verified(content, damages)),
+        }
     }
 
     /// The images of a window that pass the filter, from a place in their list on. The first page is

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::http::{
     answer::{self, Head},
+    forwarded::Forwarded,
     peer,
     problem::{Code, Problem},
     queries,
@@ -74,7 +75,15 @@ pub(in crate::http) async fn post_image(
     let threshold = queries::upload(request.query_string(), state.settings.default_threshold)?;
     check_encoding(request.headers())?;
     let length = length(request.headers());
-    let received = upload::receive(body, length, &state.admission, &state.settings).await?;
+    let origin = Forwarded::of(&request, &state.settings.trusted_proxies);
+    let received = upload::receive(
+        body,
+        length,
+        origin.client,
+        &state.admission,
+        &state.settings,
+    )
+    .await?;
     let upload = Upload {
         bytes: received.bytes.clone(),
         digest: received.digest,
@@ -84,11 +93,14 @@ pub(in crate::http) async fn post_image(
     let image = state.ingest(upload).await?;
     let settings = &state.settings;
     let head = Head::new(&image, settings.timezone)?;
-    let patience = settings.answer_timeout;
-    let answer = answer::from_bytes(&state.runtime, head, received.bytes, patience);
+    let location = format!("{}/image/{}", origin.prefix, image.id);
+    let catalog = state.catalog.clone();
+    let reopen = Box::pin(async move { catalog.content(&image).await });
+    let patience = settings.answer_hold;
+    let answer = answer::from_bytes(&state.runtime, head, received.bytes, patience, reopen);
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
-        .insert_header((header::LOCATION, format!("/image/{}", image.id)))
+        .insert_header((header::LOCATION, location))
         .body(answer))
 }
 

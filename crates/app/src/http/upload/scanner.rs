@@ -138,6 +138,11 @@ impl Scanner {
         }
     }
 
+    /// How much memory the skeleton takes, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.skeleton.capacity()
+    }
+
     /// Takes the next piece of the document.
     pub(super) fn push<S: TextSink>(&mut self, piece: &[u8], sink: &mut S) -> Result<(), S::Error> {
         let mut rest = piece;
