@@ -42,9 +42,8 @@ impl From<CodecError> for Problem {
             CodecError::UnsupportedFormat { .. } => Code::UnsupportedFormat,
             CodecError::TooManyPixels { .. } | CodecError::TooLarge { .. } => Code::ImageTooLarge,
             CodecError::TooComplex { .. } => Code::ImageTooComplex,
-            CodecError::TimedOut => Code::Overloaded,
-            // Who is gone does not see this, but who has only stopped sending does.
-            CodecError::Cancelled => Code::Unavailable,
+            CodecError::Overloaded | CodecError::TimedOut => Code::Overloaded,
+            CodecError::Cancelled => return UpstreamError::Unwanted.into(),
             CodecError::Failed(_) => return internal().caused_by(Arc::new(error)),
         };
         Self::new(code, error.to_string())
@@ -206,9 +205,17 @@ mod tests {
     #[case(CodecError::TooLarge { reason: "a side is too long".to_owned() }, "image-too-large")]
     #[case(CodecError::TooComplex { work: 9, limit: 5 }, "image-too-complex")]
     #[case(CodecError::UnsupportedFormat { format: "HEIC".to_owned(), reason: "HEIC is not supported".to_owned() }, "unsupported-format")]
+    #[case(CodecError::Cancelled, "tagging-failed")]
     #[case(CodecError::Failed(cause(SECRET)), "internal")]
     fn codecs(#[case] error: CodecError, #[case] code: &str) {
         check(&IngestError::Picture(error).into(), code, None);
+    }
+
+    #[rstest::rstest]
+    #[case(CodecError::Overloaded)]
+    #[case(CodecError::TimedOut)]
+    fn overloaded_codecs(#[case] error: CodecError) {
+        check(&IngestError::Picture(error).into(), "overloaded", Some("5"));
     }
 
     fn check(problem: &Problem, code: &str, wait: Option<&str>) {
