@@ -13,7 +13,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, dev::Extensions, rt};
-use domain::ports::Interest;
+use domain::ports::{CallContext, ClientKey, Interest};
 use socket2::SockRef;
 
 /// The other end of a connection.
@@ -35,8 +35,17 @@ pub(super) fn keeping(open_files: usize) -> impl Fn(&dyn Any, &mut Extensions) {
     }
 }
 
+/// Whom a request is worked on for.
+pub(super) fn context(request: &HttpRequest) -> CallContext {
+    let address = request.peer_addr().map(|peer| peer.ip());
+    CallContext {
+        interest: interest(request),
+        client: address.map_or(ClientKey::LOCAL, ClientKey::from_address),
+    }
+}
+
 /// The interest of the client of a request. It ends with the connection, too.
-pub(super) fn interest(request: &HttpRequest) -> Interest {
+fn interest(request: &HttpRequest) -> Interest {
     let Some(peer) = request.conn_data::<Arc<Peer>>() else {
         return Interest::lasting();
     };

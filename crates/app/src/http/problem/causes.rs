@@ -47,9 +47,8 @@ impl From<CodecError> for Problem {
             CodecError::TooManyPixels { limit, .. } => problem(Code::ImageTooLarge).limit(limit),
             CodecError::TooLarge { .. } => problem(Code::ImageTooLarge),
             CodecError::TooComplex { limit, .. } => problem(Code::ImageTooComplex).limit(limit),
-            CodecError::TimedOut => problem(Code::Overloaded),
-            // Who is gone does not see this, but who has only stopped sending does.
-            CodecError::Cancelled => problem(Code::Unavailable),
+            CodecError::Overloaded | CodecError::TimedOut => problem(Code::Overloaded),
+            CodecError::Cancelled => UpstreamError::Unwanted.into(),
             CodecError::Failed(_) => internal().caused_by(Arc::new(error)),
         }
     }
@@ -210,6 +209,7 @@ mod tests {
     #[case(CodecError::TooLarge { reason: "a side is too long".to_owned() }, "image-too-large")]
     #[case(CodecError::TooComplex { work: 9, limit: 5 }, "image-too-complex")]
     #[case(CodecError::UnsupportedFormat { format: "HEIC".to_owned(), reason: "HEIC is not supported".to_owned() }, "unsupported-format")]
+    #[case(CodecError::Cancelled, "tagging-failed")]
     #[case(CodecError::Failed(cause(SECRET)), "internal")]
     fn codecs(#[case] error: CodecError, #[case] code: &str) {
         check(&IngestError::Picture(error).into(), code, None);
@@ -233,6 +233,13 @@ mod tests {
             reason: "HEIC is not supported".to_owned(),
         };
         assert_eq!(facts(heic).format.as_deref(), Some("HEIC"));
+    }
+
+    #[rstest::rstest]
+    #[case(CodecError::Overloaded)]
+    #[case(CodecError::TimedOut)]
+    fn overloaded_codecs(#[case] error: CodecError) {
+        check(&IngestError::Picture(error).into(), "overloaded", Some("5"));
     }
 
     fn check(problem: &Problem, code: &str, wait: Option<&str>) {

@@ -88,7 +88,7 @@ pub(in crate::http) async fn post_image(
         bytes: received.bytes.clone(),
         digest: received.digest,
         threshold,
-        interest: peer::interest(&request),
+        context: peer::context(&request),
     };
     let image = state.ingest(upload).await?;
     let settings = &state.settings;

@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     Confidence, Picture,
     ports::{
-        ImageAccess, MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore,
+        ImageAccess, Interest, MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore,
         MockReleaseQueue, MockTagProvider, Quota, cause,
     },
     testing::{
@@ -74,7 +74,7 @@ fn upload(bytes: &Bytes, threshold: f64) -> Upload {
         bytes: bytes.clone(),
         digest: ContentDigest::of(bytes),
         threshold: Threshold::new(Confidence::new(threshold).unwrap()),
-        interest: Interest::lasting(),
+        context: CallContext::local(),
     }
 }
 
@@ -262,7 +262,10 @@ async fn concurrent_uploads_of_the_same_bytes_share_one_call() {
 /// An upload whose client is gone as soon as that says so.
 fn left_when(is_gone: impl Fn() -> bool + Send + Sync + 'static) -> Upload {
     Upload {
-        interest: Interest::new(move || !is_gone()),
+        context: CallContext {
+            interest: Interest::new(move || !is_gone()),
+            ..CallContext::local()
+        },
         ..upload(&picture(), 80.0)
     }
 }
@@ -684,7 +687,7 @@ async fn an_answer_that_cannot_be_rescued_does_not_hide_why() {
         .store
         .expect_known()
         .returning(|_| Ok(Known::default()));
-    mocks.codec.expect_decode().times(1).returning(|_| {
+    mocks.codec.expect_decode().times(1).returning(|_, _| {
         Ok(Picture {
             media_type: crate::MediaType::Png,
             width: 2,
@@ -733,7 +736,7 @@ async fn facts_alone_do_not_spare_the_call() {
             ..known()
         })
     });
-    mocks.codec.expect_decode().times(1).returning(|_| {
+    mocks.codec.expect_decode().times(1).returning(|_, _| {
         Err(CodecError::NotAnImage {
             reason: "cut off".to_owned(),
         })
