@@ -8,7 +8,7 @@ use std::{
 
 use domain::{
     Picture,
-    ports::{CodecError, ImageCodec},
+    ports::{CallContext, CodecError, ImageCodec},
 };
 use image_codec::{CodecSettings, PictureCodec};
 use libfuzzer_sys::fuzz_target;
@@ -80,14 +80,14 @@ fuzz_target!(|file: &[u8]| {
     let Some(picture) = decode(codec, file) else { return };
     check_sizes(&picture, max_side);
     let (width, height) = (picture.scaled_width, picture.scaled_height);
-    let sent = RUNTIME.block_on(codec.encode(Arc::new(picture)));
+    let sent = RUNTIME.block_on(codec.encode(Arc::new(picture), &CallContext::local()));
     let sent = sent.expect("what was decoded can be sent");
     let seen = decode(codec, &sent.bytes).expect("what is sent is a picture");
     assert_eq!((seen.width, seen.height), (width, height));
 });
 
 fn decode(codec: &PictureCodec, file: &[u8]) -> Option<Picture> {
-    match RUNTIME.block_on(codec.decode(file.to_vec().into())) {
+    match RUNTIME.block_on(codec.decode(file.to_vec().into(), &CallContext::local())) {
         Ok(picture) => Some(picture),
         Err(CodecError::Failed(cause)) => panic!("the codec failed: {cause}"),
         Err(_) => None,

@@ -23,13 +23,13 @@ use thiserror::Error;
 
 use crate::{
     clock::SystemClock,
-    http::{Api, HttpSettings, Readiness},
+    http::{Api, HostCheck, HttpSettings, Readiness},
     releases::Releases,
     resilience::{
         Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
         GuardedProvider, GuardedStore, Recorded, RetryPolicy,
     },
-    settings::{ImaggaCredentials, ProviderChoice, Settings},
+    settings::{ImaggaCredentials, ProviderChoice, ServerSettings, Settings},
 };
 
 /// The longest wait for a connection to the database.
@@ -90,7 +90,7 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     };
     let api = Api {
         ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
-        catalog: Catalog::new(Arc::clone(&store), Arc::clone(&originals)),
+        catalog: Catalog::new(Arc::clone(&store), Arc::clone(&originals), clock.clone()),
         readiness: Readiness {
             database: Arc::clone(&store),
             originals: Arc::clone(&originals),
@@ -167,6 +167,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
         unread_timeout: settings.limits.unread_timeout,
         idle_timeout: settings.limits.idle_timeout,
         shutdown_grace: settings.server.shutdown_timeout,
+        hosts: host_check(&settings.server),
         ..HttpSettings::new(
             settings.server.timezone,
             settings.tagging.min_confidence,
@@ -175,7 +176,12 @@ fn http_settings(settings: &Settings) -> HttpSettings {
     }
 }
 
-/// The uploads' budget of memory is shared out evenly: bytes of files here, pixels there. One budget
+fn host_check(server: &ServerSettings) -> HostCheck {
+    let trusts_proxies = !server.trusted_proxies.is_empty();
+    HostCheck::new(server.allowed_hosts.clone(), server.bind, trusts_proxies)
+}
+
+/// Pixels have half as much memory as the files of uploads. One budget
 /// for both could be used up by files that all wait for room for their pixels.
 fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
     let max_side = match wanted {

@@ -9,7 +9,7 @@ use std::{hint::black_box, sync::Arc};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use domain::ports::ImageCodec;
+use domain::ports::{CallContext, ImageCodec};
 use image_codec::{CodecSettings, PictureCodec};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tokio::runtime::Runtime;
@@ -58,6 +58,7 @@ fn bmp(pixels: &[u8]) -> Bytes {
 fn codec(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let codec = PictureCodec::new(CodecSettings::default());
+    let context = CallContext::local();
     let pixels = pixels();
     let mut group = criterion.benchmark_group("codec");
     for (name, file) in [
@@ -66,13 +67,23 @@ fn codec(criterion: &mut Criterion) {
         ("downscale 4000 x 3000", bmp(&pixels)),
     ] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(runtime.block_on(codec.decode(file.clone())).unwrap()));
+            bencher.iter(|| {
+                black_box(
+                    runtime
+                        .block_on(codec.decode(file.clone(), &context))
+                        .unwrap(),
+                )
+            });
         });
     }
-    let picture = Arc::new(runtime.block_on(codec.decode(jpeg(&pixels))).unwrap());
+    let picture = Arc::new(
+        runtime
+            .block_on(codec.decode(jpeg(&pixels), &context))
+            .unwrap(),
+    );
     group.bench_function("encode a copy of 1024 x 768", |bencher| {
         bencher.iter(|| {
-            let encoded = runtime.block_on(codec.encode(Arc::clone(&picture)));
+            let encoded = runtime.block_on(codec.encode(Arc::clone(&picture), &context));
             black_box(encoded.unwrap())
         });
     });

@@ -22,7 +22,10 @@ use base64::{
     engine::{GeneralPurposeConfig, Simd},
 };
 use bytes::Bytes;
-use domain::{ContentDigest, ports::ImageCodec};
+use domain::{
+    ContentDigest,
+    ports::{CallContext, ImageCodec},
+};
 use image_codec::{CodecSettings, PictureCodec};
 use tokio::runtime::Handle;
 
@@ -43,15 +46,16 @@ async fn main() -> Result<(), Failure> {
 
 fn measure(runtime: &Handle, file: &Bytes, folder: &Path) -> Result<(), Failure> {
     let codec = PictureCodec::new(CodecSettings::default());
-    let picture = Arc::new(runtime.block_on(codec.decode(file.clone()))?);
+    let context = CallContext::local();
+    let picture = Arc::new(runtime.block_on(codec.decode(file.clone(), &context))?);
     let base64 = Simd::standard(GeneralPurposeConfig::new());
     let text = base64.encode(file);
     part("decode", || {
-        black_box(runtime.block_on(codec.decode(file.clone()))?);
+        black_box(runtime.block_on(codec.decode(file.clone(), &context))?);
         Ok(())
     })?;
     part("encode", || {
-        black_box(runtime.block_on(codec.encode(Arc::clone(&picture)))?);
+        black_box(runtime.block_on(codec.encode(Arc::clone(&picture), &context))?);
         Ok(())
     })?;
     part("digest", || {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     EncodedPicture, Lease, MediaType, Picture,
-    ports::{CodecError, ImageCodec, Interest, cause},
+    ports::{CallContext, CodecError, ImageCodec, cause},
 };
 use image::metadata::Orientation;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
@@ -123,10 +123,10 @@ impl PictureCodec {
 
 #[async_trait]
 impl ImageCodec for PictureCodec {
-    async fn decode(&self, bytes: Bytes) -> Result<Picture, CodecError> {
+    async fn decode(&self, bytes: Bytes, context: &CallContext) -> Result<Picture, CodecError> {
         let (file, max_side) = (bytes.clone(), self.copy_side());
         // Walking through a file is short work; it does not wait for long ones.
-        let meter = Meter::new(u64::MAX, None, Interest::lasting());
+        let meter = Meter::new(u64::MAX, None, context.interest.clone());
         let inspecting = meter.clone();
         let inspect = move || formats::inspect(&file, max_side, &inspecting);
         let header = off_thread(None, inspect).await?;
@@ -143,7 +143,11 @@ impl ImageCodec for PictureCodec {
         .await
     }
 
-    async fn encode(&self, picture: Arc<Picture>) -> Result<EncodedPicture, CodecError> {
+    async fn encode(
+        &self,
+        picture: Arc<Picture>,
+        _: &CallContext,
+    ) -> Result<EncodedPicture, CodecError> {
         let quality = self.settings.jpeg_quality;
         self.in_turn(move || encode(&picture, quality)).await
     }

@@ -13,6 +13,7 @@ table! {
         byte_size -> BigInt,
         claimed_until -> Nullable<BigInt>,
         removing_until -> Nullable<BigInt>,
+        damaged_at -> Nullable<BigInt>,
     }
 }
 

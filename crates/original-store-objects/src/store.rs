@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
     ports::{
-        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
+        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
         StoredOriginal,
     },
 };
@@ -68,22 +68,27 @@ impl Originals {
 
 #[async_trait]
 impl OriginalStore for Originals {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError> {
+    async fn put(
+        &self,
+        digest: &ContentDigest,
+        bytes: Bytes,
+        mode: PutMode,
+    ) -> Result<(), OriginalStoreError> {
         let (key, digest) = (key(digest), *digest);
         self.in_folder(move |folder| {
             folder.root.check()?;
             folder.fan.make(folder.root.path(), &digest)
         })
         .await?;
-        let is_there = self.is_whole(&key, bytes.len()).await?;
-        if !is_there {
+        let is_kept = mode == PutMode::KeepExisting && self.is_whole(&key, bytes.len()).await?;
+        if !is_kept {
             self.objects
                 .put(&key, bytes.into())
                 .await
                 .map_err(unavailable)?;
         }
         self.in_folder(move |folder| {
-            if is_there {
+            if is_kept {
                 // Another put may have made the name just now.
                 folder::sync(&fan::path(folder.root.path(), &digest))?;
             }

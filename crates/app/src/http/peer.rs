@@ -7,39 +7,24 @@
 use std::{
     any::Any,
     io::ErrorKind,
-    net::{Shutdown, TcpStream},
+    net::TcpStream,
     os::fd::AsRawFd,
     sync::{Arc, Weak},
 };
 
 use actix_web::{HttpRequest, dev::Extensions, rt};
-use domain::ports::{ClientKey, Interest};
-use ipnet::IpNet;
+use domain::ports::{CallContext, ClientKey, Interest};
 use socket2::SockRef;
-
-use super::{
-    connections::{Connections, Counted},
-    forwarded,
-};
 
 /// The other end of a connection.
 struct Peer(TcpStream);
 
-/// Looks after new connections: closes those of clients that have too many, and keeps the sockets of the others, as
-/// long as no more than so many files are open: where they are scarce, it is better to serve one more connection
-/// than to know when its client goes.
-pub(super) fn keeping(
-    open_files: usize,
-    connections: Arc<Connections>,
-    trusted: Vec<IpNet>,
-) -> impl Fn(&dyn Any, &mut Extensions) {
+/// Keeps the sockets of new connections, as long as no more than so many files are open: where they are
+/// scarce, it is better to serve one more connection than to know when its client goes.
+pub(super) fn keeping(open_files: usize) -> impl Fn(&dyn Any, &mut Extensions) {
     move |connection, extensions| {
         let Some(stream) = connection.downcast_ref::<rt::net::TcpStream>() else {
             return;
-        };
-        match counted(stream, &connections, &trusted) {
-            Some(counted) => extensions.insert(Arc::new(counted)),
-            None => return close(stream),
         };
         // Numbers are given out from the lowest on.
         if let Ok(socket) = SockRef::from(stream).try_clone()
@@ -50,30 +35,16 @@ pub(super) fn keeping(
     }
 }
 
-/// Counts a connection, unless its client has too many.
-fn counted(
-    stream: &rt::net::TcpStream,
-    connections: &Arc<Connections>,
-    trusted: &[IpNet],
-) -> Option<Counted> {
-    let Ok(peer) = stream.peer_addr() else {
-        return Some(connections.count(ClientKey::LOCAL));
-    };
-    let client = ClientKey::from_address(peer.ip());
-    if forwarded::is_trusted(peer.ip().to_canonical(), trusted) {
-        return Some(connections.count(client));
+/// Whom a request is worked on for.
+pub(super) fn context(request: &HttpRequest, client: ClientKey) -> CallContext {
+    CallContext {
+        interest: interest(request),
+        client,
     }
-    connections.admit(client)
-}
-
-/// Ends a connection before anything is read from it.
-fn close(stream: &rt::net::TcpStream) {
-    // One that has ended already is as good.
-    let _ = SockRef::from(stream).shutdown(Shutdown::Both);
 }
 
 /// The interest of the client of a request. It ends with the connection, too.
-pub(super) fn interest(request: &HttpRequest) -> Interest {
+fn interest(request: &HttpRequest) -> Interest {
     let Some(peer) = request.conn_data::<Arc<Peer>>() else {
         return Interest::lasting();
     };

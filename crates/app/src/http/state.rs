@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use super::{
     Api, HttpSettings, Readiness,
+    connection::Connections,
     problem::{Code, Problem},
     upload::{Admission, BodyLimits, Patience},
 };
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) readiness: Readiness,
     pub(super) settings: HttpSettings,
     pub(super) admission: Admission,
+    pub(super) connections: Arc<Connections>,
     /// Requests, their answers, and uploads that nobody waits for any more.
     pub(super) under_way: TaskTracker,
     pub(super) shutdown: CancellationToken,
@@ -47,6 +49,10 @@ impl State {
         Self {
             catalog: api.catalog,
             readiness: api.readiness,
+            connections: Connections::new(
+                settings.connections() * settings.workers,
+                settings.trusted_proxies.clone(),
+            ),
             admission: Admission::new(settings.memory_budget, largest, patience),
             settings,
             under_way: TaskTracker::new(),
@@ -89,7 +95,7 @@ impl State {
         let ingest = Arc::clone(&self.ingest);
         // Lives as long as this is waited for: who was answered in the meantime waits no longer.
         let waiting = Arc::new(());
-        upload.interest = while_waited_for(&waiting, upload.interest);
+        upload.context.interest = while_waited_for(&waiting, upload.context.interest);
         let work = async move { ingest.ingest(upload).await }.in_current_span();
         let task = self.under_way.spawn_on(work, &self.runtime);
         match tokio::time::timeout(self.settings.request_deadline, task).await {

@@ -19,7 +19,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject, cause},
+    ports::{
+        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
+        cause,
+    },
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use tokio::{
@@ -58,13 +61,13 @@ impl GuardedOriginals {
 
 #[async_trait]
 impl OriginalStore for GuardedOriginals {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Outcome<()> {
+    async fn put(&self, digest: &ContentDigest, bytes: Bytes, mode: PutMode) -> Outcome<()> {
         if self.removals.is_under_way(digest) {
             return Err(late("the removal of the same bytes hangs"));
         }
         let (inner, digest) = (Arc::clone(&self.inner), *digest);
         self.calls
-            .run(async move { inner.put(&digest, bytes).await })
+            .run(async move { inner.put(&digest, bytes, mode).await })
             .await?
     }
 
@@ -305,7 +308,7 @@ mod tests {
 
     #[async_trait]
     impl OriginalStore for Hanging {
-        async fn put(&self, _: &ContentDigest, _: Bytes) -> Outcome<()> {
+        async fn put(&self, _: &ContentDigest, _: Bytes, _: PutMode) -> Outcome<()> {
             self.ready().await
         }
         async fn get(&self, _: &ContentDigest) -> Outcome<Option<OriginalContent>> {
@@ -345,13 +348,21 @@ mod tests {
         assert!(outcomes.iter().all(Result::is_err));
         assert_eq!(began.elapsed(), DEADLINE);
         assert_eq!(store.calls.left.load(Ordering::Relaxed), PLACES);
-        assert!(store.put(&digest(), Bytes::new()).await.is_err());
+        assert!(
+            store
+                .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+                .await
+                .is_err()
+        );
         assert_eq!(began.elapsed(), DEADLINE, "refused at once");
         letting_go.send_replace(true);
         while store.calls.left.load(Ordering::Relaxed) > 0 {
             yield_now().await;
         }
-        store.put(&digest(), Bytes::new()).await.unwrap();
+        store
+            .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+            .await
+            .unwrap();
         assert!(store.get(&digest()).await.unwrap().is_none());
     }
 
@@ -363,16 +374,32 @@ mod tests {
         let other = ContentDigest::of(b"y");
         assert!(store.remove(&digest()).await.is_err());
         let began = Instant::now();
-        assert!(store.put(&digest(), Bytes::new()).await.is_err());
+        assert!(
+            store
+                .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+                .await
+                .is_err()
+        );
         assert_eq!(began.elapsed(), Duration::ZERO, "refused at once");
-        assert!(store.put(&other, Bytes::new()).await.is_err());
+        assert!(
+            store
+                .put(&other, Bytes::new(), PutMode::KeepExisting)
+                .await
+                .is_err()
+        );
         assert_eq!(began.elapsed(), DEADLINE, "tried");
         letting_go.send_replace(true);
         while store.calls.left.load(Ordering::Relaxed) > 0 {
             yield_now().await;
         }
-        store.put(&digest(), Bytes::new()).await.unwrap();
+        store
+            .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+            .await
+            .unwrap();
         store.remove(&digest()).await.unwrap();
-        store.put(&digest(), Bytes::new()).await.unwrap();
+        store
+            .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+            .await
+            .unwrap();
     }
 }

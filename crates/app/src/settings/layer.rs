@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::error::{SettingsError, ValueError};
 
@@ -31,7 +31,7 @@ pub(super) enum Form {
     Text,
     /// As a number, truth value or date of TOML.
     Bare,
-    /// As a list. The text has commas between its entries.
+    /// As a list of texts. A list may also be written as one text, with commas.
     List,
     /// As a section with nothing in it.
     EmptySection,
@@ -135,9 +135,9 @@ impl Layer {
             origin: given.origin.to_string(),
         };
         match self.get(key).map(|below| (below.form, given.form)) {
-            Some((Form::List, Form::Text | Form::List)) => Ok(Some(Form::List)),
+            Some((Form::List, Form::List)) => Ok(Some(Form::List)),
             Some((_, Form::List | Form::EmptySection)) => Err(impossible(ValueError::NotSingle)),
-            Some((Form::Text, Form::Bare)) => Err(impossible(ValueError::NotQuoted)),
+            Some((Form::Text | Form::List, Form::Bare)) => Err(impossible(ValueError::NotQuoted)),
             Some((form, _)) => Ok(Some(form)),
             None if !self.has_section(key) => Err(SettingsError::UnknownKey {
                 key: key.to_owned(),
@@ -167,11 +167,13 @@ impl Layer {
                     self.take_table(&key, table, document);
                     continue;
                 }
-                DeValue::Array(entries) => {
-                    let entries: Vec<_> = entries.iter().map(|it| single(it.get_ref()).0).collect();
-                    (entries.join(","), Form::List)
-                }
-                value => single(value),
+                DeValue::Table(_) => (String::new(), Form::EmptySection),
+                DeValue::Array(items) => list(items),
+                DeValue::String(text) => (text.to_string(), Form::Text),
+                DeValue::Integer(number) => (decimal(number), Form::Bare),
+                DeValue::Float(number) => (number.to_string(), Form::Bare),
+                DeValue::Boolean(value) => (value.to_string(), Form::Bare),
+                DeValue::Datetime(date) => (date.to_string(), Form::Bare),
             };
             let origin = document.origin(name.span().start);
             self.0.insert(key, Given { text, form, origin });
@@ -205,16 +207,12 @@ fn line_at(text: &str, offset: usize) -> usize {
     1 + before.filter(|byte| **byte == b'\n').count()
 }
 
-/// The text of a value that is neither a list nor a section with something in it.
-fn single(value: &DeValue<'_>) -> (String, Form) {
-    match value {
-        DeValue::Table(_) => (String::new(), Form::EmptySection),
-        DeValue::Array(_) => (String::new(), Form::List),
-        DeValue::String(text) => (text.to_string(), Form::Text),
-        DeValue::Integer(number) => (decimal(number), Form::Bare),
-        DeValue::Float(number) => (number.to_string(), Form::Bare),
-        DeValue::Boolean(value) => (value.to_string(), Form::Bare),
-        DeValue::Datetime(date) => (date.to_string(), Form::Bare),
+/// A list as one text. One that holds anything but texts counts as written without quotes.
+fn list(items: &DeArray<'_>) -> (String, Form) {
+    let texts: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+    match texts {
+        Some(texts) => (texts.join(", "), Form::List),
+        None => (String::new(), Form::Bare),
     }
 }
 

@@ -11,8 +11,9 @@ use ipnet::IpNet;
 use super::{
     HOUR,
     error::{SettingsError, ValueError},
-    values::{Values, entries},
+    values::Values,
 };
+use crate::http;
 
 /// The section `[server]`.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Time zone of the dates on the wire.
     pub timezone: Tz,
+    /// Host names that it answers for, in lower case, beside those that are always answered for.
+    pub allowed_hosts: Vec<String>,
     /// How long requests in progress may take to end when the server stops.
     pub shutdown_timeout: Duration,
 }
@@ -34,8 +37,9 @@ impl ServerSettings {
         Ok(Self {
             bind: values.parse("server.bind", address)?,
             port: values.parse("server.port", port)?,
-            trusted_proxies: values.parse("server.trusted_proxies", networks)?,
+            trusted_proxies: values.list("server.trusted_proxies", network)?,
             timezone: values.parse("server.timezone", timezone)?,
+            allowed_hosts: values.list("server.allowed_hosts", host_name)?,
             shutdown_timeout: values.duration("server.shutdown_timeout", Duration::ZERO..=HOUR)?,
         })
     }
@@ -53,6 +57,13 @@ fn address(text: &str) -> Result<IpAddr, ValueError> {
     })
 }
 
+fn host_name(text: &str) -> Result<String, ValueError> {
+    http::host_name(text).ok_or_else(|| ValueError::NotA {
+        value: text.to_owned(),
+        what: "a host name such as photos.example.com",
+    })
+}
+
 fn port(text: &str) -> Result<u16, ValueError> {
     text.parse().map_err(|_| ValueError::Number {
         value: text.to_owned(),
@@ -61,11 +72,7 @@ fn port(text: &str) -> Result<u16, ValueError> {
     })
 }
 
-/// Networks; an address is one of its own.
-fn networks(text: &str) -> Result<Vec<IpNet>, ValueError> {
-    entries(text).map(network).collect()
-}
-
+/// A network; an address is one of its own.
 fn network(text: &str) -> Result<IpNet, ValueError> {
     let address = || text.parse::<IpAddr>().map(|it| it.to_canonical().into());
     text.parse()

@@ -93,6 +93,15 @@ impl Values {
         })
     }
 
+    /// A list of texts, each taken by a parser; none of them is empty.
+    pub(super) fn list<T>(
+        &self,
+        key: &str,
+        parser: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<Vec<T>, SettingsError> {
+        self.parse(key, |text| entries(text).map(parser).collect())
+    }
+
     /// A duration such as `5m`.
     pub(super) fn duration(
         &self,
@@ -155,9 +164,8 @@ impl fmt::Debug for Values {
 
 /// The entries of a list.
 pub(super) fn entries(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
+    let entries = text.split(',').map(str::trim);
+    entries.filter(|entry| !entry.is_empty())
 }
 
 /// Refuses nothing.

@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::Cause;
+use super::{CallContext, Cause};
 use crate::{EncodedPicture, Picture};
 
 /// Decodes uploads, encodes what is sent of them. Work is done off the caller's thread.
+///
+/// Work is shared out fairly between the clients that calls are made for, and waits for its turn. A call whose
+/// caller has gone fails with [`CodecError::Cancelled`], whether it still waits or has begun.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait ImageCodec: Send + Sync {
@@ -19,10 +22,14 @@ pub trait ImageCodec: Send + Sync {
     /// over white, of several frames the first is taken. The pixels are those of a copy whose
     /// longest side is at most the codec's own setting; a smaller picture is not enlarged.
     /// The number of pixels is checked before any is decoded.
-    async fn decode(&self, bytes: Bytes) -> Result<Picture, CodecError>;
+    async fn decode(&self, bytes: Bytes, context: &CallContext) -> Result<Picture, CodecError>;
 
     /// Encodes the downscaled copy as JPEG, without any metadata.
-    async fn encode(&self, picture: Arc<Picture>) -> Result<EncodedPicture, CodecError>;
+    async fn encode(
+        &self,
+        picture: Arc<Picture>,
+        context: &CallContext,
+    ) -> Result<EncodedPicture, CodecError>;
 }
 
 /// Why a picture was not decoded or encoded.
@@ -66,6 +73,9 @@ pub enum CodecError {
         /// The most units allowed.
         limit: u64,
     },
+    /// Too much work waits already.
+    #[error("too many images wait to be decoded")]
+    Overloaded,
     /// The work was stopped at its deadline.
     #[error("the image was not decoded in time")]
     TimedOut,

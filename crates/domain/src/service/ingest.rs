@@ -18,8 +18,9 @@ use super::{
 use crate::{
     ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
     ports::{
-        BlobHost, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError, Interest, Known,
-        OriginalStore, OriginalStoreError, ReleaseQueue, TagProvider, UpstreamError,
+        BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
+        Known, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue, TagProvider,
+        UpstreamError,
     },
 };
 
@@ -64,8 +65,8 @@ pub struct Upload {
     pub digest: ContentDigest,
     /// The lowest confidence of the tags to record.
     pub threshold: Threshold,
-    /// Who waits for the image. When they are gone, no call that costs something is begun for them.
-    pub interest: Interest,
+    /// Whom the image is registered for. Once they have gone, no work that costs something is done for them.
+    pub context: CallContext,
 }
 
 /// Why an image was not registered. Nothing of it is left that upkeep does not remove.
@@ -157,10 +158,11 @@ impl Ingest {
     ///
     /// The future should be driven to its end also when nobody waits for the image any more: other
     /// uploads of the same bytes may share its work, and what was tagged is recorded. Whether anybody
-    /// waits is asked before each call to the provider and to the blob host.
+    /// waits is asked before each call to the provider and to the blob host, and while the picture is decoded.
     ///
     /// # Errors
-    /// [`UpstreamError::Unwanted`], as [`IngestError::Tagging`], if nobody did; nothing is recorded.
+    /// [`UpstreamError::Unwanted`], as [`IngestError::Tagging`], or [`CodecError::Cancelled`], as
+    /// [`IngestError::Picture`], if nobody did; nothing is recorded.
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
         let key = self.work.tagger.key(upload.digest);
         // The place is held until the image is recorded: from then on the store knows the tagging.
@@ -170,9 +172,12 @@ impl Ingest {
     }
 
     fn look(&self, key: &TaggingKey, upload: &Upload) -> Arc<Flight<TaggingKey, Seen>> {
-        self.flights.join(key, upload.interest.clone(), |interest| {
+        let CallContext { interest, client } = upload.context.clone();
+        self.flights.join(key, interest, |interest| {
+            // The work of all who join is done in the name of the first.
+            let context = CallContext { interest, client };
             let (work, key, bytes) = (self.work.clone(), key.clone(), upload.bytes.clone());
-            async move { work.look(&key, bytes, &interest).await.map(Arc::new) }.boxed()
+            async move { work.look(&key, bytes, &context).await.map(Arc::new) }.boxed()
         })
     }
 }
@@ -183,7 +188,7 @@ impl Worker {
         &self,
         key: &TaggingKey,
         bytes: Bytes,
-        interest: &Interest,
+        context: &CallContext,
     ) -> Result<Sight, IngestError> {
         let tagging = match self.store.known(key).await? {
             Known {
@@ -200,9 +205,9 @@ impl Worker {
         };
         if tagging.is_none() {
             // Decoding for nobody would take the time of those who wait.
-            interest.check().map_err(IngestError::Tagging)?;
+            context.interest.check().map_err(IngestError::Tagging)?;
         }
-        let picture = self.tagger.decode(bytes.clone()).await?;
+        let picture = self.tagger.decode(bytes.clone(), context).await?;
         let facts = ImageFacts {
             media_type: picture.media_type,
             width: picture.width,
@@ -218,7 +223,7 @@ impl Worker {
         }
         let tags = self
             .tagger
-            .tag(&key.digest, picture, bytes, interest)
+            .tag(&key.digest, picture, bytes, context)
             .await?;
         let tagging = Tagging {
             tags,
@@ -241,33 +246,57 @@ impl Worker {
         let tagging = sight.is_new.then(|| (key, sight.tagging.clone()));
         let mut attempt = 1;
         loop {
-            if let Err(error) = self.put(upload, sight).await {
-                self.rescue(tagging.as_ref()).await;
-                return Err(error);
-            }
+            let claimed = match self.put(upload, sight).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    self.rescue(tagging.as_ref()).await;
+                    return Err(error);
+                }
+            };
             let image = self.image(upload, sight);
             let new = NewImage {
                 image,
                 tagging: tagging.clone(),
             };
             match self.store.record(&new).await {
-                Ok(()) => return Ok(new.image),
+                Ok(()) => {
+                    if claimed.rewrite {
+                        self.mended(&upload.digest).await;
+                    }
+                    return Ok(new.image);
+                }
                 Err(ImageStoreError::ClaimLost) if attempt < CLAIM_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn put(&self, upload: &Upload, sight: &Sight) -> Result<(), IngestError> {
+    async fn put(&self, upload: &Upload, sight: &Sight) -> Result<Claimed, IngestError> {
         let now = self.clock.now();
         let until = now + self.claim;
-        self.store
+        let claimed = self
+            .store
             .claim(&upload.digest, &sight.facts, now, until)
             .await?;
+        let mode = if claimed.rewrite {
+            PutMode::Overwrite
+        } else {
+            PutMode::KeepExisting
+        };
         self.originals
-            .put(&upload.digest, upload.bytes.clone())
+            .put(&upload.digest, upload.bytes.clone(), mode)
             .await?;
-        Ok(())
+        Ok(claimed)
+    }
+
+    /// The image is recorded: a note that stays behind only costs the next upload a rewrite.
+    async fn mended(&self, digest: &ContentDigest) {
+        match self.store.clear_damage(digest).await {
+            Ok(()) => tracing::info!(%digest, "a damaged original was replaced"),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "a replaced original is still noted as damaged");
+            }
+        }
     }
 
     fn image(&self, upload: &Upload, sight: &Sight) -> Image {

@@ -8,8 +8,8 @@ use thiserror::Error;
 use crate::{
     ContentDigest, EncodedPicture, Picture, TaggingKey, Tags,
     ports::{
-        BlobHost, CodecError, HostedBlob, ImageAccess, ImageCodec, Interest, ReleaseQueue,
-        TagProvider, TagSource, UpstreamError, cause,
+        BlobHost, CallContext, CodecError, HostedBlob, ImageAccess, ImageCodec, Interest,
+        ReleaseQueue, TagProvider, TagSource, UpstreamError, cause,
     },
 };
 
@@ -68,13 +68,17 @@ impl Tagger {
     /// Decodes and tags a picture file: everything the provider finds, whatever the confidence.
     pub async fn tag_file(&self, bytes: Bytes) -> Result<Tags, TaggerError> {
         let digest = ContentDigest::of(&bytes);
-        let picture = self.decode(bytes.clone()).await?;
-        self.tag(&digest, picture, bytes, &Interest::lasting())
-            .await
+        let context = CallContext::local();
+        let picture = self.decode(bytes.clone(), &context).await?;
+        self.tag(&digest, picture, bytes, &context).await
     }
 
-    pub(super) async fn decode(&self, bytes: Bytes) -> Result<Picture, TaggerError> {
-        Ok(self.ports.codec.decode(bytes).await?)
+    pub(super) async fn decode(
+        &self,
+        bytes: Bytes,
+        context: &CallContext,
+    ) -> Result<Picture, TaggerError> {
+        Ok(self.ports.codec.decode(bytes, context).await?)
     }
 
     pub(super) async fn tag(
@@ -82,29 +86,34 @@ impl Tagger {
         digest: &ContentDigest,
         picture: Picture,
         original: Bytes,
-        interest: &Interest,
+        context: &CallContext,
     ) -> Result<Tags, TaggerError> {
         let provider = &self.ports.provider;
         let source = match provider.wants() {
             ImageAccess::Pixels => TagSource::Pixels(Arc::new(picture)),
-            ImageAccess::Bytes => TagSource::Bytes(self.copy(picture, original).await?),
+            ImageAccess::Bytes => TagSource::Bytes(self.copy(picture, original, context).await?),
             ImageAccess::PublicUrl => {
-                let copy = self.copy(picture, original).await?;
-                return Ok(self.tag_by_url(digest, copy, interest).await?);
+                let copy = self.copy(picture, original, context).await?;
+                return Ok(self.tag_by_url(digest, copy, &context.interest).await?);
             }
         };
-        Ok(provider.tag_for(&source, interest).await?)
+        Ok(provider.tag_for(&source, &context.interest).await?)
     }
 
     /// What leaves the house: the downscaled copy, or the original where that is wanted.
-    async fn copy(&self, picture: Picture, original: Bytes) -> Result<EncodedPicture, CodecError> {
+    async fn copy(
+        &self,
+        picture: Picture,
+        original: Bytes,
+        context: &CallContext,
+    ) -> Result<EncodedPicture, CodecError> {
         if self.max_side == 0 {
             return Ok(EncodedPicture {
                 media_type: picture.media_type,
                 bytes: original,
             });
         }
-        self.ports.codec.encode(Arc::new(picture)).await
+        self.ports.codec.encode(Arc::new(picture), context).await
     }
 
     async fn tag_by_url(

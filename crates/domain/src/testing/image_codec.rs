@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::{
     EncodedPicture, Lease, MediaType, Picture,
-    ports::{CodecError, ImageCodec},
+    ports::{CallContext, CodecError, ImageCodec},
 };
 
 /// What every fake picture begins with; its size and a colon follow, then whatever one likes.
@@ -74,7 +74,7 @@ impl FakeImageCodec {
 
 #[async_trait]
 impl ImageCodec for FakeImageCodec {
-    async fn decode(&self, bytes: Bytes) -> Result<Picture, CodecError> {
+    async fn decode(&self, bytes: Bytes, _: &CallContext) -> Result<Picture, CodecError> {
         self.decodes.fetch_add(1, Ordering::SeqCst);
         let (width, height) = size(&bytes).ok_or_else(|| CodecError::NotAnImage {
             reason: "not a fake picture".to_owned(),
@@ -99,7 +99,11 @@ impl ImageCodec for FakeImageCodec {
         })
     }
 
-    async fn encode(&self, picture: Arc<Picture>) -> Result<EncodedPicture, CodecError> {
+    async fn encode(
+        &self,
+        picture: Arc<Picture>,
+        _: &CallContext,
+    ) -> Result<EncodedPicture, CodecError> {
         self.encodes.fetch_add(1, Ordering::SeqCst);
         Ok(EncodedPicture {
             media_type: MediaType::Jpeg,

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     Confidence, ContentDigest, Image, ImageFacts, ImageId, ImageQuery, Label, NewImage, PageKey,
     TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
-    ports::{ImageStore, ImageStoreError, Known, cause},
+    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 
 /// An [`ImageStore`] that works, and forgets everything when it is dropped.
@@ -38,6 +38,7 @@ struct Original {
     /// None once an image refers to it.
     claimed_until: Option<DateTime<Utc>>,
     removing_until: Option<DateTime<Utc>>,
+    damaged_at: Option<DateTime<Utc>>,
 }
 
 impl FakeImageStore {
@@ -57,6 +58,11 @@ impl FakeImageStore {
     /// image refers to it.
     pub fn claimed_until(&self, digest: &ContentDigest) -> Option<DateTime<Utc>> {
         self.state().originals.get(digest)?.claimed_until
+    }
+
+    /// When an original was noted as damaged.
+    pub fn damaged_at(&self, digest: &ContentDigest) -> Option<DateTime<Utc>> {
+        self.state().originals.get(digest)?.damaged_at
     }
 
     /// Every answer of a provider, in no particular order.
@@ -145,21 +151,44 @@ impl ImageStore for FakeImageStore {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<(), ImageStoreError> {
+    ) -> Result<Claimed, ImageStoreError> {
         let mut state = self.state();
         let original = state.originals.entry(*digest).or_insert(Original {
             facts: Some(*facts),
             claimed_until: Some(until),
             removing_until: None,
+            damaged_at: None,
         });
         if original.is_being_removed(now) {
             return Err(ImageStoreError::Contended(cause(
                 "the original is being removed",
             )));
         }
+        if original.removing_until.take().is_some() {
+            original.damaged_at.get_or_insert(now);
+        }
         original.facts = Some(*facts);
-        original.removing_until = None;
         original.claimed_until = original.claimed_until.map(|known| known.max(until));
+        Ok(Claimed {
+            rewrite: original.damaged_at.is_some(),
+        })
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        if let Some(original) = self.state().originals.get_mut(digest) {
+            original.damaged_at.get_or_insert(at);
+        }
+        Ok(())
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        if let Some(original) = self.state().originals.get_mut(digest) {
+            original.damaged_at = None;
+        }
         Ok(())
     }
 

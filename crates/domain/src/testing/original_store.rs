@@ -17,8 +17,8 @@ use super::TestClock;
 use crate::{
     ContentDigest,
     ports::{
-        Clock, Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
-        StoredOriginal, cause,
+        Clock, Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode,
+        StoredObject, StoredOriginal, cause,
     },
 };
 
@@ -123,12 +123,19 @@ impl FakeOriginalStore {
 
 #[async_trait]
 impl OriginalStore for FakeOriginalStore {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError> {
+    async fn put(
+        &self,
+        digest: &ContentDigest,
+        bytes: Bytes,
+        mode: PutMode,
+    ) -> Result<(), OriginalStoreError> {
         let now = self.clock.now();
         let mut state = self.available()?;
         state.puts += 1;
         let kept = state.originals.get(digest);
-        if kept.is_none_or(|(kept, _)| kept.len() != bytes.len()) {
+        let is_there = kept.is_some_and(|(kept, _)| kept.len() == bytes.len());
+        if mode == PutMode::Overwrite || !is_there {
+            state.unreadable.remove(digest);
             state.originals.insert(*digest, (bytes, now));
         }
         Ok(())
@@ -244,7 +251,12 @@ mod tests {
         let store = FakeOriginalStore::default();
         store.set_down(true);
         let digest = ContentDigest::of(b"a");
-        assert!(store.put(&digest, "a".into()).await.is_err());
+        assert!(
+            store
+                .put(&digest, "a".into(), PutMode::KeepExisting)
+                .await
+                .is_err()
+        );
         assert!(store.get(&digest).await.is_err());
         assert!(store.list().next().await.unwrap().is_err());
         assert!(store.ready().await.is_err());

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use domain::{EncodedPicture, Picture, ports::ImageCodec};
+use domain::{
+    EncodedPicture, Picture,
+    ports::{CallContext, ImageCodec},
+};
 
 use crate::samples::{PHOTOS, codec, decode, jpegs};
 
 async fn sent(file: &[u8]) -> (Arc<Picture>, EncodedPicture) {
     let picture = Arc::new(decode(file.to_vec()).await.unwrap());
-    let copy = codec().encode(Arc::clone(&picture)).await.unwrap();
+    let copy = codec()
+        .encode(Arc::clone(&picture), &CallContext::local())
+        .await
+        .unwrap();
     (picture, copy)
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use domain::ports::{CodecError, ImageCodec};
+use domain::ports::{CallContext, CodecError, ImageCodec};
 use futures_util::{FutureExt, future::join_all};
 use image::{ImageFormat, Rgb, RgbImage};
 use image_codec::{CodecSettings, PictureCodec};
@@ -45,7 +45,7 @@ async fn pixels_are_counted_before_any_is_decoded() {
     webp[lossless + 9..lossless + 13].copy_from_slice(&[0xFE, 0xBF, 0xFF, 0x0F]);
     let sides = [60_000, 60_000, 60_000, 16_383];
     for (file, side) in [png, jpeg, gif, webp].into_iter().zip(sides) {
-        let refused = narrow().decode(file.into()).await;
+        let refused = narrow().decode(file.into(), &CallContext::local()).await;
         let Err(CodecError::TooManyPixels {
             width,
             height,
@@ -72,7 +72,7 @@ async fn sizes_that_the_file_cannot_hold_take_no_memory() {
         tiff[entry.unwrap() + 8..][..4].copy_from_slice(&[0, 0x20, 0, 0]);
     }
     for (name, file) in [("bmp", bmp), ("tiff", tiff)] {
-        let refused = narrow().decode(file.into()).await;
+        let refused = narrow().decode(file.into(), &CallContext::local()).await;
         assert!(
             matches!(refused, Err(CodecError::NotAnImage { .. })),
             "{name}: {refused:?}"
@@ -142,7 +142,11 @@ async fn a_picture_that_is_held_keeps_only_its_copy_of_the_budget() {
     let codec = narrow();
     let mut held = Vec::new();
     for photo in PHOTOS.iter().cycle().take(12) {
-        let picture = timeout(LONG, codec.decode(Bytes::from_static(photo))).await;
+        let picture = timeout(
+            LONG,
+            codec.decode(Bytes::from_static(photo), &CallContext::local()),
+        )
+        .await;
         held.push(picture.unwrap().unwrap());
     }
 }
@@ -155,13 +159,14 @@ async fn a_decode_waits_for_memory_and_an_encode_does_not() {
         jobs: 1,
         ..CodecSettings::default()
     });
-    let held = Arc::new(codec.decode(PHOTOS[0].into()).await.unwrap());
-    let mut next = Box::pin(codec.decode(PHOTOS[1].into()));
+    let context = CallContext::local();
+    let held = Arc::new(codec.decode(PHOTOS[0].into(), &context).await.unwrap());
+    let mut next = Box::pin(codec.decode(PHOTOS[1].into(), &context));
     assert!(
         timeout(SHORT, &mut next).await.is_err(),
         "no memory is left"
     );
-    let copy = timeout(LONG, codec.encode(Arc::clone(&held))).await;
+    let copy = timeout(LONG, codec.encode(Arc::clone(&held), &context)).await;
     assert!(copy.unwrap().is_ok());
     drop(held);
     assert!(timeout(LONG, next).await.unwrap().is_ok());
@@ -171,8 +176,8 @@ async fn a_decode_waits_for_memory_and_an_encode_does_not() {
 async fn many_at_once_are_all_served() {
     let codec = narrow();
     let work = async |photo: &'static [u8]| {
-        let picture = Arc::new(codec.decode(photo.into()).await?);
-        codec.encode(picture).await
+        let picture = Arc::new(codec.decode(photo.into(), &CallContext::local()).await?);
+        codec.encode(picture, &CallContext::local()).await
     };
     let all = join_all(PHOTOS.into_iter().cycle().take(40).map(work));
     for copy in timeout(LONG, all).await.expect("nothing is stuck") {
@@ -182,19 +187,22 @@ async fn many_at_once_are_all_served() {
 
 #[tokio::test]
 async fn nothing_is_kept_for_those_who_left() {
-    let codec = narrow();
+    let (codec, context) = (narrow(), CallContext::local());
     let large = encoded(
         RgbImage::from_pixel(3000, 3000, Rgb([1, 2, 3])),
         ImageFormat::Bmp,
     );
     let large = Bytes::from(large);
     for wait in [0, 1, 5, 20] {
-        let mut decode = Box::pin(codec.decode(large.clone()));
+        let mut decode = Box::pin(codec.decode(large.clone(), &context));
         assert!((&mut decode).now_or_never().is_none());
         let _ = timeout(Duration::from_millis(wait), decode).await;
     }
     // The whole budget and the only turn are free again.
-    let picture = timeout(LONG, codec.decode(large)).await.unwrap().unwrap();
+    let picture = timeout(LONG, codec.decode(large, &context))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(picture.pixels[..3], [1, 2, 3]);
 }
 
@@ -205,11 +213,11 @@ async fn bad_files_leave_the_budget_as_it_was() {
         let mut file = photo.to_vec();
         let middle = file.len() / 2;
         file[middle..middle + 400].fill(0xFE);
-        let _ = codec.decode(file.into()).await;
+        let _ = codec.decode(file.into(), &CallContext::local()).await;
     }
     sleep(Duration::from_millis(1)).await;
     assert!(
-        timeout(LONG, codec.decode(PHOTOS[0].into()))
+        timeout(LONG, codec.decode(PHOTOS[0].into(), &CallContext::local()))
             .await
             .unwrap()
             .is_ok()

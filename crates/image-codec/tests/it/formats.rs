@@ -1,7 +1,10 @@
 //! What each format becomes.
 
 use domain::testing::contract::image_codec::{Sample, Samples, suite};
-use domain::{MediaType, ports::ImageCodec};
+use domain::{
+    MediaType,
+    ports::{CallContext, ImageCodec},
+};
 use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
 use image_codec::{CodecSettings, PictureCodec};
 
@@ -172,7 +175,10 @@ async fn a_copy_is_small_and_close_when_originals_are_sent() {
         max_side: 0,
         ..CodecSettings::default()
     });
-    let picture = codec.decode(PHOTOS[3].into()).await.unwrap();
+    let picture = codec
+        .decode(PHOTOS[3].into(), &CallContext::local())
+        .await
+        .unwrap();
     assert_eq!((picture.width, picture.height), (640, 427));
     assert_eq!((picture.scaled_width, picture.scaled_height), (512, 342));
 }

@@ -1,6 +1,6 @@
 //! Damaged files are refused or decoded to something, and that is all they do.
 
-use domain::ports::{CodecError, ImageCodec};
+use domain::ports::{CallContext, CodecError, ImageCodec};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -71,7 +71,7 @@ fn a_damaged_file_does_no_harm() {
                 apply(&mut file, damage);
             }
         }
-        let outcome = runtime.block_on(codec_for(max_side).decode(file.into()));
+        let outcome = runtime.block_on(codec_for(max_side).decode(file.into(), &CallContext::local()));
         prop_assert!(!matches!(outcome, Err(CodecError::Failed(_))), "{name} for {max_side}: {outcome:?}");
     });
 }

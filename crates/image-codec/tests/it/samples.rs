@@ -5,7 +5,7 @@ use std::io::Cursor;
 use bytes::Bytes;
 use domain::{
     Picture,
-    ports::{CodecError, ImageCodec},
+    ports::{CallContext, CodecError, ImageCodec},
 };
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage};
 use image_codec::{CodecSettings, PictureCodec};
@@ -34,7 +34,7 @@ pub(crate) fn codec_for(max_side: u32) -> PictureCodec {
 pub(crate) const SIDES: [u32; 4] = [1024, 60, 30, 15];
 
 pub(crate) async fn decode(file: impl Into<Bytes>) -> Result<Picture, CodecError> {
-    codec().decode(file.into()).await
+    codec().decode(file.into(), &CallContext::local()).await
 }
 
 /// Why a file is refused.

@@ -1,6 +1,9 @@
 //! A JPEG decoded at a reduced scale looks like one decoded at its full size and then downscaled.
 
-use domain::{Picture, ports::ImageCodec};
+use domain::{
+    Picture,
+    ports::{CallContext, ImageCodec},
+};
 use image::{ImageFormat, RgbImage, imageops};
 use rstest::rstest;
 
@@ -22,12 +25,15 @@ fn sides(side: u32) -> [u32; 6] {
 /// A copy made of the pixels of the full size.
 async fn from_full_size(file: &[u8], max_side: u32) -> Picture {
     let full = codec_for(65_535)
-        .decode(file.to_vec().into())
+        .decode(file.to_vec().into(), &CallContext::local())
         .await
         .unwrap();
     let pixels = RgbImage::from_raw(full.width, full.height, full.pixels).unwrap();
     let png = encoded(pixels, ImageFormat::Png);
-    codec_for(max_side).decode(png.into()).await.unwrap()
+    codec_for(max_side)
+        .decode(png.into(), &CallContext::local())
+        .await
+        .unwrap()
 }
 
 async fn differences(name: &str, file: &[u8]) -> Vec<f64> {
@@ -35,7 +41,9 @@ async fn differences(name: &str, file: &[u8]) -> Vec<f64> {
     let mut differences = Vec::new();
     for max_side in sides(size.unwrap()) {
         let expected = from_full_size(file, max_side).await;
-        let picture = codec_for(max_side).decode(file.to_vec().into()).await;
+        let picture = codec_for(max_side)
+            .decode(file.to_vec().into(), &CallContext::local())
+            .await;
         let picture = picture.expect(name);
         let size = |copy: &Picture| {
             (

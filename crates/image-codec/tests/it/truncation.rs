@@ -1,6 +1,6 @@
 //! Files that were cut off are refused, wherever that happened.
 
-use domain::ports::{CodecError, ImageCodec};
+use domain::ports::{CallContext, CodecError, ImageCodec};
 use rstest::rstest;
 
 use crate::samples::{SIDES, all, codec_for, jpegs};
@@ -17,7 +17,7 @@ async fn a_cut_file_is_refused(#[values(0, 1, 2, 3)] scale: usize) {
     for (name, file) in all() {
         for cut in cuts(file.len()) {
             let part = file[..cut].to_vec();
-            let refused = codec.decode(part.into()).await;
+            let refused = codec.decode(part.into(), &CallContext::local()).await;
             assert!(
                 matches!(refused, Err(CodecError::NotAnImage { .. })),
                 "{name} cut at {cut} of {}: {refused:?}",
@@ -40,7 +40,7 @@ async fn a_cut_jpeg_is_refused_even_with_an_end_mark(#[values(0, 1, 2, 3)] scale
         // the padding looks like them.
         for cut in cuts(file.len()).filter(|cut| cut + 8 < file.len()) {
             let part = [&file[..cut], &[0xFF, 0xD9]].concat();
-            let refused = codec.decode(part.into()).await;
+            let refused = codec.decode(part.into(), &CallContext::local()).await;
             assert!(
                 matches!(refused, Err(CodecError::NotAnImage { .. })),
                 "{name} cut at {cut} of {}: {refused:?}",
@@ -61,7 +61,12 @@ async fn a_jpeg_that_lost_a_block_in_the_middle_is_mostly_refused(
     for cut in (1000..file.len() - 1000).step_by(200) {
         let part = [&file[..cut], &file[cut + 512..]].concat();
         tried += 1;
-        refused += usize::from(codec.decode(part.into()).await.is_err());
+        refused += usize::from(
+            codec
+                .decode(part.into(), &CallContext::local())
+                .await
+                .is_err(),
+        );
     }
     assert!(refused * 10 >= tried * 9, "{name}: {refused} of {tried}");
 }

@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
-    QueryDsl, dsl::case_when,
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, NullableExpressionMethods,
+    OptionalExtension, QueryDsl, dsl::case_when,
 };
 use diesel_async::RunQueryDsl;
-use domain::{ContentDigest, ImageFacts};
+use domain::{ContentDigest, ImageFacts, ports::Claimed};
 
 use super::{Connection, strays};
 use crate::{
@@ -36,54 +36,134 @@ pub(super) async fn facts(
     row.map(values::facts).transpose()
 }
 
-/// Claims an original for an upload. `false` while a removal holds it.
+/// Claims an original for an upload. None while a removal holds it.
+///
+/// Known and new originals take as many statements as if damage were never noted.
 pub(super) async fn claim(
     connection: &mut Connection,
     digest: &ContentDigest,
     facts: &ImageFacts,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<bool, Fault> {
+) -> Result<Option<Claimed>, Fault> {
     // Twice, because another upload may note the original between one statement and the next.
     for _ in 0..2 {
-        if renew(connection, digest, facts, now, until).await?
+        if renew(connection, digest, facts, until).await?
             || note(connection, digest, facts, until).await?
         {
-            return Ok(true);
+            return Ok(Some(Claimed { rewrite: false }));
+        }
+        if take_over(connection, digest, facts, now, until).await? {
+            return Ok(Some(Claimed { rewrite: true }));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// Claims an original that is known and not being removed.
+/// Until when the longest claim holds; stays NULL where it is, because an image protects the original
+/// then.
+macro_rules! longest {
+    ($until:expr) => {
+        case_when(original::claimed_until.lt($until), Some($until))
+            .otherwise(original::claimed_until)
+    };
+}
+
+/// Claims an original that is known, and sound as far as is known.
 async fn renew(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    facts: &ImageFacts,
+    until: DateTime<Utc>,
+) -> Result<bool, Fault> {
+    let found = diesel::update(original::table)
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .filter(original::removing_until.is_null())
+        .filter(original::damaged_at.is_null())
+        .set((
+            FactColumns::from(facts),
+            original::claimed_until.eq(longest!(micros(until))),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(found > 0)
+}
+
+/// Claims an original that is damaged, or whose removal ran out: that one may still unlink it, which is
+/// noted as damage.
+async fn take_over(
     connection: &mut Connection,
     digest: &ContentDigest,
     facts: &ImageFacts,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<bool, Fault> {
-    let until = micros(until);
+    let now = micros(now);
     let is_free = original::removing_until
         .is_null()
-        .or(original::removing_until.assume_not_null().le(micros(now)));
-    // Stays NULL where it is: an image protects the original then.
-    let longest = case_when(original::claimed_until.lt(until), Some(until))
-        .otherwise(original::claimed_until);
+        .or(original::removing_until.assume_not_null().le(now));
+    let first =
+        case_when(original::damaged_at.is_null(), Some(now)).otherwise(original::damaged_at);
     let found = diesel::update(original::table)
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .filter(is_free)
         .set((
-            original::media_type.eq(facts.media_type.as_str()),
-            original::width.eq(i64::from(facts.width)),
-            original::height.eq(i64::from(facts.height)),
-            original::byte_size.eq(signed(facts.byte_size)),
+            FactColumns::from(facts),
             original::removing_until.eq(None::<i64>),
-            original::claimed_until.eq(longest),
+            original::claimed_until.eq(longest!(micros(until))),
+            original::damaged_at.eq(first),
         ))
         .execute(connection)
         .await?;
     Ok(found > 0)
+}
+
+/// The columns that hold the facts.
+#[derive(AsChangeset, Insertable)]
+#[diesel(table_name = original)]
+struct FactColumns {
+    media_type: &'static str,
+    width: i64,
+    height: i64,
+    byte_size: i64,
+}
+
+impl From<&ImageFacts> for FactColumns {
+    fn from(facts: &ImageFacts) -> Self {
+        Self {
+            media_type: facts.media_type.as_str(),
+            width: facts.width.into(),
+            height: facts.height.into(),
+            byte_size: signed(facts.byte_size),
+        }
+    }
+}
+
+/// Notes that an original is damaged, unless that is noted.
+pub(super) async fn note_damage(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    at: DateTime<Utc>,
+) -> Result<(), Fault> {
+    diesel::update(original::table)
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .filter(original::damaged_at.is_null())
+        .set(original::damaged_at.eq(Some(micros(at))))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn clear_damage(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+) -> Result<(), Fault> {
+    diesel::update(original::table)
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .set(original::damaged_at.eq(None::<i64>))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Claims an original that is not known.
@@ -95,11 +175,8 @@ async fn note(
 ) -> Result<bool, Fault> {
     let inserted = diesel::insert_or_ignore_into(original::table)
         .values((
+            FactColumns::from(facts),
             original::digest.eq(digest.as_bytes().as_slice()),
-            original::media_type.eq(facts.media_type.as_str()),
-            original::width.eq(i64::from(facts.width)),
-            original::height.eq(i64::from(facts.height)),
-            original::byte_size.eq(signed(facts.byte_size)),
             original::claimed_until.eq(Some(micros(until))),
         ))
         .execute(connection)

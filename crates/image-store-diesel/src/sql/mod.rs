@@ -36,7 +36,7 @@ use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
     ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
     TaggingKey, TimeWindow, UntaggedImage,
-    ports::{ImageStore, ImageStoreError, Known, cause},
+    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 
 #[cfg(test)]
@@ -85,16 +85,29 @@ impl ImageStore for Store {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<(), ImageStoreError> {
+    ) -> Result<Claimed, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
         let claimed = claims::claim(&mut connection, digest, facts, now, until).await?;
         connection.give_back();
-        if claimed {
-            Ok(())
-        } else {
-            let reason = cause("the original is being removed");
-            Err(ImageStoreError::Contended(reason))
-        }
+        claimed.ok_or_else(|| ImageStoreError::Contended(cause("the original is being removed")))
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::note_damage(&mut connection, digest, at).await?;
+        connection.give_back();
+        Ok(())
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::clear_damage(&mut connection, digest).await?;
+        connection.give_back();
+        Ok(())
     }
 
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {

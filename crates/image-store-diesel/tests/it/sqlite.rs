@@ -233,8 +233,8 @@ async fn a_list_that_is_not_read_on_holds_no_connection() {
     for n in 0..1500_u32 {
         register(&*store, &n.to_be_bytes()).await;
     }
-    let originals = FakeOriginalStore::new(Arc::<TestClock>::default());
-    let catalog = Catalog::new(Arc::clone(&store), Arc::new(originals));
+    let originals = Arc::<FakeOriginalStore>::default();
+    let catalog = Catalog::new(Arc::clone(&store), originals, Arc::<TestClock>::default());
     let list = catalog.list(TimeWindow::default(), LabelFilter::default(), None);
     let mut pages = list.await.unwrap();
     let mut listed = 0;

@@ -1,5 +1,6 @@
 //! The interface over real sockets, in front of the domain with in-memory fakes.
 
+mod connections;
 mod docs;
 mod edges;
 mod health;

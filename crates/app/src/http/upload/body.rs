@@ -9,6 +9,7 @@ use super::{
     decoder::{Decoder, TextError},
     held::Held,
     scanner::{DocumentError, SKELETON, Scanner, TextSink},
+    syntax::SyntaxError,
 };
 use crate::http::HttpSettings;
 
@@ -69,7 +70,7 @@ pub(super) fn buffers(length: Option<u64>) -> u64 {
 }
 
 /// Why a body was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum BodyError {
     /// It is no JSON object with a text `data`.
     #[error(transparent)]
@@ -85,10 +86,27 @@ pub(super) enum BodyError {
     BodyTooLarge(u64),
 }
 
+impl BodyError {
+    /// The limit that was exceeded, in bytes.
+    pub(super) fn limit(&self) -> Option<u64> {
+        match self {
+            Self::Document(error) => error.limit(),
+            Self::Text(_) => None,
+            Self::ImageTooLarge(limit) => Some(*limit as u64),
+            Self::BodyTooLarge(limit) => Some(*limit),
+        }
+    }
+}
+
 impl From<TextError> for BodyError {
     fn from(error: TextError) -> Self {
         match error {
-            TextError::Control(_) => Self::Document(DocumentError::NotJson),
+            TextError::Control(offset) => {
+                let problem =
+                    format!("a control character stands in `data` at its offset {offset}");
+                Self::Document(DocumentError::NotJson(SyntaxError::new(problem)))
+            }
+            TextError::NotUtf8 => Self::Document(DocumentError::NotUtf8),
             error => Self::Text(error),
         }
     }
@@ -245,13 +263,29 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_not_utf8_makes_no_document() {
+        for document in [
+            b"{\"data\":\"QU\xf1D\"}".as_slice(),
+            b"{\"data\":\"data:\xff;base64,QUJD\"}",
+        ] {
+            for piece in [1, 100] {
+                let error = take(document, piece).unwrap_err();
+                assert_eq!(error, BodyError::Document(DocumentError::NotUtf8));
+            }
+        }
+    }
+
+    #[test]
     fn a_raw_control_character_is_no_json() {
         for document in [
             b"{\"data\":\"QU\nJD\"}".as_slice(),
             b"{\"data\":\"data:\n\"}",
         ] {
             let error = take(document, 100).unwrap_err();
-            assert_eq!(error, BodyError::Document(DocumentError::NotJson));
+            let BodyError::Document(DocumentError::NotJson(error)) = error else {
+                panic!("{error:?}");
+            };
+            assert!(error.to_string().contains("a control character"), "{error}");
         }
     }
 

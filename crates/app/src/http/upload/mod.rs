@@ -10,6 +10,7 @@ mod pace;
 mod prefix;
 mod scanner;
 mod symbols;
+mod syntax;
 
 use actix_web::{error::PayloadError, web::Payload};
 use bytes::Bytes;
@@ -95,12 +96,15 @@ impl From<Overloaded> for Problem {
 
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
-        let code = match error {
-            BodyError::Document(error) if error.is_about_size() => Code::PayloadTooLarge,
-            BodyError::Document(_) => Code::InvalidBody,
+        let code = match &error {
+            _ if error.limit().is_some() => Code::PayloadTooLarge,
             BodyError::Text(_) => Code::InvalidBase64,
-            BodyError::ImageTooLarge(_) | BodyError::BodyTooLarge(_) => Code::PayloadTooLarge,
+            _ => Code::InvalidBody,
         };
-        Self::new(code, error.to_string())
+        let problem = Self::new(code, error.to_string());
+        match error.limit() {
+            Some(limit) => problem.limit(limit),
+            None => problem,
+        }
     }
 }

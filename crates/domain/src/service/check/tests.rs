@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     ContentDigest, Image, ImageFacts, NewImage,
     ports::{
-        MockImageStore, MockInspector, MockOriginalStore, RecordedOriginal, StoredObject,
+        MockImageStore, MockInspector, MockOriginalStore, PutMode, RecordedOriginal, StoredObject,
         StoredOriginal, cause,
     },
     testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
@@ -55,7 +55,10 @@ impl Bench {
     async fn put(&self, content: &[u8]) -> ContentDigest {
         let digest = ContentDigest::of(content);
         let bytes = content.to_vec().into();
-        self.originals.put(&digest, bytes).await.unwrap();
+        self.originals
+            .put(&digest, bytes, PutMode::KeepExisting)
+            .await
+            .unwrap();
         digest
     }
 
@@ -157,7 +160,10 @@ async fn every_damage_has_its_name() {
         let finding = of(kind);
         assert_eq!(finding.digest, Some(image.digest), "{kind}");
         assert_eq!(finding.image, Some(image.id), "{kind}");
+        let noted = bench.store.damaged_at(&image.digest);
+        assert_eq!(noted, Some(bench.clock.now()), "{kind}");
     }
+    assert_eq!(bench.store.damaged_at(&garbled.digest), None);
     let row = of(FindingKind::UnreadableRow);
     assert_eq!(
         (row.image, &*row.detail),
@@ -207,6 +213,7 @@ async fn whole_bytes_of_another_length_are_the_rows_fault() {
         .unwrap();
     let expected = [(FindingKind::WrongSize, Some(image.digest))];
     assert_eq!(bench.kinds(SETTINGS).await, expected);
+    assert_eq!(bench.store.damaged_at(&image.digest), None);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ use mockall::Sequence;
 use super::*;
 use crate::{
     ContentDigest, NewImage,
-    ports::{HostedBlob, MockBlobHost, MockImageStore, MockOriginalStore, cause},
+    ports::{HostedBlob, MockBlobHost, MockImageStore, MockOriginalStore, PutMode, cause},
     testing::{FakeBlobHost, FakeImageStore, FakeOriginalStore, TestClock, at, image},
 };
 
@@ -171,7 +171,10 @@ async fn with_fakes_only_what_nobody_needs_is_removed() {
             .claim(&digest, &kept.facts, at(0), at(3600))
             .await
             .unwrap();
-        originals.put(&digest, content.into()).await.unwrap();
+        originals
+            .put(&digest, content.into(), PutMode::KeepExisting)
+            .await
+            .unwrap();
         if is_recorded {
             let new = NewImage {
                 image: kept.clone(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     MediaType, Picture,
-    ports::{CodecError, ImageCodec},
+    ports::{CallContext, CodecError, ImageCodec},
 };
 
 /// A picture file that the codec decodes.
@@ -76,7 +76,7 @@ pub async fn decodes_a_picture(codec: &dyn ImageCodec, sample: &Sample, max_side
 pub async fn encodes_the_copy(codec: &dyn ImageCodec, sample: &Sample) {
     let picture = Arc::new(decoded(codec, &sample.bytes).await);
     let copy = codec
-        .encode(Arc::clone(&picture))
+        .encode(Arc::clone(&picture), &CallContext::local())
         .await
         .expect("the copy is encoded");
     assert_eq!(copy.media_type, MediaType::Jpeg);
@@ -98,7 +98,7 @@ pub async fn refuses_what_is_no_picture(codec: &dyn ImageCodec, broken: &[Bytes]
     ];
     let foreign = foreign.map(|text| Bytes::from_static(text.as_bytes()));
     for bytes in foreign.iter().chain(broken) {
-        match codec.decode(bytes.clone()).await {
+        match codec.decode(bytes.clone(), &CallContext::local()).await {
             Err(CodecError::NotAnImage { reason }) => {
                 assert!(!reason.is_empty(), "the client learns why");
                 assert!(!reason.contains('/'), "no path in {reason:?}");
@@ -111,7 +111,7 @@ pub async fn refuses_what_is_no_picture(codec: &dyn ImageCodec, broken: &[Bytes]
 /// A picture of too many pixels is refused with its size.
 pub async fn refuses_too_many_pixels(codec: &dyn ImageCodec, oversized: &[Bytes]) {
     for bytes in oversized {
-        match codec.decode(bytes.clone()).await {
+        match codec.decode(bytes.clone(), &CallContext::local()).await {
             Err(CodecError::TooManyPixels {
                 width,
                 height,
@@ -123,7 +123,11 @@ pub async fn refuses_too_many_pixels(codec: &dyn ImageCodec, oversized: &[Bytes]
 }
 
 async fn decoded(codec: &dyn ImageCodec, bytes: &Bytes) -> Picture {
-    codec.decode(bytes.clone()).await.expect("a picture")
+    let context = CallContext::local();
+    codec
+        .decode(bytes.clone(), &context)
+        .await
+        .expect("a picture")
 }
 
 /// Whether the shorter side of the copy keeps the proportions within a pixel, and is not 0.

@@ -33,6 +33,7 @@ macro_rules! chapter {
 pub mod claims;
 pub mod concurrency;
 pub mod condensing;
+pub mod damage;
 pub mod filters;
 pub mod images;
 pub mod labels;
@@ -45,6 +46,7 @@ pub mod taggings;
 pub async fn run(make: impl AsyncFn() -> Arc<dyn ImageStore>) {
     claims::run(&make).await;
     removal::run(&make).await;
+    damage::run(&make).await;
     images::run(&make).await;
     labels::run(&make).await;
     taggings::run(&make).await;
@@ -203,7 +205,7 @@ fn assert_claim_lost(outcome: &Result<(), ImageStoreError>) {
 }
 
 #[track_caller]
-fn assert_contended(outcome: &Result<(), ImageStoreError>) {
+fn assert_contended<T: std::fmt::Debug>(outcome: &Result<T, ImageStoreError>) {
     assert!(
         matches!(outcome, Err(ImageStoreError::Contended(_))),
         "{outcome:?}"

@@ -8,7 +8,9 @@ use futures_util::{TryStreamExt, future};
 
 use crate::{
     ContentDigest,
-    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject},
+    ports::{
+        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
+    },
 };
 
 /// The whole suite; `empty` makes a new, empty store for each part of it.
@@ -17,6 +19,7 @@ pub async fn suite(empty: impl AsyncFn() -> Arc<dyn OriginalStore>) {
     gives_back_what_was_put(&*empty().await).await;
     knows_nothing_that_was_not_put(&*empty().await).await;
     keeps_the_same_bytes_once(&*empty().await).await;
+    overwrites_what_is_there(&*empty().await).await;
     shows_no_part_of_an_original(&*empty().await).await;
     removes_for_good(&*empty().await).await;
     never_ends_a_stream_early(&*empty().await).await;
@@ -60,6 +63,25 @@ pub async fn keeps_the_same_bytes_once(store: &dyn OriginalStore) {
         BTreeMap::from([(digest, bytes.len() as u64)])
     );
     assert_eq!(read(store, &digest).await, Some(bytes));
+}
+
+/// Whatever is there of the same digest is replaced if that is wanted, and else only if its length is
+/// not that of the bytes.
+pub async fn overwrites_what_is_there(store: &dyn OriginalStore) {
+    let bytes = content(70_000, 10);
+    let digest = ContentDigest::of(&bytes);
+    let altered = content(70_000, 11);
+    put_as(store, &digest, &altered, PutMode::Overwrite).await;
+    put_as(store, &digest, &bytes, PutMode::KeepExisting).await;
+    assert_eq!(read(store, &digest).await, Some(altered.clone()));
+    put_as(store, &digest, &bytes, PutMode::Overwrite).await;
+    assert_eq!(read(store, &digest).await, Some(bytes.clone()));
+    for wrong in [altered.slice(1..), content(0, 12), content(70_001, 13)] {
+        put_as(store, &digest, &wrong, PutMode::Overwrite).await;
+        put_as(store, &digest, &bytes, PutMode::KeepExisting).await;
+        assert_eq!(read(store, &digest).await, Some(bytes.clone()));
+    }
+    assert_eq!(listed(store).await, BTreeMap::from([(digest, 70_000)]));
 }
 
 /// Who reads while the same bytes are put finds them whole or not at all.
@@ -165,8 +187,13 @@ pub async fn quarantines_for_good(store: &dyn OriginalStore) {
 
 async fn put(store: &dyn OriginalStore, bytes: &Bytes) -> ContentDigest {
     let digest = ContentDigest::of(bytes);
-    store.put(&digest, bytes.clone()).await.expect("kept");
+    put_as(store, &digest, bytes, PutMode::KeepExisting).await;
     digest
+}
+
+async fn put_as(store: &dyn OriginalStore, digest: &ContentDigest, bytes: &Bytes, mode: PutMode) {
+    let put = store.put(digest, bytes.clone(), mode).await;
+    put.expect("kept");
 }
 
 async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Bytes> {

@@ -128,6 +128,7 @@ impl Inspector for FakeImageStore {
             facts: None,
             claimed_until: None,
             removing_until: None,
+            damaged_at: None,
         });
         let is_claimed = original.claimed_until.is_some_and(|until| until > now);
         if is_used || is_claimed || original.is_being_removed(now) {
