@@ -184,8 +184,8 @@ fn example_of(code: Code) -> serde_json::Value {
         "description": detail,
         "request_id": "0b8f6a52-6f0c-4f8e-9c46-1d9b7b1f7f55",
     });
-    if let Some((member, value)) = fact_of(code) {
-        example[member] = value;
+    if let (Some(members), Some((name, value))) = (example.as_object_mut(), fact_of(code)) {
+        members.insert(name.to_owned(), value);
     }
     example
 }

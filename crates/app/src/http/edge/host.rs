@@ -7,7 +7,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use actix_web::{dev::ServiceRequest, http::header};
+use actix_web::{
+    dev::ServiceRequest,
+    http::header::{self, HeaderValue},
+};
 use domain::ports::cause;
 
 use crate::http::problem::{Code, Problem};
@@ -52,7 +55,7 @@ impl HostCheck {
         let header = request.headers().get(header::HOST);
         let target = request.uri().authority();
         let hosts = [
-            header.map(|value| value.as_bytes()),
+            header.map(HeaderValue::as_bytes),
             target.map(|authority| authority.as_str().as_bytes()),
         ];
         match hosts.into_iter().flatten().find(|host| !self.admits(host)) {

@@ -38,7 +38,7 @@ struct Facts {
 pub struct Problem {
     code: Code,
     detail: String,
-    facts: Facts,
+    facts: Box<Facts>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
     /// For the log.
@@ -51,7 +51,7 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
-            facts: Facts::default(),
+            facts: Box::default(),
             retry_after: None,
             allow: None,
             cause: None,

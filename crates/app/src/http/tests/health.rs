@@ -89,7 +89,7 @@ async fn a_database_that_fails_or_hangs_is_not_ready() {
 
 use hanging::Hanging;
 
-mod hanging {
+pub(super) mod hanging {
     use std::num::NonZeroU32;
 
     use async_trait::async_trait;
@@ -103,7 +103,7 @@ mod hanging {
     type Outcome<T> = Result<T, ImageStoreError>;
 
     /// A store that never answers.
-    pub(super) struct Hanging;
+    pub(in crate::http::tests) struct Hanging;
 
     async fn never<T>() -> Outcome<T> {
         std::future::pending().await
