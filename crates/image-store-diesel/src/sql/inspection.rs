@@ -83,7 +83,7 @@ impl Inspector for Store {
     ) -> Result<bool, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
         let is_claimed = strays::claim(&mut connection, digest, now, until).await?;
-        connection.give_back();
+        self.committed(connection).await?;
         Ok(is_claimed)
     }
 }
