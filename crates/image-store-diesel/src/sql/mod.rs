@@ -23,6 +23,7 @@ mod segments;
 #[cfg(test)]
 mod small_segments;
 mod statement;
+mod statistics;
 mod strays;
 mod summaries;
 mod taggings;
