@@ -1,6 +1,6 @@
 //! Which adapters stand behind the ports. This module alone names them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use domain::{
     ports::{
         BlobHost, HostedBlob, ImageAccess, ImageCodec, ImageStore, Inspector, OriginalStore,
-        ReleaseQueue, TagProvider,
+        ReleaseQueue, StatisticsInspector, TagProvider,
     },
     service::{
         Catalog, CheckPorts, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts,
@@ -27,7 +27,7 @@ use crate::{
     releases::Releases,
     resilience::{
         Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
-        GuardedProvider, GuardedStore, Recorded, RetryPolicy,
+        GuardedProvider, GuardedStatistics, GuardedStore, Recorded, RetryPolicy,
     },
     settings::{ImaggaCredentials, ProviderChoice, ServerSettings, Settings},
 };
@@ -61,6 +61,8 @@ pub struct Parts {
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
     pub database: Database,
+    /// The files and folders that the store consists of.
+    pub paths: Vec<PathBuf>,
 }
 
 /// Puts everything together. Connects to nobody yet.
@@ -109,8 +111,22 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
         upkeep,
         recorded,
         releases,
+        paths: paths(&database, &originals_url(settings)?),
         database,
     })
+}
+
+/// What of the store is on this machine.
+fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
+    let file = match &database.url {
+        StoreUrl::Sqlite { path } => Some(path.clone()),
+        StoreUrl::Mysql(_) => None,
+    };
+    let folder = match originals {
+        OriginalsUrl::Folder(path) => Some(path.clone()),
+        OriginalsUrl::Bucket { .. } => None,
+    };
+    file.into_iter().chain(folder).collect()
 }
 
 /// What tags pictures without keeping them.
@@ -143,10 +159,12 @@ pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<Chec
     gate.open();
     let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
     let inspector = GuardedInspector::new(database.inspector()?, settings.database.timeout);
+    let statistics = GuardedStatistics::new(database.statistics()?, settings.database.timeout);
     let originals = original_store_objects::open_existing(&originals_url(settings)?)?;
     Ok(CheckPorts {
         store: Arc::new(store),
         inspector: Arc::new(inspector),
+        statistics: Arc::new(statistics),
         originals,
         clock: Arc::new(SystemClock),
     })
@@ -283,6 +301,10 @@ impl Database {
 
     fn inspector(&self) -> anyhow::Result<Arc<dyn Inspector>> {
         image_store_diesel::inspector(&self.url, self.pool).context("opening the database")
+    }
+
+    fn statistics(&self) -> anyhow::Result<Arc<dyn StatisticsInspector>> {
+        image_store_diesel::statistics(&self.url, self.pool).context("opening the database")
     }
 }
 

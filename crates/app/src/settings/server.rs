@@ -14,6 +14,7 @@ use super::{
     values::Values,
 };
 use crate::http;
+use crate::permissions::Umask;
 
 /// The section `[server]`.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct ServerSettings {
     pub timezone: Tz,
     /// Host names that it answers for, in lower case, beside those that are always answered for.
     pub allowed_hosts: Vec<String>,
+    /// What new files are not permitted to other accounts.
+    pub umask: Umask,
     /// How long requests in progress may take to end when the server stops.
     pub shutdown_timeout: Duration,
 }
@@ -40,6 +43,7 @@ impl ServerSettings {
             trusted_proxies: values.list("server.trusted_proxies", network)?,
             timezone: values.parse("server.timezone", timezone)?,
             allowed_hosts: values.list("server.allowed_hosts", host_name)?,
+            umask: values.parse("server.umask", umask)?,
             shutdown_timeout: values.duration("server.shutdown_timeout", Duration::ZERO..=HOUR)?,
         })
     }
@@ -81,6 +85,13 @@ fn network(text: &str) -> Result<IpNet, ValueError> {
             value: text.to_owned(),
             what: "an IP address or a network such as 10.0.0.0/8",
         })
+}
+
+fn umask(text: &str) -> Result<Umask, ValueError> {
+    Umask::parse(text).ok_or_else(|| ValueError::NotA {
+        value: text.to_owned(),
+        what: "three octal digits in quotes, such as \"077\", of which the first is 0",
+    })
 }
 
 fn timezone(text: &str) -> Result<Tz, ValueError> {

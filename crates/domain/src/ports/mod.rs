@@ -11,6 +11,7 @@ mod image_store;
 mod inspector;
 mod interest;
 mod original_store;
+mod statistics;
 mod tag_provider;
 mod upstream;
 
@@ -27,6 +28,7 @@ pub use original_store::{
     Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
     StoredOriginal,
 };
+pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
 pub use tag_provider::{ImageAccess, Quota, TagProvider, TagSource};
 pub use upstream::UpstreamError;
 
@@ -38,6 +40,7 @@ pub use self::{
     image_store::MockImageStore,
     inspector::MockInspector,
     original_store::MockOriginalStore,
+    statistics::MockStatisticsInspector,
     tag_provider::MockTagProvider,
 };
 

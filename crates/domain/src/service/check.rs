@@ -1,4 +1,4 @@
-//! Looking whether everything is there and whole: rows and originals.
+//! Looking whether everything is there and whole: rows, statistics and originals.
 //!
 //! It works beside servers that take uploads. What is under way is told by the same claims that hold
 //! uploads and upkeep apart, and what is moved away is moved under such a claim.
@@ -6,6 +6,7 @@
 mod finding;
 mod objects;
 mod rows;
+mod statistics;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use thiserror::Error;
 pub use self::finding::{Finding, FindingKind, Summary};
 use crate::ports::{
     Clock, ImageStore, ImageStoreError, Inspector, OriginalStore, OriginalStoreError, Rows,
+    StatisticsInspector,
 };
 
 /// What a check works with.
@@ -25,6 +27,8 @@ pub struct CheckPorts {
     pub store: Arc<dyn ImageStore>,
     /// Has the rows.
     pub inspector: Arc<dyn Inspector>,
+    /// Has the statistics.
+    pub statistics: Arc<dyn StatisticsInspector>,
     /// Has the originals.
     pub originals: Arc<dyn OriginalStore>,
     /// The time.
@@ -36,7 +40,7 @@ pub struct CheckPorts {
 pub struct CheckSettings {
     /// What is looked at of each original.
     pub depth: Depth,
-    /// Whether what no image refers to is moved out of the way.
+    /// Whether what no image refers to is moved out of the way, and wrong statistics are counted again.
     pub repair: bool,
     /// What becomes of originals that this store never heard of.
     pub strangers: Strangers,
@@ -70,14 +74,17 @@ pub enum Strangers {
 pub enum Part {
     /// The rows of a kind; with those of originals the bytes that belong to them.
     Rows(Rows),
+    /// What is counted once and kept.
+    Statistics,
     /// Whatever the store of originals holds.
     Objects,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part::Rows(Rows::Labels),
     Part::Rows(Rows::Images),
     Part::Rows(Rows::Taggings),
+    Part::Statistics,
     Part::Rows(Rows::Originals),
     Part::Objects,
 ];
@@ -145,6 +152,7 @@ impl Check {
         let begun = stream::once(async move { check.begin(part).await });
         let rest = match part {
             Part::Rows(rows) => self.rows(rows),
+            Part::Statistics => self.statistics(),
             Part::Objects => self.objects(),
         };
         begun.chain(rest).boxed()
@@ -153,6 +161,7 @@ impl Check {
     async fn begin(&self, part: Part) -> Result<Event, CheckError> {
         let length = match part {
             Part::Rows(rows) => Some(self.ports.inspector.count(rows).await?),
+            Part::Statistics => Some(self.ports.statistics.count_segments().await?),
             Part::Objects => None,
         };
         Ok(Event::Begun { part, length })

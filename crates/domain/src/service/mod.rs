@@ -1,8 +1,11 @@
 //! What happens, and in which order.
 
+mod answers;
+mod backoff;
 mod catalog;
 mod check;
 mod flights;
+mod forgotten;
 mod ingest;
 mod tagger;
 mod upkeep;

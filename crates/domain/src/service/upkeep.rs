@@ -5,6 +5,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use chrono::TimeDelta;
 use thiserror::Error;
 
+use super::forgotten::Forgotten;
 use crate::{
     ContentDigest,
     ports::{
@@ -64,15 +65,22 @@ pub enum UpkeepError {
 pub struct Upkeep {
     ports: UpkeepPorts,
     settings: UpkeepSettings,
+    forgotten: Arc<Forgotten>,
 }
 
 impl Upkeep {
     /// Puts the service together.
     pub fn new(ports: UpkeepPorts, settings: UpkeepSettings) -> Self {
-        Self { ports, settings }
+        Self {
+            ports,
+            settings,
+            forgotten: Arc::default(),
+        }
     }
 
     /// Releases the hosted blobs that nobody released. Says how many.
+    ///
+    /// One that cannot be released is left alone for a pause, and holds up no other.
     pub async fn release_forgotten(&self) -> Result<usize, UpkeepError> {
         let Some(host) = &self.ports.host else {
             return Ok(0);
@@ -80,12 +88,12 @@ impl Upkeep {
         let before = self.ports.clock.now() - self.settings.hosted_blob_age;
         let mut released = 0;
         for _ in 0..MAX_ROUNDS {
-            let forgotten = host.forgotten(before).await?;
-            if forgotten.is_empty() {
+            let now = self.ports.clock.now();
+            let due = self.forgotten.due(host.forgotten(before).await?, now);
+            if due.is_empty() {
                 break;
             }
-            host.release(&forgotten).await?;
-            released += forgotten.len();
+            released += self.forgotten.release(&**host, &due, now).await?;
         }
         Ok(released)
     }

@@ -15,13 +15,13 @@ use diesel_async::RunQueryDsl;
 use domain::{
     ContentDigest,
     ports::{
-        Cause, ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows,
-        UnreadableRow, cause,
+        Cause, ImageStoreError, Inspected, Inspector, RecordedOriginal, Repair, RowMark, Rows,
+        Segment, SegmentFault, StatisticsInspector, UnreadableRow, VerifiedSegment, cause,
     },
 };
 use thiserror::Error;
 
-use super::{Backend, Connection, ROWS, Store, strays};
+use super::{Backend, Connection, ROWS, Store, statistics, strays};
 use crate::{connections::Lease, fault::Fault};
 
 /// What is wrong with a row that can be read as such.
@@ -83,8 +83,39 @@ impl Inspector for Store {
     ) -> Result<bool, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
         let is_claimed = strays::claim(&mut connection, digest, now, until).await?;
-        connection.give_back();
+        self.committed(connection).await?;
         Ok(is_claimed)
+    }
+}
+
+#[async_trait]
+impl StatisticsInspector for Store {
+    async fn count_segments(&self) -> Result<u64, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let count = statistics::count(&mut connection).await?;
+        connection.give_back();
+        Ok(count)
+    }
+
+    async fn verify_segment(
+        &self,
+        after: Option<RowMark>,
+    ) -> Result<Option<VerifiedSegment>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let verified = statistics::verify(&mut connection, after).await?;
+        connection.give_back();
+        Ok(verified)
+    }
+
+    async fn repair_segment(
+        &self,
+        segment: &Segment,
+        fault: SegmentFault,
+    ) -> Result<Repair, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let repair = statistics::repair(&mut connection, *segment, fault, self.sizes).await?;
+        self.committed(connection).await?;
+        Ok(repair)
     }
 }
 

@@ -5,8 +5,8 @@ use super::*;
 use crate::{
     ContentDigest, Image, ImageFacts, NewImage,
     ports::{
-        MockImageStore, MockInspector, MockOriginalStore, PutMode, RecordedOriginal, StoredObject,
-        StoredOriginal, cause,
+        MockImageStore, MockInspector, MockOriginalStore, PutMode, RecordedOriginal, Segment,
+        SegmentFault, StoredObject, StoredOriginal, cause,
     },
     testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
 };
@@ -84,6 +84,7 @@ impl Bench {
         let ports = CheckPorts {
             store: self.store.clone(),
             inspector: self.store.clone(),
+            statistics: self.store.clone(),
             originals: self.originals.clone(),
             clock: self.clock.clone(),
         };
@@ -317,6 +318,7 @@ fn mocked(store: MockImageStore, inspector: MockInspector, originals: MockOrigin
     let ports = CheckPorts {
         store: Arc::new(store),
         inspector: Arc::new(inspector),
+        statistics: Arc::<FakeImageStore>::default(),
         originals: Arc::new(originals),
         clock: Arc::<TestClock>::default(),
     };
@@ -440,4 +442,64 @@ async fn what_cannot_be_moved_is_not_forgotten() {
     let check = mocked(MockImageStore::new(), inspector, originals);
     let outcome: Result<Vec<Event>, _> = check.objects().try_collect().await;
     assert!(matches!(outcome, Err(CheckError::Originals(_))));
+}
+
+fn segment(level: i32, from: i64, until: i64) -> Segment {
+    Segment { level, from, until }
+}
+
+/// Two segments of a level, and one above the first.
+fn with_segments(faults: [Option<SegmentFault>; 3], steps: Option<u32>) -> Bench {
+    let bench = Bench::new();
+    let segments = [segment(0, 0, 10), segment(0, 10, 20), segment(1, 0, 10)];
+    for (segment, fault) in segments.into_iter().zip(faults) {
+        bench.store.add_segment(segment, fault, steps);
+    }
+    bench
+}
+
+fn rows(findings: &[Finding]) -> Vec<(&str, bool)> {
+    for finding in findings {
+        assert_eq!(finding.kind, FindingKind::WrongStatistics);
+    }
+    findings
+        .iter()
+        .map(|finding| (finding.row.as_deref().unwrap(), finding.is_repaired))
+        .collect()
+}
+
+#[tokio::test]
+async fn wrong_statistics_are_found() {
+    let altered = Some(SegmentFault::Altered);
+    let bench = with_segments([None, altered, altered], Some(1));
+    let (summary, findings) = bench.summary(SETTINGS).await;
+    assert_eq!(
+        rows(&findings),
+        [("segment 0 10", false), ("segment 1 0", false)]
+    );
+    assert_eq!((summary.segments, summary.left), (3, 2));
+}
+
+/// What is put together from others is no evidence against itself.
+#[tokio::test]
+async fn statistics_above_wrong_ones_are_not_judged_until_those_are_repaired() {
+    let altered = Some(SegmentFault::Altered);
+    let bench = with_segments([altered, None, altered], Some(3));
+    let findings = bench.findings(SETTINGS).await;
+    assert_eq!(rows(&findings), [("segment 0 0", false)]);
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(
+        rows(&findings),
+        [("segment 0 0", true), ("segment 1 0", true)]
+    );
+    assert_eq!((summary.repaired, summary.left), (2, 0));
+    assert_eq!(bench.findings(SETTINGS).await, []);
+}
+
+#[tokio::test]
+async fn statistics_that_cannot_be_repaired_are_left() {
+    let bench = with_segments([None, Some(SegmentFault::Missing), None], None);
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(rows(&findings), [("segment 0 10", false)]);
+    assert_eq!((summary.repaired, summary.left), (0, 1));
 }
