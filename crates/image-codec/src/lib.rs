@@ -14,9 +14,14 @@ mod codec;
 mod flatten;
 mod formats;
 mod meter;
+mod panics;
 mod raster;
+mod reduce;
 mod refusal;
 mod scale;
+mod source;
 mod walk;
+mod work;
 
 pub use codec::{CodecSettings, PictureCodec};
+pub use work::DEFAULT_WORK;
