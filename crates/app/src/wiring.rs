@@ -159,7 +159,7 @@ pub fn delta(duration: Duration) -> TimeDelta {
 
 fn http_settings(settings: &Settings) -> HttpSettings {
     HttpSettings {
-        memory_budget: settings.limits.memory_bytes.get() / 2,
+        memory_budget: settings.limits.memory_bytes.get(),
         head_timeout: settings.limits.request_timeout.min(HEAD_TIMEOUT),
         body_timeout: settings.limits.request_timeout,
         unread_timeout: settings.limits.unread_timeout,
@@ -173,8 +173,6 @@ fn http_settings(settings: &Settings) -> HttpSettings {
     }
 }
 
-/// The uploads' budget of memory is shared out evenly: bytes of files here, pixels there. One budget
-/// for both could be used up by files that all wait for room for their pixels.
 fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
     let max_side = match wanted {
         ImageAccess::Pixels => LOOKED_AT,
@@ -183,7 +181,9 @@ fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
     Arc::new(PictureCodec::new(CodecSettings {
         max_side,
         max_pixels: settings.limits.image_pixels,
-        pixel_budget_bytes: settings.limits.memory_bytes.get() as u64 / 2,
+        pixel_bytes: settings.limits.pixel_bytes,
+        max_work: settings.limits.image_work,
+        decode_timeout: settings.limits.decode_timeout,
         ..CodecSettings::default()
     }))
 }

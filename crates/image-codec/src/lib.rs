@@ -9,11 +9,12 @@
 //!
 //! [`PictureCodec`] keeps the processor and the memory within bounds while that happens.
 
-mod budget;
+mod allowance;
 mod codec;
 mod flatten;
 mod formats;
 mod meter;
+mod queue;
 mod raster;
 mod refusal;
 mod scale;
