@@ -24,17 +24,12 @@ use crate::{
     raster::buffer_size,
     refusal::Refusal,
     scale::{downscale, fit, upright, upright_size},
+    work::{self, DEFAULT_WORK},
 };
 
 /// Longest side of the copy when nothing is sent downscaled: enough for a tagger that looks at the
 /// pixels itself, little to hold in memory.
 const SIDE_WHEN_NOTHING_IS_SENT: u32 = 512;
-
-/// Bytes of a file that are walked through for one unit of work.
-const INSPECTED_PER_UNIT: u64 = 1024;
-
-/// Pixels of a copy that are encoded for one unit of work.
-const ENCODED_PER_UNIT: u64 = 50;
 
 /// Work is cheap up to one part in so many of what a picture may cost.
 const CHEAP_PART: u64 = 10;
@@ -70,7 +65,7 @@ impl Default for CodecSettings {
             max_side: 1024,
             max_pixels: 100_000_000,
             pixel_bytes: 256 * 1024 * 1024,
-            max_work: 2_000_000,
+            max_work: DEFAULT_WORK,
             decode_timeout: Duration::from_secs(30),
             jobs: 0,
             jpeg_quality: 85,
@@ -126,7 +121,7 @@ impl PictureCodec {
     ) -> Result<(Header, Allowance), CodecError> {
         let demand = Demand {
             client: context.client,
-            cost: file.len() as u64 / INSPECTED_PER_UNIT,
+            cost: work::FILE_BYTE.units(file.len() as u64),
             bytes: 0,
         };
         let max_side = self.copy_side();
@@ -157,9 +152,8 @@ impl PictureCodec {
     fn memory(&self, header: &Header) -> (u64, u64) {
         let (width, height) = fit(header.width, header.height, self.copy_side());
         let copy = buffer_size(width, height, 3);
-        // Resizing keeps rows of the copy's width and the decoded height; turning makes a copy.
-        let rows = buffer_size(width, header.decoded_size().1, 3);
-        (header.decode_bytes.saturating_add(rows + 2 * copy), copy)
+        // Turning it makes a second one.
+        (header.decode_bytes.saturating_add(2 * copy), copy)
     }
 
     /// Refuses what can be known to be too much.
@@ -224,7 +218,7 @@ impl ImageCodec for PictureCodec {
         let pixels = buffer_size(picture.scaled_width, picture.scaled_height, 1);
         let demand = Demand {
             client: context.client,
-            cost: pixels / ENCODED_PER_UNIT,
+            cost: work::ENCODED_PIXEL.units(pixels),
             bytes: 0,
         };
         let quality = self.settings.jpeg_quality;

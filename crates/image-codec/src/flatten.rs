@@ -1,78 +1,98 @@
-//! Reducing pixels of any kind to eight bits a channel without alpha.
-//!
-//! It happens in place, row by row: a second buffer of the full size would double the memory.
+//! Reducing pixels of any kind to eight bits a channel without alpha, row by row.
 
 use image::ColorType;
 
-use crate::{
-    raster::{Channels, Raster},
-    refusal::Refusal,
-};
+use crate::{raster::Channels, refusal::Refusal};
 
-/// Lays pixels, as the `image` crate decodes them, over white. Samples of 16 bits are rounded,
+/// Lays rows of pixels, as the `image` crate decodes them, over white. Samples of 16 bits are rounded,
 /// floating-point ones count from 0 to 1.
-pub(crate) fn flatten(
-    width: u32,
-    height: u32,
+pub(crate) struct Flattener {
     color: ColorType,
-    mut pixels: Vec<u8>,
-) -> Result<Raster, Refusal> {
-    let channels = match color {
-        ColorType::L8 => Channels::Grey,
-        ColorType::Rgb8 => Channels::Rgb,
-        ColorType::La8 | ColorType::L16 | ColorType::La16 => {
-            flatten_grey(color, width, &mut pixels);
-            Channels::Grey
-        }
-        ColorType::Rgba8
-        | ColorType::Rgb16
-        | ColorType::Rgba16
-        | ColorType::Rgb32F
-        | ColorType::Rgba32F => {
-            flatten_rgb(color, width, &mut pixels);
-            Channels::Rgb
-        }
-        _ => return Err(Refusal::Failed("pixels of an unknown kind".into())),
-    };
-    Ok(Raster {
-        width,
-        height,
-        channels,
-        pixels,
-    })
+    channels: Channels,
+    row: Vec<u8>,
 }
 
-fn flatten_grey(color: ColorType, width: u32, pixels: &mut Vec<u8>) {
-    match color {
-        ColorType::La8 => reduce(pixels, width, |[l, a]: [u8; 2]| [over_white(l, a)]),
-        ColorType::L16 => reduce(pixels, width, |l: [u8; 2]| [from_16(l)]),
-        _ => reduce(pixels, width, |[l, m, a, b]: [u8; 4]| {
-            [over_white(from_16([l, m]), from_16([a, b]))]
-        }),
+impl Flattener {
+    pub(crate) fn new(color: ColorType) -> Result<Self, Refusal> {
+        let channels = match color {
+            ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16 => Channels::Grey,
+            ColorType::Rgb8
+            | ColorType::Rgba8
+            | ColorType::Rgb16
+            | ColorType::Rgba16
+            | ColorType::Rgb32F
+            | ColorType::Rgba32F => Channels::Rgb,
+            _ => return Err(Refusal::Failed("pixels of an unknown kind".into())),
+        };
+        Ok(Self {
+            color,
+            channels,
+            row: Vec::new(),
+        })
+    }
+
+    /// What the rows are made of afterwards.
+    pub(crate) fn channels(&self) -> Channels {
+        self.channels
+    }
+
+    /// The row flattened.
+    pub(crate) fn row<'a>(&'a mut self, row: &'a [u8]) -> &'a [u8] {
+        match (self.color, self.channels) {
+            (ColorType::L8 | ColorType::Rgb8, _) => return row,
+            (_, Channels::Grey) => self.flatten_grey(row),
+            (_, Channels::Rgb) => self.flatten_rgb(row),
+        }
+        &self.row
+    }
+
+    fn flatten_grey(&mut self, row: &[u8]) {
+        let target = &mut self.row;
+        match self.color {
+            ColorType::La8 => convert(row, target, |[l, a]: [u8; 2]| [over_white(l, a)]),
+            ColorType::L16 => convert(row, target, |l: [u8; 2]| [from_16(l)]),
+            _ => convert(row, target, |[l, m, a, b]: [u8; 4]| {
+                [over_white(from_16([l, m]), from_16([a, b]))]
+            }),
+        }
+    }
+
+    fn flatten_rgb(&mut self, row: &[u8]) {
+        let target = &mut self.row;
+        match self.color {
+            ColorType::Rgba8 => convert(row, target, |[r, g, b, a]: [u8; 4]| {
+                [r, g, b].map(|sample| over_white(sample, a))
+            }),
+            ColorType::Rgb16 => convert(row, target, |pixel: [u8; 6]| {
+                let [r, g, b, _] = samples(pixel, from_16);
+                [r, g, b]
+            }),
+            ColorType::Rgba16 => convert(row, target, |pixel: [u8; 8]| {
+                let [r, g, b, a] = samples(pixel, from_16);
+                [r, g, b].map(|sample| over_white(sample, a))
+            }),
+            ColorType::Rgb32F => convert(row, target, |pixel: [u8; 12]| {
+                let [r, g, b, _] = samples(pixel, from_float);
+                [r, g, b]
+            }),
+            _ => convert(row, target, |pixel: [u8; 16]| {
+                let [r, g, b, a] = samples(pixel, from_float);
+                [r, g, b].map(|sample| over_white(sample, a))
+            }),
+        }
     }
 }
 
-fn flatten_rgb(color: ColorType, width: u32, pixels: &mut Vec<u8>) {
-    match color {
-        ColorType::Rgba8 => reduce(pixels, width, |[r, g, b, a]: [u8; 4]| {
-            [r, g, b].map(|sample| over_white(sample, a))
-        }),
-        ColorType::Rgb16 => reduce(pixels, width, |pixel: [u8; 6]| {
-            let [r, g, b, _] = samples(pixel, from_16);
-            [r, g, b]
-        }),
-        ColorType::Rgba16 => reduce(pixels, width, |pixel: [u8; 8]| {
-            let [r, g, b, a] = samples(pixel, from_16);
-            [r, g, b].map(|sample| over_white(sample, a))
-        }),
-        ColorType::Rgb32F => reduce(pixels, width, |pixel: [u8; 12]| {
-            let [r, g, b, _] = samples(pixel, from_float);
-            [r, g, b]
-        }),
-        _ => reduce(pixels, width, |pixel: [u8; 16]| {
-            let [r, g, b, a] = samples(pixel, from_float);
-            [r, g, b].map(|sample| over_white(sample, a))
-        }),
+/// Makes a pixel of `OUT` bytes of each one of `IN` bytes.
+pub(crate) fn convert<const IN: usize, const OUT: usize>(
+    source: &[u8],
+    target: &mut Vec<u8>,
+    convert: impl Fn([u8; IN]) -> [u8; OUT],
+) {
+    let (pixels, _) = source.as_chunks::<IN>();
+    target.resize(pixels.len() * OUT, 0);
+    for (target, pixel) in target.as_chunks_mut().0.iter_mut().zip(pixels) {
+        *target = convert(*pixel);
     }
 }
 
@@ -148,8 +168,8 @@ mod tests {
     use super::*;
 
     fn two_pixels(color: ColorType, pixels: &[u8]) -> (Channels, Vec<u8>) {
-        let raster = flatten(1, 2, color, pixels.to_vec()).unwrap();
-        (raster.channels, raster.pixels)
+        let mut flattener = Flattener::new(color).unwrap();
+        (flattener.channels(), flattener.row(pixels).to_vec())
     }
 
     fn wide(samples: &[u16]) -> Vec<u8> {

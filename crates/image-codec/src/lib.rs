@@ -14,10 +14,15 @@ mod codec;
 mod flatten;
 mod formats;
 mod meter;
+mod panics;
 mod queue;
 mod raster;
+mod reduce;
 mod refusal;
 mod scale;
+mod source;
 mod walk;
+mod work;
 
 pub use codec::{CodecSettings, PictureCodec};
+pub use work::DEFAULT_WORK;

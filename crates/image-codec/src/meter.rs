@@ -10,7 +10,10 @@ use std::{
 
 use domain::ports::Interest;
 
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, work::Rate};
+
+/// Picoseconds in a unit of work.
+const UNIT: u64 = 1_000_000;
 
 /// Counts the work on a picture and ends it at its bounds. Clones share one count.
 ///
@@ -21,7 +24,9 @@ pub(crate) struct Meter(Arc<Bounds>);
 
 #[derive(Debug)]
 struct Bounds {
+    /// In picoseconds.
     spent: AtomicU64,
+    /// In picoseconds.
     limit: u64,
     deadline: Option<Instant>,
     interest: Interest,
@@ -32,7 +37,7 @@ impl Meter {
     pub(crate) fn new(limit: u64, deadline: Option<Instant>, interest: Interest) -> Self {
         Self(Arc::new(Bounds {
             spent: AtomicU64::new(0),
-            limit,
+            limit: limit.saturating_mul(UNIT),
             deadline,
             interest,
         }))
@@ -40,19 +45,22 @@ impl Meter {
 
     /// Counts units, before the work that they stand for is done.
     pub(crate) fn spend(&self, units: u64) -> Result<(), Refusal> {
-        let before = self.0.spent.fetch_add(units, Ordering::Relaxed);
-        let work = before.saturating_add(units);
-        if work > self.0.limit {
-            let limit = self.0.limit;
-            return Err(Refusal::TooComplex { work, limit });
-        }
-        self.check()
+        self.add(units.saturating_mul(UNIT))
     }
 
-    /// Fails at the deadline, or if the caller has gone.
+    /// Counts so many things at what each costs, before the work on them is done.
+    pub(crate) fn charge(&self, rate: Rate, count: u64) -> Result<(), Refusal> {
+        self.add(rate.picoseconds(count))
+    }
+
+    /// Fails at the limit, at the deadline, or if the caller has gone.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let (spent, limit) = (self.0.spent.load(Ordering::Relaxed), self.0.limit);
         let is_late = |deadline| Instant::now() >= deadline;
-        if self.0.deadline.is_some_and(is_late) {
+        if spent > limit {
+            let (work, limit) = (spent.div_ceil(UNIT), limit / UNIT);
+            Err(Refusal::TooComplex { work, limit })
+        } else if self.0.deadline.is_some_and(is_late) {
             Err(Refusal::TimedOut)
         } else if self.0.interest.is_there() {
             Ok(())
@@ -63,7 +71,15 @@ impl Meter {
 
     /// The units counted so far.
     pub(crate) fn spent(&self) -> u64 {
-        self.0.spent.load(Ordering::Relaxed)
+        self.0.spent.load(Ordering::Relaxed).div_ceil(UNIT)
+    }
+
+    fn add(&self, picoseconds: u64) -> Result<(), Refusal> {
+        let add = |spent: u64| spent.saturating_add(picoseconds);
+        self.0
+            .spent
+            .update(Ordering::Relaxed, Ordering::Relaxed, add);
+        self.check()
     }
 }
 
@@ -85,6 +101,19 @@ mod tests {
             }
         ));
         assert_eq!(meter.spent(), 11);
+        assert!(meter.check().is_err(), "it never goes on");
+        assert!(meter.spend(u64::MAX).is_err(), "and never begins again");
+    }
+
+    #[test]
+    fn small_things_add_up_to_units() {
+        let meter = Meter::new(1, None, Interest::lasting());
+        let rate = Rate::nanoseconds(1);
+        for _ in 0..1000 {
+            meter.charge(rate, 1).unwrap();
+        }
+        assert_eq!(meter.spent(), 1);
+        assert!(meter.charge(rate, 1).is_err());
     }
 
     #[test]

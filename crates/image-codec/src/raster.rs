@@ -9,6 +9,15 @@ pub(crate) enum Channels {
     Rgb,
 }
 
+impl Channels {
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Rgb => 3,
+        }
+    }
+}
+
 /// Pixels of eight bits a channel, rows from the top as they are stored in the file.
 #[derive(Debug)]
 pub(crate) struct Raster {
@@ -16,6 +25,22 @@ pub(crate) struct Raster {
     pub(crate) height: u32,
     pub(crate) channels: Channels,
     pub(crate) pixels: Vec<u8>,
+}
+
+impl Raster {
+    /// Turns it upside down.
+    pub(crate) fn flip(&mut self) {
+        let length = self.width as usize * self.channels.count();
+        let mut rest = self.pixels.as_mut_slice();
+        while let Some((first, others)) = rest.split_at_mut_checked(length) {
+            let Some(bottom) = others.len().checked_sub(length) else {
+                return;
+            };
+            let (middle, last) = others.split_at_mut(bottom);
+            first.swap_with_slice(last);
+            rest = middle;
+        }
+    }
 }
 
 /// Bytes of a buffer for so many pixels.

@@ -14,6 +14,11 @@ use crate::{
     refusal::Refusal,
 };
 
+/// How much larger than the copy a picture is at least that was made smaller on its way: with less, the
+/// filter that makes the copy of it blurs what it should only average (measured: twice the difference
+/// from a copy of the full size at 1.05 as at 1.5).
+pub(crate) const ENOUGH: f64 = 1.25;
+
 /// The size of a copy whose longest side is at most `max_side`. No side becomes 0.
 pub(crate) fn fit(width: u32, height: u32, max_side: u32) -> (u32, u32) {
     let longest = width.max(height);

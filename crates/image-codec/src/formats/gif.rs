@@ -1,15 +1,19 @@
 //! GIF (87a, 89a); of an animation the first frame.
 
-use std::io::Cursor;
+use std::io::{BufRead, Cursor};
 
+use ::gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, Frame};
 use domain::MediaType::Gif;
-use image::{codecs::gif::GifDecoder, metadata::Orientation};
+use image::ColorType;
 
-use super::{Header, SIDE_MEMORY, decode_with};
+use super::{Header, Rows, SIDE_MEMORY};
 use crate::{
+    meter::Meter,
     raster::{Raster, buffer_size},
     refusal::Refusal,
+    source::Metered,
     walk::Walk,
+    work,
 };
 
 const SIGNATURE_LENGTH: usize = 6;
@@ -17,67 +21,199 @@ const EXTENSION: u8 = 0x21;
 const IMAGE: u8 = 0x2C;
 const TRAILER: u8 = 0x3B;
 
+/// Memory for the decoder's buffers and tables, whatever the picture.
+const BUFFERS: u64 = 1024 * 1024;
+
+/// Of what is not in the picture: transparent.
+const NOTHING: [u8; 4] = [0; 4];
+
+/// An image, as a walk finds it.
+#[derive(Debug, Clone, Copy)]
+struct Image {
+    size: (u32, u32),
+    is_interlaced: bool,
+    /// Bytes of its compressed data.
+    length: u64,
+}
+
 /// Walks through all blocks. The decoder stops after the first frame.
-pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
     let mut walk = Walk::new(Gif, bytes);
     walk.take(SIGNATURE_LENGTH)?;
-    let (width, height) = (walk.u16_le()?.into(), walk.u16_le()?.into());
+    let size = (walk.u16_le()?.into(), walk.u16_le()?.into());
     let [flags, _background, _aspect] = walk.array()?;
     skip_palette(&mut walk, flags)?;
-    let mut first_frame = None;
+    let mut first = None;
     loop {
         match walk.u8()? {
             EXTENSION => {
                 walk.u8()?;
-                skip_blocks(&mut walk)?;
+                skip_blocks(&mut walk, meter)?;
             }
             IMAGE => {
-                let size = skip_image(&mut walk)?;
-                first_frame.get_or_insert(size);
+                let image = skip_image(&mut walk, meter)?;
+                first.get_or_insert(image);
             }
             TRAILER => break,
             _ => return Err(Refusal::malformed(Gif, "a block of an unknown kind")),
         }
     }
-    let frame = first_frame.ok_or(Refusal::malformed(Gif, "it has no frame"))?;
-    let (shown, decoded) = (
-        buffer_size(width, height, 4),
-        buffer_size(frame.0, frame.1, 4),
-    );
-    // Frames may stick out a little; the pixels of the whole one are decoded, and nobody counts them.
-    if decoded > shown.saturating_add(SIDE_MEMORY) {
-        return Err(Refusal::malformed(
-            Gif,
-            "a frame is larger than the picture",
-        ));
-    }
+    let image = first.ok_or(Refusal::malformed(Gif, "it has no frame"))?;
+    image.check(size)?;
     Ok(Header {
-        media_type: Gif,
-        width,
-        height,
-        orientation: Orientation::NoTransforms,
-        decode_bytes: shown + decoded,
-        work: 0,
+        decode_bytes: image.memory(size),
+        work: image.work(size),
         end: walk.position(),
-        scale: None,
+        ..Header::new(Gif, size, max_side)
     })
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
-    let decoder =
-        GifDecoder::new(Cursor::new(bytes)).map_err(|error| Refusal::of_image_error(Gif, error))?;
-    decode_with(decoder, header)
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::Indexed);
+    let file = Metered::new(Cursor::new(bytes), meter);
+    let mut decoder = options.read_info(file).map_err(refuse)?;
+    let size = (decoder.width().into(), decoder.height().into());
+    if size != (header.width, header.height) {
+        return Err(Refusal::malformed(Gif, "it has two sizes"));
+    }
+    let frame = decoder.next_frame_info().map_err(refuse)?;
+    let mut frame = frame.cloned().ok_or(Refusal::Truncated(Gif))?;
+    let palette = decoder.palette().map_err(refuse)?;
+    let mut canvas = Canvas::new(header, &frame, palette)?;
+    let length = usize::from(frame.width);
+    if frame.interlaced {
+        let mut places = vec![0; decoder.buffer_size()];
+        decoder.read_into_buffer(&mut places).map_err(refuse)?;
+        for row in places.chunks_exact(length.max(1)) {
+            canvas.row(row);
+        }
+    } else {
+        frame.buffer = vec![0; length].into();
+        decode_rows(&mut decoder, &mut canvas, &mut frame)?;
+    }
+    canvas.finish()
 }
 
-/// Passes an image and says its size.
-fn skip_image(walk: &mut Walk) -> Result<(u32, u32), Refusal> {
+/// Decodes the rows that are not interlaced one by one, into the frame's buffer.
+fn decode_rows(
+    decoder: &mut Decoder<impl BufRead>,
+    canvas: &mut Canvas,
+    frame: &mut Frame,
+) -> Result<(), Refusal> {
+    let row = frame.buffer.to_mut();
+    for _ in 0..frame.height {
+        if !row.is_empty() && !decoder.fill_buffer(row).map_err(refuse)? {
+            return Err(Refusal::malformed(Gif, "pixels are missing"));
+        }
+        canvas.row(row);
+    }
+    Ok(())
+}
+
+fn refuse(error: DecodingError) -> Refusal {
+    match error {
+        DecodingError::Io(error) => Refusal::of_io_error(Gif, error),
+        error => Refusal::corrupt(Gif, error),
+    }
+}
+
+/// The picture that a frame is a part of.
+struct Canvas {
+    rows: Rows,
+    /// The colour of each place in the palette.
+    colours: Vec<[u8; 4]>,
+    row: Vec<u8>,
+    left: usize,
+    /// Rows below the frame.
+    below: u32,
+}
+
+impl Canvas {
+    fn new(header: &Header, frame: &Frame, palette: &[u8]) -> Result<Self, Refusal> {
+        let (colours, _) = palette.as_chunks::<3>();
+        let colours = colours.iter().zip(0_u8..=u8::MAX).map(|(colour, place)| {
+            let [r, g, b] = *colour;
+            let is_transparent = frame.transparent == Some(place);
+            [r, g, b, if is_transparent { 0 } else { u8::MAX }]
+        });
+        let bottom = u32::from(frame.top) + u32::from(frame.height);
+        let mut canvas = Self {
+            rows: Rows::new(header, ColorType::Rgba8)?,
+            colours: colours.collect(),
+            row: NOTHING.repeat(header.width as usize),
+            left: frame.left.into(),
+            below: header.height.saturating_sub(bottom),
+        };
+        for _ in 0..u32::from(frame.top).min(header.height) {
+            canvas.rows.row(&canvas.row);
+        }
+        Ok(canvas)
+    }
+
+    /// Takes a row of the frame. What sticks out is left out.
+    fn row(&mut self, places: &[u8]) {
+        let (pixels, _) = self.row.as_chunks_mut();
+        let pixels = pixels.get_mut(self.left..).unwrap_or_default();
+        for (pixel, place) in pixels.iter_mut().zip(places) {
+            let colour = self.colours.get(usize::from(*place));
+            *pixel = colour.copied().unwrap_or(NOTHING);
+        }
+        self.rows.row(&self.row);
+    }
+
+    fn finish(mut self) -> Result<Raster, Refusal> {
+        self.row.fill(0);
+        for _ in 0..self.below {
+            self.rows.row(&self.row);
+        }
+        self.rows.finish()
+    }
+}
+
+impl Image {
+    /// Frames may stick out a little; the pixels of the whole one are decoded.
+    fn check(self, (width, height): (u32, u32)) -> Result<(), Refusal> {
+        let (shown, decoded) = (
+            buffer_size(width, height, 4),
+            buffer_size(self.size.0, self.size.1, 4),
+        );
+        if decoded > shown.saturating_add(SIDE_MEMORY) {
+            return Err(Refusal::malformed(
+                Gif,
+                "a frame is larger than the picture",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Memory for decoding: places in the palette of a row, or of all where rows come out of order.
+    fn memory(self, (width, _): (u32, u32)) -> u64 {
+        let rows = if self.is_interlaced { self.size.1 } else { 1 };
+        buffer_size(self.size.0, rows, 1) + 8 * u64::from(width) + BUFFERS
+    }
+
+    fn work(self, (width, height): (u32, u32)) -> u64 {
+        work::GIF_PIXEL.units(buffer_size(width, height, 1))
+            + work::LZW_PIXEL.units(buffer_size(self.size.0, self.size.1, 1))
+            + work::LZW_BYTE.units(self.length)
+    }
+}
+
+/// Passes an image.
+fn skip_image(walk: &mut Walk, meter: &Meter) -> Result<Image, Refusal> {
     let [_left, _top] = [walk.u16_le()?, walk.u16_le()?];
     let size = (walk.u16_le()?.into(), walk.u16_le()?.into());
     let flags = walk.u8()?;
     skip_palette(walk, flags)?;
     let _code_size = walk.u8()?;
-    skip_blocks(walk)?;
-    Ok(size)
+    let before = walk.position();
+    skip_blocks(walk, meter)?;
+    Ok(Image {
+        size,
+        is_interlaced: flags & 0x40 != 0,
+        length: (walk.position() - before) as u64,
+    })
 }
 
 /// The upper bit says that there is a palette, the lower three how long it is.
@@ -89,7 +225,8 @@ fn skip_palette(walk: &mut Walk, flags: u8) -> Result<(), Refusal> {
 }
 
 /// Passes blocks of at most 255 bytes up to the empty one.
-fn skip_blocks(walk: &mut Walk) -> Result<(), Refusal> {
+fn skip_blocks(walk: &mut Walk, meter: &Meter) -> Result<(), Refusal> {
+    meter.charge(work::CHUNK, 1)?;
     loop {
         let length = walk.u8()?;
         if walk.take(length.into())?.is_empty() {

@@ -9,15 +9,24 @@ mod webp;
 
 use self::jpeg::Scale;
 use domain::MediaType;
-use image::{ImageDecoder, Limits, metadata::Orientation};
+use image::{ColorType, ImageDecoder, Limits, metadata::Orientation};
 
-use crate::{flatten::flatten, meter::Meter, raster::Raster, refusal::Refusal};
+use crate::{
+    flatten::Flattener,
+    meter::Meter,
+    panics::caught,
+    raster::{Raster, buffer_size},
+    reduce::{Boxes, Reducer},
+    refusal::Refusal,
+    scale::fit,
+    work,
+};
 
 /// Memory that a decoder may take beside its pixels, in bytes: tables, a colour profile, texts.
 const SIDE_MEMORY: u64 = 16 * 1024 * 1024;
 
-/// Bytes of a file that are walked through for one unit of work.
-const BYTES_PER_UNIT: u64 = 64;
+/// Longest side of a picture of any format, in pixels.
+const MOST_SIDE: u32 = 65_535;
 
 /// What a file's structure tells before any pixel is decoded.
 #[derive(Debug, Clone)]
@@ -29,7 +38,7 @@ pub(crate) struct Header {
     pub(crate) height: u32,
     /// How the stored pixels are to be turned.
     pub(crate) orientation: Orientation,
-    /// Memory that decoding takes for pixels, in bytes.
+    /// Most memory that is taken until the copy is made, beside the file and the copy, in bytes.
     pub(crate) decode_bytes: u64,
     /// Units of work that decoding takes, as far as the structure tells.
     pub(crate) work: u64,
@@ -37,52 +46,120 @@ pub(crate) struct Header {
     pub(crate) end: usize,
     /// The scale of a JPEG that jpeg-decoder decodes. Other decoders know only the full size.
     pub(crate) scale: Option<Scale>,
+    /// What is averaged while the pixels are decoded.
+    pub(crate) boxes: Boxes,
 }
 
 impl Header {
+    /// A picture of so many pixels that is decoded at its full size and averaged on its way.
+    /// `decode_bytes` is what its decoder takes.
+    fn new(media_type: MediaType, (width, height): (u32, u32), max_side: u32) -> Self {
+        Self {
+            media_type,
+            width,
+            height,
+            orientation: Orientation::NoTransforms,
+            decode_bytes: 0,
+            work: 0,
+            end: usize::MAX,
+            scale: None,
+            boxes: Boxes::for_copy(width, height, max_side),
+        }
+    }
+
     /// The size of what is decoded, as stored: pixels across and down.
     pub(crate) fn decoded_size(&self) -> (u32, u32) {
         let scale = self.scale.unwrap_or(Scale::FULL);
-        (scale.pixels(self.width), scale.pixels(self.height))
+        let (width, height) = (scale.pixels(self.width), scale.pixels(self.height));
+        self.boxes.reduced(width, height)
     }
 
     /// How much of what is decoded is the picture: at a reduced scale its last pixels go past the edge.
     pub(crate) fn decoded_extent(&self) -> (f64, f64) {
-        let scale = self.scale.unwrap_or(Scale::FULL);
-        (scale.extent(self.width), scale.extent(self.height))
+        match self.scale {
+            Some(scale) => (scale.extent(self.width), scale.extent(self.height)),
+            None => self.boxes.extent(self.width, self.height),
+        }
+    }
+
+    /// Adds to the memory that the decoder takes what averaging and the last filter take, to the work
+    /// what they cost.
+    fn with_scaling(mut self, max_side: u32) -> Self {
+        let (width, height) = self.decoded_size();
+        let copy = fit(self.width, self.height, max_side);
+        let filter = if (width, height) == copy {
+            0
+        } else {
+            // Rows of the copy's width and the decoded height, and the weights: for each pixel of a
+            // side of the copy those of the pixels around it, as floating-point numbers and as integers.
+            let weights = u64::from(width) + u64::from(height) + 4 * u64::from(copy.0 + copy.1);
+            buffer_size(copy.0, height, 3) + weights * 2 * WEIGHT
+        };
+        let averaged = match self.scale {
+            Some(_) => 0,
+            None => self.boxes.memory(self.width, self.height),
+        };
+        let bytes = averaged.saturating_add(filter);
+        self.decode_bytes = self.decode_bytes.saturating_add(bytes);
+        self.work = self
+            .work
+            .saturating_add(work::FILTER_PIXEL.units(u64::from(width) * u64::from(height)));
+        self
     }
 }
+
+/// Bytes of a weight of the last filter.
+const WEIGHT: u64 = 16;
 
 /// Walks through a file: finds what it is, that it is all there, and what decoding it will take for
 /// a copy whose longest side is at most `max_side`.
 pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
-    meter.spend(bytes.len() as u64 / BYTES_PER_UNIT)?;
-    let header = match sniff(bytes).ok_or(Refusal::UnknownFormat)? {
-        MediaType::Jpeg => jpeg::inspect(bytes, max_side),
-        MediaType::Png => png::inspect(bytes),
-        MediaType::WebP => webp::inspect(bytes),
-        MediaType::Gif => gif::inspect(bytes),
-        MediaType::Bmp => bmp::inspect(bytes),
-        MediaType::Tiff => tiff::inspect(bytes),
-    }?;
+    meter.charge(work::FILE_BYTE, bytes.len() as u64)?;
+    let media_type = sniff(bytes).ok_or(Refusal::UnknownFormat)?;
+    let header = guarded(media_type, meter, || match media_type {
+        MediaType::Jpeg => jpeg::inspect(bytes, max_side, meter),
+        MediaType::Png => png::inspect(bytes, max_side, meter),
+        MediaType::WebP => webp::inspect(bytes, max_side, meter),
+        MediaType::Gif => gif::inspect(bytes, max_side, meter),
+        MediaType::Bmp => bmp::inspect(bytes, max_side),
+        MediaType::Tiff => tiff::inspect(bytes, max_side, meter),
+    })?;
     if header.width == 0 || header.height == 0 {
         return Err(Refusal::malformed(header.media_type, "it has no pixels"));
     }
-    Ok(header)
+    let side = header.width.max(header.height);
+    if side > MOST_SIDE {
+        let limit = MOST_SIDE;
+        return Err(Refusal::SideTooLong { side, limit });
+    }
+    Ok(header.with_scaling(max_side))
 }
 
 /// Decodes the pixels of a file that has been inspected.
 pub(crate) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
     meter.spend(header.work)?;
     let bytes = bytes.get(..header.end).unwrap_or(bytes);
-    match header.media_type {
-        MediaType::Jpeg => jpeg::decode(bytes, header),
-        MediaType::Png => png::decode(bytes, header),
-        MediaType::WebP => webp::decode(bytes, header),
-        MediaType::Gif => gif::decode(bytes, header),
-        MediaType::Bmp => bmp::decode(bytes, header),
-        MediaType::Tiff => tiff::decode(bytes, header),
-    }
+    guarded(header.media_type, meter, || match header.media_type {
+        MediaType::Jpeg => jpeg::decode(bytes, header, meter),
+        MediaType::Png => png::decode(bytes, header, meter),
+        MediaType::WebP => webp::decode(bytes, header, meter),
+        MediaType::Gif => gif::decode(bytes, header, meter),
+        MediaType::Bmp => bmp::decode(bytes, header, meter),
+        MediaType::Tiff => tiff::decode(bytes, header, meter),
+    })
+}
+
+/// What fails while a client's file is looked at is the file's fault, a panic of a decoder included.
+///
+/// Whatever a decoder made of the error of a source that the meter stopped, the meter says why.
+fn guarded<T>(
+    media_type: MediaType,
+    meter: &Meter,
+    work: impl FnOnce() -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let done = caught(work).unwrap_or_else(|panic| Err(Refusal::corrupt(media_type, panic)));
+    meter.check()?;
+    done
 }
 
 /// The picture of a JPEG in a file without metadata, where that needs no encoding.
@@ -120,7 +197,11 @@ fn sniff(bytes: &[u8]) -> Option<MediaType> {
 }
 
 /// Decodes with a decoder of the `image` crate, which must find the picture that the header promised.
-fn decode_with(mut decoder: impl ImageDecoder, header: &Header) -> Result<Raster, Refusal> {
+fn decode_with(
+    mut decoder: impl ImageDecoder,
+    header: &Header,
+    meter: &Meter,
+) -> Result<Raster, Refusal> {
     let media_type = header.media_type;
     let refuse = |error| Refusal::of_image_error(media_type, error);
     if decoder.dimensions() != (header.width, header.height) {
@@ -131,7 +212,13 @@ fn decode_with(mut decoder: impl ImageDecoder, header: &Header) -> Result<Raster
     let size = usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX);
     let mut pixels = vec![0; size];
     decoder.read_image(&mut pixels).map_err(refuse)?;
-    flatten(header.width, header.height, color, pixels)
+    let mut rows = Rows::new(header, color)?;
+    let length = header.width as usize * usize::from(color.bytes_per_pixel());
+    for row in pixels.chunks_exact(length) {
+        meter.check()?;
+        rows.row(row);
+    }
+    rows.finish()
 }
 
 /// What a decoder may take.
@@ -141,6 +228,37 @@ fn limits(header: &Header) -> Limits {
     limits.max_image_height = Some(header.height);
     limits.max_alloc = Some(header.decode_bytes.saturating_add(SIDE_MEMORY));
     limits
+}
+
+/// Takes the decoded rows of a picture, from the top: flattens and averages them.
+struct Rows {
+    flattener: Flattener,
+    reducer: Reducer,
+}
+
+impl Rows {
+    fn new(header: &Header, color: ColorType) -> Result<Self, Refusal> {
+        let flattener = Flattener::new(color)?;
+        let size = (header.width, header.height);
+        let reducer = Reducer::new(header.boxes, size, flattener.channels());
+        Ok(Self { flattener, reducer })
+    }
+
+    /// For rows that come from the bottom up.
+    fn from_bottom(header: &Header, color: ColorType) -> Result<Self, Refusal> {
+        let mut rows = Self::new(header, color)?;
+        rows.reducer.turn();
+        Ok(rows)
+    }
+
+    /// Takes a row of pixels as the `image` crate decodes them.
+    fn row(&mut self, row: &[u8]) {
+        self.reducer.row(self.flattener.row(row));
+    }
+
+    fn finish(self) -> Result<Raster, Refusal> {
+        self.reducer.finish()
+    }
 }
 
 /// The orientation that EXIF data names, which some writers begin with `Exif\0\0` everywhere.

@@ -1,88 +1,204 @@
 //! WebP (RFC 9649); of an animation the first frame.
 
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Read, Seek};
 
 use domain::MediaType::WebP;
 use image::{ImageDecoder, codecs::webp::WebPDecoder, metadata::Orientation};
 
 use super::{Header, decode_with, exif_orientation};
 use crate::{
+    meter::Meter,
     raster::{Raster, buffer_size},
     refusal::Refusal,
+    source::Metered,
     walk::Walk,
+    work,
 };
 
-/// Planes or coefficients, pixels and alpha, all at once.
-const DECODE_BYTES_PER_PIXEL: u64 = 8;
-
-/// Offset of the chunks within a frame of an animation.
+/// Length of what stands before the chunks of a frame of an animation.
 const FRAME_HEADER_LENGTH: usize = 16;
 
+/// Memory for the decoder's buffers and tables, whatever the picture.
+const BUFFERS: u64 = 2 * 1024 * 1024;
+
+/// How the pixels of a picture, or of the first frame, are stored.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kinds {
+    is_lossless: bool,
+    has_alpha: bool,
+    is_animated: bool,
+    /// Bytes of the chunks with the pixels.
+    data_length: u64,
+}
+
+/// What a walk through all chunks finds.
+#[derive(Debug)]
+struct Chunks {
+    canvas: (u32, u32),
+    kinds: Kinds,
+    orientation: Orientation,
+    frames: u32,
+}
+
 /// Walks through all chunks: the decoder takes a chunk's length and a frame's size as they stand.
-pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
     let mut riff = Walk::new(WebP, bytes);
     let _signature = riff.u32_be()?;
     let length = riff.u32_le()?;
     let end = riff.position().saturating_add(length as usize);
     let body = riff.take_u32(length)?;
-    let decoder = open(bytes.get(..end).unwrap_or(bytes))?;
-    let canvas = decoder.dimensions();
-    let mut chunks = Walk::new(WebP, body);
-    let _signature = chunks.u32_be()?;
-    let orientation = check_chunks(&mut chunks, canvas)?;
+    let file = bytes.get(..end).unwrap_or(bytes);
+    let canvas = open(Metered::new(Cursor::new(file), meter))?.dimensions();
+    let mut walk = Walk::new(WebP, body);
+    let _signature = walk.u32_be()?;
+    let mut chunks = Chunks::new(canvas);
+    chunks.walk(walk, meter)?;
     Ok(Header {
-        media_type: WebP,
-        width: canvas.0,
-        height: canvas.1,
-        orientation: orientation.unwrap_or(Orientation::NoTransforms),
-        decode_bytes: buffer_size(canvas.0, canvas.1, DECODE_BYTES_PER_PIXEL),
-        work: 0,
+        orientation: chunks.orientation,
+        decode_bytes: chunks.kinds.memory(canvas),
+        work: chunks.kinds.work(canvas),
         end,
-        scale: None,
+        ..Header::new(WebP, canvas, max_side)
     })
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
-    decode_with(open(bytes)?, header)
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+    let file = Metered::new(Cursor::new(bytes), meter);
+    decode_with(open(file)?, header, meter)
 }
 
-fn open(bytes: &[u8]) -> Result<WebPDecoder<Cursor<&[u8]>>, Refusal> {
-    WebPDecoder::new(Cursor::new(bytes)).map_err(|error| Refusal::of_image_error(WebP, error))
+fn open<R: BufRead + Seek + Read>(file: R) -> Result<WebPDecoder<R>, Refusal> {
+    WebPDecoder::new(file).map_err(|error| Refusal::of_image_error(WebP, error))
 }
 
-/// Checks that every chunk is all there and no frame is larger than the canvas.
-fn check_chunks(walk: &mut Walk, canvas: (u32, u32)) -> Result<Option<Orientation>, Refusal> {
-    let mut orientation = None;
-    while !walk.rest().is_empty() {
-        let kind = walk.array()?;
-        let length = walk.u32_le()?;
-        let body = walk.take_u32(length)?;
-        if length % 2 == 1 {
-            walk.take(1)?;
+impl Chunks {
+    fn new(canvas: (u32, u32)) -> Self {
+        Self {
+            canvas,
+            kinds: Kinds::default(),
+            orientation: Orientation::NoTransforms,
+            frames: 0,
         }
-        match &kind {
-            b"VP8 " => check_size(vp8_size(body)?, canvas)?,
-            b"VP8L" => check_size(vp8l_size(body)?, canvas)?,
-            b"ANMF" => {
-                let mut frame = Walk::new(WebP, body);
-                frame.take(FRAME_HEADER_LENGTH)?;
-                check_chunks(&mut frame, canvas)?;
+    }
+
+    /// Checks that every chunk is all there and no frame is larger than the canvas.
+    ///
+    /// A frame holds chunks, but no frames: there are two levels and no more.
+    fn walk(&mut self, mut file: Walk, meter: &Meter) -> Result<(), Refusal> {
+        let mut frame = Walk::new(WebP, &[]);
+        loop {
+            meter.charge(work::CHUNK, 1)?;
+            let is_in_frame = !frame.rest().is_empty();
+            if !is_in_frame && file.rest().is_empty() {
+                return Ok(());
             }
-            b"EXIF" => orientation = exif_orientation(body),
+            let (kind, body) = chunk(if is_in_frame { &mut frame } else { &mut file })?;
+            if &kind != b"ANMF" {
+                self.note(kind, body)?;
+                continue;
+            }
+            if is_in_frame {
+                return Err(Refusal::malformed(WebP, "a frame is within another"));
+            }
+            self.frames += 1;
+            self.kinds.is_animated = true;
+            frame = Walk::new(WebP, body);
+            frame.take(FRAME_HEADER_LENGTH)?;
+        }
+    }
+
+    fn note(&mut self, kind: [u8; 4], body: &[u8]) -> Result<(), Refusal> {
+        match &kind {
+            b"VP8 " => self.check_size(vp8_size(body)?)?,
+            b"VP8L" => self.check_size(vp8l_size(body)?)?,
+            b"EXIF" => {
+                let orientation = exif_orientation(body);
+                self.orientation = orientation.unwrap_or(Orientation::NoTransforms);
+            }
             _ => {}
         }
+        if self.frames < 2 {
+            self.kinds.note(kind, body);
+        }
+        Ok(())
     }
-    Ok(orientation)
+
+    fn check_size(&self, size: (u32, u32)) -> Result<(), Refusal> {
+        if size.0 > self.canvas.0 || size.1 > self.canvas.1 {
+            return Err(Refusal::malformed(
+                WebP,
+                "a frame is larger than the canvas",
+            ));
+        }
+        Ok(())
+    }
 }
 
-fn check_size(size: (u32, u32), canvas: (u32, u32)) -> Result<(), Refusal> {
-    if size.0 > canvas.0 || size.1 > canvas.1 {
-        return Err(Refusal::malformed(
-            WebP,
-            "a frame is larger than the canvas",
-        ));
+/// Passes a chunk, and what fills it up.
+fn chunk<'a>(walk: &mut Walk<'a>) -> Result<([u8; 4], &'a [u8]), Refusal> {
+    let kind = walk.array()?;
+    let length = walk.u32_le()?;
+    let body = walk.take_u32(length)?;
+    if length % 2 == 1 {
+        walk.take(1)?;
     }
-    Ok(())
+    Ok((kind, body))
+}
+
+impl Kinds {
+    fn note(&mut self, kind: [u8; 4], body: &[u8]) {
+        match &kind {
+            b"VP8L" => self.is_lossless = true,
+            b"ALPH" => self.has_alpha = true,
+            b"VP8 " => {}
+            _ => return,
+        }
+        self.data_length += body.len() as u64;
+    }
+
+    /// Memory that the decoder takes for a picture of that size: what it decodes to, and what is there
+    /// beside it at the worst moment.
+    fn memory(self, (width, height): (u32, u32)) -> u64 {
+        let of = |bytes| buffer_size(width, height, bytes);
+        // Whole macroblocks, of a luminance and half as many chrominances.
+        let planes = buffer_size(width.next_multiple_of(16), height.next_multiple_of(16), 3) / 2;
+        let rows = u64::from(width) * 64;
+        // Lossless: pixels with alpha, and as many again where that is dropped; transforms and codes are
+        // kept for blocks of at least four by four pixels.
+        let lossless = of(4) + of(4) + of(4) / 8;
+        let lossy = match self.has_alpha {
+            false => planes + of(3),
+            true => planes + of(4) + of(1) + lossless,
+        };
+        let still = if self.is_lossless {
+            lossless.max(lossy)
+        } else {
+            lossy
+        };
+        // The canvas, and what is shown.
+        let animated = if self.is_animated { of(4) + of(4) } else { 0 };
+        still + animated + rows + BUFFERS
+    }
+
+    fn work(self, (width, height): (u32, u32)) -> u64 {
+        let pixels = buffer_size(width, height, 1);
+        let lossy = if self.is_lossless {
+            0
+        } else {
+            work::WEBP_LOSSY_PIXEL.units(pixels)
+        };
+        let lossless = if self.is_lossless || self.has_alpha {
+            work::WEBP_LOSSLESS_PIXEL.units(pixels)
+        } else {
+            0
+        };
+        let animated = if self.is_animated {
+            work::WEBP_CANVAS_PIXEL.units(pixels)
+        } else {
+            0
+        };
+        lossy + lossless + animated + work::WEBP_BYTE.units(self.data_length)
+    }
 }
 
 /// RFC 6386, section 9.1: three bytes of flags, three of signature, then the sizes in 14 bits each.

@@ -7,7 +7,7 @@ use std::{
 
 use domain::ports::{CodecError, Interest};
 use tokio::{
-    sync::oneshot::{self, Receiver, Sender},
+    sync::oneshot::{self, Receiver, Sender, error::TryRecvError},
     time::timeout,
 };
 
@@ -118,8 +118,10 @@ impl Turns {
 
 /// Waits as long as the caller does. Needs no timer where nothing is to be waited for.
 async fn wait(mut granted: Receiver<Granted>, interest: &Interest) -> Result<Granted, CodecError> {
-    if let Ok(granted) = granted.try_recv() {
-        return Ok(granted);
+    match granted.try_recv() {
+        Ok(granted) => return Ok(granted),
+        Err(TryRecvError::Closed) => return Err(CodecError::Overloaded),
+        Err(TryRecvError::Empty) => {}
     }
     loop {
         match timeout(LOOK, &mut granted).await {

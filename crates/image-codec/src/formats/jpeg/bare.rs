@@ -3,13 +3,13 @@
 //! A photo that is small enough as it is need not be encoded anew to lose its metadata: that costs
 //! processor time, and some of its quality.
 
-use domain::MediaType::Jpeg;
+use domain::{MediaType::Jpeg, ports::Interest};
 
 use super::segments::{
     EOI, JPG, RST_FIRST, RST_LAST, SOF_FIRST, SOF_LAST, SOI, SOS, Segments, TEM, next_marker,
     skip_data,
 };
-use crate::{refusal::Refusal, walk::Walk};
+use crate::{meter::Meter, refusal::Refusal, walk::Walk};
 
 // ITU-T T.81, table B.1: all that decoding needs, besides frames and scans.
 const DQT: u8 = 0xDB;
@@ -26,7 +26,9 @@ const ADOBE_TRANSFORM: usize = 11;
 
 /// The picture alone, if it is of a kind that every decoder takes.
 pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
-    let segments = Segments::walk(file).ok()?;
+    // The file was decoded before.
+    let meter = Meter::new(u64::MAX, None, Interest::lasting());
+    let segments = Segments::walk(file, &meter).ok()?;
     let frame = segments.frame().ok()?;
     if !frame.is_common() || segments.is_in_parts(frame) {
         return None;
@@ -72,7 +74,10 @@ fn copy(file: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
             _ => {}
         }
         if marker == SOS {
-            bare.extend(skip_data(&mut walk)?);
+            let (all, before) = (walk.rest(), walk.position());
+            skip_data(&mut walk)?;
+            let data = all.get(..walk.position() - before);
+            bare.extend(data.unwrap_or_default());
         }
     }
 }
@@ -146,7 +151,8 @@ mod tests {
             b"\xFF\x01",
             b"\xFF\xD0",
         ] {
-            assert!(Segments::walk(&with(between)).is_ok());
+            let meter = Meter::new(u64::MAX, None, Interest::lasting());
+            assert!(Segments::walk(&with(between), &meter).is_ok());
             assert!(bare(&with(between)).is_none(), "{between:?}");
         }
     }

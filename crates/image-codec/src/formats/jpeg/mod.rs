@@ -25,57 +25,96 @@ use self::{
 };
 use super::Header;
 use crate::{
+    meter::Meter,
     raster::{Channels, Raster, buffer_size},
+    reduce::Boxes,
     refusal::Refusal,
 };
 
 /// Longest side that the format can express.
 const MAX_SIDE: usize = 65_535;
 
-pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
-    let segments = Segments::walk(bytes)?;
+/// Rows of blocks that a decoder has at a time, in coefficients and in pixels of 16 bits.
+const ROWS_BUFFERED: u64 = 8;
+
+/// Memory for a decoder's tables, whatever the picture.
+const BUFFERS: u64 = 1024 * 1024;
+
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
+    let segments = Segments::walk(bytes, meter)?;
     let frame = segments.frame()?;
     let is_unusual = segments.is_in_parts(frame) || frame.is_oddly_sampled();
     let scale = Scale::for_copy(frame.width, frame.height, max_side);
     let scale = (is_unusual || scale != Scale::FULL).then_some(scale);
+    let size = (frame.width, frame.height);
     Ok(Header {
-        media_type: Jpeg,
-        width: frame.width,
-        height: frame.height,
         orientation: segments.orientation,
-        decode_bytes: decode_bytes(frame, scale),
-        work: 0,
+        decode_bytes: decode_bytes(frame, scale).saturating_add(segments.kept_bytes()),
+        work: segments.work().saturating_add(frame.pixel_work(scale)),
         end: segments.data_end,
         scale,
+        boxes: Boxes::NONE,
+        ..Header::new(Jpeg, size, max_side)
     })
 }
 
+/// Memory that decoding takes, in bytes, with what it makes.
 fn decode_bytes(frame: &Frame, scale: Option<Scale>) -> u64 {
     if let Some(scale) = scale {
         return scaled::decode_bytes(frame, scale);
     }
     let bytes_per_pixel = if frame.components() == 1 { 1 } else { 3 };
     let output = buffer_size(frame.width, frame.height, bytes_per_pixel);
-    output.saturating_add(frame.coefficient_bytes())
+    output
+        .saturating_add(frame.coefficient_bytes())
+        .saturating_add(frame.samples_of_row() * ROWS_BUFFERED)
+        .saturating_add(BUFFERS)
 }
 
-/// The size of a JPEG that is all there, within a file of another format.
-pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), Refusal> {
-    let segments = Segments::walk(bytes)?;
-    segments.frame().map(|frame| (frame.width, frame.height))
+/// A JPEG that is all there, within a file of another format that has it decoded at its full size.
+pub(super) struct Part {
+    pub(super) size: (u32, u32),
+    /// Memory that decoding takes, in bytes.
+    pub(super) memory: u64,
+    /// Units of work.
+    pub(super) work: u64,
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
+pub(super) fn part(bytes: &[u8], meter: &Meter) -> Result<Part, Refusal> {
+    let segments = Segments::walk(bytes, meter)?;
+    let frame = segments.frame()?;
+    let output = buffer_size(frame.width, frame.height, frame.components() as u64);
+    Ok(Part {
+        size: (frame.width, frame.height),
+        memory: decode_bytes(frame, None)
+            .saturating_add(output)
+            .saturating_add(segments.kept_bytes()),
+        work: segments.work().saturating_add(frame.pixel_work(None)),
+    })
+}
+
+/// The size of a picture whose frame stands among tables that parts have in common.
+pub(super) fn size_among_tables(
+    tables: &[u8],
+    meter: &Meter,
+) -> Result<Option<(u32, u32)>, Refusal> {
+    let segments = Segments::walk_tables(tables, meter)?;
+    let frame = segments.any_frame();
+    Ok(frame.map(|frame| (frame.width, frame.height)))
+}
+
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(MAX_SIDE)
-        .set_max_height(MAX_SIDE);
-    let mut decoder = JpegDecoder::new_with_options(Source::new(bytes), options);
+        .set_max_height(MAX_SIDE)
+        .jpeg_set_max_scans(usize::MAX);
+    let mut decoder = JpegDecoder::new_with_options(Source::new(bytes, meter), options);
     decoder.decode_headers().map_err(refuse)?;
     if let Some(scale) = header.scale {
         let components = decoder.info().map_or(0, |info| info.components);
         let transform = transform(decoder.input_colorspace(), components);
-        return scaled::decode(bytes, header, scale, transform);
+        return scaled::decode(bytes, header, scale, transform, meter);
     }
     let (channels, space) = match decoder.input_colorspace() {
         Some(ColorSpace::Luma) => (Channels::Grey, ColorSpace::Luma),

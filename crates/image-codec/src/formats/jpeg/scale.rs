@@ -1,11 +1,6 @@
 //! Scales at which a JPEG can be decoded.
 
-use crate::scale::fit;
-
-/// How much larger than the copy a picture is decoded at least: with less, the filter that makes the
-/// copy of it blurs what it should only average (measured: twice the difference from a copy of the full
-/// size at 1.05 as at 1.5).
-const ENOUGH: f64 = 1.25;
+use crate::scale::{ENOUGH, fit};
 
 /// Shortest side of a picture that is decoded at a reduced scale. The last pixels of one are made of
 /// whole blocks, of what fills up the last block, too: in a thin picture that would show.

@@ -7,10 +7,11 @@
 use domain::MediaType::Jpeg;
 use jpeg_decoder::{ColorTransform, Decoder, Error, PixelFormat};
 
-use super::{scale::Scale, segments::Frame, source::Source};
+use super::{BUFFERS, ROWS_BUFFERED, scale::Scale, segments::Frame, source::Source};
 use crate::{
     flatten::{printed, reduce},
     formats::Header,
+    meter::Meter,
     raster::{Channels, Raster, buffer_size},
     refusal::Refusal,
 };
@@ -20,10 +21,10 @@ pub(super) fn decode_bytes(frame: &Frame, scale: Scale) -> u64 {
     let (width, height) = (scale.pixels(frame.width), scale.pixels(frame.height));
     let together = buffer_size(width, height, frame.components() as u64);
     let apart = scale.samples(frame.samples());
-    let row = 2 * 2 * frame.samples_of_row();
     together
         .saturating_add(apart)
-        .saturating_add(row)
+        .saturating_add(frame.samples_of_row() * ROWS_BUFFERED)
+        .saturating_add(BUFFERS)
         .saturating_add(frame.coefficient_bytes())
 }
 
@@ -33,8 +34,9 @@ pub(super) fn decode(
     header: &Header,
     scale: Scale,
     transform: ColorTransform,
+    meter: &Meter,
 ) -> Result<Raster, Refusal> {
-    let mut decoder = Decoder::new(Source::new(bytes));
+    let mut decoder = Decoder::new(Source::new(bytes, meter));
     let limit = usize::try_from(header.decode_bytes).unwrap_or(usize::MAX);
     decoder.set_max_decoding_buffer_size(limit);
     decoder.set_color_transform(transform);

@@ -3,7 +3,14 @@
 use domain::MediaType::Jpeg;
 use image::metadata::Orientation;
 
-use crate::{formats::exif_orientation, refusal::Refusal, walk::Walk};
+use super::scale::Scale;
+use crate::{
+    formats::exif_orientation,
+    meter::Meter,
+    refusal::Refusal,
+    walk::Walk,
+    work::{self, Rate},
+};
 
 // ITU-T T.81, table B.1.
 pub(super) const SOF_FIRST: u8 = 0xC0;
@@ -16,12 +23,11 @@ pub(super) const RST_LAST: u8 = 0xD7;
 pub(super) const SOI: u8 = 0xD8;
 pub(super) const EOI: u8 = 0xD9;
 pub(super) const SOS: u8 = 0xDA;
+const DQT: u8 = 0xDB;
+const APP_FIRST: u8 = 0xE0;
 const APP1: u8 = 0xE1;
+const APP_LAST: u8 = 0xEF;
 pub(super) const TEM: u8 = 0x01;
-
-/// Most scans of a file. Usual encoders write ten; each costs a walk through all blocks, and thousands
-/// that hold next to nothing fit into a small file.
-const MAX_SCANS: usize = 100;
 
 /// What the walk through a file found.
 #[derive(Debug)]
@@ -30,8 +36,18 @@ pub(super) struct Segments {
     pub(super) orientation: Orientation,
     /// Where the data of the last scan ends.
     pub(super) data_end: usize,
-    /// The components that each scan holds.
-    scans: Vec<Vec<u8>>,
+    /// Components in the first scan.
+    in_first_scan: usize,
+    costs: Costs,
+}
+
+/// What there is to decode.
+#[derive(Debug, Default)]
+struct Costs {
+    /// Bytes of segments that the decoders keep.
+    kept: u64,
+    /// In picoseconds.
+    work: u64,
 }
 
 /// A frame header.
@@ -48,25 +64,61 @@ struct Component {
     id: u8,
     /// Samples across and down, relative to those of the other components.
     sampling: (u64, u64),
+    has_scan: bool,
 }
 
 impl Segments {
     /// Walks from the first byte to the end mark.
-    pub(super) fn walk(bytes: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn walk(bytes: &[u8], meter: &Meter) -> Result<Self, Refusal> {
         let mut walk = Walk::new(Jpeg, bytes);
-        let mut segments = Self {
-            frame: None,
-            orientation: Orientation::NoTransforms,
-            data_end: 0,
-            scans: Vec::new(),
-        };
+        let mut segments = Self::new();
         loop {
+            meter.charge(work::CHUNK, 1)?;
             match next_marker(&mut walk)? {
                 EOI => return segments.checked(),
                 SOI | TEM | RST_FIRST..=RST_LAST => {}
                 marker => segments.read(marker, &mut walk)?,
             }
         }
+    }
+
+    /// Walks through tables that others begin with, which have no end mark.
+    pub(super) fn walk_tables(bytes: &[u8], meter: &Meter) -> Result<Self, Refusal> {
+        let mut walk = Walk::new(Jpeg, bytes);
+        let mut segments = Self::new();
+        while walk.rest().len() > 2 {
+            meter.charge(work::CHUNK, 1)?;
+            match next_marker(&mut walk) {
+                Ok(SOI | TEM | EOI | RST_FIRST..=RST_LAST) | Err(_) => {}
+                Ok(marker) => segments.read(marker, &mut walk)?,
+            }
+        }
+        Ok(segments)
+    }
+
+    fn new() -> Self {
+        Self {
+            frame: None,
+            orientation: Orientation::NoTransforms,
+            data_end: 0,
+            in_first_scan: 0,
+            costs: Costs::default(),
+        }
+    }
+
+    /// The frame header, if there is one.
+    pub(super) fn any_frame(&self) -> Option<&Frame> {
+        self.frame.as_ref()
+    }
+
+    /// Units of work for the segments and scans, which the scale does not change.
+    pub(super) fn work(&self) -> u64 {
+        self.costs.work.div_ceil(1_000_000)
+    }
+
+    /// Memory for segments that the decoders keep, in bytes.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        self.costs.kept
     }
 
     /// The frame header, which every picture has.
@@ -77,8 +129,7 @@ impl Segments {
 
     /// Whether one component follows the other, in scans of their own, each at its full quality.
     pub(super) fn is_in_parts(&self, frame: &Frame) -> bool {
-        let first = self.scans.first().map_or(0, Vec::len);
-        !frame.is_progressive && first != frame.components.len()
+        !frame.is_progressive && self.in_first_scan != frame.components.len()
     }
 
     fn read(&mut self, marker: u8, walk: &mut Walk) -> Result<(), Refusal> {
@@ -86,20 +137,41 @@ impl Segments {
         let body = usize::from(length).checked_sub(2);
         let body = body.ok_or(Refusal::malformed(Jpeg, "a segment has no length"))?;
         let body = Walk::new(Jpeg, walk.take(body)?);
+        let length = u64::from(length);
         match marker {
-            DHT | JPG | DAC => {}
+            DHT | DQT => self.costs.add(work::JPEG_TABLE_BYTE, length),
+            JPG | DAC => {}
             SOF_FIRST..=SOF_LAST => self.read_frame(marker, body)?,
-            SOS => {
-                if self.scans.len() == MAX_SCANS {
-                    return Err(Refusal::unsupported(Jpeg, "so many scans"));
-                }
-                self.scans.push(components_of_scan(body)?);
-                skip_data(walk)?;
-                self.data_end = walk.position();
-            }
+            SOS => self.read_scan(body, walk)?,
             APP1 => self.read_app1(body.rest()),
             _ => {}
         }
+        self.costs.add(work::JPEG_SEGMENT, 1);
+        self.costs.add(work::FILE_BYTE, length);
+        if (APP_FIRST..=APP_LAST).contains(&marker) {
+            self.costs.kept += length;
+        }
+        Ok(())
+    }
+
+    fn read_scan(&mut self, mut body: Walk, walk: &mut Walk) -> Result<(), Refusal> {
+        let missing = Refusal::malformed(Jpeg, "it has no frame header");
+        let frame = self.frame.as_mut().ok_or(missing)?;
+        let scan = Scan::read(&mut body)?;
+        if self.in_first_scan == 0 {
+            self.in_first_scan = scan.components.len();
+        }
+        for component in &mut frame.components {
+            component.has_scan |= scan.components.contains(&component.id);
+        }
+        let before = walk.position();
+        let restarts = skip_data(walk)?;
+        self.data_end = walk.position();
+        self.costs.add(frame.rate(&scan), frame.blocks(&scan));
+        self.costs.add(work::JPEG_SCAN, 1);
+        self.costs.add(work::JPEG_RESTART, restarts);
+        self.costs
+            .add(work::JPEG_DATA_BYTE, (self.data_end - before) as u64);
         Ok(())
     }
 
@@ -119,15 +191,22 @@ impl Segments {
         for _ in 0..body.u8()? {
             let [id, sampling, _quantisation] = body.array()?;
             let sampling = (u64::from(sampling >> 4), u64::from(sampling & 15));
-            components.push(Component { id, sampling });
+            components.push(Component {
+                id,
+                sampling,
+                has_scan: false,
+            });
         }
-        self.frame.get_or_insert(Frame {
+        let frame = Frame {
             width,
             height,
             is_progressive: marker == SOF_FIRST + 2,
             components,
-        });
-        Ok(())
+        };
+        match self.frame.replace(frame) {
+            None => Ok(()),
+            Some(_) => Err(Refusal::malformed(Jpeg, "it has two frame headers")),
+        }
     }
 
     fn read_app1(&mut self, body: &[u8]) {
@@ -139,15 +218,18 @@ impl Segments {
 
     /// Whether each component has a scan: one that has not would be grey.
     fn checked(self) -> Result<Self, Refusal> {
-        let is_there = |component: &Component| {
-            let mut scans = self.scans.iter();
-            scans.any(|scan| scan.contains(&component.id))
-        };
-        if self.frame()?.components.iter().all(is_there) {
+        let mut components = self.frame()?.components.iter();
+        if components.all(|component| component.has_scan) {
             Ok(self)
         } else {
             Err(Refusal::Truncated(Jpeg))
         }
+    }
+}
+
+impl Costs {
+    fn add(&mut self, rate: Rate, count: u64) {
+        self.work = self.work.saturating_add(rate.picoseconds(count));
     }
 }
 
@@ -163,13 +245,45 @@ impl Frame {
 
     /// Samples of all components, with those that fill up the last blocks.
     pub(super) fn samples(&self) -> u64 {
+        let samples = self
+            .components
+            .iter()
+            .map(|component| self.samples_of(component));
+        samples.sum()
+    }
+
+    fn samples_of(&self, component: &Component) -> u64 {
         let (across, down) = self.max_sampling();
-        let samples = |component: &Component| {
-            let width = u64::from(self.width).div_ceil(8 * across) * 8 * component.sampling.0;
-            let height = u64::from(self.height).div_ceil(8 * down) * 8 * component.sampling.1;
-            width.saturating_mul(height)
-        };
-        self.components.iter().map(samples).sum()
+        let width = u64::from(self.width).div_ceil(8 * across) * 8 * component.sampling.0;
+        let height = u64::from(self.height).div_ceil(8 * down) * 8 * component.sampling.1;
+        width.saturating_mul(height)
+    }
+
+    /// Blocks that a scan goes through.
+    fn blocks(&self, scan: &Scan) -> u64 {
+        let ids = scan.components.iter();
+        let component = |id: &u8| self.components.iter().find(|component| component.id == *id);
+        ids.filter_map(component)
+            .map(|component| self.samples_of(component) / 64)
+            .sum()
+    }
+
+    /// Units of work for making pixels of the blocks.
+    pub(super) fn pixel_work(&self, scale: Option<Scale>) -> u64 {
+        let scale = scale.unwrap_or(Scale::FULL);
+        let pixels = scale.samples(self.samples());
+        let shown = u64::from(scale.pixels(self.width)) * u64::from(scale.pixels(self.height));
+        work::JPEG_SAMPLE.units(pixels) + work::JPEG_PIXEL.units(shown)
+    }
+
+    /// What a block costs in a scan, beside its data.
+    fn rate(&self, scan: &Scan) -> Rate {
+        match (self.is_progressive, scan.is_refinement, scan.first) {
+            (false, ..) => work::JPEG_BLOCK,
+            (true, _, 0) => work::JPEG_DC_BLOCK,
+            (true, false, _) => work::JPEG_AC_BLOCK,
+            (true, true, _) => work::JPEG_REFINED_BLOCK,
+        }
     }
 
     /// Samples of all components in a row of blocks, of as many rows where a component has more.
@@ -222,26 +336,47 @@ pub(super) fn next_marker(walk: &mut Walk) -> Result<u8, Refusal> {
     }
 }
 
-fn components_of_scan(mut body: Walk) -> Result<Vec<u8>, Refusal> {
-    let count = body.u8()?;
-    (0..count)
-        .map(|_| body.array().map(|[id, _tables]| id))
-        .collect()
+/// A scan header.
+struct Scan {
+    components: Vec<u8>,
+    /// The first of the coefficients that it has, in zigzag order.
+    first: u8,
+    /// Whether it adds a bit to coefficients that other scans began.
+    is_refinement: bool,
 }
 
-/// Passes a scan's entropy-coded data, up to the marker that is not a part of them.
-pub(super) fn skip_data<'a>(walk: &mut Walk<'a>) -> Result<&'a [u8], Refusal> {
-    let (all, begin) = (walk.rest(), walk.position());
+impl Scan {
+    fn read(body: &mut Walk) -> Result<Self, Refusal> {
+        let count = body.u8()?;
+        let ids = (0..count).map(|_| body.array().map(|[id, _tables]| id));
+        let components = ids.collect::<Result<_, _>>()?;
+        // Some writers leave these out of a file that is not progressive.
+        let [first, _last, bits] = body.array().unwrap_or_default();
+        Ok(Self {
+            components,
+            first,
+            is_refinement: bits >> 4 != 0,
+        })
+    }
+}
+
+/// Passes a scan's entropy-coded data, up to the marker that is not a part of them; says how often the
+/// decoder is restarted within.
+pub(super) fn skip_data(walk: &mut Walk) -> Result<u64, Refusal> {
+    let mut restarts = 0;
     loop {
         let rest = walk.rest();
         let next = memchr::memchr(0xFF, rest).ok_or(Refusal::Truncated(Jpeg))?;
         match rest.get(next + 1) {
             None => return Err(Refusal::Truncated(Jpeg)),
-            Some(0 | RST_FIRST..=RST_LAST) => walk.take(next + 2)?,
+            Some(0) => walk.take(next + 2)?,
+            Some(RST_FIRST..=RST_LAST) => {
+                restarts += 1;
+                walk.take(next + 2)?
+            }
             Some(_) => {
                 walk.take(next)?;
-                let data = all.get(..walk.position() - begin);
-                return Ok(data.unwrap_or_default());
+                return Ok(restarts);
             }
         };
     }

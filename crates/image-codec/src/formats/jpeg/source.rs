@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use crate::meter::Meter;
 use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 
 /// Bits that are all ones, then the end mark.
@@ -12,16 +13,38 @@ use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 const SENTINEL: [u8; 34] = *b"\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\
     \xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\xD9";
 
-/// A file followed by the sentinel.
+/// How many bytes are read between two looks at the meter.
+const STRIDE: usize = 16 * 1024;
+
+/// A file followed by the sentinel. When the work on it has to stop, it ends before.
 pub(super) struct Source<'a> {
     file: &'a [u8],
     position: usize,
+    meter: &'a Meter,
+    /// Where to look at the meter next.
+    next_look: usize,
 }
 
 impl<'a> Source<'a> {
     /// The file must end with the data of its last scan.
-    pub(super) fn new(file: &'a [u8]) -> Self {
-        Self { file, position: 0 }
+    pub(super) fn new(file: &'a [u8], meter: &'a Meter) -> Self {
+        Self {
+            file,
+            position: 0,
+            meter,
+            next_look: 0,
+        }
+    }
+
+    /// Ends the file here if the work on it has to stop.
+    #[inline]
+    fn look(&mut self) {
+        if self.position >= self.next_look {
+            self.next_look = self.position.saturating_add(STRIDE);
+            if self.meter.check().is_err() {
+                self.file = &[];
+            }
+        }
     }
 
     fn len(&self) -> usize {
@@ -44,6 +67,7 @@ impl<'a> Source<'a> {
 impl ZByteReaderTrait for Source<'_> {
     #[inline]
     fn read_byte_no_error(&mut self) -> u8 {
+        self.look();
         let byte = self.file.get(self.position).copied();
         let byte = byte.unwrap_or_else(|| {
             let mut byte = [0];
@@ -56,12 +80,14 @@ impl ZByteReaderTrait for Source<'_> {
 
     #[inline]
     fn read_exact_bytes(&mut self, target: &mut [u8]) -> Result<(), ZByteIoError> {
+        self.look();
         self.peek_exact_bytes(target)?;
         self.position += target.len();
         Ok(())
     }
 
     fn read_bytes(&mut self, target: &mut [u8]) -> Result<usize, ZByteIoError> {
+        self.look();
         let count = self.copy(target);
         self.position += count;
         Ok(count)
@@ -114,6 +140,7 @@ impl ZByteReaderTrait for Source<'_> {
 
 impl Read for Source<'_> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        self.look();
         let count = self.copy(target);
         self.position += count;
         Ok(count)
@@ -133,12 +160,15 @@ fn offset(position: usize, by: i64) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use domain::ports::Interest;
+
     use super::*;
 
     #[test]
     fn the_sentinel_follows_the_file() {
         let mut all = Vec::new();
-        let mut source = Source::new(&[1, 2, 3]);
+        let meter = Meter::new(0, None, Interest::lasting());
+        let mut source = Source::new(&[1, 2, 3], &meter);
         assert_eq!(source.read_byte_no_error(), 1);
         let mut next = [0; 4];
         source.read_exact_bytes(&mut next).unwrap();
@@ -154,7 +184,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_not_read() {
-        let mut source = Source::new(&[1]);
+        let meter = Meter::new(0, None, Interest::lasting());
+        let mut source = Source::new(&[1], &meter);
         assert!(source.read_exact_bytes(&mut [0; 36]).is_err());
         assert_eq!(source.z_position().unwrap(), 0, "nothing was passed");
         assert_eq!(source.read_bytes(&mut [0; 36]).unwrap(), 35);

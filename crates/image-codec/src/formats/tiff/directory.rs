@@ -16,18 +16,56 @@ const READ: [u64; 21] = [
     347, 530,
 ];
 
-/// An entry: what it holds, of what kind, how many, and where they are or where it says so.
+/// An entry: what it holds, how many, and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) tag: u64,
-    pub(super) kind: u64,
     count: u64,
-    pub(super) value: u64,
+    pub(super) place: u64,
+}
+
+impl Entry {
+    /// One that is not in the file.
+    pub(super) fn new(tag: u64) -> Self {
+        Self {
+            tag,
+            count: 0,
+            place: 0,
+        }
+    }
+}
+
+/// Kinds of values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Short,
+    Long,
+    Long8,
+}
+
+impl Kind {
+    pub(super) fn code(self) -> u64 {
+        match self {
+            Self::Short => 3,
+            Self::Long => 4,
+            Self::Long8 => 16,
+        }
+    }
+
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::Short => 2,
+            Self::Long => 4,
+            Self::Long8 => 8,
+        }
+    }
 }
 
 /// Refuses a file whose first directory makes the decoder take a lot of memory.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
-    let mut read = entries(bytes).filter(|entry| READ.contains(&entry.tag));
+    let mut read = Numbers::of(bytes)
+        .entries()
+        .filter(|entry| READ.contains(&entry.tag));
     read.try_for_each(|entry| check_count(entry.count))
 }
 
@@ -43,44 +81,87 @@ pub(super) fn too_many_values() -> Refusal {
     Refusal::malformed(Tiff, "its entries have too many values")
 }
 
-/// The entries of the first directory, as many as lie in the file.
-pub(super) fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
-    let numbers = Numbers {
-        bytes,
-        is_little_endian: is_little_endian(bytes),
-    };
-    // Classic files count in four bytes, entries are 12 long; BigTIFF counts in eight.
-    let is_big = numbers.read(2, 2) == Some(43);
-    let (start, count_size, entry_size, size) = if is_big { (8, 8, 20, 8) } else { (4, 2, 12, 4) };
-    let directory = numbers.read(start, size);
-    let first = directory.and_then(|at| at.checked_add(count_size));
-    let count = directory.and_then(|at| numbers.read(at, count_size));
-    (0..count.unwrap_or_default()).map_while(move |number| {
-        let place = first?.checked_add(number.checked_mul(entry_size)?)?;
-        Some(Entry {
-            tag: numbers.read(place, 2)?,
-            kind: numbers.read(place + 2, 2)?,
-            count: numbers.read(place + 4, size)?,
-            value: place + 4 + size,
-        })
-    })
-}
-
-/// Whether the lowest byte of a number comes first.
-pub(super) fn is_little_endian(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&b'I')
-}
-
-struct Numbers<'a> {
+/// The numbers in a file, in its order of bytes. Classic files count in four bytes, entries are 12 long;
+/// `BigTIFF` counts in eight.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers<'a> {
     bytes: &'a [u8],
     is_little_endian: bool,
+    is_big: bool,
 }
 
-impl Numbers<'_> {
+impl<'a> Numbers<'a> {
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        let mut numbers = Self {
+            bytes,
+            is_little_endian: bytes.first() == Some(&b'I'),
+            is_big: false,
+        };
+        numbers.is_big = numbers.read(2, 2) == Some(43);
+        numbers
+    }
+
+    /// Where the first directory's place stands.
+    pub(super) fn start(self) -> usize {
+        if self.is_big { 8 } else { 4 }
+    }
+
+    /// Bytes of the number of entries.
+    pub(super) fn count_size(self) -> usize {
+        if self.is_big { 8 } else { 2 }
+    }
+
+    pub(super) fn entry_size(self) -> usize {
+        if self.is_big { 20 } else { 12 }
+    }
+
+    /// Bytes of an offset, and of the value in an entry.
+    pub(super) fn value_size(self) -> usize {
+        if self.is_big { 8 } else { 4 }
+    }
+
+    pub(super) fn offset_kind(self) -> Kind {
+        if self.is_big { Kind::Long8 } else { Kind::Long }
+    }
+
+    /// The entries of the first directory, as many as lie in the file.
+    pub(super) fn entries(self) -> impl Iterator<Item = Entry> {
+        let directory = self.read(self.start() as u64, self.value_size());
+        let first = directory.and_then(|at| at.checked_add(self.count_size() as u64));
+        let count = directory.and_then(|at| self.count(at));
+        (0..count.unwrap_or_default()).map_while(move |number| {
+            let place = first?.checked_add(number.checked_mul(self.entry_size() as u64)?)?;
+            Some(Entry {
+                tag: self.read(place, 2)?,
+                count: self.read(place + 4, self.value_size())?,
+                place,
+            })
+        })
+    }
+
+    /// How many entries the directory there has.
+    pub(super) fn count(self, directory: u64) -> Option<u64> {
+        self.read(directory, self.count_size())
+    }
+
+    /// The bytes there.
+    pub(super) fn raw(self, at: u64, size: usize) -> Option<&'a [u8]> {
+        let start = usize::try_from(at).ok()?;
+        self.bytes.get(start..start.checked_add(size)?)
+    }
+
+    /// A number as so many bytes.
+    pub(super) fn bytes(self, number: u64, size: usize) -> Vec<u8> {
+        let mut bytes: Vec<_> = number.to_le_bytes().into_iter().take(size).collect();
+        if !self.is_little_endian {
+            bytes.reverse();
+        }
+        bytes
+    }
+
     /// Reads a number of that many bytes, eight at most.
-    fn read(&self, at: u64, size: u64) -> Option<u64> {
-        let (start, size) = (usize::try_from(at).ok()?, usize::try_from(size).ok()?);
-        let bytes = self.bytes.get(start..start.checked_add(size)?)?;
+    fn read(self, at: u64, size: usize) -> Option<u64> {
+        let bytes = self.raw(at, size)?;
         let push = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
         Some(if self.is_little_endian {
             bytes.iter().rev().fold(0, push)

@@ -1,24 +1,41 @@
 //! TIFF 6.0 and `BigTIFF`; of several pages the first is taken, but all must be there.
 
+mod bands;
 mod directory;
 mod pages;
-mod palette;
+mod patched;
 mod pixels;
 
 use domain::MediaType::Tiff;
 use image::metadata::Orientation;
 use tiff::{
     TiffError,
-    decoder::{BufferLayoutPreference, Decoder, Limits},
+    decoder::{Decoder, Limits},
     tags::Tag,
 };
 
-use self::{palette::Patched, pixels::Pixels};
+use self::{
+    bands::Bands,
+    patched::{Patched, patched, plain},
+    pixels::Pixels,
+};
 use super::{Header, SIDE_MEMORY};
 use crate::{
+    meter::Meter,
     raster::{Raster, buffer_size},
+    reduce::Reducer,
     refusal::Refusal,
+    work,
 };
+
+/// `PhotometricInterpretation` of a palette (TIFF 6.0, section 5).
+const PALETTE: u16 = 3;
+
+/// Memory that the decoder takes for the place and the length of a strip or tile.
+const CHUNK_MEMORY: u64 = 64;
+
+/// Memory for the decoder's buffers and tables, whatever the picture.
+const BUFFERS: u64 = 1024 * 1024;
 
 /// A page that is about to be decoded.
 struct Page<'a> {
@@ -26,60 +43,77 @@ struct Page<'a> {
     palette: Option<Vec<u16>>,
 }
 
-pub(super) fn inspect(bytes: &[u8]) -> Result<Header, Refusal> {
-    let mut page = Page::open(bytes)?;
-    pages::check(&mut page.decoder, bytes)?;
-    let (width, height) = page.decoder.dimensions().map_err(refuse)?;
-    let layout = page.layout()?;
-    let planes = if layout.planes > 1 { 2 } else { 1 };
-    let decoded = (layout.complete_len as u64).saturating_mul(planes);
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
+    let mut page = Page::open(bytes, meter)?;
+    let found = pages::check(&mut page.decoder, bytes, meter)?;
+    let size = page.decoder.dimensions().map_err(refuse)?;
+    if size.0 == 0 || size.1 == 0 {
+        return Err(Refusal::malformed(Tiff, "it has no pixels"));
+    }
+    page.cut(bytes, meter)?;
+    let bands = Bands::new(&mut page.decoder)?;
+    let pixels = page.pixels()?;
+    let decoded = bands.bytes().saturating_mul(bands.count());
     Ok(Header {
-        media_type: Tiff,
-        width,
-        height,
         orientation: page.orientation()?,
-        // Palettes and packed bits are unpacked to as much as RGB.
-        decode_bytes: decoded.saturating_add(buffer_size(width, height, 3)),
-        work: 0,
+        decode_bytes: bands
+            .memory()
+            .saturating_add(pixels.memory(size.0))
+            .saturating_add(found.chunk_memory)
+            .saturating_add(found.chunks * CHUNK_MEMORY + BUFFERS),
+        work: found.work
+            + work::TIFF_BYTE.units(decoded)
+            + work::TIFF_PIXEL.units(buffer_size(size.0, size.1, 1)),
         end: bytes.len(),
-        scale: None,
+        ..Header::new(Tiff, size, max_side)
     })
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<Raster, Refusal> {
-    let mut page = Page::open(bytes)?;
-    let layout = page.layout()?;
-    let color = page.decoder.colortype().map_err(refuse)?;
-    let mut samples = vec![0; layout.complete_len];
-    page.decoder
-        .read_image_bytes(&mut samples)
-        .map_err(refuse)?;
-    let pixels = Pixels {
-        width: header.width,
-        height: header.height,
-        color,
-        is_float: layout.sample_format == tiff::tags::SampleFormat::IEEEFP,
-        has_premultiplied_alpha: page.has_premultiplied_alpha()?,
-        palette: page.palette,
-        samples: pixels::interleaved(samples, &layout, color),
-    };
-    pixels.into_raster()
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+    let mut page = Page::open(bytes, meter)?;
+    page.cut(bytes, meter)?;
+    let mut pixels = page.pixels()?;
+    let size = (header.width, header.height);
+    let mut reducer = Reducer::new(header.boxes, size, pixels.channels());
+    let mut bands = Bands::new(&mut page.decoder)?;
+    for band in 0..bands.count() {
+        meter.check()?;
+        bands.read(&mut page.decoder, band)?;
+        bands.for_each_row(|row| reducer.row(pixels.row(row)));
+    }
+    reducer.finish()
 }
 
 impl<'a> Page<'a> {
-    fn open(bytes: &'a [u8]) -> Result<Self, Refusal> {
+    fn open(bytes: &'a [u8], meter: &'a Meter) -> Result<Self, Refusal> {
         directory::check(bytes)?;
-        let mut decoder = decoder(Patched::plain(bytes), bytes)?;
+        let mut decoder = decoder(plain(bytes, meter), bytes)?;
         let mut palette = None;
-        if tag(&mut decoder, Tag::PhotometricInterpretation)? == Some(palette::PALETTE) {
+        if tag(&mut decoder, Tag::PhotometricInterpretation)? == Some(PALETTE) {
             palette = Some(decoder.get_tag_u16_vec(Tag::ColorMap).map_err(refuse)?);
-            decoder = self::decoder(Patched::palette_as_grey(bytes)?, bytes)?;
+            let grey = patched(bytes, meter, true, None)?;
+            decoder = self::decoder(grey, bytes)?;
         }
         Ok(Self { decoder, palette })
     }
 
-    fn layout(&mut self) -> Result<BufferLayoutPreference, Refusal> {
-        self.decoder.image_buffer_layout().map_err(refuse)
+    /// Cuts strips without compression into short ones.
+    fn cut(&mut self, bytes: &'a [u8], meter: &'a Meter) -> Result<(), Refusal> {
+        if let Some(cut) = bands::cut(&mut self.decoder)? {
+            let cut = patched(bytes, meter, self.palette.is_some(), Some(&cut))?;
+            self.decoder = decoder(cut, bytes)?;
+        }
+        Ok(())
+    }
+
+    fn pixels(&mut self) -> Result<Pixels, Refusal> {
+        let layout = self.decoder.image_buffer_layout().map_err(refuse)?;
+        let is_float = layout.sample_format == tiff::tags::SampleFormat::IEEEFP;
+        let color = self.decoder.colortype().map_err(refuse)?;
+        let is_premultiplied = self.has_premultiplied_alpha()?;
+        let size = self.decoder.dimensions().map_err(refuse)?;
+        let palette = self.palette.as_deref();
+        Pixels::new(color, is_float, is_premultiplied, palette, size.0)
     }
 
     fn orientation(&mut self) -> Result<Orientation, Refusal> {

@@ -1,4 +1,4 @@
-//! Whether all pages of a file are there.
+//! Whether all pages of a file are there, and what the first one costs.
 
 use domain::MediaType::Tiff;
 use tiff::{
@@ -6,13 +6,14 @@ use tiff::{
     decoder::Decoder,
     tags::{CompressionMethod, Tag},
 };
+use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{
     Patched,
-    directory::{check_count, too_many_values},
+    directory::{Numbers, check_count, too_many_values},
     refuse, tag,
 };
-use crate::{formats::jpeg, refusal::Refusal};
+use crate::{formats::jpeg, meter::Meter, refusal::Refusal, work};
 
 /// Most pages; a chain of pages that never ends is found out by it.
 const MAX_PAGES: usize = 10_000;
@@ -24,7 +25,10 @@ const JPEG_MARGIN: u32 = 64;
 const MOST_TABLES: usize = 16 * 1024;
 
 /// How many times as long as the file its JPEGs may be together: some writers keep equal ones once.
-const SHARED: usize = 16;
+const SHARED: u64 = 16;
+
+/// Deflated data are looked through for their blocks where they might cost more than this, in units.
+const SUSPICIOUS: u64 = 250_000;
 
 /// Where the strips or tiles of a page are, and how long.
 const CHUNKS: [[Tag; 2]; 2] = [
@@ -32,15 +36,35 @@ const CHUNKS: [[Tag; 2]; 2] = [
     [Tag::TileOffsets, Tag::TileByteCounts],
 ];
 
+/// What decoding the first page takes, beside its pixels.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Found {
+    /// Strips or tiles.
+    pub(super) chunks: u64,
+    /// Memory that the decoder takes for one of them, in bytes.
+    pub(super) chunk_memory: u64,
+    /// Units of work for their data.
+    pub(super) work: u64,
+}
+
 /// Checks that the pixels of every page lie within the file, and those of the first within bounds.
-pub(super) fn check(decoder: &mut Decoder<Patched>, bytes: &[u8]) -> Result<(), Refusal> {
+pub(super) fn check(
+    decoder: &mut Decoder<Patched>,
+    bytes: &[u8],
+    meter: &Meter,
+) -> Result<Found, Refusal> {
+    let numbers = Numbers::of(bytes);
+    let mut found = Found::default();
     let mut next = decoder.ifd_pointer();
     // Values take at least a byte each, and pages do not share them. So the work is bounded as well.
     let mut left = bytes.len() as u64;
     for number in 0..MAX_PAGES {
         let Some(pointer) = next else {
-            return Ok(());
+            return Ok(found);
         };
+        let entries = numbers.count(pointer.0).unwrap_or_default();
+        meter.charge(work::TIFF_PAGE, 1)?;
+        meter.charge(work::TIFF_ENTRY, entries.min(bytes.len() as u64))?;
         let directory = decoder.read_directory(pointer).map_err(refuse)?;
         for entry in CHUNKS
             .as_flattened()
@@ -51,19 +75,98 @@ pub(super) fn check(decoder: &mut Decoder<Patched>, bytes: &[u8]) -> Result<(), 
             left = left
                 .checked_sub(entry.count())
                 .ok_or_else(too_many_values)?;
+            meter.charge(work::TIFF_VALUE, entry.count())?;
         }
         let chunks = chunks(decoder, &directory, bytes)?;
-        if number == 0 && tag(decoder, Tag::Compression)? == Some(JPEG) {
-            let tables = tables(decoder, &directory)?;
-            check_work(&chunks, bytes)?;
-            check_jpegs(decoder.chunk_dimensions(), &tables, &chunks)?;
+        if number == 0 {
+            let length = bytes.len() as u64;
+            found = Found::look(decoder, &directory, &chunks, length, meter)?;
         }
         next = directory.next();
     }
     Err(Refusal::malformed(Tiff, "it has too many pages"))
 }
 
-const JPEG: u16 = CompressionMethod::ModernJPEG.to_u16();
+impl Found {
+    fn look(
+        decoder: &mut Decoder<Patched>,
+        directory: &Directory,
+        chunks: &[&[u8]],
+        length: u64,
+        meter: &Meter,
+    ) -> Result<Self, Refusal> {
+        let lengths = chunks.iter().map(|chunk| chunk.len() as u64);
+        let longest = lengths.clone().max().unwrap_or_default();
+        let all = lengths.fold(0, u64::saturating_add);
+        let count = chunks.len() as u64;
+        let mut found = Self {
+            chunks: count,
+            chunk_memory: longest,
+            work: work::TIFF_CHUNK.units(count),
+        };
+        let compression = tag(decoder, Tag::Compression)?.unwrap_or(1);
+        found.work += match CompressionMethod::from_u16_exhaustive(compression) {
+            CompressionMethod::None => 0,
+            CompressionMethod::LZW => work::LZW_READER.units(count) + work::LZW_BYTE.units(all),
+            CompressionMethod::Deflate | CompressionMethod::OldDeflate => {
+                work::DEFLATE_READER.units(count) + deflated(chunks, all, meter)?
+            }
+            CompressionMethod::ModernJPEG => {
+                let tables = tables(decoder, directory)?;
+                if all > length.saturating_mul(SHARED) {
+                    return Err(Refusal::malformed(Tiff, "its parts lie upon each other"));
+                }
+                check_jpegs(
+                    decoder.chunk_dimensions(),
+                    &tables,
+                    chunks,
+                    &mut found,
+                    meter,
+                )?;
+                work::JPEG_TABLE_BYTE.units(count.saturating_mul(tables.len() as u64))
+            }
+            CompressionMethod::Fax4 => work::FAX_BYTE.units(all),
+            _ => work::PACKED_BYTE.units(all),
+        };
+        Ok(found)
+    }
+}
+
+/// The work for inflating all chunks. Where it may be a lot, their blocks are counted.
+fn deflated(chunks: &[&[u8]], all: u64, meter: &Meter) -> Result<u64, Refusal> {
+    let at_worst = work::DEFLATE_BYTE_AT_WORST.units(all);
+    if at_worst <= SUSPICIOUS {
+        return Ok(at_worst);
+    }
+    let mut room = vec![0; 64 * 1024];
+    let mut calls = 0;
+    for chunk in chunks {
+        calls += blocks(chunk, &mut room, meter)?;
+    }
+    Ok(work::DEFLATE_BLOCK.units(calls) + work::DEFLATE_BYTE.units(all))
+}
+
+/// How many blocks there are; long ones count several times. What is no deflated data has as many as are
+/// found.
+fn blocks(chunk: &[u8], room: &mut [u8], meter: &Meter) -> Result<u64, Refusal> {
+    let mut inflate = Inflate::new(true, 15);
+    let mut calls = 0;
+    loop {
+        let position = usize::try_from(inflate.total_in()).unwrap_or(usize::MAX);
+        let rest = chunk.get(position..).unwrap_or_default();
+        let before = (inflate.total_in(), inflate.total_out());
+        let status = inflate.decompress(rest, room, InflateFlush::Block);
+        let consumed = inflate.total_in() - before.0;
+        meter.charge(work::DEFLATE_BLOCK, 1)?;
+        meter.charge(work::DEFLATE_BYTE, consumed)?;
+        meter.charge(work::INFLATED_BYTE, inflate.total_out() - before.1)?;
+        calls += 1;
+        let stands_still = before == (inflate.total_in(), inflate.total_out());
+        if stands_still || !matches!(status, Ok(Status::Ok | Status::BufError)) {
+            return Ok(calls);
+        }
+    }
+}
 
 /// The strips or tiles of a page.
 fn chunks<'a>(
@@ -101,34 +204,40 @@ fn tables(decoder: &mut Decoder<Patched>, directory: &Directory) -> Result<Vec<u
     Ok(tables)
 }
 
-/// Bounds what there is to look through: parts may lie upon each other.
-fn check_work(chunks: &[&[u8]], bytes: &[u8]) -> Result<(), Refusal> {
-    let most = bytes.len().saturating_mul(SHARED);
-    let all = chunks.iter().map(|chunk| chunk.len());
-    if all.fold(0, usize::saturating_add) > most {
-        return Err(Refusal::malformed(Tiff, "its parts lie upon each other"));
+/// The decoder takes a JPEG's own size as it stands, whatever the page says, and wherever it stands: it
+/// puts the tables before each part.
+fn check_jpegs(
+    page: (u32, u32),
+    tables: &[u8],
+    chunks: &[&[u8]],
+    found: &mut Found,
+    meter: &Meter,
+) -> Result<(), Refusal> {
+    if let Some(size) = jpeg::size_among_tables(tables, meter)? {
+        check_jpeg(page, size)?;
+    }
+    for chunk in chunks {
+        meter.charge(work::FILE_BYTE, chunk.len() as u64)?;
+        let part = jpeg::part(chunk, meter);
+        let part = part.map_err(|refusal| match refusal {
+            refusal @ (Refusal::TooComplex { .. } | Refusal::TimedOut | Refusal::Cancelled) => {
+                refusal
+            }
+            refusal => Refusal::corrupt(Tiff, refusal),
+        })?;
+        check_jpeg(page, part.size)?;
+        found.chunk_memory = found
+            .chunk_memory
+            .max(part.memory.saturating_add(chunk.len() as u64));
+        found.work = found.work.saturating_add(part.work);
     }
     Ok(())
 }
 
-/// The decoder takes a JPEG's own size as it stands, whatever the page says, and wherever it stands.
-fn check_jpegs(
-    (width, height): (u32, u32),
-    tables: &[u8],
-    chunks: &[&[u8]],
-) -> Result<(), Refusal> {
-    for chunk in chunks {
-        let size = if tables.is_empty() {
-            jpeg::size(chunk)
-        } else {
-            let rest = chunk.get(2..).ok_or(Refusal::Truncated(Tiff))?;
-            jpeg::size(&[tables, rest].concat())
-        };
-        let (across, down) = size.map_err(|error| Refusal::corrupt(Tiff, error))?;
-        let fits = |side: u32, chunk: u32| side <= chunk.saturating_add(JPEG_MARGIN);
-        if !fits(across, width) || !fits(down, height) {
-            return Err(Refusal::malformed(Tiff, "a part is larger than the page"));
-        }
+fn check_jpeg((width, height): (u32, u32), (across, down): (u32, u32)) -> Result<(), Refusal> {
+    let fits = |side: u32, chunk: u32| side <= chunk.saturating_add(JPEG_MARGIN);
+    if !fits(across, width) || !fits(down, height) {
+        return Err(Refusal::malformed(Tiff, "a part is larger than the page"));
     }
     Ok(())
 }

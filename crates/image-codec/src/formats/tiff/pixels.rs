@@ -1,119 +1,148 @@
 //! What the samples of a page mean.
 
 use domain::MediaType::Tiff;
-use tiff::{ColorType, decoder::BufferLayoutPreference};
+use tiff::ColorType;
 
 use crate::{
-    flatten::{flatten, from_16, printed, reduce},
-    raster::{Channels, Raster},
+    flatten::{Flattener, convert, from_16, printed},
+    raster::Channels,
     refusal::Refusal,
 };
 
-/// Decoded samples, and what is needed to understand them.
+/// Makes grey or RGB of eight bits of the rows of a page.
 pub(super) struct Pixels {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    pub(super) color: ColorType,
-    pub(super) is_float: bool,
-    pub(super) has_premultiplied_alpha: bool,
-    pub(super) palette: Option<Vec<u16>>,
-    pub(super) samples: Vec<u8>,
+    meaning: Meaning,
+    width: usize,
+    row: Vec<u8>,
+}
+
+enum Meaning {
+    /// As the `image` crate has them.
+    Usual(Flattener),
+    /// Grey of up to eight bits.
+    Grey(u8),
+    /// Places in a palette, of up to eight bits.
+    Places(u8, Vec<[u8; 3]>),
+    /// Colours of eight bits that are multiplied by the alpha which follows them.
+    Premultiplied,
+    Cmyk8,
+    Cmyk16,
+    YCbCr,
 }
 
 impl Pixels {
-    pub(super) fn into_raster(mut self) -> Result<Raster, Refusal> {
-        let color = match (self.color, self.is_float) {
-            (ColorType::Gray(bits @ (1 | 2 | 4 | 8)), false) => return Ok(self.grey(bits)),
-            (ColorType::Gray(16), false) => image::ColorType::L16,
-            (
-                ColorType::Multiband {
-                    bit_depth: 8,
-                    num_samples: 2,
-                },
-                false,
-            ) => image::ColorType::La8,
-            (
-                ColorType::Multiband {
-                    bit_depth: 16,
-                    num_samples: 2,
-                },
-                false,
-            ) => image::ColorType::La16,
-            (ColorType::RGB(8), false) => image::ColorType::Rgb8,
-            (ColorType::RGB(16), false) => image::ColorType::Rgb16,
-            (ColorType::RGB(32), true) => image::ColorType::Rgb32F,
-            (ColorType::RGBA(8), false) if self.has_premultiplied_alpha => {
-                return Ok(self.reduced(|[r, g, b, a]: [u8; 4]| {
-                    [r, g, b].map(|sample| sample.saturating_add(u8::MAX - a))
-                }));
-            }
-            (ColorType::RGBA(8), false) => image::ColorType::Rgba8,
-            (ColorType::RGBA(16), false) => image::ColorType::Rgba16,
-            (ColorType::RGBA(32), true) => image::ColorType::Rgba32F,
-            (ColorType::CMYK(8), false) => {
-                return Ok(self.reduced(|[c, m, y, k]: [u8; 4]| [c, m, y].map(|i| printed(i, k))));
-            }
-            (ColorType::CMYK(16), false) => {
-                return Ok(self.reduced(|[c, d, m, n, y, z, k, l]: [u8; 8]| {
-                    [[c, d], [m, n], [y, z]].map(|ink| printed(from_16(ink), from_16([k, l])))
-                }));
-            }
-            (ColorType::YCbCr(8), false) => return Ok(self.reduced(rgb_of_ycbcr)),
-            _ => return Err(Refusal::unsupported(Tiff, "an unusual kind of samples")),
+    pub(super) fn new(
+        color: ColorType,
+        is_float: bool,
+        is_premultiplied: bool,
+        palette: Option<&[u16]>,
+        width: u32,
+    ) -> Result<Self, Refusal> {
+        let meaning = match (color, is_float) {
+            (ColorType::Gray(bits @ (1 | 2 | 4 | 8)), false) => match palette {
+                Some(palette) => Meaning::Places(bits, colours(palette, 1 << bits)),
+                None => Meaning::Grey(bits),
+            },
+            (ColorType::RGBA(8), false) if is_premultiplied => Meaning::Premultiplied,
+            (ColorType::CMYK(8), false) => Meaning::Cmyk8,
+            (ColorType::CMYK(16), false) => Meaning::Cmyk16,
+            (ColorType::YCbCr(8), false) => Meaning::YCbCr,
+            _ => Meaning::Usual(Flattener::new(usual(color, is_float)?)?),
         };
-        let samples = std::mem::take(&mut self.samples);
-        flatten(self.width, self.height, color, samples)
+        Ok(Self {
+            meaning,
+            width: width as usize,
+            row: Vec::new(),
+        })
     }
 
-    fn reduced<const IN: usize>(mut self, convert: impl Fn([u8; IN]) -> [u8; 3]) -> Raster {
-        reduce(&mut self.samples, self.width, convert);
-        self.raster(Channels::Rgb)
-    }
-
-    /// Samples of up to eight bits: grey, or places in the palette.
-    fn grey(mut self, bits: u8) -> Raster {
-        if bits < 8 {
-            self.samples = unpacked(&self.samples, self.width, bits);
+    /// What the rows are made of afterwards.
+    pub(super) fn channels(&self) -> Channels {
+        match &self.meaning {
+            Meaning::Usual(flattener) => flattener.channels(),
+            Meaning::Grey(_) => Channels::Grey,
+            _ => Channels::Rgb,
         }
-        let highest = u8::MAX >> (8 - bits);
-        let Some(palette) = &self.palette else {
-            for sample in &mut self.samples {
-                *sample *= u8::MAX / highest;
-            }
-            return self.raster(Channels::Grey);
-        };
-        let colours = colours(palette, usize::from(highest) + 1);
-        let colour = |place: &u8| {
-            colours
-                .get(usize::from(*place))
-                .copied()
-                .unwrap_or_default()
-        };
-        self.samples = self.samples.iter().flat_map(colour).collect();
-        self.raster(Channels::Rgb)
     }
 
-    fn raster(self, channels: Channels) -> Raster {
-        Raster {
-            width: self.width,
-            height: self.height,
-            channels,
-            pixels: self.samples,
+    /// Memory for a row, in bytes: places, and what they become.
+    pub(super) fn memory(&self, width: u32) -> u64 {
+        4 * u64::from(width)
+    }
+
+    /// A row of samples as grey or RGB.
+    pub(super) fn row<'a>(&'a mut self, samples: &'a [u8]) -> &'a [u8] {
+        let row = &mut self.row;
+        match &mut self.meaning {
+            Meaning::Usual(flattener) => return flattener.row(samples),
+            Meaning::Grey(8) => return samples,
+            Meaning::Grey(bits) => grey(samples, *bits, self.width, row),
+            Meaning::Places(bits, colours) => places(samples, *bits, colours, self.width, row),
+            Meaning::Premultiplied => convert(samples, row, |[r, g, b, a]: [u8; 4]| {
+                [r, g, b].map(|sample| sample.saturating_add(u8::MAX - a))
+            }),
+            Meaning::Cmyk8 => convert(samples, row, |[c, m, y, k]: [u8; 4]| {
+                [c, m, y].map(|ink| printed(ink, k))
+            }),
+            Meaning::Cmyk16 => convert(samples, row, |[c, d, m, n, y, z, k, l]: [u8; 8]| {
+                [[c, d], [m, n], [y, z]].map(|ink| printed(from_16(ink), from_16([k, l])))
+            }),
+            Meaning::YCbCr => convert(samples, row, rgb_of_ycbcr),
         }
+        &self.row
     }
 }
 
-/// Rows of samples of fewer than eight bits, highest bits first, filled up to whole bytes.
-fn unpacked(rows: &[u8], width: u32, bits: u8) -> Vec<u8> {
-    let width = width as usize;
-    let row_length = (width * usize::from(bits)).div_ceil(8);
-    let samples = |byte: &u8| {
+/// What the `image` crate calls it.
+fn usual(color: ColorType, is_float: bool) -> Result<image::ColorType, Refusal> {
+    Ok(match (color, is_float) {
+        (ColorType::Gray(16), false) => image::ColorType::L16,
+        (
+            ColorType::Multiband {
+                bit_depth: 8,
+                num_samples: 2,
+            },
+            false,
+        ) => image::ColorType::La8,
+        (
+            ColorType::Multiband {
+                bit_depth: 16,
+                num_samples: 2,
+            },
+            false,
+        ) => image::ColorType::La16,
+        (ColorType::RGB(8), false) => image::ColorType::Rgb8,
+        (ColorType::RGB(16), false) => image::ColorType::Rgb16,
+        (ColorType::RGB(32), true) => image::ColorType::Rgb32F,
+        (ColorType::RGBA(8), false) => image::ColorType::Rgba8,
+        (ColorType::RGBA(16), false) => image::ColorType::Rgba16,
+        (ColorType::RGBA(32), true) => image::ColorType::Rgba32F,
+        _ => return Err(Refusal::unsupported(Tiff, "an unusual kind of samples")),
+    })
+}
+
+fn grey(samples: &[u8], bits: u8, width: usize, row: &mut Vec<u8>) {
+    row.clear();
+    let highest = u8::MAX >> (8 - bits);
+    row.extend(unpacked(samples, bits).take(width));
+    for sample in row {
+        *sample *= u8::MAX / highest;
+    }
+}
+
+fn places(samples: &[u8], bits: u8, colours: &[[u8; 3]], width: usize, row: &mut Vec<u8>) {
+    row.clear();
+    let colour = |place: u8| colours.get(usize::from(place)).copied().unwrap_or_default();
+    row.extend(unpacked(samples, bits).take(width).flat_map(colour));
+}
+
+/// Samples of at most eight bits, highest bits first.
+fn unpacked(row: &[u8], bits: u8) -> impl Iterator<Item = u8> {
+    let samples = move |byte: &u8| {
         let byte = *byte;
         (1..=8 / bits).map(move |number| (byte >> (8 - bits * number)) & (u8::MAX >> (8 - bits)))
     };
-    rows.chunks_exact(row_length.max(1))
-        .flat_map(|row| row.iter().flat_map(samples).take(width))
-        .collect()
+    row.iter().flat_map(samples)
 }
 
 /// A palette holds all reds, then all greens, then all blues, of 16 bits each.
@@ -140,41 +169,17 @@ fn rgb_of_ycbcr([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     rgb.map(|sample| sample.round().clamp(0.0, 255.0) as u8)
 }
 
-/// Samples of one plane after the other, put together pixel by pixel.
-pub(super) fn interleaved(
-    samples: Vec<u8>,
-    layout: &BufferLayoutPreference,
-    color: ColorType,
-) -> Vec<u8> {
-    let Some(plane) = layout.plane_stride.filter(|_| layout.planes > 1) else {
-        return samples;
-    };
-    let size = usize::from(color.bit_depth()).div_ceil(8).max(1);
-    let planes: Vec<_> = samples.chunks_exact(plane.get()).collect();
-    let mut pixels = vec![0; samples.len()];
-    let pixel_size = size * planes.len();
-    for (number, plane) in planes.iter().enumerate() {
-        let targets = pixels.chunks_exact_mut(pixel_size.max(1));
-        for (target, sample) in targets.zip(plane.chunks_exact(size)) {
-            let target = target.get_mut(number * size..(number + 1) * size);
-            target.unwrap_or_default().copy_from_slice(sample);
-        }
-    }
-    pixels
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn packed_rows_are_unpacked() {
-        assert_eq!(
-            unpacked(&[0b1011_0000, 0b0100_0000], 3, 1),
-            [1, 0, 1, 0, 1, 0]
-        );
-        assert_eq!(unpacked(&[0b1101_0010], 4, 2), [3, 1, 0, 2]);
-        assert_eq!(unpacked(&[0x1F, 0x20], 3, 4), [1, 15, 2]);
+        let unpacked = |row: &[u8], bits| unpacked(row, bits).collect::<Vec<_>>();
+        assert_eq!(unpacked(&[0b1011_0001], 1), [1, 0, 1, 1, 0, 0, 0, 1]);
+        assert_eq!(unpacked(&[0b1101_0010], 2), [3, 1, 0, 2]);
+        assert_eq!(unpacked(&[0x1F, 0x20], 4), [1, 15, 2, 0]);
+        assert_eq!(unpacked(&[7, 200], 8), [7, 200]);
     }
 
     #[test]

@@ -1,0 +1,209 @@
+//! BMP (Windows and OS/2 bitmaps).
+//!
+//! The decoder knows only whole pictures. So it is shown the rows a few at a time, each time as a
+//! picture of its own. Runs, which only go from the bottom up, are expanded here.
+
+mod rle;
+
+use std::io::Cursor;
+
+use domain::MediaType::Bmp;
+use image::{ColorType, ImageDecoder, codecs::bmp::BmpDecoder};
+
+use self::rle::Runs;
+use super::{Header, Rows};
+use crate::{
+    meter::Meter,
+    raster::{Raster, buffer_size},
+    refusal::Refusal,
+    walk::Walk,
+    work,
+};
+
+/// The rows that are shown to the decoder at a time have at least as many bytes.
+const STRIP: usize = 64 * 1024;
+
+/// Length of the first header.
+const FILE_HEADER: usize = 14;
+/// Length of the shortest second header, whose sides have 16 bits.
+const CORE_HEADER: u32 = 12;
+
+/// All headers, masks and palettes end before.
+const HEAD: usize = FILE_HEADER + 124 + 12 + 4 * 256;
+
+// Where the fields are that are replaced in what the decoder is shown.
+const DATA_OFFSET: usize = 10;
+const HEIGHT: usize = 22;
+const CORE_HEIGHT: usize = 20;
+
+/// What the headers say.
+struct Layout<'a> {
+    /// The headers, masks and palette.
+    head: &'a [u8],
+    /// The pixels, to the end of the file.
+    data: &'a [u8],
+    /// Bytes of a row.
+    stride: usize,
+    bits: u16,
+    /// 1 and 2 are runs of 8 and 4 bits.
+    compression: u32,
+    is_core: bool,
+    is_top_down: bool,
+}
+
+pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
+    let decoder = open(bytes)?;
+    let layout = Layout::read(bytes)?;
+    let size = decoder.dimensions();
+    let strip = (layout.stride.max(STRIP) as u64).saturating_mul(2);
+    // Rows as they are in the file, and decoded; of a bit each, a row has 32 times as many bytes then.
+    let decoded = u64::from(decoder.color_type().bytes_per_pixel());
+    let rows = (STRIP / layout.stride.max(1)) as u64 + 1;
+    let header = Header {
+        decode_bytes: strip + buffer_size(size.0, 1, decoded).saturating_mul(rows),
+        work: work::BMP_PIXEL.units(buffer_size(size.0, size.1, 1))
+            + work::BMP_BYTE.units(layout.data.len() as u64),
+        end: bytes.len(),
+        ..Header::new(Bmp, size, max_side)
+    };
+    layout.check(&header)?;
+    Ok(header)
+}
+
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+    let layout = Layout::read(bytes)?;
+    if layout.is_run_length_coded() {
+        decode_runs(bytes, &layout, header, meter)
+    } else {
+        decode_rows(&layout, header, meter)
+    }
+}
+
+fn decode_rows(layout: &Layout, header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+    let mut head = layout.head.to_vec();
+    let mut rows = Rows::new(header, open(&layout.strip(&mut head, &[], 1))?.color_type())?;
+    let height = header.height as usize;
+    let at_a_time = (STRIP / layout.stride.max(1)).max(1);
+    let mut pixels = Vec::new();
+    for top in (0..height).step_by(at_a_time) {
+        meter.check()?;
+        let count = at_a_time.min(height - top);
+        let first = if layout.is_top_down {
+            top
+        } else {
+            height - top - count
+        };
+        let strip = layout.strip(&mut head, layout.rows(first, count), count);
+        let decoder = open(&strip)?;
+        pixels.resize(
+            usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX),
+            0,
+        );
+        let row = header.width as usize * usize::from(decoder.color_type().bytes_per_pixel());
+        let refuse = |error| Refusal::of_image_error(Bmp, error);
+        decoder.read_image(&mut pixels).map_err(refuse)?;
+        for row in pixels.chunks_exact(row.max(1)) {
+            rows.row(row);
+        }
+    }
+    rows.finish()
+}
+
+fn decode_runs(
+    bytes: &[u8],
+    layout: &Layout,
+    header: &Header,
+    meter: &Meter,
+) -> Result<Raster, Refusal> {
+    let decoder = open(bytes)?;
+    let palette = decoder.get_palette().unwrap_or_default();
+    let mut rows = Rows::from_bottom(header, ColorType::Rgb8)?;
+    let mut pixels = vec![0; header.width as usize * 3];
+    let runs = Runs::new(layout.data, layout.bits == 4, header.width as usize);
+    runs.expand(header.height as usize, |places| {
+        let (pixels_of_row, _) = pixels.as_chunks_mut::<3>();
+        for (pixel, place) in pixels_of_row.iter_mut().zip(places) {
+            *pixel = palette
+                .get(usize::from(*place))
+                .copied()
+                .unwrap_or_default();
+        }
+        rows.row(&pixels);
+        meter.check()
+    })?;
+    rows.finish()
+}
+
+fn open(bytes: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, Refusal> {
+    BmpDecoder::new(Cursor::new(bytes)).map_err(|error| Refusal::of_image_error(Bmp, error))
+}
+
+impl<'a> Layout<'a> {
+    /// Reads headers that the decoder has taken.
+    fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let mut walk = Walk::new(Bmp, bytes);
+        walk.take(FILE_HEADER - 4)?;
+        let data = walk.u32_le()? as usize;
+        let is_core = walk.u32_le()? == CORE_HEADER;
+        let (width, is_top_down) = if is_core {
+            let [width, _height] = [walk.u16_le()?, walk.u16_le()?];
+            (u32::from(width), false)
+        } else {
+            let (width, height) = (walk.u32_le()?, walk.u32_le()?);
+            (width, height.cast_signed() < 0)
+        };
+        let [_planes, bits] = [walk.u16_le()?, walk.u16_le()?];
+        let compression = if is_core { 0 } else { walk.u32_le()? };
+        let row = (u64::from(width) * u64::from(bits)).div_ceil(32) * 4;
+        Ok(Self {
+            head: bytes.get(..HEAD).unwrap_or(bytes),
+            data: bytes.get(data..).ok_or(Refusal::Truncated(Bmp))?,
+            stride: usize::try_from(row).unwrap_or(usize::MAX),
+            bits,
+            compression,
+            is_core,
+            is_top_down,
+        })
+    }
+
+    fn is_run_length_coded(&self) -> bool {
+        matches!(self.compression, 1 | 2)
+    }
+
+    /// Whether all rows are there. Of the last one, the bytes that fill it up may be missing.
+    fn check(&self, header: &Header) -> Result<(), Refusal> {
+        let used = u64::from(header.width) * u64::from(self.bits);
+        let above = buffer_size(header.height.saturating_sub(1), 1, self.stride as u64);
+        let needed = above.saturating_add(used.div_ceil(8));
+        if !self.is_run_length_coded() && (self.data.len() as u64) < needed {
+            return Err(Refusal::Truncated(Bmp));
+        }
+        Ok(())
+    }
+
+    /// So many rows, as they are stored. What fills up the last one of the file may be missing.
+    fn rows(&self, first: usize, count: usize) -> &'a [u8] {
+        let rest = self.data.get(first * self.stride..).unwrap_or_default();
+        rest.get(..count * self.stride).unwrap_or(rest)
+    }
+
+    /// A file of so many of the rows, with the headers in `head` changed for it.
+    fn strip(&self, head: &mut [u8], rows: &[u8], count: usize) -> Vec<u8> {
+        let mut put = |at: usize, bytes: &[u8]| {
+            for (to, from) in head.iter_mut().skip(at).zip(bytes) {
+                *to = *from;
+            }
+        };
+        let height = i32::try_from(count).unwrap_or(i32::MAX);
+        let offset = u32::try_from(self.head.len()).unwrap_or(u32::MAX);
+        put(DATA_OFFSET, &offset.to_le_bytes());
+        match height.to_le_bytes() {
+            [low, high, ..] if self.is_core => put(CORE_HEIGHT, &[low, high]),
+            _ if self.is_top_down => put(HEIGHT, &(-height).to_le_bytes()),
+            height => put(HEIGHT, &height),
+        }
+        let mut strip = [head, rows].concat();
+        strip.resize(self.head.len() + count * self.stride, 0);
+        strip
+    }
+}

@@ -1,0 +1,311 @@
+//! PNG (W3C recommendation, third edition); of an APNG the picture that viewers of PNG show.
+//!
+//! The decoder sees neither the file nor its compressed data, but [what makes the pixels](source), and
+//! hands them out row by row.
+
+mod source;
+
+use domain::MediaType::Png;
+use image::{ColorType, metadata::Orientation};
+use png::{BitDepth, Decoder, DecodingError, Limits, Reader, Transformations};
+
+use self::source::Source;
+use super::{Header, Rows, SIDE_MEMORY, exif_orientation};
+use crate::{
+    meter::Meter,
+    raster::{Raster, buffer_size},
+    refusal::Refusal,
+    walk::Walk,
+    work,
+};
+
+const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1A\n";
+
+/// Rows of the decoder's own buffers, at most.
+const ROWS_BUFFERED: u64 = 8;
+
+/// Memory for the decoder's buffers and tables, whatever the picture.
+const BUFFERS: u64 = 1024 * 1024;
+
+/// What the chunks tell, and those that make the pixels.
+struct Chunks<'a> {
+    ihdr: Ihdr,
+    /// IHDR, PLTE and tRNS, as they stand in the file.
+    head: Vec<&'a [u8]>,
+    has_transparency: bool,
+    orientation: Orientation,
+    /// Everything from the first IDAT chunk on.
+    data: Walk<'a>,
+    end: usize,
+}
+
+/// The first chunk.
+#[derive(Debug, Clone, Copy)]
+struct Ihdr {
+    width: u32,
+    height: u32,
+    bit_depth: u8,
+    colour_type: u8,
+    is_interlaced: bool,
+}
+
+/// A chunk: its kind, its content, and all of it.
+struct Chunk<'a> {
+    kind: [u8; 4],
+    body: &'a [u8],
+    whole: &'a [u8],
+    is_intact: bool,
+}
+
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
+    let chunks = Chunks::walk(bytes, meter)?;
+    let ihdr = chunks.ihdr;
+    let size = (ihdr.width, ihdr.height);
+    let bytes_per_pixel = ihdr.bytes_per_pixel(chunks.has_transparency);
+    let row = buffer_size(ihdr.width, 1, bytes_per_pixel);
+    let whole = if ihdr.is_interlaced {
+        buffer_size(ihdr.width, ihdr.height, bytes_per_pixel)
+    } else {
+        0
+    };
+    Ok(Header {
+        orientation: chunks.orientation,
+        decode_bytes: whole + row * ROWS_BUFFERED + BUFFERS,
+        work: work::PNG_BYTE.units(ihdr.data_length())
+            + work::PNG_PIXEL.units(buffer_size(ihdr.width, ihdr.height, 1)),
+        end: chunks.end,
+        ..Header::new(Png, size, max_side)
+    })
+}
+
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+    let chunks = Chunks::walk(bytes, meter)?;
+    let source = Source::new(&chunks.head, chunks.data, chunks.ihdr.data_length(), meter);
+    let limit = header.decode_bytes.saturating_add(SIDE_MEMORY);
+    let bytes = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut decoder = Decoder::new_with_limits(source, Limits { bytes });
+    decoder.ignore_checksums(true);
+    decoder.set_transformations(Transformations::EXPAND);
+    let mut reader = decoder.read_info().map_err(refuse)?;
+    if reader.info().size() != (header.width, header.height) {
+        return Err(Refusal::malformed(Png, "it has two sizes"));
+    }
+    if reader.info().interlaced {
+        decode_whole(&mut reader, header)
+    } else {
+        decode_rows(&mut reader, header)
+    }
+}
+
+fn decode_rows(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, Refusal> {
+    let (mut rows, is_wide) = rows(reader, header)?;
+    let length = reader.output_line_size(header.width).unwrap_or_default();
+    let mut row = vec![0; length];
+    for _ in 0..header.height {
+        reader.read_row(&mut row).map_err(refuse)?;
+        if is_wide {
+            to_native(&mut row);
+        }
+        rows.row(&row);
+    }
+    rows.finish()
+}
+
+fn decode_whole(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, Refusal> {
+    let (mut rows, is_wide) = rows(reader, header)?;
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap_or_default()];
+    reader.next_frame(&mut pixels).map_err(refuse)?;
+    let length = reader.output_line_size(header.width).unwrap_or_default();
+    for row in pixels.chunks_exact_mut(length.max(1)) {
+        if is_wide {
+            to_native(row);
+        }
+        rows.row(row);
+    }
+    rows.finish()
+}
+
+/// What takes the rows, and whether their samples have 16 bits.
+fn rows(reader: &Reader<Source>, header: &Header) -> Result<(Rows, bool), Refusal> {
+    let (color, depth) = reader.output_color_type();
+    let is_wide = depth == BitDepth::Sixteen;
+    let color = match (color, is_wide) {
+        (png::ColorType::Grayscale, false) => ColorType::L8,
+        (png::ColorType::Grayscale, true) => ColorType::L16,
+        (png::ColorType::GrayscaleAlpha, false) => ColorType::La8,
+        (png::ColorType::GrayscaleAlpha, true) => ColorType::La16,
+        (png::ColorType::Rgb, false) => ColorType::Rgb8,
+        (png::ColorType::Rgb, true) => ColorType::Rgb16,
+        (png::ColorType::Rgba, false) => ColorType::Rgba8,
+        (png::ColorType::Rgba, true) => ColorType::Rgba16,
+        (png::ColorType::Indexed, _) => {
+            return Err(Refusal::Failed("a palette is left".into()));
+        }
+    };
+    Ok((Rows::new(header, color)?, is_wide))
+}
+
+/// Samples of 16 bits come with the high byte first.
+fn to_native(row: &mut [u8]) {
+    for sample in row.as_chunks_mut().0 {
+        *sample = u16::from_be_bytes(*sample).to_ne_bytes();
+    }
+}
+
+fn refuse(error: DecodingError) -> Refusal {
+    match error {
+        DecodingError::IoError(error) => Refusal::of_io_error(Png, error),
+        error => Refusal::corrupt(Png, error),
+    }
+}
+
+impl<'a> Chunks<'a> {
+    /// Walks through all chunks. The decoder would stop at the last pixel and miss a lost end.
+    fn walk(bytes: &'a [u8], meter: &Meter) -> Result<Self, Refusal> {
+        let mut walk = Walk::new(Png, bytes);
+        walk.take(SIGNATURE.len())?;
+        let first = Chunk::take(&mut walk)?;
+        let mut chunks = Self {
+            ihdr: Ihdr::read(&first)?,
+            head: vec![first.whole],
+            has_transparency: false,
+            orientation: Orientation::NoTransforms,
+            data: Walk::new(Png, &[]),
+            end: 0,
+        };
+        loop {
+            meter.charge(work::CHUNK, 1)?;
+            let before = walk.clone();
+            let chunk = Chunk::take(&mut walk)?;
+            if &chunk.kind == b"IEND" {
+                chunks.end = walk.position();
+                return chunks.checked();
+            }
+            chunks.note(&chunk, before)?;
+        }
+    }
+
+    fn note(&mut self, chunk: &Chunk<'a>, at: Walk<'a>) -> Result<(), Refusal> {
+        let is_before_data = self.data.rest().is_empty();
+        match &chunk.kind {
+            b"IDAT" if is_before_data => self.data = at,
+            b"PLTE" if is_before_data && self.head.len() == 1 => self.head.push(chunk.whole),
+            b"tRNS" if is_before_data && chunk.is_intact && !self.has_transparency => {
+                self.has_transparency = true;
+                self.head.push(chunk.whole);
+            }
+            b"eXIf" => {
+                let orientation = exif_orientation(chunk.body);
+                self.orientation = orientation.unwrap_or(Orientation::NoTransforms);
+            }
+            b"IHDR" => return Err(Refusal::malformed(Png, "it has two headers")),
+            _ => {}
+        }
+        if chunk.is_critical() && !chunk.is_intact {
+            return Err(Refusal::malformed(Png, "a checksum is wrong"));
+        }
+        Ok(())
+    }
+
+    fn checked(self) -> Result<Self, Refusal> {
+        if self.data.rest().is_empty() {
+            return Err(Refusal::malformed(Png, "it has no pixels"));
+        }
+        Ok(self)
+    }
+}
+
+impl<'a> Chunk<'a> {
+    fn take(walk: &mut Walk<'a>) -> Result<Self, Refusal> {
+        let all = walk.rest();
+        let length = walk.u32_be()?;
+        let kind = walk.array()?;
+        let body = walk.take_u32(length)?;
+        let checksum = walk.u32_be()?;
+        let checked = all.get(4..body.len() + 8).unwrap_or_default();
+        Ok(Self {
+            kind,
+            body,
+            whole: all.get(..body.len() + 12).unwrap_or_default(),
+            is_intact: zlib_rs::crc32::crc32(0, checked) == checksum,
+        })
+    }
+
+    /// Chunks without which the picture is another one have a capital letter first.
+    fn is_critical(&self) -> bool {
+        self.kind.first().is_some_and(u8::is_ascii_uppercase)
+    }
+}
+
+impl Ihdr {
+    fn read(chunk: &Chunk) -> Result<Self, Refusal> {
+        if &chunk.kind != b"IHDR" {
+            return Err(Refusal::malformed(Png, "it has no header"));
+        }
+        let mut walk = Walk::new(Png, chunk.body);
+        let (width, height) = (walk.u32_be()?, walk.u32_be()?);
+        let [bit_depth, colour_type, _compression, _filter, interlacing] = walk.array()?;
+        Ok(Self {
+            width,
+            height,
+            bit_depth,
+            colour_type,
+            is_interlaced: interlacing == 1,
+        })
+    }
+
+    /// Samples of a pixel as it is stored.
+    fn samples(self) -> u64 {
+        match self.colour_type {
+            0 | 3 => 1,
+            4 => 2,
+            2 => 3,
+            _ => 4,
+        }
+    }
+
+    /// Bytes of a decoded pixel: palettes become RGB, fewer than eight bits become eight.
+    fn bytes_per_pixel(self, has_transparency: bool) -> u64 {
+        let channels = if self.colour_type == 3 {
+            3
+        } else {
+            self.samples()
+        };
+        let sample = if self.bit_depth == 16 { 2 } else { 1 };
+        (channels + u64::from(has_transparency)) * sample
+    }
+
+    /// Bytes of all rows, as they are compressed: each begins with the kind of its filter.
+    fn data_length(self) -> u64 {
+        if !self.is_interlaced {
+            return self.pass_length(self.width.into(), self.height.into());
+        }
+        let passes = PASSES.iter().map(|[left, top, across, down]| {
+            let width = u64::from(self.width)
+                .saturating_sub(*left)
+                .div_ceil(*across);
+            let height = u64::from(self.height).saturating_sub(*top).div_ceil(*down);
+            self.pass_length(width, height)
+        });
+        passes.sum()
+    }
+
+    fn pass_length(self, width: u64, height: u64) -> u64 {
+        if width == 0 {
+            return 0;
+        }
+        let bits = width * self.samples() * u64::from(self.bit_depth);
+        height.saturating_mul(1 + bits.div_ceil(8))
+    }
+}
+
+/// The first pixel of each pass of an interlaced picture, and the distances to the next ones.
+const PASSES: [[u64; 4]; 7] = [
+    [0, 0, 8, 8],
+    [4, 0, 8, 8],
+    [0, 4, 4, 8],
+    [2, 0, 4, 4],
+    [0, 2, 2, 4],
+    [1, 0, 2, 2],
+    [0, 1, 1, 2],
+];

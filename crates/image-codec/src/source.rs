@@ -1,0 +1,110 @@
+//! What decoders read from.
+
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
+use crate::meter::Meter;
+
+/// How many bytes are read between two looks at the meter.
+const STRIDE: usize = 16 * 1024;
+
+/// A file in memory that ends with an error when the work on it has to stop.
+pub(crate) struct Metered<'a, R> {
+    file: R,
+    meter: &'a Meter,
+    /// Bytes until the next look at the meter.
+    left: usize,
+}
+
+impl<'a, R> Metered<'a, R> {
+    pub(crate) fn new(file: R, meter: &'a Meter) -> Self {
+        let left = STRIDE;
+        Self { file, meter, left }
+    }
+
+    #[inline]
+    fn pass(&mut self, count: usize) -> io::Result<()> {
+        match self.left.checked_sub(count) {
+            Some(left) => self.left = left,
+            None => {
+                self.left = STRIDE;
+                self.meter.check().map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    #[inline]
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        // An empty read, or one of a byte, costs something, too.
+        self.pass(target.len().max(16))?;
+        self.file.read(target)
+    }
+}
+
+impl<R: BufRead> BufRead for Metered<'_, R> {
+    #[inline]
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let most = self.file.fill_buf()?.len().min(STRIDE);
+        self.pass(most.max(16))?;
+        let rest = self.file.fill_buf()?;
+        Ok(rest.get(..most).unwrap_or(rest))
+    }
+
+    #[inline]
+    fn consume(&mut self, count: usize) {
+        self.file.consume(count);
+    }
+}
+
+impl<R: Seek> Seek for Metered<'_, R> {
+    #[inline]
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use domain::ports::Interest;
+
+    use super::*;
+
+    #[test]
+    fn reading_ends_when_the_caller_has_gone() {
+        let meter = Meter::new(0, None, Interest::new(|| false));
+        let mut source = Metered::new(Cursor::new(vec![0; 100_000]), &meter);
+        let mut read = Vec::new();
+        assert!(source.read_to_end(&mut read).is_err());
+        assert!(read.len() <= 2 * STRIDE, "{}", read.len());
+    }
+
+    #[test]
+    fn small_reads_are_counted_as_well() {
+        let meter = Meter::new(0, None, Interest::new(|| false));
+        let mut source = Metered::new(Cursor::new(vec![0; 100_000]), &meter);
+        let read = (0..2000).all(|_| source.read(&mut [0]).is_ok());
+        assert!(!read);
+    }
+
+    #[test]
+    fn what_is_read_is_the_file() {
+        let meter = Meter::new(0, None, Interest::lasting());
+        let file: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut source = Metered::new(Cursor::new(&file), &meter);
+        let mut read = vec![0; 7];
+        source.read_exact(&mut read).unwrap();
+        while let Ok(part) = source.fill_buf() {
+            let count = part.len();
+            if count == 0 {
+                break;
+            }
+            read.extend(part);
+            source.consume(count);
+        }
+        assert_eq!(read, file);
+    }
+}
