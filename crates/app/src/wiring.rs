@@ -199,8 +199,6 @@ fn host_check(server: &ServerSettings) -> HostCheck {
     HostCheck::new(server.allowed_hosts.clone(), server.bind, trusts_proxies)
 }
 
-/// Pixels have half as much memory as the files of uploads. One budget
-/// for both could be used up by files that all wait for room for their pixels.
 fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
     let max_side = match wanted {
         ImageAccess::Pixels => LOOKED_AT,
@@ -209,7 +207,9 @@ fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
     Arc::new(PictureCodec::new(CodecSettings {
         max_side,
         max_pixels: settings.limits.image_pixels,
-        pixel_budget_bytes: settings.limits.memory_bytes.get() as u64 / 2,
+        pixel_bytes: settings.limits.pixel_bytes,
+        max_work: settings.limits.image_work,
+        decode_timeout: settings.limits.decode_timeout,
         ..CodecSettings::default()
     }))
 }

@@ -25,7 +25,9 @@ fn main() -> Result<(), Failure> {
         return measure(file);
     }
     for file in arguments {
-        Command::new(env::current_exe()?).args([ALONE, &file]).status()?;
+        Command::new(env::current_exe()?)
+            .args([ALONE, &file])
+            .status()?;
     }
     Ok(())
 }
@@ -41,7 +43,10 @@ fn measure(path: &str) -> Result<(), Failure> {
         Ok(picture) => format!("{} x {}", picture.width, picture.height),
         Err(error) => error.to_string(),
     };
-    println!("{seconds:6.2} s {:6.1} MiB  {path}: {outcome}", bytes / 1024.0);
+    println!(
+        "{seconds:6.2} s {:6.1} MiB  {path}: {outcome}",
+        bytes / 1024.0
+    );
     Ok(())
 }
 

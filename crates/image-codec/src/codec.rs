@@ -1,29 +1,41 @@
 //! The codec: bounds on processor and memory around the work.
 
-use std::{num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    num::NonZeroUsize,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     EncodedPicture, Lease, MediaType, Picture,
-    ports::{CallContext, CodecError, ImageCodec, cause},
+    ports::{CallContext, CodecError, ImageCodec, Interest, cause},
 };
 use image::metadata::Orientation;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    budget::Budget,
+    allowance::Allowance,
     formats::{self, Header},
     meter::Meter,
+    queue::{Demand, QueueRules, Share, Turn, Turns},
     raster::buffer_size,
     refusal::Refusal,
     scale::{downscale, fit, upright, upright_size},
+    work::{self, DEFAULT_WORK},
 };
 
 /// Longest side of the copy when nothing is sent downscaled: enough for a tagger that looks at the
 /// pixels itself, little to hold in memory.
 const SIDE_WHEN_NOTHING_IS_SENT: u32 = 512;
+
+/// Work is cheap up to one part in so many of what a picture may cost.
+const CHEAP_PART: u64 = 10;
+
+/// How much work may wait, inspection included.
+const MAX_WAITING: usize = 1024;
 
 /// How a [`PictureCodec`] works.
 #[derive(Debug, Clone, Copy)]
@@ -33,10 +45,15 @@ pub struct CodecSettings {
     pub max_side: u32,
     /// Most pixels of an original, width times height.
     pub max_pixels: u64,
-    /// Memory for the pixels of all pictures being decoded or still held, in bytes. Who finds none
-    /// left waits in turn; a picture that needs more than all of it is decoded alone.
-    pub pixel_budget_bytes: u64,
-    /// How many pictures are worked on at a time; 0 means as many as there are processor cores.
+    /// Memory for the pixels of all pictures that are being decoded or are still held, in bytes. It is never
+    /// exceeded: a picture that needs more than all of it is refused.
+    pub pixel_bytes: u64,
+    /// Most units of work that a picture may cost.
+    pub max_work: u64,
+    /// How long the work on a picture may take, not counting the wait for its turn.
+    pub decode_timeout: Duration,
+    /// How many pictures are worked on at a time, apart from one cheap one more; 0 means as many as there are
+    /// processor cores.
     pub jobs: usize,
     /// Quality of encoded copies, from 1 to 100.
     pub jpeg_quality: u8,
@@ -47,7 +64,9 @@ impl Default for CodecSettings {
         Self {
             max_side: 1024,
             max_pixels: 100_000_000,
-            pixel_budget_bytes: 256 * 1024 * 1024,
+            pixel_bytes: 256 * 1024 * 1024,
+            max_work: DEFAULT_WORK,
+            decode_timeout: Duration::from_secs(30),
             jobs: 0,
             jpeg_quality: 85,
         }
@@ -56,28 +75,33 @@ impl Default for CodecSettings {
 
 /// Decodes and encodes pictures on threads of their own.
 ///
-/// Work that was begun goes on when nobody waits for it any more, and takes up its place until it
-/// ends. A decode waits first for its share of the memory, then for its turn; an encode only for its
-/// turn. So pictures that are held can always be encoded and dropped, and nothing waits in a circle.
+/// A picture takes two turns: one to be inspected, which tells what decoding it costs, and one to be decoded,
+/// together with its memory. Turns are shared out fairly between the callers' clients, and cheap work does not
+/// wait for dear work; see the module `queue`. Work stops at its bounds, at its deadline, and once its caller has
+/// gone or its future is dropped.
 #[derive(Debug)]
 pub struct PictureCodec {
     settings: CodecSettings,
-    turns: Arc<Semaphore>,
-    budget: Budget,
+    turns: Turns,
 }
 
 impl PictureCodec {
     /// A codec with those settings.
     pub fn new(settings: CodecSettings) -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let jobs = if settings.jobs == 0 {
-            cores
-        } else {
-            settings.jobs
+        let rules = QueueRules {
+            turns: if settings.jobs == 0 {
+                cores
+            } else {
+                settings.jobs
+            },
+            memory: settings.pixel_bytes,
+            cheap: settings.max_work / CHEAP_PART,
+            lead: settings.max_work,
+            waiting: MAX_WAITING,
         };
         Self {
-            turns: Arc::new(Semaphore::new(jobs.min(Semaphore::MAX_PERMITS))),
-            budget: Budget::new(settings.pixel_budget_bytes),
+            turns: Turns::new(rules),
             settings,
         }
     }
@@ -89,23 +113,57 @@ impl PictureCodec {
         }
     }
 
-    /// Does work in its turn.
+    /// Finds out what a file is, and what is left of its allowance.
+    async fn inspect(
+        &self,
+        file: Bytes,
+        context: &CallContext,
+    ) -> Result<(Header, Allowance), CodecError> {
+        let demand = Demand {
+            client: context.client,
+            cost: work::FILE_BYTE.units(file.len() as u64),
+            bytes: 0,
+        };
+        let max_side = self.copy_side();
+        let allowance = Allowance::new(&self.settings, context.interest.clone());
+        let inspect = move |turn: &mut Turn, _| {
+            let (began, meter) = (Instant::now(), allowance.meter()?);
+            let inspected = formats::inspect(&file, max_side, &meter);
+            turn.note(meter.spent());
+            Ok((inspected?, allowance.after(&meter, began)))
+        };
+        self.in_turn(demand, &context.interest, inspect).await
+    }
+
+    /// Does work in its turn, with its share of the memory.
     async fn in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+        demand: Demand,
+        interest: &Interest,
+        work: impl FnOnce(&mut Turn, Share) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, CodecError> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|closed| CodecError::Failed(cause(closed)))?;
-        off_thread(Some(turn), work).await
+        let (mut turn, share) = self.turns.take(demand, interest).await?;
+        let done = tokio::task::spawn_blocking(move || work(&mut turn, share)).await;
+        done.map_err(|panicked| CodecError::Failed(cause(panicked)))?
+            .map_err(CodecError::from)
     }
 
     /// Memory that a picture takes while it is decoded, and after, in bytes.
-    fn costs(&self, header: &Header) -> (u64, u64) {
+    fn memory(&self, header: &Header) -> (u64, u64) {
         let (width, height) = fit(header.width, header.height, self.copy_side());
         let copy = buffer_size(width, height, 3);
-        // Resizing keeps rows of the copy's width and the decoded height; turning makes a copy.
-        let rows = buffer_size(width, header.decoded_size().1, 3);
-        (header.decode_bytes.saturating_add(rows + 2 * copy), copy)
+        // Turning it makes a second one.
+        (header.decode_bytes.saturating_add(2 * copy), copy)
+    }
+
+    /// Refuses what can be known to be too much.
+    fn check(&self, header: &Header, allowance: &Allowance) -> Result<(), Refusal> {
+        self.check_pixels(header)?;
+        let (needed, limit) = (self.memory(header).0, self.turns.memory());
+        if needed > limit {
+            return Err(Refusal::TooMuchMemory { needed, limit });
+        }
+        allowance.check(header.work)
     }
 
     fn check_pixels(&self, header: &Header) -> Result<(), Refusal> {
@@ -124,47 +182,49 @@ impl PictureCodec {
 #[async_trait]
 impl ImageCodec for PictureCodec {
     async fn decode(&self, bytes: Bytes, context: &CallContext) -> Result<Picture, CodecError> {
-        let (file, max_side) = (bytes.clone(), self.copy_side());
-        // Walking through a file is short work; it does not wait for long ones.
-        let meter = Meter::new(u64::MAX, None, context.interest.clone());
-        let inspecting = meter.clone();
-        let inspect = move || formats::inspect(&file, max_side, &inspecting);
-        let header = off_thread(None, inspect).await?;
-        self.check_pixels(&header)?;
-        let (decoding, held) = self.costs(&header);
-        let mut share = self.budget.take(decoding).await?;
-        self.in_turn(move || {
-            let mut picture = decode(&bytes, &header, max_side, &meter)?;
+        // Work that this future no longer waits for stops, too.
+        let waiting = Arc::new(());
+        let context = CallContext {
+            interest: context.interest.clone().while_held(&waiting),
+            client: context.client,
+        };
+        let (header, allowance) = self.inspect(bytes.clone(), &context).await?;
+        self.check(&header, &allowance)?;
+        let (decoding, held) = self.memory(&header);
+        let demand = Demand {
+            client: context.client,
+            cost: header.work,
+            bytes: decoding,
+        };
+        let max_side = self.copy_side();
+        let decode = move |turn: &mut Turn, mut share: Share| {
+            let meter = allowance.meter()?;
+            let decoded = decode(&bytes, &header, max_side, &meter);
+            turn.note(allowance.spent_since(&meter));
+            let mut picture = decoded?;
             share.shrink(held);
             picture.lease = Lease::new(share);
             picture.as_uploaded = is_as_shown(&header, &picture).then_some(bytes);
             Ok(picture)
-        })
-        .await
+        };
+        self.in_turn(demand, &context.interest, decode).await
     }
 
     async fn encode(
         &self,
         picture: Arc<Picture>,
-        _: &CallContext,
+        context: &CallContext,
     ) -> Result<EncodedPicture, CodecError> {
+        let pixels = buffer_size(picture.scaled_width, picture.scaled_height, 1);
+        let demand = Demand {
+            client: context.client,
+            cost: work::ENCODED_PIXEL.units(pixels),
+            bytes: 0,
+        };
         let quality = self.settings.jpeg_quality;
-        self.in_turn(move || encode(&picture, quality)).await
+        let encode = move |_: &mut Turn, _| encode(&picture, quality);
+        self.in_turn(demand, &context.interest, encode).await
     }
-}
-
-/// Does work on a thread that may block. A panic in it becomes an error.
-async fn off_thread<T: Send + 'static>(
-    turn: Option<OwnedSemaphorePermit>,
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, CodecError> {
-    let work = move || {
-        let _turn = turn;
-        work()
-    };
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|panicked| CodecError::Failed(cause(panicked)))?
-        .map_err(CodecError::from)
 }
 
 fn decode(bytes: &[u8], header: &Header, max_side: u32, meter: &Meter) -> Result<Picture, Refusal> {
@@ -227,10 +287,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_becomes_an_error() {
-        let work = || -> Result<(), Refusal> { panic!("a decoder's bug") };
         let codec = PictureCodec::new(CodecSettings::default());
-        let failed = codec.in_turn(work).await;
+        let CallContext { interest, client } = CallContext::local();
+        let demand = Demand {
+            client,
+            cost: 1,
+            bytes: 1,
+        };
+        let work = |_: &mut Turn, _| -> Result<(), Refusal> { panic!("a decoder's bug") };
+        let failed = codec.in_turn(demand, &interest, work).await;
         assert!(matches!(failed, Err(CodecError::Failed(_))), "{failed:?}");
-        assert!(codec.in_turn(|| Ok(())).await.is_ok(), "its turn is over");
+        let next = codec.in_turn(demand, &interest, |_, _| Ok(())).await;
+        assert!(next.is_ok(), "its turn is over");
     }
 }

@@ -9,12 +9,13 @@
 //!
 //! [`PictureCodec`] keeps the processor and the memory within bounds while that happens.
 
-mod budget;
+mod allowance;
 mod codec;
 mod flatten;
 mod formats;
 mod meter;
 mod panics;
+mod queue;
 mod raster;
 mod reduce;
 mod refusal;

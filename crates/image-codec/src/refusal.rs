@@ -47,7 +47,9 @@ pub(crate) enum Refusal {
     },
     #[error("the image has a side of {side} pixels, more than the {limit} allowed")]
     SideTooLong { side: u32, limit: u32 },
-    #[error("decoding the image takes {needed} bytes, more than the {limit} there are for pixels")]
+    #[error(
+        "decoding the image takes {needed} bytes of memory, more than the {limit} of limits.pixel_bytes"
+    )]
     TooMuchMemory { needed: u64, limit: u64 },
     #[error("the image takes {work} units of work or more, of {limit} allowed")]
     TooComplex { work: u64, limit: u64 },

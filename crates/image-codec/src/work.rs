@@ -43,6 +43,8 @@ pub(crate) const FILE_BYTE: Rate = Rate::nanoseconds(2);
 pub(crate) const CHUNK: Rate = Rate::nanoseconds(100);
 /// A pixel that the last filter takes.
 pub(crate) const FILTER_PIXEL: Rate = Rate::nanoseconds(8);
+/// A pixel of the copy, encoded.
+pub(crate) const ENCODED_PIXEL: Rate = Rate::nanoseconds(20);
 
 // PNG.
 pub(crate) const PNG_BYTE: Rate = Rate::picoseconds_each(1500);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     Image,
-    ports::{Interest, cause},
+    ports::cause,
     service::{Catalog, Ingest, Upload},
 };
 use tokio::runtime::Handle;
@@ -95,7 +95,7 @@ impl State {
         let ingest = Arc::clone(&self.ingest);
         // Lives as long as this is waited for: who was answered in the meantime waits no longer.
         let waiting = Arc::new(());
-        upload.context.interest = while_waited_for(&waiting, upload.context.interest);
+        upload.context.interest = upload.context.interest.while_held(&waiting);
         let work = async move { ingest.ingest(upload).await }.in_current_span();
         let task = self.under_way.spawn_on(work, &self.runtime);
         match tokio::time::timeout(self.settings.request_deadline, task).await {
@@ -119,10 +119,4 @@ impl State {
             tracing::warn!(left, "requests are cut off: they took too long to finish");
         }
     }
-}
-
-/// The same interest, which ends with that token at the latest.
-fn while_waited_for(token: &Arc<()>, interest: Interest) -> Interest {
-    let token = Arc::downgrade(token);
-    Interest::new(move || token.strong_count() > 0 && interest.is_there())
 }

@@ -117,6 +117,9 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.limits.image_bytes.get(), 26_214_400);
     assert_eq!(settings.limits.image_pixels, 100_000_000);
     assert_eq!(settings.limits.memory_bytes.get(), 256 << 20);
+    assert_eq!(settings.limits.pixel_bytes, 256 << 20);
+    assert_eq!(settings.limits.image_work, 2_000_000);
+    assert_eq!(settings.limits.decode_timeout, Duration::from_secs(30));
     assert_eq!(settings.log.format, LogFormat::Auto);
     assert_eq!(settings.log.filter, None);
 }
@@ -326,6 +329,18 @@ fn every_setting_is_documented_with_its_default() {
 #[case(
     "limits.memory_bytes = 1024",
     "limits.memory_bytes: 1024 is less than limits.image_bytes, which is 26214400"
+)]
+#[case(
+    "limits.pixel_bytes = 1024",
+    "limits.pixel_bytes: 1024 is not a number from 1048576 to 1099511627776"
+)]
+#[case(
+    "limits.image_work = 0",
+    "limits.image_work: 0 is not a number from 1 to 1099511627776"
+)]
+#[case(
+    "limits.decode_timeout = '0s'",
+    "limits.decode_timeout: 0s is not a duration from 1ms to 1h"
 )]
 #[case(
     "log.format = 'xml'",

@@ -21,6 +21,13 @@ impl Interest {
         Self::new(|| true)
     }
 
+    /// The same, which ends with the last copy of that token at the latest.
+    #[must_use]
+    pub fn while_held(self, token: &Arc<()>) -> Self {
+        let token = Arc::downgrade(token);
+        Self::new(move || token.strong_count() > 0 && self.is_there())
+    }
+
     /// Whether anybody is still there.
     pub fn is_there(&self) -> bool {
         (self.0)()

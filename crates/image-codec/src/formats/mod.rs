@@ -101,9 +101,9 @@ impl Header {
         };
         let bytes = averaged.saturating_add(filter);
         self.decode_bytes = self.decode_bytes.saturating_add(bytes);
-        self.work = self.work.saturating_add(
-            work::FILTER_PIXEL.units(u64::from(width) * u64::from(height)),
-        );
+        self.work = self
+            .work
+            .saturating_add(work::FILTER_PIXEL.units(u64::from(width) * u64::from(height)));
         self
     }
 }

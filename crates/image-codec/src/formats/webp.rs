@@ -170,7 +170,11 @@ impl Kinds {
             false => planes + of(3),
             true => planes + of(4) + of(1) + lossless,
         };
-        let still = if self.is_lossless { lossless.max(lossy) } else { lossy };
+        let still = if self.is_lossless {
+            lossless.max(lossy)
+        } else {
+            lossy
+        };
         // The canvas, and what is shown.
         let animated = if self.is_animated { of(4) + of(4) } else { 0 };
         still + animated + rows + BUFFERS

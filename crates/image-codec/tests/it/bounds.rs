@@ -1,13 +1,22 @@
 //! Memory and processor are bounded, and nothing is lost or stuck for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use domain::ports::{CallContext, CodecError, ImageCodec};
+use domain::ports::{CallContext, ClientKey, CodecError, ImageCodec, Interest};
 use futures_util::{FutureExt, future::join_all};
 use image::{ImageFormat, Rgb, RgbImage};
 use image_codec::{CodecSettings, PictureCodec};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use crate::samples::{PHOTOS, encoded, refusal, scene};
 
@@ -16,11 +25,11 @@ const SHORT: Duration = Duration::from_millis(200);
 
 const TOO_MANY: &str = "the TIFF is corrupt: its entries have too many values";
 
-/// A codec with room for one of the photographs at a time.
+/// A codec with room for one or two of the photographs at a time.
 fn narrow() -> PictureCodec {
     PictureCodec::new(CodecSettings {
         max_side: 64,
-        pixel_budget_bytes: 1024 * 1024,
+        pixel_bytes: 1024 * 1024,
         jobs: 1,
         ..CodecSettings::default()
     })
@@ -155,21 +164,125 @@ async fn a_picture_that_is_held_keeps_only_its_copy_of_the_budget() {
 async fn a_decode_waits_for_memory_and_an_encode_does_not() {
     let codec = PictureCodec::new(CodecSettings {
         max_side: 1000,
-        pixel_budget_bytes: 1024 * 1024,
+        pixel_bytes: 8 * 1024 * 1024,
         jobs: 1,
         ..CodecSettings::default()
     });
     let context = CallContext::local();
-    let held = Arc::new(codec.decode(PHOTOS[0].into(), &context).await.unwrap());
-    let mut next = Box::pin(codec.decode(PHOTOS[1].into(), &context));
-    assert!(
-        timeout(SHORT, &mut next).await.is_err(),
-        "no memory is left"
-    );
-    let copy = timeout(LONG, codec.encode(Arc::clone(&held), &context)).await;
+    let mut held = Vec::new();
+    let next = loop {
+        let mut next = Box::pin(codec.decode(PHOTOS[0].into(), &context));
+        match timeout(SHORT, &mut next).await {
+            Ok(picture) => held.push(Arc::new(picture.unwrap())),
+            Err(_) => break next,
+        }
+        assert!(held.len() < 100, "memory is without end");
+    };
+    let copy = timeout(LONG, codec.encode(Arc::clone(&held[0]), &context)).await;
     assert!(copy.unwrap().is_ok());
     drop(held);
     assert!(timeout(LONG, next).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_picture_that_needs_more_than_all_memory_is_refused() {
+    let codec = PictureCodec::new(CodecSettings {
+        pixel_bytes: 100_000,
+        ..CodecSettings::default()
+    });
+    let refused = codec.decode(PHOTOS[0].into(), &CallContext::local()).await;
+    let Err(CodecError::TooLarge { reason }) = refused else {
+        panic!("too large: {refused:?}");
+    };
+    assert!(reason.contains("limits.pixel_bytes"), "{reason}");
+    assert!(reason.contains("100000"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_picture_that_takes_more_work_than_one_may_is_refused() {
+    let codec = PictureCodec::new(CodecSettings {
+        max_work: 1,
+        ..CodecSettings::default()
+    });
+    let refused = codec.decode(PHOTOS[0].into(), &CallContext::local()).await;
+    let Err(CodecError::TooComplex { work, limit: 1 }) = refused else {
+        panic!("too complex: {refused:?}");
+    };
+    assert!(work > 1);
+}
+
+#[tokio::test]
+async fn work_ends_at_its_deadline() {
+    let codec = PictureCodec::new(CodecSettings {
+        decode_timeout: Duration::ZERO,
+        ..CodecSettings::default()
+    });
+    let late = codec.decode(PHOTOS[0].into(), &CallContext::local()).await;
+    assert!(matches!(late, Err(CodecError::TimedOut)), "{late:?}");
+}
+
+#[tokio::test]
+async fn work_ends_once_its_caller_has_gone() {
+    let large = large_bmp(0);
+    let looks = Arc::new(AtomicUsize::new(0));
+    // Somebody who goes before any work, before the second turn, or later.
+    for n in [0, 3, 5] {
+        let seen = Arc::clone(&looks);
+        seen.store(0, Ordering::SeqCst);
+        let context = CallContext {
+            interest: Interest::new(move || seen.fetch_add(1, Ordering::SeqCst) < n),
+            ..CallContext::local()
+        };
+        let codec = codec_with_one_turn();
+        let outcome = codec.decode(large.clone(), &context).await;
+        assert!(matches!(outcome, Err(CodecError::Cancelled)), "{outcome:?}");
+        assert!(looks.load(Ordering::SeqCst) < n + 4, "it stops at once");
+    }
+}
+
+fn codec_with_one_turn() -> PictureCodec {
+    PictureCodec::new(CodecSettings {
+        max_side: 64,
+        jobs: 1,
+        ..CodecSettings::default()
+    })
+}
+
+/// A picture that is dearer than a photograph; each number makes another one.
+fn large_bmp(number: u8) -> Bytes {
+    let picture = RgbImage::from_pixel(3000, 3000, Rgb([1, 2, number]));
+    encoded(picture, ImageFormat::Bmp).into()
+}
+
+#[tokio::test]
+async fn an_ordinary_picture_does_not_wait_for_ten_dear_ones() {
+    let client = |number| CallContext {
+        client: ClientKey::from_address([127, 0, 0, number].into()),
+        ..CallContext::local()
+    };
+    for ordinary in [1, 2] {
+        let codec = Arc::new(codec_with_one_turn());
+        let mut dear = JoinSet::new();
+        for number in 0..10 {
+            let (codec, file) = (Arc::clone(&codec), large_bmp(number));
+            dear.spawn(async move { codec.decode(file, &client(1)).await.map(drop) });
+        }
+        // All of them wait for their turns.
+        tokio::task::yield_now().await;
+        codec
+            .decode(PHOTOS[0].into(), &client(ordinary))
+            .await
+            .unwrap();
+        let mut ended = 0;
+        while let Some(outcome) = dear.try_join_next() {
+            outcome.unwrap().unwrap();
+            ended += 1;
+        }
+        assert!(ended < 5, "{ended} ended before the ordinary one");
+        while let Some(outcome) = dear.join_next().await {
+            outcome.unwrap().unwrap();
+        }
+    }
 }
 
 #[tokio::test]
@@ -187,12 +300,8 @@ async fn many_at_once_are_all_served() {
 
 #[tokio::test]
 async fn nothing_is_kept_for_those_who_left() {
-    let (codec, context) = (narrow(), CallContext::local());
-    let large = encoded(
-        RgbImage::from_pixel(3000, 3000, Rgb([1, 2, 3])),
-        ImageFormat::Bmp,
-    );
-    let large = Bytes::from(large);
+    let (codec, context) = (codec_with_one_turn(), CallContext::local());
+    let large = large_bmp(3);
     for wait in [0, 1, 5, 20] {
         let mut decode = Box::pin(codec.decode(large.clone(), &context));
         assert!((&mut decode).now_or_never().is_none());

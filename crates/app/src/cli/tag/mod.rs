@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
             .min_confidence
             .unwrap_or(settings.tagging.min_confidence),
         image_bytes: settings.limits.image_bytes.get(),
-        room: Room::new(settings.limits.memory_bytes.get() / 2),
+        room: Room::new(settings.limits.memory_bytes.get()),
     };
     let output = Output::new(arguments.json, io::stdout().is_terminal());
     let progress = if io::stderr().is_terminal() {

@@ -95,7 +95,10 @@ fn decode_rows(layout: &Layout, header: &Header, meter: &Meter) -> Result<Raster
         };
         let strip = layout.strip(&mut head, layout.rows(first, count), count);
         let decoder = open(&strip)?;
-        pixels.resize(usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX), 0);
+        pixels.resize(
+            usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX),
+            0,
+        );
         let row = header.width as usize * usize::from(decoder.color_type().bytes_per_pixel());
         let refuse = |error| Refusal::of_image_error(Bmp, error);
         decoder.read_image(&mut pixels).map_err(refuse)?;
@@ -120,7 +123,10 @@ fn decode_runs(
     runs.expand(header.height as usize, |places| {
         let (pixels_of_row, _) = pixels.as_chunks_mut::<3>();
         for (pixel, place) in pixels_of_row.iter_mut().zip(places) {
-            *pixel = palette.get(usize::from(*place)).copied().unwrap_or_default();
+            *pixel = palette
+                .get(usize::from(*place))
+                .copied()
+                .unwrap_or_default();
         }
         rows.row(&pixels);
         meter.check()

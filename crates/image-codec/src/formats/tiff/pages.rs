@@ -107,9 +107,7 @@ impl Found {
         let compression = tag(decoder, Tag::Compression)?.unwrap_or(1);
         found.work += match CompressionMethod::from_u16_exhaustive(compression) {
             CompressionMethod::None => 0,
-            CompressionMethod::LZW => {
-                work::LZW_READER.units(count) + work::LZW_BYTE.units(all)
-            }
+            CompressionMethod::LZW => work::LZW_READER.units(count) + work::LZW_BYTE.units(all),
             CompressionMethod::Deflate | CompressionMethod::OldDeflate => {
                 work::DEFLATE_READER.units(count) + deflated(chunks, all, meter)?
             }
@@ -118,7 +116,13 @@ impl Found {
                 if all > length.saturating_mul(SHARED) {
                     return Err(Refusal::malformed(Tiff, "its parts lie upon each other"));
                 }
-                check_jpegs(decoder.chunk_dimensions(), &tables, chunks, &mut found, meter)?;
+                check_jpegs(
+                    decoder.chunk_dimensions(),
+                    &tables,
+                    chunks,
+                    &mut found,
+                    meter,
+                )?;
                 work::JPEG_TABLE_BYTE.units(count.saturating_mul(tables.len() as u64))
             }
             CompressionMethod::Fax4 => work::FAX_BYTE.units(all),
@@ -222,7 +226,9 @@ fn check_jpegs(
             refusal => Refusal::corrupt(Tiff, refusal),
         })?;
         check_jpeg(page, part.size)?;
-        found.chunk_memory = found.chunk_memory.max(part.memory.saturating_add(chunk.len() as u64));
+        found.chunk_memory = found
+            .chunk_memory
+            .max(part.memory.saturating_add(chunk.len() as u64));
         found.work = found.work.saturating_add(part.work);
     }
     Ok(())

@@ -1,0 +1,99 @@
+//! What the work on one picture may still cost, over all its turns.
+
+use std::time::{Duration, Instant};
+
+use domain::ports::Interest;
+
+use crate::{codec::CodecSettings, meter::Meter, refusal::Refusal};
+
+/// What is left for a picture: of its work, and of the time that this may take. Time between turns is free.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowance {
+    limit: u64,
+    spent: u64,
+    time: Duration,
+    interest: Interest,
+}
+
+impl Allowance {
+    /// All that a picture may cost.
+    pub(crate) fn new(settings: &CodecSettings, interest: Interest) -> Self {
+        Self {
+            limit: settings.max_work,
+            spent: 0,
+            time: settings.decode_timeout,
+            interest,
+        }
+    }
+
+    /// Begins to count, and the time with it.
+    pub(crate) fn meter(&self) -> Result<Meter, Refusal> {
+        // A time that is too long for the clock never ends.
+        let deadline = Instant::now().checked_add(self.time);
+        let meter = Meter::new(self.limit, deadline, self.interest.clone());
+        meter.spend(self.spent)?;
+        Ok(meter)
+    }
+
+    /// What is left after a turn that began then.
+    pub(crate) fn after(&self, meter: &Meter, began: Instant) -> Self {
+        Self {
+            spent: meter.spent(),
+            time: self.time.saturating_sub(began.elapsed()),
+            ..self.clone()
+        }
+    }
+
+    /// Refuses work that is known to be more than what is left.
+    pub(crate) fn check(&self, work: u64) -> Result<(), Refusal> {
+        let (work, limit) = (self.spent.saturating_add(work), self.limit);
+        if work > limit {
+            return Err(Refusal::TooComplex { work, limit });
+        }
+        Ok(())
+    }
+
+    /// The units that were spent in one turn.
+    pub(crate) fn spent_since(&self, meter: &Meter) -> u64 {
+        meter.spent().saturating_sub(self.spent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowance(max_work: u64, decode_timeout: Duration) -> Allowance {
+        let settings = CodecSettings {
+            max_work,
+            decode_timeout,
+            ..CodecSettings::default()
+        };
+        Allowance::new(&settings, Interest::lasting())
+    }
+
+    #[test]
+    fn turns_share_one_limit() {
+        let whole = allowance(10, Duration::MAX);
+        let meter = whole.meter().unwrap();
+        meter.spend(6).unwrap();
+        let rest = whole.after(&meter, Instant::now());
+        assert!(rest.check(4).is_ok());
+        let refused = rest.check(5);
+        assert!(matches!(refused, Err(Refusal::TooComplex { work: 11, .. })));
+        let meter = rest.meter().unwrap();
+        meter.spend(4).unwrap();
+        assert_eq!(rest.spent_since(&meter), 4);
+        assert!(meter.spend(1).is_err());
+    }
+
+    #[test]
+    fn turns_share_one_time() {
+        let whole = allowance(10, Duration::from_secs(3600));
+        let meter = whole.meter().unwrap();
+        let began = Instant::now().checked_sub(Duration::from_secs(7200));
+        let rest = whole.after(&meter, began.unwrap_or_else(Instant::now));
+        let late = rest.meter();
+        assert!(matches!(late, Err(Refusal::TimedOut)), "{late:?}");
+    }
+}

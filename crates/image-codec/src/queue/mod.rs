@@ -1,0 +1,256 @@
+//! Which work is done next: weighted fair queueing over clients, turns and memory.
+//!
+//! Between clients, the one that has had the least work goes first. Within a client, work goes in the order of
+//! its arrival in virtual time plus its cost, so that cheap work overtakes dear work, but only what arrives
+//! before as much work as the dear one's was done. A client's work thus ends, in virtual time, where it would end
+//! if all clients were served at the same time, each at the same speed; who ends first goes first. Virtual time
+//! goes on with every unit of work, and nothing that arrives begins before it: everything that waits comes to be
+//! the first at some time.
+//!
+//! Besides the turns for all work there is one for cheap work alone, so that dear work on all cores does not hold
+//! it up. Where the first does not find its memory, nothing behind it may take any, except that small work has a
+//! reserve, from which it overtakes as long as it ends soon after the first in virtual time. Work without memory
+//! is never held up by memory: pictures that are held can be encoded and dropped.
+//!
+//! This module has no clock, no threads and no locks: [`Turns`] puts them around it.
+
+mod clients;
+mod memory;
+mod turns;
+
+use std::collections::{BTreeMap, HashMap};
+
+use domain::ports::ClientKey;
+
+use self::{
+    clients::{Clients, Virtual, virtual_units},
+    memory::{Memory, Portion},
+};
+
+pub(crate) use self::turns::{Share, Turn, Turns};
+
+/// The bounds of a queue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueRules {
+    /// How much work is done at a time, apart from one cheap work more.
+    pub(crate) turns: usize,
+    /// Bytes of memory for all work that runs, and for what is held of it.
+    pub(crate) memory: u64,
+    /// Most units that cheap work costs.
+    pub(crate) cheap: u64,
+    /// How far in units of virtual time small work may end behind the one whose memory it overtakes.
+    pub(crate) lead: u64,
+    /// How much work may wait.
+    pub(crate) waiting: usize,
+}
+
+/// What some work takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demand {
+    /// Whom the work is done for.
+    pub(crate) client: ClientKey,
+    /// Units of work that are expected.
+    pub(crate) cost: u64,
+    /// Bytes of memory; what takes more than there is waits for ever.
+    pub(crate) bytes: u64,
+}
+
+/// Names some work that waits. Later work has a higher one.
+type Ticket = u64;
+
+/// Work that waits, and what runs of it.
+#[derive(Debug)]
+struct Queue<T> {
+    rules: QueueRules,
+    taken: usize,
+    is_cheap_turn_taken: bool,
+    memory: Memory,
+    clients: Clients,
+    waiting: BTreeMap<Ticket, Entry<T>>,
+    next: Ticket,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    demand: Demand,
+    arrival: Virtual,
+    waiter: T,
+}
+
+/// Leave to do some work.
+#[derive(Debug)]
+struct Permit {
+    client: ClientKey,
+    expected: u64,
+    lane: Lane,
+}
+
+/// Which turn some work has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    All,
+    Cheap,
+}
+
+impl<T> Queue<T> {
+    fn new(rules: QueueRules) -> Self {
+        Self {
+            rules,
+            taken: 0,
+            is_cheap_turn_taken: false,
+            memory: Memory::new(rules.memory),
+            clients: Clients::default(),
+            waiting: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    /// Lines up some work. If that is one too many, returns the waiter of the work that has to go.
+    fn enter(&mut self, demand: Demand, waiter: T) -> (Ticket, Option<T>) {
+        let ticket = self.next;
+        self.next += 1;
+        let cost = demand.cost.max(1);
+        let entry = Entry {
+            demand: Demand { cost, ..demand },
+            arrival: self.clients.enter(demand.client),
+            waiter,
+        };
+        self.waiting.insert(ticket, entry);
+        let is_full = self.waiting.len() > self.rules.waiting;
+        let last = is_full.then(|| self.most_dispensable()).flatten();
+        (ticket, last.and_then(|ticket| self.leave(ticket)))
+    }
+
+    /// Takes some work out of the line, if it still waits.
+    fn leave(&mut self, ticket: Ticket) -> Option<T> {
+        let entry = self.waiting.remove(&ticket)?;
+        self.clients.leave(entry.demand.client);
+        Some(entry.waiter)
+    }
+
+    /// Gives the next work its turn and its memory, if there is a turn.
+    fn admit(&mut self) -> Option<(T, Permit, Portion)> {
+        let lane = self.free_lane()?;
+        let (ticket, portion) = self.pick(lane)?;
+        let Entry { demand, waiter, .. } = self.waiting.remove(&ticket)?;
+        self.clients.charge(demand.client, demand.cost);
+        self.set_taken(lane, true);
+        let permit = Permit {
+            client: demand.client,
+            expected: demand.cost,
+            lane,
+        };
+        Some((waiter, permit, portion))
+    }
+
+    /// Ends a turn. The client is charged for what was spent, where that is known.
+    fn end(&mut self, permit: &Permit, spent: Option<u64>) {
+        let spent = spent.unwrap_or(permit.expected);
+        self.clients.settle(permit.client, permit.expected, spent);
+        self.clients.leave(permit.client);
+        self.set_taken(permit.lane, false);
+    }
+
+    fn give_back(&mut self, portion: &Portion) {
+        self.memory.give_back(portion);
+    }
+
+    fn free_lane(&self) -> Option<Lane> {
+        if self.taken < self.rules.turns {
+            Some(Lane::All)
+        } else if self.is_cheap_turn_taken {
+            None
+        } else {
+            Some(Lane::Cheap)
+        }
+    }
+
+    fn set_taken(&mut self, lane: Lane, is_taken: bool) {
+        match lane {
+            Lane::All if is_taken => self.taken += 1,
+            Lane::All => self.taken -= 1,
+            Lane::Cheap => self.is_cheap_turn_taken = is_taken,
+        }
+    }
+
+    /// The first work that may have that turn, and its memory.
+    fn pick(&mut self, lane: Lane) -> Option<(Ticket, Portion)> {
+        if lane == Lane::Cheap && !self.waiting.values().any(|entry| self.is_cheap(entry)) {
+            return None;
+        }
+        let mut first_without_memory = None;
+        for (end, ticket) in self.order() {
+            let Some(entry) = self.waiting.get(&ticket) else {
+                continue;
+            };
+            let may_run = lane == Lane::All || self.is_cheap(entry);
+            let bytes = entry.demand.bytes;
+            match self.portion(bytes, end, first_without_memory) {
+                Some(portion) if may_run => return Some((ticket, portion)),
+                Some(portion) => self.memory.give_back(&portion),
+                None => first_without_memory = first_without_memory.or(Some(end)),
+            }
+        }
+        None
+    }
+
+    /// Memory for work that ends at that virtual time, and may come after one that found none.
+    fn portion(&mut self, bytes: u64, end: Virtual, first: Option<Virtual>) -> Option<Portion> {
+        match first {
+            _ if bytes == 0 => Some(Portion::default()),
+            None => self.memory.take(bytes),
+            Some(first) if end <= first + virtual_units(self.rules.lead) => {
+                self.memory.take_of_reserve(bytes)
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn is_cheap(&self, entry: &Entry<T>) -> bool {
+        entry.demand.cost <= self.rules.cheap
+    }
+
+    /// All that waits, with the virtual times at which it ends, in the order of these.
+    fn order(&self) -> Vec<(Virtual, Ticket)> {
+        let mut order: Vec<_> = self
+            .waiting
+            .iter()
+            .map(|(&ticket, entry)| {
+                let Demand { client, cost, .. } = entry.demand;
+                (client, entry.arrival + virtual_units(cost), ticket, cost)
+            })
+            .collect();
+        order.sort_unstable();
+        let mut ends = HashMap::new();
+        let mut order: Vec<_> = order
+            .into_iter()
+            .map(|(client, _, ticket, cost)| {
+                let end = ends
+                    .entry(client)
+                    .or_insert_with(|| self.clients.served(client));
+                *end += virtual_units(cost);
+                (*end, ticket)
+            })
+            .collect();
+        order.sort_unstable();
+        order
+    }
+
+    /// The last work of the client that has the most waiting.
+    fn most_dispensable(&self) -> Option<Ticket> {
+        let mut counts = HashMap::<ClientKey, usize>::new();
+        for entry in self.waiting.values() {
+            *counts.entry(entry.demand.client).or_default() += 1;
+        }
+        let most = counts.values().max()?;
+        let is_of_most = |ticket: &Ticket| {
+            let entry = self.waiting.get(ticket);
+            entry.and_then(|entry| counts.get(&entry.demand.client)) == Some(most)
+        };
+        let backwards = self.order().into_iter().rev();
+        backwards.map(|(_, ticket)| ticket).find(is_of_most)
+    }
+}
+
+#[cfg(test)]
+mod tests;

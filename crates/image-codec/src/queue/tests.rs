@@ -1,0 +1,380 @@
+//! The queue, over simulated time: each turn does a unit of work in a unit of time.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What an ordinary picture costs, and a dear one.
+const ORDINARY: u64 = 70;
+const DEAR: u64 = 2000;
+
+const RULES: QueueRules = QueueRules {
+    turns: 2,
+    memory: 800,
+    cheap: 200,
+    lead: DEAR,
+    waiting: 1000,
+};
+
+fn client(number: usize) -> ClientKey {
+    let [high, low, ..] = number.to_le_bytes();
+    ClientKey::from_address([127, 0, low, high].into())
+}
+
+fn demand(from: usize, cost: u64, bytes: u64) -> Demand {
+    Demand {
+        client: client(from),
+        cost,
+        bytes,
+    }
+}
+
+/// A queue whose work runs in simulated time, and gives its memory back at the end.
+struct Simulation {
+    queue: Queue<usize>,
+    now: u64,
+    running: BinaryHeap<Reverse<(u64, usize)>>,
+    held: HashMap<usize, (Permit, Portion)>,
+    ended: HashMap<usize, u64>,
+    entered: usize,
+}
+
+impl Simulation {
+    fn new(rules: QueueRules) -> Self {
+        Self {
+            queue: Queue::new(rules),
+            now: 0,
+            running: BinaryHeap::new(),
+            held: HashMap::new(),
+            ended: HashMap::new(),
+            entered: 0,
+        }
+    }
+
+    /// Lines up some work. Returns its name.
+    fn enter(&mut self, demand: Demand) -> usize {
+        self.entered += 1;
+        let (_, refused) = self.queue.enter(demand, self.entered);
+        assert_eq!(refused, None);
+        self.start();
+        self.entered
+    }
+
+    fn start(&mut self) {
+        while let Some((name, permit, portion)) = self.queue.admit() {
+            let end = self.now + permit.expected;
+            self.running.push(Reverse((end, name)));
+            self.held.insert(name, (permit, portion));
+        }
+        assert!(self.running.len() <= self.queue.rules.turns + 1);
+    }
+
+    /// Goes on to the next end of some work. Whether there was any.
+    fn step(&mut self) -> bool {
+        let Some(Reverse((end, name))) = self.running.pop() else {
+            return false;
+        };
+        self.now = end;
+        let (permit, portion) = self.held.remove(&name).unwrap();
+        self.queue.end(&permit, None);
+        self.queue.give_back(&portion);
+        self.ended.insert(name, end);
+        self.start();
+        true
+    }
+
+    /// Goes on until that time; what runs then goes on running.
+    fn run_until(&mut self, time: u64) {
+        while matches!(self.running.peek(), Some(Reverse((end, _))) if *end <= time) {
+            self.step();
+        }
+        self.now = time;
+    }
+
+    fn run(&mut self) {
+        while self.step() {}
+        assert!(self.queue.waiting.is_empty(), "nothing waits for ever");
+    }
+
+    /// How long some work takes from now until it ends.
+    fn time_for(&mut self, demand: Demand) -> u64 {
+        let (name, began) = (self.enter(demand), self.now);
+        while !self.ended.contains_key(&name) {
+            assert!(self.step(), "it is stuck");
+        }
+        self.ended[&name] - began
+    }
+}
+
+#[test]
+fn an_ordinary_picture_does_not_wait_for_dear_ones() {
+    for from in [1, 2] {
+        let mut simulation = Simulation::new(RULES);
+        for _ in 0..10 {
+            simulation.enter(demand(1, DEAR, 0));
+        }
+        simulation.run_until(DEAR / 2);
+        assert_eq!(simulation.time_for(demand(from, ORDINARY, 10)), ORDINARY);
+        simulation.run();
+    }
+}
+
+#[test]
+fn a_picture_that_is_not_cheap_waits_for_the_next_turn_only() {
+    let medium = RULES.cheap + 1;
+    for from in [1, 2] {
+        let mut simulation = Simulation::new(RULES);
+        for _ in 0..10 {
+            simulation.enter(demand(1, DEAR, 0));
+        }
+        assert_eq!(simulation.time_for(demand(from, medium, 10)), DEAR + medium);
+    }
+}
+
+#[test]
+fn an_ordinary_picture_waits_for_its_share_behind_hundreds_of_clients() {
+    let mut simulation = Simulation::new(RULES);
+    for number in 0..200 {
+        // None of them is cheap enough for the turn of its own.
+        let cost = RULES.cheap + 1 + number as u64 % 21 * 90;
+        simulation.enter(demand(number, cost, 0));
+    }
+    simulation.run_until(10_000);
+    let medium = RULES.cheap + 1;
+    let time = simulation.time_for(demand(1000, medium, 10));
+    assert!(time < 5000, "{time}");
+}
+
+#[test]
+fn cheap_work_in_masses_does_not_starve_dear_work() {
+    // A client for each, or one for all.
+    for is_new in [1, 0] {
+        let mut simulation = Simulation::new(QueueRules { turns: 1, ..RULES });
+        simulation.enter(demand(0, RULES.cheap, 0));
+        let dear = simulation.enter(demand(0, DEAR, 0));
+        for number in 1..10_000 {
+            simulation.enter(demand(number * is_new, RULES.cheap, 0));
+            if simulation.now < number as u64 * RULES.cheap / 2 {
+                simulation.step();
+            }
+            if simulation.ended.contains_key(&dear) {
+                break;
+            }
+        }
+        let end = simulation.ended.get(&dear).expect("it had its turn");
+        assert!(*end < 20 * DEAR, "{end}");
+    }
+}
+
+#[test]
+fn clients_share_the_turns_evenly() {
+    let mut simulation = Simulation::new(QueueRules { cheap: 0, ..RULES });
+    let dear: Vec<_> = (0..5)
+        .map(|_| simulation.enter(demand(1, DEAR, 0)))
+        .collect();
+    let cheap: Vec<_> = (0..50)
+        .map(|_| simulation.enter(demand(2, DEAR / 10, 0)))
+        .collect();
+    simulation.run();
+    let half = 5 * DEAR / 2;
+    let done = |names: &[usize]| {
+        names
+            .iter()
+            .filter(|name| simulation.ended[name] <= half)
+            .count()
+    };
+    assert!((1..=3).contains(&done(&dear)), "{}", done(&dear));
+    assert!((20..=40).contains(&done(&cheap)), "{}", done(&cheap));
+}
+
+#[test]
+fn a_client_that_comes_one_by_one_has_no_advantage() {
+    let mut simulation = Simulation::new(QueueRules { turns: 1, ..RULES });
+    let patient: Vec<_> = (0..10)
+        .map(|_| simulation.enter(demand(1, 1000, 0)))
+        .collect();
+    for _ in 0..10 {
+        simulation.time_for(demand(2, 1000, 0));
+    }
+    let done = patient
+        .iter()
+        .filter(|name| simulation.ended.contains_key(name))
+        .count();
+    assert!((8..=10).contains(&done), "{done}");
+}
+
+#[test]
+fn nothing_overtakes_work_that_waits_for_memory() {
+    let mut simulation = Simulation::new(RULES);
+    simulation.enter(demand(1, DEAR, 500));
+    let first = simulation.enter(demand(2, 500, 400));
+    let second = simulation.enter(demand(3, 600, 150));
+    simulation.run();
+    assert_eq!(simulation.ended[&first], DEAR + 500);
+    assert_eq!(simulation.ended[&second], DEAR + 600);
+}
+
+#[test]
+fn small_work_overtakes_work_that_waits_for_memory_from_a_reserve() {
+    let mut simulation = Simulation::new(RULES);
+    simulation.enter(demand(1, DEAR, 500));
+    simulation.enter(demand(2, 500, 400));
+    assert_eq!(simulation.time_for(demand(2, ORDINARY, 100)), ORDINARY);
+    assert_eq!(simulation.time_for(demand(3, ORDINARY, 100)), ORDINARY);
+    simulation.run();
+}
+
+#[test]
+fn small_work_that_is_held_does_not_keep_out_large_work_for_ever() {
+    let mut queue = Queue::new(RULES);
+    queue.enter(demand(0, 10, 100), 0);
+    let (_, permit, mut oldest) = queue.admit().unwrap();
+    queue.end(&permit, None);
+    // All of the memory, so that each picture that is held keeps it out.
+    queue.enter(demand(1, DEAR, RULES.memory), usize::MAX);
+    for number in 2..10_000 {
+        queue.enter(demand(number, 100, 100), number);
+        let Some((name, permit, portion)) = queue.admit() else {
+            queue.give_back(&oldest);
+            assert_eq!(queue.admit().unwrap().0, usize::MAX);
+            return;
+        };
+        assert_eq!(name, number);
+        queue.end(&permit, None);
+        queue.give_back(&std::mem::replace(&mut oldest, portion));
+    }
+    panic!("it was never its turn");
+}
+
+#[test]
+fn work_without_memory_is_not_held_up_by_memory() {
+    let mut simulation = Simulation::new(RULES);
+    simulation.enter(demand(1, 10 * DEAR, RULES.memory));
+    simulation.enter(demand(1, 10, RULES.memory));
+    assert_eq!(simulation.time_for(demand(1, DEAR, 0)), DEAR);
+}
+
+#[test]
+fn what_is_known_to_have_cost_less_is_charged_less() {
+    let mut queue = Queue::new(QueueRules { turns: 1, ..RULES });
+    queue.enter(demand(1, DEAR, 0), 1);
+    queue.enter(demand(2, DEAR, 0), 2);
+    let (name, permit, _) = queue.admit().unwrap();
+    assert_eq!(name, 1);
+    queue.end(&permit, Some(1));
+    queue.enter(demand(1, DEAR - 2, 0), 3);
+    assert_eq!(queue.admit().unwrap().0, 3);
+}
+
+#[test]
+fn work_that_leaves_costs_nothing() {
+    let mut queue = Queue::new(QueueRules { turns: 1, ..RULES });
+    for name in 0..50 {
+        let (ticket, _) = queue.enter(demand(1, DEAR, 0), name);
+        assert_eq!(queue.leave(ticket), Some(name));
+        assert_eq!(queue.leave(ticket), None);
+    }
+    queue.enter(demand(2, DEAR, 0), 100);
+    queue.enter(demand(1, DEAR - 1, 0), 101);
+    assert_eq!(queue.admit().unwrap().0, 101);
+}
+
+#[test]
+fn where_too_much_waits_the_last_of_the_busiest_client_has_to_go() {
+    let rules = QueueRules {
+        turns: 0,
+        waiting: 6,
+        ..RULES
+    };
+    let mut queue = Queue::new(rules);
+    let large = |from, cost| demand(from, RULES.cheap + cost, 0);
+    for (name, cost) in [10, 30, 20].into_iter().enumerate() {
+        assert_eq!(queue.enter(large(1, cost), name).1, None);
+    }
+    for name in 3..6 {
+        assert_eq!(queue.enter(large(name, 5), name).1, None);
+    }
+    let refused: Vec<_> = (6..10)
+        .map(|name| queue.enter(large(name, 40), name).1)
+        .collect();
+    // Where none has more than another, it is who would be the last.
+    assert_eq!(refused, [Some(1), Some(2), Some(8), Some(9)]);
+    assert_eq!(queue.enter(large(1, 50), 10).1, Some(10));
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Enter { from: usize, cost: u64, bytes: u64 },
+    Leave(usize),
+    Pass(u64),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let cost = prop_oneof![0..RULES.cheap, RULES.cheap..=DEAR];
+    let bytes = prop_oneof![Just(0), 0..=RULES.memory / 8, 0..=RULES.memory];
+    let enter = (0..6_usize, cost, bytes).prop_map(|(from, cost, bytes)| Event::Enter {
+        from,
+        cost,
+        bytes,
+    });
+    let leave = (0..100_usize).prop_map(Event::Leave);
+    let pass = (0..3 * ORDINARY).prop_map(Event::Pass);
+    prop::collection::vec(prop_oneof![4 => enter, 1 => leave, 2 => pass], 1..120)
+}
+
+proptest! {
+    #[test]
+    fn memory_and_turns_are_never_exceeded_and_all_work_ends(events in events()) {
+        let mut simulation = Simulation::new(RULES);
+        let mut left = 0;
+        for event in events {
+            match event {
+                Event::Enter { from, cost, bytes } => {
+                    simulation.enter(demand(from, cost, bytes));
+                }
+                Event::Leave(which) => {
+                    let ticket = simulation.queue.waiting.keys().nth(which).copied();
+                    let gone = ticket.and_then(|ticket| simulation.queue.leave(ticket));
+                    left += usize::from(gone.is_some());
+                    simulation.start();
+                }
+                Event::Pass(time) => simulation.run_until(simulation.now + time),
+            }
+            let used = simulation.queue.memory.used();
+            prop_assert!(used <= RULES.memory);
+            let running = simulation.running.len();
+            let idle = running < RULES.turns && used == 0;
+            prop_assert!(!idle || simulation.queue.waiting.is_empty(), "no turn is left unused");
+        }
+        simulation.run();
+        prop_assert_eq!(simulation.ended.len() + left, simulation.entered);
+        prop_assert_eq!(simulation.queue.memory.used(), 0);
+        prop_assert_eq!(simulation.queue.taken, 0);
+        prop_assert!(simulation.queue.clients.is_empty());
+    }
+
+    /// As if it had a part of the turns for itself, and the work that had begun before came first.
+    #[test]
+    fn work_ends_by_the_time_at_which_its_share_would_have_ended_it(
+        hostile in prop::collection::vec((0..5_usize, 1..=DEAR), 1..200),
+        costs in prop::collection::vec(1..=DEAR, 1..5),
+        after in 0..3 * DEAR,
+    ) {
+        let mut simulation = Simulation::new(RULES);
+        for (from, cost) in hostile {
+            simulation.enter(demand(from, cost, 0));
+        }
+        simulation.run_until(after);
+        let began = simulation.now;
+        let names: Vec<_> = costs.iter().map(|&cost| simulation.enter(demand(9, cost, 0))).collect();
+        simulation.run();
+        let last = names.iter().map(|name| simulation.ended[name]).max().unwrap();
+        let (clients, total) = (6, costs.iter().sum::<u64>());
+        prop_assert!(last - began <= clients * total / 2 + 3 * DEAR, "{}", last - began);
+    }
+}

@@ -1,0 +1,334 @@
+//! Turns and memory for work in tasks: waiting for them, holding them, giving them back.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use domain::ports::{CodecError, Interest};
+use tokio::{
+    sync::oneshot::{self, Receiver, Sender, error::TryRecvError},
+    time::timeout,
+};
+
+use super::{Demand, Permit, Portion, Queue, QueueRules, Ticket};
+
+/// How often a caller that waits is looked for.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Turns and memory that are shared out by a [`Queue`]. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns(Arc<Mutex<Queue<Sender<Granted>>>>);
+
+/// A turn; over when dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    turns: Turns,
+    permit: Option<Permit>,
+    spent: Option<u64>,
+}
+
+/// A share of the memory; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    turns: Turns,
+    portion: Portion,
+}
+
+type Granted = (Turn, Share);
+
+/// A place in the line; given up when dropped.
+struct Place {
+    turns: Turns,
+    ticket: Ticket,
+}
+
+impl Turns {
+    pub(crate) fn new(rules: QueueRules) -> Self {
+        Self(Arc::new(Mutex::new(Queue::new(rules))))
+    }
+
+    /// Bytes of memory that there are.
+    pub(crate) fn memory(&self) -> u64 {
+        self.queue().memory.total()
+    }
+
+    /// Waits for a turn and memory.
+    ///
+    /// # Errors
+    /// [`CodecError::Cancelled`] once the caller has gone, [`CodecError::Overloaded`] if too much waits.
+    pub(crate) async fn take(
+        &self,
+        demand: Demand,
+        interest: &Interest,
+    ) -> Result<(Turn, Share), CodecError> {
+        let (_place, granted) = self.enter(demand);
+        self.hand_out();
+        let (mut turn, share) = wait(granted, interest).await?;
+        if interest.is_there() {
+            return Ok((turn, share));
+        }
+        turn.note(0);
+        Err(CodecError::Cancelled)
+    }
+
+    fn enter(&self, demand: Demand) -> (Place, Receiver<Granted>) {
+        let (sender, receiver) = oneshot::channel();
+        // Whoever has to go learns it from its sender being dropped.
+        let (ticket, _refused) = self.queue().enter(demand, sender);
+        let turns = self.clone();
+        (Place { turns, ticket }, receiver)
+    }
+
+    /// Hands out all that can be had.
+    fn hand_out(&self) {
+        while let Some((sender, permit, portion)) = self.admit() {
+            let turn = Turn {
+                turns: self.clone(),
+                permit: Some(permit),
+                spent: None,
+            };
+            let share = Share {
+                turns: self.clone(),
+                portion,
+            };
+            if let Err((turn, share)) = sender.send((turn, share)) {
+                self.take_back(turn, share);
+            }
+        }
+    }
+
+    fn admit(&self) -> Option<(Sender<Granted>, Permit, Portion)> {
+        self.queue().admit()
+    }
+
+    /// Takes back what came too late for its waiter, without handing it out.
+    fn take_back(&self, mut turn: Turn, mut share: Share) {
+        let mut queue = self.queue();
+        if let Some(permit) = turn.permit.take() {
+            queue.end(&permit, Some(0));
+        }
+        queue.give_back(&std::mem::take(&mut share.portion));
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue<Sender<Granted>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits as long as the caller does. Needs no timer where nothing is to be waited for.
+async fn wait(mut granted: Receiver<Granted>, interest: &Interest) -> Result<Granted, CodecError> {
+    match granted.try_recv() {
+        Ok(granted) => return Ok(granted),
+        Err(TryRecvError::Closed) => return Err(CodecError::Overloaded),
+        Err(TryRecvError::Empty) => {}
+    }
+    loop {
+        match timeout(LOOK, &mut granted).await {
+            Ok(granted) => return granted.map_err(|_dropped| CodecError::Overloaded),
+            Err(_elapsed) if interest.is_there() => {}
+            Err(_elapsed) => return Err(CodecError::Cancelled),
+        }
+    }
+}
+
+impl Turn {
+    /// Notes the units that were spent, in place of those that were expected.
+    pub(crate) fn note(&mut self, spent: u64) {
+        self.spent = Some(spent);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            self.turns.queue().end(&permit, self.spent);
+            self.turns.hand_out();
+        }
+    }
+}
+
+impl Share {
+    /// Gives back what is above that many bytes.
+    pub(crate) fn shrink(&mut self, bytes: u64) {
+        let spare = self.portion.split_above(bytes);
+        self.turns.queue().give_back(&spare);
+        self.turns.hand_out();
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.portion != Portion::default() {
+            self.turns.queue().give_back(&self.portion);
+            self.turns.hand_out();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let left = self.turns.queue().leave(self.ticket);
+        if left.is_some() {
+            // It may have been what the others waited behind.
+            self.turns.hand_out();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    use domain::ports::ClientKey;
+    use futures_util::{FutureExt, future::join_all};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const RULES: QueueRules = QueueRules {
+        turns: 1,
+        memory: 800,
+        cheap: 0,
+        lead: 1000,
+        waiting: 3,
+    };
+
+    fn demand(cost: u64, bytes: u64) -> Demand {
+        Demand {
+            client: ClientKey::LOCAL,
+            cost,
+            bytes,
+        }
+    }
+
+    async fn take(turns: &Turns, bytes: u64) -> Result<Granted, CodecError> {
+        turns.take(demand(1, bytes), &Interest::lasting()).await
+    }
+
+    /// What can be had at once. Needs no timer then.
+    fn taken(turns: &Turns, bytes: u64) -> Granted {
+        take(turns, bytes).now_or_never().unwrap().unwrap()
+    }
+
+    #[test]
+    fn turns_and_shares_are_given_back() {
+        let turns = Turns::new(RULES);
+        let (turn, mut share) = taken(&turns, 800);
+        drop(turn);
+        share.shrink(300);
+        let (turn, more) = taken(&turns, 400);
+        drop((turn, share));
+        let (turn, rest) = taken(&turns, 200);
+        drop((turn, more, rest));
+        drop(taken(&turns, 800));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_woken_by_a_turn_by_memory_and_by_who_leaves() {
+        let turns = Turns::new(RULES);
+        let (turn, share) = taken(&turns, 500);
+        let mut large = Box::pin(take(&turns, 800));
+        let mut small = Box::pin(take(&turns, 200));
+        assert!((&mut large).now_or_never().is_none());
+        assert!((&mut small).now_or_never().is_none());
+        drop(turn);
+        assert!(
+            (&mut small).now_or_never().is_none(),
+            "behind the large one"
+        );
+        drop(large);
+        drop(small.now_or_never().unwrap());
+        let mut large = Box::pin(take(&turns, 800));
+        assert!((&mut large).now_or_never().is_none());
+        drop(share);
+        assert!(large.now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_has_gone_leaves_the_line_at_once() {
+        let turns = Turns::new(RULES);
+        let _held = taken(&turns, 0);
+        let is_there = Arc::new(AtomicBool::new(true));
+        let seen = Arc::clone(&is_there);
+        let interest = Interest::new(move || seen.load(Ordering::SeqCst));
+        let began = Instant::now();
+        let (outcome, ()) = tokio::join!(turns.take(demand(1, 0), &interest), async {
+            sleep(10 * LOOK).await;
+            is_there.store(false, Ordering::SeqCst);
+        });
+        assert!(matches!(outcome, Err(CodecError::Cancelled)), "{outcome:?}");
+        assert!(began.elapsed() <= 11 * LOOK);
+        assert!(turns.queue().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_has_gone_gets_no_turn() {
+        let turns = Turns::new(RULES);
+        let gone = Interest::new(|| false);
+        let outcome = turns.take(demand(1, 800), &gone).await;
+        assert!(matches!(outcome, Err(CodecError::Cancelled)), "{outcome:?}");
+        drop(taken(&turns, 800));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_much_is_refused_at_once() {
+        let turns = Turns::new(RULES);
+        let held = taken(&turns, 0);
+        let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(take(&turns, 0))).collect();
+        for waiting in &mut waiting {
+            assert!(waiting.now_or_never().is_none());
+        }
+        let dear = turns
+            .take(demand(9, 0), &Interest::lasting())
+            .now_or_never();
+        assert!(
+            matches!(dear, Some(Err(CodecError::Overloaded))),
+            "{dear:?}"
+        );
+        drop(held);
+        for outcome in join_all(waiting.into_iter().map(async |next| next.await.map(drop))).await {
+            assert!(outcome.is_ok());
+        }
+    }
+
+    /// Tasks on several threads that wait, give up, hold and shrink at random.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_wake_up_is_lost() {
+        let turns = Turns::new(QueueRules {
+            turns: 2,
+            waiting: 1000,
+            ..RULES
+        });
+        let held = Arc::new(AtomicU64::new(0));
+        let task = |seed: u64| {
+            let (turns, held) = (turns.clone(), Arc::clone(&held));
+            tokio::spawn(async move {
+                for step in 0..40 {
+                    let dice =
+                        (seed * 7919 + step * 104_729).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+                    let bytes = dice % 801;
+                    if dice % 5 == 0 {
+                        let _ =
+                            timeout(Duration::from_micros(dice % 300), take(&turns, bytes)).await;
+                        continue;
+                    }
+                    let (turn, mut share) = take(&turns, bytes).await.unwrap();
+                    assert!(held.fetch_add(bytes, Ordering::SeqCst) + bytes <= RULES.memory);
+                    tokio::task::yield_now().await;
+                    drop(turn);
+                    held.fetch_sub(bytes - bytes / 2, Ordering::SeqCst);
+                    share.shrink(bytes / 2);
+                    tokio::task::yield_now().await;
+                    held.fetch_sub(bytes / 2, Ordering::SeqCst);
+                    drop(share);
+                }
+            })
+        };
+        let all = join_all((0..64).map(task));
+        for ended in timeout(Duration::from_mins(1), all).await.expect("all end") {
+            ended.unwrap();
+        }
+        let (_turn, _share) = taken(&turns, RULES.memory);
+    }
+}
