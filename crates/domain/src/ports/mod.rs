@@ -25,7 +25,7 @@ pub use image_store::{Claimed, ImageStore, ImageStoreError, Known};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
 pub use interest::Interest;
 pub use original_store::{
-    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
+    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, Stamp, StoredObject,
     StoredOriginal,
 };
 pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
