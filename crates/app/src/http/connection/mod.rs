@@ -97,8 +97,10 @@ impl Connection {
         if problem.is_none() && self.is_over(&ending) {
             return;
         }
+        // What a late client might still send is not worth the place that it holds.
+        let lingers = !matches!(ending, Ending::Late);
         // The client may be gone.
-        let _ = timeout(LINGER, self.close(&state, problem)).await;
+        let _ = timeout(LINGER, self.close(&state, problem, lingers)).await;
     }
 
     /// Waits for the end of the library's handling.
@@ -166,7 +168,12 @@ impl Connection {
 
     /// Answers, if there is something to say, and closes the connection so that the client can read it:
     /// while something is left unread, the end of a connection is a reset.
-    async fn close(&self, state: &State, problem: Option<Problem>) -> io::Result<()> {
+    async fn close(
+        &self,
+        state: &State,
+        problem: Option<Problem>,
+        lingers: bool,
+    ) -> io::Result<()> {
         let refusal = problem.map(|problem| {
             let refusal = refuse(state, &problem, &self.input.borrow().request_id());
             self.socket.borrow_mut().replace_bare(refusal.bytes());
@@ -176,7 +183,10 @@ impl Connection {
         if let Some(refusal) = refusal {
             refusal.sent();
         }
-        poll_fn(|cx| self.socket.borrow_mut().poll_discard(cx)).await
+        if lingers {
+            poll_fn(|cx| self.socket.borrow_mut().poll_discard(cx)).await?;
+        }
+        Ok(())
     }
 }
 
