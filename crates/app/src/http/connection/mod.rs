@@ -32,7 +32,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use self::{input::Input, stream::Socket};
 pub(super) use self::{input::UnderWay, stream::Stream};
 use super::{
-    LINGER,
+    HttpSettings, LINGER,
     edge::{RequestId, refuse},
     peer,
     problem::{Code, Problem},
@@ -92,7 +92,7 @@ impl Connection {
         state: Arc<State>,
         serving: impl Future<Output = Result<(), DispatchError>>,
     ) {
-        let ending = self.served(state.settings.head_timeout, serving).await;
+        let ending = self.served(&state.settings, serving).await;
         let problem = self.problem(&state, &ending);
         if problem.is_none() && self.is_over(&ending) {
             return;
@@ -106,17 +106,17 @@ impl Connection {
     /// Waits for the end of the library's handling.
     async fn served(
         &self,
-        head_timeout: Duration,
+        settings: &HttpSettings,
         serving: impl Future<Output = Result<(), DispatchError>>,
     ) -> Ending {
         let mut serving = pin!(serving);
-        let mut timer = pin!(sleep_until(Instant::now() + head_timeout));
+        let mut timer = pin!(sleep_until(Instant::now() + settings.head_timeout));
         poll_fn(|cx| {
             if let Poll::Ready(outcome) = serving.as_mut().poll(cx) {
                 return Poll::Ready(Ending::Served(outcome));
             }
             self.socket.borrow_mut().let_go(cx);
-            self.poll_deadline(cx, timer.as_mut(), head_timeout)
+            self.poll_deadline(cx, timer.as_mut(), settings)
                 .map(|()| Ending::Late)
         })
         .await
@@ -127,9 +127,9 @@ impl Connection {
         &self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut Sleep>,
-        head_timeout: Duration,
+        settings: &HttpSettings,
     ) -> Poll<()> {
-        let deadline = self.input.borrow().deadline(head_timeout);
+        let deadline = self.input.borrow().deadline(settings);
         // A client that does not read has a deadline of its own, at the socket.
         let Some(deadline) = deadline.filter(|_| !self.socket.borrow().is_blocked()) else {
             return Poll::Pending;
