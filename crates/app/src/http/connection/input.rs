@@ -1,11 +1,11 @@
 //! What has been read of a connection: which requests are under way, and how the next head begins.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use tokio::time::Instant;
 
 use super::{Connection, DISCARDING};
-use crate::http::edge::RequestId;
+use crate::http::{HttpSettings, edge::RequestId};
 
 /// How much of the start of a head is kept, in bytes: enough to tell other protocols.
 const START: usize = 16;
@@ -16,6 +16,8 @@ pub(super) struct Input {
     pub(super) head: Head,
     /// Since when something is awaited that has begun to arrive.
     since: Option<Instant>,
+    /// When the last request ended.
+    ended: Option<Instant>,
     under_way: usize,
     /// The id of the request that began last, if it has no answer yet.
     unanswered: Option<RequestId>,
@@ -37,6 +39,7 @@ impl Default for Input {
             head: Head::default(),
             // The first head is awaited from the start.
             since: Some(Instant::now()),
+            ended: None,
             under_way: 0,
             unanswered: None,
             is_at_head: true,
@@ -56,6 +59,7 @@ impl Input {
     pub(super) fn begin(&mut self, id: &RequestId) {
         self.under_way += 1;
         self.since = None;
+        self.ended = None;
         self.head = Head::default();
         self.unanswered = Some(id.clone());
     }
@@ -63,16 +67,23 @@ impl Input {
     fn end(&mut self, is_read: bool) {
         self.under_way = self.under_way.saturating_sub(1);
         self.is_at_head = is_read;
+        if self.under_way == 0 {
+            self.ended = Some(Instant::now());
+        }
     }
 
-    /// Until when the rest of what has begun to arrive must be there.
-    pub(super) fn deadline(&self, head_timeout: Duration) -> Option<Instant> {
+    /// Until when something must have arrived.
+    ///
+    /// The library closes idle connections by itself, but not those on which the start of a head came
+    /// along with the request before: these have the time of both.
+    pub(super) fn deadline(&self, settings: &HttpSettings) -> Option<Instant> {
         let patience = if self.is_at_head {
-            head_timeout
+            settings.head_timeout
         } else {
             DISCARDING
         };
-        self.since.map(|since| since + patience)
+        let idle = self.ended.map(|ended| ended + settings.idle_timeout);
+        self.since.or(idle).map(|since| since + patience)
     }
 
     /// Whether what is arriving is a head, not the rest of a body that nobody wants.

@@ -33,7 +33,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 pub(super) use self::{counted::Connections, input::UnderWay, stream::Stream};
 use self::{input::Input, stream::Socket};
 use super::{
-    LINGER,
+    HttpSettings, LINGER,
     edge::{RequestId, refuse},
     peer,
     problem::{Code, Problem},
@@ -93,29 +93,31 @@ impl Connection {
         state: Arc<State>,
         serving: impl Future<Output = Result<(), DispatchError>>,
     ) {
-        let ending = self.served(state.settings.head_timeout, serving).await;
+        let ending = self.served(&state.settings, serving).await;
         let problem = self.problem(&state, &ending);
         if problem.is_none() && self.is_over(&ending) {
             return;
         }
+        // What a late client might still send is not worth the place that it holds.
+        let lingers = !matches!(ending, Ending::Late);
         // The client may be gone.
-        let _ = timeout(LINGER, self.close(&state, problem)).await;
+        let _ = timeout(LINGER, self.close(&state, problem, lingers)).await;
     }
 
     /// Waits for the end of the library's handling.
     async fn served(
         &self,
-        head_timeout: Duration,
+        settings: &HttpSettings,
         serving: impl Future<Output = Result<(), DispatchError>>,
     ) -> Ending {
         let mut serving = pin!(serving);
-        let mut timer = pin!(sleep_until(Instant::now() + head_timeout));
+        let mut timer = pin!(sleep_until(Instant::now() + settings.head_timeout));
         poll_fn(|cx| {
             if let Poll::Ready(outcome) = serving.as_mut().poll(cx) {
                 return Poll::Ready(Ending::Served(outcome));
             }
             self.socket.borrow_mut().let_go(cx);
-            self.poll_deadline(cx, timer.as_mut(), head_timeout)
+            self.poll_deadline(cx, timer.as_mut(), settings)
                 .map(|()| Ending::Late)
         })
         .await
@@ -126,9 +128,9 @@ impl Connection {
         &self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut Sleep>,
-        head_timeout: Duration,
+        settings: &HttpSettings,
     ) -> Poll<()> {
-        let deadline = self.input.borrow().deadline(head_timeout);
+        let deadline = self.input.borrow().deadline(settings);
         // A client that does not read has a deadline of its own, at the socket.
         let Some(deadline) = deadline.filter(|_| !self.socket.borrow().is_blocked()) else {
             return Poll::Pending;
@@ -167,7 +169,12 @@ impl Connection {
 
     /// Answers, if there is something to say, and closes the connection so that the client can read it:
     /// while something is left unread, the end of a connection is a reset.
-    async fn close(&self, state: &State, problem: Option<Problem>) -> io::Result<()> {
+    async fn close(
+        &self,
+        state: &State,
+        problem: Option<Problem>,
+        lingers: bool,
+    ) -> io::Result<()> {
         let refusal = problem.map(|problem| {
             let refusal = refuse(state, &problem, &self.input.borrow().request_id());
             self.socket.borrow_mut().replace_bare(refusal.bytes());
@@ -177,7 +184,10 @@ impl Connection {
         if let Some(refusal) = refusal {
             refusal.sent();
         }
-        poll_fn(|cx| self.socket.borrow_mut().poll_discard(cx)).await
+        if lingers {
+            poll_fn(|cx| self.socket.borrow_mut().poll_discard(cx)).await?;
+        }
+        Ok(())
     }
 }
 

@@ -199,6 +199,23 @@ async fn a_later_head_that_does_not_arrive_is_given_up_too() {
     last_problem(&mut raw, 408, "request-timeout").await;
 }
 
+/// What came along with the request before makes the library forget that the connection is idle.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_began_with_the_request_before_it_is_given_up_too() {
+    let world = World::with(|setup| {
+        setup.settings.head_timeout = Duration::from_millis(200);
+        setup.settings.idle_timeout = Duration::from_millis(500);
+    });
+    let mut raw = world.connect().await;
+    raw.send(&format!("{GET}\r\nGET /im")).await;
+    assert_eq!(raw.answer().await.1, "[]");
+    let rest = raw.rest().await;
+    assert!(
+        rest.is_empty() || rest.starts_with("HTTP/1.1 408 "),
+        "{rest}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_between_requests_has_no_deadline_of_a_head() {
     let world = World::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
