@@ -123,7 +123,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_at_the_lowest_rate_has_all_the_time_of_a_body() {
-        let body = arriving(drip(1001, 1));
+        let body = arriving(drip(1200, 1));
         let total = body.total.as_secs();
         assert_eq!(seconds_until_too_slow(body).await, total);
     }

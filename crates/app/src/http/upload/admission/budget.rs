@@ -13,8 +13,9 @@
 //! room for `largest`, hence for its need. So it can have the reservation as soon as nobody has it and those that
 //! have been read are done, which they will be without any more of the budget.
 //!
-//! Nobody starves: the reservation goes from client to client in turns, within a client to the upload that
-//! holds most, and one that holds less can overtake another of its client only where that could have grown as well.
+//! Nobody starves: the reservation goes from client to client in turns (a client that is new begins with the next
+//! round), within a client to the upload that holds most, and one that holds less can overtake another of its
+//! client only where that could have grown as well.
 
 use std::{
     cmp::Reverse,
@@ -322,7 +323,8 @@ impl Budget {
             .filter(|(_, upload)| upload.wish.is_some())
             .filter(|(_, upload)| unread - upload.held + upload.need <= self.total)
             .min_by_key(|&(&ticket, upload)| {
-                let turn = self.clients.get(&upload.client).map_or(0, |c| c.turn);
+                let client = self.clients.get(&upload.client);
+                let turn = client.map_or((0, 0), |client| (client.turn, client.held));
                 (turn, Reverse(upload.held), ticket)
             })
             .map(|(&ticket, upload)| (ticket, upload.client, upload.held, upload.need));

@@ -26,10 +26,10 @@ pub(in crate::http) struct Patience {
 }
 
 /// An upload is small if it needs no more than this part of the budget.
-const SMALL: u64 = 256;
+const SMALL: u64 = 128;
 
 /// The part of the budget that is for small uploads alone, so that large ones never keep them out.
-const FOR_SMALL: u64 = 16;
+const FOR_SMALL: u64 = 8;
 
 /// How many of the largest uploads must fit into a budget of which a part is set aside.
 const WORTH_DIVIDING: u64 = 4;

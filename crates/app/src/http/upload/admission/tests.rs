@@ -88,7 +88,7 @@ async fn large_uploads_never_keep_small_ones_out() {
         }
         large.push(share.keep_with(vec![0; 64 * 1024]));
     }
-    assert_eq!(large.len(), 15);
+    assert_eq!(large.len(), 14);
     let mut small = admission.enter(client(1), 4 * KIB);
     assert_eq!(small.cover(4 * KIB).await, Ok(()));
 }
