@@ -163,7 +163,13 @@ async fn off_thread<T: Send + 'static>(
         .map_err(CodecError::from)
 }
 
-fn decode(bytes: &[u8], header: &Header, max_side: u32, meter: &Meter) -> Result<Picture, Refusal> {
+/// Makes the copy of a file that has been inspected.
+pub(crate) fn decode(
+    bytes: &[u8],
+    header: &Header,
+    max_side: u32,
+    meter: &Meter,
+) -> Result<Picture, Refusal> {
     let raster = formats::decode(bytes, header, meter)?;
     let size = fit(header.width, header.height, max_side);
     let copy = downscale(raster, size, header.decoded_extent())?;

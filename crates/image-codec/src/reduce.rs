@@ -208,7 +208,13 @@ mod tests {
     #[test]
     fn boxes_have_a_largest_size() {
         let boxes = Boxes::for_copy(65_535, 65_535, 1);
-        assert_eq!(boxes, Boxes { across: 256, down: 256 });
+        assert_eq!(
+            boxes,
+            Boxes {
+                across: 256,
+                down: 256
+            }
+        );
         assert_eq!(boxes.reduced(65_535, 65_535), (256, 256));
         let mut reducer = Reducer::new(boxes, (300, 300), Channels::Rgb);
         for _ in 0..300 {

@@ -19,7 +19,7 @@ use crate::{
 const FRAME_HEADER_LENGTH: usize = 16;
 
 /// Memory for the decoder's buffers and tables, whatever the picture.
-const BUFFERS: u64 = 2 * 1024 * 1024;
+const BUFFERS: u64 = 1024 * 1024;
 
 /// How the pixels of a picture, or of the first frame, are stored.
 #[derive(Debug, Clone, Copy, Default)]
@@ -170,7 +170,11 @@ impl Kinds {
             false => planes + of(3),
             true => planes + of(4) + of(1) + lossless,
         };
-        let still = if self.is_lossless { lossless.max(lossy) } else { lossy };
+        let still = if self.is_lossless {
+            lossless.max(lossy)
+        } else {
+            lossy
+        };
         // The canvas, and what is shown.
         let animated = if self.is_animated { of(4) + of(4) } else { 0 };
         still + animated + rows + BUFFERS

@@ -76,10 +76,18 @@ impl<'a> Runs<'a> {
     fn run(&mut self, count: usize, value: u8) -> Result<usize, Refusal> {
         // Some writers end the last run of a row past its end.
         let room = self.row.len().saturating_sub(self.x);
-        let count = if self.is_packed { count } else { count.min(room) };
+        let count = if self.is_packed {
+            count
+        } else {
+            count.min(room)
+        };
         let is_packed = self.is_packed;
         for (number, pixel) in self.advance(count)?.iter_mut().enumerate() {
-            *pixel = if is_packed { nibble(Some(&value), number) } else { value };
+            *pixel = if is_packed {
+                nibble(Some(&value), number)
+            } else {
+                value
+            };
         }
         Ok(0)
     }
@@ -95,7 +103,11 @@ impl<'a> Runs<'a> {
 /// The upper half of a byte comes first.
 fn nibble(byte: Option<&u8>, number: usize) -> u8 {
     let byte = byte.copied().unwrap_or_default();
-    if number.is_multiple_of(2) { byte >> 4 } else { byte & 15 }
+    if number.is_multiple_of(2) {
+        byte >> 4
+    } else {
+        byte & 15
+    }
 }
 
 fn corrupt() -> Refusal {
@@ -118,13 +130,19 @@ mod tests {
     #[test]
     fn runs_and_literals_of_bytes() {
         let data = [2, 7, 0, 3, 1, 2, 3, 0, 0, 0, 9, 8, 0, 1];
-        assert_eq!(expanded(&data, false, (5, 2)).unwrap(), [7, 7, 1, 2, 3, 8, 8, 8, 8, 8]);
+        assert_eq!(
+            expanded(&data, false, (5, 2)).unwrap(),
+            [7, 7, 1, 2, 3, 8, 8, 8, 8, 8]
+        );
     }
 
     #[test]
     fn runs_and_literals_of_nibbles() {
         let data = [3, 0x12, 0, 3, 0x34, 0x50, 0, 0, 0, 1];
-        assert_eq!(expanded(&data, true, (6, 2)).unwrap(), [1, 2, 1, 3, 4, 5, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            expanded(&data, true, (6, 2)).unwrap(),
+            [1, 2, 1, 3, 4, 5, 0, 0, 0, 0, 0, 0]
+        );
     }
 
     #[test]

@@ -245,7 +245,10 @@ impl Frame {
 
     /// Samples of all components, with those that fill up the last blocks.
     pub(super) fn samples(&self) -> u64 {
-        let samples = self.components.iter().map(|component| self.samples_of(component));
+        let samples = self
+            .components
+            .iter()
+            .map(|component| self.samples_of(component));
         samples.sum()
     }
 

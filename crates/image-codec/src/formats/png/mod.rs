@@ -25,7 +25,7 @@ const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1A\n";
 const ROWS_BUFFERED: u64 = 8;
 
 /// Memory for the decoder's buffers and tables, whatever the picture.
-const BUFFERS: u64 = 1024 * 1024;
+const BUFFERS: u64 = 512 * 1024;
 
 /// What the chunks tell, and those that make the pixels.
 struct Chunks<'a> {
@@ -266,7 +266,11 @@ impl Ihdr {
 
     /// Bytes of a decoded pixel: palettes become RGB, fewer than eight bits become eight.
     fn bytes_per_pixel(self, has_transparency: bool) -> u64 {
-        let channels = if self.colour_type == 3 { 3 } else { self.samples() };
+        let channels = if self.colour_type == 3 {
+            3
+        } else {
+            self.samples()
+        };
         let sample = if self.bit_depth == 16 { 2 } else { 1 };
         (channels + u64::from(has_transparency)) * sample
     }
@@ -277,7 +281,9 @@ impl Ihdr {
             return self.pass_length(self.width.into(), self.height.into());
         }
         let passes = PASSES.iter().map(|[left, top, across, down]| {
-            let width = u64::from(self.width).saturating_sub(*left).div_ceil(*across);
+            let width = u64::from(self.width)
+                .saturating_sub(*left)
+                .div_ceil(*across);
             let height = u64::from(self.height).saturating_sub(*top).div_ceil(*down);
             self.pass_length(width, height)
         });

@@ -138,7 +138,9 @@ fn front(length: usize) -> [u8; FRONT] {
     let short = u16::try_from(length).unwrap_or(u16::MAX);
     let chunk = (u32::from(short) + 5).to_be_bytes();
     let ([a, b, c, d], [low, high]) = (chunk, short.to_le_bytes());
-    [a, b, c, d, b'I', b'D', b'A', b'T', 0, low, high, !low, !high]
+    [
+        a, b, c, d, b'I', b'D', b'A', b'T', 0, low, high, !low, !high,
+    ]
 }
 
 fn corrupt(what: &'static str) -> io::Error {

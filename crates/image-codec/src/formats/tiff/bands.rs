@@ -80,14 +80,22 @@ impl Bands {
 
     /// Most memory that is taken, in bytes.
     pub(super) fn memory(&self) -> u64 {
-        let put_together = if self.planes > 1 { self.row as u64 * u64::from(self.planes) } else { 0 };
+        let put_together = if self.planes > 1 {
+            self.row as u64 * u64::from(self.planes)
+        } else {
+            0
+        };
         self.bytes()
             .saturating_add(self.tile_length)
             .saturating_add(put_together)
     }
 
     /// Decodes a band.
-    pub(super) fn read(&mut self, decoder: &mut Decoder<Patched>, band: u64) -> Result<(), Refusal> {
+    pub(super) fn read(
+        &mut self,
+        decoder: &mut Decoder<Patched>,
+        band: u64,
+    ) -> Result<(), Refusal> {
         let band = u32::try_from(band).unwrap_or(u32::MAX);
         let above = band.saturating_mul(self.rows);
         let rows = self.rows.min(self.height.saturating_sub(above));
@@ -109,7 +117,10 @@ impl Bands {
         first: u32,
     ) -> Result<(), Refusal> {
         let length = self.row * self.rows_read;
-        let plane = self.pixels.get_mut(start..start + length).unwrap_or_default();
+        let plane = self
+            .pixels
+            .get_mut(start..start + length)
+            .unwrap_or_default();
         if self.across == 1 && self.tile_length == 0 {
             return decoder.read_chunk_bytes(first, plane).map_err(refuse);
         }
@@ -136,7 +147,14 @@ impl Bands {
     /// Hands out each row of the band, its pixels put together.
     pub(super) fn for_each_row(&self, mut take: impl FnMut(&[u8])) {
         let plane_length = self.row * self.rows_read;
-        let mut together = vec![0; if self.planes > 1 { self.row * self.planes as usize } else { 0 }];
+        let mut together = vec![
+            0;
+            if self.planes > 1 {
+                self.row * self.planes as usize
+            } else {
+                0
+            }
+        ];
         for number in 0..self.rows_read {
             let row = |plane: usize| {
                 let start = plane * plane_length + number * self.row;

@@ -107,9 +107,7 @@ impl Found {
         let compression = tag(decoder, Tag::Compression)?.unwrap_or(1);
         found.work += match CompressionMethod::from_u16_exhaustive(compression) {
             CompressionMethod::None => 0,
-            CompressionMethod::LZW => {
-                work::LZW_READER.units(count) + work::LZW_BYTE.units(all)
-            }
+            CompressionMethod::LZW => work::LZW_READER.units(count) + work::LZW_BYTE.units(all),
             CompressionMethod::Deflate | CompressionMethod::OldDeflate => {
                 work::DEFLATE_READER.units(count) + deflated(chunks, all, meter)?
             }
@@ -118,8 +116,15 @@ impl Found {
                 if all > length.saturating_mul(SHARED) {
                     return Err(Refusal::malformed(Tiff, "its parts lie upon each other"));
                 }
-                check_jpegs(decoder.chunk_dimensions(), &tables, chunks, &mut found, meter)?;
-                work::JPEG_TABLE_BYTE.units(count.saturating_mul(tables.len() as u64))
+                check_jpegs(
+                    decoder.chunk_dimensions(),
+                    &tables,
+                    chunks,
+                    &mut found,
+                    meter,
+                )?;
+                work::JPEG_READER.units(count)
+                    + work::JPEG_TABLE_BYTE.units(count.saturating_mul(tables.len() as u64))
             }
             CompressionMethod::Fax4 => work::FAX_BYTE.units(all),
             _ => work::PACKED_BYTE.units(all),
@@ -139,7 +144,7 @@ fn deflated(chunks: &[&[u8]], all: u64, meter: &Meter) -> Result<u64, Refusal> {
     for chunk in chunks {
         calls += blocks(chunk, &mut room, meter)?;
     }
-    Ok(work::DEFLATE_BLOCK.units(calls) + work::DEFLATE_BYTE.units(all))
+    Ok(work::TIFF_DEFLATE_BLOCK.units(calls) + work::DEFLATE_BYTE.units(all))
 }
 
 /// How many blocks there are; long ones count several times. What is no deflated data has as many as are
@@ -222,7 +227,9 @@ fn check_jpegs(
             refusal => Refusal::corrupt(Tiff, refusal),
         })?;
         check_jpeg(page, part.size)?;
-        found.chunk_memory = found.chunk_memory.max(part.memory.saturating_add(chunk.len() as u64));
+        found.chunk_memory = found
+            .chunk_memory
+            .max(part.memory.saturating_add(chunk.len() as u64));
         found.work = found.work.saturating_add(part.work);
     }
     Ok(())

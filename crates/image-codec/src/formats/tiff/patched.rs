@@ -112,7 +112,9 @@ impl Directory<'_> {
         for (entry, new) in self.entries {
             match new {
                 Some(bytes) => self.tail.extend(bytes),
-                None => self.tail.extend(numbers.raw(entry.place, numbers.entry_size())?),
+                None => self
+                    .tail
+                    .extend(numbers.raw(entry.place, numbers.entry_size())?),
             }
         }
         self.tail.extend(numbers.bytes(0, numbers.value_size()));
