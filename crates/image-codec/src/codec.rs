@@ -227,7 +227,13 @@ impl ImageCodec for PictureCodec {
     }
 }
 
-fn decode(bytes: &[u8], header: &Header, max_side: u32, meter: &Meter) -> Result<Picture, Refusal> {
+/// Makes the copy of a file that has been inspected.
+pub(crate) fn decode(
+    bytes: &[u8],
+    header: &Header,
+    max_side: u32,
+    meter: &Meter,
+) -> Result<Picture, Refusal> {
     let raster = formats::decode(bytes, header, meter)?;
     let size = fit(header.width, header.height, max_side);
     let copy = downscale(raster, size, header.decoded_extent())?;

@@ -11,6 +11,7 @@
 
 mod allowance;
 mod codec;
+mod cost;
 mod flatten;
 mod formats;
 mod meter;
@@ -25,4 +26,5 @@ mod walk;
 mod work;
 
 pub use codec::{CodecSettings, PictureCodec};
+pub use cost::{Allowance, Cost, cost};
 pub use work::DEFAULT_WORK;

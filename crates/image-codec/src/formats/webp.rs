@@ -19,7 +19,7 @@ use crate::{
 const FRAME_HEADER_LENGTH: usize = 16;
 
 /// Memory for the decoder's buffers and tables, whatever the picture.
-const BUFFERS: u64 = 2 * 1024 * 1024;
+const BUFFERS: u64 = 1024 * 1024;
 
 /// How the pixels of a picture, or of the first frame, are stored.
 #[derive(Debug, Clone, Copy, Default)]

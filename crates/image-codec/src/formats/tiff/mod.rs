@@ -19,7 +19,7 @@ use self::{
     patched::{Patched, patched, plain},
     pixels::Pixels,
 };
-use super::{Header, SIDE_MEMORY};
+use super::{Header, SIDE_MEMORY, check_sides};
 use crate::{
     meter::Meter,
     raster::{Raster, buffer_size},
@@ -35,7 +35,7 @@ const PALETTE: u16 = 3;
 const CHUNK_MEMORY: u64 = 64;
 
 /// Memory for the decoder's buffers and tables, whatever the picture.
-const BUFFERS: u64 = 1024 * 1024;
+const BUFFERS: u64 = 256 * 1024;
 
 /// A page that is about to be decoded.
 struct Page<'a> {
@@ -45,8 +45,9 @@ struct Page<'a> {
 
 pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
     let mut page = Page::open(bytes, meter)?;
-    let found = pages::check(&mut page.decoder, bytes, meter)?;
     let size = page.decoder.dimensions().map_err(refuse)?;
+    check_sides(size)?;
+    let found = pages::check(&mut page.decoder, bytes, meter)?;
     if size.0 == 0 || size.1 == 0 {
         return Err(Refusal::malformed(Tiff, "it has no pixels"));
     }
