@@ -133,6 +133,8 @@ fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
 pub struct Tagging {
     /// Tags them.
     pub tagger: Tagger,
+    /// The form in which its provider takes pictures.
+    pub access: ImageAccess,
     /// Releases hosted blobs, where there is a host.
     pub releases: Option<Arc<Releases>>,
 }
@@ -141,14 +143,16 @@ pub struct Tagging {
 pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
     let Upstreams { provider, host } = upstreams(settings)?;
     let releases = host.clone().map(Releases::start);
+    let access = provider.wants();
     let ports = TaggerPorts {
-        codec: codec(settings, provider.wants()),
+        codec: codec(settings, access),
         provider,
         host,
         releases: queue(releases.as_ref()),
     };
     Ok(Tagging {
         tagger: Tagger::new(ports, settings.tagging.max_side),
+        access,
         releases,
     })
 }
