@@ -5,10 +5,12 @@
 
 mod blob_host;
 mod clock;
+mod database_registry;
 mod image_codec;
 mod image_store;
 mod inspector;
 mod interest;
+mod original_removal;
 mod original_store;
 mod tag_provider;
 mod upstream;
@@ -17,10 +19,12 @@ use std::{error::Error, sync::Arc};
 
 pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use clock::Clock;
+pub use database_registry::DatabaseRegistry;
 pub use image_codec::{CodecError, ImageCodec};
 pub use image_store::{ImageStore, ImageStoreError, Known};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
 pub use interest::Interest;
+pub use original_removal::{Fate, OriginalRemoval, SetAside};
 pub use original_store::{
     Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject, StoredOriginal,
 };
@@ -31,9 +35,11 @@ pub use upstream::UpstreamError;
 pub use self::{
     blob_host::{MockBlobHost, MockReleaseQueue},
     clock::MockClock,
+    database_registry::MockDatabaseRegistry,
     image_codec::MockImageCodec,
     image_store::MockImageStore,
     inspector::MockInspector,
+    original_removal::MockOriginalRemoval,
     original_store::MockOriginalStore,
     tag_provider::MockTagProvider,
 };

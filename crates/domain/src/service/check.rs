@@ -14,19 +14,25 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use thiserror::Error;
 
 pub use self::finding::{Finding, FindingKind, Summary};
+use super::removal::{RemovalError, Removals};
 use crate::ports::{
-    Clock, ImageStore, ImageStoreError, Inspector, OriginalStore, OriginalStoreError, Rows,
+    Clock, DatabaseRegistry, ImageStore, ImageStoreError, Inspector, OriginalRemoval,
+    OriginalStore, OriginalStoreError, Rows,
 };
 
 /// What a check works with.
 #[derive(Clone)]
 pub struct CheckPorts {
-    /// Ends the claims under which originals are moved away.
+    /// Grants and ends the claims under which originals are moved away.
     pub store: Arc<dyn ImageStore>,
     /// Has the rows.
     pub inspector: Arc<dyn Inspector>,
     /// Has the originals.
     pub originals: Arc<dyn OriginalStore>,
+    /// Moves originals away.
+    pub removal: Arc<dyn OriginalRemoval>,
+    /// Knows which databases keep originals in the same place.
+    pub registry: Arc<dyn DatabaseRegistry>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -123,12 +129,31 @@ type Events = BoxStream<'static, Result<Event, CheckError>>;
 pub struct Check {
     ports: CheckPorts,
     settings: CheckSettings,
+    removals: Removals,
+}
+
+impl From<RemovalError> for CheckError {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Store(error) => Self::Store(error),
+            RemovalError::Originals(error) => Self::Originals(error),
+        }
+    }
 }
 
 impl Check {
     /// Puts the service together.
     pub fn new(ports: CheckPorts, settings: CheckSettings) -> Self {
-        Self { ports, settings }
+        let removals = Removals {
+            store: Arc::clone(&ports.store),
+            originals: Arc::clone(&ports.removal),
+            registry: Arc::clone(&ports.registry),
+        };
+        Self {
+            ports,
+            settings,
+            removals,
+        }
     }
 
     /// Checks everything; the work is done as the events are asked for. Memory does not grow with

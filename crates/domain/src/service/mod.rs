@@ -1,9 +1,11 @@
 //! What happens, and in which order.
 
+mod backoff;
 mod catalog;
 mod check;
 mod flights;
 mod ingest;
+mod removal;
 mod tagger;
 mod upkeep;
 
@@ -13,5 +15,6 @@ pub use check::{
     Strangers, Summary,
 };
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
+pub use removal::RemovalError;
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

@@ -26,6 +26,8 @@ pub enum FindingKind {
     UnknownOriginal,
     /// Something among the originals is none. It does no harm.
     ForeignFile,
+    /// A database, by its id, keeps originals in the same place as others. It does no harm.
+    SharedOriginals,
 }
 
 impl FindingKind {
@@ -41,12 +43,13 @@ impl FindingKind {
             Self::UnreferencedOriginal => "unreferenced-original",
             Self::UnknownOriginal => "unknown-original",
             Self::ForeignFile => "foreign-file",
+            Self::SharedOriginals => "shared-originals",
         }
     }
 
     /// Whether something should be done about it.
     pub fn is_fault(self) -> bool {
-        self != Self::ForeignFile
+        !matches!(self, Self::ForeignFile | Self::SharedOriginals)
     }
 }
 
