@@ -15,10 +15,10 @@ use thiserror::Error;
 
 pub use self::finding::{Finding, FindingKind, Summary};
 use super::removal::{RemovalError, Removals};
-use crate::ports::{
+use crate::{DatabaseId, ports::{
     Clock, DatabaseRegistry, ImageStore, ImageStoreError, Inspector, OriginalRemoval,
     OriginalStore, OriginalStoreError, Rows,
-};
+}};
 
 /// What a check works with.
 #[derive(Clone)]
@@ -122,6 +122,17 @@ pub enum CheckError {
     Originals(#[from] OriginalStoreError),
 }
 
+/// What came of taking an id away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgotten {
+    /// It is away.
+    Done,
+    /// It is this database's own, and stays.
+    Own,
+    /// It was not there.
+    Unknown,
+}
+
 type Events = BoxStream<'static, Result<Event, CheckError>>;
 
 /// Checks rows and originals.
@@ -163,6 +174,20 @@ impl Check {
         stream::iter(PARTS)
             .flat_map(move |part| check.part(part))
             .boxed()
+    }
+
+    /// Takes away the id that another database left with the originals. From then on nothing protects the
+    /// originals that it needs.
+    pub async fn forget_database(&self, database: &DatabaseId) -> Result<Forgotten, CheckError> {
+        if self.ports.store.database_id().await? == *database {
+            return Ok(Forgotten::Own);
+        }
+        let was_there = self.ports.registry.unregister(database).await?;
+        Ok(if was_there {
+            Forgotten::Done
+        } else {
+            Forgotten::Unknown
+        })
     }
 
     fn part(&self, part: Part) -> Events {

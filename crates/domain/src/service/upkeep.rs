@@ -122,6 +122,12 @@ impl Upkeep {
         }
     }
 
+    /// Leaves the id of the database with the originals. No original may be put before.
+    pub async fn register(&self) -> Result<(), UpkeepError> {
+        self.removals.register().await?;
+        Ok(())
+    }
+
     /// Releases the hosted blobs that nobody released. Says how many.
     pub async fn release_forgotten(&self) -> Result<usize, UpkeepError> {
         let Some(host) = &self.ports.host else {
