@@ -153,6 +153,7 @@ mod tests {
 
         async fn record(&self) {
             let new = NewImage {
+                fence: None,
                 image: image(b"a", at(0), &[]),
                 tagging: None,
             };

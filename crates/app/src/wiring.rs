@@ -104,7 +104,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     let api = Api {
         ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
-        catalog: Catalog::new(Arc::clone(&store), Arc::clone(&originals)),
+        catalog: Catalog::new(Arc::clone(&store), Arc::clone(&originals), clock.clone()),
         readiness: Readiness {
             database: Arc::clone(&store),
             originals: Arc::clone(&originals),

@@ -22,7 +22,7 @@ impl Fence {
     }
 
     /// The token as databases keep it. 0 is that of originals from before there were tokens.
-    pub fn from_i64(number: i64) -> Self {
+    pub const fn from_i64(number: i64) -> Self {
         Self(number)
     }
 
@@ -73,7 +73,13 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_tokens() {
-        for text in ["", "0", "+00000000000001f", "00000000000000FF", "00000000000000fff"] {
+        for text in [
+            "",
+            "0",
+            "+00000000000001f",
+            "00000000000000FF",
+            "00000000000000fff",
+        ] {
             assert_eq!(text.parse::<Fence>(), Err(ParseFenceError), "{text}");
         }
     }

@@ -23,8 +23,15 @@ pub(crate) struct Bucket {
 /// Opens a bucket. It is not asked yet.
 pub(crate) fn open(name: &str, prefix: &str) -> Result<Bucket, Error> {
     let is_decided = std::env::var_os("AWS_ALLOW_HTTP").is_some();
-    let client =
-        |retries| build(AmazonS3Builder::from_env(), is_decided, name, prefix, retries);
+    let client = |retries| {
+        build(
+            AmazonS3Builder::from_env(),
+            is_decided,
+            name,
+            prefix,
+            retries,
+        )
+    };
     Ok(Bucket {
         patient: client(RETRIES)?,
         once: client(0)?,

@@ -9,7 +9,7 @@ use domain::{
     ContentDigest, DatabaseId, Fence,
     ports::{
         DatabaseRegistry, Fate, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
-        OriginalStoreError, SetAside, StoredObject, StoredOriginal,
+        OriginalStoreError, PutMode, SetAside, StoredObject, StoredOriginal,
     },
 };
 use futures_util::{
@@ -94,22 +94,27 @@ fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, OriginalStoreError> {
 
 #[async_trait]
 impl OriginalStore for Originals {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError> {
+    async fn put(
+        &self,
+        digest: &ContentDigest,
+        bytes: Bytes,
+        mode: PutMode,
+    ) -> Result<(), OriginalStoreError> {
         let (key, digest) = (key(digest), *digest);
         self.in_folder(move |folder| {
             folder.root.check()?;
             folder.fan.make(folder.root.path(), &digest)
         })
         .await?;
-        let is_there = self.is_whole(&key, bytes.len()).await?;
-        if !is_there {
+        let is_kept = mode == PutMode::KeepExisting && self.is_whole(&key, bytes.len()).await?;
+        if !is_kept {
             self.objects
                 .put(&key, bytes.into())
                 .await
                 .map_err(unavailable)?;
         }
         self.in_folder(move |folder| {
-            if is_there {
+            if is_kept {
                 // Another put may have made the name just now.
                 folder::sync(&fan::path(folder.root.path(), &digest))?;
             }
@@ -203,7 +208,9 @@ impl OriginalRemoval for Originals {
             is_settled: true,
         };
         let is_set_aside = match &self.folder {
-            Some(folder) => in_root(folder, move |folder| Removals(folder).set_aside(&original)).await,
+            Some(folder) => {
+                in_root(folder, move |folder| Removals(folder).set_aside(&original)).await
+            }
             None => removal::set_aside(&*self.objects, &*self.once, &original).await,
         };
         Ok(is_set_aside?.then_some(original))
@@ -219,7 +226,9 @@ impl OriginalRemoval for Originals {
     async fn put_back(&self, original: &SetAside) -> Result<(), OriginalStoreError> {
         let original = *original;
         match &self.folder {
-            Some(folder) => in_root(folder, move |folder| Removals(folder).put_back(&original)).await,
+            Some(folder) => {
+                in_root(folder, move |folder| Removals(folder).put_back(&original)).await
+            }
             None => removal::take_back(&*self.objects, &original).await,
         }
     }
@@ -255,9 +264,7 @@ impl DatabaseRegistry for Originals {
 
     async fn databases(&self) -> Result<Vec<DatabaseId>, OriginalStoreError> {
         match &self.folder {
-            Some(folder) => {
-                in_root(folder, |folder| registry::databases(folder.root.path())).await
-            }
+            Some(folder) => in_root(folder, |folder| registry::databases(folder.root.path())).await,
             None => registry::databases_of_bucket(&*self.objects).await,
         }
     }
@@ -301,9 +308,13 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
             modified: found.last_modified,
         }));
     }
-    let is_own = [quarantine::QUARANTINE, removal::REMOVALS, registry::DATABASES]
-        .iter()
-        .any(|own| found.location.prefix_matches(&Path::from(*own)));
+    let is_own = [
+        quarantine::QUARANTINE,
+        removal::REMOVALS,
+        registry::DATABASES,
+    ]
+    .iter()
+    .any(|own| found.location.prefix_matches(&Path::from(*own)));
     (!is_own).then(|| StoredObject::Foreign(found.location.to_string()))
 }
 

@@ -21,7 +21,7 @@ use domain::{
     ContentDigest,
     ports::{
         DatabaseRegistry, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
-        OriginalStoreError, StoredObject, cause,
+        OriginalStoreError, PutMode, StoredObject, cause,
     },
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
@@ -75,17 +75,19 @@ impl GuardedOriginals {
         if self.registered.is_open() {
             return Ok(());
         }
-        Err(late("this database is not registered with the originals yet"))
+        Err(late(
+            "this database is not registered with the originals yet",
+        ))
     }
 }
 
 #[async_trait]
 impl OriginalStore for GuardedOriginals {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Outcome<()> {
+    async fn put(&self, digest: &ContentDigest, bytes: Bytes, mode: PutMode) -> Outcome<()> {
         self.check()?;
         let (inner, digest) = (Arc::clone(&self.inner), *digest);
         self.calls
-            .run(async move { inner.put(&digest, bytes).await })
+            .run(async move { inner.put(&digest, bytes, mode).await })
             .await?
     }
 
@@ -272,7 +274,7 @@ mod tests {
 
     #[async_trait]
     impl OriginalStore for Hanging {
-        async fn put(&self, _: &ContentDigest, _: Bytes) -> Outcome<()> {
+        async fn put(&self, _: &ContentDigest, _: Bytes, _: PutMode) -> Outcome<()> {
             self.ready().await
         }
         async fn get(&self, _: &ContentDigest) -> Outcome<Option<OriginalContent>> {
@@ -299,20 +301,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_that_hang_are_bounded_and_forgotten_once_they_are_done() {
         let (letting_go, hanging) = watch::channel(false);
-        let store = GuardedOriginals::new(Arc::new(Hanging(hanging)), DEADLINE, Gate::opened_already());
+        let store =
+            GuardedOriginals::new(Arc::new(Hanging(hanging)), DEADLINE, Gate::opened_already());
         let began = Instant::now();
         let calls = (0..2 * PLACES).map(|_| store.ready());
         let outcomes = futures_util::future::join_all(calls).await;
         assert!(outcomes.iter().all(Result::is_err));
         assert_eq!(began.elapsed(), DEADLINE);
         assert_eq!(store.calls.left.load(Ordering::Relaxed), PLACES);
-        assert!(store.put(&digest(), Bytes::new()).await.is_err());
+        assert!(
+            store
+                .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+                .await
+                .is_err()
+        );
         assert_eq!(began.elapsed(), DEADLINE, "refused at once");
         letting_go.send_replace(true);
         while store.calls.left.load(Ordering::Relaxed) > 0 {
             yield_now().await;
         }
-        store.put(&digest(), Bytes::new()).await.unwrap();
+        store
+            .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+            .await
+            .unwrap();
         assert!(store.get(&digest()).await.unwrap().is_none());
     }
 
@@ -329,9 +340,15 @@ mod tests {
             let mode = PutMode::KeepExisting;
             store.put(&digest(), Bytes::new(), mode).await
         };
-        assert!(matches!(put().await, Err(OriginalStoreError::Unavailable(_))));
+        assert!(matches!(
+            put().await,
+            Err(OriginalStoreError::Unavailable(_))
+        ));
         assert!(store.ready().await.is_err());
-        assert!(store.get(&digest()).await.unwrap().is_none(), "reading goes on");
+        assert!(
+            store.get(&digest()).await.unwrap().is_none(),
+            "reading goes on"
+        );
         gate.open();
         put().await.unwrap();
         store.ready().await.unwrap();

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
     TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
-    ports::{ImageStore, ImageStoreError, Known, cause},
+    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 use tokio::{
     sync::{Notify, watch},
@@ -148,9 +148,21 @@ impl ImageStore for GuardedStore {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<(), ImageStoreError> {
+    ) -> Result<Claimed, ImageStoreError> {
         self.call(|| self.inner.claim(digest, facts, now, until))
             .await
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.note_damage(digest, at)).await
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.clear_damage(digest)).await
     }
 
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
@@ -321,6 +333,7 @@ mod tests {
     async fn tells_of_what_was_recorded() {
         let mut store = MockImageStore::new();
         let new = NewImage {
+            fence: None,
             image: image(b"a", at(0), &[]),
             tagging: None,
         };

@@ -15,6 +15,7 @@ mod check;
 mod client;
 mod command_line;
 mod crash;
+mod damage;
 mod database;
 mod errors;
 mod faults;

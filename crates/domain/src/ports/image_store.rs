@@ -29,6 +29,9 @@ pub trait ImageStore: Send + Sync {
 
     /// Claims the original for an upload until that time, and notes its facts.
     ///
+    /// Taking over a removal claim that ran out notes the original as damaged: that removal may still
+    /// unlink it, so existing bytes prove nothing.
+    ///
     /// # Errors
     /// [`ImageStoreError::Contended`] while a removal holds the original at time `now`.
     async fn claim(
@@ -37,7 +40,18 @@ pub trait ImageStore: Send + Sync {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
+    ) -> Result<Claimed, ImageStoreError>;
+
+    /// Notes that the bytes of an original are missing, altered or unreadable. The first note stays.
+    /// Does nothing to an original that is not known.
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
     ) -> Result<(), ImageStoreError>;
+
+    /// Drops that note, after the bytes were overwritten and an image of them recorded.
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError>;
 
     /// Records an image with its tags and, if given, the provider's answer.
     ///
@@ -45,8 +59,8 @@ pub trait ImageStore: Send + Sync {
     /// is known already is left as it is.
     ///
     /// # Errors
-    /// [`ImageStoreError::ClaimLost`] if the original is not claimed any more: a removal came in
-    /// between, and the bytes must be claimed and put again.
+    /// [`ImageStoreError::ClaimLost`] if the original is not claimed any more, or under another fence: a
+    /// removal came in between, and the bytes must be claimed and put again.
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError>;
 
     /// Keeps a provider's answer without an image. One that is known already is left as it is.
@@ -151,6 +165,19 @@ pub trait ImageStore: Send + Sync {
 
     /// Whether the store can be reached and has the schema it needs.
     async fn ready(&self) -> Result<(), ImageStoreError>;
+}
+
+/// What claiming an original found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claimed {
+    /// The fence under which the image is to be recorded.
+    pub fence: Fence,
+    /// Whether the bytes must be written even if they seem to be there: the original is noted as damaged,
+    /// or was not known, so that a removal that is late may still take it away.
+    pub rewrite: bool,
+    /// Whether the original is noted as damaged. The note stays until [`ImageStore::clear_damage`], so that
+    /// every upload writes the bytes until one of them is recorded.
+    pub is_damaged: bool,
 }
 
 /// What a store knows of some bytes.

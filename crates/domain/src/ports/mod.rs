@@ -21,12 +21,13 @@ pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use clock::Clock;
 pub use database_registry::DatabaseRegistry;
 pub use image_codec::{CodecError, ImageCodec};
-pub use image_store::{ImageStore, ImageStoreError, Known};
+pub use image_store::{Claimed, ImageStore, ImageStoreError, Known};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
 pub use interest::Interest;
 pub use original_removal::{Fate, OriginalRemoval, SetAside};
 pub use original_store::{
-    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject, StoredOriginal,
+    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
+    StoredOriginal,
 };
 pub use tag_provider::{ImageAccess, Quota, TagProvider, TagSource};
 pub use upstream::UpstreamError;

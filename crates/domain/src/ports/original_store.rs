@@ -16,9 +16,14 @@ use crate::{ContentDigest, ContentHasher};
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait OriginalStore: Send + Sync {
-    /// Keeps bytes. Atomic and durable: once it returned `Ok` they survive a power cut, and nobody
+    /// Keeps bytes. Atomic and durable: once it returned `Ok` they survive a power cut, and no reader
     /// ever sees a part of them. The same digest twice, even at once, is one original.
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError>;
+    async fn put(
+        &self,
+        digest: &ContentDigest,
+        bytes: Bytes,
+        mode: PutMode,
+    ) -> Result<(), OriginalStoreError>;
 
     /// Opens an original. One that a removal has set aside is there.
     async fn get(
@@ -47,6 +52,15 @@ pub trait OriginalStore: Send + Sync {
 
     /// Whether originals can be put and read.
     async fn ready(&self) -> Result<(), OriginalStoreError>;
+}
+
+/// What a put does to an original that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutMode {
+    /// Leaves it if it has the right length, which takes one look at its metadata.
+    KeepExisting,
+    /// Replaces it, whatever is there.
+    Overwrite,
 }
 
 /// An original that has been opened.

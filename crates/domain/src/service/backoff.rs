@@ -56,7 +56,9 @@ impl<K: Hash + Eq> Backoff<K> {
     }
 
     fn pause(&self, failures_before: u32) -> TimeDelta {
-        let factor = 1_i32.checked_shl(failures_before).filter(|factor| *factor > 0);
+        let factor = 1_i32
+            .checked_shl(failures_before)
+            .filter(|factor| *factor > 0);
         let pause = factor.and_then(|factor| self.first.checked_mul(factor));
         pause.map_or(self.longest, |pause| pause.min(self.longest))
     }

@@ -1,5 +1,7 @@
 //! Reading what was registered.
 
+mod verify;
+
 use std::{num::NonZeroU32, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, future::join, stream, stream::BoxStream};
@@ -8,7 +10,8 @@ use thiserror::Error;
 use crate::{
     Image, ImageId, ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow, UntaggedImage,
     ports::{
-        ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError, cause,
+        Clock, ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError,
+        cause,
     },
 };
 
@@ -52,28 +55,44 @@ pub struct Found {
 pub struct Catalog {
     store: Arc<dyn ImageStore>,
     originals: Arc<dyn OriginalStore>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Catalog {
     /// Puts the service together.
-    pub fn new(store: Arc<dyn ImageStore>, originals: Arc<dyn OriginalStore>) -> Self {
-        Self { store, originals }
+    pub fn new(
+        store: Arc<dyn ImageStore>,
+        originals: Arc<dyn OriginalStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store,
+            originals,
+            clock,
+        }
     }
 
     /// The image with that id, and its bytes.
     ///
+    /// Damage is noted with the original, so that the next upload of the same bytes replaces it.
+    ///
     /// # Errors
     /// [`OriginalStoreError::Altered`] if the bytes are missing or of another length than recorded.
+    /// The content's stream ends in that error if the bytes do not have the image's digest.
     pub async fn find(&self, id: &ImageId) -> Result<Option<Found>, CatalogError> {
         let Some(image) = self.store.find(id).await? else {
             return Ok(None);
         };
-        let Some(content) = self.originals.get(&image.digest).await? else {
-            return Err(altered(&image, "is missing"));
+        let damages = verify::Damages::new(self, image.digest);
+        let content = self.originals.get(&image.digest).await?;
+        let content = match content {
+            None => return Err(damages.note(altered(&image, "is missing")).await.into()),
+            Some(content) if content.len != image.facts.byte_size => {
+                let how = format!("has {} bytes", content.len);
+                return Err(damages.note(altered(&image, &how)).await.into());
+            }
+            Some(content) => verify::verified(content, damages),
         };
-        if content.len != image.facts.byte_size {
-            return Err(altered(&image, &format!("has {} bytes", content.len)));
-        }
         Ok(Some(Found { image, content }))
     }
 
@@ -174,13 +193,12 @@ where
     Some(last.into())
 }
 
-fn altered(image: &Image, how: &str) -> CatalogError {
+fn altered(image: &Image, how: &str) -> OriginalStoreError {
     let expected = image.facts.byte_size;
     OriginalStoreError::Altered(cause(format!(
         "the original {} of image {} {how}; {expected} bytes were recorded",
         image.digest, image.id
     )))
-    .into()
 }
 
 #[cfg(test)]

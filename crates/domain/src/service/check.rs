@@ -15,10 +15,13 @@ use thiserror::Error;
 
 pub use self::finding::{Finding, FindingKind, Summary};
 use super::removal::{RemovalError, Removals};
-use crate::{DatabaseId, ports::{
-    Clock, DatabaseRegistry, ImageStore, ImageStoreError, Inspector, OriginalRemoval,
-    OriginalStore, OriginalStoreError, Rows,
-}};
+use crate::{
+    DatabaseId,
+    ports::{
+        Clock, DatabaseRegistry, ImageStore, ImageStoreError, Inspector, OriginalRemoval,
+        OriginalStore, OriginalStoreError, Rows,
+    },
+};
 
 /// What a check works with.
 #[derive(Clone)]

@@ -18,8 +18,9 @@ use super::{
 use crate::{
     ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
     ports::{
-        BlobHost, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError, Interest, Known,
-        OriginalStore, OriginalStoreError, ReleaseQueue, TagProvider, UpstreamError,
+        BlobHost, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError, Interest,
+        Known, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue, TagProvider,
+        UpstreamError,
     },
 };
 
@@ -241,33 +242,58 @@ impl Worker {
         let tagging = sight.is_new.then(|| (key, sight.tagging.clone()));
         let mut attempt = 1;
         loop {
-            if let Err(error) = self.put(upload, sight).await {
-                self.rescue(tagging.as_ref()).await;
-                return Err(error);
-            }
+            let claimed = match self.put(upload, sight).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    self.rescue(tagging.as_ref()).await;
+                    return Err(error);
+                }
+            };
             let image = self.image(upload, sight);
             let new = NewImage {
                 image,
+                fence: Some(claimed.fence),
                 tagging: tagging.clone(),
             };
             match self.store.record(&new).await {
-                Ok(()) => return Ok(new.image),
+                Ok(()) => {
+                    if claimed.is_damaged {
+                        self.mended(&upload.digest).await;
+                    }
+                    return Ok(new.image);
+                }
                 Err(ImageStoreError::ClaimLost) if attempt < CLAIM_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn put(&self, upload: &Upload, sight: &Sight) -> Result<(), IngestError> {
+    async fn put(&self, upload: &Upload, sight: &Sight) -> Result<Claimed, IngestError> {
         let now = self.clock.now();
         let until = now + self.claim;
-        self.store
+        let claimed = self
+            .store
             .claim(&upload.digest, &sight.facts, now, until)
             .await?;
+        let mode = if claimed.rewrite {
+            PutMode::Overwrite
+        } else {
+            PutMode::KeepExisting
+        };
         self.originals
-            .put(&upload.digest, upload.bytes.clone())
+            .put(&upload.digest, upload.bytes.clone(), mode)
             .await?;
-        Ok(())
+        Ok(claimed)
+    }
+
+    /// The image is recorded: a note that stays behind only costs the next upload a rewrite.
+    async fn mended(&self, digest: &ContentDigest) {
+        match self.store.clear_damage(digest).await {
+            Ok(()) => tracing::info!(%digest, "a damaged original was replaced"),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "a replaced original is still noted as damaged");
+            }
+        }
     }
 
     fn image(&self, upload: &Upload, sight: &Sight) -> Image {

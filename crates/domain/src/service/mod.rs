@@ -11,8 +11,8 @@ mod upkeep;
 
 pub use catalog::{Catalog, CatalogError, Found, ImagePage, ImagePages};
 pub use check::{
-    Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten, Part,
-    Strangers, Summary,
+    Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
+    Part, Strangers, Summary,
 };
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
 pub use removal::RemovalError;

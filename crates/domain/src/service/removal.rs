@@ -127,7 +127,11 @@ impl Removals {
         now: DateTime<Utc>,
     ) -> Result<(), RemovalError> {
         let (digest, fence, until) = (&original.digest, Fence::random(), now + CLAIM);
-        if self.store.claim_for_removal(digest, fence, now, until).await? {
+        if self
+            .store
+            .claim_for_removal(digest, fence, now, until)
+            .await?
+        {
             let outcome = self.take_away(digest, fence, original.fate, own).await?;
             if matches!(outcome, Outcome::Away | Outcome::Absent) {
                 self.originals.finish(original).await?;

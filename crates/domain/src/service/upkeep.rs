@@ -203,7 +203,10 @@ impl Upkeep {
     /// Whether no other database keeps originals in the same place. The log says once that one does.
     async fn is_alone(&self, own: &DatabaseId) -> Result<bool, UpkeepError> {
         let is_alone = self.removals.is_alone(own).await?;
-        let is_told = self.memory.is_sharing_told.swap(!is_alone, Ordering::Relaxed);
+        let is_told = self
+            .memory
+            .is_sharing_told
+            .swap(!is_alone, Ordering::Relaxed);
         if !is_alone && !is_told {
             tracing::warn!(
                 database = %own,
@@ -225,7 +228,11 @@ impl Upkeep {
         if !store.claim_for_removal(digest, fence, now, until).await? {
             return Ok(Removal::Skipped);
         }
-        match self.removals.take_away(digest, fence, Fate::Removal, own).await {
+        match self
+            .removals
+            .take_away(digest, fence, Fate::Removal, own)
+            .await
+        {
             Ok(Outcome::Away | Outcome::Absent) => {
                 self.memory.failures.succeeded(digest);
                 Ok(Removal::Done)

@@ -12,18 +12,19 @@
 //! one snapshot.
 
 mod claims;
+mod identity;
 mod images;
 mod inspection;
 mod labels;
 pub(super) mod migrations;
 mod names;
+mod orphans;
 pub(super) mod pages;
 mod sealing;
 mod segments;
 #[cfg(test)]
 mod small_segments;
 mod statement;
-mod strays;
 mod summaries;
 mod taggings;
 pub(super) mod tags;
@@ -34,9 +35,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
-    ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
-    TaggingKey, TimeWindow, UntaggedImage,
-    ports::{ImageStore, ImageStoreError, Known, cause},
+    ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
+    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 
 #[cfg(test)]
@@ -85,16 +86,29 @@ impl ImageStore for Store {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<(), ImageStoreError> {
+    ) -> Result<Claimed, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
         let claimed = claims::claim(&mut connection, digest, facts, now, until).await?;
         connection.give_back();
-        if claimed {
-            Ok(())
-        } else {
-            let reason = cause("the original is being removed");
-            Err(ImageStoreError::Contended(reason))
-        }
+        claimed.ok_or_else(|| ImageStoreError::Contended(cause("the original is being removed")))
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::note_damage(&mut connection, digest, at).await?;
+        connection.give_back();
+        Ok(())
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::clear_damage(&mut connection, digest).await?;
+        connection.give_back();
+        Ok(())
     }
 
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
@@ -194,20 +208,64 @@ impl ImageStore for Store {
     async fn claim_for_removal(
         &self,
         digest: &ContentDigest,
+        fence: Fence,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
-        let claimed = claims::claim_for_removal(&mut connection, digest, now, until).await?;
+        let claimed = claims::claim_for_removal(&mut connection, digest, fence, now, until).await?;
         connection.give_back();
         Ok(claimed)
     }
 
-    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+    async fn claim_orphan(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
-        claims::forget(&mut connection, digest).await?;
+        let claimed = orphans::claim(&mut connection, digest, fence, now, until).await?;
+        connection.give_back();
+        Ok(claimed)
+    }
+
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let is_needed = claims::is_needed(&mut connection, digest, now).await?;
+        connection.give_back();
+        Ok(is_needed)
+    }
+
+    async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let is_forgotten = claims::forget(&mut connection, digest, fence).await?;
+        connection.give_back();
+        Ok(is_forgotten)
+    }
+
+    async fn postpone(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::postpone(&mut connection, digest, fence, until).await?;
         connection.give_back();
         Ok(())
+    }
+
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let id = identity::find_or_make(&mut connection).await?;
+        connection.give_back();
+        Ok(id)
     }
 
     async fn ready(&self) -> Result<(), ImageStoreError> {

@@ -45,6 +45,7 @@ async fn register(store: &dyn ImageStore, number: u8) {
         .await
         .unwrap();
     let new = NewImage {
+        fence: None,
         image,
         tagging: None,
     };

@@ -96,7 +96,10 @@ pub(crate) async fn find(
         .list(Some(&Path::from(REMOVALS)))
         .map_err(unavailable)
         .try_filter(|found| {
-            let is_found = found.location.filename().is_some_and(|name| is_of(name, digest));
+            let is_found = found
+                .location
+                .filename()
+                .is_some_and(|name| is_of(name, digest));
             std::future::ready(is_found)
         });
     futures_util::pin_mut!(found);
@@ -115,7 +118,10 @@ pub(crate) async fn is_there(
 }
 
 /// Deletes an object. One that is not there counts as deleted.
-pub(crate) async fn delete(objects: &dyn ObjectStore, key: &Path) -> Result<(), OriginalStoreError> {
+pub(crate) async fn delete(
+    objects: &dyn ObjectStore,
+    key: &Path,
+) -> Result<(), OriginalStoreError> {
     match objects.delete(key).await {
         Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
         Err(error) => Err(unavailable(error)),

@@ -21,8 +21,14 @@ async fn a_bucket_in_memory_keeps_the_contract() {
 async fn what_is_foreign_in_a_bucket_is_told_and_what_was_quarantined_is_not() {
     let store = bucket();
     let (kept, moved) = (ContentDigest::of(b"kept"), ContentDigest::of(b"moved"));
-    store.put(&kept, "kept".into()).await.unwrap();
-    store.put(&moved, "moved".into()).await.unwrap();
+    store
+        .put(&kept, "kept".into(), PutMode::KeepExisting)
+        .await
+        .unwrap();
+    store
+        .put(&moved, "moved".into(), PutMode::KeepExisting)
+        .await
+        .unwrap();
     assert!(store.quarantine(&moved).await.unwrap());
     let away = Path::from(format!("quarantine/{moved}"));
     let found = store.objects.get(&away).await.unwrap();

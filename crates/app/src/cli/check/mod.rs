@@ -68,7 +68,10 @@ async fn forget(
     let check = prepare(arguments, settings).await?;
     let refusal = match check.forget_database(&database).await? {
         Forgotten::Done => {
-            writeln!(io::stderr(), "etiqueta: the database {database} is forgotten")?;
+            writeln!(
+                io::stderr(),
+                "etiqueta: the database {database} is forgotten"
+            )?;
             return Ok(ExitCode::SUCCESS);
         }
         Forgotten::Own => "is the database of these settings",

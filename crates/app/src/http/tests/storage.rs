@@ -7,7 +7,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject},
+    ports::{
+        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
+    },
 };
 use futures_util::stream::BoxStream;
 use reqwest::Method;
@@ -34,9 +36,9 @@ impl Gated {
 
 #[async_trait]
 impl OriginalStore for Gated {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Outcome<()> {
+    async fn put(&self, digest: &ContentDigest, bytes: Bytes, mode: PutMode) -> Outcome<()> {
         self.pass().await;
-        self.inner.put(digest, bytes).await
+        self.inner.put(digest, bytes, mode).await
     }
 
     async fn get(&self, digest: &ContentDigest) -> Outcome<Option<OriginalContent>> {

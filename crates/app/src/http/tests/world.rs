@@ -119,7 +119,7 @@ impl Setup {
             provider: self.fakes.provider.clone(),
             host: None,
             releases: Arc::new(FakeReleaseQueue::default()),
-            clock: self.fakes.clock,
+            clock: self.fakes.clock.clone(),
         };
         let settings = IngestSettings {
             max_side: 16,
@@ -127,7 +127,7 @@ impl Setup {
         };
         Api {
             ingest: Arc::new(Ingest::new(ports, settings)),
-            catalog: Catalog::new(self.store.clone(), self.originals.clone()),
+            catalog: Catalog::new(self.store.clone(), self.originals.clone(), self.fakes.clock),
             readiness: Readiness {
                 database: self.store,
                 originals: self.originals,

@@ -47,6 +47,17 @@ impl FindingKind {
         }
     }
 
+    /// Whether an upload of the same bytes mends it.
+    pub(super) fn is_damage(self) -> bool {
+        matches!(
+            self,
+            Self::MissingOriginal
+                | Self::TruncatedOriginal
+                | Self::AlteredOriginal
+                | Self::UnreadableOriginal
+        )
+    }
+
     /// Whether something should be done about it.
     pub fn is_fault(self) -> bool {
         !matches!(self, Self::ForeignFile | Self::SharedOriginals)

@@ -135,7 +135,9 @@ impl Check {
             match self.quarantine(&digest).await? {
                 Moved::Away => finding.is_repaired = true,
                 Moved::Needed => return Ok(None),
-                Moved::Refused(why) => finding.detail = format!("{}; not moved: {why}", finding.detail),
+                Moved::Refused(why) => {
+                    finding.detail = format!("{}; not moved: {why}", finding.detail)
+                }
             }
         }
         Ok(Some(finding))
@@ -158,10 +160,19 @@ impl Check {
         }
         let (now, fence) = (self.ports.clock.now(), Fence::random());
         let until = now + removal::CLAIM;
-        if !self.ports.store.claim_orphan(digest, fence, now, until).await? {
+        if !self
+            .ports
+            .store
+            .claim_orphan(digest, fence, now, until)
+            .await?
+        {
             return Ok(Moved::Needed);
         }
-        match self.removals.take_away(digest, fence, Fate::Quarantine, &own).await {
+        match self
+            .removals
+            .take_away(digest, fence, Fate::Quarantine, &own)
+            .await
+        {
             Ok(Outcome::Away) => Ok(Moved::Away),
             Ok(Outcome::Absent | Outcome::Kept) => Ok(Moved::Needed),
             Ok(Outcome::Shared) => Ok(Moved::Refused(SHARED.to_owned())),
