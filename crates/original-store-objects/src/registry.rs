@@ -97,8 +97,8 @@ pub(crate) async fn databases_of_bucket(
     let databases = found
         .map_err(unavailable)
         .try_filter_map(async |found| {
-            let name = found.location.filename();
-            Ok(name.and_then(|name| name.parse().ok()))
+            let name = found.location.filename().unwrap_or_default();
+            Ok(name.parse::<DatabaseId>().ok())
         })
         .take(LISTED);
     Ok(sorted(databases.try_collect().await?))

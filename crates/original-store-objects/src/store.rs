@@ -65,11 +65,14 @@ impl Originals {
     }
 
     /// Asks a bucket for an original, also where it is set aside.
-    async fn in_bucket<T>(
+    async fn in_bucket<T, A>(
         &self,
         digest: &ContentDigest,
-        ask: impl AsyncFn(Path) -> Result<T, Error>,
-    ) -> Result<Option<T>, OriginalStoreError> {
+        ask: impl Fn(Path) -> A,
+    ) -> Result<Option<T>, OriginalStoreError>
+    where
+        A: Future<Output = Result<T, Error>>,
+    {
         if let Some(found) = found(ask(key(digest)).await)? {
             return Ok(Some(found));
         }
@@ -129,8 +132,9 @@ impl OriginalStore for Originals {
         digest: &ContentDigest,
     ) -> Result<Option<OriginalContent>, OriginalStoreError> {
         let Some(folder) = &self.folder else {
-            let found = self.in_bucket(digest, async |key| self.objects.get(&key).await);
-            return Ok(found.await?.map(content::content));
+            let objects = &self.objects;
+            let ask = |key| async move { objects.get(&key).await };
+            return Ok(self.in_bucket(digest, ask).await?.map(content::content));
         };
         let opened = in_file(folder, digest, content::open).await?;
         Ok(opened.map(Opened::content))
@@ -138,8 +142,10 @@ impl OriginalStore for Originals {
 
     async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError> {
         let Some(folder) = &self.folder else {
-            let found = self.in_bucket(digest, async |key| self.objects.head(&key).await);
-            return Ok(found.await?.map(|found| found.size));
+            let objects = &self.objects;
+            let ask = |key| async move { objects.head(&key).await };
+            let found = self.in_bucket(digest, ask).await?;
+            return Ok(found.map(|found| found.size));
         };
         in_file(folder, digest, folder::length).await
     }

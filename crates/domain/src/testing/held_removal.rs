@@ -43,7 +43,8 @@ impl Barrier {
         self.reached.load(Ordering::SeqCst)
     }
 
-    async fn pass(&self) {
+    /// Waits while it is closed.
+    pub async fn pass(&self) {
         self.reached.fetch_add(1, Ordering::SeqCst);
         drop(self.lock.lock().await);
     }
