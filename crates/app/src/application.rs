@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::service::{Upkeep, UpkeepSettings};
+use domain::service::{Ingest, Upkeep, UpkeepSettings};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use crate::{
     wiring::{self, Database, Gates, SchemaError},
 };
 
-/// How long the release of hosted blobs may take once everything else has ended.
+/// How long the release of hosted blobs, and the last writes, may take once everything else has ended.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// The wait before a database, or a registration, that failed is tried again.
@@ -55,6 +55,7 @@ impl Application {
             prepare(&parts.database, options).await?;
             gates.schema.open();
         }
+        settings.server.umask.warn_of_wider(&parts.paths);
         let address = settings.server.address();
         let listener =
             TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
@@ -90,6 +91,7 @@ impl Application {
     /// Serves until it is told to stop; then lets requests in progress finish.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
         let address = self.listener.local_addr()?;
+        let ingest = Arc::clone(&self.api.ingest);
         let listening = http::server(self.listener, self.api, stop.clone())?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         let serve = async {
@@ -109,14 +111,29 @@ impl Application {
         let upkeep = upkeep::run(&self.upkeep, interval, &self.gates, &stop);
         let schema = &self.gates.schema;
         let condensing = upkeep::condense(&self.upkeep, &self.recorded, schema, &stop);
-        let (served, opened, (), ()) = tokio::join!(serve, background, upkeep, condensing);
-        if let Some(releases) = &self.releases
-            && timeout(DRAIN, releases.drained()).await.is_err()
-        {
-            tracing::warn!("hosted blobs are left to the upkeep of the next start");
-        }
+        let saving = upkeep::save_answers(&ingest, schema, &stop);
+        let (served, opened, (), (), ()) =
+            tokio::join!(serve, background, upkeep, condensing, saving);
+        tokio::join!(save_the_last(&ingest), drain(self.releases.as_deref()));
         tracing::info!("stopped");
         opened.and(served)
+    }
+}
+
+/// Writes the answers of the uploads that failed last.
+async fn save_the_last(ingest: &Ingest) {
+    let saved = timeout(DRAIN, upkeep::save_answers_once(ingest)).await;
+    if !saved.unwrap_or(false) {
+        tracing::error!("answers of providers are lost: the database did not take them");
+    }
+}
+
+/// Waits for the release of hosted blobs.
+async fn drain(releases: Option<&Releases>) {
+    if let Some(releases) = releases
+        && timeout(DRAIN, releases.drained()).await.is_err()
+    {
+        tracing::warn!("hosted blobs are left to the upkeep of the next start");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, future::Future, time::Duration};
 
-use domain::service::{Upkeep, UpkeepError};
+use domain::service::{Ingest, Upkeep, UpkeepError};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +74,39 @@ pub async fn condense(upkeep: &Upkeep, recorded: &Recorded, gate: &Gate, stop: &
         }
     };
     stop.run_until_cancelled(duty).await;
+}
+
+/// Writes providers' answers that failed uploads left behind, until it is stopped.
+pub async fn save_answers(ingest: &Ingest, gate: &Gate, stop: &CancellationToken) {
+    let duty = async {
+        gate.opened().await;
+        let mut pause = PAUSE;
+        loop {
+            sleep(pause).await;
+            pause = if save_answers_once(ingest).await {
+                PAUSE
+            } else {
+                LONG_PAUSE.min(pause * 2)
+            };
+        }
+    };
+    stop.run_until_cancelled(duty).await;
+}
+
+/// Writes those that there are. `false` if some are left.
+pub async fn save_answers_once(ingest: &Ingest) -> bool {
+    match ingest.save_answers().await {
+        Ok(0) => true,
+        Ok(count) => {
+            tracing::info!(count, "answers of providers kept for uploads that failed");
+            true
+        }
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%error, source, "answers of providers are yet to be kept; tried again soon");
+            false
+        }
+    }
 }
 
 /// Condenses what there is, step by step.

@@ -1,6 +1,6 @@
 //! Which adapters stand behind the ports. This module alone names them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
@@ -61,6 +61,8 @@ pub struct Parts {
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
     pub database: Database,
+    /// The files and folders that the store consists of.
+    pub paths: Vec<PathBuf>,
 }
 
 /// What calls wait for after the start.
@@ -125,8 +127,22 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         upkeep,
         recorded,
         releases,
+        paths: paths(&database, &originals_url(settings)?),
         database,
     })
+}
+
+/// What of the store is on this machine.
+fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
+    let file = match &database.url {
+        StoreUrl::Sqlite { path } => Some(path.clone()),
+        StoreUrl::Mysql(_) => None,
+    };
+    let folder = match originals {
+        OriginalsUrl::Folder(path) => Some(path.clone()),
+        OriginalsUrl::Bucket { .. } => None,
+    };
+    file.into_iter().chain(folder).collect()
 }
 
 /// What tags pictures without keeping them.

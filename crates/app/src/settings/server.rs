@@ -12,6 +12,7 @@ use super::{
     error::{SettingsError, ValueError},
     values::Values,
 };
+use crate::permissions::Umask;
 
 /// The section `[server]`.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct ServerSettings {
     pub port: u16,
     /// Time zone of the dates on the wire.
     pub timezone: Tz,
+    /// What new files are not permitted to other accounts.
+    pub umask: Umask,
     /// How long requests in progress may take to end when the server stops.
     pub shutdown_timeout: Duration,
 }
@@ -32,6 +35,7 @@ impl ServerSettings {
             bind: values.parse("server.bind", address)?,
             port: values.parse("server.port", port)?,
             timezone: values.parse("server.timezone", timezone)?,
+            umask: values.parse("server.umask", umask)?,
             shutdown_timeout: values.duration("server.shutdown_timeout", Duration::ZERO..=HOUR)?,
         })
     }
@@ -54,6 +58,13 @@ fn port(text: &str) -> Result<u16, ValueError> {
         value: text.to_owned(),
         from: 0,
         to: u16::MAX.into(),
+    })
+}
+
+fn umask(text: &str) -> Result<Umask, ValueError> {
+    Umask::parse(text).ok_or_else(|| ValueError::NotA {
+        value: text.to_owned(),
+        what: "three octal digits in quotes, such as \"077\", of which the first is 0",
     })
 }
 

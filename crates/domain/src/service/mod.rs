@@ -1,5 +1,6 @@
 //! What happens, and in which order.
 
+mod answers;
 mod backoff;
 mod catalog;
 mod check;

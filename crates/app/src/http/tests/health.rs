@@ -97,7 +97,7 @@ mod hanging {
     use domain::{
         ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary,
         Tagging, TaggingKey, TimeWindow, UntaggedImage,
-        ports::{ImageStore, ImageStoreError, Known},
+        ports::{Claimed, ImageStore, ImageStoreError, Known},
     };
 
     type Outcome<T> = Result<T, ImageStoreError>;
@@ -120,7 +120,13 @@ mod hanging {
             _: &ImageFacts,
             _: DateTime<Utc>,
             _: DateTime<Utc>,
-        ) -> Outcome<()> {
+        ) -> Outcome<Claimed> {
+            never().await
+        }
+        async fn note_damage(&self, _: &ContentDigest, _: DateTime<Utc>) -> Outcome<()> {
+            never().await
+        }
+        async fn clear_damage(&self, _: &ContentDigest) -> Outcome<()> {
             never().await
         }
         async fn record(&self, _: &NewImage) -> Outcome<()> {

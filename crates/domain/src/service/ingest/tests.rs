@@ -679,14 +679,14 @@ async fn a_claim_that_is_lost_again_and_again_is_an_error() {
     ));
 }
 
-#[tokio::test]
-async fn an_answer_that_cannot_be_rescued_does_not_hide_why() {
+/// Mocks of an upload that is tagged once, with a store that does not know its tags before.
+fn tagging_once() -> Mocks {
     let mut mocks = Mocks::new();
     mocks
         .store
         .expect_known()
         .returning(|_| Ok(Known::default()));
-    mocks.codec.expect_decode().times(1).returning(|_| {
+    mocks.codec.expect_decode().returning(|_| {
         Ok(Picture {
             media_type: crate::MediaType::Png,
             width: 2,
@@ -704,26 +704,113 @@ async fn an_answer_that_cannot_be_rescued_does_not_hide_why() {
         .times(1)
         .returning(|_| Ok(tags(&[("car", 91.5)])));
     mocks
+}
+
+fn refused() -> ImageStoreError {
+    ImageStoreError::Failed(cause("refused"))
+}
+
+/// Lets claims and puts succeed, and every record fail.
+fn recording_fails(mocks: &mut Mocks, error: fn() -> ImageStoreError) {
+    mocks
         .store
         .expect_claim()
-        .times(1)
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks.originals.expect_put().returning(|_, _, _| Ok(()));
+    mocks.store.expect_record().returning(move |_| Err(error()));
+}
+
+fn claiming_fails(mocks: &mut Mocks) {
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Err(ImageStoreError::Contended(cause("a removal"))));
+}
+
+fn putting_fails(mocks: &mut Mocks) {
+    mocks
+        .store
+        .expect_claim()
         .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks
         .originals
         .expect_put()
-        .times(1)
         .returning(|_, _, _| Err(OriginalStoreError::Unavailable(cause("full"))));
+}
+
+#[tokio::test]
+async fn whatever_fails_after_tagging_the_answer_is_kept() {
+    let failures: [fn(&mut Mocks); 4] = [
+        claiming_fails,
+        putting_fails,
+        |mocks| recording_fails(mocks, refused),
+        |mocks| recording_fails(mocks, || ImageStoreError::ClaimLost),
+    ];
+    for fail in failures {
+        let mut mocks = tagging_once();
+        fail(&mut mocks);
+        mocks
+            .store
+            .expect_keep_tagging()
+            .times(1)
+            .withf(|_, tagging| tagging.tags == tags(&[("car", 91.5)]))
+            .returning(|_, _| Ok(()));
+        let ingest = mocks.ingest();
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+        assert_eq!(ingest.save_answers().await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_kept_at_once_does_not_hide_why_and_is_kept_later() {
+    let mut mocks = tagging_once();
+    putting_fails(&mut mocks);
+    let mut outcomes = [Ok(()), Err(refused()), Err(refused())].to_vec();
     mocks
         .store
         .expect_keep_tagging()
-        .times(1)
-        .returning(|_, _| Err(store_down()));
-    let error = mocks
-        .ingest()
-        .ingest(upload(&picture(), 80.0))
-        .await
-        .unwrap_err();
+        .times(3)
+        .returning(move |_, _| outcomes.pop().unwrap());
+    let ingest = mocks.ingest();
+    let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
     assert!(matches!(error, IngestError::Originals(_)));
+    assert!(ingest.save_answers().await.is_err());
+    assert_eq!(ingest.save_answers().await.unwrap(), 1);
+    assert_eq!(ingest.save_answers().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_not_asked_while_the_client_waits() {
+    let mut mocks = tagging_once();
+    recording_fails(&mut mocks, store_down);
+    let ingest = mocks.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_answer_on_its_way_to_the_store_serves_the_next_upload() {
+    let mut mocks = tagging_once();
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks.originals.expect_put().returning(|_, _, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .withf(|new| new.tagging.is_some())
+        .returning(|_| Ok(()));
+    let ingest = mocks.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+    let image = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(labels(&image), ["car"]);
+    assert_eq!(ingest.save_answers().await.unwrap(), 0);
 }
 
 #[tokio::test]
