@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use domain::{
     ports::{
         BlobHost, DatabaseRegistry, HostedBlob, ImageAccess, ImageCodec, ImageStore, Inspector,
-        OriginalRemoval, OriginalStore, ReleaseQueue, TagProvider,
+        OriginalRemoval, OriginalStore, ReleaseQueue, StatisticsInspector, TagProvider,
     },
     service::{
         Catalog, CheckPorts, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts,
@@ -27,7 +27,7 @@ use crate::{
     releases::Releases,
     resilience::{
         Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
-        GuardedProvider, GuardedStore, Recorded, RetryPolicy,
+        GuardedProvider, GuardedStatistics, GuardedStore, Recorded, RetryPolicy,
     },
     settings::{ImaggaCredentials, ProviderChoice, Settings},
 };
@@ -175,10 +175,12 @@ pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<Chec
     gate.open();
     let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
     let inspector = GuardedInspector::new(database.inspector()?, settings.database.timeout);
+    let statistics = GuardedStatistics::new(database.statistics()?, settings.database.timeout);
     let originals = original_store_objects::open_existing(&originals_url(settings)?)?;
     Ok(CheckPorts {
         store: Arc::new(store),
         inspector: Arc::new(inspector),
+        statistics: Arc::new(statistics),
         originals: originals.clone(),
         removal: originals.clone(),
         registry: originals,
@@ -321,6 +323,10 @@ impl Database {
 
     fn inspector(&self) -> anyhow::Result<Arc<dyn Inspector>> {
         image_store_diesel::inspector(&self.url, self.pool).context("opening the database")
+    }
+
+    fn statistics(&self) -> anyhow::Result<Arc<dyn StatisticsInspector>> {
+        image_store_diesel::statistics(&self.url, self.pool).context("opening the database")
     }
 }
 

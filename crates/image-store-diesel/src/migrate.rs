@@ -134,13 +134,10 @@ fn run_one<DB: Backend>(
 }
 
 /// Whether a column could not be added because it is there: an earlier run was killed before it noted
-/// that it had added it. MySQL has no `ADD COLUMN IF NOT EXISTS`.
+/// that it had added it. MySQL has no `ADD COLUMN IF NOT EXISTS`, and Diesel keeps its own error to itself.
 fn is_duplicate_column(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(
-        error.downcast_ref(),
-        Some(Error::DatabaseError(_, information))
-            if information.message().to_ascii_lowercase().starts_with("duplicate column name")
-    )
+    let text = error.to_string().to_ascii_lowercase();
+    text.contains("duplicate column name")
 }
 
 /// A migration that ran, and only has to be noted.

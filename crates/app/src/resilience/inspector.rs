@@ -5,7 +5,10 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use domain::{
     ContentDigest,
-    ports::{ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows},
+    ports::{
+        ImageStoreError, Inspected, Inspector, RecordedOriginal, Repair, RowMark, Rows, Segment,
+        SegmentFault, StatisticsInspector, VerifiedSegment,
+    },
 };
 
 use super::store::patiently;
@@ -46,6 +49,41 @@ impl Inspector for GuardedInspector {
         digests: &[ContentDigest],
     ) -> Result<Vec<RecordedOriginal>, ImageStoreError> {
         patiently(self.deadline, || self.inner.recorded(digests)).await
+    }
+}
+
+/// The same for what verifies the statistics.
+pub struct GuardedStatistics {
+    inner: Arc<dyn StatisticsInspector>,
+    deadline: Duration,
+}
+
+impl GuardedStatistics {
+    /// Guards it. No call takes much longer than the deadline.
+    pub fn new(inner: Arc<dyn StatisticsInspector>, deadline: Duration) -> Self {
+        Self { inner, deadline }
+    }
+}
+
+#[async_trait]
+impl StatisticsInspector for GuardedStatistics {
+    async fn count_segments(&self) -> Result<u64, ImageStoreError> {
+        patiently(self.deadline, || self.inner.count_segments()).await
+    }
+
+    async fn verify_segment(
+        &self,
+        after: Option<RowMark>,
+    ) -> Result<Option<VerifiedSegment>, ImageStoreError> {
+        patiently(self.deadline, || self.inner.verify_segment(after.clone())).await
+    }
+
+    async fn repair_segment(
+        &self,
+        segment: &Segment,
+        fault: SegmentFault,
+    ) -> Result<Repair, ImageStoreError> {
+        patiently(self.deadline, || self.inner.repair_segment(segment, fault)).await
     }
 }
 

@@ -15,7 +15,7 @@ mod upstreams;
 
 pub use breaker::Breaker;
 pub use guard::{Guard, GuardSettings, RetryPolicy};
-pub use inspector::GuardedInspector;
+pub use inspector::{GuardedInspector, GuardedStatistics};
 pub use limiter::Limiter;
 pub use originals::GuardedOriginals;
 pub use removal::{GuardedRegistry, GuardedRemoval};

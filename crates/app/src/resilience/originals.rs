@@ -237,7 +237,11 @@ mod tests {
     }
 
     fn content(stream: BoxStream<'static, Outcome<Bytes>>) -> OriginalContent {
-        OriginalContent { len: 6, stream }
+        OriginalContent {
+            len: 6,
+            stamp: None,
+            stream,
+        }
     }
 
     fn giving(stream: BoxStream<'static, Outcome<Bytes>>) -> GuardedOriginals {

@@ -12,6 +12,7 @@ mod inspector;
 mod interest;
 mod original_removal;
 mod original_store;
+mod statistics;
 mod tag_provider;
 mod upstream;
 
@@ -26,9 +27,10 @@ pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, Unrea
 pub use interest::Interest;
 pub use original_removal::{Fate, OriginalRemoval, SetAside};
 pub use original_store::{
-    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
+    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, Stamp, StoredObject,
     StoredOriginal,
 };
+pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
 pub use tag_provider::{ImageAccess, Quota, TagProvider, TagSource};
 pub use upstream::UpstreamError;
 
@@ -42,6 +44,7 @@ pub use self::{
     inspector::MockInspector,
     original_removal::MockOriginalRemoval,
     original_store::MockOriginalStore,
+    statistics::MockStatisticsInspector,
     tag_provider::MockTagProvider,
 };
 

@@ -1,5 +1,7 @@
 //! Where the uploaded bytes are kept.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -67,9 +69,24 @@ pub enum PutMode {
 pub struct OriginalContent {
     /// Its length in bytes.
     pub len: u64,
+    /// Another one after each write of the original, where the store can tell.
+    pub stamp: Option<Stamp>,
     /// Its bytes, in pieces of the adapter's choice. A piece that cannot be read is an error; the
     /// stream never ends early without one.
     pub stream: BoxStream<'static, Result<Bytes, OriginalStoreError>>,
+}
+
+/// Tells the writes of an original apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// Makes one of whatever a write changes. It holds within this process.
+    pub fn of(signs: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        signs.hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 impl OriginalContent {

@@ -7,6 +7,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use futures_util::{StreamExt, TryStreamExt, future::join, stream, stream::BoxStream};
 use thiserror::Error;
 
+use self::verify::Verified;
 use crate::{
     Image, ImageId, ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow, UntaggedImage,
     ports::{
@@ -56,6 +57,7 @@ pub struct Catalog {
     store: Arc<dyn ImageStore>,
     originals: Arc<dyn OriginalStore>,
     clock: Arc<dyn Clock>,
+    verified: Verified,
 }
 
 impl Catalog {
@@ -69,6 +71,7 @@ impl Catalog {
             store,
             originals,
             clock,
+            verified: Verified::default(),
         }
     }
 
@@ -78,7 +81,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`OriginalStoreError::Altered`] if the bytes are missing or of another length than recorded.
-    /// The content's stream ends in that error if the bytes do not have the image's digest.
+    /// The content's stream ends in that error if the bytes do not have the image's digest, which is
+    /// looked at unless they were read before and not written since.
     pub async fn find(&self, id: &ImageId) -> Result<Option<Found>, CatalogError> {
         let Some(image) = self.store.find(id).await? else {
             return Ok(None);
@@ -91,7 +95,7 @@ impl Catalog {
                 let how = format!("has {} bytes", content.len);
                 return Err(damages.note(altered(&image, &how)).await.into());
             }
-            Some(content) => verify::verified(content, damages),
+            Some(content) => self.verified.check(content, damages),
         };
         Ok(Some(Found { image, content }))
     }

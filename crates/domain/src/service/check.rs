@@ -1,4 +1,4 @@
-//! Looking whether everything is there and whole: rows and originals.
+//! Looking whether everything is there and whole: rows, statistics and originals.
 //!
 //! It works beside servers that take uploads. What is under way is told by the same claims that hold
 //! uploads and upkeep apart, and what is moved away is moved under such a claim.
@@ -6,6 +6,7 @@
 mod finding;
 mod objects;
 mod rows;
+mod statistics;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::{
     DatabaseId,
     ports::{
         Clock, DatabaseRegistry, ImageStore, ImageStoreError, Inspector, OriginalRemoval,
-        OriginalStore, OriginalStoreError, Rows,
+        OriginalStore, OriginalStoreError, Rows, StatisticsInspector,
     },
 };
 
@@ -30,6 +31,8 @@ pub struct CheckPorts {
     pub store: Arc<dyn ImageStore>,
     /// Has the rows.
     pub inspector: Arc<dyn Inspector>,
+    /// Has the statistics.
+    pub statistics: Arc<dyn StatisticsInspector>,
     /// Has the originals.
     pub originals: Arc<dyn OriginalStore>,
     /// Moves originals away.
@@ -45,7 +48,7 @@ pub struct CheckPorts {
 pub struct CheckSettings {
     /// What is looked at of each original.
     pub depth: Depth,
-    /// Whether what no image refers to is moved out of the way.
+    /// Whether what no image refers to is moved out of the way, and wrong statistics are counted again.
     pub repair: bool,
     /// What becomes of originals that this store never heard of.
     pub strangers: Strangers,
@@ -79,14 +82,17 @@ pub enum Strangers {
 pub enum Part {
     /// The rows of a kind; with those of originals the bytes that belong to them.
     Rows(Rows),
+    /// What is counted once and kept.
+    Statistics,
     /// Whatever the store of originals holds.
     Objects,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part::Rows(Rows::Labels),
     Part::Rows(Rows::Images),
     Part::Rows(Rows::Taggings),
+    Part::Statistics,
     Part::Rows(Rows::Originals),
     Part::Objects,
 ];
@@ -198,6 +204,7 @@ impl Check {
         let begun = stream::once(async move { check.begin(part).await });
         let rest = match part {
             Part::Rows(rows) => self.rows(rows),
+            Part::Statistics => self.statistics(),
             Part::Objects => self.objects(),
         };
         begun.chain(rest).boxed()
@@ -206,6 +213,7 @@ impl Check {
     async fn begin(&self, part: Part) -> Result<Event, CheckError> {
         let length = match part {
             Part::Rows(rows) => Some(self.ports.inspector.count(rows).await?),
+            Part::Statistics => Some(self.ports.statistics.count_segments().await?),
             Part::Objects => None,
         };
         Ok(Event::Begun { part, length })

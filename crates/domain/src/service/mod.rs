@@ -5,6 +5,7 @@ mod backoff;
 mod catalog;
 mod check;
 mod flights;
+mod forgotten;
 mod ingest;
 mod removal;
 mod tagger;

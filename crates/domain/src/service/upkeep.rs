@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::{
     backoff::Backoff,
+    forgotten::Forgotten,
     removal::{self, Outcome, RemovalError, Removals},
 };
 use crate::{
@@ -90,6 +91,7 @@ impl From<RemovalError> for UpkeepError {
 pub struct Upkeep {
     ports: UpkeepPorts,
     settings: UpkeepSettings,
+    forgotten: Arc<Forgotten>,
     removals: Removals,
     memory: Arc<Memory>,
 }
@@ -117,6 +119,7 @@ impl Upkeep {
         Self {
             ports,
             settings,
+            forgotten: Arc::default(),
             removals,
             memory: Arc::new(memory),
         }
@@ -129,6 +132,8 @@ impl Upkeep {
     }
 
     /// Releases the hosted blobs that nobody released. Says how many.
+    ///
+    /// One that cannot be released is left alone for a pause, and holds up no other.
     pub async fn release_forgotten(&self) -> Result<usize, UpkeepError> {
         let Some(host) = &self.ports.host else {
             return Ok(0);
@@ -136,12 +141,12 @@ impl Upkeep {
         let before = self.ports.clock.now() - self.settings.hosted_blob_age;
         let mut released = 0;
         for _ in 0..MAX_ROUNDS {
-            let forgotten = host.forgotten(before).await?;
-            if forgotten.is_empty() {
+            let now = self.ports.clock.now();
+            let due = self.forgotten.due(host.forgotten(before).await?, now);
+            if due.is_empty() {
                 break;
             }
-            host.release(&forgotten).await?;
-            released += forgotten.len();
+            released += self.forgotten.release(&**host, &due, now).await?;
         }
         Ok(released)
     }

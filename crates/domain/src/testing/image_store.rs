@@ -1,6 +1,7 @@
 //! The in-memory [`ImageStore`].
 
 mod inspection;
+mod statistics;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -30,6 +31,7 @@ struct State {
     taggings: HashMap<TaggingKey, Tagging>,
     /// Images whose rows cannot be read by those who look for that.
     spoilt: HashSet<ImageId>,
+    segments: BTreeMap<(i32, i64), statistics::FakeSegment>,
 }
 
 #[derive(Debug)]

@@ -193,6 +193,7 @@ impl OriginalStore for FakeOriginalStore {
         let piece = move |start: usize| Ok(bytes.slice(start..len.min(start + PIECE)));
         Ok(Some(OriginalContent {
             len: len as u64,
+            stamp: None,
             stream: stream::iter(starts.map(piece)).boxed(),
         }))
     }

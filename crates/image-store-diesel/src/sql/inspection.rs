@@ -14,13 +14,13 @@ use diesel_async::RunQueryDsl;
 use domain::{
     ContentDigest,
     ports::{
-        Cause, ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows,
-        UnreadableRow, cause,
+        Cause, ImageStoreError, Inspected, Inspector, RecordedOriginal, Repair, RowMark, Rows,
+        Segment, SegmentFault, StatisticsInspector, UnreadableRow, VerifiedSegment, cause,
     },
 };
 use thiserror::Error;
 
-use super::{Backend, Connection, ROWS, Store};
+use super::{Backend, Connection, ROWS, Store, statistics};
 use crate::{connections::Lease, fault::Fault};
 
 /// What is wrong with a row that can be read as such.
@@ -72,6 +72,37 @@ impl Inspector for Store {
         }
         connection.give_back();
         Ok(recorded)
+    }
+}
+
+#[async_trait]
+impl StatisticsInspector for Store {
+    async fn count_segments(&self) -> Result<u64, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let count = statistics::count(&mut connection).await?;
+        connection.give_back();
+        Ok(count)
+    }
+
+    async fn verify_segment(
+        &self,
+        after: Option<RowMark>,
+    ) -> Result<Option<VerifiedSegment>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let verified = statistics::verify(&mut connection, after).await?;
+        connection.give_back();
+        Ok(verified)
+    }
+
+    async fn repair_segment(
+        &self,
+        segment: &Segment,
+        fault: SegmentFault,
+    ) -> Result<Repair, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let repair = statistics::repair(&mut connection, *segment, fault, self.sizes).await?;
+        self.committed(connection).await?;
+        Ok(repair)
     }
 }
 

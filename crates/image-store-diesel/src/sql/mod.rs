@@ -25,6 +25,7 @@ mod segments;
 #[cfg(test)]
 mod small_segments;
 mod statement;
+mod statistics;
 mod summaries;
 mod taggings;
 pub(super) mod tags;

@@ -310,6 +310,7 @@ mod tests {
     fn content(len: u64, pieces: Vec<Result<Bytes, OriginalStoreError>>) -> OriginalContent {
         OriginalContent {
             len,
+            stamp: None,
             stream: stream::iter(pieces).boxed(),
         }
     }
@@ -364,6 +365,7 @@ mod tests {
         let unread = stream::poll_fn(|_| panic!("it was read"));
         let content = OriginalContent {
             len: SMALL + 1,
+            stamp: None,
             stream: unread.boxed(),
         };
         let answer = WithData::new(head(), content).await.unwrap();

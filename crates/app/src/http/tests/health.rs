@@ -95,8 +95,8 @@ mod hanging {
     use async_trait::async_trait;
     use chrono::{DateTime, Utc};
     use domain::{
-        ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
-        TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+        ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage,
+        PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
         ports::{Claimed, ImageStore, ImageStoreError, Known},
     };
 
@@ -190,12 +190,7 @@ mod hanging {
         async fn forget(&self, _: &ContentDigest, _: Fence) -> Outcome<bool> {
             never().await
         }
-        async fn postpone(
-            &self,
-            _: &ContentDigest,
-            _: Fence,
-            _: DateTime<Utc>,
-        ) -> Outcome<()> {
+        async fn postpone(&self, _: &ContentDigest, _: Fence, _: DateTime<Utc>) -> Outcome<()> {
             never().await
         }
         async fn database_id(&self) -> Outcome<DatabaseId> {

@@ -9,7 +9,7 @@ use mockall::predicate::{always, eq};
 use super::*;
 use crate::{
     NewImage,
-    ports::{MockImageStore, MockOriginalStore, PutMode},
+    ports::{MockImageStore, MockOriginalStore, PutMode, Stamp},
     testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
 };
 
@@ -370,4 +370,46 @@ async fn tags_are_summed_up_by_the_store() {
         catalog.tags(window).await,
         Err(CatalogError::Store(_))
     ));
+}
+
+const RIGHT: &[u8] = b"some bytes";
+const WRONG: &[u8] = b"some bites";
+
+/// A store that has these bytes at the first read, and so on, with their stamps.
+fn rewritten(versions: Vec<(&'static [u8], Option<u8>)>) -> MockOriginalStore {
+    let mut originals = MockOriginalStore::new();
+    let mut versions = versions.into_iter();
+    originals.expect_get().returning(move |_| {
+        let (bytes, stamp) = versions.next().unwrap();
+        Ok(Some(OriginalContent {
+            len: bytes.len() as u64,
+            stamp: stamp.map(Stamp::of),
+            stream: stream::iter([Ok(bytes.into())]).boxed(),
+        }))
+    });
+    originals
+}
+
+#[tokio::test]
+async fn what_was_verified_is_not_digested_again_until_it_is_written() {
+    for (versions, expected) in [
+        // The second one could not be right: it shows that nothing looked.
+        (vec![(RIGHT, Some(1)), (WRONG, Some(1))], true),
+        (vec![(RIGHT, Some(1)), (WRONG, Some(2))], false),
+        (vec![(RIGHT, None), (WRONG, None)], false),
+    ] {
+        let Fixture { store, image, .. } = with_one_image(RIGHT).await;
+        let fixture = Fixture {
+            catalog: Catalog::new(
+                store.clone(),
+                Arc::new(rewritten(versions)),
+                Arc::<TestClock>::default(),
+            ),
+            image,
+            store,
+            originals: Arc::default(),
+        };
+        fixture.read().await.unwrap();
+        assert_eq!(fixture.read().await.is_ok(), expected);
+    }
 }

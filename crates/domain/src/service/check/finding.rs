@@ -20,6 +20,8 @@ pub enum FindingKind {
     WrongSize,
     /// A row says something that cannot be.
     UnreadableRow,
+    /// What is kept of how labels are used is not what the rows say.
+    WrongStatistics,
     /// No image refers to bytes that this database noted once.
     UnreferencedOriginal,
     /// This database never heard of these bytes.
@@ -40,6 +42,7 @@ impl FindingKind {
             Self::UnreadableOriginal => "unreadable-original",
             Self::WrongSize => "wrong-size",
             Self::UnreadableRow => "unreadable-row",
+            Self::WrongStatistics => "wrong-statistics",
             Self::UnreferencedOriginal => "unreferenced-original",
             Self::UnknownOriginal => "unknown-original",
             Self::ForeignFile => "foreign-file",
@@ -116,6 +119,8 @@ pub struct Summary {
     pub originals: u64,
     /// Bytes of originals that were read.
     pub bytes: u64,
+    /// Segments of the statistics that were verified.
+    pub segments: u64,
     /// Objects that the store of originals holds.
     pub objects: u64,
     /// What was found, how often.
@@ -152,6 +157,7 @@ impl Summary {
             Part::Rows(Rows::Images) => &mut self.images,
             Part::Rows(Rows::Taggings) => &mut self.taggings,
             Part::Rows(Rows::Originals) => &mut self.originals,
+            Part::Statistics => &mut self.segments,
             Part::Objects => &mut self.objects,
         }
     }

@@ -6,8 +6,8 @@ use crate::{
     ContentDigest, Fence, Image, ImageFacts, NewImage,
     ports::{
         Fate, MockDatabaseRegistry, MockImageStore, MockInspector, MockOriginalRemoval,
-        MockOriginalStore, PutMode, RecordedOriginal, SetAside, StoredObject, StoredOriginal,
-        cause,
+        MockOriginalStore, PutMode, RecordedOriginal, Segment, SegmentFault, SetAside,
+        StoredObject, StoredOriginal, cause,
     },
     testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
 };
@@ -86,6 +86,7 @@ impl Bench {
         let ports = CheckPorts {
             store: self.store.clone(),
             inspector: self.store.clone(),
+            statistics: self.store.clone(),
             originals: self.originals.clone(),
             removal: self.originals.clone(),
             registry: self.originals.clone(),
@@ -333,6 +334,7 @@ fn mocked(
     let ports = CheckPorts {
         store: Arc::new(store),
         inspector: Arc::new(inspector),
+        statistics: Arc::<FakeImageStore>::default(),
         originals: Arc::new(originals),
         removal: Arc::new(removal),
         registry: Arc::new(registry),
@@ -567,4 +569,64 @@ async fn what_a_killed_check_set_aside_is_seen_to_by_the_next_one() {
     assert_eq!(bench.originals.digests(), [used.digest]);
     assert_eq!(bench.originals.quarantined(), [orphan]);
     assert_eq!(bench.store.originals(), [used.digest]);
+}
+
+fn segment(level: i32, from: i64, until: i64) -> Segment {
+    Segment { level, from, until }
+}
+
+/// Two segments of a level, and one above the first.
+fn with_segments(faults: [Option<SegmentFault>; 3], steps: Option<u32>) -> Bench {
+    let bench = Bench::new();
+    let segments = [segment(0, 0, 10), segment(0, 10, 20), segment(1, 0, 10)];
+    for (segment, fault) in segments.into_iter().zip(faults) {
+        bench.store.add_segment(segment, fault, steps);
+    }
+    bench
+}
+
+fn rows(findings: &[Finding]) -> Vec<(&str, bool)> {
+    for finding in findings {
+        assert_eq!(finding.kind, FindingKind::WrongStatistics);
+    }
+    findings
+        .iter()
+        .map(|finding| (finding.row.as_deref().unwrap(), finding.is_repaired))
+        .collect()
+}
+
+#[tokio::test]
+async fn wrong_statistics_are_found() {
+    let altered = Some(SegmentFault::Altered);
+    let bench = with_segments([None, altered, altered], Some(1));
+    let (summary, findings) = bench.summary(SETTINGS).await;
+    assert_eq!(
+        rows(&findings),
+        [("segment 0 10", false), ("segment 1 0", false)]
+    );
+    assert_eq!((summary.segments, summary.left), (3, 2));
+}
+
+/// What is put together from others is no evidence against itself.
+#[tokio::test]
+async fn statistics_above_wrong_ones_are_not_judged_until_those_are_repaired() {
+    let altered = Some(SegmentFault::Altered);
+    let bench = with_segments([altered, None, altered], Some(3));
+    let findings = bench.findings(SETTINGS).await;
+    assert_eq!(rows(&findings), [("segment 0 0", false)]);
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(
+        rows(&findings),
+        [("segment 0 0", true), ("segment 1 0", true)]
+    );
+    assert_eq!((summary.repaired, summary.left), (2, 0));
+    assert_eq!(bench.findings(SETTINGS).await, []);
+}
+
+#[tokio::test]
+async fn statistics_that_cannot_be_repaired_are_left() {
+    let bench = with_segments([None, Some(SegmentFault::Missing), None], None);
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(rows(&findings), [("segment 0 10", false)]);
+    assert_eq!((summary.repaired, summary.left), (0, 1));
 }

@@ -1,3 +1,10 @@
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use mockall::Sequence;
 
 use super::*;
@@ -105,17 +112,99 @@ async fn a_host_that_fails_is_reported() {
     host.expect_forgotten()
         .times(1)
         .returning(|_| Err(failure()));
-    host.expect_forgotten().times(1).returning(|_| Ok(blobs(1)));
-    host.expect_release().times(1).returning(|_| Err(failure()));
+    host.expect_forgotten().times(1).returning(|_| Ok(blobs(9)));
+    // All, the first half and so on: three blobs are enough to know.
+    host.expect_release()
+        .times(1..=8)
+        .returning(|_| Err(failure()));
     let upkeep = releasing(host);
-    assert!(matches!(
-        upkeep.release_forgotten().await,
-        Err(UpkeepError::Host(_))
-    ));
-    assert!(matches!(
-        upkeep.release_forgotten().await,
-        Err(UpkeepError::Host(_))
-    ));
+    for _ in 0..2 {
+        let outcome = upkeep.release_forgotten().await;
+        assert!(matches!(outcome, Err(UpkeepError::Host(_))), "{outcome:?}");
+    }
+}
+
+/// A host that keeps some blobs whatever it is told, and fails each call that names one of them.
+struct Stubborn {
+    alive: Mutex<Vec<HostedBlob>>,
+    kept: Vec<String>,
+    calls: AtomicUsize,
+}
+
+impl Stubborn {
+    fn new(count: usize, kept: &[usize]) -> Arc<Self> {
+        Arc::new(Self {
+            alive: Mutex::new(blobs(count)),
+            kept: kept.iter().map(ToString::to_string).collect(),
+            calls: AtomicUsize::new(0),
+        })
+    }
+
+    fn alive(&self) -> Vec<String> {
+        let alive = self.alive.lock().unwrap();
+        alive.iter().map(|blob| blob.id.clone()).collect()
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl BlobHost for Stubborn {
+    async fn host(&self, _: &crate::EncodedPicture, _: &str) -> Result<HostedBlob, UpstreamError> {
+        Err(failure())
+    }
+
+    async fn release(&self, blobs: &[HostedBlob]) -> Result<(), UpstreamError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if blobs.iter().any(|blob| self.kept.contains(&blob.id)) {
+            return Err(UpstreamError::Refused(cause("it is kept")));
+        }
+        self.alive
+            .lock()
+            .unwrap()
+            .retain(|alive| !blobs.contains(alive));
+        Ok(())
+    }
+
+    async fn forgotten(&self, _: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError> {
+        Ok(self.alive.lock().unwrap().clone())
+    }
+}
+
+#[tokio::test]
+async fn blobs_that_cannot_be_released_do_not_hold_up_the_others() {
+    for kept in [&[0][..], &[99], &[3, 50], &[0, 1, 2, 3, 4]] {
+        let host = Stubborn::new(100, kept);
+        let clock = Arc::<TestClock>::default();
+        let ports = UpkeepPorts {
+            store: Arc::new(MockImageStore::new()),
+            originals: Arc::new(MockOriginalStore::new()),
+            removal: Arc::new(MockOriginalRemoval::new()),
+            registry: Arc::new(MockDatabaseRegistry::new()),
+            host: Some(host.clone()),
+            clock: clock.clone(),
+        };
+        let upkeep = Upkeep::new(ports, SETTINGS);
+        let mut released = 0;
+        // If the first three are among them, it looks as if the host failed.
+        for _ in 0..2 {
+            released += upkeep.release_forgotten().await.unwrap_or_default();
+        }
+        assert_eq!(released, 100 - kept.len());
+        assert_eq!(host.alive(), host.kept);
+        host.calls();
+        // They are left alone for longer and longer.
+        for (minutes, calls) in [(9, 0), (1, 1), (19, 0), (1, 1)] {
+            clock.advance(TimeDelta::minutes(minutes));
+            let outcome = upkeep.release_forgotten().await;
+            if kept.len() == 1 {
+                assert_eq!(outcome.unwrap(), 0);
+                assert_eq!(host.calls(), calls, "{minutes}");
+            }
+        }
+    }
 }
 
 /// One original is abandoned, and may be claimed for removal.
