@@ -7,8 +7,8 @@ use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
 use chrono::TimeDelta;
 use domain::{
     ports::{
-        BlobHost, HostedBlob, ImageAccess, ImageCodec, ImageStore, Inspector, OriginalStore,
-        ReleaseQueue, StatisticsInspector, TagProvider,
+        BlobHost, DatabaseRegistry, HostedBlob, ImageAccess, ImageCodec, ImageStore, Inspector,
+        OriginalRemoval, OriginalStore, ReleaseQueue, StatisticsInspector, TagProvider,
     },
     service::{
         Catalog, CheckPorts, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts,
@@ -65,15 +65,29 @@ pub struct Parts {
     pub paths: Vec<PathBuf>,
 }
 
+/// What calls wait for after the start.
+#[derive(Debug, Clone, Default)]
+pub struct Gates {
+    /// Open once the schema of the database is there.
+    pub schema: Gate,
+    /// Open once the database is registered with the originals.
+    pub registered: Gate,
+}
+
 /// Puts everything together. Connects to nobody yet.
-pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
+pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
-    let store = GuardedStore::new(database.connect()?, gate.clone(), settings.database.timeout);
+    let gate = gates.schema.clone();
+    let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
     let recorded = store.recorded();
     let store: Arc<dyn ImageStore> = Arc::new(store);
     let Upstreams { provider, host } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
-    let originals = originals(settings)?;
+    let Originals {
+        originals,
+        removal,
+        registry,
+    } = originals(settings, &gates.registered)?;
     let codec = codec(settings, provider.wants());
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
@@ -103,6 +117,8 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     let upkeep = UpkeepPorts {
         store,
         originals,
+        removal,
+        registry,
         host,
         clock,
     };
@@ -169,7 +185,9 @@ pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<Chec
         store: Arc::new(store),
         inspector: Arc::new(inspector),
         statistics: Arc::new(statistics),
-        originals,
+        originals: originals.clone(),
+        removal: originals.clone(),
+        registry: originals,
         clock: Arc::new(SystemClock),
     })
 }
@@ -218,12 +236,24 @@ fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
     }))
 }
 
-fn originals(settings: &Settings) -> anyhow::Result<Arc<dyn OriginalStore>> {
+/// The originals, by their ports.
+struct Originals {
+    originals: Arc<dyn OriginalStore>,
+    removal: Arc<dyn OriginalRemoval>,
+    registry: Arc<dyn DatabaseRegistry>,
+}
+
+fn originals(settings: &Settings, registered: &Gate) -> anyhow::Result<Originals> {
     let url = originals_url(settings)?;
     let store =
         original_store_objects::open(&url).map_err(|error| settings.refuse(ORIGINALS, error))?;
     let timeout = settings.originals.timeout;
-    Ok(Arc::new(GuardedOriginals::new(store, timeout)))
+    let guarded = GuardedOriginals::new(store.clone(), timeout, registered.clone());
+    Ok(Originals {
+        removal: Arc::new(guarded.removal(store.clone())),
+        registry: Arc::new(guarded.registry(store)),
+        originals: Arc::new(guarded),
+    })
 }
 
 /// The setting that says where originals are.

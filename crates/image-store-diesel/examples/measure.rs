@@ -148,6 +148,7 @@ fn new_image(number: u64) -> NewImage {
         tagged_at: now,
     };
     NewImage {
+        fence: None,
         image,
         tagging: Some((key, tagging)),
     }

@@ -18,15 +18,18 @@ use std::{
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use domain::{
-    ContentDigest,
-    ports::{Fingerprint, OriginalStore, OriginalStoreError, PutMode, StoredObject},
+    ContentDigest, DatabaseId, Fence,
+    ports::{
+        DatabaseRegistry, Fate, Fingerprint, OriginalRemoval, OriginalStore, OriginalStoreError,
+        PutMode, StoredObject,
+    },
     testing::contract,
 };
 use futures_util::TryStreamExt;
-use original_store_objects::{open, open_existing};
+use original_store_objects::{Originals, open, open_existing};
 use tempfile::TempDir;
 
-fn folder(path: &Path) -> Arc<dyn OriginalStore> {
+fn folder(path: &Path) -> Arc<Originals> {
     open(&format!("file:{}", path.display()).parse().unwrap()).unwrap()
 }
 
@@ -34,6 +37,15 @@ async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Vec<u
     let content = store.get(digest).await.unwrap()?;
     let pieces: Vec<Bytes> = content.stream.try_collect().await.unwrap();
     Some(pieces.concat())
+}
+
+/// Sets an original aside and brings it to its fate. Whether it was there.
+async fn take_away(store: &Originals, digest: &ContentDigest, fate: Fate) -> bool {
+    let aside = store.set_aside(digest, Fence::random(), fate).await;
+    match aside.unwrap() {
+        Some(aside) => store.finish(&aside).await.map(|()| true).unwrap(),
+        None => false,
+    }
 }
 
 #[tokio::test]
@@ -110,7 +122,8 @@ async fn what_is_foreign_is_told_by_its_name_and_what_is_the_stores_own_is_not()
         .put(&stray, Bytes::from_static(b"x"), PutMode::KeepExisting)
         .await
         .unwrap();
-    assert!(store.quarantine(&stray).await.unwrap());
+    assert!(take_away(&*store, &stray, Fate::Quarantine).await);
+    store.register(&DatabaseId::random()).await.unwrap();
     let expected = [format!("{ours} 4")];
     assert_eq!(listed(&*store).await, expected);
 
@@ -165,7 +178,7 @@ async fn an_original_is_quarantined_under_its_digest() {
             .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
             .await
             .unwrap();
-        assert!(store.quarantine(&digest).await.unwrap());
+        assert!(take_away(&*store, &digest, Fate::Quarantine).await);
         assert_eq!(fs::read(&away).unwrap(), b"x");
         assert!(!place(root.path(), &digest).exists());
     }
@@ -202,17 +215,22 @@ async fn a_store_that_must_be_there_is_not_made() {
 }
 
 /// Checks that every call says that the store cannot be reached, and no more to a client.
-async fn assert_unavailable(store: &dyn OriginalStore, digest: &ContentDigest) {
+async fn assert_unavailable(store: &Originals, digest: &ContentDigest) {
     let refusals = [
         store
             .put(digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
             .await
             .err(),
         store.get(digest).await.err(),
-        store.remove(digest).await.err(),
+        store
+            .set_aside(digest, Fence::random(), Fate::Removal)
+            .await
+            .err(),
+        store.list_set_aside().await.err(),
+        store.register(&DatabaseId::random()).await.err(),
+        store.databases().await.err(),
         store.length(digest).await.err(),
         store.fingerprint(digest).await.err(),
-        store.quarantine(digest).await.err(),
         store.list().try_collect::<Vec<_>>().await.err(),
         store.sweep(chrono::DateTime::<Utc>::MAX_UTC).await.err(),
         store.ready().await.err(),
@@ -284,7 +302,7 @@ async fn folders_that_were_taken_away_are_made_again() {
         .unwrap();
     fs::remove_dir_all(root.path().join(&digest.to_string()[..2])).unwrap();
     assert_eq!(read(&*store, &digest).await, None);
-    store.remove(&digest).await.unwrap();
+    assert!(!take_away(&*store, &digest, Fate::Removal).await);
     store
         .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
         .await

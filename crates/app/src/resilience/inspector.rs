@@ -3,7 +3,6 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
     ports::{
@@ -50,15 +49,6 @@ impl Inspector for GuardedInspector {
         digests: &[ContentDigest],
     ) -> Result<Vec<RecordedOriginal>, ImageStoreError> {
         patiently(self.deadline, || self.inner.recorded(digests)).await
-    }
-
-    async fn claim_stray(
-        &self,
-        digest: &ContentDigest,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<bool, ImageStoreError> {
-        patiently(self.deadline, || self.inner.claim_stray(digest, now, until)).await
     }
 }
 
@@ -111,16 +101,12 @@ mod tests {
     async fn repeats_what_another_transaction_was_in_the_way_of() {
         let mut inspector = MockInspector::new();
         inspector
-            .expect_claim_stray()
+            .expect_count()
             .times(3)
-            .returning(|_, _, _| Err(ImageStoreError::Contended(cause("lock"))));
-        inspector
-            .expect_claim_stray()
-            .times(1)
-            .returning(|_, _, _| Ok(true));
-        let (digest, now) = (ContentDigest::of(b"x"), domain::testing::at(0));
-        let claimed = guarded(inspector).claim_stray(&digest, now, now).await;
-        assert!(claimed.unwrap());
+            .returning(|_| Err(ImageStoreError::Contended(cause("lock"))));
+        inspector.expect_count().times(1).returning(|_| Ok(7));
+        let counted = guarded(inspector).count(Rows::Images).await;
+        assert_eq!(counted.unwrap(), 7);
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,6 +24,7 @@ mod lists;
 mod local;
 mod operation;
 mod pictures;
+mod removal;
 mod server;
 mod upload;
 mod upstreams;

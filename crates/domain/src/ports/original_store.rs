@@ -27,15 +27,11 @@ pub trait OriginalStore: Send + Sync {
         mode: PutMode,
     ) -> Result<(), OriginalStoreError>;
 
-    /// Opens an original.
+    /// Opens an original. One that a removal has set aside is there.
     async fn get(
         &self,
         digest: &ContentDigest,
     ) -> Result<Option<OriginalContent>, OriginalStoreError>;
-
-    /// Removes an original, durably: once it returned `Ok`, no power cut brings it back. One that is
-    /// not there counts as removed.
-    async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError>;
 
     /// The length of an original in bytes.
     async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError>;
@@ -49,13 +45,8 @@ pub trait OriginalStore: Send + Sync {
         digest: &ContentDigest,
     ) -> Result<Option<Fingerprint>, OriginalStoreError>;
 
-    /// Moves an original out of the way, durably, to where it is found by its digest, and neither
-    /// listed nor swept. One of the same digest that lies there is replaced. `false` if it is not
-    /// there. Killed in between, it leaves the original in one of the places or in both.
-    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError>;
-
     /// All originals, in no particular order, and whatever else lies among them. What belongs to the
-    /// store itself is passed over, puts under way and what was quarantined too.
+    /// store itself is passed over: puts under way, what is set aside and what was quarantined.
     fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>>;
 
     /// Removes what puts that were cut off before that time left behind. Says how much it was.

@@ -15,15 +15,19 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use thiserror::Error;
 
 pub use self::finding::{Finding, FindingKind, Summary};
-use crate::ports::{
-    Clock, ImageStore, ImageStoreError, Inspector, OriginalStore, OriginalStoreError, Rows,
-    StatisticsInspector,
+use super::removal::{RemovalError, Removals};
+use crate::{
+    DatabaseId,
+    ports::{
+        Clock, DatabaseRegistry, ImageStore, ImageStoreError, Inspector, OriginalRemoval,
+        OriginalStore, OriginalStoreError, Rows, StatisticsInspector,
+    },
 };
 
 /// What a check works with.
 #[derive(Clone)]
 pub struct CheckPorts {
-    /// Ends the claims under which originals are moved away.
+    /// Grants and ends the claims under which originals are moved away.
     pub store: Arc<dyn ImageStore>,
     /// Has the rows.
     pub inspector: Arc<dyn Inspector>,
@@ -31,6 +35,10 @@ pub struct CheckPorts {
     pub statistics: Arc<dyn StatisticsInspector>,
     /// Has the originals.
     pub originals: Arc<dyn OriginalStore>,
+    /// Moves originals away.
+    pub removal: Arc<dyn OriginalRemoval>,
+    /// Knows which databases keep originals in the same place.
+    pub registry: Arc<dyn DatabaseRegistry>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -123,6 +131,17 @@ pub enum CheckError {
     Originals(#[from] OriginalStoreError),
 }
 
+/// What came of taking an id away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgotten {
+    /// It is away.
+    Done,
+    /// It is this database's own, and stays.
+    Own,
+    /// It was not there.
+    Unknown,
+}
+
 type Events = BoxStream<'static, Result<Event, CheckError>>;
 
 /// Checks rows and originals.
@@ -130,12 +149,31 @@ type Events = BoxStream<'static, Result<Event, CheckError>>;
 pub struct Check {
     ports: CheckPorts,
     settings: CheckSettings,
+    removals: Removals,
+}
+
+impl From<RemovalError> for CheckError {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Store(error) => Self::Store(error),
+            RemovalError::Originals(error) => Self::Originals(error),
+        }
+    }
 }
 
 impl Check {
     /// Puts the service together.
     pub fn new(ports: CheckPorts, settings: CheckSettings) -> Self {
-        Self { ports, settings }
+        let removals = Removals {
+            store: Arc::clone(&ports.store),
+            originals: Arc::clone(&ports.removal),
+            registry: Arc::clone(&ports.registry),
+        };
+        Self {
+            ports,
+            settings,
+            removals,
+        }
     }
 
     /// Checks everything; the work is done as the events are asked for. Memory does not grow with
@@ -145,6 +183,20 @@ impl Check {
         stream::iter(PARTS)
             .flat_map(move |part| check.part(part))
             .boxed()
+    }
+
+    /// Takes away the id that another database left with the originals. From then on nothing protects the
+    /// originals that it needs.
+    pub async fn forget_database(&self, database: &DatabaseId) -> Result<Forgotten, CheckError> {
+        if self.ports.store.database_id().await? == *database {
+            return Ok(Forgotten::Own);
+        }
+        let was_there = self.ports.registry.unregister(database).await?;
+        Ok(if was_there {
+            Forgotten::Done
+        } else {
+            Forgotten::Unknown
+        })
     }
 
     fn part(&self, part: Part) -> Events {

@@ -295,11 +295,12 @@ impl Worker {
             let claimed = self.put(upload, sight).await?;
             let new = NewImage {
                 image: self.image(upload, sight),
+                fence: Some(claimed.fence),
                 tagging: tagging.cloned(),
             };
             match self.store.record(&new).await {
                 Ok(()) => {
-                    if claimed.rewrite {
+                    if claimed.is_damaged {
                         self.mended(&upload.digest).await;
                     }
                     return Ok(new.image);

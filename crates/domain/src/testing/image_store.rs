@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Confidence, ContentDigest, Image, ImageFacts, ImageId, ImageQuery, Label, NewImage, PageKey,
-    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, Label,
+    NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 
@@ -25,6 +25,7 @@ pub struct FakeImageStore(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     originals: HashMap<ContentDigest, Original>,
+    id: Option<DatabaseId>,
     /// In the order of lists, backwards.
     images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
     taggings: HashMap<TaggingKey, Tagging>,
@@ -41,6 +42,7 @@ struct Original {
     claimed_until: Option<DateTime<Utc>>,
     removing_until: Option<DateTime<Utc>>,
     damaged_at: Option<DateTime<Utc>>,
+    fence: Fence,
 }
 
 impl FakeImageStore {
@@ -96,12 +98,33 @@ impl Original {
         self.removing_until.is_some_and(|until| until > now)
     }
 
+    /// Whether an upload claim with that fence is the latest of all.
+    fn stands(&self, fence: Option<Fence>) -> bool {
+        self.removing_until.is_none() && fence.is_none_or(|fence| fence == self.fence)
+    }
+
+    fn is_claimed(&self, now: DateTime<Utc>) -> bool {
+        self.claimed_until.is_some_and(|until| until > now)
+    }
+
+    fn claim_removal(&mut self, fence: Fence, until: DateTime<Utc>) {
+        self.removing_until = Some(until);
+        self.fence = fence;
+    }
+
     fn is_removable(&self, now: DateTime<Utc>) -> bool {
         self.claimed_until.is_some_and(|until| until <= now) && !self.is_being_removed(now)
     }
 }
 
 impl State {
+    /// Whether the latest claim on an original is a removal's with that fence.
+    fn is_held(&self, digest: &ContentDigest, fence: Fence) -> bool {
+        self.originals
+            .get(digest)
+            .is_some_and(|original| original.removing_until.is_some() && original.fence == fence)
+    }
+
     fn keep(&mut self, key: &TaggingKey, tagging: &Tagging) {
         self.taggings
             .entry(key.clone())
@@ -155,11 +178,13 @@ impl ImageStore for FakeImageStore {
         until: DateTime<Utc>,
     ) -> Result<Claimed, ImageStoreError> {
         let mut state = self.state();
+        let is_new = !state.originals.contains_key(digest);
         let original = state.originals.entry(*digest).or_insert(Original {
             facts: Some(*facts),
             claimed_until: Some(until),
             removing_until: None,
             damaged_at: None,
+            fence: Fence::random(),
         });
         if original.is_being_removed(now) {
             return Err(ImageStoreError::Contended(cause(
@@ -168,11 +193,15 @@ impl ImageStore for FakeImageStore {
         }
         if original.removing_until.take().is_some() {
             original.damaged_at.get_or_insert(now);
+            original.fence = Fence::random();
         }
         original.facts = Some(*facts);
         original.claimed_until = original.claimed_until.map(|known| known.max(until));
+        let is_damaged = original.damaged_at.is_some();
         Ok(Claimed {
-            rewrite: original.damaged_at.is_some(),
+            fence: original.fence,
+            rewrite: is_new || is_damaged,
+            is_damaged,
         })
     }
 
@@ -201,7 +230,7 @@ impl ImageStore for FakeImageStore {
             return Err(ImageStoreError::Failed(cause("the id is taken")));
         }
         match state.originals.get_mut(&image.digest) {
-            Some(original) if original.removing_until.is_none() => original.claimed_until = None,
+            Some(original) if original.stands(new.fence) => original.claimed_until = None,
             _ => return Err(ImageStoreError::ClaimLost),
         }
         state
@@ -298,6 +327,7 @@ impl ImageStore for FakeImageStore {
     async fn claim_for_removal(
         &self,
         digest: &ContentDigest,
+        fence: Fence,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
@@ -306,15 +336,70 @@ impl ImageStore for FakeImageStore {
         let Some(original) = original.filter(|original| original.is_removable(now)) else {
             return Ok(false);
         };
-        original.removing_until = Some(until);
+        original.claim_removal(fence, until);
         Ok(true)
     }
 
-    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
-        self.state()
-            .originals
-            .retain(|known, original| known != digest || original.removing_until.is_none());
+    async fn claim_orphan(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut state = self.state();
+        let is_used = state.first_image(digest).is_some();
+        let original = state.originals.entry(*digest).or_insert(Original {
+            facts: None,
+            claimed_until: None,
+            removing_until: None,
+            damaged_at: None,
+            fence,
+        });
+        if is_used || original.is_claimed(now) || original.is_being_removed(now) {
+            return Ok(false);
+        }
+        original.claim_removal(fence, until);
+        Ok(true)
+    }
+
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let state = self.state();
+        let original = state.originals.get(digest);
+        let is_claimed = original.is_some_and(|original| original.is_claimed(now));
+        Ok(is_claimed || state.first_image(digest).is_some())
+    }
+
+    async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
+        let mut state = self.state();
+        let is_held = state.is_held(digest, fence);
+        if is_held {
+            state.originals.remove(digest);
+        }
+        Ok(is_held)
+    }
+
+    async fn postpone(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut state = self.state();
+        if state.is_held(digest, fence)
+            && let Some(original) = state.originals.get_mut(digest)
+        {
+            original.claimed_until = original.claimed_until.map(|_| until);
+        }
         Ok(())
+    }
+
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        Ok(*self.state().id.get_or_insert_with(DatabaseId::random))
     }
 
     async fn ready(&self) -> Result<(), ImageStoreError> {
@@ -377,6 +462,7 @@ mod tests {
             .unwrap();
         assert_eq!(store.claimed_until(&image.digest), Some(at(9)));
         let new = NewImage {
+            fence: None,
             image: image.clone(),
             tagging: None,
         };

@@ -9,7 +9,6 @@ mod rows;
 use std::num::NonZeroU32;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::RunQueryDsl;
 use domain::{
@@ -21,7 +20,7 @@ use domain::{
 };
 use thiserror::Error;
 
-use super::{Backend, Connection, ROWS, Store, statistics, strays};
+use super::{Backend, Connection, ROWS, Store, statistics};
 use crate::{connections::Lease, fault::Fault};
 
 /// What is wrong with a row that can be read as such.
@@ -73,18 +72,6 @@ impl Inspector for Store {
         }
         connection.give_back();
         Ok(recorded)
-    }
-
-    async fn claim_stray(
-        &self,
-        digest: &ContentDigest,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<bool, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let is_claimed = strays::claim(&mut connection, digest, now, until).await?;
-        self.committed(connection).await?;
-        Ok(is_claimed)
     }
 }
 

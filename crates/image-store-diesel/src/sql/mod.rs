@@ -12,11 +12,13 @@
 //! one snapshot.
 
 mod claims;
+mod identity;
 mod images;
 mod inspection;
 mod labels;
 pub(super) mod migrations;
 mod names;
+mod orphans;
 pub(super) mod pages;
 mod sealing;
 mod segments;
@@ -24,7 +26,6 @@ mod segments;
 mod small_segments;
 mod statement;
 mod statistics;
-mod strays;
 mod summaries;
 mod taggings;
 pub(super) mod tags;
@@ -35,8 +36,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
-    ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
-    TaggingKey, TimeWindow, UntaggedImage,
+    ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
+    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 
@@ -220,20 +221,64 @@ impl ImageStore for Store {
     async fn claim_for_removal(
         &self,
         digest: &ContentDigest,
+        fence: Fence,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
-        let claimed = claims::claim_for_removal(&mut connection, digest, now, until).await?;
+        let claimed = claims::claim_for_removal(&mut connection, digest, fence, now, until).await?;
         self.committed(connection).await?;
         Ok(claimed)
     }
 
-    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+    async fn claim_orphan(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
-        claims::forget(&mut connection, digest).await?;
+        let claimed = orphans::claim(&mut connection, digest, fence, now, until).await?;
+        self.committed(connection).await?;
+        Ok(claimed)
+    }
+
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let is_needed = claims::is_needed(&mut connection, digest, now).await?;
+        connection.give_back();
+        Ok(is_needed)
+    }
+
+    async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let is_forgotten = claims::forget(&mut connection, digest, fence).await?;
+        self.committed(connection).await?;
+        Ok(is_forgotten)
+    }
+
+    async fn postpone(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::postpone(&mut connection, digest, fence, until).await?;
         self.committed(connection).await?;
         Ok(())
+    }
+
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let id = identity::find_or_make(&mut connection).await?;
+        self.committed(connection).await?;
+        Ok(id)
     }
 
     async fn ready(&self) -> Result<(), ImageStoreError> {

@@ -52,6 +52,7 @@ async fn register_at(store: &dyn ImageStore, bytes: &[u8], second: i64) {
         .await
         .unwrap();
     let new = NewImage {
+        fence: None,
         image,
         tagging: None,
     };

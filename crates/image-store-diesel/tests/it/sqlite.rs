@@ -66,6 +66,7 @@ async fn register(store: &dyn ImageStore, content: &[u8]) -> domain::Image {
         .await
         .unwrap();
     let new = NewImage {
+        fence: None,
         image,
         tagging: None,
     };
@@ -201,6 +202,7 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
         let calls = async {
             store.claim(&cut.digest, &cut.facts, at(0), at(1)).await?;
             let new = NewImage {
+                fence: None,
                 image: cut.clone(),
                 tagging: None,
             };

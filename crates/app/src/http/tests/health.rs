@@ -95,8 +95,8 @@ pub(super) mod hanging {
     use async_trait::async_trait;
     use chrono::{DateTime, Utc};
     use domain::{
-        ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary,
-        Tagging, TaggingKey, TimeWindow, UntaggedImage,
+        ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage,
+        PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
         ports::{Claimed, ImageStore, ImageStoreError, Known},
     };
 
@@ -169,12 +169,31 @@ pub(super) mod hanging {
         async fn claim_for_removal(
             &self,
             _: &ContentDigest,
+            _: Fence,
             _: DateTime<Utc>,
             _: DateTime<Utc>,
         ) -> Outcome<bool> {
             never().await
         }
-        async fn forget(&self, _: &ContentDigest) -> Outcome<()> {
+        async fn claim_orphan(
+            &self,
+            _: &ContentDigest,
+            _: Fence,
+            _: DateTime<Utc>,
+            _: DateTime<Utc>,
+        ) -> Outcome<bool> {
+            never().await
+        }
+        async fn is_needed(&self, _: &ContentDigest, _: DateTime<Utc>) -> Outcome<bool> {
+            never().await
+        }
+        async fn forget(&self, _: &ContentDigest, _: Fence) -> Outcome<bool> {
+            never().await
+        }
+        async fn postpone(&self, _: &ContentDigest, _: Fence, _: DateTime<Utc>) -> Outcome<()> {
+            never().await
+        }
+        async fn database_id(&self) -> Outcome<DatabaseId> {
             never().await
         }
         async fn ready(&self) -> Outcome<()> {

@@ -141,6 +141,7 @@ async fn record(store: &FakeImageStore, carried: &[&[(&str, f64)]]) -> Vec<Image
         let tagging = None;
         store
             .record(&NewImage {
+                fence: None,
                 image: image.clone(),
                 tagging,
             })

@@ -77,6 +77,7 @@ async fn with_one_image(bytes: &'static [u8]) -> Fixture {
         .unwrap();
     store
         .record(&NewImage {
+            fence: None,
             image: image.clone(),
             tagging: None,
         })

@@ -28,6 +28,8 @@ pub enum FindingKind {
     UnknownOriginal,
     /// Something among the originals is none. It does no harm.
     ForeignFile,
+    /// A database, by its id, keeps originals in the same place as others. It does no harm.
+    SharedOriginals,
 }
 
 impl FindingKind {
@@ -44,6 +46,7 @@ impl FindingKind {
             Self::UnreferencedOriginal => "unreferenced-original",
             Self::UnknownOriginal => "unknown-original",
             Self::ForeignFile => "foreign-file",
+            Self::SharedOriginals => "shared-originals",
         }
     }
 
@@ -60,7 +63,7 @@ impl FindingKind {
 
     /// Whether something should be done about it.
     pub fn is_fault(self) -> bool {
-        self != Self::ForeignFile
+        !matches!(self, Self::ForeignFile | Self::SharedOriginals)
     }
 }
 

@@ -540,11 +540,13 @@ async fn claims_then_puts_then_records() {
 /// A store whose claim finds damage.
 fn finding_damage() -> Mocks {
     let mut mocks = Mocks::knowing();
-    mocks
-        .store
-        .expect_claim()
-        .times(1)
-        .returning(|_, _, _, _| Ok(Claimed { rewrite: true }));
+    mocks.store.expect_claim().times(1).returning(|_, _, _, _| {
+        Ok(Claimed {
+            rewrite: true,
+            is_damaged: true,
+            ..Claimed::default()
+        })
+    });
     mocks
         .originals
         .expect_put()

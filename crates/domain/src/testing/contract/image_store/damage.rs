@@ -1,6 +1,6 @@
 //! Notes of damaged originals: who sets them, what they ask of uploads, what ends them.
 
-use super::{claim_removal, new, register};
+use super::{claim_removal, forget, new, register};
 use crate::{
     Image,
     ports::{Claimed, ImageStore},
@@ -16,12 +16,17 @@ chapter!(
     a_forgotten_original_has_no_note,
 );
 
-/// Claims at a time, for a hundred seconds. Whether the bytes must be written.
+/// Claims at a time, for a hundred seconds. Whether damage is noted, so that the bytes must be written.
 async fn claim_at(store: &dyn ImageStore, image: &Image, second: i64) -> bool {
     let (now, until) = (at(second), at(second + 100));
     let claimed = store.claim(&image.digest, &image.facts, now, until);
-    let Claimed { rewrite } = claimed.await.unwrap();
-    rewrite
+    let Claimed {
+        rewrite,
+        is_damaged,
+        ..
+    } = claimed.await.unwrap();
+    assert!(rewrite || !is_damaged);
+    is_damaged
 }
 
 /// Neither a new one, nor one that is claimed or in use.
@@ -94,6 +99,6 @@ async fn a_forgotten_original_has_no_note(store: &dyn ImageStore) {
     assert!(!claim_at(store, &image, 0).await);
     store.note_damage(&image.digest, at(1)).await.unwrap();
     assert!(claim_removal(store, &image.digest, at(100)).await);
-    store.forget(&image.digest).await.unwrap();
+    assert!(forget(store, &image.digest).await);
     assert!(!claim_at(store, &image, 101).await);
 }
