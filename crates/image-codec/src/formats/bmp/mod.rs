@@ -64,11 +64,11 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
     let decoder = open(bytes)?;
     let size = decoder.dimensions();
     let strip = (layout.stride.max(STRIP) as u64).saturating_mul(2);
-    // Rows as they are in the file, and decoded; of a bit each, a row has 32 times as many bytes then.
-    let decoded = u64::from(decoder.color_type().bytes_per_pixel());
+    // Rows as they are in the file, and decoded: with a bit a pixel, 24 times as many bytes.
+    let bytes_per_pixel = u64::from(decoder.color_type().bytes_per_pixel());
     let rows = (STRIP / layout.stride.max(1)) as u64 + 1;
     let header = Header {
-        decode_bytes: strip + buffer_size(size.0, 1, decoded).saturating_mul(rows),
+        decode_bytes: strip + buffer_size(size.0, 1, bytes_per_pixel).saturating_mul(rows),
         work: work::BMP_PIXEL.units(buffer_size(size.0, size.1, 1)) + layout.work_of_runs(),
         end: bytes.len(),
         ..Header::new(Bmp, size, max_side)

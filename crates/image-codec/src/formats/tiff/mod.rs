@@ -34,6 +34,9 @@ const PALETTE: u16 = 3;
 /// Memory that the decoder takes for the place and the length of a strip or tile.
 const CHUNK_MEMORY: u64 = 64;
 
+/// Memory for a pixel of a row that is being understood: its place in a palette, and what it becomes.
+const PIXEL_MEMORY: u64 = 4;
+
 /// Memory for the decoder's buffers and tables, whatever the picture.
 const BUFFERS: u64 = 256 * 1024;
 
@@ -53,13 +56,14 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     }
     page.cut(bytes, meter)?;
     let bands = Bands::new(&mut page.decoder)?;
-    let pixels = page.pixels()?;
+    // Refuses what cannot be understood.
+    page.pixels()?;
     let decoded = bands.bytes().saturating_mul(bands.count());
     Ok(Header {
         orientation: page.orientation()?,
         decode_bytes: bands
             .memory()
-            .saturating_add(pixels.memory(size.0))
+            .saturating_add(u64::from(size.0) * PIXEL_MEMORY)
             .saturating_add(found.chunk_memory)
             .saturating_add(found.chunks * CHUNK_MEMORY + BUFFERS),
         work: found.work
