@@ -118,7 +118,7 @@ mod tests {
             .to_vec()
     }
 
-    fn forwarded(peer: &str, name: HeaderName, lines: &[&str]) -> Forwarded {
+    fn forwarded(peer: &str, name: &HeaderName, lines: &[&str]) -> Forwarded {
         let mut headers = HeaderMap::new();
         for line in lines {
             let value = HeaderValue::from_bytes(line.as_bytes()).unwrap();
@@ -148,7 +148,7 @@ mod tests {
         #[case] client: &str,
     ) {
         let client = ClientKey::from_address(client.parse().unwrap());
-        assert_eq!(forwarded(peer, FORWARDED_FOR, lines).client, client);
+        assert_eq!(forwarded(peer, &FORWARDED_FOR, lines).client, client);
     }
 
     #[rstest::rstest]
@@ -165,6 +165,6 @@ mod tests {
         #[case] lines: &[&str],
         #[case] prefix: &str,
     ) {
-        assert_eq!(forwarded(peer, FORWARDED_PREFIX, lines).prefix, prefix);
+        assert_eq!(forwarded(peer, &FORWARDED_PREFIX, lines).prefix, prefix);
     }
 }

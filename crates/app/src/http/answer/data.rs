@@ -472,7 +472,7 @@ mod tests {
     async fn what_is_fetched_late_breaks_off_without_the_original() {
         let error = OriginalStoreError::Unavailable(cause("gone"));
         let original = Box::pin(async { Err(error.into()) });
-        let (_, body) = outwait(&[7; 3 * PIECE], 0, original).await;
+        let (_, body) = outwait(&vec![7; 3 * PIECE], 0, original).await;
         assert_eq!(read(body).await.unwrap_err(), "the answer broke off");
     }
 }

@@ -27,9 +27,10 @@ impl Pace {
 
     /// Notes bytes that came by that time.
     pub(super) fn received(&mut self, bytes: usize, now: Duration) {
-        if self.rate > 0 {
-            let paid = Duration::from_secs_f64(bytes as f64 / self.rate as f64);
-            self.paid = (self.paid + paid).min(now + AHEAD);
+        let micros = (bytes as u64).saturating_mul(1_000_000);
+        if let Some(micros) = micros.checked_div(self.rate) {
+            let paid = self.paid + Duration::from_micros(micros);
+            self.paid = paid.min(now + AHEAD);
         }
     }
 

@@ -194,10 +194,8 @@ fn perform(simulation: &mut Simulation, step: &Step) {
         } => {
             simulation.enter(client(number), need);
         }
-        Step::Bring { upload, bytes } if uploads > 0 => {
-            if simulation.is_going(upload % uploads) {
-                simulation.bring(upload % uploads, bytes);
-            }
+        Step::Bring { upload, bytes } if uploads > 0 && simulation.is_going(upload % uploads) => {
+            simulation.bring(upload % uploads, bytes);
         }
         Step::Finish { upload } if uploads > 0 => {
             let at = upload % uploads;
