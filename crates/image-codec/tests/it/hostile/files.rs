@@ -57,7 +57,7 @@ pub(super) fn compressed<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 
 /// So many zeros, compressed.
 pub(super) fn zeros(count: usize) -> Vec<u8> {
-    let zeros = [0; 1 << 16];
+    let zeros = vec![0; 1 << 16];
     compressed(std::iter::repeat_n(&zeros[..], count >> 16))
 }
 

@@ -91,7 +91,7 @@ fn no_picture_takes_more_than_was_estimated_and_counted() {
 fn what_is_in_memory_as_a_whole_counts_in_full() {
     for (name, file) in [
         ("png", adam7(SIDE)),
-        ("tiff", tiff(12_000, 12_000, 16, &[0; 24_000], 12_000)),
+        ("tiff", tiff(12_000, 12_000, 16, &vec![0; 24_000], 12_000)),
         ("jpeg", files::progressive_frame(SIDE)),
     ] {
         let refused = costs(&file);
