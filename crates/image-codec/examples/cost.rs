@@ -9,7 +9,7 @@
 use std::{env, error::Error, fs, process::Command};
 
 use bytes::Bytes;
-use domain::ports::ImageCodec;
+use domain::ports::{CallContext, ImageCodec};
 use image_codec::{CodecSettings, PictureCodec};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -37,7 +37,7 @@ fn measure(path: &str) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let codec = PictureCodec::new(CodecSettings::default());
     let (before, at_rest) = (processor_time()?, memory("VmRSS:")?);
-    let outcome = runtime.block_on(codec.decode(file));
+    let outcome = runtime.block_on(codec.decode(file, &CallContext::local()));
     let (seconds, bytes) = (processor_time()? - before, memory("VmHWM:")? - at_rest);
     let outcome = match outcome {
         Ok(picture) => format!("{} x {}", picture.width, picture.height),
