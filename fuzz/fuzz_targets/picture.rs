@@ -10,7 +10,7 @@ use domain::{
     Picture,
     ports::{CallContext, CodecError, ImageCodec},
 };
-use image_codec::{CodecSettings, PictureCodec};
+use image_codec::{Allowance, CodecSettings, PictureCodec, cost};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
 
@@ -20,9 +20,12 @@ const SIDES: [u32; 4] = [64, 20, 5, 1];
 /// Most pixels of an original.
 const MOST_PIXELS: u64 = 1 << 16;
 
-/// The most that is asked of the memory at once. Decoders may take 16 MiB besides the pixels, which take
-/// 1 MiB at sixteen bytes each.
-const LARGEST_PIECE: usize = 20 << 20;
+/// The most that is asked of the memory at once: a file is at most 2 MiB long, decoders may take 16 MiB
+/// besides the pixels, which take 1 MiB at sixteen bytes each.
+const LARGEST_PIECE: usize = 24 << 20;
+
+/// Most work of a picture. Small ones take little, whatever is in the file.
+const ALLOWED: Allowance = Allowance { work: 2_000_000, memory: 64 << 20 };
 
 /// Ends the run where a file makes a decoder ask for a lot of memory.
 struct Frugal;
@@ -77,6 +80,7 @@ fuzz_target!(|file: &[u8]| {
     // Files are files here, with no byte before them: their length says for which side.
     let which = file.len() % SIDES.len();
     let (codec, max_side) = (&CODECS[which], SIDES[which]);
+    bounds_hold(file, max_side);
     let Some(picture) = decode(codec, file) else { return };
     check_sizes(&picture, max_side);
     let (width, height) = (picture.scaled_width, picture.scaled_height);
@@ -85,6 +89,15 @@ fuzz_target!(|file: &[u8]| {
     let seen = decode(codec, &sent.bytes).expect("what is sent is a picture");
     assert_eq!((seen.width, seen.height), (width, height));
 });
+
+/// What is accepted costs no more than is allowed, and the same each time.
+fn bounds_hold(file: &[u8], max_side: u32) {
+    let (Ok(one), Ok(other)) = (cost(file, max_side, ALLOWED), cost(file, max_side, ALLOWED)) else {
+        return;
+    };
+    assert_eq!(one, other);
+    assert!(one.work <= ALLOWED.work);
+}
 
 fn decode(codec: &PictureCodec, file: &[u8]) -> Option<Picture> {
     match RUNTIME.block_on(codec.decode(file.to_vec().into(), &CallContext::local())) {

@@ -3,24 +3,24 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::service::{Upkeep, UpkeepSettings};
+use domain::service::{Ingest, Upkeep, UpkeepSettings};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     descriptors, http,
     releases::Releases,
-    resilience::{Gate, Recorded},
+    resilience::Recorded,
     settings::Settings,
     upkeep,
-    wiring::{self, Database, SchemaError},
+    wiring::{self, Database, Gates, SchemaError},
 };
 
-/// How long the release of hosted blobs may take once everything else has ended.
+/// How long the release of hosted blobs, and the last writes, may take once everything else has ended.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// The wait before a database that cannot be reached is tried again.
-const DATABASE_RETRY: Duration = Duration::from_secs(2);
+/// The wait before a database, or a registration, that failed is tried again.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// How to serve.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct Application {
     listener: TcpListener,
     api: http::Api,
     database: Database,
-    gate: Gate,
+    gates: Gates,
     upkeep: Upkeep,
     recorded: Recorded,
     releases: Option<Arc<Releases>>,
@@ -49,12 +49,13 @@ impl Application {
     /// Settings that cannot be used, a port that is taken, an embedded database that cannot be
     /// opened. A database server that cannot be reached is no error: it is waited for.
     pub async fn build(settings: Settings, options: ServeOptions) -> anyhow::Result<Self> {
-        let gate = Gate::default();
-        let parts = wiring::assemble(&settings, &gate)?;
+        let gates = Gates::default();
+        let parts = wiring::assemble(&settings, &gates)?;
         if parts.database.is_embedded() {
             prepare(&parts.database, options).await?;
-            gate.open();
+            gates.schema.open();
         }
+        settings.server.umask.warn_of_wider(&parts.paths);
         let address = settings.server.address();
         let listener =
             TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
@@ -62,12 +63,17 @@ impl Application {
             hosted_blob_age: wiring::delta(settings.upkeep.hosted_blob_age),
             original_age: wiring::delta(settings.upkeep.original_age),
         };
+        let upkeep = Upkeep::new(parts.upkeep, ages);
+        // With a database server it is tried once that answers; a failure is told then.
+        if parts.database.is_embedded() && upkeep.register().await.is_ok() {
+            gates.registered.open();
+        }
         Ok(Self {
             listener,
             api: parts.api,
             database: parts.database,
-            gate,
-            upkeep: Upkeep::new(parts.upkeep, ages),
+            gates,
+            upkeep,
             recorded: parts.recorded,
             releases: parts.releases,
             settings,
@@ -85,6 +91,7 @@ impl Application {
     /// Serves until it is told to stop; then lets requests in progress finish.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
         let address = self.listener.local_addr()?;
+        let ingest = Arc::clone(&self.api.ingest);
         let listening = http::server(self.listener, self.api, stop.clone())?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         let serve = async {
@@ -94,29 +101,46 @@ impl Application {
         };
         let interval = self.settings.upkeep.interval;
         let background = async {
-            let opened = open(&self.database, &self.gate, self.options, &stop).await;
+            let opened = open(&self.database, &self.gates, self.options, &stop).await;
             if opened.is_err() {
                 stop.cancel();
             }
+            register(&self.upkeep, &self.gates, &stop).await;
             opened
         };
-        let upkeep = upkeep::run(&self.upkeep, interval, &self.gate, &stop);
-        let condensing = upkeep::condense(&self.upkeep, &self.recorded, &self.gate, &stop);
-        let (served, opened, (), ()) = tokio::join!(serve, background, upkeep, condensing);
-        if let Some(releases) = &self.releases
-            && timeout(DRAIN, releases.drained()).await.is_err()
-        {
-            tracing::warn!("hosted blobs are left to the upkeep of the next start");
-        }
+        let upkeep = upkeep::run(&self.upkeep, interval, &self.gates, &stop);
+        let schema = &self.gates.schema;
+        let condensing = upkeep::condense(&self.upkeep, &self.recorded, schema, &stop);
+        let saving = upkeep::save_answers(&ingest, schema, &stop);
+        let (served, opened, (), (), ()) =
+            tokio::join!(serve, background, upkeep, condensing, saving);
+        tokio::join!(save_the_last(&ingest), drain(self.releases.as_deref()));
         tracing::info!("stopped");
         opened.and(served)
+    }
+}
+
+/// Writes the answers of the uploads that failed last.
+async fn save_the_last(ingest: &Ingest) {
+    let saved = timeout(DRAIN, upkeep::save_answers_once(ingest)).await;
+    if !saved.unwrap_or(false) {
+        tracing::error!("answers of providers are lost: the database did not take them");
+    }
+}
+
+/// Waits for the release of hosted blobs.
+async fn drain(releases: Option<&Releases>) {
+    if let Some(releases) = releases
+        && timeout(DRAIN, releases.drained()).await.is_err()
+    {
+        tracing::warn!("hosted blobs are left to the upkeep of the next start");
     }
 }
 
 /// Waits for the database server and brings its schema up to date.
 async fn open(
     database: &Database,
-    gate: &Gate,
+    gates: &Gates,
     options: ServeOptions,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
@@ -130,9 +154,9 @@ async fn open(
             }
             let source = std::error::Error::source(&error).map(ToString::to_string);
             tracing::warn!(%error, source, "the database is waited for");
-            sleep(DATABASE_RETRY).await;
+            sleep(RETRY).await;
         }
-        gate.open();
+        gates.schema.open();
         tracing::info!("the database is ready");
         Ok(())
     };
@@ -140,6 +164,27 @@ async fn open(
         .await
         .unwrap_or(Ok(()))
         .map_err(Into::into)
+}
+
+/// Leaves the id of the database with the originals, before which none is put: another database there
+/// must learn of this one before it removes anything.
+async fn register(upkeep: &Upkeep, gates: &Gates, stop: &CancellationToken) {
+    if gates.registered.is_open() {
+        return;
+    }
+    let patiently = async {
+        let mut is_told = false;
+        while let Err(error) = upkeep.register().await {
+            if !is_told {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, source, "no upload is taken before the database is registered with the originals");
+                is_told = true;
+            }
+            sleep(RETRY).await;
+        }
+        gates.registered.open();
+    };
+    stop.run_until_cancelled(patiently).await;
 }
 
 async fn prepare(database: &Database, options: ServeOptions) -> Result<(), SchemaError> {

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod descriptors;
 pub mod http;
+pub mod permissions;
 pub mod releases;
 pub mod resilience;
 pub mod settings;

@@ -14,7 +14,7 @@ use tracing_subscriber::{
 use crate::settings::{LogFormat, LogSettings};
 
 /// Libraries that tell more than anybody wants to hear; a filter that names them wins.
-const QUIETER: &str = "actix_server=warn,h2=warn,hyper=warn,hyper_util=warn,mio=warn,\
+const QUIETER: &str = "actix_http=off,actix_server=warn,h2=warn,hyper=warn,hyper_util=warn,mio=warn,\
     mysql_async=warn,object_store=warn,reqwest=warn,rustls=warn";
 
 /// Sets up logging to standard error for the whole process, panics included. `level` is what is

@@ -2,11 +2,14 @@
 
 use std::{fmt::Display, future::Future, time::Duration};
 
-use domain::service::{Upkeep, UpkeepError};
+use domain::service::{Ingest, Upkeep, UpkeepError};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::resilience::{Gate, Recorded};
+use crate::{
+    resilience::{Gate, Recorded},
+    wiring::Gates,
+};
 
 /// The wait from one look for what can be condensed to the next.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -16,7 +19,7 @@ const LONG_PAUSE: Duration = Duration::from_secs(30);
 
 /// Runs every duty of upkeep until it is stopped. The duties do not wait for each other: a blob host
 /// that hangs keeps nobody from removing originals. What needs the database waits for its gate.
-pub async fn run(upkeep: &Upkeep, every: Duration, gate: &Gate, stop: &CancellationToken) {
+pub async fn run(upkeep: &Upkeep, every: Duration, gates: &Gates, stop: &CancellationToken) {
     let duties = async {
         tokio::join!(
             repeat(every, "hosted blobs released", || upkeep
@@ -24,7 +27,7 @@ pub async fn run(upkeep: &Upkeep, every: Duration, gate: &Gate, stop: &Cancellat
             repeat(every, "remains of interrupted puts removed", || upkeep
                 .sweep()),
             async {
-                gate.opened().await;
+                gates.registered.opened().await;
                 repeat(every, "abandoned originals removed", || {
                     upkeep.remove_abandoned()
                 })
@@ -71,6 +74,39 @@ pub async fn condense(upkeep: &Upkeep, recorded: &Recorded, gate: &Gate, stop: &
         }
     };
     stop.run_until_cancelled(duty).await;
+}
+
+/// Writes providers' answers that failed uploads left behind, until it is stopped.
+pub async fn save_answers(ingest: &Ingest, gate: &Gate, stop: &CancellationToken) {
+    let duty = async {
+        gate.opened().await;
+        let mut pause = PAUSE;
+        loop {
+            sleep(pause).await;
+            pause = if save_answers_once(ingest).await {
+                PAUSE
+            } else {
+                LONG_PAUSE.min(pause * 2)
+            };
+        }
+    };
+    stop.run_until_cancelled(duty).await;
+}
+
+/// Writes those that there are. `false` if some are left.
+pub async fn save_answers_once(ingest: &Ingest) -> bool {
+    match ingest.save_answers().await {
+        Ok(0) => true,
+        Ok(count) => {
+            tracing::info!(count, "answers of providers kept for uploads that failed");
+            true
+        }
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%error, source, "answers of providers are yet to be kept; tried again soon");
+            false
+        }
+    }
 }
 
 /// Condenses what there is, step by step.
@@ -150,6 +186,7 @@ mod tests {
 
         async fn record(&self) {
             let new = NewImage {
+                fence: None,
                 image: image(b"a", at(0), &[]),
                 tagging: None,
             };
@@ -158,9 +195,12 @@ mod tests {
     }
 
     fn upkeep(store: Arc<dyn ImageStore>) -> Upkeep {
+        let originals = Arc::<FakeOriginalStore>::default();
         let ports = UpkeepPorts {
             store,
-            originals: Arc::<FakeOriginalStore>::default(),
+            originals: originals.clone(),
+            removal: originals.clone(),
+            registry: originals,
             host: None,
             clock: Arc::<TestClock>::default(),
         };

@@ -1,14 +1,14 @@
 //! Which adapters stand behind the ports. This module alone names them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
 use chrono::TimeDelta;
 use domain::{
     ports::{
-        BlobHost, HostedBlob, ImageAccess, ImageCodec, ImageStore, Inspector, OriginalStore,
-        ReleaseQueue, TagProvider,
+        BlobHost, DatabaseRegistry, HostedBlob, ImageAccess, ImageCodec, ImageStore, Inspector,
+        OriginalRemoval, OriginalStore, ReleaseQueue, StatisticsInspector, TagProvider,
     },
     service::{
         Catalog, CheckPorts, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts,
@@ -23,13 +23,13 @@ use thiserror::Error;
 
 use crate::{
     clock::SystemClock,
-    http::{Api, HttpSettings, Readiness},
+    http::{Api, HostCheck, HttpSettings, Readiness},
     releases::Releases,
     resilience::{
         Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
-        GuardedProvider, GuardedStore, Recorded, RetryPolicy,
+        GuardedProvider, GuardedStatistics, GuardedStore, Recorded, RetryPolicy,
     },
-    settings::{ImaggaCredentials, ProviderChoice, Settings},
+    settings::{ImaggaCredentials, ProviderChoice, ServerSettings, Settings},
 };
 
 /// The longest wait for a connection to the database.
@@ -61,17 +61,33 @@ pub struct Parts {
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
     pub database: Database,
+    /// The files and folders that the store consists of.
+    pub paths: Vec<PathBuf>,
+}
+
+/// What calls wait for after the start.
+#[derive(Debug, Clone, Default)]
+pub struct Gates {
+    /// Open once the schema of the database is there.
+    pub schema: Gate,
+    /// Open once the database is registered with the originals.
+    pub registered: Gate,
 }
 
 /// Puts everything together. Connects to nobody yet.
-pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
+pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
-    let store = GuardedStore::new(database.connect()?, gate.clone(), settings.database.timeout);
+    let gate = gates.schema.clone();
+    let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
     let recorded = store.recorded();
     let store: Arc<dyn ImageStore> = Arc::new(store);
     let Upstreams { provider, host } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
-    let originals = originals(settings)?;
+    let Originals {
+        originals,
+        removal,
+        registry,
+    } = originals(settings, &gates.registered)?;
     let codec = codec(settings, provider.wants());
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
@@ -90,7 +106,7 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     };
     let api = Api {
         ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
-        catalog: Catalog::new(Arc::clone(&store), Arc::clone(&originals)),
+        catalog: Catalog::new(Arc::clone(&store), Arc::clone(&originals), clock.clone()),
         readiness: Readiness {
             database: Arc::clone(&store),
             originals: Arc::clone(&originals),
@@ -101,6 +117,8 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
     let upkeep = UpkeepPorts {
         store,
         originals,
+        removal,
+        registry,
         host,
         clock,
     };
@@ -109,14 +127,30 @@ pub fn assemble(settings: &Settings, gate: &Gate) -> anyhow::Result<Parts> {
         upkeep,
         recorded,
         releases,
+        paths: paths(&database, &originals_url(settings)?),
         database,
     })
+}
+
+/// What of the store is on this machine.
+fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
+    let file = match &database.url {
+        StoreUrl::Sqlite { path } => Some(path.clone()),
+        StoreUrl::Mysql(_) => None,
+    };
+    let folder = match originals {
+        OriginalsUrl::Folder(path) => Some(path.clone()),
+        OriginalsUrl::Bucket { .. } => None,
+    };
+    file.into_iter().chain(folder).collect()
 }
 
 /// What tags pictures without keeping them.
 pub struct Tagging {
     /// Tags them.
     pub tagger: Tagger,
+    /// The form in which its provider takes pictures.
+    pub access: ImageAccess,
     /// Releases hosted blobs, where there is a host.
     pub releases: Option<Arc<Releases>>,
 }
@@ -125,14 +159,16 @@ pub struct Tagging {
 pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
     let Upstreams { provider, host } = upstreams(settings)?;
     let releases = host.clone().map(Releases::start);
+    let access = provider.wants();
     let ports = TaggerPorts {
-        codec: codec(settings, provider.wants()),
+        codec: codec(settings, access),
         provider,
         host,
         releases: queue(releases.as_ref()),
     };
     Ok(Tagging {
         tagger: Tagger::new(ports, settings.tagging.max_side),
+        access,
         releases,
     })
 }
@@ -143,11 +179,15 @@ pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<Chec
     gate.open();
     let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
     let inspector = GuardedInspector::new(database.inspector()?, settings.database.timeout);
+    let statistics = GuardedStatistics::new(database.statistics()?, settings.database.timeout);
     let originals = original_store_objects::open_existing(&originals_url(settings)?)?;
     Ok(CheckPorts {
         store: Arc::new(store),
         inspector: Arc::new(inspector),
-        originals,
+        statistics: Arc::new(statistics),
+        originals: originals.clone(),
+        removal: originals.clone(),
+        registry: originals,
         clock: Arc::new(SystemClock),
     })
 }
@@ -160,17 +200,25 @@ pub fn delta(duration: Duration) -> TimeDelta {
 fn http_settings(settings: &Settings) -> HttpSettings {
     HttpSettings {
         memory_budget: settings.limits.memory_bytes.get(),
+        upload_rate: settings.limits.upload_rate,
+        trusted_proxies: settings.server.trusted_proxies.clone(),
         head_timeout: settings.limits.request_timeout.min(HEAD_TIMEOUT),
         body_timeout: settings.limits.request_timeout,
         unread_timeout: settings.limits.unread_timeout,
         idle_timeout: settings.limits.idle_timeout,
         shutdown_grace: settings.server.shutdown_timeout,
+        hosts: host_check(&settings.server),
         ..HttpSettings::new(
             settings.server.timezone,
             settings.tagging.min_confidence,
             settings.limits.image_bytes.get(),
         )
     }
+}
+
+fn host_check(server: &ServerSettings) -> HostCheck {
+    let trusts_proxies = !server.trusted_proxies.is_empty();
+    HostCheck::new(server.allowed_hosts.clone(), server.bind, trusts_proxies)
 }
 
 fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
@@ -188,12 +236,24 @@ fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
     }))
 }
 
-fn originals(settings: &Settings) -> anyhow::Result<Arc<dyn OriginalStore>> {
+/// The originals, by their ports.
+struct Originals {
+    originals: Arc<dyn OriginalStore>,
+    removal: Arc<dyn OriginalRemoval>,
+    registry: Arc<dyn DatabaseRegistry>,
+}
+
+fn originals(settings: &Settings, registered: &Gate) -> anyhow::Result<Originals> {
     let url = originals_url(settings)?;
     let store =
         original_store_objects::open(&url).map_err(|error| settings.refuse(ORIGINALS, error))?;
     let timeout = settings.originals.timeout;
-    Ok(Arc::new(GuardedOriginals::new(store, timeout)))
+    let guarded = GuardedOriginals::new(store.clone(), timeout, registered.clone());
+    Ok(Originals {
+        removal: Arc::new(guarded.removal(store.clone())),
+        registry: Arc::new(guarded.registry(store)),
+        originals: Arc::new(guarded),
+    })
 }
 
 /// The setting that says where originals are.
@@ -275,6 +335,10 @@ impl Database {
 
     fn inspector(&self) -> anyhow::Result<Arc<dyn Inspector>> {
         image_store_diesel::inspector(&self.url, self.pool).context("opening the database")
+    }
+
+    fn statistics(&self) -> anyhow::Result<Arc<dyn StatisticsInspector>> {
+        image_store_diesel::statistics(&self.url, self.pool).context("opening the database")
     }
 }
 

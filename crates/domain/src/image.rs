@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::{NoContext, Timestamp, Uuid};
 
-use crate::{ContentDigest, Tagging, TaggingKey, Tags};
+use crate::{ContentDigest, Fence, Tagging, TaggingKey, Tags};
 
 /// The id of an image: a UUID, written in lower case with hyphens (36 characters).
 ///
@@ -183,6 +183,9 @@ impl From<&Image> for UntaggedImage {
 pub struct NewImage {
     /// The image.
     pub image: Image,
+    /// The fence of the upload claim under which its bytes were put: it is recorded only while that one
+    /// stands. None where nothing can have removed them since.
+    pub fence: Option<Fence>,
     /// The provider's whole answer, where the store does not have it yet.
     pub tagging: Option<(TaggingKey, Tagging)>,
 }

@@ -9,7 +9,9 @@
 //! It has no runtime, no I/O and no framework; adapters depend on it, never the other way round.
 
 pub mod confidence;
+pub mod database_id;
 pub mod digest;
+pub mod fence;
 pub mod image;
 pub mod label;
 pub mod picture;
@@ -22,7 +24,9 @@ pub mod tagging;
 pub mod testing;
 
 pub use confidence::{Confidence, ConfidenceError, Threshold};
+pub use database_id::DatabaseId;
 pub use digest::{ContentDigest, ContentHasher, DigestError};
+pub use fence::{Fence, ParseFenceError};
 pub use image::{Image, ImageFacts, ImageId, ImageIdError, MediaType, NewImage, UntaggedImage};
 pub use label::{Label, LabelError};
 pub use picture::{EncodedPicture, Lease, Picture};

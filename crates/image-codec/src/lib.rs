@@ -9,8 +9,9 @@
 //!
 //! [`PictureCodec`] keeps the processor and the memory within bounds while that happens.
 
-mod allowance;
+mod budget;
 mod codec;
+mod cost;
 mod flatten;
 mod formats;
 mod meter;
@@ -25,4 +26,5 @@ mod walk;
 mod work;
 
 pub use codec::{CodecSettings, PictureCodec};
+pub use cost::{Allowance, Cost, cost};
 pub use work::DEFAULT_WORK;

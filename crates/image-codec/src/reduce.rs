@@ -131,14 +131,6 @@ impl Reducer {
         }
     }
 
-    /// Takes rows that follow each other without a gap.
-    pub(crate) fn rows(&mut self, rows: &[u8]) {
-        let length = self.width as usize * self.channels.count();
-        for row in rows.chunks_exact(length.max(1)) {
-            self.row(row);
-        }
-    }
-
     /// The smaller picture. All rows must have come.
     pub(crate) fn finish(self) -> Result<Raster, Refusal> {
         let (width, height) = self.boxes.reduced(self.width, self.height);
@@ -227,7 +219,9 @@ mod tests {
     fn the_last_boxes_are_averages_of_what_there_is() {
         let boxes = Boxes { across: 2, down: 2 };
         let mut reducer = Reducer::new(boxes, (3, 3), Channels::Grey);
-        reducer.rows(&[0, 100, 7, 50, 50, 9, 1, 2, 200]);
+        for row in [[0, 100, 7], [50, 50, 9], [1, 2, 200]] {
+            reducer.row(&row);
+        }
         let raster = reducer.finish().unwrap();
         assert_eq!((raster.width, raster.height), (2, 2));
         assert_eq!(raster.pixels, [50, 8, 2, 200]);
@@ -258,7 +252,8 @@ mod tests {
     fn without_boxes_rows_stay_as_they_are() {
         let mut reducer = Reducer::new(Boxes::NONE, (2, 2), Channels::Grey);
         reducer.row(&[1, 2, 99]);
-        reducer.rows(&[3, 4, 5, 6]);
+        reducer.row(&[3, 4]);
+        reducer.row(&[5, 6]);
         assert_eq!(reducer.finish().unwrap().pixels, [1, 2, 3, 4]);
     }
 

@@ -14,6 +14,8 @@ use thiserror::Error;
 pub(crate) enum Refusal {
     #[error("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
     UnknownFormat,
+    #[error("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF) but {0}")]
+    OtherFormat(&'static str),
     #[error("the {} is truncated", name(*.0))]
     Truncated(MediaType),
     #[error("the {} is corrupt: {what}", name(*.media_type))]
@@ -27,12 +29,12 @@ pub(crate) enum Refusal {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    #[error("this kind of {} is not supported: {what}", name(*.media_type))]
+    #[error("this kind of {} is not supported: {what}; {}", name(*.media_type), advice(*.media_type))]
     Unsupported {
         media_type: MediaType,
         what: &'static str,
     },
-    #[error("this kind of {} is not supported", name(*.media_type))]
+    #[error("this kind of {} is not supported; {}", name(*.media_type), advice(*.media_type))]
     UnsupportedKind {
         media_type: MediaType,
         #[source]
@@ -70,6 +72,14 @@ fn name(media_type: MediaType) -> &'static str {
         MediaType::Gif => "GIF",
         MediaType::Bmp => "BMP",
         MediaType::Tiff => "TIFF",
+    }
+}
+
+/// What to do with a picture of a kind that is not read.
+fn advice(media_type: MediaType) -> &'static str {
+    match media_type {
+        MediaType::Jpeg => "save it as an ordinary JPEG",
+        _ => "convert it to JPEG",
     }
 }
 
@@ -147,6 +157,7 @@ impl From<Refusal> for CodecError {
             Refusal::Cancelled => Self::Cancelled,
             Refusal::Failed(source) => Self::Failed(cause(source)),
             Refusal::UnknownFormat
+            | Refusal::OtherFormat(_)
             | Refusal::Truncated(_)
             | Refusal::Malformed { .. }
             | Refusal::Corrupt { .. } => {

@@ -23,14 +23,12 @@ impl<'a, R> Metered<'a, R> {
 
     #[inline]
     fn pass(&mut self, count: usize) -> io::Result<()> {
-        match self.left.checked_sub(count) {
-            Some(left) => self.left = left,
-            None => {
-                self.left = STRIDE;
-                self.meter.check().map_err(io::Error::other)?;
-            }
+        if let Some(left) = self.left.checked_sub(count) {
+            self.left = left;
+            return Ok(());
         }
-        Ok(())
+        self.left = STRIDE;
+        self.meter.check().map_err(io::Error::other)
     }
 }
 

@@ -37,61 +37,113 @@ impl Rate {
 }
 
 // Any file.
+
 /// A byte of a file, walked through.
 pub(crate) const FILE_BYTE: Rate = Rate::nanoseconds(2);
-/// A chunk, a segment or a block of a file, passed.
-pub(crate) const CHUNK: Rate = Rate::nanoseconds(100);
+/// A chunk, a segment or a block of a file, passed. Measured: 33, with the next one, for JPEG segments.
+pub(crate) const CHUNK: Rate = Rate::nanoseconds(40);
 /// A pixel that the last filter takes.
 pub(crate) const FILTER_PIXEL: Rate = Rate::nanoseconds(8);
 /// A pixel of the copy, encoded.
 pub(crate) const ENCODED_PIXEL: Rate = Rate::nanoseconds(20);
 
-// PNG.
-pub(crate) const PNG_BYTE: Rate = Rate::picoseconds_each(1500);
-pub(crate) const PNG_PIXEL: Rate = Rate::picoseconds_each(1500);
+// PNG. Measured: 0.44 s for 100 megapixels of RGB, 1.28 for RGBA of 16 bits, all rows filtered by Paeth.
+
+/// A byte of a row, unfiltered.
+pub(crate) const PNG_BYTE: Rate = Rate::picoseconds_each(1200);
+/// A pixel, expanded, flattened and averaged.
+pub(crate) const PNG_PIXEL: Rate = Rate::nanoseconds(4);
 
 // Deflate, in PNG and TIFF.
-pub(crate) const DEFLATE_BLOCK: Rate = Rate::nanoseconds(4000);
-pub(crate) const DEFLATE_BYTE: Rate = Rate::nanoseconds(15);
-pub(crate) const DEFLATE_BYTE_AT_WORST: Rate = Rate::nanoseconds(700);
+
+/// A block with its tables, inflated by zlib-rs. Measured: 430.
+pub(crate) const DEFLATE_BLOCK: Rate = Rate::nanoseconds(1000);
+/// The same in TIFF, where another inflater may do it.
+pub(crate) const TIFF_DEFLATE_BLOCK: Rate = Rate::nanoseconds(4000);
+/// A byte of compressed data. Measured: 6 for codes as short as they can be.
+pub(crate) const DEFLATE_BYTE: Rate = Rate::nanoseconds(10);
+/// The same where nothing is known of the blocks, which may have eleven bytes each.
+pub(crate) const DEFLATE_BYTE_AT_WORST: Rate = Rate::nanoseconds(400);
+/// An inflater, made for a strip or tile.
 pub(crate) const DEFLATE_READER: Rate = Rate::nanoseconds(10_000);
+/// A byte that is inflated only to find the blocks.
 pub(crate) const INFLATED_BYTE: Rate = Rate::picoseconds_each(500);
 
-// WebP.
-pub(crate) const WEBP_LOSSY_PIXEL: Rate = Rate::nanoseconds(15);
-pub(crate) const WEBP_LOSSLESS_PIXEL: Rate = Rate::nanoseconds(15);
-pub(crate) const WEBP_CANVAS_PIXEL: Rate = Rate::nanoseconds(5);
-pub(crate) const WEBP_BYTE: Rate = Rate::nanoseconds(50);
+// WebP. Measured: 0.91 s for 50 megapixels, lossy, of a megabyte; 1.4 s for 25 of 14 MB; 0.21 s for 8,
+// lossless, of 24 MB.
 
-// GIF, and LZW in TIFF.
-pub(crate) const GIF_PIXEL: Rate = Rate::nanoseconds(3);
-pub(crate) const LZW_PIXEL: Rate = Rate::nanoseconds(2);
+/// A pixel of a lossy picture.
+pub(crate) const WEBP_LOSSY_PIXEL: Rate = Rate::nanoseconds(19);
+/// A pixel of a lossless picture, or of alpha, with all transforms.
+pub(crate) const WEBP_LOSSLESS_PIXEL: Rate = Rate::nanoseconds(15);
+/// A pixel of an animation's canvas.
+pub(crate) const WEBP_CANVAS_PIXEL: Rate = Rate::nanoseconds(5);
+/// A byte of lossy data.
+pub(crate) const WEBP_LOSSY_BYTE: Rate = Rate::nanoseconds(75);
+/// A byte of lossless data.
+pub(crate) const WEBP_LOSSLESS_BYTE: Rate = Rate::nanoseconds(15);
+
+// GIF, and LZW in TIFF. Measured: 0.19 s for 24 megapixels of 10 MB in GIF, 0.55 of 60 MB in TIFF.
+
+/// A pixel, looked up, flattened and averaged.
+pub(crate) const GIF_PIXEL: Rate = Rate::nanoseconds(4);
+/// A pixel that comes out of LZW.
+pub(crate) const LZW_PIXEL: Rate = Rate::nanoseconds(3);
+/// A byte of compressed data.
 pub(crate) const LZW_BYTE: Rate = Rate::nanoseconds(20);
+/// A decoder, made for a strip.
 pub(crate) const LZW_READER: Rate = Rate::nanoseconds(10_000);
 
-// BMP.
-pub(crate) const BMP_PIXEL: Rate = Rate::nanoseconds(5);
-pub(crate) const BMP_BYTE: Rate = Rate::nanoseconds(10);
+// BMP. Measured: 0.11 s for 100 megapixels of runs.
+
+/// A pixel, decoded and averaged.
+pub(crate) const BMP_PIXEL: Rate = Rate::nanoseconds(12);
+/// A byte of runs.
+pub(crate) const BMP_RUN_BYTE: Rate = Rate::nanoseconds(10);
 
 // TIFF.
-pub(crate) const TIFF_PAGE: Rate = Rate::nanoseconds(2000);
-pub(crate) const TIFF_ENTRY: Rate = Rate::nanoseconds(200);
-pub(crate) const TIFF_VALUE: Rate = Rate::nanoseconds(50);
-pub(crate) const TIFF_CHUNK: Rate = Rate::nanoseconds(1000);
-pub(crate) const TIFF_BYTE: Rate = Rate::nanoseconds(1);
-pub(crate) const TIFF_PIXEL: Rate = Rate::nanoseconds(3);
-pub(crate) const FAX_BYTE: Rate = Rate::nanoseconds(50);
-pub(crate) const PACKED_BYTE: Rate = Rate::nanoseconds(20);
 
-// JPEG, as a file and in TIFF.
-pub(crate) const JPEG_SEGMENT: Rate = Rate::nanoseconds(100);
-pub(crate) const JPEG_TABLE_BYTE: Rate = Rate::nanoseconds(200);
-pub(crate) const JPEG_SCAN: Rate = Rate::nanoseconds(5000);
+/// A page, opened.
+pub(crate) const TIFF_PAGE: Rate = Rate::nanoseconds(2000);
+/// An entry of a page.
+pub(crate) const TIFF_ENTRY: Rate = Rate::nanoseconds(200);
+/// A place or a length in a list of them.
+pub(crate) const TIFF_VALUE: Rate = Rate::nanoseconds(100);
+/// A strip or tile, found and read.
+pub(crate) const TIFF_CHUNK: Rate = Rate::nanoseconds(1000);
+/// A byte of decoded samples.
+pub(crate) const TIFF_BYTE: Rate = Rate::picoseconds_each(1200);
+/// A pixel, understood and averaged.
+pub(crate) const TIFF_PIXEL: Rate = Rate::nanoseconds(4);
+/// A byte of a fax. Measured: 0.85 s for 14 MB of stripes, beside their pixels.
+pub(crate) const FAX_BYTE: Rate = Rate::nanoseconds(65);
+/// A byte of any other compressed data. Measured: 1.28 s for 200 MB of runs of one byte.
+pub(crate) const PACKED_BYTE: Rate = Rate::nanoseconds(6);
+
+// JPEG, as a file and in TIFF. Measured: 0.54 s for 16 megapixels of noise, 32 MB, sequential; 1.08 s
+// for the same in 26 MB, progressive; 9.5 s for 98 empty refinements of 100 megapixels.
+
+/// A segment, read by the decoders.
+pub(crate) const JPEG_SEGMENT: Rate = Rate::nanoseconds(40);
+/// A byte of a segment of tables. Measured: 32 for tables of one code.
+pub(crate) const JPEG_TABLE_BYTE: Rate = Rate::nanoseconds(50);
+/// A decoder, made for a strip or tile of a TIFF.
+pub(crate) const JPEG_READER: Rate = Rate::nanoseconds(20_000);
+/// A scan, whatever is in it.
+pub(crate) const JPEG_SCAN: Rate = Rate::nanoseconds(1000);
+/// A restart within a scan.
 pub(crate) const JPEG_RESTART: Rate = Rate::nanoseconds(100);
-pub(crate) const JPEG_DATA_BYTE: Rate = Rate::nanoseconds(30);
-pub(crate) const JPEG_BLOCK: Rate = Rate::nanoseconds(100);
+/// A byte of entropy-coded data.
+pub(crate) const JPEG_DATA_BYTE: Rate = Rate::nanoseconds(25);
+/// A block of a sequential picture.
+pub(crate) const JPEG_BLOCK: Rate = Rate::nanoseconds(40);
+/// A block in a scan of DC coefficients.
 pub(crate) const JPEG_DC_BLOCK: Rate = Rate::nanoseconds(30);
-pub(crate) const JPEG_AC_BLOCK: Rate = Rate::nanoseconds(60);
-pub(crate) const JPEG_REFINED_BLOCK: Rate = Rate::nanoseconds(150);
-pub(crate) const JPEG_SAMPLE: Rate = Rate::nanoseconds(3);
+/// A block in a scan that begins AC coefficients.
+pub(crate) const JPEG_AC_BLOCK: Rate = Rate::nanoseconds(70);
+/// A block in a scan that refines AC coefficients. Measured: 62 where there is none.
+pub(crate) const JPEG_REFINED_BLOCK: Rate = Rate::nanoseconds(90);
+/// A sample that the coefficients are made into.
+pub(crate) const JPEG_SAMPLE: Rate = Rate::nanoseconds(2);
+/// A pixel that the samples are put together to.
 pub(crate) const JPEG_PIXEL: Rate = Rate::nanoseconds(3);

@@ -105,7 +105,7 @@ async fn one(store: &dyn ImageStore, new: &NewImage, step: Step) -> Result<(), I
     } = &new.image;
     let until = *now + chrono::TimeDelta::hours(1);
     match step {
-        Step::Claim => store.claim(digest, facts, *now, until).await,
+        Step::Claim => store.claim(digest, facts, *now, until).await.map(drop),
         Step::Record => store.record(new).await,
     }
 }
@@ -148,6 +148,7 @@ fn new_image(number: u64) -> NewImage {
         tagged_at: now,
     };
     NewImage {
+        fence: None,
         image,
         tagging: Some((key, tagging)),
     }

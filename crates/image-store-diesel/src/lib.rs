@@ -12,7 +12,7 @@ mod values;
 
 use std::sync::Arc;
 
-use domain::ports::{ImageStore, ImageStoreError, Inspector};
+use domain::ports::{ImageStore, ImageStoreError, Inspector, StatisticsInspector};
 
 pub use self::{
     connections::PoolSettings,
@@ -46,6 +46,22 @@ pub fn inspector(
     url: &StoreUrl,
     settings: PoolSettings,
 ) -> Result<Arc<dyn Inspector>, ImageStoreError> {
+    match url {
+        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings)?)),
+        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings)?)),
+    }
+}
+
+/// Opens what verifies the statistics of a store, with connections of its own. Nothing is connected yet.
+///
+/// The schema must be there; see [`Migrator`].
+///
+/// # Errors
+/// [`ImageStoreError::Failed`] if the settings make no pool.
+pub fn statistics(
+    url: &StoreUrl,
+    settings: PoolSettings,
+) -> Result<Arc<dyn StatisticsInspector>, ImageStoreError> {
     match url {
         StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings)?)),
         StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings)?)),

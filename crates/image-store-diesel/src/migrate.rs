@@ -5,7 +5,8 @@ use std::time::Duration;
 use diesel::{
     ConnectionError,
     backend::Backend,
-    migration::{Migration, MigrationSource},
+    connection::BoxableConnection,
+    migration::{Migration, MigrationMetadata, MigrationName, MigrationSource},
     result::Error,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
@@ -113,6 +114,12 @@ fn run_one<DB: Backend>(
         let error = match connection.run_migration(migration) {
             Ok(_) => return Ok(true),
             Err(_) if has_run(connection, migration)? => return Ok(false),
+            Err(error) if is_duplicate_column(error.as_ref()) => {
+                connection
+                    .run_migration(&AlreadyThere(migration))
+                    .map_err(unavailable)?;
+                return Ok(true);
+            }
             Err(error) => error,
         };
         let source = meaning(error);
@@ -123,6 +130,34 @@ fn run_one<DB: Backend>(
         }
         attempt += 1;
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// Whether a column could not be added because it is there: an earlier run was killed before it noted
+/// that it had added it. MySQL has no `ADD COLUMN IF NOT EXISTS`, and Diesel keeps its own error to itself.
+fn is_duplicate_column(error: &(dyn std::error::Error + 'static)) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    text.contains("duplicate column name")
+}
+
+/// A migration that ran, and only has to be noted.
+struct AlreadyThere<'m, DB: Backend>(&'m dyn Migration<DB>);
+
+impl<DB: Backend> Migration<DB> for AlreadyThere<'_, DB> {
+    fn run(&self, _: &mut dyn BoxableConnection<DB>) -> diesel::migration::Result<()> {
+        Ok(())
+    }
+
+    fn revert(&self, connection: &mut dyn BoxableConnection<DB>) -> diesel::migration::Result<()> {
+        self.0.revert(connection)
+    }
+
+    fn metadata(&self) -> &dyn MigrationMetadata {
+        self.0.metadata()
+    }
+
+    fn name(&self) -> &dyn MigrationName {
+        self.0.name()
     }
 }
 

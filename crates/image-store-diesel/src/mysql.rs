@@ -20,6 +20,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     connections::{self, PoolSettings},
+    fault::Fault,
     migrate::{self, MigrationError},
     url::{MysqlServer, Tls},
 };
@@ -132,7 +133,23 @@ fn connect_with(
         writing: pool,
         names: sql::Names::default(),
         sizes,
+        file: DatabaseFile,
     })
+}
+
+/// A server looks after its files itself.
+#[derive(Debug)]
+struct DatabaseFile;
+
+impl DatabaseFile {
+    #[expect(
+        clippy::unused_async,
+        clippy::unused_self,
+        reason = "it takes a look at a file elsewhere"
+    )]
+    async fn check(&self) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 async fn ping(connection: &mut Connection) -> QueryResult<()> {

@@ -13,6 +13,8 @@ table! {
         byte_size -> BigInt,
         claimed_until -> Nullable<BigInt>,
         removing_until -> Nullable<BigInt>,
+        damaged_at -> Nullable<BigInt>,
+        fence -> BigInt,
     }
 }
 
@@ -22,6 +24,14 @@ table! {
         id -> Binary,
         original_id -> BigInt,
         registered_at -> BigInt,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_database"]
+    database (id) {
+        id -> Integer,
+        uuid -> Binary,
     }
 }
 

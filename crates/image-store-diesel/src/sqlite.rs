@@ -18,6 +18,7 @@ use domain::ports::ImageStoreError;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::task::spawn_blocking;
 
+use self::file::DatabaseFile;
 use crate::{
     connections::{self, PoolSettings},
     fault::is_contended,
@@ -70,6 +71,7 @@ where
     rows.await
 }
 
+mod file;
 #[cfg(test)]
 mod place;
 #[path = "sql/mod.rs"]
@@ -108,9 +110,10 @@ fn connect_with(
     settings: PoolSettings,
     sizes: sql::Sizes,
 ) -> Result<sql::Store, ImageStoreError> {
+    let file = DatabaseFile::new(path);
     let pool = |size| {
-        let path = path.to_owned();
-        let setup = move || open(path.clone(), settings.lock_timeout).boxed();
+        let file = file.clone();
+        let setup = move || open_same(file.clone(), settings.lock_timeout).boxed();
         connections::build(connections::builder(size, settings.acquire_timeout, setup))
     };
     Ok(sql::Store {
@@ -119,12 +122,31 @@ fn connect_with(
         writing: pool(1)?,
         names: sql::Names::default(),
         sizes,
+        file,
     })
+}
+
+/// Opens the file that the first connection opened; fails where it is gone.
+async fn open_same(file: DatabaseFile, busy: Duration) -> ConnectionResult<Connection> {
+    let bad = |error: std::io::Error| ConnectionError::BadConnection(error.to_string());
+    on_a_thread(move || {
+        file.look().map_err(bad)?;
+        let connection = open_blocking(file.path(), busy)?;
+        file.opened().map_err(bad)?;
+        Ok(connection)
+    })
+    .await
 }
 
 /// Opens the file. A statement waits so long for another program that has it.
 async fn open(path: PathBuf, busy: Duration) -> ConnectionResult<Connection> {
-    let opened = spawn_blocking(move || open_blocking(&path, busy)).await;
+    on_a_thread(move || open_blocking(&path, busy)).await
+}
+
+async fn on_a_thread(
+    open: impl FnOnce() -> ConnectionResult<SqliteConnection> + Send + 'static,
+) -> ConnectionResult<Connection> {
+    let opened = spawn_blocking(open).await;
     let connection =
         opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))??;
     Ok(Connection::new(connection))

@@ -12,20 +12,44 @@ use object_store::{
 /// otherwise; an image is at most some ten megabytes.
 const CALLS: Duration = Duration::from_mins(1);
 
-/// Opens a bucket. It is not asked yet.
-pub(crate) fn open(name: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>, Error> {
-    let is_decided = std::env::var_os("AWS_ALLOW_HTTP").is_some();
-    build(AmazonS3Builder::from_env(), is_decided, name, prefix)
+/// A bucket, by two clients.
+pub(crate) struct Bucket {
+    /// Repeats calls that failed.
+    pub(crate) patient: Arc<dyn ObjectStore>,
+    /// Sends each call once.
+    pub(crate) once: Arc<dyn ObjectStore>,
 }
+
+/// Opens a bucket. It is not asked yet.
+pub(crate) fn open(name: &str, prefix: &str) -> Result<Bucket, Error> {
+    let is_decided = std::env::var_os("AWS_ALLOW_HTTP").is_some();
+    let client = |retries| {
+        build(
+            AmazonS3Builder::from_env(),
+            is_decided,
+            name,
+            prefix,
+            retries,
+        )
+    };
+    Ok(Bucket {
+        patient: client(RETRIES)?,
+        once: client(0)?,
+    })
+}
+
+/// How often a call is repeated.
+const RETRIES: usize = 3;
 
 fn build(
     builder: AmazonS3Builder,
     is_decided: bool,
     name: &str,
     prefix: &str,
+    max_retries: usize,
 ) -> Result<Arc<dyn ObjectStore>, Error> {
     let retry = RetryConfig {
-        max_retries: 3,
+        max_retries,
         retry_timeout: CALLS,
         ..RetryConfig::default()
     };
@@ -89,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn an_endpoint_without_tls_is_asked_without_tls() {
         let (endpoint, answered) = server();
-        let bucket = build(builder(&endpoint), false, "pictures", "a/b").unwrap();
+        let bucket = build(builder(&endpoint), false, "pictures", "a/b", RETRIES).unwrap();
         let missing = bucket.head(&Path::from("c")).await.unwrap_err();
         assert!(matches!(missing, Error::NotFound { .. }), "{missing:?}");
         let line = answered.join().unwrap();
@@ -98,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_forbids_that_is_obeyed() {
-        let bucket = build(builder("http://127.0.0.1:9"), true, "pictures", "").unwrap();
+        let bucket = build(builder("http://127.0.0.1:9"), true, "pictures", "", RETRIES).unwrap();
         let refused = bucket.head(&Path::from("c")).await.unwrap_err();
         assert!(format!("{refused:?}").contains("BadScheme"), "{refused:?}");
     }

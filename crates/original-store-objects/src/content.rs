@@ -2,15 +2,16 @@
 
 use std::{
     error::Error,
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 
 use bytes::Bytes;
 use domain::{
     ContentHasher,
-    ports::{Fingerprint, OriginalContent, OriginalStoreError, cause},
+    ports::{Fingerprint, OriginalContent, OriginalStoreError, Stamp, cause},
 };
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use object_store::GetResult;
@@ -29,9 +30,11 @@ type Pieces = BoxStream<'static, Result<Bytes, OriginalStoreError>>;
 /// The content of an original in a bucket, which ends in an error if it ends early.
 pub(crate) fn content(found: GetResult) -> OriginalContent {
     let len = found.meta.size;
+    let stamp = Stamp::of((&found.meta.e_tag, found.meta.last_modified));
     let pieces = found.into_stream().map_err(unavailable).boxed();
     OriginalContent {
         len,
+        stamp: Some(stamp),
         stream: exactly(len, pieces),
     }
 }
@@ -40,15 +43,35 @@ pub(crate) fn content(found: GetResult) -> OriginalContent {
 pub(crate) struct Opened {
     file: File,
     len: u64,
+    stamp: Stamp,
     first: Bytes,
 }
 
 /// Opens a file and reads its beginning: most are small enough that this is all there is to do. Blocks.
 pub(crate) fn open(place: &Path) -> io::Result<Opened> {
     let mut file = File::open(place)?;
-    let len = file.metadata()?.len();
+    let facts = file.metadata()?;
+    let len = facts.len();
+    let stamp = stamp(&facts);
     let first = piece(&mut file, len)?;
-    Ok(Opened { file, len, first })
+    Ok(Opened {
+        file,
+        len,
+        stamp,
+        first,
+    })
+}
+
+/// Whoever writes to a file, or puts another one in its place, changes one of these.
+fn stamp(facts: &Metadata) -> Stamp {
+    Stamp::of([
+        facts.dev(),
+        facts.ino(),
+        facts.mtime().cast_unsigned(),
+        facts.mtime_nsec().cast_unsigned(),
+        facts.ctime().cast_unsigned(),
+        facts.ctime_nsec().cast_unsigned(),
+    ])
 }
 
 /// The next piece of a file of which so much is left.
@@ -63,7 +86,12 @@ fn piece(file: &mut File, left: u64) -> io::Result<Bytes> {
 impl Opened {
     /// The content, which ends in an error if it ends early.
     pub(crate) fn content(self) -> OriginalContent {
-        let Self { file, len, first } = self;
+        let Self {
+            file,
+            len,
+            stamp,
+            first,
+        } = self;
         let left = len.saturating_sub(first.len() as u64);
         let rest = stream::try_unfold((file, left), async |(mut file, left)| {
             if left == 0 {
@@ -85,6 +113,7 @@ impl Opened {
         let pieces = stream::once(async { Ok(first) }).chain(rest);
         OriginalContent {
             len,
+            stamp: Some(stamp),
             stream: exactly(len, pieces.boxed()),
         }
     }

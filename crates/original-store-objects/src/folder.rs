@@ -99,6 +99,16 @@ fn sweep_leaf(folder: &Path, before: SystemTime) -> io::Result<u64> {
     Ok(removed)
 }
 
+/// The length of a file.
+pub(crate) fn length(place: &Path) -> io::Result<u64> {
+    let facts = fs::metadata(place)?;
+    if facts.is_file() {
+        Ok(facts.len())
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
 /// What is in a folder; nothing if it is gone.
 pub(crate) fn entries(folder: &Path) -> io::Result<Vec<DirEntry>> {
     match fs::read_dir(folder) {

@@ -7,11 +7,14 @@ mod folder;
 mod listing;
 mod open;
 mod quarantine;
+mod registry;
+mod removal;
 mod root;
 mod store;
 mod url;
 
 pub use self::{
     open::{OpenError, open, open_existing},
+    store::Originals,
     url::{OriginalsUrl, OriginalsUrlError},
 };

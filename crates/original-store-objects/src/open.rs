@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use domain::ports::OriginalStore;
 use object_store::{Error, local::LocalFileSystem};
 use thiserror::Error;
 
@@ -37,25 +36,26 @@ pub enum OpenError {
 /// Opens a store of originals. A folder is made if it is not there; a bucket is not asked yet.
 ///
 /// S3 takes region, endpoint and credentials from the usual `AWS_*` variables.
-pub fn open(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
+pub fn open(url: &OriginalsUrl) -> Result<Arc<Originals>, OpenError> {
     open_with(url, Root::make)
 }
 
 /// Opens a store of originals that is there: a folder must bear its mark. Nothing is made.
-pub fn open_existing(url: &OriginalsUrl) -> Result<Arc<dyn OriginalStore>, OpenError> {
+pub fn open_existing(url: &OriginalsUrl) -> Result<Arc<Originals>, OpenError> {
     open_with(url, Root::find)
 }
 
 fn open_with(
     url: &OriginalsUrl,
     root: fn(&Path) -> io::Result<Root>,
-) -> Result<Arc<dyn OriginalStore>, OpenError> {
+) -> Result<Arc<Originals>, OpenError> {
     Ok(match url {
         OriginalsUrl::Folder(path) => Arc::new(open_folder(path, root)?),
         OriginalsUrl::Bucket { name, prefix } => {
-            let objects = bucket::open(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
+            let bucket = bucket::open(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
             Arc::new(Originals {
-                objects,
+                objects: bucket.patient,
+                once: bucket.once,
                 folder: None,
             })
         }
@@ -72,8 +72,10 @@ fn open_folder(path: &Path, root: fn(&Path) -> io::Result<Root>) -> Result<Origi
         .map_err(|error| refused(io::Error::other(error)))?
         .with_fsync(true);
     let fan = Fan::default();
+    let objects = Arc::new(objects);
     Ok(Originals {
-        objects: Arc::new(objects),
+        once: objects.clone(),
+        objects,
         folder: Some(Arc::new(Folder { root, fan })),
     })
 }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
-    ContentDigest,
+    ContentDigest, DatabaseId, Fence,
     ports::{
-        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
-        StoredOriginal,
+        DatabaseRegistry, Fate, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
+        OriginalStoreError, PutMode, SetAside, StoredObject, StoredOriginal,
     },
 };
 use futures_util::{
@@ -22,13 +22,17 @@ use tokio::task::spawn_blocking;
 use crate::{
     content::{self, Opened, unavailable},
     fan::{self, Fan},
-    folder, listing, quarantine,
+    folder, listing, quarantine, registry,
+    removal::{self, Removals},
     root::Root,
 };
 
+/// Originals in a folder or a bucket.
 #[derive(Debug)]
-pub(crate) struct Originals {
+pub struct Originals {
     pub(crate) objects: Arc<dyn ObjectStore>,
+    /// The same, but that a bucket is sent each call once.
+    pub(crate) once: Arc<dyn ObjectStore>,
     /// The folder that the objects are in, where they are in one.
     pub(crate) folder: Option<Arc<Folder>>,
 }
@@ -60,30 +64,60 @@ impl Originals {
         }
     }
 
-    /// Fails if the folder is gone, so that nothing in it is taken for gone.
-    async fn check(&self) -> Result<(), OriginalStoreError> {
-        self.in_folder(|folder| folder.root.check()).await
+    /// Asks a bucket for an original, also where it is set aside.
+    async fn in_bucket<T, A>(
+        &self,
+        digest: &ContentDigest,
+        ask: impl Fn(Path) -> A,
+    ) -> Result<Option<T>, OriginalStoreError>
+    where
+        A: Future<Output = Result<T, Error>>,
+    {
+        if let Some(found) = found(ask(key(digest)).await)? {
+            return Ok(Some(found));
+        }
+        if let Some(aside) = removal::find(&*self.objects, digest).await?
+            && let Some(found) = found(ask(aside).await)?
+        {
+            return Ok(Some(found));
+        }
+        // It may have been put back just now.
+        found(ask(key(digest)).await)
+    }
+}
+
+/// What is there; none if nothing is.
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, OriginalStoreError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(unavailable(error)),
     }
 }
 
 #[async_trait]
 impl OriginalStore for Originals {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError> {
+    async fn put(
+        &self,
+        digest: &ContentDigest,
+        bytes: Bytes,
+        mode: PutMode,
+    ) -> Result<(), OriginalStoreError> {
         let (key, digest) = (key(digest), *digest);
         self.in_folder(move |folder| {
             folder.root.check()?;
             folder.fan.make(folder.root.path(), &digest)
         })
         .await?;
-        let is_there = self.is_whole(&key, bytes.len()).await?;
-        if !is_there {
+        let is_kept = mode == PutMode::KeepExisting && self.is_whole(&key, bytes.len()).await?;
+        if !is_kept {
             self.objects
                 .put(&key, bytes.into())
                 .await
                 .map_err(unavailable)?;
         }
         self.in_folder(move |folder| {
-            if is_there {
+            if is_kept {
                 // Another put may have made the name just now.
                 folder::sync(&fan::path(folder.root.path(), &digest))?;
             }
@@ -98,36 +132,22 @@ impl OriginalStore for Originals {
         digest: &ContentDigest,
     ) -> Result<Option<OriginalContent>, OriginalStoreError> {
         let Some(folder) = &self.folder else {
-            return match self.objects.get(&key(digest)).await {
-                Ok(found) => Ok(Some(content::content(found))),
-                Err(Error::NotFound { .. }) => Ok(None),
-                Err(error) => Err(unavailable(error)),
-            };
+            let objects = &self.objects;
+            let ask = |key| async move { objects.get(&key).await };
+            return Ok(self.in_bucket(digest, ask).await?.map(content::content));
         };
         let opened = in_file(folder, digest, content::open).await?;
         Ok(opened.map(Opened::content))
     }
 
-    async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError> {
-        match self.objects.delete(&key(digest)).await {
-            Ok(()) | Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(unavailable(error)),
-        }
-        let digest = *digest;
-        self.in_folder(move |folder| {
-            folder.root.check()?;
-            // Also what was gone already: who removed it may not be done.
-            folder::sync_removal(&fan::path(folder.root.path(), &digest))
-        })
-        .await
-    }
-
     async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError> {
-        match self.objects.head(&key(digest)).await {
-            Ok(found) => Ok(Some(found.size)),
-            Err(Error::NotFound { .. }) => self.check().await.map(|()| None),
-            Err(error) => Err(unavailable(error)),
-        }
+        let Some(folder) = &self.folder else {
+            let objects = &self.objects;
+            let ask = |key| async move { objects.head(&key).await };
+            let found = self.in_bucket(digest, ask).await?;
+            return Ok(found.map(|found| found.size));
+        };
+        in_file(folder, digest, folder::length).await
     }
 
     async fn fingerprint(
@@ -141,23 +161,6 @@ impl OriginalStore for Originals {
             };
         };
         in_file(folder, digest, content::fingerprint).await
-    }
-
-    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError> {
-        let digest = *digest;
-        if let Some(folder) = &self.folder {
-            return blocking(folder, move |folder| {
-                folder.root.check()?;
-                quarantine::rename(folder.root.path(), &digest)
-            })
-            .await;
-        }
-        let key = key(&digest);
-        match self.objects.copy(&key, &quarantine::key(&digest)).await {
-            Err(Error::NotFound { .. }) => return Ok(false),
-            outcome => outcome.map_err(unavailable)?,
-        }
-        self.remove(&digest).await.map(|()| true)
     }
 
     fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>> {
@@ -196,6 +199,96 @@ impl OriginalStore for Originals {
     }
 }
 
+#[async_trait]
+impl OriginalRemoval for Originals {
+    async fn set_aside(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        fate: Fate,
+    ) -> Result<Option<SetAside>, OriginalStoreError> {
+        let original = SetAside {
+            digest: *digest,
+            fence,
+            fate,
+            is_settled: true,
+        };
+        let is_set_aside = match &self.folder {
+            Some(folder) => {
+                in_root(folder, move |folder| Removals(folder).set_aside(&original)).await
+            }
+            None => removal::set_aside(&*self.objects, &*self.once, &original).await,
+        };
+        Ok(is_set_aside?.then_some(original))
+    }
+
+    async fn list_set_aside(&self) -> Result<Vec<SetAside>, OriginalStoreError> {
+        match &self.folder {
+            Some(folder) => in_root(folder, |folder| Removals(folder).list()).await,
+            None => removal::list(&*self.objects, Utc::now()).await,
+        }
+    }
+
+    async fn put_back(&self, original: &SetAside) -> Result<(), OriginalStoreError> {
+        let original = *original;
+        match &self.folder {
+            Some(folder) => {
+                in_root(folder, move |folder| Removals(folder).put_back(&original)).await
+            }
+            None => removal::take_back(&*self.objects, &original).await,
+        }
+    }
+
+    async fn finish(&self, original: &SetAside) -> Result<(), OriginalStoreError> {
+        let original = *original;
+        if let Some(folder) = &self.folder {
+            return in_root(folder, move |folder| Removals(folder).finish(&original)).await;
+        }
+        let aside = removal::aside(&original);
+        if original.fate == Fate::Quarantine {
+            let kept = quarantine::key(&original.digest);
+            found(self.objects.copy(&aside, &kept).await)?;
+        }
+        removal::delete(&*self.objects, &aside).await
+    }
+}
+
+#[async_trait]
+impl DatabaseRegistry for Originals {
+    async fn register(&self, database: &DatabaseId) -> Result<(), OriginalStoreError> {
+        let database = *database;
+        match &self.folder {
+            Some(folder) => {
+                in_root(folder, move |folder| {
+                    registry::register(folder.root.path(), &database)
+                })
+                .await
+            }
+            None => registry::register_in_bucket(&*self.objects, &database).await,
+        }
+    }
+
+    async fn databases(&self) -> Result<Vec<DatabaseId>, OriginalStoreError> {
+        match &self.folder {
+            Some(folder) => in_root(folder, |folder| registry::databases(folder.root.path())).await,
+            None => registry::databases_of_bucket(&*self.objects).await,
+        }
+    }
+
+    async fn unregister(&self, database: &DatabaseId) -> Result<bool, OriginalStoreError> {
+        let database = *database;
+        match &self.folder {
+            Some(folder) => {
+                in_root(folder, move |folder| {
+                    registry::unregister(folder.root.path(), &database)
+                })
+                .await
+            }
+            None => registry::unregister_in_bucket(&*self.objects, &database).await,
+        }
+    }
+}
+
 /// No item if the folder is there, else an error.
 fn checked(
     folder: Arc<Folder>,
@@ -205,13 +298,13 @@ fn checked(
 }
 
 /// Where an original lies: `ab/cd/abcd…`.
-fn key(digest: &ContentDigest) -> Path {
+pub(crate) fn key(digest: &ContentDigest) -> Path {
     let name = digest.to_string();
     let fan = |from: usize| name.get(from..from + 2).unwrap_or_default();
     Path::from_iter([fan(0), fan(2), name.as_str()])
 }
 
-/// What an object of a bucket is; none if it was quarantined.
+/// What an object of a bucket is; none if it was quarantined, or is the store's own.
 fn object(found: &ObjectMeta) -> Option<StoredObject> {
     let digest = found.location.filename().and_then(|name| name.parse().ok());
     if let Some(digest) = digest.filter(|digest| key(digest) == found.location) {
@@ -221,9 +314,13 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
             modified: found.last_modified,
         }));
     }
-    let is_own = found
-        .location
-        .prefix_matches(&Path::from(quarantine::QUARANTINE));
+    let is_own = [
+        quarantine::QUARANTINE,
+        removal::REMOVALS,
+        registry::DATABASES,
+    ]
+    .iter()
+    .any(|own| found.location.prefix_matches(&Path::from(*own)));
     (!is_own).then(|| StoredObject::Foreign(found.location.to_string()))
 }
 
@@ -239,21 +336,50 @@ pub(crate) async fn blocking<T: Send + 'static>(
     outcome.map_err(unavailable)
 }
 
-/// Does something to the file of an original, if it is there.
+/// Does what blocks in a folder that is there.
+async fn in_root<T: Send + 'static>(
+    folder: &Arc<Folder>,
+    work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
+) -> Result<T, OriginalStoreError> {
+    blocking(folder, move |folder| {
+        folder.root.check()?;
+        work(folder)
+    })
+    .await
+}
+
+/// Does something to the file of an original, if it is there, also where it is set aside.
 async fn in_file<T: Send + 'static>(
     folder: &Arc<Folder>,
     digest: &ContentDigest,
-    work: impl FnOnce(&std::path::Path) -> io::Result<T> + Send + 'static,
+    work: fn(&std::path::Path) -> io::Result<T>,
 ) -> Result<Option<T>, OriginalStoreError> {
     let digest = *digest;
-    let in_folder = move |folder: &Folder| {
+    blocking(folder, move |folder| {
         let place = fan::path(folder.root.path(), &digest).join(digest.to_string());
-        match work(&place) {
-            Err(error) if folder::is_gone(&error) => folder.root.check().map(|()| None),
-            outcome => outcome.map(Some),
+        if let Some(done) = present(work(&place))? {
+            return Ok(Some(done));
         }
-    };
-    blocking(folder, in_folder).await
+        for aside in Removals(folder).find(&digest)? {
+            if let Some(done) = present(work(&aside))? {
+                return Ok(Some(done));
+            }
+        }
+        // It may have been put back just now.
+        match present(work(&place))? {
+            None => folder.root.check().map(|()| None),
+            done => Ok(done),
+        }
+    })
+    .await
+}
+
+/// What came of a file; none if it is not there.
+fn present<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Err(error) if folder::is_gone(&error) => Ok(None),
+        outcome => outcome.map(Some),
+    }
 }
 
 #[cfg(test)]

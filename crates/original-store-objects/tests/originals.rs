@@ -18,15 +18,18 @@ use std::{
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use domain::{
-    ContentDigest,
-    ports::{Fingerprint, OriginalStore, OriginalStoreError, StoredObject},
+    ContentDigest, DatabaseId, Fence,
+    ports::{
+        DatabaseRegistry, Fate, Fingerprint, OriginalRemoval, OriginalStore, OriginalStoreError,
+        PutMode, StoredObject,
+    },
     testing::contract,
 };
 use futures_util::TryStreamExt;
-use original_store_objects::{open, open_existing};
+use original_store_objects::{Originals, open, open_existing};
 use tempfile::TempDir;
 
-fn folder(path: &Path) -> Arc<dyn OriginalStore> {
+fn folder(path: &Path) -> Arc<Originals> {
     open(&format!("file:{}", path.display()).parse().unwrap()).unwrap()
 }
 
@@ -34,6 +37,15 @@ async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Vec<u
     let content = store.get(digest).await.unwrap()?;
     let pieces: Vec<Bytes> = content.stream.try_collect().await.unwrap();
     Some(pieces.concat())
+}
+
+/// Sets an original aside and brings it to its fate. Whether it was there.
+async fn take_away(store: &Originals, digest: &ContentDigest, fate: Fate) -> bool {
+    let aside = store.set_aside(digest, Fence::random(), fate).await;
+    match aside.unwrap() {
+        Some(aside) => store.finish(&aside).await.map(|()| true).unwrap(),
+        None => false,
+    }
 }
 
 #[tokio::test]
@@ -65,10 +77,16 @@ async fn an_original_that_was_cut_short_is_put_anew() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     let (bytes, digest) = (Bytes::from_static(b"whole"), ContentDigest::of(b"whole"));
-    store.put(&digest, bytes.clone()).await.unwrap();
+    store
+        .put(&digest, bytes.clone(), PutMode::KeepExisting)
+        .await
+        .unwrap();
     let file = place(root.path(), &digest);
     fs::write(&file, b"who").unwrap();
-    store.put(&digest, bytes).await.unwrap();
+    store
+        .put(&digest, bytes, PutMode::KeepExisting)
+        .await
+        .unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"whole");
 }
 
@@ -89,7 +107,10 @@ async fn what_is_foreign_is_told_by_its_name_and_what_is_the_stores_own_is_not()
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     let (ours, stray) = (ContentDigest::of(b"ours"), ContentDigest::of(b"stray"));
-    store.put(&ours, Bytes::from_static(b"ours")).await.unwrap();
+    store
+        .put(&ours, Bytes::from_static(b"ours"), PutMode::KeepExisting)
+        .await
+        .unwrap();
     let leaf = place(root.path(), &ours);
     let leaf = leaf.parent().unwrap();
     let write = |name: &Path| fs::write(root.path().join(name), b"x").unwrap();
@@ -97,8 +118,12 @@ async fn what_is_foreign_is_told_by_its_name_and_what_is_the_stores_own_is_not()
     write(Path::new(".gitignore"));
     write(&leaf.join(format!("{ours}#1")));
     fs::create_dir(root.path().join("lost+found")).unwrap();
-    store.put(&stray, Bytes::from_static(b"x")).await.unwrap();
-    assert!(store.quarantine(&stray).await.unwrap());
+    store
+        .put(&stray, Bytes::from_static(b"x"), PutMode::KeepExisting)
+        .await
+        .unwrap();
+    assert!(take_away(&*store, &stray, Fate::Quarantine).await);
+    store.register(&DatabaseId::random()).await.unwrap();
     let expected = [format!("{ours} 4")];
     assert_eq!(listed(&*store).await, expected);
 
@@ -129,7 +154,7 @@ async fn what_was_damaged_is_seen_as_it_is() {
     let store = folder(root.path());
     let digest = ContentDigest::of(b"whole");
     store
-        .put(&digest, Bytes::from_static(b"whole"))
+        .put(&digest, Bytes::from_static(b"whole"), PutMode::KeepExisting)
         .await
         .unwrap();
     fs::write(place(root.path(), &digest), b"who").unwrap();
@@ -149,8 +174,11 @@ async fn an_original_is_quarantined_under_its_digest() {
     let digest = ContentDigest::of(b"x");
     let away = root.path().join("quarantine").join(digest.to_string());
     for _ in 0..2 {
-        store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
-        assert!(store.quarantine(&digest).await.unwrap());
+        store
+            .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
+            .await
+            .unwrap();
+        assert!(take_away(&*store, &digest, Fate::Quarantine).await);
         assert_eq!(fs::read(&away).unwrap(), b"x");
         assert!(!place(root.path(), &digest).exists());
     }
@@ -172,7 +200,10 @@ async fn a_store_that_must_be_there_is_not_made() {
     assert!(!path.exists());
     let digest = ContentDigest::of(b"x");
     let bytes = Bytes::from_static(b"x");
-    folder(&path).put(&digest, bytes).await.unwrap();
+    folder(&path)
+        .put(&digest, bytes, PutMode::KeepExisting)
+        .await
+        .unwrap();
     let store = open_existing(&url).unwrap();
     assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
     fs::remove_file(path.join(".etiqueta-originals")).unwrap();
@@ -184,14 +215,22 @@ async fn a_store_that_must_be_there_is_not_made() {
 }
 
 /// Checks that every call says that the store cannot be reached, and no more to a client.
-async fn assert_unavailable(store: &dyn OriginalStore, digest: &ContentDigest) {
+async fn assert_unavailable(store: &Originals, digest: &ContentDigest) {
     let refusals = [
-        store.put(digest, Bytes::from_static(b"x")).await.err(),
+        store
+            .put(digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
+            .await
+            .err(),
         store.get(digest).await.err(),
-        store.remove(digest).await.err(),
+        store
+            .set_aside(digest, Fence::random(), Fate::Removal)
+            .await
+            .err(),
+        store.list_set_aside().await.err(),
+        store.register(&DatabaseId::random()).await.err(),
+        store.databases().await.err(),
         store.length(digest).await.err(),
         store.fingerprint(digest).await.err(),
-        store.quarantine(digest).await.err(),
         store.list().try_collect::<Vec<_>>().await.err(),
         store.sweep(chrono::DateTime::<Utc>::MAX_UTC).await.err(),
         store.ready().await.err(),
@@ -210,7 +249,10 @@ async fn a_folder_that_is_gone_is_not_taken_for_an_empty_one() {
     let (path, away) = (root.path().join("Images"), root.path().join("away"));
     let store = folder(&path);
     let digest = ContentDigest::of(b"x");
-    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    store
+        .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
+        .await
+        .unwrap();
     fs::rename(&path, &away).unwrap();
     assert_unavailable(&*store, &digest).await;
     assert!(!path.exists(), "no other folder is made in its place");
@@ -224,7 +266,10 @@ async fn a_folder_that_is_gone_is_not_taken_for_an_empty_one() {
     fs::remove_file(&path).unwrap();
     fs::rename(&away, &path).unwrap();
     assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
-    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    store
+        .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
+        .await
+        .unwrap();
     store.ready().await.unwrap();
 }
 
@@ -235,7 +280,10 @@ async fn a_folder_that_goes_while_it_is_listed_is_told() {
     let store = folder(&path);
     for content in ["a", "b"] {
         let digest = ContentDigest::of(content.as_bytes());
-        store.put(&digest, Bytes::from(content)).await.unwrap();
+        store
+            .put(&digest, Bytes::from(content), PutMode::KeepExisting)
+            .await
+            .unwrap();
     }
     let mut listed = store.list();
     assert!(listed.try_next().await.unwrap().is_some());
@@ -248,11 +296,17 @@ async fn folders_that_were_taken_away_are_made_again() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     let digest = ContentDigest::of(b"x");
-    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    store
+        .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
+        .await
+        .unwrap();
     fs::remove_dir_all(root.path().join(&digest.to_string()[..2])).unwrap();
     assert_eq!(read(&*store, &digest).await, None);
-    store.remove(&digest).await.unwrap();
-    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    assert!(!take_away(&*store, &digest, Fate::Removal).await);
+    store
+        .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
+        .await
+        .unwrap();
     assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
 }
 
@@ -276,7 +330,9 @@ async fn a_put_that_fails_at_its_end_leaves_nothing() {
     let digest = ContentDigest::of(b"x");
     let blocked = place(root.path(), &digest);
     fs::create_dir_all(blocked.join("in the way")).unwrap();
-    let refused = store.put(&digest, Bytes::from_static(b"x")).await;
+    let refused = store
+        .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
+        .await;
     assert!(matches!(refused, Err(OriginalStoreError::Unavailable(_))));
     assert_eq!(beside(root.path(), &digest), [blocked]);
 }
@@ -290,11 +346,14 @@ async fn a_disk_that_fills_up_leaves_nothing_of_a_put() {
     if let Ok(path) = std::env::var(FOLDER) {
         let (store, bytes) = (folder(Path::new(&path)), Bytes::from(vec![7; BYTES]));
         let digest = ContentDigest::of(&bytes);
-        let refused = store.put(&digest, bytes).await;
+        let refused = store.put(&digest, bytes, PutMode::KeepExisting).await;
         assert!(matches!(refused, Err(OriginalStoreError::Unavailable(_))));
         assert_eq!(read(&*store, &digest).await, None);
         let small = ContentDigest::of(b"x");
-        store.put(&small, Bytes::from_static(b"x")).await.unwrap();
+        store
+            .put(&small, Bytes::from_static(b"x"), PutMode::KeepExisting)
+            .await
+            .unwrap();
         assert_eq!(read(&*store, &small).await, Some(b"x".to_vec()));
         println!("did not fit");
         return;
@@ -320,7 +379,10 @@ async fn what_was_cut_off_is_swept_when_it_is_old() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     let digest = ContentDigest::of(b"x");
-    store.put(&digest, Bytes::from_static(b"x")).await.unwrap();
+    store
+        .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
+        .await
+        .unwrap();
     let mut remains = place(root.path(), &digest).into_os_string();
     remains.push("#1");
     let remains = PathBuf::from(remains);

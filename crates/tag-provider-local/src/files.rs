@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// What the rule and the preparation of pictures are called; another rule is another version.
-const RULE: &str = "r1";
+const RULE: &str = "r2";
 
 /// The most bytes of one file: far more than a network has that runs on a processor.
 const LONGEST: u64 = 1 << 30;
@@ -24,6 +24,17 @@ pub struct ModelFiles {
     pub(crate) hierarchy: Cow<'static, [u8]>,
     /// `detector_labels.tsv`: the nodes of what the detector knows.
     pub(crate) detector_labels: Cow<'static, [u8]>,
+    /// Words beside the classes. A model may have none.
+    pub(crate) heads: Option<HeadFiles>,
+}
+
+/// The heads of a model.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadFiles {
+    /// `heads/heads.tsv`: the tag and the bias of each.
+    pub(crate) table: Cow<'static, [u8]>,
+    /// `heads/heads.f32`: the weights of each.
+    pub(crate) weights: Cow<'static, [u8]>,
 }
 
 /// A model that cannot be used.
@@ -56,6 +67,14 @@ pub enum ModelError {
     /// The system gives no threads to run the networks on.
     #[error("no threads to run the networks on")]
     Threads(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The weights of the heads do not fit their table or the classifier.
+    #[error("{file}: {reason}")]
+    Weights {
+        /// The file's name.
+        file: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A network cannot be loaded, or has another form than it must have.
     #[error("{file}: {reason}")]
     Network {
@@ -75,43 +94,40 @@ impl ModelFiles {
             labels: Cow::Borrowed(include_bytes!("../model/labels.tsv")),
             hierarchy: Cow::Borrowed(include_bytes!("../model/hierarchy.tsv")),
             detector_labels: Cow::Borrowed(include_bytes!("../model/detector_labels.tsv")),
+            heads: Some(HeadFiles {
+                table: Cow::Borrowed(include_bytes!("../model/heads/heads.tsv")),
+                weights: Cow::Borrowed(include_bytes!("../model/heads/heads.f32")),
+            }),
         }
     }
 
-    /// A model of one's own: a folder with files of the same names and forms.
+    /// A model of one's own: a folder with files of the same names and forms. The folder `heads` in
+    /// it may be missing.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let read = |file: &'static str| {
-            let path = folder.join(file);
-            let bytes = fs::metadata(&path).and_then(|facts| {
-                if facts.len() > LONGEST {
-                    return Err(io::Error::other("it is larger than 1 GiB"));
-                }
-                fs::read(&path)
-            });
-            match bytes {
-                Ok(bytes) => Ok(Cow::Owned(bytes)),
-                Err(source) => Err(ModelError::Unreadable { file, source }),
-            }
-        };
+        let read = |file| read(folder, file);
         Ok(Self {
             classifier: read("classifier.onnx")?,
             detector: read("detector.onnx")?,
             labels: read("labels.tsv")?,
             hierarchy: read("hierarchy.tsv")?,
             detector_labels: read("detector_labels.tsv")?,
+            heads: HeadFiles::open(folder)?,
         })
     }
 
     /// Names these very files, and the rule: what a model tagged can be told from another's tags.
     pub(crate) fn version(&self) -> String {
         let mut digest = Sha256::new();
-        for file in [
+        let files = [
             &self.classifier,
             &self.detector,
             &self.labels,
             &self.hierarchy,
             &self.detector_labels,
-        ] {
+        ];
+        let heads = self.heads.iter();
+        let heads = heads.flat_map(|heads| [&heads.table, &heads.weights]);
+        for file in files.into_iter().chain(heads) {
             // The length first, so that no two models run together to the same bytes.
             digest.update((file.len() as u64).to_be_bytes());
             digest.update(file);
@@ -119,6 +135,36 @@ impl ModelFiles {
         let digest = digest.finalize();
         let name = digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
         format!("{RULE}-{name:016x}")
+    }
+}
+
+impl HeadFiles {
+    fn open(folder: &Path) -> Result<Option<Self>, ModelError> {
+        let unreadable = |source| ModelError::Unreadable {
+            file: "heads",
+            source,
+        };
+        if !folder.join("heads").try_exists().map_err(unreadable)? {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            table: read(folder, "heads/heads.tsv")?,
+            weights: read(folder, "heads/heads.f32")?,
+        }))
+    }
+}
+
+fn read(folder: &Path, file: &'static str) -> Result<Cow<'static, [u8]>, ModelError> {
+    let path = folder.join(file);
+    let bytes = fs::metadata(&path).and_then(|facts| {
+        if facts.len() > LONGEST {
+            return Err(io::Error::other("it is larger than 1 GiB"));
+        }
+        fs::read(&path)
+    });
+    match bytes {
+        Ok(bytes) => Ok(Cow::Owned(bytes)),
+        Err(source) => Err(ModelError::Unreadable { file, source }),
     }
 }
 
@@ -131,12 +177,17 @@ mod tests {
         let model = ModelFiles::embedded();
         let version = model.version();
         assert!(
-            version.starts_with("r1-") && version.len() == 19,
+            version.starts_with("r2-") && version.len() == 19,
             "{version}"
         );
         let mut other = model.clone();
         other.hierarchy.to_mut()[0] ^= 1;
         assert_ne!(other.version(), version);
+        let mut lighter = model.clone();
+        lighter.heads.as_mut().unwrap().weights.to_mut()[0] ^= 1;
+        assert_ne!(lighter.version(), version);
+        lighter.heads = None;
+        assert_ne!(lighter.version(), version);
         let mut moved = model;
         let byte = moved.labels.to_mut().pop().unwrap();
         moved.hierarchy.to_mut().insert(0, byte);
@@ -152,5 +203,30 @@ mod tests {
             error.starts_with("detector.onnx cannot be read: "),
             "{error}"
         );
+    }
+
+    #[test]
+    fn heads_are_optional_but_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in [
+            "classifier.onnx",
+            "detector.onnx",
+            "labels.tsv",
+            "hierarchy.tsv",
+            "detector_labels.tsv",
+        ] {
+            fs::write(folder.path().join(file), b"x").unwrap();
+        }
+        assert!(ModelFiles::open(folder.path()).unwrap().heads.is_none());
+        fs::create_dir(folder.path().join("heads")).unwrap();
+        fs::write(folder.path().join("heads/heads.tsv"), b"x").unwrap();
+        let error = ModelFiles::open(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("heads/heads.f32 cannot be read: "),
+            "{error}"
+        );
+        fs::write(folder.path().join("heads/heads.f32"), b"weights").unwrap();
+        let heads = ModelFiles::open(folder.path()).unwrap().heads.unwrap();
+        assert_eq!(*heads.weights, *b"weights");
     }
 }

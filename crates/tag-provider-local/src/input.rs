@@ -31,20 +31,47 @@ pub(crate) enum InputError {
     Resize(#[from] ResizeError),
 }
 
-/// Resizes with a cubic filter that averages over all pixels it covers, and normalises.
+/// The side of the copy by which colours are judged: noise is averaged out in it.
+const COLOUR_SIDE: usize = 96;
+/// A pixel whose strongest and weakest primary colour differ by more is coloured: 0.04 of 255.
+const GREYEST: u8 = 10;
+
+/// What a network takes: planes of red, green and blue.
 pub(crate) fn planes(
     picture: &Picture,
     network: &Network,
     view: View,
 ) -> Result<Vec<f32>, InputError> {
+    let pixels = resized(picture, network.width, network.height, view)?;
+    Ok(normalised(&pixels))
+}
+
+/// Whether less than a hundredth of the picture is coloured.
+pub(crate) fn is_black_and_white(picture: &Picture) -> Result<bool, InputError> {
+    let pixels = resized(picture, COLOUR_SIDE, COLOUR_SIDE, View::Whole)?;
+    let (pixels, _) = pixels.as_chunks::<3>();
+    let is_coloured = |[r, g, b]: &&[u8; 3]| {
+        let (strongest, weakest) = (r.max(g).max(b), r.min(g).min(b));
+        strongest - weakest > GREYEST
+    };
+    Ok(pixels.iter().filter(is_coloured).count() * 100 < pixels.len())
+}
+
+/// Resizes with a cubic filter that averages over all pixels it covers.
+fn resized(
+    picture: &Picture,
+    to_width: usize,
+    to_height: usize,
+    view: View,
+) -> Result<Vec<u8>, InputError> {
     let (width, height) = (picture.scaled_width, picture.scaled_height);
     let source = TypedImageRef::<U8x3>::from_buffer(width, height, &picture.pixels)
         .map_err(|_| InputError::Buffer)?;
     let side = |side: usize| u32::try_from(side).map_err(|_| InputError::Buffer);
-    let (width_of, height_of) = (side(network.width)?, side(network.height)?);
-    let mut pixels = vec![0; 3 * network.width * network.height];
-    let mut target = TypedImage::<U8x3>::from_buffer(width_of, height_of, &mut pixels)
-        .map_err(|_| InputError::Buffer)?;
+    let mut pixels = vec![0; 3 * to_width * to_height];
+    let mut target =
+        TypedImage::<U8x3>::from_buffer(side(to_width)?, side(to_height)?, &mut pixels)
+            .map_err(|_| InputError::Buffer)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     let options = match view {
         View::Whole => options,
@@ -56,7 +83,7 @@ pub(crate) fn planes(
     };
     Resizer::new().resize_typed(&source, &mut target, &options)?;
     drop(target);
-    Ok(normalised(&pixels))
+    Ok(pixels)
 }
 
 /// Planes of red, green and blue, from pixels.
@@ -79,7 +106,40 @@ fn normalised(pixels: &[u8]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use domain::{Lease, MediaType};
+
     use super::*;
+
+    /// A picture of 100 x 100 pixels, of which the first rows have that colour and the others are grey.
+    fn picture(rows: usize, colour: [u8; 3]) -> Picture {
+        let grey = (rows..100).flat_map(|row| [[u8::try_from(row).unwrap(); 3]; 100]);
+        let pixels = [colour].into_iter().cycle().take(100 * rows).chain(grey);
+        Picture {
+            media_type: MediaType::Png,
+            width: 100,
+            height: 100,
+            scaled_width: 100,
+            scaled_height: 100,
+            pixels: pixels.flatten().collect(),
+            as_uploaded: None,
+            lease: Lease::default(),
+        }
+    }
+
+    #[test]
+    fn a_picture_is_black_and_white_up_to_a_faint_tint() {
+        for (rows, colour, expected) in [
+            (0, [0; 3], true),
+            (100, [128, 138, 131], true),
+            (100, [128, 139, 131], false),
+            (100, [255, 0, 0], false),
+            (0, [255, 0, 0], true),
+            (3, [255, 0, 0], false),
+        ] {
+            let found = is_black_and_white(&picture(rows, colour)).unwrap();
+            assert_eq!(found, expected, "{rows} rows of {colour:?}");
+        }
+    }
 
     #[test]
     fn colours_become_planes() {

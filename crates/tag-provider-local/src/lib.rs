@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod files;
+mod heads;
 mod input;
 mod network;
 mod networks;
+mod peaks;
 mod provider;
+mod readings;
 mod rule;
 mod table;
 mod vocabulary;

@@ -1,4 +1,4 @@
-//! A network: one picture in, one row of numbers out.
+//! A network: one picture in, one row of numbers out, and what an inner layer computes on the way.
 
 mod depthwise;
 mod preparation;
@@ -9,8 +9,8 @@ use std::{
 };
 
 use tract_onnx::prelude::{
-    Datum, Framework, InferenceModelExt, IntoRunnable, IntoTValue, Tensor, TractResult, TypedFact,
-    TypedModel, TypedRunnableModel, tvec,
+    Datum, Framework, InferenceModel, InferenceModelExt, IntoRunnable, IntoTValue, TValue, TVec,
+    Tensor, TractResult, TypedFact, TypedModel, TypedRunnableModel, tvec,
 };
 
 use crate::files::ModelError;
@@ -26,7 +26,23 @@ pub(crate) struct Network {
     /// Pixels across and down of its input.
     pub(crate) width: usize,
     pub(crate) height: usize,
+    /// The shape of the inner tensor, if the network has it.
+    pub(crate) inner: Option<Vec<usize>>,
 }
+
+/// What a network must look like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form {
+    /// How many numbers it gives.
+    pub(crate) outputs: usize,
+    pub(crate) meaning: Outputs,
+    /// Names of an inner tensor that is wanted too; the first one that the network has is taken.
+    pub(crate) inner: &'static [&'static str],
+}
+
+/// What a network computed of one picture.
+#[derive(Debug)]
+pub(crate) struct Run(TVec<TValue>);
 
 /// What a network's outputs mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,18 +77,14 @@ impl Outputs {
 }
 
 impl Network {
-    /// Loads a network of that many outputs, and tries it on a grey picture.
-    pub(crate) fn load(
-        file: &'static str,
-        bytes: &[u8],
-        outputs: usize,
-        kind: Outputs,
-    ) -> Result<Self, ModelError> {
+    /// Loads a network of that form, and tries it on a grey picture.
+    pub(crate) fn load(file: &'static str, bytes: &[u8], form: Form) -> Result<Self, ModelError> {
         // Files that are damaged in the right places make the library panic.
         let trial = || {
-            let network = Self::parse(file, bytes, outputs)?;
-            kind.check(&network.run(&vec![0.0; 3 * network.width * network.height])?)
-                .map_err(|reason| ModelError::Network { file, reason })?;
+            let network = Self::parse(file, bytes, form)?;
+            let run = network.run(&vec![0.0; 3 * network.width * network.height])?;
+            let checked = form.meaning.check(run.output());
+            checked.map_err(|reason| ModelError::Network { file, reason })?;
             Ok(network)
         };
         panic::catch_unwind(AssertUnwindSafe(trial)).unwrap_or_else(|_| {
@@ -81,11 +93,12 @@ impl Network {
         })
     }
 
-    fn parse(file: &'static str, bytes: &[u8], outputs: usize) -> Result<Self, ModelError> {
+    fn parse(file: &'static str, bytes: &[u8], form: Form) -> Result<Self, ModelError> {
         let refused = |reason: String| ModelError::Network { file, reason };
         let mut bytes = bytes;
         let model = tract_onnx::onnx()
             .model_for_read(&mut bytes)
+            .and_then(|model| with_inner(model, form.inner))
             .and_then(InferenceModelExt::into_typed)
             .and_then(preparation::prepare)
             .and_then(TypedModel::into_optimized)
@@ -105,10 +118,12 @@ impl Network {
             return Err(refused(format!("its input has {width} x {height} pixels")));
         }
         let output = shape(model.output_fact(0));
-        if output.as_deref() != Some(&[1, outputs]) {
+        if output.as_deref() != Some(&[1, form.outputs]) {
+            let outputs = form.outputs;
             let reason = format!("its output is not float[1,{outputs}] but {output:?}");
             return Err(refused(reason));
         }
+        let inner = shape(model.output_fact(1));
         let plan = model
             .into_runnable()
             .map_err(|error| refused(format!("it cannot be run: {error:#}")))?;
@@ -117,26 +132,49 @@ impl Network {
             plan,
             width,
             height,
+            inner,
         })
     }
 
     /// Runs it on a picture: three planes (red, green, blue) of rows from the top.
-    pub(crate) fn run(&self, planes: &[f32]) -> Result<Vec<f32>, ModelError> {
+    pub(crate) fn run(&self, planes: &[f32]) -> Result<Run, ModelError> {
         self.try_run(planes).map_err(|error| ModelError::Network {
             file: self.file,
             reason: format!("it failed: {error:#}"),
         })
     }
 
-    fn try_run(&self, planes: &[f32]) -> TractResult<Vec<f32>> {
+    fn try_run(&self, planes: &[f32]) -> TractResult<Run> {
         let input = Tensor::from_shape(&[1, 3, self.height, self.width], planes)?;
-        let outputs = self.plan.run(tvec!(input.into_tvalue()))?;
-        let numbers = outputs.iter().next().map(|output| {
-            let view = output.to_plain_array_view::<f32>()?;
-            TractResult::Ok(view.iter().copied().collect())
-        });
-        numbers.unwrap_or_else(|| Ok(Vec::new()))
+        Ok(Run(self.plan.run(tvec!(input.into_tvalue()))?))
     }
+}
+
+impl Run {
+    pub(crate) fn output(&self) -> &[f32] {
+        self.numbers(0)
+    }
+
+    /// The inner tensor, row by row; empty where the network has none.
+    pub(crate) fn inner(&self) -> &[f32] {
+        self.numbers(1)
+    }
+
+    fn numbers(&self, slot: usize) -> &[f32] {
+        let tensor = self.0.get(slot).map(|tensor| tensor.try_as_plain_ram());
+        let numbers = tensor.and_then(|tensor| tensor.ok()?.as_slice().ok());
+        numbers.unwrap_or_default()
+    }
+}
+
+/// Makes a second output of the first of these tensors that there is. Must come before anything is
+/// rewritten, which keeps outputs and nothing else.
+fn with_inner(mut model: InferenceModel, names: &[&str]) -> TractResult<InferenceModel> {
+    let inner = names.iter().find_map(|name| model.find_outlet_label(name));
+    let outputs = model.output_outlets()?.iter().copied().take(1);
+    let outputs: Vec<_> = outputs.chain(inner).collect();
+    model.select_output_outlets(&outputs)?;
+    Ok(model)
 }
 
 #[cfg(test)]
@@ -144,15 +182,20 @@ mod tests {
     use super::*;
     use crate::files::ModelFiles;
 
+    const CLASSIFIER: Form = Form {
+        outputs: 1000,
+        meaning: Outputs::Probabilities,
+        inner: &[],
+    };
+    const DETECTOR: Form = Form {
+        outputs: 80,
+        meaning: Outputs::Scores,
+        inner: &[],
+    };
+
     #[test]
     fn what_is_no_network_is_told_by_its_file() {
-        let error = Network::load(
-            "classifier.onnx",
-            b"no network",
-            1000,
-            Outputs::Probabilities,
-        )
-        .unwrap_err();
+        let error = Network::load("classifier.onnx", b"no network", CLASSIFIER).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("classifier.onnx: it is no network"),
@@ -163,8 +206,11 @@ mod tests {
     #[test]
     fn a_network_has_as_many_outputs_as_there_are_labels() {
         let files = ModelFiles::embedded();
-        let error =
-            Network::load("detector.onnx", &files.detector, 81, Outputs::Scores).unwrap_err();
+        let form = Form {
+            outputs: 81,
+            ..DETECTOR
+        };
+        let error = Network::load("detector.onnx", &files.detector, form).unwrap_err();
         assert_eq!(
             error.to_string(),
             "detector.onnx: its output is not float[1,81] but Some([1, 80])"
@@ -176,7 +222,7 @@ mod tests {
     #[test]
     fn a_damaged_network_is_an_error() {
         let whole = ModelFiles::embedded().detector;
-        let load = |bytes: &[u8]| Network::load("detector.onnx", bytes, 80, Outputs::Scores);
+        let load = |bytes: &[u8]| Network::load("detector.onnx", bytes, DETECTOR);
         for parts in 1..8 {
             load(&whole[..whole.len() * parts / 8]).unwrap_err();
         }
@@ -197,17 +243,38 @@ mod tests {
     #[test]
     fn a_detector_is_no_classifier() {
         let files = ModelFiles::embedded();
-        let error = Network::load(
-            "classifier.onnx",
-            &files.detector,
-            80,
-            Outputs::Probabilities,
-        );
+        let form = Form {
+            meaning: Outputs::Probabilities,
+            ..DETECTOR
+        };
+        let error = Network::load("classifier.onnx", &files.detector, form);
         let text = error.unwrap_err().to_string();
         assert!(
             text.starts_with("classifier.onnx: its outputs are not probabilities: "),
             "{text}"
         );
+    }
+
+    /// The scores of the cells are what the detector's own outputs are the highest of.
+    #[test]
+    fn an_inner_tensor_survives_the_preparation() {
+        let detector = ModelFiles::embedded().detector;
+        let form = Form {
+            inner: &["no such tensor", "p2o.Concat.9"],
+            ..DETECTOR
+        };
+        let network = Network::load("detector.onnx", &detector, form).unwrap();
+        assert_eq!(network.inner.as_deref(), Some(&[1, 80, 3598][..]));
+        let run = network.run(&vec![0.3; 3 * 416 * 416]).unwrap();
+        assert_eq!(run.inner().len(), 80 * 3598);
+        for (score, cells) in run.output().iter().zip(run.inner().chunks(3598)) {
+            let best = cells.iter().copied().max_by(f32::total_cmp).unwrap();
+            assert!((score - best).abs() < 1e-6, "{score} {best}");
+        }
+        let network = Network::load("detector.onnx", &detector, DETECTOR).unwrap();
+        assert_eq!(network.inner, None);
+        let run = network.run(&vec![0.3; 3 * 416 * 416]).unwrap();
+        assert_eq!((run.output().len(), run.inner().len()), (80, 0));
     }
 
     #[test]

@@ -4,10 +4,17 @@
 //! `tabby`, `tiger cat` and `egyptian cat`, each unsure of itself, become a sure `cat`. The detector
 //! finds things anywhere in the picture, and people, whom the classifier does not know; where the
 //! classifier sees nothing of the kind it is believed less, where both see it, more.
+//!
+//! Then come the heads, which know words that no class stands for (`sky`, `room`): an animal that the
+//! classifier's features speak against is halved, and each word is as sure as the surer of both. Last,
+//! two people or more are `people`, and what has no colours is `black and white`.
 
 use domain::{Confidence, Tag, Tags};
 
-use crate::vocabulary::{TagIndex, Thing, Vocabulary};
+use crate::{
+    readings::Readings,
+    vocabulary::{TagIndex, Thing, Vocabulary},
+};
 
 /// The classifier is too unsure of itself: its probabilities are raised to `1 / TEMPERATURE`.
 const TEMPERATURE: f64 = 0.8;
@@ -21,23 +28,23 @@ const GATE: f64 = 0.10;
 const DOUBT: f64 = 0.6;
 /// From this score on the detector's word and the classifier's are put together.
 const SURE: f64 = 0.6;
+/// What is believed of a picture without colours: some are grey text.
+const BLACK_AND_WHITE: f64 = 0.9;
 /// What is less than this, of 100, is no part of an answer.
 const LOWEST_CONFIDENCE: f64 = 5.0;
 
-/// The tags that the outputs of both networks come to.
-pub(crate) fn tags(vocabulary: &Vocabulary, probabilities: &[f32], scores: &[f32]) -> Tags {
-    let classified = classified(vocabulary, probabilities);
-    let mut beliefs = classified.clone();
-    for (thing, score) in vocabulary.things.iter().zip(scores) {
-        let score = f64::from(*score);
-        if score >= LOWEST_SCORE {
-            let score = weighed(vocabulary, &classified, thing, score);
-            for tag in thing.above.iter().chain([&thing.tag]) {
-                if let Some(belief) = beliefs.get_mut(*tag) {
-                    *belief = belief.max(score);
-                }
-            }
-        }
+/// The tags that the readings of a picture come to.
+pub(crate) fn tags(vocabulary: &Vocabulary, readings: &Readings) -> Tags {
+    let classified = classified(vocabulary, &readings.probabilities);
+    let mut beliefs = with_things(vocabulary, &classified, &readings.scores);
+    if let Some(heads) = &vocabulary.heads {
+        heads.apply(&mut beliefs, &readings.features, &readings.scores);
+    }
+    if let (Some(people), Some(score)) = (vocabulary.people, readings.second_person) {
+        raise(&mut beliefs, people, score.into());
+    }
+    if let (Some(tag), true) = (vocabulary.black_and_white, readings.is_black_and_white) {
+        raise(&mut beliefs, tag, BLACK_AND_WHITE);
     }
     let tags = vocabulary.tags.iter().zip(beliefs);
     tags.filter_map(|(tag, belief)| {
@@ -48,6 +55,28 @@ pub(crate) fn tags(vocabulary: &Vocabulary, probabilities: &[f32], scores: &[f32
         })
     })
     .collect()
+}
+
+/// Believes in a tag at least that much.
+pub(crate) fn raise(beliefs: &mut [f64], tag: TagIndex, least: f64) {
+    if let Some(belief) = beliefs.get_mut(tag) {
+        *belief = belief.max(least);
+    }
+}
+
+/// The classifier's beliefs, raised by the detector's scores.
+fn with_things(vocabulary: &Vocabulary, classified: &[f64], scores: &[f32]) -> Vec<f64> {
+    let mut beliefs = classified.to_vec();
+    for (thing, score) in vocabulary.things.iter().zip(scores) {
+        let score = f64::from(*score);
+        if score >= LOWEST_SCORE {
+            let score = weighed(vocabulary, classified, thing, score);
+            for tag in thing.above.iter().chain([&thing.tag]) {
+                raise(&mut beliefs, *tag, score);
+            }
+        }
+    }
+    beliefs
 }
 
 /// The classifier's belief in each tag: that of all classes beneath it.
@@ -101,23 +130,52 @@ fn confidence(belief: f64) -> Option<Confidence> {
 mod tests {
     use proptest::prelude::*;
 
+    use std::borrow::Cow;
+
     use super::*;
-    use crate::{files::ModelFiles, vocabulary::tests::files};
+    use crate::{
+        files::{HeadFiles, ModelFiles},
+        heads::tests::stored,
+        vocabulary::tests::files,
+    };
 
     /// Four classes: two cats, a dog, a cup. Things: person, cat, dog, a toy that only the detector
     /// knows.
     fn vocabulary() -> Vocabulary {
+        vocabulary_with("", &[])
+    }
+
+    /// The same with heads of two features each.
+    fn vocabulary_with(heads: &str, weights: &[f32]) -> Vocabulary {
         let hierarchy = "tabby\tl\tcat\ttabby\nmanx\tl\tcat\tmanx\npug\tl\tdog\tpug\n\
             cup\tl\tware\tcup\nware\ti\t\tware\ncat\ti\tanimal\tcat\ndog\ti\tanimal\tdog\n\
-            animal\ti\t\tanimal\nperson\tc\t\tperson\ntoy\tc\tware\ttoy\nalien\tc\t\talien\n";
+            animal\ti\t\tanimal\nperson\tc\t\tperson\ntoy\tc\tware\ttoy\nalien\tc\t\talien\n\
+            crowd\tx\t\tpeople\ngrey\tx\t\tblack and white\n";
         let labels = "0\ttabby\n1\tmanx\n2\tpug\n3\tcup\n";
         let things =
             "0\tperson\tperson\n1\tcat\tcat\n2\tdog\tdog\n3\tteddy\ttoy\n4\talien\talien\n";
-        Vocabulary::read(&files(hierarchy, labels, things)).unwrap()
+        let mut files = files(hierarchy, labels, things);
+        files.heads = (!heads.is_empty()).then(|| HeadFiles {
+            table: Cow::Owned(heads.as_bytes().to_vec()),
+            weights: stored(weights),
+        });
+        Vocabulary::read(&files).unwrap()
+    }
+
+    fn readings(probabilities: [f32; 4], scores: [f32; 5]) -> Readings {
+        Readings {
+            probabilities: probabilities.to_vec(),
+            scores: scores.to_vec(),
+            ..Readings::default()
+        }
     }
 
     fn found(probabilities: [f32; 4], scores: [f32; 5]) -> Vec<(String, f64)> {
-        let tags = tags(&vocabulary(), &probabilities, &scores);
+        found_by(&vocabulary(), &readings(probabilities, scores))
+    }
+
+    fn found_by(vocabulary: &Vocabulary, readings: &Readings) -> Vec<(String, f64)> {
+        let tags = tags(vocabulary, readings);
         let pair = |tag: &Tag| (tag.label.as_str().to_owned(), tag.confidence.get());
         tags.iter().map(pair).collect()
     }
@@ -225,6 +283,112 @@ mod tests {
         assert_eq!(of(&found([cat, 0.0, 0.0, cup], [0.0; 5]), "cat"), Some(5.0));
     }
 
+    /// A probability as the sum that a head's logistic function takes.
+    fn logit(probability: f64) -> f64 {
+        (probability / (1.0 - probability)).ln()
+    }
+
+    #[test]
+    fn a_word_and_its_ancestors_are_as_sure_as_the_surer_of_head_and_classes() {
+        let table = format!(
+            "hut\th\tware,shelter\t{}\t0\ttag\ncup\tc\t\t{}\t1\ttag\n",
+            logit(0.7),
+            logit(0.2)
+        );
+        let vocabulary = vocabulary_with(&table, &[0.0; 4]);
+        let [cat, cup] = split(0.5);
+        let mut readings = readings([cat, 0.0, 0.0, cup], [0.0; 5]);
+        readings.features = vec![0.0, 0.0];
+        let found = found_by(&vocabulary, &readings);
+        assert_eq!(of(&found, "hut"), Some(70.0));
+        assert_eq!(of(&found, "shelter"), Some(70.0));
+        assert_eq!(of(&found, "ware"), Some(70.0), "raised from 50");
+        assert_eq!(of(&found, "cup"), Some(50.0), "a head lowers nothing");
+        assert_eq!(of(&found, "tabby"), Some(50.0));
+    }
+
+    #[test]
+    fn what_is_below_a_word_is_left_alone() {
+        let table = format!("cat\tcat\t\t{}\t0\ttag\n", logit(0.9));
+        let mut readings = readings([0.0, 0.0, 0.0, 1.0], [0.0; 5]);
+        readings.features = vec![0.0, 0.0];
+        let found = found_by(&vocabulary_with(&table, &[0.0; 2]), &readings);
+        assert_eq!(of(&found, "cat"), Some(90.0));
+        assert_eq!(of(&found, "tabby"), None);
+        assert_eq!(of(&found, "animal"), None, "only the ancestors it names");
+    }
+
+    /// An animal of confidence 64, with a veto whose probability is that of its bias.
+    fn vetoed(probability: f64, animal_score: f32) -> Vec<(String, f64)> {
+        let (veto, cat) = (logit(probability), logit(0.4));
+        let table = format!("animal\tanimal\t\t{veto}\t0\tveto\ncat\tc\t\t{cat}\t1\ttag\n");
+        let [cat, cup] = split(0.64);
+        let scores = [0.9, 0.0, animal_score, 0.0, 0.0];
+        let mut readings = readings([cat, 0.0, 0.0, cup], scores);
+        readings.features = vec![0.0, 0.0];
+        found_by(&vocabulary_with(&table, &[0.0; 4]), &readings)
+    }
+
+    #[test]
+    fn a_veto_halves_its_tag_and_all_below_before_words_are_applied() {
+        let found = vetoed(0.0999, 0.0);
+        assert_eq!(of(&found, "animal"), Some(32.0));
+        assert_eq!(of(&found, "tabby"), Some(32.0));
+        assert_eq!(of(&found, "cat"), Some(40.0), "its head raises it again");
+        assert_eq!(of(&found, "cup"), Some(36.0));
+        assert_eq!(of(&found, "person"), Some(90.0));
+    }
+
+    #[test]
+    fn a_veto_needs_a_low_probability_and_no_animal_of_the_detector() {
+        assert_eq!(of(&vetoed(0.1001, 0.0), "animal"), Some(64.0));
+        assert_eq!(of(&vetoed(0.0999, 0.4501), "animal"), Some(64.0));
+        assert_eq!(of(&vetoed(0.0999, 0.4499), "animal"), Some(32.0));
+    }
+
+    #[test]
+    fn two_people_are_people() {
+        let mut readings = readings([0.0, 0.0, 0.0, 1.0], [0.9, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(of(&found_by(&vocabulary(), &readings), "people"), None);
+        readings.second_person = Some(0.625);
+        assert_eq!(
+            of(&found_by(&vocabulary(), &readings), "people"),
+            Some(62.5)
+        );
+        let heads = |probability| format!("people\tx\tperson\t{}\t0\ttag\n", logit(probability));
+        readings.features = vec![0.0, 0.0];
+        for (probability, expected) in [(0.7, 70.0), (0.4, 62.5)] {
+            let vocabulary = vocabulary_with(&heads(probability), &[0.0; 2]);
+            assert_eq!(
+                of(&found_by(&vocabulary, &readings), "people"),
+                Some(expected)
+            );
+        }
+    }
+
+    #[test]
+    fn a_picture_without_colours_is_black_and_white() {
+        let mut readings = readings([0.0, 0.0, 0.0, 1.0], [0.0; 5]);
+        let black_and_white = |readings| of(&found_by(&vocabulary(), readings), "black and white");
+        assert_eq!(black_and_white(&readings), None);
+        readings.is_black_and_white = true;
+        assert_eq!(black_and_white(&readings), Some(90.0));
+    }
+
+    #[test]
+    fn a_model_without_these_tags_does_without() {
+        let files = files("a\tl\t\ta\n", "0\ta\n", "0\tperson\ta\n");
+        let vocabulary = Vocabulary::read(&files).unwrap();
+        let readings = Readings {
+            probabilities: vec![1.0],
+            scores: vec![0.0],
+            second_person: Some(0.9),
+            is_black_and_white: true,
+            ..Readings::default()
+        };
+        assert_eq!(found_by(&vocabulary, &readings), [("a".to_owned(), 100.0)]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -233,13 +397,15 @@ mod tests {
         fn what_is_above_is_at_least_as_sure(
             peaks in prop::collection::vec((0..1000usize, 0.0..1.0f32), 1..12),
             scores in prop::collection::vec(0.0..1.0f32, 80),
+            features in prop::collection::vec(0.0..0.5f32, 1280),
         ) {
             let vocabulary = Vocabulary::read(&ModelFiles::embedded()).unwrap();
             let mut probabilities = vec![1e-6; 1000];
             for (class, probability) in peaks {
                 probabilities[class] = probability;
             }
-            let found = tags(&vocabulary, &probabilities, &scores);
+            let readings = Readings { probabilities, scores, features, ..Readings::default() };
+            let found = tags(&vocabulary, &readings);
             let of = |tag: usize| {
                 let label = &vocabulary.tags[tag].label;
                 found.iter().find(|tag| tag.label == *label).map_or(0.0, |tag| tag.confidence.get())

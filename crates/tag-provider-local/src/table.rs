@@ -52,13 +52,20 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The next field, which is the row's own number.
-    pub(crate) fn number(&mut self, expected: usize) -> Result<(), ModelError> {
-        let field = self.field("class")?;
+    /// The next field, which is called that and must be the row's own number.
+    pub(crate) fn number(&mut self, name: &str, expected: usize) -> Result<(), ModelError> {
+        let field = self.field(name)?;
         if field.parse() == Ok(expected) {
             return Ok(());
         }
-        Err(self.wrong(format!("the class is {field:?} and should be {expected}")))
+        Err(self.wrong(format!("the {name} is {field:?} and should be {expected}")))
+    }
+
+    /// The next field, which is called that and must be a finite number.
+    pub(crate) fn finite(&mut self, name: &str) -> Result<f64, ModelError> {
+        let field = self.field(name)?;
+        let number = field.parse().ok().filter(|number: &f64| number.is_finite());
+        number.ok_or_else(|| self.wrong(format!("the {name} is {field:?}, not a finite number")))
     }
 
     /// Something is wrong with the line.
@@ -86,12 +93,12 @@ mod tests {
     fn fields_are_taken_in_turn() {
         let mut rows = table(b"# remark\n0\ta\t\n1\tb").rows().unwrap();
         assert_eq!(rows.len(), 2);
-        rows[0].number(0).unwrap();
+        rows[0].number("class", 0).unwrap();
         assert_eq!(rows[0].field("word").unwrap(), "a");
         assert_eq!(rows[0].field("empty").unwrap(), "");
         let error = rows[0].field("more").unwrap_err().to_string();
         assert_eq!(error, r#"t.tsv, line 2: the field "more" is missing"#);
-        let error = rows[1].number(2).unwrap_err().to_string();
+        let error = rows[1].number("class", 2).unwrap_err().to_string();
         assert_eq!(error, r#"t.tsv, line 3: the class is "1" and should be 2"#);
     }
 

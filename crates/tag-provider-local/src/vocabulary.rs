@@ -6,6 +6,7 @@ use domain::Label;
 
 use crate::{
     files::{ModelError, ModelFiles},
+    heads::Heads,
     table::{Row, Table},
 };
 
@@ -21,6 +22,12 @@ pub(crate) struct Vocabulary {
     pub(crate) things: Vec<Thing>,
     /// How many classes the classifier has.
     pub(crate) classes: usize,
+    /// Words that are computed from the classifier's features.
+    pub(crate) heads: Option<Heads>,
+    /// The tag of pictures of two people or more, where the model has it.
+    pub(crate) people: Option<TagIndex>,
+    /// The tag of pictures without colours, where the model has it.
+    pub(crate) black_and_white: Option<TagIndex>,
 }
 
 /// A tag. Nodes that are called alike share one.
@@ -43,16 +50,22 @@ pub(crate) struct Thing {
 
 /// The detector's name of a person.
 const PERSON: &str = "person";
+/// Tags with a rule of their own.
+const PEOPLE: &str = "people";
+const BLACK_AND_WHITE: &str = "black and white";
 
 impl Vocabulary {
     /// Reads the tables of a model.
     pub(crate) fn read(files: &ModelFiles) -> Result<Self, ModelError> {
-        let nodes = Nodes::read(Table {
+        let mut nodes = Nodes::read(Table {
             file: "hierarchy.tsv",
             bytes: &files.hierarchy,
         })?;
         let classes = read_classes(&nodes, &files.labels)?;
         let things = read_things(&nodes, &files.detector_labels)?;
+        let heads = files.heads.as_ref();
+        let heads = heads.map(|heads| Heads::read(heads, &mut nodes, &things));
+        let heads = heads.transpose()?;
         let mut beneath = vec![BTreeSet::new(); nodes.labels.len()];
         for (class, node) in classes.iter().enumerate() {
             for tag in nodes.tags_from(*node) {
@@ -61,8 +74,12 @@ impl Vocabulary {
                 }
             }
         }
+        let (people, black_and_white) = (nodes.find_tag(PEOPLE), nodes.find_tag(BLACK_AND_WHITE));
         let tags = nodes.labels.into_iter().zip(beneath);
         Ok(Self {
+            heads,
+            people,
+            black_and_white,
             tags: tags
                 .map(|(label, classes)| VocabularyTag {
                     label,
@@ -82,7 +99,7 @@ fn read_classes(nodes: &Nodes<'_>, bytes: &[u8]) -> Result<Vec<usize>, ModelErro
     };
     let rows = table.rows()?.into_iter().enumerate();
     rows.map(|(class, mut row)| {
-        row.number(class)?;
+        row.number("class", class)?;
         let name = row.field("node")?;
         nodes.find(name, &row)
     })
@@ -96,7 +113,7 @@ fn read_things(nodes: &Nodes<'_>, bytes: &[u8]) -> Result<Vec<Thing>, ModelError
     };
     let rows = table.rows()?.into_iter().enumerate();
     rows.map(|(class, mut row)| {
-        row.number(class)?;
+        row.number("class", class)?;
         let is_person = row.field("name")? == PERSON;
         let name = row.field("node")?;
         let node = nodes.find(name, &row)?;
@@ -114,10 +131,11 @@ fn read_things(nodes: &Nodes<'_>, bytes: &[u8]) -> Result<Vec<Thing>, ModelError
 
 /// The nodes of a hierarchy, which may have several parents each.
 #[derive(Debug)]
-struct Nodes<'a> {
+pub(crate) struct Nodes<'a> {
     by_name: HashMap<&'a str, usize>,
     all: Vec<Node>,
     labels: Vec<Label>,
+    by_label: HashMap<Label, TagIndex>,
 }
 
 #[derive(Debug)]
@@ -132,23 +150,18 @@ impl<'a> Nodes<'a> {
             by_name: HashMap::new(),
             all: Vec::new(),
             labels: Vec::new(),
+            by_label: HashMap::new(),
         };
-        let mut by_label = HashMap::new();
         let mut parents = Vec::new();
         for mut row in table.rows()? {
             let name = row.field("node")?;
             let _kind = row.field("kind")?;
             let above = row.field("parents")?;
             let tag = row.field("tag")?;
-            let label =
-                Label::parse(tag).map_err(|error| row.wrong(format!("the tag: {error}")))?;
+            let tag = nodes.tag_named(tag, &row)?;
             if nodes.by_name.insert(name, nodes.all.len()).is_some() {
                 return Err(row.wrong(format!("the node {name:?} is there twice")));
             }
-            let tag = *by_label.entry(label).or_insert_with_key(|label| {
-                nodes.labels.push(label.clone());
-                nodes.labels.len() - 1
-            });
             nodes.all.push(Node {
                 parents: Vec::new(),
                 tag,
@@ -167,7 +180,23 @@ impl<'a> Nodes<'a> {
         Ok(nodes)
     }
 
-    fn find(&self, name: &str, row: &Row<'_>) -> Result<usize, ModelError> {
+    /// The tag of that text, which is added if no node has it.
+    pub(crate) fn tag_named(&mut self, text: &str, row: &Row<'_>) -> Result<TagIndex, ModelError> {
+        let label = Label::parse(text).map_err(|error| row.wrong(format!("the tag: {error}")))?;
+        let labels = &mut self.labels;
+        let tag = self.by_label.entry(label).or_insert_with_key(|label| {
+            labels.push(label.clone());
+            labels.len() - 1
+        });
+        Ok(*tag)
+    }
+
+    fn find_tag(&self, text: &str) -> Option<TagIndex> {
+        let label = Label::parse(text).ok()?;
+        self.by_label.get(&label).copied()
+    }
+
+    pub(crate) fn find(&self, name: &str, row: &Row<'_>) -> Result<usize, ModelError> {
         let node = self.by_name.get(name).copied();
         node.ok_or_else(|| row.wrong(format!("hierarchy.tsv has no node {name:?}")))
     }
@@ -178,6 +207,19 @@ impl<'a> Nodes<'a> {
 
     /// The tags of a node and of all above it.
     fn tags_from(&self, node: usize) -> BTreeSet<TagIndex> {
+        let nodes = self.nodes_from(node).into_iter();
+        nodes.map(|node| self.tag_of(node)).collect()
+    }
+
+    /// The tags of a node and of all below it.
+    pub(crate) fn tags_below(&self, node: usize) -> BTreeSet<TagIndex> {
+        let all = 0..self.all.len();
+        let below = all.filter(|other| self.nodes_from(*other).contains(&node));
+        below.map(|node| self.tag_of(node)).collect()
+    }
+
+    /// A node and all above it.
+    fn nodes_from(&self, node: usize) -> BTreeSet<usize> {
         let mut seen = BTreeSet::new();
         let mut next = vec![node];
         while let Some(node) = next.pop() {
@@ -186,7 +228,7 @@ impl<'a> Nodes<'a> {
                 next.extend(parents.unwrap_or_default());
             }
         }
-        seen.into_iter().map(|node| self.tag_of(node)).collect()
+        seen
     }
 }
 
@@ -202,6 +244,7 @@ pub(crate) mod tests {
             hierarchy: own(hierarchy),
             labels: own(labels),
             detector_labels: own(things),
+            heads: None,
             ..ModelFiles::embedded()
         }
     }
@@ -242,6 +285,12 @@ pub(crate) mod tests {
         assert_eq!((vocabulary.classes, vocabulary.things.len()), (1000, 80));
         let known = vocabulary.tags.iter().filter(|tag| !tag.classes.is_empty());
         assert_eq!(known.count(), 1355);
+        let frog = vocabulary
+            .tags
+            .iter()
+            .find(|tag| tag.label.as_str() == "frog");
+        assert_eq!(frog.unwrap().classes, [30, 31, 32]);
+        assert!(vocabulary.people.is_some() && vocabulary.black_and_white.is_some());
         let people = vocabulary.things.iter().filter(|thing| thing.is_person);
         assert_eq!(people.count(), 1);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use domain::Threshold;
+use domain::{DatabaseId, Threshold};
 
 use crate::settings::threshold;
 
@@ -76,6 +76,11 @@ pub(super) struct CheckArguments {
     /// Print a JSON object a line, the last one a summary
     #[arg(long)]
     pub(super) json: bool,
+
+    /// Check nothing: take away the id that a database left with the originals. Only if that database
+    /// will never be used with them again; its originals are not protected any more
+    #[arg(long, value_name = "ID", exclusive = true)]
+    pub(super) forget_database: Option<DatabaseId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -160,8 +165,11 @@ mod tests {
             shared: false,
             quick: true,
             json: true,
+            forget_database: None,
         };
         assert_eq!(command, Command::Check(expected));
+        let forget = "etiqueta check --forget-database 1b4e28ba-2fa1-41d2-883f-0016d3cca427";
+        assert!(parsed(forget).is_ok());
         assert!(parsed("etiqueta check --shared --repair").is_ok());
     }
 
@@ -170,6 +178,8 @@ mod tests {
     #[case("etiqueta check --unknown")]
     #[case("etiqueta check --repair --unknown --shared")]
     #[case("etiqueta check Images")]
+    #[case("etiqueta check --forget-database mine")]
+    #[case("etiqueta check --repair --forget-database 1b4e28ba-2fa1-41d2-883f-0016d3cca427")]
     #[case("etiqueta tag a.jpg --min-confidence 101")]
     #[case("etiqueta tag a.jpg --min-confidence NaN")]
     #[case("etiqueta sing")]

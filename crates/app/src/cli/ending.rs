@@ -31,6 +31,11 @@ pub(super) struct Unchecked;
 pub(super) struct Usage(String);
 
 impl Usage {
+    /// A mistake that only the store shows.
+    pub(super) fn because(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
     /// Takes what there is to say out of the many lines of a parser's error.
     pub(super) fn new(error: &clap::Error) -> Self {
         let text = error.render().to_string();

@@ -78,6 +78,8 @@ fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> anyhow::Result<ExitCo
 fn load(surroundings: &Surroundings, level: &str) -> Result<Settings, SettingsError> {
     let Loaded { settings, warnings } = Settings::load(surroundings)?;
     telemetry::init(&settings.log, level);
+    // Before any file is made.
+    settings.server.umask.apply();
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -1,6 +1,6 @@
 //! The bodies of requests and answers without the HTTP around them, for fuzzing and benchmarks.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use actix_web::{HttpResponse, body::to_bytes};
 use bytes::Bytes;
@@ -29,7 +29,8 @@ pub fn list(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
 pub async fn image(image: &Image, data: Bytes, zone: Tz) -> Result<Bytes, Problem> {
     let head = Head::new(image, zone)?;
     let patience = Duration::from_secs(10);
-    let body = answer::from_bytes(&Handle::current(), head, data, patience);
+    let reopen = Box::pin(pending());
+    let body = answer::from_bytes(&Handle::current(), head, data, patience, reopen);
     let written = to_bytes(HttpResponse::Ok().body(body).into_body()).await;
     written.map_err(|error| Problem::internal(cause(error.to_string())))
 }

@@ -1,14 +1,11 @@
 //! The HTTP interface: requests in, answers and problem documents out.
-//!
-//! Beyond this layer lies what the HTTP library answers by itself, with an empty body and without a
-//! request id, because no request comes of it: 400 for what is no HTTP (a URL beyond 64 KiB
-//! included), 431 for a head beyond 128 KiB or with more than 96 headers, 408 for a head that does
-//! not arrive. Everything else, from the limits of [`HttpSettings`] down, is answered here.
 
 mod answer;
 pub mod bodies;
+mod connection;
 mod edge;
 mod engine;
+mod forwarded;
 mod link;
 mod openapi;
 mod params;
@@ -21,10 +18,14 @@ mod upload;
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
+use actix_http::{HttpService, Protocol, error::DispatchError};
+use actix_server::{GracefulShutdownSignal, Server};
+use actix_service::{ServiceFactory, apply_fn_factory, map_config};
 use actix_web::{
-    App, HttpServer,
-    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    App,
+    dev::{AppConfig, Service as _, ServiceRequest, ServiceResponse},
     middleware::from_fn,
+    rt::net::TcpStream,
     web,
 };
 use chrono_tz::Tz;
@@ -33,10 +34,12 @@ use domain::{
     ports::{ImageStore, OriginalStore, TagProvider},
     service::{Catalog, Ingest},
 };
+use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
-use self::{edge::Answer, state::State};
+use self::{connection::Connection, edge::Answer, state::State};
 pub use self::{
+    edge::{HostCheck, host_name},
     openapi::openapi,
     problem::{Code, Problem},
 };
@@ -72,20 +75,27 @@ pub struct HttpSettings {
     pub timezone: Tz,
     /// The threshold of uploads that name none.
     pub default_threshold: Threshold,
+    /// Which hosts requests may name.
+    pub hosts: HostCheck,
     /// The largest image, in bytes.
     pub image_bytes: usize,
     /// How much memory all uploads together may take, in bytes.
     pub memory_budget: usize,
-    /// How long an upload waits for its share of it.
+    /// How long an upload waits for its share of it while nothing moves.
     pub admission_wait: Duration,
+    /// The lowest mean rate at which a body may arrive, in bytes a second; zero is none.
+    pub upload_rate: u64,
+    /// The proxies whose word on where a request comes from is taken.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long a request's head may take to arrive.
     pub head_timeout: Duration,
     /// How long a body may pause.
     pub body_pause: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long a client may take to fetch the answer to an upload, whose bytes wait in memory.
-    pub answer_timeout: Duration,
+    /// How long the bytes of an upload stay in memory for its answer. A client that fetches it more slowly gets the rest
+    /// from the original.
+    pub answer_hold: Duration,
     /// How long an upload may take once it has arrived.
     pub request_deadline: Duration,
     /// How long the database and the originals may take to answer.
@@ -114,13 +124,16 @@ impl HttpSettings {
         Self {
             timezone,
             default_threshold,
+            hosts: HostCheck::of_loopback(),
             image_bytes,
             memory_budget: 256 << 20,
             admission_wait: Duration::from_secs(10),
+            upload_rate: 4 << 10,
+            trusted_proxies: Vec::new(),
             head_timeout: Duration::from_secs(10),
             body_pause: Duration::from_secs(15),
             body_timeout: Duration::from_mins(5),
-            answer_timeout: Duration::from_mins(5),
+            answer_hold: Duration::from_secs(10),
             request_deadline: Duration::from_mins(3),
             read_deadline: Duration::from_secs(30),
             check_timeout: Duration::from_secs(2),
@@ -170,18 +183,54 @@ pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> i
     let settings = api.settings.clone();
     let state = web::Data::new(State::new(api, shutdown));
     let stop = stop(Arc::clone(&state));
-    let server = HttpServer::new(move || app(web::Data::clone(&state)))
+    let server = Server::build()
         .workers(settings.workers)
-        .max_connections(settings.connections())
-        .on_connect(peer::keeping(settings.watched()))
-        .keep_alive(settings.idle_timeout)
-        .client_request_timeout(settings.head_timeout)
-        .client_disconnect_timeout(LINGER)
-        .tcp_nodelay(true)
+        .max_concurrent_connections(settings.connections())
         .shutdown_signal(stop)
-        .shutdown_timeout(settings.closing().as_secs())
-        .listen(listener)?;
-    Ok(server.run())
+        .shutdown_timeout(settings.closing().as_secs());
+    let draining = server.graceful_shutdown_signal();
+    let service = move || service(web::Data::clone(&state), draining.clone());
+    Ok(server.listen("http", listener, service)?.run())
+}
+
+/// What serves connections.
+fn service(
+    state: web::Data<State>,
+    draining: GracefulShutdownSignal,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+{
+    let settings = &state.settings;
+    let http = HttpService::build()
+        .keep_alive(settings.idle_timeout)
+        // The deadline of heads is the connection's.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(LINGER)
+        .graceful_shutdown_signal(move || {
+            let draining = draining.clone();
+            async move { draining.notified().await }
+        })
+        .on_connect_ext(connection::introducing(settings.watched()))
+        .finish(map_config(app(web::Data::clone(&state)), |()| {
+            AppConfig::default()
+        }));
+    apply_fn_factory(http, move |socket: TcpStream, http| {
+        // It only makes answers faster.
+        let _ = socket.set_nodelay(true);
+        let peer = socket.peer_addr().ok();
+        let counted = state.connections.admit(peer.map(|peer| peer.ip()));
+        let serving = counted.map(|counted| {
+            let connection = Connection::new(socket);
+            let serving = http.call((connection.stream(), Protocol::Http1, peer));
+            (counted, connection, serving)
+        });
+        let state = Arc::clone(&state);
+        async move {
+            if let Some((_counted, connection, serving)) = serving {
+                connection.serve(state, serving).await;
+            }
+            Ok(())
+        }
+    })
 }
 
 /// The interface: its routes, and what goes around them.

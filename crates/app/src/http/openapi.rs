@@ -71,6 +71,8 @@ impl Modify for Dates {
 
 /// What can go wrong everywhere.
 const EVERYWHERE: &[Code] = &[
+    Code::MalformedRequest,
+    Code::MisdirectedRequest,
     Code::UriTooLong,
     Code::HeadersTooLarge,
     Code::Unavailable,
@@ -99,7 +101,9 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::PayloadTooLarge,
             Code::UnsupportedMediaType,
             Code::NotAnImage,
+            Code::UnsupportedFormat,
             Code::ImageTooLarge,
+            Code::ImageTooComplex,
             Code::TaggingFailed,
             Code::QuotaExhausted,
             Code::UpstreamBusy,
@@ -171,7 +175,7 @@ fn response(status: StatusCode, codes: &[Code]) -> Response {
 
 fn example_of(code: Code) -> serde_json::Value {
     let detail = "what is wrong this time";
-    json!({
+    let mut example = json!({
         "type": code.type_uri(),
         "title": code.title(),
         "status": code.status().as_u16(),
@@ -179,6 +183,26 @@ fn example_of(code: Code) -> serde_json::Value {
         "code": code.as_str(),
         "description": detail,
         "request_id": "0b8f6a52-6f0c-4f8e-9c46-1d9b7b1f7f55",
+    });
+    if let (Some(members), Some((name, value))) = (example.as_object_mut(), fact_of(code)) {
+        members.insert(name.to_owned(), value);
+    }
+    example
+}
+
+/// The fact that a problem gives as a member of its own.
+fn fact_of(code: Code) -> Option<(&'static str, serde_json::Value)> {
+    Some(match code {
+        Code::InvalidParameter => ("parameter", json!("min_confidence")),
+        Code::PayloadTooLarge => ("limit", json!(26_214_400)),
+        Code::UriTooLong => ("limit", json!(16_384)),
+        Code::HeadersTooLarge => ("limit", json!(32_768)),
+        Code::ImageTooLarge => ("limit", json!(100_000_000)),
+        Code::ImageTooComplex => ("limit", json!(1_000_000)),
+        Code::UnsupportedFormat => ("format", json!("HEIC")),
+        Code::MisdirectedRequest => ("setting", json!("server.allowed_hosts")),
+        _ if code.status() == StatusCode::SERVICE_UNAVAILABLE => ("retry_after", json!(5)),
+        _ => return None,
     })
 }
 

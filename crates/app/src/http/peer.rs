@@ -36,11 +36,10 @@ pub(super) fn keeping(open_files: usize) -> impl Fn(&dyn Any, &mut Extensions) {
 }
 
 /// Whom a request is worked on for.
-pub(super) fn context(request: &HttpRequest) -> CallContext {
-    let address = request.peer_addr().map(|peer| peer.ip());
+pub(super) fn context(request: &HttpRequest, client: ClientKey) -> CallContext {
     CallContext {
         interest: interest(request),
-        client: address.map_or(ClientKey::LOCAL, ClientKey::from_address),
+        client,
     }
 }
 

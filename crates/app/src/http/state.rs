@@ -16,8 +16,9 @@ use tracing::Instrument;
 
 use super::{
     Api, HttpSettings, Readiness,
+    connection::Connections,
     problem::{Code, Problem},
-    upload::Admission,
+    upload::{Admission, BodyLimits, Patience},
 };
 
 /// The services, the settings, and what is under way.
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) readiness: Readiness,
     pub(super) settings: HttpSettings,
     pub(super) admission: Admission,
+    pub(super) connections: Arc<Connections>,
     /// Requests, their answers, and uploads that nobody waits for any more.
     pub(super) under_way: TaskTracker,
     pub(super) shutdown: CancellationToken,
@@ -39,10 +41,19 @@ impl State {
     /// Takes the current runtime as the one where the services run.
     pub(super) fn new(api: Api, shutdown: CancellationToken) -> Self {
         let settings = api.settings;
+        let largest = BodyLimits::new(&settings).memory(None);
+        let patience = Patience {
+            standstill: settings.admission_wait,
+            total: settings.body_timeout,
+        };
         Self {
             catalog: api.catalog,
             readiness: api.readiness,
-            admission: Admission::new(settings.memory_budget, settings.admission_wait),
+            connections: Connections::new(
+                settings.connections() * settings.workers,
+                settings.trusted_proxies.clone(),
+            ),
+            admission: Admission::new(settings.memory_budget, largest, patience),
             settings,
             under_way: TaskTracker::new(),
             shutdown,

@@ -3,10 +3,12 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows},
+    ports::{
+        ImageStoreError, Inspected, Inspector, RecordedOriginal, Repair, RowMark, Rows, Segment,
+        SegmentFault, StatisticsInspector, VerifiedSegment,
+    },
 };
 
 use super::store::patiently;
@@ -48,14 +50,40 @@ impl Inspector for GuardedInspector {
     ) -> Result<Vec<RecordedOriginal>, ImageStoreError> {
         patiently(self.deadline, || self.inner.recorded(digests)).await
     }
+}
 
-    async fn claim_stray(
+/// The same for what verifies the statistics.
+pub struct GuardedStatistics {
+    inner: Arc<dyn StatisticsInspector>,
+    deadline: Duration,
+}
+
+impl GuardedStatistics {
+    /// Guards it. No call takes much longer than the deadline.
+    pub fn new(inner: Arc<dyn StatisticsInspector>, deadline: Duration) -> Self {
+        Self { inner, deadline }
+    }
+}
+
+#[async_trait]
+impl StatisticsInspector for GuardedStatistics {
+    async fn count_segments(&self) -> Result<u64, ImageStoreError> {
+        patiently(self.deadline, || self.inner.count_segments()).await
+    }
+
+    async fn verify_segment(
         &self,
-        digest: &ContentDigest,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<bool, ImageStoreError> {
-        patiently(self.deadline, || self.inner.claim_stray(digest, now, until)).await
+        after: Option<RowMark>,
+    ) -> Result<Option<VerifiedSegment>, ImageStoreError> {
+        patiently(self.deadline, || self.inner.verify_segment(after.clone())).await
+    }
+
+    async fn repair_segment(
+        &self,
+        segment: &Segment,
+        fault: SegmentFault,
+    ) -> Result<Repair, ImageStoreError> {
+        patiently(self.deadline, || self.inner.repair_segment(segment, fault)).await
     }
 }
 
@@ -73,16 +101,12 @@ mod tests {
     async fn repeats_what_another_transaction_was_in_the_way_of() {
         let mut inspector = MockInspector::new();
         inspector
-            .expect_claim_stray()
+            .expect_count()
             .times(3)
-            .returning(|_, _, _| Err(ImageStoreError::Contended(cause("lock"))));
-        inspector
-            .expect_claim_stray()
-            .times(1)
-            .returning(|_, _, _| Ok(true));
-        let (digest, now) = (ContentDigest::of(b"x"), domain::testing::at(0));
-        let claimed = guarded(inspector).claim_stray(&digest, now, now).await;
-        assert!(claimed.unwrap());
+            .returning(|_| Err(ImageStoreError::Contended(cause("lock"))));
+        inspector.expect_count().times(1).returning(|_| Ok(7));
+        let counted = guarded(inspector).count(Rows::Images).await;
+        assert_eq!(counted.unwrap(), 7);
     }
 
     #[tokio::test(start_paused = true)]

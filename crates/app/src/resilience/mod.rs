@@ -9,13 +9,15 @@ mod guard;
 mod inspector;
 mod limiter;
 mod originals;
+mod removal;
 mod store;
 mod upstreams;
 
 pub use breaker::Breaker;
 pub use guard::{Guard, GuardSettings, RetryPolicy};
-pub use inspector::GuardedInspector;
+pub use inspector::{GuardedInspector, GuardedStatistics};
 pub use limiter::Limiter;
 pub use originals::GuardedOriginals;
+pub use removal::{GuardedRegistry, GuardedRemoval};
 pub use store::{Gate, GuardedStore, Recorded};
 pub use upstreams::{GuardedHost, GuardedProvider};

@@ -7,7 +7,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -19,7 +19,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject, cause},
+    ports::{
+        DatabaseRegistry, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
+        OriginalStoreError, PutMode, StoredObject, cause,
+    },
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use tokio::{
@@ -28,21 +31,24 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::{Gate, GuardedRegistry, GuardedRemoval};
+
 /// Calls at a time: more than disks do at once, and a fraction of the threads for blocking work.
 const PLACES: usize = 64;
 
-type Outcome<T> = Result<T, OriginalStoreError>;
+pub(super) type Outcome<T> = Result<T, OriginalStoreError>;
 
 /// A store of originals that gives up what hangs.
 pub struct GuardedOriginals {
     inner: Arc<dyn OriginalStore>,
     calls: Calls,
-    removals: Removals,
+    registered: Gate,
 }
 
 impl GuardedOriginals {
-    /// Guards a store. No call takes longer than the deadline, nor does a piece of an original.
-    pub fn new(inner: Arc<dyn OriginalStore>, deadline: Duration) -> Self {
+    /// Guards a store. No call takes longer than the deadline, nor does a piece of an original. Nothing
+    /// is put before the gate is open, which is when the database is registered beside the originals.
+    pub fn new(inner: Arc<dyn OriginalStore>, deadline: Duration, registered: Gate) -> Self {
         let calls = Calls {
             places: Arc::new(Semaphore::new(PLACES)),
             left: Arc::default(),
@@ -51,20 +57,37 @@ impl GuardedOriginals {
         Self {
             inner,
             calls,
-            removals: Removals::default(),
+            registered,
         }
+    }
+
+    /// Guards removals from the same store, which take the same places.
+    pub fn removal(&self, inner: Arc<dyn OriginalRemoval>) -> GuardedRemoval {
+        GuardedRemoval::new(inner, self.calls.clone())
+    }
+
+    /// Guards the registry of the same store.
+    pub fn registry(&self, inner: Arc<dyn DatabaseRegistry>) -> GuardedRegistry {
+        GuardedRegistry::new(inner, self.calls.clone())
+    }
+
+    fn check(&self) -> Outcome<()> {
+        if self.registered.is_open() {
+            return Ok(());
+        }
+        Err(late(
+            "this database is not registered with the originals yet",
+        ))
     }
 }
 
 #[async_trait]
 impl OriginalStore for GuardedOriginals {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Outcome<()> {
-        if self.removals.is_under_way(digest) {
-            return Err(late("the removal of the same bytes hangs"));
-        }
+    async fn put(&self, digest: &ContentDigest, bytes: Bytes, mode: PutMode) -> Outcome<()> {
+        self.check()?;
         let (inner, digest) = (Arc::clone(&self.inner), *digest);
         self.calls
-            .run(async move { inner.put(&digest, bytes).await })
+            .run(async move { inner.put(&digest, bytes, mode).await })
             .await?
     }
 
@@ -80,18 +103,6 @@ impl OriginalStore for GuardedOriginals {
         }))
     }
 
-    async fn remove(&self, digest: &ContentDigest) -> Outcome<()> {
-        let (inner, digest) = (Arc::clone(&self.inner), *digest);
-        let removal = self.removals.begin(digest);
-        self.calls
-            .run(async move {
-                let outcome = inner.remove(&digest).await;
-                drop(removal);
-                outcome
-            })
-            .await?
-    }
-
     async fn length(&self, digest: &ContentDigest) -> Outcome<Option<u64>> {
         let (inner, digest) = (Arc::clone(&self.inner), *digest);
         self.calls
@@ -102,13 +113,6 @@ impl OriginalStore for GuardedOriginals {
     /// Not guarded, as it takes as long as the original is large: nobody waits for it.
     async fn fingerprint(&self, digest: &ContentDigest) -> Outcome<Option<Fingerprint>> {
         self.inner.fingerprint(digest).await
-    }
-
-    async fn quarantine(&self, digest: &ContentDigest) -> Outcome<bool> {
-        let (inner, digest) = (Arc::clone(&self.inner), *digest);
-        self.calls
-            .run(async move { inner.quarantine(&digest).await })
-            .await?
     }
 
     /// Not guarded: nobody waits for it.
@@ -122,44 +126,9 @@ impl OriginalStore for GuardedOriginals {
     }
 
     async fn ready(&self) -> Outcome<()> {
+        self.check()?;
         let inner = Arc::clone(&self.inner);
         self.calls.run(async move { inner.ready().await }).await?
-    }
-}
-
-/// The removals under way, also those that were given up: what is put while one of them hangs would be
-/// gone when it goes on.
-#[derive(Clone, Default)]
-struct Removals(Arc<Mutex<Vec<ContentDigest>>>);
-
-/// A removal, until it is really done.
-struct Removal {
-    digest: ContentDigest,
-    all: Removals,
-}
-
-impl Removals {
-    fn begin(&self, digest: ContentDigest) -> Removal {
-        self.lock().push(digest);
-        let all = self.clone();
-        Removal { digest, all }
-    }
-
-    fn is_under_way(&self, digest: &ContentDigest) -> bool {
-        self.lock().contains(digest)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<ContentDigest>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Removal {
-    fn drop(&mut self) {
-        let mut all = self.all.lock();
-        if let Some(place) = all.iter().position(|digest| *digest == self.digest) {
-            all.swap_remove(place);
-        }
     }
 }
 
@@ -184,7 +153,7 @@ fn guarded(
 
 /// The calls under way.
 #[derive(Clone)]
-struct Calls {
+pub(super) struct Calls {
     places: Arc<Semaphore>,
     /// How many go on without anybody who waits for them.
     left: Arc<AtomicUsize>,
@@ -193,7 +162,7 @@ struct Calls {
 
 impl Calls {
     /// Does something that may hang.
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Outcome<T> {
@@ -268,7 +237,11 @@ mod tests {
     }
 
     fn content(stream: BoxStream<'static, Outcome<Bytes>>) -> OriginalContent {
-        OriginalContent { len: 6, stream }
+        OriginalContent {
+            len: 6,
+            stamp: None,
+            stream,
+        }
     }
 
     fn giving(stream: BoxStream<'static, Outcome<Bytes>>) -> GuardedOriginals {
@@ -276,7 +249,7 @@ mod tests {
         store
             .expect_get()
             .return_once(|_| Ok(Some(content(stream))));
-        GuardedOriginals::new(Arc::new(store), DEADLINE)
+        GuardedOriginals::new(Arc::new(store), DEADLINE, Gate::opened_already())
     }
 
     #[tokio::test(start_paused = true)]
@@ -305,23 +278,17 @@ mod tests {
 
     #[async_trait]
     impl OriginalStore for Hanging {
-        async fn put(&self, _: &ContentDigest, _: Bytes) -> Outcome<()> {
+        async fn put(&self, _: &ContentDigest, _: Bytes, _: PutMode) -> Outcome<()> {
             self.ready().await
         }
         async fn get(&self, _: &ContentDigest) -> Outcome<Option<OriginalContent>> {
             self.ready().await.map(|()| None)
-        }
-        async fn remove(&self, _: &ContentDigest) -> Outcome<()> {
-            self.ready().await
         }
         async fn length(&self, _: &ContentDigest) -> Outcome<Option<u64>> {
             self.ready().await.map(|()| None)
         }
         async fn fingerprint(&self, _: &ContentDigest) -> Outcome<Option<Fingerprint>> {
             self.ready().await.map(|()| None)
-        }
-        async fn quarantine(&self, _: &ContentDigest) -> Outcome<bool> {
-            self.ready().await.map(|()| false)
         }
         fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
             stream::empty().boxed()
@@ -338,41 +305,56 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_that_hang_are_bounded_and_forgotten_once_they_are_done() {
         let (letting_go, hanging) = watch::channel(false);
-        let store = GuardedOriginals::new(Arc::new(Hanging(hanging)), DEADLINE);
+        let store =
+            GuardedOriginals::new(Arc::new(Hanging(hanging)), DEADLINE, Gate::opened_already());
         let began = Instant::now();
         let calls = (0..2 * PLACES).map(|_| store.ready());
         let outcomes = futures_util::future::join_all(calls).await;
         assert!(outcomes.iter().all(Result::is_err));
         assert_eq!(began.elapsed(), DEADLINE);
         assert_eq!(store.calls.left.load(Ordering::Relaxed), PLACES);
-        assert!(store.put(&digest(), Bytes::new()).await.is_err());
+        assert!(
+            store
+                .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+                .await
+                .is_err()
+        );
         assert_eq!(began.elapsed(), DEADLINE, "refused at once");
         letting_go.send_replace(true);
         while store.calls.left.load(Ordering::Relaxed) > 0 {
             yield_now().await;
         }
-        store.put(&digest(), Bytes::new()).await.unwrap();
+        store
+            .put(&digest(), Bytes::new(), PutMode::KeepExisting)
+            .await
+            .unwrap();
         assert!(store.get(&digest()).await.unwrap().is_none());
     }
 
-    /// The disk may do at any time what it was told.
+    /// A second database must not rely on an original before the first one can know of it.
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_put_while_its_removal_hangs() {
-        let (letting_go, hanging) = watch::channel(false);
-        let store = GuardedOriginals::new(Arc::new(Hanging(hanging)), DEADLINE);
-        let other = ContentDigest::of(b"y");
-        assert!(store.remove(&digest()).await.is_err());
-        let began = Instant::now();
-        assert!(store.put(&digest(), Bytes::new()).await.is_err());
-        assert_eq!(began.elapsed(), Duration::ZERO, "refused at once");
-        assert!(store.put(&other, Bytes::new()).await.is_err());
-        assert_eq!(began.elapsed(), DEADLINE, "tried");
-        letting_go.send_replace(true);
-        while store.calls.left.load(Ordering::Relaxed) > 0 {
-            yield_now().await;
-        }
-        store.put(&digest(), Bytes::new()).await.unwrap();
-        store.remove(&digest()).await.unwrap();
-        store.put(&digest(), Bytes::new()).await.unwrap();
+    async fn nothing_is_put_before_the_database_is_registered() {
+        let mut store = MockOriginalStore::new();
+        store.expect_put().times(1).returning(|_, _, _| Ok(()));
+        store.expect_ready().times(1).returning(|| Ok(()));
+        store.expect_get().times(1).returning(|_| Ok(None));
+        let gate = Gate::default();
+        let store = GuardedOriginals::new(Arc::new(store), DEADLINE, gate.clone());
+        let put = async || {
+            let mode = PutMode::KeepExisting;
+            store.put(&digest(), Bytes::new(), mode).await
+        };
+        assert!(matches!(
+            put().await,
+            Err(OriginalStoreError::Unavailable(_))
+        ));
+        assert!(store.ready().await.is_err());
+        assert!(
+            store.get(&digest()).await.unwrap().is_none(),
+            "reading goes on"
+        );
+        gate.open();
+        put().await.unwrap();
+        store.ready().await.unwrap();
     }
 }

@@ -6,20 +6,33 @@ use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
 use domain::{
-    ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
-    TaggingKey, TimeWindow, UntaggedImage,
-    ports::{ImageStore, ImageStoreError, Known, cause},
+    ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
+    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 use tokio::{
     sync::{Notify, watch},
     time::timeout,
 };
 
-/// Shut until the schema of the database is known to be there.
+/// Shut until something is there that calls need: the schema of the database, or its registration with
+/// the originals.
 #[derive(Debug, Clone, Default)]
 pub struct Gate(watch::Sender<bool>);
 
 impl Gate {
+    /// One that was never shut.
+    pub fn opened_already() -> Self {
+        let gate = Self::default();
+        gate.open();
+        gate
+    }
+
+    /// Whether calls are let through.
+    pub fn is_open(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Lets calls through from now on.
     pub fn open(&self) {
         self.0.send_replace(true);
@@ -32,7 +45,7 @@ impl Gate {
     }
 
     fn check(&self) -> Result<(), ImageStoreError> {
-        if *self.0.borrow() {
+        if self.is_open() {
             return Ok(());
         }
         Err(ImageStoreError::Unavailable(cause(
@@ -135,9 +148,21 @@ impl ImageStore for GuardedStore {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<(), ImageStoreError> {
+    ) -> Result<Claimed, ImageStoreError> {
         self.call(|| self.inner.claim(digest, facts, now, until))
             .await
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.note_damage(digest, at)).await
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.clear_damage(digest)).await
     }
 
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
@@ -202,15 +227,49 @@ impl ImageStore for GuardedStore {
     async fn claim_for_removal(
         &self,
         digest: &ContentDigest,
+        fence: Fence,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
-        self.call(|| self.inner.claim_for_removal(digest, now, until))
+        self.call(|| self.inner.claim_for_removal(digest, fence, now, until))
             .await
     }
 
-    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
-        self.call(|| self.inner.forget(digest)).await
+    async fn claim_orphan(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        self.call(|| self.inner.claim_orphan(digest, fence, now, until))
+            .await
+    }
+
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        self.call(|| self.inner.is_needed(digest, now)).await
+    }
+
+    async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
+        self.call(|| self.inner.forget(digest, fence)).await
+    }
+
+    async fn postpone(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        self.call(|| self.inner.postpone(digest, fence, until))
+            .await
+    }
+
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        self.call(|| self.inner.database_id()).await
     }
 
     async fn ready(&self) -> Result<(), ImageStoreError> {
@@ -274,6 +333,7 @@ mod tests {
     async fn tells_of_what_was_recorded() {
         let mut store = MockImageStore::new();
         let new = NewImage {
+            fence: None,
             image: image(b"a", at(0), &[]),
             tagging: None,
         };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::error::{SettingsError, ValueError};
 
@@ -31,7 +31,7 @@ pub(super) enum Form {
     Text,
     /// As a number, truth value or date of TOML.
     Bare,
-    /// As a list, which no setting takes.
+    /// As a list of texts. A list may also be written as one text, with commas.
     List,
     /// As a section with nothing in it.
     EmptySection,
@@ -135,8 +135,9 @@ impl Layer {
             origin: given.origin.to_string(),
         };
         match self.get(key).map(|below| (below.form, given.form)) {
+            Some((Form::List, Form::List)) => Ok(Some(Form::List)),
             Some((_, Form::List | Form::EmptySection)) => Err(impossible(ValueError::NotSingle)),
-            Some((Form::Text, Form::Bare)) => Err(impossible(ValueError::NotQuoted)),
+            Some((Form::Text | Form::List, Form::Bare)) => Err(impossible(ValueError::NotQuoted)),
             Some((form, _)) => Ok(Some(form)),
             None if !self.has_section(key) => Err(SettingsError::UnknownKey {
                 key: key.to_owned(),
@@ -167,7 +168,7 @@ impl Layer {
                     continue;
                 }
                 DeValue::Table(_) => (String::new(), Form::EmptySection),
-                DeValue::Array(_) => (String::new(), Form::List),
+                DeValue::Array(items) => list(items),
                 DeValue::String(text) => (text.to_string(), Form::Text),
                 DeValue::Integer(number) => (decimal(number), Form::Bare),
                 DeValue::Float(number) => (number.to_string(), Form::Bare),
@@ -204,6 +205,15 @@ impl Document<'_> {
 fn line_at(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().iter().take(offset);
     1 + before.filter(|byte| **byte == b'\n').count()
+}
+
+/// A list as one text. One that holds anything but texts counts as written without quotes.
+fn list(items: &DeArray<'_>) -> (String, Form) {
+    let texts: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+    match texts {
+        Some(texts) => (texts.join(", "), Form::List),
+        None => (String::new(), Form::Bare),
+    }
 }
 
 /// A whole number of TOML in decimal; one that is beyond 128 bits stays as it is written.

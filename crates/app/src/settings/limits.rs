@@ -23,6 +23,8 @@ const MIN_DECODE_TIMEOUT: Duration = Duration::from_millis(1);
 /// The most pixels that a decoder is trusted with.
 const MAX_PIXELS: u64 = 1 << 32;
 
+/// The highest rate that may be asked of an upload, in bytes a second.
+const MAX_RATE: u64 = 1 << 30;
 /// The most work that a picture may be allowed.
 const MAX_WORK: u64 = 1 << 40;
 
@@ -37,10 +39,12 @@ pub struct LimitsSettings {
     pub image_work: u64,
     /// How long the work on an image may take.
     pub decode_timeout: Duration,
-    /// Bytes of memory that the files of all uploads may hold together; at least one image.
-    pub memory_bytes: NonZeroUsize,
     /// Bytes of memory that the pixels of all images may take together.
     pub pixel_bytes: u64,
+    /// Bytes of memory that the files of all uploads may take together; at least one image.
+    pub memory_bytes: NonZeroUsize,
+    /// Lowest mean rate of an upload, in bytes a second; 0 is none.
+    pub upload_rate: u64,
     /// How long a client may take to send its request.
     pub request_timeout: Duration,
     /// How long a client may leave an answer unread.
@@ -57,6 +61,7 @@ impl LimitsSettings {
             image_work: values.whole("limits.image_work", 1..=MAX_WORK)?,
             decode_timeout: values.duration("limits.decode_timeout", MIN_DECODE_TIMEOUT..=HOUR)?,
             memory_bytes: values.count("limits.memory_bytes", MAX_MEMORY)?,
+            upload_rate: values.whole("limits.upload_rate", 0..=MAX_RATE)?,
             pixel_bytes: values.whole("limits.pixel_bytes", MIN_PIXEL_BYTES..=MAX_MEMORY)?,
             request_timeout: values.duration("limits.request_timeout", SECOND..=HOUR)?,
             unread_timeout: values.duration("limits.unread_timeout", SECOND..=HOUR)?,

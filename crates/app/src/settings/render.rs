@@ -2,7 +2,7 @@
 
 use super::{
     layer::{Form, Given, Origin},
-    values::Values,
+    values::{Values, entries},
 };
 
 /// What is printed in the place of a secret.
@@ -50,6 +50,8 @@ fn value(key: &str, given: &Given) -> String {
         quoted(MASK)
     } else if URLS.contains(&key) {
         quoted(&without_password(text))
+    } else if given.form == Form::List {
+        list(text)
     } else if given.form == Form::Bare {
         bare(text)
     } else {
@@ -59,6 +61,11 @@ fn value(key: &str, given: &Given) -> String {
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+fn list(text: &str) -> String {
+    let entries: Vec<_> = entries(text).map(quoted).collect();
+    format!("[{}]", entries.join(", "))
 }
 
 /// A number or truth value that was read; not every spelling that is read is TOML.

@@ -6,12 +6,15 @@ use std::{
 };
 
 use chrono_tz::Tz;
+use ipnet::IpNet;
 
 use super::{
     HOUR,
     error::{SettingsError, ValueError},
     values::Values,
 };
+use crate::http;
+use crate::permissions::Umask;
 
 /// The section `[server]`.
 #[derive(Debug, Clone)]
@@ -20,8 +23,14 @@ pub struct ServerSettings {
     pub bind: IpAddr,
     /// Port to listen on; 0 takes any free one.
     pub port: u16,
+    /// Proxies whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: Vec<IpNet>,
     /// Time zone of the dates on the wire.
     pub timezone: Tz,
+    /// Host names that it answers for, in lower case, beside those that are always answered for.
+    pub allowed_hosts: Vec<String>,
+    /// What new files are not permitted to other accounts.
+    pub umask: Umask,
     /// How long requests in progress may take to end when the server stops.
     pub shutdown_timeout: Duration,
 }
@@ -31,7 +40,10 @@ impl ServerSettings {
         Ok(Self {
             bind: values.parse("server.bind", address)?,
             port: values.parse("server.port", port)?,
+            trusted_proxies: values.list("server.trusted_proxies", network)?,
             timezone: values.parse("server.timezone", timezone)?,
+            allowed_hosts: values.list("server.allowed_hosts", host_name)?,
+            umask: values.parse("server.umask", umask)?,
             shutdown_timeout: values.duration("server.shutdown_timeout", Duration::ZERO..=HOUR)?,
         })
     }
@@ -49,11 +61,36 @@ fn address(text: &str) -> Result<IpAddr, ValueError> {
     })
 }
 
+fn host_name(text: &str) -> Result<String, ValueError> {
+    http::host_name(text).ok_or_else(|| ValueError::NotA {
+        value: text.to_owned(),
+        what: "a host name such as photos.example.com",
+    })
+}
+
 fn port(text: &str) -> Result<u16, ValueError> {
     text.parse().map_err(|_| ValueError::Number {
         value: text.to_owned(),
         from: 0,
         to: u16::MAX.into(),
+    })
+}
+
+/// A network; an address is one of its own.
+fn network(text: &str) -> Result<IpNet, ValueError> {
+    let address = || text.parse::<IpAddr>().map(|it| it.to_canonical().into());
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| ValueError::NotA {
+            value: text.to_owned(),
+            what: "an IP address or a network such as 10.0.0.0/8",
+        })
+}
+
+fn umask(text: &str) -> Result<Umask, ValueError> {
+    Umask::parse(text).ok_or_else(|| ValueError::NotA {
+        value: text.to_owned(),
+        what: "three octal digits in quotes, such as \"077\", of which the first is 0",
     })
 }
 

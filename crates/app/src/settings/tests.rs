@@ -208,12 +208,36 @@ fn every_setting_is_documented_with_its_default() {
 #[case("server.port = {}", "server.port: is not a single value")]
 #[case("server = 80", "server: is a section, not a value")]
 #[case(
+    "server.allowed_hosts = ['photos.example.com', 'http://b']",
+    "server.allowed_hosts: http://b is not a host name such as photos.example.com"
+)]
+#[case(
+    "server.allowed_hosts = 'photos.example.com:443'",
+    "server.allowed_hosts: photos.example.com:443 is not a host name such as photos.example.com"
+)]
+#[case(
+    "server.allowed_hosts = [1]",
+    "server.allowed_hosts: must be written in quotes"
+)]
+#[case(
+    "server.allowed_hosts = {}",
+    "server.allowed_hosts: is not a single value"
+)]
+#[case(
     "server.timezone = 'Madrid'",
     "server.timezone: Madrid is not an IANA time zone such as Europe/Madrid"
 )]
 #[case(
     "server.shutdown_timeout = '2h'",
     "server.shutdown_timeout: 2h is not a duration from 0s to 1h"
+)]
+#[case(
+    "server.umask = 77",
+    "server.umask: 77 is not three octal digits in quotes, such as \"077\", of which the first is 0"
+)]
+#[case(
+    "server.umask = 0o022",
+    "server.umask: 18 is not three octal digits in quotes, such as \"077\", of which the first is 0"
 )]
 #[case("database.url = ' '", "database.url: is empty")]
 #[case(
@@ -289,6 +313,14 @@ fn every_setting_is_documented_with_its_default() {
 #[case(
     "upkeep.original_age = '1ms'",
     "upkeep.original_age: 1ms is not a duration from 1s to 30days"
+)]
+#[case(
+    "server.trusted_proxies = ['10.0.0.1', '10.0.0.0/33']",
+    "server.trusted_proxies: 10.0.0.0/33 is not an IP address or a network such as 10.0.0.0/8"
+)]
+#[case(
+    "limits.upload_rate = -1",
+    "limits.upload_rate: -1 is not a number from 0 to 1073741824"
 )]
 #[case(
     "limits.image_bytes = 99999999999999999999",
@@ -603,8 +635,36 @@ fn a_password_in_a_url_is_masked(#[case] url: &str, #[case] printed: &str) {
 }
 
 #[test]
+fn lists_are_lists_of_toml_or_texts_with_commas() {
+    let hosts = |place: &Place| place.settings().server.allowed_hosts;
+    assert!(hosts(&Place::new()).is_empty());
+    let file = "server.allowed_hosts = ['A.example.com', 'b.example.com.']";
+    let place = Place::new().file("etiqueta.toml", file);
+    assert_eq!(hosts(&place), ["a.example.com", "b.example.com"]);
+    let place = place.variable("ETIQUETA__SERVER__ALLOWED_HOSTS", "c.example.com, ,d");
+    assert_eq!(hosts(&place), ["c.example.com", "d"]);
+}
+
+#[test]
+fn proxies_are_addresses_and_networks() {
+    let proxies = "10.0.0.0/8, 192.0.2.1, ::ffff:192.0.2.2, 2001:db8::/32";
+    let place = Place::new().variable("ETIQUETA__SERVER__TRUSTED_PROXIES", proxies);
+    let proxies = place.settings().server.trusted_proxies;
+    let texts: Vec<_> = proxies.iter().map(ToString::to_string).collect();
+    let expected = [
+        "10.0.0.0/8",
+        "192.0.2.1/32",
+        "192.0.2.2/32",
+        "2001:db8::/32",
+    ];
+    assert_eq!(texts, expected);
+}
+
+#[test]
 fn what_is_printed_can_be_read_again() {
-    let place = Place::new().variable("ETIQUETA__SERVER__PORT", "80");
+    let place = Place::new()
+        .variable("ETIQUETA__SERVER__PORT", "80")
+        .variable("ETIQUETA__SERVER__ALLOWED_HOSTS", "a.example.com,b");
     let printed = place.settings().to_toml();
     let again = Place::new().file("etiqueta.toml", &printed).settings();
     let values = |text: &str| text.parse::<toml::Table>().unwrap();

@@ -93,6 +93,15 @@ impl Values {
         })
     }
 
+    /// A list of texts, each taken by a parser; none of them is empty.
+    pub(super) fn list<T>(
+        &self,
+        key: &str,
+        parser: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<Vec<T>, SettingsError> {
+        self.parse(key, |text| entries(text).map(parser).collect())
+    }
+
     /// A duration such as `5m`.
     pub(super) fn duration(
         &self,
@@ -151,6 +160,12 @@ impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The entries of a list.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = &str> {
+    let entries = text.split(',').map(str::trim);
+    entries.filter(|entry| !entry.is_empty())
 }
 
 /// Refuses nothing.

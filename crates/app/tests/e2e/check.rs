@@ -384,3 +384,45 @@ fn wrong_settings_are_told_as_ever() {
     let (code, _, errors) = run(prepared(folder.path(), "sqlite://x", &["--unknown"]));
     assert_eq!(code, 2, "{errors}");
 }
+
+/// The server has no segments of its own in so short a time: somebody counted one image too many.
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn wrong_statistics_are_found_and_counted_again(#[case] kind: Kind) {
+    const UNTIL: i64 = 4_000_000_000_000_000;
+    // The label number 1 on seven images, with confidences of 50.
+    const SEVEN: &str = "010107000000000000494000000000000049400000000000e07540";
+    let stored = Stored::create(kind, 3).await;
+    let statements = [
+        format!(
+            "INSERT INTO etiqueta_summary_segment (level, from_time, until_time, content) \
+             VALUES (0, {}, {UNTIL}, x'{SEVEN}')",
+            i64::MIN
+        ),
+        format!("UPDATE etiqueta_summary_state SET sealed_until = {UNTIL}"),
+    ];
+    for statement in &statements {
+        stored.server.database.execute(statement).await;
+    }
+    let (code, lines, errors) = stored.check(&[]);
+    assert_eq!((code, &*errors), (4, ""));
+    let row = format!("etiqueta_summary_segment 0 {}", i64::MIN);
+    let expected = [("wrong-statistics".to_owned(), row)];
+    assert_eq!(findings(&lines), expected);
+    let (code, lines, _) = stored.check(&["--repair"]);
+    assert_eq!(code, 1, "{lines:?}");
+    assert_eq!(lines[0]["repaired"], true);
+    assert_sound(&stored.check(&[]));
+    let server = stored.server.restart(&[]).await;
+    let tags = server.json("/tags").await;
+    let counted = tags.as_array().unwrap().iter();
+    let counted: u64 = counted.map(|tag| tag["n_images"].as_u64().unwrap()).sum();
+    let images = server.json("/images").await;
+    let images = images.as_array().unwrap().iter();
+    let carried: usize = images
+        .map(|image| image["tags"].as_array().unwrap().len())
+        .sum();
+    assert_eq!(counted, carried as u64);
+}

@@ -1,8 +1,115 @@
 //! What is answered to requests that are not quite right.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use upstream_fakes::Fakes;
 
 use super::{database::Kind, pictures::jpeg, server::Server};
+
+/// What is answered to bytes on a connection of their own, up to its end.
+async fn sent(server: &Server, bytes: &str) -> String {
+    let address = server.process.origin.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(bytes.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// The line of the log that says how a request was answered.
+async fn logged(server: &Server, id: &str) -> Value {
+    let began = Instant::now();
+    loop {
+        let log = server.process.log();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let found = lines.into_iter().find(|line: &Value| {
+            line["span"]["request_id"] == id && line["fields"]["message"] == "answered"
+        });
+        if let Some(line) = found {
+            return line;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{log}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_before_any_route_is_a_problem_and_a_line_in_the_log() {
+    let server = Server::start(Kind::Sqlite).await;
+    let long = "x".repeat(200_000);
+    for (request, status, code) in [
+        ("nonsense\r\n\r\n".to_owned(), 400, "malformed-request"),
+        (
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+            400,
+            "malformed-request",
+        ),
+        (
+            "GET / HTTP/1.1\r\n\r\n".to_owned(),
+            400,
+            "malformed-request",
+        ),
+        (
+            format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
+            414,
+            "uri-too-long",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: x\r\nX: {long}\r\n\r\n"),
+            431,
+            "headers-too-large",
+        ),
+        (
+            "GET /tags HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".to_owned(),
+            421,
+            "misdirected-request",
+        ),
+    ] {
+        let answer = sent(&server, &request).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.contains("\r\ncontent-type: application/problem+json"),
+            "{head}"
+        );
+        let document: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(document["code"], code, "{document}");
+        let id = document["request_id"].as_str().unwrap();
+        assert!(head.contains(&format!("\r\nx-request-id: {id}")), "{head}");
+        let line = logged(&server, id).await;
+        assert_eq!(line["fields"]["status"], status, "{line}");
+        assert_eq!(line["fields"]["is_whole"], true, "{line}");
+    }
+    assert!(!server.process.log().contains("stream error"));
+}
+
+#[tokio::test]
+async fn other_hosts_are_allowed_by_the_setting() {
+    let status = async |variables: &[(&str, &str)]| {
+        let fakes = Fakes::start().await.unwrap();
+        let server = Server::start_with(Kind::Sqlite, fakes, variables).await;
+        let request = server.request(Method::GET, "/tags");
+        let response = request.header("host", "photos.example.com").send().await;
+        response.unwrap().status().as_u16()
+    };
+    assert_eq!(status(&[]).await, 421);
+    let listed = [(
+        "ETIQUETA__SERVER__ALLOWED_HOSTS",
+        "other.example,photos.example.com",
+    )];
+    assert_eq!(status(&listed).await, 200);
+}
 
 #[tokio::test]
 async fn unknown_and_repeated_parameters_are_named() {

@@ -1,6 +1,6 @@
 //! The tagger inside the binary: no account, nobody is called.
 
-use std::{fs, io::Cursor, path::Path};
+use std::{fs, io::Cursor, path::Path, process::Command};
 
 use image::{
     DynamicImage, ImageEncoder, ImageFormat,
@@ -10,7 +10,7 @@ use image::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::server::{Process, command, encode, run};
+use super::server::{Process, binary, command, encode, prepared, run};
 
 const PHOTOS: [(&str, &[u8]); 4] = [
     (
@@ -137,6 +137,11 @@ fn photos_get_the_tags_that_they_deserve() {
     let best = confidence(coffee, "espresso").max(confidence(coffee, "coffee"));
     assert!(best >= 80.0, "{coffee:?}");
     assert!(confidence(of("astronaut"), "person") >= 80.0);
+    assert!((confidence(of("rocket"), "sky") - 91.57).abs() <= 1.5);
+    for photo in ["astronaut", "chelsea", "coffee"] {
+        assert!(confidence(of(photo), "sky") < 20.0, "{photo}");
+    }
+    assert!(confidence(of("astronaut"), "black and white") < 5.0);
     for (file, found) in &files {
         let found = found.as_ref().unwrap();
         assert!(
@@ -206,6 +211,62 @@ fn odd_pictures_are_tagged_or_refused() {
     assert_eq!(refused[0].0, "truncated.jpg");
 }
 
+#[test]
+fn the_quality_of_a_tagger_is_measured_by_a_truth_of_ones_own() {
+    let folder = TempDir::new().unwrap();
+    let photos = folder.path().join("photos");
+    fs::create_dir_all(photos.join("more")).unwrap();
+    for (name, bytes) in PHOTOS {
+        fs::write(photos.join(format!("more/{name}.jpg")), bytes).unwrap();
+    }
+    fs::write(photos.join("notes.txt"), "not a picture").unwrap();
+    let truth = "# photo\twords\tkind\n\
+        more/astronaut.jpg\twoman,portrait,space?\tpeople\n\
+        chelsea.jpg\tkitten\tanimals\n\
+        coffee.jpg\tunicorn\tthings\n\
+        rocket.jpg\tsky,rocket\tthings\n";
+    fs::write(folder.path().join("truth.tsv"), truth).unwrap();
+    let quality = |arguments: &[&str]| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/tag-quality");
+        let mut quality = prepared(Command::new(script), folder.path());
+        quality.env("ETIQUETA", binary());
+        quality.env("PATH", std::env::var_os("PATH").unwrap());
+        quality.args(arguments);
+        run(quality)
+    };
+    let arguments = ["photos", "truth.tsv", "--provider", "local", "--mistakes"];
+    let (code, output, errors) = quality(&arguments);
+    assert_eq!(code, 0, "{output}{errors}");
+    assert!(errors.contains("photos/notes.txt: left out"), "{errors}");
+    let row = |begin: &str| {
+        let line = output.lines().find(|line| line.starts_with(begin));
+        let line = line.unwrap_or_else(|| panic!("{begin}: {output}"));
+        line.split("  ")
+            .map(str::trim)
+            .filter(|cell| !cell.is_empty())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(output.lines().next(), Some("4 photos"));
+    // The coffee has tags, and its truth is wrong; a synonym of the cat and an ancestor of the woman are right.
+    assert_eq!(
+        row(">= 80")[3..6],
+        ["3 of 4 (75.0 %)", "1", "0"],
+        "{output}"
+    );
+    assert_eq!(row("animals")[1], "1");
+    assert_eq!(row("things")[1], "2");
+    assert_eq!(row("people")[4..], ["1", "0", "0"], "{output}");
+    assert!(row("coffee.jpg: wrong: ")[0].contains("coffee"), "{output}");
+    let (code, _, errors) = quality(&["photos", "nowhere.tsv"]);
+    assert_eq!(code, 1);
+    assert!(
+        errors.starts_with("tag-quality: nowhere.tsv cannot be read"),
+        "{errors}"
+    );
+    let (code, output, _) = quality(&["--help"]);
+    assert!(code == 0 && output.contains("TRUTH.tsv"), "{output}");
+}
+
 /// The last line of what a refused start says.
 fn refusal(folder: &Path, name: &str, value: &str) -> String {
     let mut command = command(folder);
@@ -241,7 +302,9 @@ fn a_model_of_ones_own_is_used_and_checked() {
     fs::create_dir(&model).unwrap();
     for file in fs::read_dir(MODEL).unwrap() {
         let file = file.unwrap();
-        fs::copy(file.path(), model.join(file.file_name())).unwrap();
+        if file.file_type().unwrap().is_file() {
+            fs::copy(file.path(), model.join(file.file_name())).unwrap();
+        }
     }
     let hierarchy = fs::read_to_string(model.join("hierarchy.tsv")).unwrap();
     fs::write(
@@ -256,6 +319,13 @@ fn a_model_of_ones_own_is_used_and_checked() {
     let (code, output, errors) = run(own);
     assert_eq!(code, 0, "{errors}");
     assert!(output.contains("house tiger"), "{output}");
+    assert!(!output.contains("\"sky\""), "it has no heads: {output}");
+    let heads = model.join("heads");
+    fs::create_dir(&heads).unwrap();
+    fs::copy(format!("{MODEL}/heads/heads.tsv"), heads.join("heads.tsv")).unwrap();
+    let line = refusal(folder.path(), "ETIQUETA__TAGGING__MODEL", "model");
+    assert!(line.contains("heads/heads.f32"), "{line}");
+    fs::copy(format!("{MODEL}/heads/heads.f32"), heads.join("heads.f32")).unwrap();
     fs::write(
         model.join("hierarchy.tsv"),
         hierarchy.replace("\tcat\n", "\n"),

@@ -1,6 +1,9 @@
 //! Starting, stopping, health.
 
 use std::{
+    collections::BTreeSet,
+    os::unix::fs::PermissionsExt,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -231,4 +234,45 @@ async fn secrets_reach_neither_the_log_nor_a_client() {
     let log = server.process.log();
     assert!(!log.contains("s3cr3t"), "{log}");
     assert!(log.lines().count() > 5);
+}
+
+/// The permissions of everything in a folder that the server works in.
+fn permissions(folder: &Path) -> BTreeSet<u32> {
+    let entries = walkdir::WalkDir::new(folder).min_depth(1).into_iter();
+    entries
+        .map(|entry| entry.unwrap().metadata().unwrap().permissions().mode() & 0o777)
+        .collect()
+}
+
+#[rstest]
+#[case::by_default(&[], [0o600, 0o700])]
+#[case::as_it_was(&[("ETIQUETA__SERVER__UMASK", "022")], [0o644, 0o755])]
+#[tokio::test]
+async fn files_are_for_the_account_alone_unless_that_is_set(
+    #[case] variables: &[(&str, &str)],
+    #[case] expected: [u32; 2],
+) {
+    let fakes = Fakes::start().await.unwrap();
+    let server = Server::start_with(Kind::Sqlite, fakes, variables).await;
+    server.register(&jpeg(1), "").await;
+    let found = permissions(server.folder.path());
+    assert_eq!(found, BTreeSet::from(expected));
+    assert!(!server.process.log().contains("server.umask"));
+}
+
+#[tokio::test]
+async fn wider_permissions_are_told_of_once_and_left() {
+    let wide = [("ETIQUETA__SERVER__UMASK", "022")];
+    let fakes = Fakes::start().await.unwrap();
+    let server = Server::start_with(Kind::Sqlite, fakes, &wide).await;
+    server.register(&jpeg(1), "").await;
+    let before = permissions(server.folder.path());
+    let server = server.restart(&[]).await;
+    let log = server.process.log();
+    let told: Vec<&str> = log.lines().filter(|l| l.contains("server.umask")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    for path in ["etiqueta.db (644)", "Images (755)"] {
+        assert!(told[0].contains(path), "{told:?}");
+    }
+    assert!(permissions(server.folder.path()).is_superset(&before));
 }

@@ -305,3 +305,34 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// As a full table would, after the tags were paid for. The server is killed before the next upload.
+#[rstest]
+#[case::sqlite(
+    Kind::Sqlite,
+    "CREATE TRIGGER etiqueta_refusal BEFORE INSERT ON etiqueta_image \
+     BEGIN SELECT RAISE(ABORT, 'refused'); END"
+)]
+#[case::mysql(
+    Kind::Mysql,
+    "CREATE TRIGGER etiqueta_refusal BEFORE INSERT ON etiqueta_image \
+     FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'"
+)]
+#[tokio::test]
+async fn an_image_that_cannot_be_recorded_costs_no_second_call(
+    #[case] kind: Kind,
+    #[case] refusal: &str,
+) {
+    let server = Server::start(kind).await;
+    server.database.execute(refusal).await;
+    let refused = server.post(&jpeg(1), "").await;
+    assert_eq!(refused.status(), 500);
+    let server = server.restart(&[]).await;
+    server
+        .database
+        .execute("DROP TRIGGER etiqueta_refusal")
+        .await;
+    let image = server.register(&jpeg(1), "").await;
+    assert!(!image["tags"].as_array().unwrap().is_empty());
+    assert_eq!(server.fakes.imagga().traffic().calls(Route::Tags), 1);
+}

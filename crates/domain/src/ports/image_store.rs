@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::Cause;
 use crate::{
-    ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
-    TaggingKey, TimeWindow, UntaggedImage,
+    ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
+    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
 };
 
 /// Records images with their tags, and answers questions about them.
@@ -29,6 +29,9 @@ pub trait ImageStore: Send + Sync {
 
     /// Claims the original for an upload until that time, and notes its facts.
     ///
+    /// Taking over a removal claim that ran out notes the original as damaged: that removal may still
+    /// unlink it, so existing bytes prove nothing.
+    ///
     /// # Errors
     /// [`ImageStoreError::Contended`] while a removal holds the original at time `now`.
     async fn claim(
@@ -37,7 +40,18 @@ pub trait ImageStore: Send + Sync {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
+    ) -> Result<Claimed, ImageStoreError>;
+
+    /// Notes that the bytes of an original are missing, altered or unreadable. The first note stays.
+    /// Does nothing to an original that is not known.
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
     ) -> Result<(), ImageStoreError>;
+
+    /// Drops that note, after the bytes were overwritten and an image of them recorded.
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError>;
 
     /// Records an image with its tags and, if given, the provider's answer.
     ///
@@ -45,8 +59,8 @@ pub trait ImageStore: Send + Sync {
     /// is known already is left as it is.
     ///
     /// # Errors
-    /// [`ImageStoreError::ClaimLost`] if the original is not claimed any more: a removal came in
-    /// between, and the bytes must be claimed and put again.
+    /// [`ImageStoreError::ClaimLost`] if the original is not claimed any more, or under another fence: a
+    /// removal came in between, and the bytes must be claimed and put again.
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError>;
 
     /// Keeps a provider's answer without an image. One that is known already is left as it is.
@@ -101,21 +115,69 @@ pub trait ImageStore: Send + Sync {
         limit: NonZeroU32,
     ) -> Result<Vec<ContentDigest>, ImageStoreError>;
 
-    /// Claims an original for removal until that time. `false` if an image refers to it, an upload
-    /// claim has not run out at `now`, another removal holds it, or it is not known.
+    /// Claims an original for removal until that time, under a fence that no other claim has. `false` if
+    /// an image refers to it, an upload claim has not run out at `now`, another removal holds it, or it is
+    /// not known.
     async fn claim_for_removal(
         &self,
         digest: &ContentDigest,
+        fence: Fence,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError>;
 
-    /// Ends a removal claim after the bytes are gone: the original is not known any more. Does
-    /// nothing to an original that is not claimed for removal.
-    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError>;
+    /// As [`claim_for_removal`](Self::claim_for_removal), but also an original that is not known, or whose
+    /// upload claim was ended by an image that is not there any more.
+    ///
+    /// While it is claimed the original counts as known, without facts if it had none. If the claim is
+    /// never ended, the original is not abandoned by that, so that no upkeep removes it.
+    async fn claim_orphan(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError>;
+
+    /// Whether an image refers to an original, or an upload claim on it has not run out at `now`. What a
+    /// claim for removal finds is what counts; this is a hint.
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError>;
+
+    /// Ends a removal claim: the original is not known any more. `false`, and nothing happens, unless the
+    /// latest claim of all is a removal's, with this fence; whether it ran out does not matter.
+    async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError>;
+
+    /// Keeps an original that is claimed for removal under this fence from being abandoned before that
+    /// time. Does nothing to others.
+    async fn postpone(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError>;
+
+    /// The id of the database behind the store, which is made when it is asked for the first time.
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError>;
 
     /// Whether the store can be reached and has the schema it needs.
     async fn ready(&self) -> Result<(), ImageStoreError>;
+}
+
+/// What claiming an original found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claimed {
+    /// The fence under which the image is to be recorded.
+    pub fence: Fence,
+    /// Whether the bytes must be written even if they seem to be there: the original is noted as damaged,
+    /// or was not known, so that a removal that is late may still take it away.
+    pub rewrite: bool,
+    /// Whether the original is noted as damaged. The note stays until [`ImageStore::clear_damage`], so that
+    /// every upload writes the bytes until one of them is recorded.
+    pub is_damaged: bool,
 }
 
 /// What a store knows of some bytes.

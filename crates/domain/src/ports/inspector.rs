@@ -32,21 +32,6 @@ pub trait Inspector: Send + Sync {
         &self,
         digests: &[ContentDigest],
     ) -> Result<Vec<RecordedOriginal>, ImageStoreError>;
-
-    /// Claims for removal, until that time, an original that nobody needs: as
-    /// [`ImageStore::claim_for_removal`](super::ImageStore::claim_for_removal), but also one that is
-    /// not known, or whose upload claim was ended by an image that is not there any more. `false` if
-    /// an image refers to it, an upload claim has not run out at `now`, or another removal holds it.
-    ///
-    /// [`ImageStore::forget`](super::ImageStore::forget) ends the claim. Until then the original
-    /// counts as known, without facts if it had none; if that never comes, it is not abandoned by
-    /// this, so that no upkeep removes it.
-    async fn claim_stray(
-        &self,
-        digest: &ContentDigest,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<bool, ImageStoreError>;
 }
 
 /// A kind of rows.

@@ -6,11 +6,14 @@
 mod blob_host;
 mod clock;
 mod context;
+mod database_registry;
 mod image_codec;
 mod image_store;
 mod inspector;
 mod interest;
+mod original_removal;
 mod original_store;
+mod statistics;
 mod tag_provider;
 mod upstream;
 
@@ -19,13 +22,17 @@ use std::{error::Error, sync::Arc};
 pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use clock::Clock;
 pub use context::{CallContext, ClientKey};
+pub use database_registry::DatabaseRegistry;
 pub use image_codec::{CodecError, ImageCodec};
-pub use image_store::{ImageStore, ImageStoreError, Known};
+pub use image_store::{Claimed, ImageStore, ImageStoreError, Known};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
 pub use interest::Interest;
+pub use original_removal::{Fate, OriginalRemoval, SetAside};
 pub use original_store::{
-    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject, StoredOriginal,
+    Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, Stamp, StoredObject,
+    StoredOriginal,
 };
+pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
 pub use tag_provider::{ImageAccess, Quota, TagProvider, TagSource};
 pub use upstream::UpstreamError;
 
@@ -33,10 +40,13 @@ pub use upstream::UpstreamError;
 pub use self::{
     blob_host::{MockBlobHost, MockReleaseQueue},
     clock::MockClock,
+    database_registry::MockDatabaseRegistry,
     image_codec::MockImageCodec,
     image_store::MockImageStore,
     inspector::MockInspector,
+    original_removal::MockOriginalRemoval,
     original_store::MockOriginalStore,
+    statistics::MockStatisticsInspector,
     tag_provider::MockTagProvider,
 };
 

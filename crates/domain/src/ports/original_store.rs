@@ -1,5 +1,7 @@
 //! Where the uploaded bytes are kept.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -16,19 +18,20 @@ use crate::{ContentDigest, ContentHasher};
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait OriginalStore: Send + Sync {
-    /// Keeps bytes. Atomic and durable: once it returned `Ok` they survive a power cut, and nobody
+    /// Keeps bytes. Atomic and durable: once it returned `Ok` they survive a power cut, and no reader
     /// ever sees a part of them. The same digest twice, even at once, is one original.
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError>;
+    async fn put(
+        &self,
+        digest: &ContentDigest,
+        bytes: Bytes,
+        mode: PutMode,
+    ) -> Result<(), OriginalStoreError>;
 
-    /// Opens an original.
+    /// Opens an original. One that a removal has set aside is there.
     async fn get(
         &self,
         digest: &ContentDigest,
     ) -> Result<Option<OriginalContent>, OriginalStoreError>;
-
-    /// Removes an original, durably: once it returned `Ok`, no power cut brings it back. One that is
-    /// not there counts as removed.
-    async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError>;
 
     /// The length of an original in bytes.
     async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError>;
@@ -42,13 +45,8 @@ pub trait OriginalStore: Send + Sync {
         digest: &ContentDigest,
     ) -> Result<Option<Fingerprint>, OriginalStoreError>;
 
-    /// Moves an original out of the way, durably, to where it is found by its digest, and neither
-    /// listed nor swept. One of the same digest that lies there is replaced. `false` if it is not
-    /// there. Killed in between, it leaves the original in one of the places or in both.
-    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError>;
-
     /// All originals, in no particular order, and whatever else lies among them. What belongs to the
-    /// store itself is passed over, puts under way and what was quarantined too.
+    /// store itself is passed over: puts under way, what is set aside and what was quarantined.
     fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>>;
 
     /// Removes what puts that were cut off before that time left behind. Says how much it was.
@@ -58,13 +56,37 @@ pub trait OriginalStore: Send + Sync {
     async fn ready(&self) -> Result<(), OriginalStoreError>;
 }
 
+/// What a put does to an original that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutMode {
+    /// Leaves it if it has the right length, which takes one look at its metadata.
+    KeepExisting,
+    /// Replaces it, whatever is there.
+    Overwrite,
+}
+
 /// An original that has been opened.
 pub struct OriginalContent {
     /// Its length in bytes.
     pub len: u64,
+    /// Another one after each write of the original, where the store can tell.
+    pub stamp: Option<Stamp>,
     /// Its bytes, in pieces of the adapter's choice. A piece that cannot be read is an error; the
     /// stream never ends early without one.
     pub stream: BoxStream<'static, Result<Bytes, OriginalStoreError>>,
+}
+
+/// Tells the writes of an original apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// Makes one of whatever a write changes. It holds within this process.
+    pub fn of(signs: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        signs.hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 impl OriginalContent {

@@ -1,14 +1,18 @@
 //! Reading what was registered.
 
+mod verify;
+
 use std::{num::NonZeroU32, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, future::join, stream, stream::BoxStream};
 use thiserror::Error;
 
+use self::verify::Verified;
 use crate::{
     Image, ImageId, ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow, UntaggedImage,
     ports::{
-        ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError, cause,
+        Clock, ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError,
+        cause,
     },
 };
 
@@ -52,29 +56,55 @@ pub struct Found {
 pub struct Catalog {
     store: Arc<dyn ImageStore>,
     originals: Arc<dyn OriginalStore>,
+    clock: Arc<dyn Clock>,
+    verified: Verified,
 }
 
 impl Catalog {
     /// Puts the service together.
-    pub fn new(store: Arc<dyn ImageStore>, originals: Arc<dyn OriginalStore>) -> Self {
-        Self { store, originals }
+    pub fn new(
+        store: Arc<dyn ImageStore>,
+        originals: Arc<dyn OriginalStore>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store,
+            originals,
+            clock,
+            verified: Verified::default(),
+        }
     }
 
     /// The image with that id, and its bytes.
     ///
+    /// Damage is noted with the original, so that the next upload of the same bytes replaces it.
+    ///
     /// # Errors
     /// [`OriginalStoreError::Altered`] if the bytes are missing or of another length than recorded.
+    /// The content's stream ends in that error if the bytes do not have the image's digest, which is
+    /// looked at unless they were read before and not written since.
     pub async fn find(&self, id: &ImageId) -> Result<Option<Found>, CatalogError> {
         let Some(image) = self.store.find(id).await? else {
             return Ok(None);
         };
-        let Some(content) = self.originals.get(&image.digest).await? else {
-            return Err(altered(&image, "is missing"));
-        };
-        if content.len != image.facts.byte_size {
-            return Err(altered(&image, &format!("has {} bytes", content.len)));
-        }
+        let content = self.content(&image).await?;
         Ok(Some(Found { image, content }))
+    }
+
+    /// The bytes of an image.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub async fn content(&self, image: &Image) -> Result<OriginalContent, CatalogError> {
+        let damages = verify::Damages::new(self, image.digest);
+        match self.originals.get(&image.digest).await? {
+            None => Err(damages.note(altered(image, "is missing")).await.into()),
+            Some(content) if content.len != image.facts.byte_size => {
+                let how = format!("has {} bytes", content.len);
+                Err(damages.note(altered(image, &how)).await.into())
+            }
+            Some(content) => Ok(self.verified.check(content, damages)),
+        }
     }
 
     /// The images of a window that pass the filter, from a place in their list on. The first page is
@@ -174,13 +204,12 @@ where
     Some(last.into())
 }
 
-fn altered(image: &Image, how: &str) -> CatalogError {
+fn altered(image: &Image, how: &str) -> OriginalStoreError {
     let expected = image.facts.byte_size;
     OriginalStoreError::Altered(cause(format!(
         "the original {} of image {} {how}; {expected} bytes were recorded",
         image.digest, image.id
     )))
-    .into()
 }
 
 #[cfg(test)]

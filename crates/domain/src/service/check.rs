@@ -1,4 +1,4 @@
-//! Looking whether everything is there and whole: rows and originals.
+//! Looking whether everything is there and whole: rows, statistics and originals.
 //!
 //! It works beside servers that take uploads. What is under way is told by the same claims that hold
 //! uploads and upkeep apart, and what is moved away is moved under such a claim.
@@ -6,6 +6,7 @@
 mod finding;
 mod objects;
 mod rows;
+mod statistics;
 
 use std::sync::Arc;
 
@@ -14,19 +15,30 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use thiserror::Error;
 
 pub use self::finding::{Finding, FindingKind, Summary};
-use crate::ports::{
-    Clock, ImageStore, ImageStoreError, Inspector, OriginalStore, OriginalStoreError, Rows,
+use super::removal::{RemovalError, Removals};
+use crate::{
+    DatabaseId,
+    ports::{
+        Clock, DatabaseRegistry, ImageStore, ImageStoreError, Inspector, OriginalRemoval,
+        OriginalStore, OriginalStoreError, Rows, StatisticsInspector,
+    },
 };
 
 /// What a check works with.
 #[derive(Clone)]
 pub struct CheckPorts {
-    /// Ends the claims under which originals are moved away.
+    /// Grants and ends the claims under which originals are moved away.
     pub store: Arc<dyn ImageStore>,
     /// Has the rows.
     pub inspector: Arc<dyn Inspector>,
+    /// Has the statistics.
+    pub statistics: Arc<dyn StatisticsInspector>,
     /// Has the originals.
     pub originals: Arc<dyn OriginalStore>,
+    /// Moves originals away.
+    pub removal: Arc<dyn OriginalRemoval>,
+    /// Knows which databases keep originals in the same place.
+    pub registry: Arc<dyn DatabaseRegistry>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -36,7 +48,7 @@ pub struct CheckPorts {
 pub struct CheckSettings {
     /// What is looked at of each original.
     pub depth: Depth,
-    /// Whether what no image refers to is moved out of the way.
+    /// Whether what no image refers to is moved out of the way, and wrong statistics are counted again.
     pub repair: bool,
     /// What becomes of originals that this store never heard of.
     pub strangers: Strangers,
@@ -70,14 +82,17 @@ pub enum Strangers {
 pub enum Part {
     /// The rows of a kind; with those of originals the bytes that belong to them.
     Rows(Rows),
+    /// What is counted once and kept.
+    Statistics,
     /// Whatever the store of originals holds.
     Objects,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part::Rows(Rows::Labels),
     Part::Rows(Rows::Images),
     Part::Rows(Rows::Taggings),
+    Part::Statistics,
     Part::Rows(Rows::Originals),
     Part::Objects,
 ];
@@ -116,6 +131,17 @@ pub enum CheckError {
     Originals(#[from] OriginalStoreError),
 }
 
+/// What came of taking an id away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgotten {
+    /// It is away.
+    Done,
+    /// It is this database's own, and stays.
+    Own,
+    /// It was not there.
+    Unknown,
+}
+
 type Events = BoxStream<'static, Result<Event, CheckError>>;
 
 /// Checks rows and originals.
@@ -123,12 +149,31 @@ type Events = BoxStream<'static, Result<Event, CheckError>>;
 pub struct Check {
     ports: CheckPorts,
     settings: CheckSettings,
+    removals: Removals,
+}
+
+impl From<RemovalError> for CheckError {
+    fn from(error: RemovalError) -> Self {
+        match error {
+            RemovalError::Store(error) => Self::Store(error),
+            RemovalError::Originals(error) => Self::Originals(error),
+        }
+    }
 }
 
 impl Check {
     /// Puts the service together.
     pub fn new(ports: CheckPorts, settings: CheckSettings) -> Self {
-        Self { ports, settings }
+        let removals = Removals {
+            store: Arc::clone(&ports.store),
+            originals: Arc::clone(&ports.removal),
+            registry: Arc::clone(&ports.registry),
+        };
+        Self {
+            ports,
+            settings,
+            removals,
+        }
     }
 
     /// Checks everything; the work is done as the events are asked for. Memory does not grow with
@@ -140,11 +185,26 @@ impl Check {
             .boxed()
     }
 
+    /// Takes away the id that another database left with the originals. From then on nothing protects the
+    /// originals that it needs.
+    pub async fn forget_database(&self, database: &DatabaseId) -> Result<Forgotten, CheckError> {
+        if self.ports.store.database_id().await? == *database {
+            return Ok(Forgotten::Own);
+        }
+        let was_there = self.ports.registry.unregister(database).await?;
+        Ok(if was_there {
+            Forgotten::Done
+        } else {
+            Forgotten::Unknown
+        })
+    }
+
     fn part(&self, part: Part) -> Events {
         let check = self.clone();
         let begun = stream::once(async move { check.begin(part).await });
         let rest = match part {
             Part::Rows(rows) => self.rows(rows),
+            Part::Statistics => self.statistics(),
             Part::Objects => self.objects(),
         };
         begun.chain(rest).boxed()
@@ -153,6 +213,7 @@ impl Check {
     async fn begin(&self, part: Part) -> Result<Event, CheckError> {
         let length = match part {
             Part::Rows(rows) => Some(self.ports.inspector.count(rows).await?),
+            Part::Statistics => Some(self.ports.statistics.count_segments().await?),
             Part::Objects => None,
         };
         Ok(Event::Begun { part, length })

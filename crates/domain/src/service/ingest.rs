@@ -12,14 +12,16 @@ use futures_util::FutureExt;
 use thiserror::Error;
 
 use super::{
+    answers::{Answers, Unsaved},
     flights::{Flight, Flights},
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
-    ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
+    ContentDigest, Image, ImageFacts, ImageId, NewImage, Picture, Tagging, TaggingKey, Threshold,
     ports::{
-        BlobHost, CallContext, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError, Known,
-        OriginalStore, OriginalStoreError, ReleaseQueue, TagProvider, UpstreamError,
+        BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
+        Known, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue, TagProvider,
+        UpstreamError,
     },
 };
 
@@ -103,11 +105,14 @@ pub struct Ingest {
 /// What was found out about some bytes.
 type Seen = Result<Arc<Sight>, IngestError>;
 
+/// A provider's answer, and the hold on it where the store does not have it yet.
+type Answer = (Tagging, Option<Unsaved>);
+
 struct Sight {
     facts: ImageFacts,
     tagging: Tagging,
-    /// Whether the store does not have the tagging yet.
-    is_new: bool,
+    /// Where the store does not have the tagging yet.
+    unsaved: Option<Unsaved>,
 }
 
 #[derive(Clone)]
@@ -117,6 +122,7 @@ struct Worker {
     originals: Arc<dyn OriginalStore>,
     clock: Arc<dyn Clock>,
     claim: TimeDelta,
+    answers: Answers,
 }
 
 impl Ingest {
@@ -146,6 +152,7 @@ impl Ingest {
             originals,
             clock,
             claim: settings.claim,
+            answers: Answers::default(),
         };
         Self {
             work,
@@ -162,12 +169,21 @@ impl Ingest {
     /// # Errors
     /// [`UpstreamError::Unwanted`], as [`IngestError::Tagging`], or [`CodecError::Cancelled`], as
     /// [`IngestError::Picture`], if nobody did; nothing is recorded.
+    /// Whatever fails once the provider has answered, its answer is kept: it was paid for.
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
         let key = self.work.tagger.key(upload.digest);
         // The place is held until the image is recorded: from then on the store knows the tagging.
         let flight = self.look(&key, &upload);
         let sight = flight.outcome().await?;
         self.work.keep(&upload, key, &sight).await
+    }
+
+    /// Writes the providers' answers that failed uploads could not write. Says how many.
+    ///
+    /// # Errors
+    /// What is left is written by a later call, or by an upload of the same bytes.
+    pub async fn save_answers(&self) -> Result<usize, ImageStoreError> {
+        self.work.answers.save(&*self.work.store).await
     }
 
     fn look(&self, key: &TaggingKey, upload: &Upload) -> Arc<Flight<TaggingKey, Seen>> {
@@ -189,37 +205,51 @@ impl Worker {
         bytes: Bytes,
         context: &CallContext,
     ) -> Result<Sight, IngestError> {
-        let tagging = match self.store.known(key).await? {
-            Known {
-                facts: Some(facts),
-                tagging: Some(tagging),
-            } => {
-                return Ok(Sight {
-                    facts,
-                    tagging,
-                    is_new: false,
-                });
-            }
-            Known { tagging, .. } => tagging,
+        let (facts, answer) = self.known(key).await?;
+        let (facts, answer) = match (facts, answer) {
+            (Some(facts), Some(answer)) => (facts, answer),
+            (_, Some(answer)) => (
+                facts_of(&self.tagger.decode(bytes.clone(), context).await?, &bytes),
+                answer,
+            ),
+            (_, None) => self.tag(key, bytes, context).await?,
         };
-        if tagging.is_none() {
-            // Decoding for nobody would take the time of those who wait.
-            context.interest.check().map_err(IngestError::Tagging)?;
-        }
+        Ok(Sight {
+            facts,
+            tagging: answer.0,
+            unsaved: answer.1,
+        })
+    }
+
+    /// What is known of the bytes: their facts, and the answer, in the store or on its way there.
+    async fn known(
+        &self,
+        key: &TaggingKey,
+    ) -> Result<(Option<ImageFacts>, Option<Answer>), IngestError> {
+        // In this order: what is no longer on its way by now is in the store.
+        let waiting = self.answers.resume(key);
+        let Known { facts, tagging } = self.store.known(key).await?;
+        let stored = tagging.map(|tagging| (tagging, None));
+        let answer = match waiting {
+            Some((tagging, unsaved)) => Some((tagging, Some(unsaved))),
+            None => stored,
+        };
+        Ok((facts, answer))
+    }
+
+    /// Decodes the bytes and has them tagged.
+    async fn tag(
+        &self,
+        key: &TaggingKey,
+        bytes: Bytes,
+        context: &CallContext,
+    ) -> Result<(ImageFacts, Answer), IngestError> {
+        // Decoding for nobody would take the time of those who wait.
+        context.interest.check().map_err(IngestError::Tagging)?;
+        // What could not be kept is not paid for.
+        self.answers.check_room()?;
         let picture = self.tagger.decode(bytes.clone(), context).await?;
-        let facts = ImageFacts {
-            media_type: picture.media_type,
-            width: picture.width,
-            height: picture.height,
-            byte_size: bytes.len() as u64,
-        };
-        if let Some(tagging) = tagging {
-            return Ok(Sight {
-                facts,
-                tagging,
-                is_new: false,
-            });
-        }
+        let facts = facts_of(&picture, &bytes);
         let tags = self
             .tagger
             .tag(&key.digest, picture, bytes, context)
@@ -228,50 +258,85 @@ impl Worker {
             tags,
             tagged_at: self.clock.now(),
         };
-        Ok(Sight {
-            facts,
-            tagging,
-            is_new: true,
-        })
+        let unsaved = self.answers.hold(key, &tagging);
+        Ok((facts, (tagging, Some(unsaved))))
     }
 
-    /// Keeps the bytes, then records the image.
+    /// Keeps the bytes and records the image. If that fails, the provider's answer is kept all the same.
     async fn keep(
         &self,
         upload: &Upload,
         key: TaggingKey,
         sight: &Sight,
     ) -> Result<Image, IngestError> {
-        let tagging = sight.is_new.then(|| (key, sight.tagging.clone()));
+        let Some(unsaved) = &sight.unsaved else {
+            return self.register(upload, None, sight).await;
+        };
+        let tagging = (key, sight.tagging.clone());
+        let outcome = self.register(upload, Some(&tagging), sight).await;
+        match &outcome {
+            Ok(_) => unsaved.saved(),
+            // It is asked again in the background: the client has waited long enough for it.
+            Err(IngestError::Store(ImageStoreError::Unavailable(_))) => {}
+            Err(_) => self.rescue(unsaved, &tagging).await,
+        }
+        outcome
+    }
+
+    /// Keeps the bytes, then records the image.
+    async fn register(
+        &self,
+        upload: &Upload,
+        tagging: Option<&(TaggingKey, Tagging)>,
+        sight: &Sight,
+    ) -> Result<Image, IngestError> {
         let mut attempt = 1;
         loop {
-            if let Err(error) = self.put(upload, sight).await {
-                self.rescue(tagging.as_ref()).await;
-                return Err(error);
-            }
-            let image = self.image(upload, sight);
+            let claimed = self.put(upload, sight).await?;
             let new = NewImage {
-                image,
-                tagging: tagging.clone(),
+                image: self.image(upload, sight),
+                fence: Some(claimed.fence),
+                tagging: tagging.cloned(),
             };
             match self.store.record(&new).await {
-                Ok(()) => return Ok(new.image),
+                Ok(()) => {
+                    if claimed.is_damaged {
+                        self.mended(&upload.digest).await;
+                    }
+                    return Ok(new.image);
+                }
                 Err(ImageStoreError::ClaimLost) if attempt < CLAIM_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn put(&self, upload: &Upload, sight: &Sight) -> Result<(), IngestError> {
+    async fn put(&self, upload: &Upload, sight: &Sight) -> Result<Claimed, IngestError> {
         let now = self.clock.now();
         let until = now + self.claim;
-        self.store
+        let claimed = self
+            .store
             .claim(&upload.digest, &sight.facts, now, until)
             .await?;
+        let mode = if claimed.rewrite {
+            PutMode::Overwrite
+        } else {
+            PutMode::KeepExisting
+        };
         self.originals
-            .put(&upload.digest, upload.bytes.clone())
+            .put(&upload.digest, upload.bytes.clone(), mode)
             .await?;
-        Ok(())
+        Ok(claimed)
+    }
+
+    /// The image is recorded: a note that stays behind only costs the next upload a rewrite.
+    async fn mended(&self, digest: &ContentDigest) {
+        match self.store.clear_damage(digest).await {
+            Ok(()) => tracing::info!(%digest, "a damaged original was replaced"),
+            Err(error) => {
+                tracing::warn!(%digest, %error, "a replaced original is still noted as damaged");
+            }
+        }
     }
 
     fn image(&self, upload: &Upload, sight: &Sight) -> Image {
@@ -286,12 +351,22 @@ impl Worker {
     }
 
     /// An answer that was paid for is not thrown away because the disk is full.
-    async fn rescue(&self, tagging: Option<&(TaggingKey, Tagging)>) {
-        if let Some((key, tagging)) = tagging
-            && let Err(error) = self.store.keep_tagging(key, tagging).await
-        {
-            tracing::warn!(digest = %key.digest, %error, "a provider's answer was lost");
+    async fn rescue(&self, unsaved: &Unsaved, (key, tagging): &(TaggingKey, Tagging)) {
+        match self.store.keep_tagging(key, tagging).await {
+            Ok(()) => unsaved.saved(),
+            Err(error) => {
+                tracing::warn!(digest = %key.digest, %error, "a provider's answer is yet to be kept");
+            }
         }
+    }
+}
+
+fn facts_of(picture: &Picture, bytes: &Bytes) -> ImageFacts {
+    ImageFacts {
+        media_type: picture.media_type,
+        width: picture.width,
+        height: picture.height,
+        byte_size: bytes.len() as u64,
     }
 }
 

@@ -1,17 +1,22 @@
 //! What happens, and in which order.
 
+mod answers;
+mod backoff;
 mod catalog;
 mod check;
 mod flights;
+mod forgotten;
 mod ingest;
+mod removal;
 mod tagger;
 mod upkeep;
 
 pub use catalog::{Catalog, CatalogError, Found, ImagePage, ImagePages};
 pub use check::{
-    Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Part,
-    Strangers, Summary,
+    Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
+    Part, Strangers, Summary,
 };
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
+pub use removal::RemovalError;
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

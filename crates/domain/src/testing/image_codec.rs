@@ -14,9 +14,10 @@ use crate::{
 };
 
 /// What every fake picture begins with; its size and a colon follow, then whatever one likes.
-const MAGIC: &str = "IMG:";
+/// Sniffing finds a picture in it.
+const MAGIC: &str = "II*\0";
 
-/// A codec that takes bytes such as `IMG:640x480:anything` as a JPEG of 640 x 480 black pixels, and
+/// A codec that takes bytes such as `II*\0640x480:anything` as a JPEG of 640 x 480 black pixels, and
 /// nothing else as a picture. It counts what it is asked for.
 #[derive(Debug)]
 pub struct FakeImageCodec {
@@ -137,7 +138,7 @@ mod tests {
         let samples = Samples {
             max_side: 16,
             whole: vec![sample(640, 480), sample(1, 10_000), sample(1, 1)],
-            broken: vec!["IMG:640x48".into(), "IMG:0x1:".into()],
+            broken: vec!["II*\x00640x48".into(), "II*\x000x1:".into()],
             oversized: vec![FakeImageCodec::picture(100_000, 100_000, "")],
         };
         suite(&FakeImageCodec::default(), &samples).await;

@@ -1,6 +1,7 @@
 //! The in-memory [`ImageStore`].
 
 mod inspection;
+mod statistics;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -12,9 +13,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Confidence, ContentDigest, Image, ImageFacts, ImageId, ImageQuery, Label, NewImage, PageKey,
-    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
-    ports::{ImageStore, ImageStoreError, Known, cause},
+    Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, Label,
+    NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 
 /// An [`ImageStore`] that works, and forgets everything when it is dropped.
@@ -24,11 +25,13 @@ pub struct FakeImageStore(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     originals: HashMap<ContentDigest, Original>,
+    id: Option<DatabaseId>,
     /// In the order of lists, backwards.
     images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
     taggings: HashMap<TaggingKey, Tagging>,
     /// Images whose rows cannot be read by those who look for that.
     spoilt: HashSet<ImageId>,
+    segments: BTreeMap<(i32, i64), statistics::FakeSegment>,
 }
 
 #[derive(Debug)]
@@ -38,6 +41,8 @@ struct Original {
     /// None once an image refers to it.
     claimed_until: Option<DateTime<Utc>>,
     removing_until: Option<DateTime<Utc>>,
+    damaged_at: Option<DateTime<Utc>>,
+    fence: Fence,
 }
 
 impl FakeImageStore {
@@ -57,6 +62,11 @@ impl FakeImageStore {
     /// image refers to it.
     pub fn claimed_until(&self, digest: &ContentDigest) -> Option<DateTime<Utc>> {
         self.state().originals.get(digest)?.claimed_until
+    }
+
+    /// When an original was noted as damaged.
+    pub fn damaged_at(&self, digest: &ContentDigest) -> Option<DateTime<Utc>> {
+        self.state().originals.get(digest)?.damaged_at
     }
 
     /// Every answer of a provider, in no particular order.
@@ -88,12 +98,33 @@ impl Original {
         self.removing_until.is_some_and(|until| until > now)
     }
 
+    /// Whether an upload claim with that fence is the latest of all.
+    fn stands(&self, fence: Option<Fence>) -> bool {
+        self.removing_until.is_none() && fence.is_none_or(|fence| fence == self.fence)
+    }
+
+    fn is_claimed(&self, now: DateTime<Utc>) -> bool {
+        self.claimed_until.is_some_and(|until| until > now)
+    }
+
+    fn claim_removal(&mut self, fence: Fence, until: DateTime<Utc>) {
+        self.removing_until = Some(until);
+        self.fence = fence;
+    }
+
     fn is_removable(&self, now: DateTime<Utc>) -> bool {
         self.claimed_until.is_some_and(|until| until <= now) && !self.is_being_removed(now)
     }
 }
 
 impl State {
+    /// Whether the latest claim on an original is a removal's with that fence.
+    fn is_held(&self, digest: &ContentDigest, fence: Fence) -> bool {
+        self.originals
+            .get(digest)
+            .is_some_and(|original| original.removing_until.is_some() && original.fence == fence)
+    }
+
     fn keep(&mut self, key: &TaggingKey, tagging: &Tagging) {
         self.taggings
             .entry(key.clone())
@@ -145,21 +176,50 @@ impl ImageStore for FakeImageStore {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<(), ImageStoreError> {
+    ) -> Result<Claimed, ImageStoreError> {
         let mut state = self.state();
+        let is_new = !state.originals.contains_key(digest);
         let original = state.originals.entry(*digest).or_insert(Original {
             facts: Some(*facts),
             claimed_until: Some(until),
             removing_until: None,
+            damaged_at: None,
+            fence: Fence::random(),
         });
         if original.is_being_removed(now) {
             return Err(ImageStoreError::Contended(cause(
                 "the original is being removed",
             )));
         }
+        if original.removing_until.take().is_some() {
+            original.damaged_at.get_or_insert(now);
+            original.fence = Fence::random();
+        }
         original.facts = Some(*facts);
-        original.removing_until = None;
         original.claimed_until = original.claimed_until.map(|known| known.max(until));
+        let is_damaged = original.damaged_at.is_some();
+        Ok(Claimed {
+            fence: original.fence,
+            rewrite: is_new || is_damaged,
+            is_damaged,
+        })
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        if let Some(original) = self.state().originals.get_mut(digest) {
+            original.damaged_at.get_or_insert(at);
+        }
+        Ok(())
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        if let Some(original) = self.state().originals.get_mut(digest) {
+            original.damaged_at = None;
+        }
         Ok(())
     }
 
@@ -170,7 +230,7 @@ impl ImageStore for FakeImageStore {
             return Err(ImageStoreError::Failed(cause("the id is taken")));
         }
         match state.originals.get_mut(&image.digest) {
-            Some(original) if original.removing_until.is_none() => original.claimed_until = None,
+            Some(original) if original.stands(new.fence) => original.claimed_until = None,
             _ => return Err(ImageStoreError::ClaimLost),
         }
         state
@@ -267,6 +327,7 @@ impl ImageStore for FakeImageStore {
     async fn claim_for_removal(
         &self,
         digest: &ContentDigest,
+        fence: Fence,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
@@ -275,15 +336,70 @@ impl ImageStore for FakeImageStore {
         let Some(original) = original.filter(|original| original.is_removable(now)) else {
             return Ok(false);
         };
-        original.removing_until = Some(until);
+        original.claim_removal(fence, until);
         Ok(true)
     }
 
-    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
-        self.state()
-            .originals
-            .retain(|known, original| known != digest || original.removing_until.is_none());
+    async fn claim_orphan(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut state = self.state();
+        let is_used = state.first_image(digest).is_some();
+        let original = state.originals.entry(*digest).or_insert(Original {
+            facts: None,
+            claimed_until: None,
+            removing_until: None,
+            damaged_at: None,
+            fence,
+        });
+        if is_used || original.is_claimed(now) || original.is_being_removed(now) {
+            return Ok(false);
+        }
+        original.claim_removal(fence, until);
+        Ok(true)
+    }
+
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let state = self.state();
+        let original = state.originals.get(digest);
+        let is_claimed = original.is_some_and(|original| original.is_claimed(now));
+        Ok(is_claimed || state.first_image(digest).is_some())
+    }
+
+    async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
+        let mut state = self.state();
+        let is_held = state.is_held(digest, fence);
+        if is_held {
+            state.originals.remove(digest);
+        }
+        Ok(is_held)
+    }
+
+    async fn postpone(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut state = self.state();
+        if state.is_held(digest, fence)
+            && let Some(original) = state.originals.get_mut(digest)
+        {
+            original.claimed_until = original.claimed_until.map(|_| until);
+        }
         Ok(())
+    }
+
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        Ok(*self.state().id.get_or_insert_with(DatabaseId::random))
     }
 
     async fn ready(&self) -> Result<(), ImageStoreError> {
@@ -346,6 +462,7 @@ mod tests {
             .unwrap();
         assert_eq!(store.claimed_until(&image.digest), Some(at(9)));
         let new = NewImage {
+            fence: None,
             image: image.clone(),
             tagging: None,
         };

@@ -13,6 +13,7 @@
 
 mod blob_host;
 pub mod contract;
+mod held_removal;
 mod image_codec;
 mod image_store;
 mod original_store;
@@ -20,6 +21,7 @@ mod samples;
 mod tag_provider;
 
 pub use blob_host::{FakeBlobHost, FakeReleaseQueue};
+pub use held_removal::{Barrier, HeldRemoval};
 pub use image_codec::FakeImageCodec;
 pub use image_store::FakeImageStore;
 pub use original_store::FakeOriginalStore;

@@ -15,10 +15,10 @@ use futures_util::{
 
 use super::TestClock;
 use crate::{
-    ContentDigest,
+    ContentDigest, DatabaseId, Fence,
     ports::{
-        Clock, Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject,
-        StoredOriginal, cause,
+        Clock, DatabaseRegistry, Fate, Fingerprint, OriginalContent, OriginalRemoval,
+        OriginalStore, OriginalStoreError, PutMode, SetAside, StoredObject, StoredOriginal, cause,
     },
 };
 
@@ -35,11 +35,27 @@ pub struct FakeOriginalStore {
 struct State {
     originals: BTreeMap<ContentDigest, (Bytes, DateTime<Utc>)>,
     remains: Vec<DateTime<Utc>>,
+    set_aside: BTreeMap<String, (SetAside, Bytes)>,
     quarantined: BTreeSet<ContentDigest>,
+    stuck: BTreeSet<ContentDigest>,
+    databases: BTreeSet<DatabaseId>,
     foreign: Vec<String>,
     unreadable: BTreeSet<ContentDigest>,
     puts: usize,
     is_down: bool,
+}
+
+impl State {
+    /// The bytes of an original, also where it is set aside.
+    fn read(&self, digest: &ContentDigest) -> Option<Bytes> {
+        let kept = self.originals.get(digest).map(|(bytes, _)| bytes);
+        let set_aside = || {
+            let mut all = self.set_aside.values();
+            let found = all.find(|(original, _)| original.digest == *digest);
+            found.map(|(_, bytes)| bytes)
+        };
+        kept.or_else(set_aside).cloned()
+    }
 }
 
 impl Default for FakeOriginalStore {
@@ -100,6 +116,23 @@ impl FakeOriginalStore {
         self.lock().quarantined.iter().copied().collect()
     }
 
+    /// Lets an original be read and not be set aside, as in a folder without permission.
+    pub fn stick(&self, digest: &ContentDigest, is_stuck: bool) {
+        let mut state = self.lock();
+        if is_stuck {
+            state.stuck.insert(*digest);
+        } else {
+            state.stuck.remove(digest);
+        }
+    }
+
+    /// The digests of the originals that are set aside, in their order.
+    pub fn digests_set_aside(&self) -> Vec<ContentDigest> {
+        let state = self.lock();
+        let originals = state.set_aside.values();
+        originals.map(|(original, _)| original.digest).collect()
+    }
+
     /// Leaves behind what a put that was cut off now would.
     pub fn cut_off_a_put(&self) {
         let now = self.clock.now();
@@ -123,12 +156,19 @@ impl FakeOriginalStore {
 
 #[async_trait]
 impl OriginalStore for FakeOriginalStore {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Result<(), OriginalStoreError> {
+    async fn put(
+        &self,
+        digest: &ContentDigest,
+        bytes: Bytes,
+        mode: PutMode,
+    ) -> Result<(), OriginalStoreError> {
         let now = self.clock.now();
         let mut state = self.available()?;
         state.puts += 1;
         let kept = state.originals.get(digest);
-        if kept.is_none_or(|(kept, _)| kept.len() != bytes.len()) {
+        let is_there = kept.is_some_and(|(kept, _)| kept.len() == bytes.len());
+        if mode == PutMode::Overwrite || !is_there {
+            state.unreadable.remove(digest);
             state.originals.insert(*digest, (bytes, now));
         }
         Ok(())
@@ -140,32 +180,27 @@ impl OriginalStore for FakeOriginalStore {
     ) -> Result<Option<OriginalContent>, OriginalStoreError> {
         let bytes = {
             let state = self.available()?;
-            let Some((bytes, _)) = state.originals.get(digest) else {
+            let Some(bytes) = state.read(digest) else {
                 return Ok(None);
             };
             if state.unreadable.contains(digest) {
                 return Err(OriginalStoreError::Unavailable(cause("a bad block")));
             }
-            bytes.clone()
+            bytes
         };
         let starts = (0..bytes.len()).step_by(PIECE);
         let len = bytes.len();
         let piece = move |start: usize| Ok(bytes.slice(start..len.min(start + PIECE)));
         Ok(Some(OriginalContent {
             len: len as u64,
+            stamp: None,
             stream: stream::iter(starts.map(piece)).boxed(),
         }))
     }
 
-    async fn remove(&self, digest: &ContentDigest) -> Result<(), OriginalStoreError> {
-        self.available()?.originals.remove(digest);
-        Ok(())
-    }
-
     async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError> {
         let state = self.available()?;
-        let kept = state.originals.get(digest);
-        Ok(kept.map(|(bytes, _)| bytes.len() as u64))
+        Ok(state.read(digest).map(|bytes| bytes.len() as u64))
     }
 
     async fn fingerprint(
@@ -176,15 +211,6 @@ impl OriginalStore for FakeOriginalStore {
             Some(content) => content.fingerprint().await.map(Some),
             None => Ok(None),
         }
-    }
-
-    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, OriginalStoreError> {
-        let mut state = self.available()?;
-        let is_there = state.originals.remove(digest).is_some();
-        if is_there {
-            state.quarantined.insert(*digest);
-        }
-        Ok(is_there)
     }
 
     fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>> {
@@ -217,6 +243,80 @@ impl OriginalStore for FakeOriginalStore {
     }
 }
 
+/// What an original is set aside under.
+fn name(original: &SetAside) -> String {
+    format!("{} {} {:?}", original.digest, original.fence, original.fate)
+}
+
+#[async_trait]
+impl OriginalRemoval for FakeOriginalStore {
+    async fn set_aside(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        fate: Fate,
+    ) -> Result<Option<SetAside>, OriginalStoreError> {
+        let mut state = self.available()?;
+        if state.stuck.contains(digest) {
+            return Err(OriginalStoreError::Unavailable(cause("it sticks")));
+        }
+        let original = SetAside {
+            digest: *digest,
+            fence,
+            fate,
+            is_settled: true,
+        };
+        let Some((bytes, _)) = state.originals.remove(digest) else {
+            return Ok(None);
+        };
+        state.set_aside.insert(name(&original), (original, bytes));
+        Ok(Some(original))
+    }
+
+    async fn list_set_aside(&self) -> Result<Vec<SetAside>, OriginalStoreError> {
+        let state = self.available()?;
+        let originals = state.set_aside.values();
+        Ok(originals.map(|(original, _)| *original).collect())
+    }
+
+    async fn put_back(&self, original: &SetAside) -> Result<(), OriginalStoreError> {
+        let now = self.clock.now();
+        let mut state = self.available()?;
+        if let Some((original, bytes)) = state.set_aside.remove(&name(original)) {
+            state
+                .originals
+                .entry(original.digest)
+                .or_insert((bytes, now));
+        }
+        Ok(())
+    }
+
+    async fn finish(&self, original: &SetAside) -> Result<(), OriginalStoreError> {
+        let mut state = self.available()?;
+        let was_there = state.set_aside.remove(&name(original)).is_some();
+        if was_there && original.fate == Fate::Quarantine {
+            state.quarantined.insert(original.digest);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl DatabaseRegistry for FakeOriginalStore {
+    async fn register(&self, database: &DatabaseId) -> Result<(), OriginalStoreError> {
+        self.available()?.databases.insert(*database);
+        Ok(())
+    }
+
+    async fn databases(&self) -> Result<Vec<DatabaseId>, OriginalStoreError> {
+        Ok(self.available()?.databases.iter().copied().collect())
+    }
+
+    async fn unregister(&self, database: &DatabaseId) -> Result<bool, OriginalStoreError> {
+        Ok(self.available()?.databases.remove(database))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -226,7 +326,7 @@ mod tests {
 
     #[tokio::test]
     async fn keeps_the_contract() {
-        suite(async || Arc::new(FakeOriginalStore::default()) as Arc<dyn OriginalStore>).await;
+        suite(async || Arc::new(FakeOriginalStore::default())).await;
     }
 
     #[tokio::test]
@@ -244,7 +344,12 @@ mod tests {
         let store = FakeOriginalStore::default();
         store.set_down(true);
         let digest = ContentDigest::of(b"a");
-        assert!(store.put(&digest, "a".into()).await.is_err());
+        assert!(
+            store
+                .put(&digest, "a".into(), PutMode::KeepExisting)
+                .await
+                .is_err()
+        );
         assert!(store.get(&digest).await.is_err());
         assert!(store.list().next().await.unwrap().is_err());
         assert!(store.ready().await.is_err());

@@ -22,7 +22,7 @@ const IMAGE: u8 = 0x2C;
 const TRAILER: u8 = 0x3B;
 
 /// Memory for the decoder's buffers and tables, whatever the picture.
-const BUFFERS: u64 = 1024 * 1024;
+const BUFFERS: u64 = 256 * 1024;
 
 /// Of what is not in the picture: transparent.
 const NOTHING: [u8; 4] = [0; 4];

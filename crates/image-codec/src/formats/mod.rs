@@ -1,6 +1,7 @@
 //! The formats that are understood.
 
 mod bmp;
+mod foreign;
 mod gif;
 mod jpeg;
 mod png;
@@ -115,7 +116,10 @@ const WEIGHT: u64 = 16;
 /// a copy whose longest side is at most `max_side`.
 pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
     meter.charge(work::FILE_BYTE, bytes.len() as u64)?;
-    let media_type = sniff(bytes).ok_or(Refusal::UnknownFormat)?;
+    if let Some(refusal) = foreign::picture(bytes) {
+        return Err(refusal);
+    }
+    let media_type = sniff(bytes).ok_or_else(|| foreign::refusal(bytes))?;
     let header = guarded(media_type, meter, || match media_type {
         MediaType::Jpeg => jpeg::inspect(bytes, max_side, meter),
         MediaType::Png => png::inspect(bytes, max_side, meter),
@@ -127,12 +131,17 @@ pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     if header.width == 0 || header.height == 0 {
         return Err(Refusal::malformed(header.media_type, "it has no pixels"));
     }
-    let side = header.width.max(header.height);
-    if side > MOST_SIDE {
-        let limit = MOST_SIDE;
+    check_sides((header.width, header.height))?;
+    Ok(header.with_scaling(max_side))
+}
+
+/// Refuses a side that is too long. Formats do so before work that grows with it.
+fn check_sides((width, height): (u32, u32)) -> Result<(), Refusal> {
+    let (side, limit) = (width.max(height), MOST_SIDE);
+    if side > limit {
         return Err(Refusal::SideTooLong { side, limit });
     }
-    Ok(header.with_scaling(max_side))
+    Ok(())
 }
 
 /// Decodes the pixels of a file that has been inspected.
@@ -265,4 +274,65 @@ impl Rows {
 fn exif_orientation(exif: &[u8]) -> Option<Orientation> {
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     Orientation::from_exif_chunk(exif)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use domain::ports::Interest;
+    use image::{ImageFormat, RgbImage};
+
+    use super::*;
+
+    /// Something of each format.
+    fn files() -> Vec<(&'static str, Vec<u8>)> {
+        let picture = RgbImage::from_fn(600, 300, |x, y| {
+            image::Rgb([x, y, x * y].map(|sample| sample.to_le_bytes()[0]))
+        });
+        let of = |format| {
+            let mut file = std::io::Cursor::new(Vec::new());
+            picture.write_to(&mut file, format).unwrap();
+            file.into_inner()
+        };
+        vec![
+            ("jpeg", of(ImageFormat::Jpeg)),
+            ("png", of(ImageFormat::Png)),
+            ("webp", of(ImageFormat::WebP)),
+            ("gif", of(ImageFormat::Gif)),
+            ("bmp", of(ImageFormat::Bmp)),
+            ("tiff", of(ImageFormat::Tiff)),
+        ]
+    }
+
+    #[test]
+    fn work_stops_in_every_format_when_the_caller_has_gone() {
+        for (name, file) in files() {
+            let lasting = Meter::new(u64::MAX, None, Interest::lasting());
+            let header = inspect(&file, 100, &lasting).unwrap();
+            assert!(decode(&file, &header, &lasting).is_ok(), "{name}");
+            let looks = AtomicU32::new(0);
+            let leaves = Interest::new(move || looks.fetch_add(1, Ordering::Relaxed) < 2);
+            let meter = Meter::new(u64::MAX, None, leaves);
+            let stopped = decode(&file, &header, &meter);
+            assert!(matches!(stopped, Err(Refusal::Cancelled)), "{name}");
+        }
+    }
+
+    #[test]
+    fn inspecting_counts_as_work() {
+        for (name, file) in files() {
+            let meter = Meter::new(0, None, Interest::lasting());
+            let refused = inspect(&file, 100, &meter);
+            assert!(matches!(refused, Err(Refusal::TooComplex { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_the_files_fault() {
+        let meter = Meter::new(1, None, Interest::lasting());
+        let work = || -> Result<(), Refusal> { panic!("a decoder's bug") };
+        let refused = guarded(MediaType::Tiff, &meter, work);
+        assert!(matches!(refused, Err(Refusal::Corrupt { .. })));
+    }
 }

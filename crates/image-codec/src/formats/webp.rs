@@ -19,7 +19,7 @@ use crate::{
 const FRAME_HEADER_LENGTH: usize = 16;
 
 /// Memory for the decoder's buffers and tables, whatever the picture.
-const BUFFERS: u64 = 2 * 1024 * 1024;
+const BUFFERS: u64 = 1024 * 1024;
 
 /// How the pixels of a picture, or of the first frame, are stored.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,8 +27,10 @@ struct Kinds {
     is_lossless: bool,
     has_alpha: bool,
     is_animated: bool,
-    /// Bytes of the chunks with the pixels.
-    data_length: u64,
+    /// Bytes of lossy data.
+    lossy_length: u64,
+    /// Bytes of lossless data, those of alpha among them.
+    lossless_length: u64,
 }
 
 /// What a walk through all chunks finds.
@@ -147,13 +149,19 @@ fn chunk<'a>(walk: &mut Walk<'a>) -> Result<([u8; 4], &'a [u8]), Refusal> {
 
 impl Kinds {
     fn note(&mut self, kind: [u8; 4], body: &[u8]) {
+        let length = body.len() as u64;
         match &kind {
-            b"VP8L" => self.is_lossless = true,
-            b"ALPH" => self.has_alpha = true,
-            b"VP8 " => {}
-            _ => return,
+            b"VP8L" => {
+                self.is_lossless = true;
+                self.lossless_length += length;
+            }
+            b"ALPH" => {
+                self.has_alpha = true;
+                self.lossless_length += length;
+            }
+            b"VP8 " => self.lossy_length += length,
+            _ => {}
         }
-        self.data_length += body.len() as u64;
     }
 
     /// Memory that the decoder takes for a picture of that size: what it decodes to, and what is there
@@ -166,9 +174,10 @@ impl Kinds {
         // Lossless: pixels with alpha, and as many again where that is dropped; transforms and codes are
         // kept for blocks of at least four by four pixels.
         let lossless = of(4) + of(4) + of(4) / 8;
-        let lossy = match self.has_alpha {
-            false => planes + of(3),
-            true => planes + of(4) + of(1) + lossless,
+        let lossy = if self.has_alpha {
+            planes + of(4) + of(1) + lossless
+        } else {
+            planes + of(3)
         };
         let still = if self.is_lossless {
             lossless.max(lossy)
@@ -197,7 +206,11 @@ impl Kinds {
         } else {
             0
         };
-        lossy + lossless + animated + work::WEBP_BYTE.units(self.data_length)
+        lossy
+            + lossless
+            + animated
+            + work::WEBP_LOSSY_BYTE.units(self.lossy_length)
+            + work::WEBP_LOSSLESS_BYTE.units(self.lossless_length)
     }
 }
 

@@ -130,7 +130,7 @@ async fn refusals_say_what_is_wrong() {
     };
     assert_eq!(
         refusal("hello").await,
-        "not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+        "not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF) but text"
     );
     assert_eq!(
         refusal(jpeg[..2000].to_vec()).await,
@@ -138,25 +138,11 @@ async fn refusals_say_what_is_wrong() {
     );
     assert_eq!(
         refusal(patched(&[0xFF, 0xC0], &[0xFF, 0xC9])).await,
-        "this kind of JPEG is not supported: arithmetic coding"
+        "this kind of JPEG is not supported: arithmetic coding; save it as an ordinary JPEG"
     );
     assert_eq!(
         refusal(patched(&[0xFF, 0xC0, 0, 17, 8], &[0xFF, 0xC1, 0, 17, 12])).await,
-        "this kind of JPEG is not supported: more than 8 bits a sample"
-    );
-    let scan = jpeg
-        .windows(2)
-        .position(|part| part == [0xFF, 0xDA])
-        .unwrap();
-    let scans = [
-        &jpeg[..scan],
-        &jpeg[scan..jpeg.len() - 2].repeat(101),
-        b"\xFF\xD9",
-    ]
-    .concat();
-    assert_eq!(
-        refusal(scans).await,
-        "this kind of JPEG is not supported: so many scans"
+        "this kind of JPEG is not supported: more than 8 bits a sample; save it as an ordinary JPEG"
     );
     let no_size = patched(&[0xFF, 0xC0, 0, 17, 8], &[0xFF, 0xC0, 0, 17, 8, 0, 0]);
     assert_eq!(

@@ -12,6 +12,7 @@ mod animations;
 mod bare;
 mod bounds;
 mod formats;
+mod hostile;
 mod jpeg_in_tiff;
 mod mutations;
 mod orientation;

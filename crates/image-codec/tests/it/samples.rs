@@ -40,7 +40,9 @@ pub(crate) async fn decode(file: impl Into<Bytes>) -> Result<Picture, CodecError
 /// Why a file is refused.
 pub(crate) async fn refusal(file: impl Into<Bytes>) -> String {
     match decode(file).await {
-        Err(CodecError::NotAnImage { reason }) => reason,
+        Err(CodecError::NotAnImage { reason } | CodecError::UnsupportedFormat { reason, .. }) => {
+            reason
+        }
         other => panic!("it should be refused: {other:?}"),
     }
 }

@@ -32,6 +32,10 @@ impl Place {
     }
 
     pub(super) fn store(&self, sizes: Sizes) -> Arc<dyn ImageStore> {
+        self.concrete(sizes)
+    }
+
+    pub(super) fn concrete(&self, sizes: Sizes) -> Arc<super::sql::Store> {
         Arc::new(connect_with(&self.server, PoolSettings::default(), sizes).unwrap())
     }
 

@@ -4,18 +4,28 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, OptionalExtension,
-    QueryDsl, dsl::case_when,
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, NullableExpressionMethods,
+    OptionalExtension, QueryDsl, Queryable, dsl::case_when,
 };
 use diesel_async::RunQueryDsl;
-use domain::{ContentDigest, ImageFacts};
+use domain::{ContentDigest, Fence, ImageFacts, ports::Claimed};
 
-use super::{Connection, strays};
+use super::{Connection, orphans};
 use crate::{
     fault::Fault,
     schema::{image, original},
     values::{self, FactsRow, micros, signed},
 };
+
+/// Whether no removal holds an original at a time.
+macro_rules! is_free {
+    ($now:expr) => {
+        original::removing_until
+            .is_null()
+            .or(original::removing_until.assume_not_null().le($now))
+    };
+}
+pub(super) use is_free;
 
 pub(super) async fn facts(
     connection: &mut Connection,
@@ -23,7 +33,7 @@ pub(super) async fn facts(
 ) -> Result<Option<ImageFacts>, Fault> {
     let row: Option<FactsRow> = original::table
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
-        .filter(original::media_type.ne(strays::UNKNOWN))
+        .filter(original::media_type.ne(orphans::UNKNOWN))
         .select((
             original::media_type,
             original::width,
@@ -36,83 +46,207 @@ pub(super) async fn facts(
     row.map(values::facts).transpose()
 }
 
-/// Claims an original for an upload. `false` while a removal holds it.
+/// How often a claim is tried: others may claim the same original between one statement and the next.
+const ATTEMPTS: usize = 3;
+
+/// Claims an original for an upload. None while a removal holds it.
 pub(super) async fn claim(
     connection: &mut Connection,
     digest: &ContentDigest,
     facts: &ImageFacts,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<bool, Fault> {
-    // Twice, because another upload may note the original between one statement and the next.
-    for _ in 0..2 {
-        if renew(connection, digest, facts, now, until).await?
-            || note(connection, digest, facts, until).await?
-        {
-            return Ok(true);
+) -> Result<Option<Claimed>, Fault> {
+    for _ in 0..ATTEMPTS {
+        let claimed = match seen(connection, digest).await? {
+            None => note(connection, digest, facts, until).await?,
+            Some(seen) if seen.removing_until > Some(micros(now)) => return Ok(None),
+            Some(seen) => renew(connection, &seen, facts, now, until).await?,
+        };
+        if claimed.is_some() {
+            return Ok(claimed);
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// Claims an original that is known and not being removed.
+/// An original, as one that claims it finds it.
+#[derive(Queryable)]
+struct Seen {
+    id: i64,
+    facts: FactsRow,
+    claimed_until: Option<i64>,
+    removing_until: Option<i64>,
+    damaged_at: Option<i64>,
+    fence: i64,
+}
+
+impl Seen {
+    /// Whether an upload need not write anything: an image protects the original, and all that is known
+    /// of it stays as it is.
+    fn is_safe(&self, facts: &ImageFacts) -> bool {
+        let claims = (self.claimed_until, self.removing_until, self.damaged_at);
+        let columns = FactColumns::from(facts);
+        let (media_type, width, height, byte_size) = &self.facts;
+        claims == (None, None, None)
+            && *media_type == columns.media_type
+            && (*width, *height, *byte_size) == (columns.width, columns.height, columns.byte_size)
+    }
+}
+
+async fn seen(connection: &mut Connection, digest: &ContentDigest) -> Result<Option<Seen>, Fault> {
+    let seen = original::table
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .select((
+            original::id,
+            (
+                original::media_type,
+                original::width,
+                original::height,
+                original::byte_size,
+            ),
+            original::claimed_until,
+            original::removing_until,
+            original::damaged_at,
+            original::fence,
+        ))
+        .first(connection)
+        .await;
+    Ok(seen.optional()?)
+}
+
+/// Claims an original that is known. Taking over a removal that ran out changes the fence, and is noted
+/// as damage, because the removal may still take the original away. None if it was claimed since it was
+/// seen.
 async fn renew(
     connection: &mut Connection,
-    digest: &ContentDigest,
+    seen: &Seen,
     facts: &ImageFacts,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<bool, Fault> {
-    let until = micros(until);
-    let is_free = original::removing_until
-        .is_null()
-        .or(original::removing_until.assume_not_null().le(micros(now)));
+) -> Result<Option<Claimed>, Fault> {
+    let (now, until) = (micros(now), micros(until));
+    let takes_over = seen.removing_until.is_some();
+    let is_damaged = takes_over || seen.damaged_at.is_some();
+    let fence = if takes_over {
+        Fence::random()
+    } else {
+        Fence::from_i64(seen.fence)
+    };
+    let claimed = Claimed {
+        fence,
+        rewrite: is_damaged,
+        is_damaged,
+    };
+    if seen.is_safe(facts) {
+        return Ok(Some(claimed));
+    }
     // Stays NULL where it is: an image protects the original then.
     let longest = case_when(original::claimed_until.lt(until), Some(until))
         .otherwise(original::claimed_until);
-    let found = diesel::update(original::table)
-        .filter(original::digest.eq(digest.as_bytes().as_slice()))
-        .filter(is_free)
+    let first =
+        case_when(original::damaged_at.is_null(), Some(now)).otherwise(original::damaged_at);
+    let found = diesel::update(original::table.find(seen.id))
+        .filter(original::fence.eq(seen.fence))
+        .filter(is_free!(now))
         .set((
-            original::media_type.eq(facts.media_type.as_str()),
-            original::width.eq(i64::from(facts.width)),
-            original::height.eq(i64::from(facts.height)),
-            original::byte_size.eq(signed(facts.byte_size)),
+            FactColumns::from(facts),
+            original::fence.eq(fence.as_i64()),
             original::removing_until.eq(None::<i64>),
             original::claimed_until.eq(longest),
+            takes_over.then_some(original::damaged_at.eq(first)),
         ))
         .execute(connection)
         .await?;
-    Ok(found > 0)
+    Ok((found > 0).then_some(claimed))
 }
 
-/// Claims an original that is not known.
+/// The columns that hold the facts.
+#[derive(AsChangeset, Insertable)]
+#[diesel(table_name = original)]
+struct FactColumns {
+    media_type: &'static str,
+    width: i64,
+    height: i64,
+    byte_size: i64,
+}
+
+impl From<&ImageFacts> for FactColumns {
+    fn from(facts: &ImageFacts) -> Self {
+        Self {
+            media_type: facts.media_type.as_str(),
+            width: facts.width.into(),
+            height: facts.height.into(),
+            byte_size: signed(facts.byte_size),
+        }
+    }
+}
+
+/// Notes that an original is damaged, unless that is noted.
+pub(super) async fn note_damage(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    at: DateTime<Utc>,
+) -> Result<(), Fault> {
+    diesel::update(original::table)
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .filter(original::damaged_at.is_null())
+        .set(original::damaged_at.eq(Some(micros(at))))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn clear_damage(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+) -> Result<(), Fault> {
+    diesel::update(original::table)
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .set(original::damaged_at.eq(None::<i64>))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Claims an original that is not known. None if it has become known.
 async fn note(
     connection: &mut Connection,
     digest: &ContentDigest,
     facts: &ImageFacts,
     until: DateTime<Utc>,
-) -> Result<bool, Fault> {
+) -> Result<Option<Claimed>, Fault> {
+    let claimed = Claimed {
+        fence: Fence::random(),
+        rewrite: true,
+        is_damaged: false,
+    };
     let inserted = diesel::insert_or_ignore_into(original::table)
         .values((
+            FactColumns::from(facts),
             original::digest.eq(digest.as_bytes().as_slice()),
-            original::media_type.eq(facts.media_type.as_str()),
-            original::width.eq(i64::from(facts.width)),
-            original::height.eq(i64::from(facts.height)),
-            original::byte_size.eq(signed(facts.byte_size)),
             original::claimed_until.eq(Some(micros(until))),
+            original::fence.eq(claimed.fence.as_i64()),
         ))
         .execute(connection)
         .await?;
-    Ok(inserted > 0)
+    Ok((inserted > 0).then_some(claimed))
 }
 
-/// The key of an original and the ends of its claims, of an upload and of a removal. It is held to the
-/// end of the transaction.
+/// An original that is held to the end of the transaction.
+#[derive(Queryable)]
+pub(super) struct Held {
+    pub(super) id: i64,
+    pub(super) claimed_until: Option<i64>,
+    pub(super) removing_until: Option<i64>,
+    pub(super) fence: i64,
+}
+
+/// Holds an original to the end of the transaction.
 pub(super) async fn held(
     connection: &mut Connection,
     digest: &ContentDigest,
-) -> Result<Option<(i64, Option<i64>, Option<i64>)>, Fault> {
+) -> Result<Option<Held>, Fault> {
     let held = holding!(
         original::table
             .filter(original::digest.eq(digest.as_bytes().as_slice()))
@@ -120,29 +254,37 @@ pub(super) async fn held(
                 original::id,
                 original::claimed_until,
                 original::removing_until,
+                original::fence,
             ))
     );
     Ok(held.get_result(connection).await.optional()?)
 }
 
 /// Ends the upload claim on an original, and holds the original to the end of the transaction. None if
-/// it is not claimed.
+/// it is not claimed, or under another fence.
+///
+/// The lock is politeness: other nodes of a cluster do not see it. What excludes a removal is that both
+/// write the row, as long as no image protects it.
 pub(super) async fn end(
     connection: &mut Connection,
     digest: &ContentDigest,
+    fence: Option<Fence>,
 ) -> Result<Option<i64>, Fault> {
-    let row = held(connection, digest).await?;
-    // A removal that ran out counts as well: nobody claimed the original anew since.
-    let Some((id, claimed_until, None)) = row else {
+    let Some(row) = held(connection, digest).await? else {
         return Ok(None);
     };
-    if claimed_until.is_some() {
-        diesel::update(original::table.find(id))
+    // A removal that ran out counts as well: no upload has claimed the original since.
+    let is_fenced_off = fence.is_some_and(|fence| fence.as_i64() != row.fence);
+    if row.removing_until.is_some() || is_fenced_off {
+        return Ok(None);
+    }
+    if row.claimed_until.is_some() {
+        diesel::update(original::table.find(row.id))
             .set(original::claimed_until.eq(None::<i64>))
             .execute(connection)
             .await?;
     }
-    Ok(Some(id))
+    Ok(Some(row.id))
 }
 
 pub(super) async fn abandoned(
@@ -168,33 +310,84 @@ pub(super) async fn abandoned(
 pub(super) async fn claim_for_removal(
     connection: &mut Connection,
     digest: &ContentDigest,
+    fence: Fence,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<bool, Fault> {
     let now = micros(now);
-    let is_free = original::removing_until
-        .is_null()
-        .or(original::removing_until.assume_not_null().le(now));
     let is_used = diesel::dsl::exists(image::table.filter(image::original_id.eq(original::id)));
     let found = diesel::update(original::table)
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .filter(original::claimed_until.le(now))
-        .filter(is_free)
+        .filter(is_free!(now))
         .filter(diesel::dsl::not(is_used))
-        .set(original::removing_until.eq(Some(micros(until))))
+        .set((
+            original::removing_until.eq(Some(micros(until))),
+            original::fence.eq(fence.as_i64()),
+        ))
         .execute(connection)
         .await?;
     Ok(found > 0)
 }
 
-/// Forgets an original that is claimed for removal.
+/// Whether an image refers to an original, or an upload claims it.
+pub(super) async fn is_needed(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    now: DateTime<Utc>,
+) -> Result<bool, Fault> {
+    let row: Option<(i64, Option<i64>)> = original::table
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .select((original::id, original::claimed_until))
+        .first(connection)
+        .await
+        .optional()?;
+    match row {
+        None => Ok(false),
+        Some((_, claimed)) if claimed > Some(micros(now)) => Ok(true),
+        Some((id, _)) => is_used(connection, id).await,
+    }
+}
+
+/// Whether an image refers to an original.
+pub(super) async fn is_used(connection: &mut Connection, id: i64) -> Result<bool, Fault> {
+    let image: Option<i64> = image::table
+        .filter(image::original_id.eq(id))
+        .select(image::original_id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(image.is_some())
+}
+
+/// Forgets an original whose latest claim is this removal's.
 pub(super) async fn forget(
     connection: &mut Connection,
     digest: &ContentDigest,
-) -> Result<(), Fault> {
-    diesel::delete(original::table)
+    fence: Fence,
+) -> Result<bool, Fault> {
+    let forgotten = diesel::delete(original::table)
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .filter(original::fence.eq(fence.as_i64()))
         .filter(original::removing_until.is_not_null())
+        .execute(connection)
+        .await?;
+    Ok(forgotten > 0)
+}
+
+/// Keeps an original whose latest claim is this removal's from being abandoned before that time.
+pub(super) async fn postpone(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    fence: Fence,
+    until: DateTime<Utc>,
+) -> Result<(), Fault> {
+    diesel::update(original::table)
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .filter(original::fence.eq(fence.as_i64()))
+        .filter(original::removing_until.is_not_null())
+        .filter(original::claimed_until.is_not_null())
+        .set(original::claimed_until.eq(Some(micros(until))))
         .execute(connection)
         .await?;
     Ok(())

@@ -34,7 +34,8 @@ pub(super) async fn record(connection: &mut Connection, new: &NewImage) -> Resul
     let time = micros(new.image.registered_at);
     let is_sealed = segments::begin_recording(connection, time).await?;
     // Then the original: who holds it is alone with these bytes.
-    let Some(original) = claims::end(connection, &new.image.digest).await? else {
+    let claim = claims::end(connection, &new.image.digest, new.fence).await?;
+    let Some(original) = claim else {
         connection.batch_execute("ROLLBACK").await?;
         return Ok(false);
     };

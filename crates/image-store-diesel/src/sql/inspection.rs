@@ -9,19 +9,18 @@ mod rows;
 use std::num::NonZeroU32;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, sql_query, sql_types::BigInt};
 use diesel_async::RunQueryDsl;
 use domain::{
     ContentDigest,
     ports::{
-        Cause, ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows,
-        UnreadableRow, cause,
+        Cause, ImageStoreError, Inspected, Inspector, RecordedOriginal, Repair, RowMark, Rows,
+        Segment, SegmentFault, StatisticsInspector, UnreadableRow, VerifiedSegment, cause,
     },
 };
 use thiserror::Error;
 
-use super::{Backend, Connection, ROWS, Store, strays};
+use super::{Backend, Connection, ROWS, Store, statistics};
 use crate::{connections::Lease, fault::Fault};
 
 /// What is wrong with a row that can be read as such.
@@ -74,17 +73,36 @@ impl Inspector for Store {
         connection.give_back();
         Ok(recorded)
     }
+}
 
-    async fn claim_stray(
-        &self,
-        digest: &ContentDigest,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<bool, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let is_claimed = strays::claim(&mut connection, digest, now, until).await?;
+#[async_trait]
+impl StatisticsInspector for Store {
+    async fn count_segments(&self) -> Result<u64, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let count = statistics::count(&mut connection).await?;
         connection.give_back();
-        Ok(is_claimed)
+        Ok(count)
+    }
+
+    async fn verify_segment(
+        &self,
+        after: Option<RowMark>,
+    ) -> Result<Option<VerifiedSegment>, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let verified = statistics::verify(&mut connection, after).await?;
+        connection.give_back();
+        Ok(verified)
+    }
+
+    async fn repair_segment(
+        &self,
+        segment: &Segment,
+        fault: SegmentFault,
+    ) -> Result<Repair, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let repair = statistics::repair(&mut connection, *segment, fault, self.sizes).await?;
+        self.committed(connection).await?;
+        Ok(repair)
     }
 }
 

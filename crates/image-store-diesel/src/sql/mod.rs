@@ -1,7 +1,7 @@
 //! The statements, and the port made of them.
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
-//! dialect it takes from the parent: the connection, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
+//! dialect it takes from the parent: the connection, `DatabaseFile`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
 //! `HASTE` and `PATIENCE`, `HELD_ALONE` and `HELD_SHARED`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`,
 //! `load` and `holding!`.
 //!
@@ -12,18 +12,20 @@
 //! one snapshot.
 
 mod claims;
+mod identity;
 mod images;
 mod inspection;
 mod labels;
 pub(super) mod migrations;
 mod names;
+mod orphans;
 pub(super) mod pages;
 mod sealing;
 mod segments;
 #[cfg(test)]
 mod small_segments;
 mod statement;
-mod strays;
+mod statistics;
 mod summaries;
 mod taggings;
 pub(super) mod tags;
@@ -34,17 +36,17 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
-    ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary, Tagging,
-    TaggingKey, TimeWindow, UntaggedImage,
-    ports::{ImageStore, ImageStoreError, Known, cause},
+    ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
+    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
 };
 
 #[cfg(test)]
 pub(super) use self::statement::Statement;
 pub(super) use self::{names::Names, sealing::Sizes, statement::Typed};
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, HASTE, HELD_ALONE, HELD_SHARED,
-    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, PATIENCE, SNAPSHOT, load,
+    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, DatabaseFile, HASTE, HELD_ALONE,
+    HELD_SHARED, INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, PATIENCE, SNAPSHOT, load,
 };
 use crate::{connections::Lease, values::micros};
 
@@ -65,11 +67,23 @@ pub(crate) struct Store {
     pub(super) names: Names,
     /// How large segments of the summaries are.
     pub(super) sizes: Sizes,
+    /// Where the database is a file.
+    pub(super) file: DatabaseFile,
+}
+
+impl Store {
+    /// Something was committed: only what is in the right file is there after the next start.
+    async fn committed(&self, connection: Lease<Connection>) -> Result<(), ImageStoreError> {
+        connection.give_back();
+        Ok(self.file.check().await?)
+    }
 }
 
 #[async_trait]
 impl ImageStore for Store {
     async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
+        // What could not be kept should not be paid for.
+        self.file.check().await?;
         let mut connection = Lease::from_pool(&self.reading).await?;
         let known = Known {
             facts: claims::facts(&mut connection, &key.digest).await?,
@@ -85,22 +99,35 @@ impl ImageStore for Store {
         facts: &ImageFacts,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-    ) -> Result<(), ImageStoreError> {
+    ) -> Result<Claimed, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
         let claimed = claims::claim(&mut connection, digest, facts, now, until).await?;
-        connection.give_back();
-        if claimed {
-            Ok(())
-        } else {
-            let reason = cause("the original is being removed");
-            Err(ImageStoreError::Contended(reason))
-        }
+        self.committed(connection).await?;
+        claimed.ok_or_else(|| ImageStoreError::Contended(cause("the original is being removed")))
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::note_damage(&mut connection, digest, at).await?;
+        self.committed(connection).await?;
+        Ok(())
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::clear_damage(&mut connection, digest).await?;
+        self.committed(connection).await?;
+        Ok(())
     }
 
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
         let is_recorded = images::record(&mut connection, image).await?;
-        connection.give_back();
+        self.committed(connection).await?;
         if is_recorded {
             Ok(())
         } else {
@@ -115,7 +142,7 @@ impl ImageStore for Store {
     ) -> Result<(), ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
         taggings::keep(&mut connection, key, tagging).await?;
-        connection.give_back();
+        self.committed(connection).await?;
         Ok(())
     }
 
@@ -176,7 +203,7 @@ impl ImageStore for Store {
         }
         let mut connection = Lease::from_pool(&self.writing).await?;
         let is_sealed = sealing::seal(&mut connection, before, self.sizes).await?;
-        connection.give_back();
+        self.committed(connection).await?;
         Ok(is_sealed)
     }
 
@@ -194,23 +221,68 @@ impl ImageStore for Store {
     async fn claim_for_removal(
         &self,
         digest: &ContentDigest,
+        fence: Fence,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
-        let claimed = claims::claim_for_removal(&mut connection, digest, now, until).await?;
-        connection.give_back();
+        let claimed = claims::claim_for_removal(&mut connection, digest, fence, now, until).await?;
+        self.committed(connection).await?;
         Ok(claimed)
     }
 
-    async fn forget(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+    async fn claim_orphan(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
         let mut connection = Lease::from_pool(&self.writing).await?;
-        claims::forget(&mut connection, digest).await?;
+        let claimed = orphans::claim(&mut connection, digest, fence, now, until).await?;
+        self.committed(connection).await?;
+        Ok(claimed)
+    }
+
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.reading).await?;
+        let is_needed = claims::is_needed(&mut connection, digest, now).await?;
         connection.give_back();
+        Ok(is_needed)
+    }
+
+    async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let is_forgotten = claims::forget(&mut connection, digest, fence).await?;
+        self.committed(connection).await?;
+        Ok(is_forgotten)
+    }
+
+    async fn postpone(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        claims::postpone(&mut connection, digest, fence, until).await?;
+        self.committed(connection).await?;
         Ok(())
     }
 
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        let mut connection = Lease::from_pool(&self.writing).await?;
+        let id = identity::find_or_make(&mut connection).await?;
+        self.committed(connection).await?;
+        Ok(id)
+    }
+
     async fn ready(&self) -> Result<(), ImageStoreError> {
+        self.file.check().await?;
         let mut connection = Lease::from_pool(&self.reading).await?;
         let pending = migrations::pending(&mut connection).await?;
         connection.give_back();

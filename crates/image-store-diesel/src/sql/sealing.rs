@@ -8,7 +8,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
     BEGIN, BY_TIME, Connection, HASTE, HELD_ALONE, PATIENCE,
-    segments::{Span, held, read, sealed_until},
+    segments::{Span, held, lay_out, sealed_until},
     statement::Statement,
     tags,
 };
@@ -82,7 +82,11 @@ pub(super) async fn seal(
 
 /// The next stretch to be sealed, at the beginning of a span; none if it does not hold more images
 /// than that. It does not end between images of the same time.
-async fn next(connection: &mut Connection, span: Span, images: u32) -> Result<Option<Span>, Fault> {
+pub(super) async fn next(
+    connection: &mut Connection,
+    span: Span,
+    images: u32,
+) -> Result<Option<Span>, Fault> {
     let Some(end) = time_of(connection, span, images).await? else {
         return Ok(None);
     };
@@ -116,7 +120,7 @@ async fn time_of(
     Ok(row.map(|row| row.registered_at))
 }
 
-async fn insert(
+pub(super) async fn insert(
     connection: &mut Connection,
     level: i32,
     span: Span,
@@ -141,7 +145,9 @@ async fn put_together(connection: &mut Connection, count: u32) -> Result<(), Fau
             break;
         };
         let mut usages = Vec::new();
-        read(connection, level, span, &mut usages).await?;
+        for rest in lay_out(connection, level, span, &mut usages).await? {
+            usages.extend(tags::usages(connection, rest).await?);
+        }
         insert(connection, level + 1, span, usages).await?;
     }
     Ok(())

@@ -40,10 +40,8 @@ impl Span {
 enum Broken {
     #[error("the table etiqueta_summary_state has no row")]
     NoState,
-    #[error("no segment of the summaries holds the time {0}, which is sealed")]
-    Unheld(i64),
-    #[error("the segments of the summaries leave out what is before {0}")]
-    Gap(i64),
+    #[error("a segment of the summaries begins inside another one, at {0}")]
+    Overlap(i64),
 }
 
 #[derive(QueryableByName)]
@@ -80,19 +78,19 @@ pub(super) async fn begin_recording(connection: &mut Connection, time: i64) -> R
     Ok(held(connection, HELD_ALONE).await? > time)
 }
 
-/// Adds an image's tags to the segments that hold its time.
+/// Adds an image's tags to the segments that hold its time. Where one is missing, its images are counted
+/// each time, this one among them.
 pub(super) async fn add(
     connection: &mut Connection,
     time: i64,
     tags: &[Usage],
 ) -> Result<(), Fault> {
-    // What a level holds is held by all levels below.
-    for level in 0.. {
+    let Some(highest) = highest(connection).await? else {
+        return Ok(());
+    };
+    for level in 0..=highest {
         let Some((from, content)) = holding(connection, level, time).await? else {
-            if level == 0 {
-                return Err(Fault::corrupt(Broken::Unheld(time)));
-            }
-            break;
+            continue;
         };
         let mut usages = Vec::new();
         usage::read(&content, &mut usages)?;
@@ -133,15 +131,13 @@ pub(super) async fn highest(connection: &mut Connection) -> Result<Option<i32>, 
     Ok(level)
 }
 
-/// Adds what the segments of a level hold that lie wholly inside a span. Says which part of the span
-/// that is; none if there are none.
-pub(super) async fn read(
+/// The segments of a level that lie wholly inside a span, in their order: beginning, end, content.
+pub(super) async fn inside(
     connection: &mut Connection,
     level: i32,
     span: Span,
-    usages: &mut Vec<Usage>,
-) -> Result<Option<Span>, Fault> {
-    let rows: Vec<(i64, i64, Vec<u8>)> = segment::table
+) -> Result<Vec<(i64, i64, Vec<u8>)>, Fault> {
+    let rows = segment::table
         .filter(segment::level.eq(level))
         .filter(segment::from_time.ge(span.from))
         .filter(segment::from_time.lt(span.until))
@@ -150,14 +146,56 @@ pub(super) async fn read(
         .select((segment::from_time, segment::until_time, segment::content))
         .load(connection)
         .await?;
-    let mut held: Option<Span> = None;
-    for (from, until, content) in rows {
-        usage::read(&content, usages)?;
-        let before = held.get_or_insert(Span { from, until: from });
-        if before.until != from {
-            return Err(Fault::corrupt(Broken::Gap(from)));
+    Ok(rows)
+}
+
+/// Adds what segments hold that lie wholly inside a span, the largest ones first, from a level down.
+/// Comes back with what they leave out: the edges, and what is missing.
+pub(super) async fn lay_out(
+    connection: &mut Connection,
+    highest: i32,
+    span: Span,
+    usages: &mut Vec<Usage>,
+) -> Result<Vec<Span>, Fault> {
+    let sealed_until = sealed_until(connection).await?;
+    let mut left = vec![span];
+    for level in (0..=highest).rev() {
+        let mut rest = Vec::new();
+        for span in left {
+            if span.from >= sealed_until {
+                rest.push(span);
+            } else {
+                rest.extend(read(connection, level, span, usages).await?);
+            }
         }
-        before.until = until;
+        left = rest;
     }
-    Ok(held)
+    Ok(left)
+}
+
+/// Adds what the segments of a level hold that lie wholly inside a span. Comes back with the rest.
+async fn read(
+    connection: &mut Connection,
+    level: i32,
+    span: Span,
+    usages: &mut Vec<Usage>,
+) -> Result<Vec<Span>, Fault> {
+    let (mut rest, mut covered) = (Vec::new(), span.from);
+    for (from, until, content) in inside(connection, level, span).await? {
+        if from < covered {
+            return Err(Fault::corrupt(Broken::Overlap(from)));
+        }
+        usage::read(&content, usages)?;
+        rest.push(Span {
+            from: covered,
+            until: from,
+        });
+        covered = until;
+    }
+    rest.push(Span {
+        from: covered,
+        ..span
+    });
+    rest.retain(|span| !span.is_empty());
+    Ok(rest)
 }

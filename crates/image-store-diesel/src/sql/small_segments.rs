@@ -9,7 +9,10 @@ use diesel::QueryDsl;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     NewImage, TimeWindow,
-    ports::{ImageStore, ImageStoreError},
+    ports::{
+        ImageStore, ImageStoreError, Repair, Segment, SegmentFault, StatisticsInspector,
+        VerifiedSegment,
+    },
     testing::{
         at,
         contract::image_store::{concurrency, condensing, summaries},
@@ -38,13 +41,18 @@ const SMALL: [Sizes; 2] = [
 ];
 
 async fn register(store: &dyn ImageStore, number: u8) {
-    let image = image(&[number], at(i64::from(number)), &[("car", 50.0)]);
+    register_at(store, &[number], number.into()).await;
+}
+
+async fn register_at(store: &dyn ImageStore, bytes: &[u8], second: i64) {
+    let image = image(bytes, at(second), &[("car", 50.0)]);
     let (now, until) = (at(0), at(1000));
     store
         .claim(&image.digest, &image.facts, now, until)
         .await
         .unwrap();
     let new = NewImage {
+        fence: None,
         image,
         tagging: None,
     };
@@ -194,5 +202,237 @@ async fn a_broken_segment_is_told() {
         matches!(found, Err(ImageStoreError::Corrupt(_))),
         "{found:?}"
     );
+    place.remove().await;
+}
+
+/// All segments, as they are verified.
+async fn verified(inspector: &dyn StatisticsInspector) -> Vec<VerifiedSegment> {
+    let mut verified: Vec<VerifiedSegment> = Vec::new();
+    loop {
+        let after = verified.last().map(|last| last.next.clone());
+        match inspector.verify_segment(after).await.unwrap() {
+            Some(segment) => verified.push(segment),
+            None => return verified,
+        }
+        assert!(verified.len() < 1000, "the walk does not end");
+    }
+}
+
+async fn faults(inspector: &dyn StatisticsInspector) -> Vec<(Segment, SegmentFault)> {
+    let verified = verified(inspector).await;
+    let wrong = verified.into_iter().filter_map(|verified| {
+        let (fault, _) = verified.fault?;
+        Some((verified.segment, fault))
+    });
+    wrong.collect()
+}
+
+/// Repairs all there is, lower levels first.
+async fn repair_all(inspector: &dyn StatisticsInspector) {
+    let mut after = None;
+    while let Some(verified) = inspector.verify_segment(after).await.unwrap() {
+        if let Some((fault, _)) = verified.fault {
+            let mut repair = Repair::More;
+            while repair == Repair::More {
+                let step = inspector.repair_segment(&verified.segment, fault);
+                repair = step.await.unwrap();
+            }
+            assert_eq!(repair, Repair::Done, "{verified:?}");
+        }
+        after = Some(verified.next);
+    }
+}
+
+const EIGHTS: Sizes = Sizes {
+    images: 2,
+    segments: 2,
+};
+
+/// A store whose levels have eight, four, two and one segments, of sixteen images.
+async fn sealed() -> (Place, Arc<super::Store>) {
+    let place = Place::create().await;
+    let store = place.concrete(EIGHTS);
+    for number in 0..17 {
+        register(&*store, number).await;
+    }
+    while store.condense(at(1000)).await.unwrap() {}
+    (place, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sound_segments_are_verified_each_once() {
+    let place = Place::create().await;
+    let store = place.concrete(EIGHTS);
+    assert!(verified(&*store).await.is_empty());
+    place.remove().await;
+    let (place, store) = sealed().await;
+    let found = verified(&*store).await;
+    assert!(
+        found.iter().all(|segment| segment.fault.is_none()),
+        "{found:?}"
+    );
+    let levels: Vec<i32> = found.iter().map(|found| found.segment.level).collect();
+    assert_eq!(levels, [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3]);
+    assert_eq!(store.count_segments().await.unwrap(), 15);
+    // An image that is recorded late is added to all levels.
+    register_at(&*store, b"late", 3).await;
+    assert_eq!(faults(&*store).await, []);
+    place.remove().await;
+}
+
+/// What somebody with a database client may do to a segment.
+async fn assert_found_and_repaired(statement: &str, expected: &[(i32, SegmentFault)]) {
+    let (place, store) = sealed().await;
+    let before = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    let mut connection = place.connection().await;
+    connection.batch_execute(statement).await.unwrap();
+    let found: Vec<_> = faults(&*store)
+        .await
+        .iter()
+        .map(|(segment, fault)| (segment.level, *fault))
+        .collect();
+    assert_eq!(found, expected, "{statement}");
+    repair_all(&*store).await;
+    assert_eq!(faults(&*store).await, [], "{statement}");
+    let after = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    assert_eq!(after, before, "{statement}");
+    place.remove().await;
+}
+
+/// The content of a segment of two images with the first label.
+fn content(images: u8, lowest: f64, highest: f64, sum: f64) -> String {
+    let mut bytes = vec![1, 1, images];
+    for number in [lowest, highest, sum] {
+        bytes.extend(number.to_le_bytes());
+    }
+    hex(&bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Sets the content of the third segment of level 0, or of the first of another one.
+fn set(level: u8, content: &str) -> String {
+    let from = if level == 0 {
+        format!("= {}", micros(at(4)))
+    } else {
+        format!("= {}", i64::MIN)
+    };
+    format!(
+        "UPDATE etiqueta_summary_segment SET content = x'{content}' \
+         WHERE level = {level} AND from_time {from}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn altered_segments_are_found_and_counted_again() {
+    use SegmentFault::Altered;
+    let altered = [
+        content(3, 50.0, 50.0, 100.0),
+        content(2, 49.0, 50.0, 100.0),
+        content(2, 50.0, 51.0, 100.0),
+        content(2, 50.0, 50.0, 100.01),
+        // No label, another label, one label more, nothing that can be read.
+        "01".to_owned(),
+        content(2, 50.0, 50.0, 100.0).replacen("0101", "0102", 1),
+        format!(
+            "{}{}",
+            content(2, 50.0, 50.0, 100.0),
+            &content(2, 50.0, 50.0, 100.0)[2..]
+        ),
+        "09".to_owned(),
+    ];
+    for content in altered {
+        let readable = content != "09";
+        let mut expected = vec![(0, Altered)];
+        // Those above were right, and are not what those below come to any more.
+        if readable {
+            expected.push((1, Altered));
+        }
+        assert_found_and_repaired(&set(0, &content), &expected).await;
+    }
+    let statement = set(2, &content(3, 50.0, 50.0, 100.0));
+    assert_found_and_repaired(&statement, &[(2, Altered), (3, Altered)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_segments_are_found_and_filled() {
+    use SegmentFault::Missing;
+    let delete =
+        |condition: &str| format!("DELETE FROM etiqueta_summary_segment WHERE {condition}");
+    let (third, twelfth) = (micros(at(4)), micros(at(12)));
+    for (condition, expected) in [
+        (
+            format!("level = 0 AND from_time = {third}"),
+            vec![(0, Missing)],
+        ),
+        (
+            format!("level = 0 AND from_time < {twelfth}"),
+            vec![(0, Missing)],
+        ),
+        (
+            format!("level = 0 AND from_time >= {third}"),
+            vec![(0, Missing)],
+        ),
+        ("level = 0".to_owned(), vec![(0, Missing)]),
+        (
+            format!("level = 1 AND from_time = {third}"),
+            vec![(1, Missing)],
+        ),
+        (
+            format!("level < 2 AND from_time < {twelfth}"),
+            vec![(0, Missing), (1, Missing)],
+        ),
+        (
+            format!("level = 2 AND from_time = {}", i64::MIN),
+            vec![(2, Missing)],
+        ),
+        // Is put together by the next step.
+        ("level = 3".to_owned(), vec![]),
+    ] {
+        assert_found_and_repaired(&delete(&condition), &expected).await;
+    }
+    assert_found_and_repaired(&delete("1 = 1"), &[(0, Missing)]).await;
+}
+
+/// One over two others, and one where nothing is sealed.
+#[tokio::test(flavor = "multi_thread")]
+async fn misplaced_segments_are_found_and_removed() {
+    use SegmentFault::{Altered, Misplaced, Missing};
+    let (third, fifth, later) = (micros(at(4)), micros(at(8)), micros(at(500)));
+    let longer = format!(
+        "UPDATE etiqueta_summary_segment SET until_time = {} WHERE level = 0 AND from_time = {third}",
+        fifth - 1
+    );
+    let expected = [(0, Altered), (0, Misplaced), (0, Missing)];
+    assert_found_and_repaired(&longer, &expected).await;
+    let beyond = format!(
+        "INSERT INTO etiqueta_summary_segment (level, from_time, until_time, content) \
+         VALUES (0, {later}, {}, x'01')",
+        later + 1
+    );
+    assert_found_and_repaired(&beyond, &[(0, Misplaced)]).await;
+}
+
+/// Nothing is wrong where segments are missing, and what is recorded late is not refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_missing_segments_would_hold_is_counted() {
+    let (place, store) = sealed().await;
+    let mut connection = place.connection().await;
+    let delete = format!(
+        "DELETE FROM etiqueta_summary_segment WHERE level <> 1 AND from_time < {}",
+        micros(at(10))
+    );
+    connection.batch_execute(&delete).await.unwrap();
+    let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    assert_eq!(found[0].images, 17);
+    register_at(&*store, b"late", 5).await;
+    let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    assert_eq!(found[0].images, 18);
+    repair_all(&*store).await;
+    assert_eq!(faults(&*store).await, []);
+    let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    assert_eq!(found[0].images, 18);
     place.remove().await;
 }

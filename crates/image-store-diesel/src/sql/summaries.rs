@@ -58,58 +58,14 @@ async fn usages(connection: &mut Connection, window: &TimeWindow) -> Result<Vec<
         until: window.until.map_or(i64::MAX, micros_up),
     };
     let mut usages = Vec::new();
-    for span in lay_out(connection, window, &mut usages).await? {
+    let rest = match segments::highest(connection).await? {
+        Some(highest) => segments::lay_out(connection, highest, window, &mut usages).await?,
+        None => vec![window],
+    };
+    for span in rest {
         usages.extend(tags::usages(connection, span).await?);
     }
     Ok(usage::folded(usages))
-}
-
-/// Adds what segments hold that lie wholly inside the window. Comes back with what they leave out, at
-/// most two stretches.
-async fn lay_out(
-    connection: &mut Connection,
-    window: Span,
-    usages: &mut Vec<Usage>,
-) -> Result<Vec<Span>, Fault> {
-    let sealed_until = segments::sealed_until(connection).await?;
-    let mut left = vec![window];
-    let Some(highest) = segments::highest(connection).await? else {
-        return Ok(left);
-    };
-    for level in (0..=highest).rev() {
-        let mut rest = Vec::new();
-        for span in left {
-            rest.extend(lay_out_at(connection, level, span, sealed_until, usages).await?);
-        }
-        left = rest;
-    }
-    Ok(left)
-}
-
-/// Lays out a stretch with the segments of one level. Comes back with what is left at its edges.
-async fn lay_out_at(
-    connection: &mut Connection,
-    level: i32,
-    span: Span,
-    sealed_until: i64,
-    usages: &mut Vec<Usage>,
-) -> Result<Vec<Span>, Fault> {
-    if span.from >= sealed_until {
-        return Ok(vec![span]);
-    }
-    let Some(laid) = segments::read(connection, level, span, usages).await? else {
-        return Ok(vec![span]);
-    };
-    let before = Span {
-        until: laid.from,
-        ..span
-    };
-    let after = Span {
-        from: laid.until,
-        ..span
-    };
-    let edges = [before, after].into_iter();
-    Ok(edges.filter(|edge| !edge.is_empty()).collect())
 }
 
 fn summary(usage: &Usage, labels: &Known) -> Result<TagSummary, Fault> {

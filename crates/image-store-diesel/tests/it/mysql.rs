@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    ImageQuery, NewImage,
+    ImageFacts, ImageQuery, NewImage,
     ports::{ImageStore, ImageStoreError},
     testing::{at, image},
 };
@@ -26,6 +26,7 @@ async fn register(store: &dyn ImageStore, content: &[u8]) -> domain::Image {
         .await
         .unwrap();
     let new = NewImage {
+        fence: None,
         image,
         tagging: None,
     };
@@ -169,6 +170,7 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
         let calls = async {
             store.claim(&cut.digest, &cut.facts, at(0), at(1)).await?;
             let new = NewImage {
+                fence: None,
                 image: cut.clone(),
                 tagging: None,
             };
@@ -226,7 +228,12 @@ async fn a_call_waits_for_a_connection_only_so_long() {
         .query_drop("SELECT * FROM etiqueta_original FOR UPDATE")
         .await
         .unwrap();
-    let claim = store.claim(&image.digest, &image.facts, at(0), at(1));
+    // Other facts are written, and wait for the row.
+    let facts = ImageFacts {
+        byte_size: 11,
+        ..image.facts
+    };
+    let claim = store.claim(&image.digest, &facts, at(0), at(1));
     let (claimed, found) = futures_util::join!(claim, async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let found = store.find(&image.id).await;

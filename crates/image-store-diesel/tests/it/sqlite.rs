@@ -66,6 +66,7 @@ async fn register(store: &dyn ImageStore, content: &[u8]) -> domain::Image {
         .await
         .unwrap();
     let new = NewImage {
+        fence: None,
         image,
         tagging: None,
     };
@@ -201,6 +202,7 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
         let calls = async {
             store.claim(&cut.digest, &cut.facts, at(0), at(1)).await?;
             let new = NewImage {
+                fence: None,
                 image: cut.clone(),
                 tagging: None,
             };
@@ -233,8 +235,8 @@ async fn a_list_that_is_not_read_on_holds_no_connection() {
     for n in 0..1500_u32 {
         register(&*store, &n.to_be_bytes()).await;
     }
-    let originals = FakeOriginalStore::new(Arc::<TestClock>::default());
-    let catalog = Catalog::new(Arc::clone(&store), Arc::new(originals));
+    let originals = Arc::<FakeOriginalStore>::default();
+    let catalog = Catalog::new(Arc::clone(&store), originals, Arc::<TestClock>::default());
     let list = catalog.list(TimeWindow::default(), LabelFilter::default(), None);
     let mut pages = list.await.unwrap();
     let mut listed = 0;

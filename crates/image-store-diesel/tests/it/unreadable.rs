@@ -56,6 +56,7 @@ async fn fill(store: &dyn ImageStore) -> Vec<Image> {
             tagged_at: at(0),
         };
         let new = NewImage {
+            fence: None,
             tagging: Some((key, tagging)),
             image,
         };

@@ -5,25 +5,38 @@ use object_store::memory::InMemory;
 
 use super::*;
 
+mod late;
+
 fn bucket() -> Originals {
+    let objects = Arc::new(InMemory::new());
     Originals {
-        objects: Arc::new(InMemory::new()),
+        once: objects.clone(),
+        objects,
         folder: None,
     }
 }
 
 #[tokio::test]
 async fn a_bucket_in_memory_keeps_the_contract() {
-    contract::original_store::suite(async || Arc::new(bucket()) as Arc<dyn OriginalStore>).await;
+    contract::original_store::suite(async || Arc::new(bucket())).await;
 }
 
 #[tokio::test]
 async fn what_is_foreign_in_a_bucket_is_told_and_what_was_quarantined_is_not() {
     let store = bucket();
     let (kept, moved) = (ContentDigest::of(b"kept"), ContentDigest::of(b"moved"));
-    store.put(&kept, "kept".into()).await.unwrap();
-    store.put(&moved, "moved".into()).await.unwrap();
-    assert!(store.quarantine(&moved).await.unwrap());
+    store
+        .put(&kept, "kept".into(), PutMode::KeepExisting)
+        .await
+        .unwrap();
+    store
+        .put(&moved, "moved".into(), PutMode::KeepExisting)
+        .await
+        .unwrap();
+    let (fence, fate) = (Fence::random(), Fate::Quarantine);
+    let aside = store.set_aside(&moved, fence, fate).await.unwrap();
+    store.register(&DatabaseId::random()).await.unwrap();
+    store.finish(&aside.unwrap()).await.unwrap();
     let away = Path::from(format!("quarantine/{moved}"));
     let found = store.objects.get(&away).await.unwrap();
     assert_eq!(found.bytes().await.unwrap(), "moved");

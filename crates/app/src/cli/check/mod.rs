@@ -7,16 +7,22 @@ mod output;
 mod progress;
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
-use domain::service::{Check, CheckError, CheckSettings, Depth, Event, Strangers, Summary};
+use domain::{
+    DatabaseId,
+    service::{Check, CheckError, CheckSettings, Depth, Event, Forgotten, Strangers, Summary},
+};
 use futures_util::{Stream, StreamExt, pin_mut};
 use indicatif::ProgressDrawTarget;
 
 use self::{output::Output, progress::Progress};
-use super::{arguments::CheckArguments, ending::Unchecked};
+use super::{
+    arguments::CheckArguments,
+    ending::{Unchecked, Usage},
+};
 use crate::{
     settings::{Settings, SettingsError},
     wiring::{self, Database},
@@ -32,23 +38,50 @@ pub(super) async fn run(
     arguments: CheckArguments,
     settings: &Settings,
 ) -> anyhow::Result<ExitCode> {
-    let outcome = check(arguments, settings).await;
-    let summary = outcome.map_err(|error| {
-        if error.is::<SettingsError>() {
+    let outcome = match arguments.forget_database {
+        None => check(arguments, settings).await,
+        Some(database) => forget(database, arguments, settings).await,
+    };
+    outcome.map_err(|error| {
+        if error.is::<SettingsError>() || error.is::<Usage>() {
             error
         } else {
             error.context(Unchecked)
         }
-    })?;
-    Ok(code(&summary))
+    })
 }
 
-async fn check(arguments: CheckArguments, settings: &Settings) -> anyhow::Result<Summary> {
+async fn prepare(arguments: CheckArguments, settings: &Settings) -> anyhow::Result<Check> {
     let database = Database::new(settings)?;
     // Before anything is opened: looking makes neither a file nor a folder.
     database.require_schema().await?;
     let ports = wiring::checking(settings, &database)?;
-    let check = Check::new(ports, wanted(arguments, settings));
+    Ok(Check::new(ports, wanted(arguments, settings)))
+}
+
+/// Takes away the id of a database that is given up.
+async fn forget(
+    database: DatabaseId,
+    arguments: CheckArguments,
+    settings: &Settings,
+) -> anyhow::Result<ExitCode> {
+    let check = prepare(arguments, settings).await?;
+    let refusal = match check.forget_database(&database).await? {
+        Forgotten::Done => {
+            writeln!(
+                io::stderr(),
+                "etiqueta: the database {database} is forgotten"
+            )?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Forgotten::Own => "is the database of these settings",
+        Forgotten::Unknown => "keeps no originals here",
+    };
+    Err(Usage::because(format!("the database {database} {refusal}")).into())
+}
+
+async fn check(arguments: CheckArguments, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let check = prepare(arguments, settings).await?;
     let output = Output::new(arguments.json);
     let progress = if io::stderr().is_terminal() {
         Progress::shown(ProgressDrawTarget::stderr())
@@ -58,7 +91,7 @@ async fn check(arguments: CheckArguments, settings: &Settings) -> anyhow::Result
     let summary = tell_all(check.events(), output, &progress).await?;
     drop(progress);
     output.summary(&summary, &mut io::stdout(), &mut io::stderr())?;
-    Ok(summary)
+    Ok(code(&summary))
 }
 
 fn wanted(arguments: CheckArguments, settings: &Settings) -> CheckSettings {

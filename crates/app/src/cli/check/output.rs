@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use domain::service::{Finding, Summary};
+use domain::service::{Finding, FindingKind, Summary};
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
@@ -47,6 +47,7 @@ struct JsonSummary {
     taggings: u64,
     originals: u64,
     bytes: u64,
+    segments: u64,
     objects: u64,
     findings: BTreeMap<&'static str, u64>,
     repaired: u64,
@@ -104,6 +105,7 @@ fn json_end(summary: &Summary) -> serde_json::Result<String> {
         taggings: summary.taggings,
         originals: summary.originals,
         bytes: summary.bytes,
+        segments: summary.segments,
         objects: summary.objects,
         findings: findings.map(|(kind, n)| (kind.as_str(), *n)).collect(),
         repaired: summary.repaired,
@@ -120,13 +122,13 @@ fn line(finding: &Finding) -> String {
     let image = image.filter(|_| finding.row.is_none());
     let names = [finding.row.clone(), finding.file.clone(), digest, image];
     let about: Vec<String> = names.into_iter().flatten().collect();
-    let moved = if finding.is_repaired {
-        "; moved into the quarantine"
-    } else {
-        ""
+    let repaired = match finding.kind {
+        _ if !finding.is_repaired => "",
+        FindingKind::WrongStatistics => "; repaired",
+        _ => "; moved into the quarantine",
     };
     let (kind, about, detail) = (finding.kind, about.join(", "), &finding.detail);
-    plain(&format!("{kind}: {about}: {detail}{moved}"))
+    plain(&format!("{kind}: {about}: {detail}{repaired}"))
 }
 
 fn end(summary: &Summary) -> String {

@@ -65,6 +65,7 @@ fn name(part: Part) -> &'static str {
         Part::Rows(Rows::Images) => "images",
         Part::Rows(Rows::Taggings) => "taggings",
         Part::Rows(Rows::Originals) => "originals",
+        Part::Statistics => "counts",
         Part::Objects => "stored",
     }
 }

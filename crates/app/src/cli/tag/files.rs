@@ -1,65 +1,111 @@
 //! Finding and reading pictures.
 
 use std::{
-    ffi::OsStr,
     fs::File,
     io::{self, Read},
+    iter,
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
 use tokio::task;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::{
-    FileError,
+    FileError, LeftOut,
+    kind::{Kind, PREFIX},
     room::{Place, Room},
 };
 
-/// How the names of pictures end, where a folder is searched for them.
-const ENDINGS: [&str; 9] = [
-    "jpg", "jpeg", "jpe", "png", "webp", "gif", "bmp", "tif", "tiff",
-];
-
-/// A file to tag, or a place where there is none.
+/// A file to tag, or why it is not.
 pub(super) struct Found {
     pub(super) file: PathBuf,
     pub(super) problem: Option<FileError>,
 }
 
-/// A file as it is; the pictures in a folder and in the folders in it, by name.
+/// A file as it is; all files in a folder and in the folders in it, by name. Those that are not
+/// pictures by their content come with the reason why they are left out.
 pub(super) fn find(name: PathBuf) -> Box<dyn Iterator<Item = Found> + Send> {
-    if !name.is_dir() {
-        return Box::new(std::iter::once(Found {
+    if name.is_dir() {
+        Box::new(Search::new(name))
+    } else {
+        Box::new(iter::once(Found {
             file: name,
             problem: None,
-        }));
+        }))
     }
-    let mut found = WalkDir::new(&name)
-        .follow_links(true)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_map(|entry| match entry {
-            Ok(entry) if entry.file_type().is_file() && is_picture(entry.path()) => Some(Found {
-                file: entry.into_path(),
-                problem: None,
-            }),
-            Ok(_) => None,
-            Err(error) => {
-                let file = error.path().unwrap_or(Path::new("")).to_owned();
-                let problem = Some(FileError::Unreadable(error.into()));
-                Some(Found { file, problem })
-            }
+}
+
+/// The files in a folder; if there is none to tag, the folder with that problem.
+struct Search {
+    folder: PathBuf,
+    walk: walkdir::IntoIter,
+    is_answered: bool,
+}
+
+impl Search {
+    fn new(folder: PathBuf) -> Self {
+        Self {
+            walk: WalkDir::new(&folder)
+                .follow_links(true)
+                .sort_by_file_name()
+                .into_iter(),
+            folder,
+            is_answered: false,
+        }
+    }
+}
+
+impl Iterator for Search {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        if let Some(found) = self.walk.by_ref().find_map(found) {
+            let is_left_out = matches!(found.problem, Some(FileError::LeftOut(_)));
+            self.is_answered |= !is_left_out;
+            return Some(found);
+        }
+        if self.is_answered {
+            return None;
+        }
+        self.is_answered = true;
+        Some(Found {
+            file: self.folder.clone(),
+            problem: Some(FileError::NoPictures),
         })
-        .peekable();
-    if found.peek().is_none() {
-        let problem = Some(FileError::NoPictures);
-        return Box::new(std::iter::once(Found {
-            file: name,
-            problem,
-        }));
     }
-    Box::new(found)
+}
+
+/// A file among the entries of a folder.
+fn found(entry: walkdir::Result<DirEntry>) -> Option<Found> {
+    match entry {
+        Ok(entry) if entry.file_type().is_dir() => None,
+        Ok(entry) => Some(Found {
+            problem: examine(&entry).err(),
+            file: entry.into_path(),
+        }),
+        Err(error) => Some(Found {
+            file: error.path().unwrap_or(Path::new("")).to_owned(),
+            problem: Some(FileError::Unreadable(error.into())),
+        }),
+    }
+}
+
+/// Why a file is not to be tagged.
+fn examine(entry: &DirEntry) -> Result<(), FileError> {
+    // A pipe might keep its reader waiting.
+    if !entry.file_type().is_file() {
+        return Err(FileError::LeftOut(LeftOut::NoFile));
+    }
+    let mut prefix = Vec::new();
+    File::open(entry.path())
+        .and_then(|file| file.take(PREFIX).read_to_end(&mut prefix))
+        .map_err(FileError::Unreadable)?;
+    match Kind::sniff(&prefix) {
+        Kind::Picture => Ok(()),
+        Kind::Unread(format) => Err(FileError::LeftOut(LeftOut::Unread(format))),
+        Kind::Other => Err(FileError::LeftOut(LeftOut::NoPicture)),
+    }
 }
 
 /// Reads a file of at most so many bytes, once there is room for it.
@@ -99,11 +145,4 @@ async fn off_thread<T: Send + 'static>(
     let done = task::spawn_blocking(work).await;
     let done = done.map_err(io::Error::other).flatten();
     done.map_err(FileError::Unreadable)
-}
-
-fn is_picture(file: &Path) -> bool {
-    let ending = file.extension().and_then(OsStr::to_str).unwrap_or_default();
-    ENDINGS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(ending))
 }

@@ -1,6 +1,7 @@
 //! `etiqueta tag`: the tags of pictures, without storing anything.
 
 mod files;
+mod kind;
 mod output;
 mod progress;
 mod room;
@@ -15,13 +16,14 @@ use std::{
 };
 
 use domain::{
-    Tags, Threshold,
+    Tag, Tags, Threshold,
+    ports::ImageAccess,
     service::{Tagger, TaggerError},
 };
 use futures_util::{Stream, StreamExt, pin_mut, stream};
 use indicatif::ProgressDrawTarget;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use self::{files::Found, output::Output, progress::Progress, room::Room};
 use super::arguments::TagArguments;
@@ -38,7 +40,27 @@ const DRAIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 struct Outcome {
     file: PathBuf,
-    tags: Result<Tags, FileError>,
+    tagged: Result<Tagged, FileError>,
+}
+
+/// The tags of a picture.
+#[derive(Debug)]
+struct Tagged {
+    /// Those that are confident enough.
+    tags: Tags,
+    /// The most confident one, which may be below the threshold.
+    best: Option<Tag>,
+}
+
+/// Why a file in a folder is passed over. That is no failure.
+#[derive(Debug, Error)]
+enum LeftOut {
+    #[error("{0} pictures are not supported; convert it to JPEG")]
+    Unread(&'static str),
+    #[error("it is not a picture")]
+    NoPicture,
+    #[error("it is not a regular file")]
+    NoFile,
 }
 
 /// Why a file was not tagged.
@@ -50,6 +72,8 @@ enum FileError {
     TooLarge { limit: usize },
     #[error("there is no picture in this folder")]
     NoPictures,
+    #[error("left out: {0}")]
+    LeftOut(LeftOut),
     #[error(transparent)]
     Tagging(#[from] TaggerError),
 }
@@ -69,16 +93,32 @@ struct Wanted {
     image_bytes: usize,
     /// For the files that are read; their pixels have room of their own.
     room: Room,
+    /// How many pictures may be decoded or tagged at a time. Others are read and wait.
+    turns: Arc<Semaphore>,
+}
+
+/// How many pictures are worked at together. One whose pixels are tagged here keeps a core busy from
+/// its decoding on, so more of them would only be held; other taggers are waited for.
+fn turns(access: ImageAccess, cores: usize) -> usize {
+    match access {
+        ImageAccess::Pixels => cores,
+        ImageAccess::Bytes | ImageAccess::PublicUrl => AT_A_TIME * cores,
+    }
 }
 
 pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow::Result<()> {
-    let wiring::Tagging { tagger, releases } = wiring::tagging(settings)?;
+    let wiring::Tagging {
+        tagger,
+        access,
+        releases,
+    } = wiring::tagging(settings)?;
     let wanted = Wanted {
         threshold: arguments
             .min_confidence
             .unwrap_or(settings.tagging.min_confidence),
         image_bytes: settings.limits.image_bytes.get(),
         room: Room::new(settings.limits.memory_bytes.get()),
+        turns: Arc::new(Semaphore::new(turns(access, cores()))),
     };
     let output = Output::new(arguments.json, io::stdout().is_terminal());
     let progress = if io::stderr().is_terminal() {
@@ -118,8 +158,10 @@ async fn print_all(
     pin_mut!(outcomes);
     let (mut failed, mut all) = (0, 0);
     while let Some(outcome) = outcomes.next().await {
-        all += 1;
-        failed += usize::from(outcome.tags.is_err());
+        if !outcome.is_left_out() {
+            all += 1;
+            failed += usize::from(outcome.tagged.is_err());
+        }
         progress.tell(|| output.write(&outcome, &mut io::stdout(), &mut io::stderr()))?;
     }
     match failed {
@@ -130,25 +172,39 @@ async fn print_all(
 
 /// Tags files, and the pictures in folders; in the order of the names, several at a time.
 fn outcomes(names: Vec<PathBuf>, tagger: Tagger, wanted: Wanted) -> impl Stream<Item = Outcome> {
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     stream::iter(names.into_iter().flat_map(files::find))
         .map(move |Found { file, problem }| {
             let (tagger, wanted) = (tagger.clone(), wanted.clone());
             async move {
-                let tags = match problem {
+                let tagged = match problem {
                     Some(problem) => Err(problem),
                     None => tag(&file, &tagger, &wanted).await,
                 };
-                Outcome { file, tags }
+                Outcome { file, tagged }
             }
         })
-        .buffered(AT_A_TIME * cores)
+        .buffered(AT_A_TIME * cores())
 }
 
-async fn tag(file: &Path, tagger: &Tagger, wanted: &Wanted) -> Result<Tags, FileError> {
+async fn tag(file: &Path, tagger: &Tagger, wanted: &Wanted) -> Result<Tagged, FileError> {
     let (bytes, _place) = files::read(file.to_owned(), wanted.image_bytes, &wanted.room).await?;
+    // It fails only where the semaphore was closed, which never happens.
+    let _turn = wanted.turns.acquire().await.ok();
     let tags = tagger.tag_file(bytes).await?;
-    Ok(tags.at_least(wanted.threshold))
+    Ok(Tagged {
+        best: tags.iter().next().cloned(),
+        tags: tags.at_least(wanted.threshold),
+    })
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+impl Outcome {
+    fn is_left_out(&self) -> bool {
+        matches!(self.tagged, Err(FileError::LeftOut(_)))
+    }
 }
 
 #[cfg(test)]

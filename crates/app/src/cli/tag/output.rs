@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use domain::{Tag, Tags};
+use domain::Tag;
 use serde::Serialize;
 
-use super::{FileError, Outcome};
+use super::{FileError, Outcome, Tagged};
 use crate::cli::ending::{one_line, plain};
 
 /// The length of the bar of 100 %.
@@ -49,23 +49,27 @@ impl Output {
         }
     }
 
-    /// Tells of a file. Where it is people who read, a failure goes to `errors`.
+    /// Writes what came of a file. Where people read, a failure goes to `errors`; a file that was left
+    /// out always does.
     pub(super) fn write(
         self,
         outcome: &Outcome,
         out: &mut dyn Write,
         errors: &mut dyn Write,
     ) -> io::Result<()> {
-        match (self, &outcome.tags) {
-            (Self::Json, tags) => writeln!(out, "{}", json(&name(outcome), tags)?)?,
-            (Self::Lines { .. }, Err(error)) => {
+        match (self, &outcome.tagged) {
+            (Self::Lines { .. }, Err(error)) | (_, Err(error @ FileError::LeftOut(_))) => {
                 let file = plain(&name(outcome));
                 writeln!(errors, "etiqueta: {file}: {}", one_line(error))?;
             }
-            (Self::Lines { bars }, Ok(tags)) => {
+            (Self::Json, tagged) => writeln!(out, "{}", json(&name(outcome), tagged)?)?,
+            (Self::Lines { bars }, Ok(tagged)) => {
                 writeln!(out, "{}", plain(&name(outcome)))?;
-                tags.iter()
-                    .try_for_each(|tag| writeln!(out, "{}", line(tag, bars)))?;
+                let mut lines = tagged.tags.iter().map(|tag| line(tag, bars));
+                lines.try_for_each(|line| writeln!(out, "{line}"))?;
+                if tagged.tags.is_empty() {
+                    writeln!(out, "{}", nothing(tagged.best.as_ref()))?;
+                }
             }
         }
         out.flush()
@@ -76,9 +80,9 @@ fn name(outcome: &Outcome) -> String {
     outcome.file.to_string_lossy().into_owned()
 }
 
-fn json(file: &str, tags: &Result<Tags, FileError>) -> serde_json::Result<String> {
-    let told = match tags {
-        Ok(tags) => Told::Tags(tags.iter().map(json_tag).collect()),
+fn json(file: &str, tagged: &Result<Tagged, FileError>) -> serde_json::Result<String> {
+    let told = match tagged {
+        Ok(tagged) => Told::Tags(tagged.tags.iter().map(json_tag).collect()),
         Err(error) => Told::Error(one_line(error)),
     };
     serde_json::to_string(&Line { file, told })
@@ -99,6 +103,15 @@ fn line(tag: &Tag, bars: bool) -> String {
         return format!("  {confidence:6.2}  {label}");
     }
     format!("  {confidence:6.2}  {:20}  {label}", bar(confidence))
+}
+
+/// The line of a picture without tags, with the tag that came nearest.
+fn nothing(best: Option<&Tag>) -> String {
+    let best = best.map(|tag| {
+        let (label, confidence) = (plain(tag.label.as_str()), tag.confidence.get());
+        format!(" (best: {label} {confidence:.2})")
+    });
+    format!("  no tag above the threshold{}", best.unwrap_or_default())
 }
 
 /// A bar of a length in proportion.

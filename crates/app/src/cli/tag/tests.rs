@@ -8,6 +8,7 @@ use domain::{
     service::TaggerPorts,
     testing::{self, FakeImageCodec, FakeReleaseQueue, FakeTagProvider},
 };
+use futures_util::FutureExt;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -18,6 +19,7 @@ const LIMIT: usize = 100;
 /// A folder of pictures and a tagger.
 struct Bench {
     folder: TempDir,
+    codec: Arc<FakeImageCodec>,
     provider: Arc<FakeTagProvider>,
 }
 
@@ -28,6 +30,7 @@ impl Bench {
         let folder = TempDir::new().unwrap();
         Self {
             folder,
+            codec: Arc::new(FakeImageCodec::new(1024, 1_000_000)),
             provider: Arc::new(provider),
         }
     }
@@ -45,9 +48,18 @@ impl Bench {
     }
 
     async fn tag(&self, names: &[&str], lowest: f64) -> Vec<Outcome> {
+        self.outcomes(names, lowest, 1).collect().await
+    }
+
+    fn outcomes(
+        &self,
+        names: &[&str],
+        lowest: f64,
+        turns: usize,
+    ) -> impl Stream<Item = Outcome> + use<> {
         let tagger = Tagger::new(
             TaggerPorts {
-                codec: Arc::new(FakeImageCodec::new(1024, 1_000_000)),
+                codec: self.codec.clone(),
                 provider: self.provider.clone(),
                 host: None,
                 releases: Arc::new(FakeReleaseQueue::default()),
@@ -57,13 +69,14 @@ impl Bench {
         let wanted = Wanted {
             threshold: Threshold::new(Confidence::new(lowest).unwrap()),
             image_bytes: LIMIT,
-            room: Room::new(LIMIT),
+            room: Room::new(1 << 20),
+            turns: Arc::new(Semaphore::new(turns)),
         };
         let names = names
             .iter()
             .map(|name| self.folder.path().join(name))
             .collect();
-        outcomes(names, tagger, wanted).collect().await
+        outcomes(names, tagger, wanted)
     }
 
     /// What is printed, and what is complained of; the folder is taken out of both.
@@ -123,36 +136,123 @@ async fn lines_have_bars_on_a_terminal_alone() {
 }
 
 #[tokio::test]
-async fn folders_are_searched_for_pictures() {
+async fn folders_are_searched_for_pictures_whatever_their_names() {
     let bench = Bench::new()
         .picture("album/2/b.PNG")
+        .picture("album/1.jfif")
+        .picture("album/no-extension")
+        .picture("album/scan.dib");
+    let outcomes = bench.tag(&["album"], 80.0).await;
+    let (out, errors) = bench.told(&outcomes, Output::Lines { bars: false });
+    let files = ["1.jfif", "2/b.PNG", "no-extension", "scan.dib"];
+    let expected = files.map(|file| format!("album/{file}\n   90.50  cat\n"));
+    assert_eq!((out, errors), (expected.concat(), String::new()));
+}
+
+#[tokio::test]
+async fn what_a_folder_has_beside_pictures_is_named_and_no_failure() {
+    let bench = Bench::new()
+        .picture("album/a.jpg")
+        .file("album/b.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+        .file("album/c.avif", b"\0\0\0\x1Cftypavif\0\0\0\0avifmif1")
+        .file("album/empty.jpg", b"")
+        .file("album/notes.jpg", b"notes");
+    let socket = bench.folder.path().join("album/socket");
+    let _socket = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    let outcomes = bench.tag(&["album"], 80.0).await;
+    let expected = "etiqueta: album/b.heic: left out: HEIC pictures are not supported; convert it to JPEG\n\
+        etiqueta: album/c.avif: left out: AVIF pictures are not supported; convert it to JPEG\n\
+        etiqueta: album/empty.jpg: left out: it is not a picture\n\
+        etiqueta: album/notes.jpg: left out: it is not a picture\n\
+        etiqueta: album/socket: left out: it is not a regular file\n";
+    for output in [Output::Json, Output::Lines { bars: false }] {
+        let (out, errors) = bench.told(&outcomes, output);
+        assert!(
+            out.contains("album/a.jpg") && !out.contains("b.heic"),
+            "{out}"
+        );
+        assert_eq!(errors, expected);
+    }
+    let printed = print_all(stream::iter(outcomes), Output::Json, &Progress::hidden());
+    printed.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_without_pictures_and_one_that_holds_itself_are_failures() {
+    let bench = Bench::new()
         .picture("album/1.jpeg")
-        .file("album/notes.txt", b"notes")
         .file("empty/notes.txt", b"notes");
-    // A folder that holds itself is told of, and not searched for ever.
+    // It is not searched for ever.
     symlink(
         bench.folder.path().join("album"),
-        bench.folder.path().join("album/2/again"),
+        bench.folder.path().join("album/again"),
     )
     .unwrap();
     let outcomes = bench.tag(&["album", "empty"], 80.0).await;
     let (out, errors) = bench.told(&outcomes, Output::Lines { bars: false });
-    assert_eq!(
-        out,
-        "album/1.jpeg\n   90.50  cat\nalbum/2/b.PNG\n   90.50  cat\n"
-    );
+    assert_eq!(out, "album/1.jpeg\n   90.50  cat\n");
     let mut errors = errors.lines();
-    assert!(
-        errors
-            .next()
-            .unwrap()
-            .starts_with("etiqueta: album/2/again: it cannot be read: ")
-    );
-    assert_eq!(
-        errors.next(),
-        Some("etiqueta: empty: there is no picture in this folder")
-    );
+    let again = errors.next().unwrap();
+    let expected = "etiqueta: album/again: it cannot be read: ";
+    assert!(again.starts_with(expected), "{again}");
+    let left_out = "etiqueta: empty/notes.txt: left out: it is not a picture";
+    assert_eq!(errors.next(), Some(left_out));
+    let none = "etiqueta: empty: there is no picture in this folder";
+    assert_eq!(errors.next(), Some(none));
     assert_eq!(errors.next(), None);
+    let printed = print_all(stream::iter(outcomes), Output::Json, &Progress::hidden());
+    let error = printed.await.unwrap_err().to_string();
+    assert_eq!(error, "2 of 3 files were not tagged");
+}
+
+#[tokio::test]
+async fn a_picture_without_tags_says_so_with_its_best_one() {
+    let bench = Bench::new().picture("a.jpg");
+    let outcomes = bench.tag(&["a.jpg"], 95.0).await;
+    let (out, errors) = bench.told(&outcomes, Output::Lines { bars: true });
+    let expected = "a.jpg\n  no tag above the threshold (best: cat 90.50)\n";
+    assert_eq!((out.as_str(), errors.as_str()), (expected, ""));
+    let (out, _) = bench.told(&outcomes, Output::Json);
+    assert_eq!(out, "{\"file\":\"a.jpg\",\"tags\":[]}\n");
+    let outcome = Outcome {
+        file: PathBuf::from("b.jpg"),
+        tagged: Ok(Tagged {
+            tags: Tags::default(),
+            best: None,
+        }),
+    };
+    let (out, _) = bench.told(&[outcome], Output::Lines { bars: false });
+    assert_eq!(out, "b.jpg\n  no tag above the threshold\n");
+}
+
+#[tokio::test]
+async fn no_more_pictures_are_decoded_than_are_worked_at() {
+    let names = ["1.jpg", "2.jpg", "3.jpg", "4.jpg"];
+    let bench = names.into_iter().fold(Bench::new(), Bench::picture);
+    bench.provider.hold();
+    let outcomes = bench.outcomes(&names, 0.0, 1);
+    pin_mut!(outcomes);
+    let mut first = outcomes.next();
+    while bench.provider.calls() == 0 {
+        assert!((&mut first).now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        assert!((&mut first).now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bench.codec.decodes(), 1);
+    bench.provider.let_go();
+    assert!(first.await.is_some());
+    assert_eq!(outcomes.count().await, 3);
+    assert_eq!(bench.codec.decodes(), 4);
+}
+
+#[test]
+fn clouds_are_waited_for_by_more_pictures_than_cores_tag() {
+    assert_eq!(turns(ImageAccess::Pixels, 2), 2);
+    assert_eq!(turns(ImageAccess::PublicUrl, 2), 4);
+    assert_eq!(turns(ImageAccess::Bytes, 2), 4);
 }
 
 #[tokio::test]

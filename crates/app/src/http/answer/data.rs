@@ -14,8 +14,9 @@ use chrono_tz::Tz;
 use domain::{
     Image,
     ports::{OriginalContent, OriginalStoreError, cause},
+    service::CatalogError,
 };
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, future::BoxFuture};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -54,15 +55,19 @@ impl Head {
     }
 }
 
+/// Opens the original of an answer.
+pub(in crate::http) type Reopen = BoxFuture<'static, Result<OriginalContent, CatalogError>>;
+
 /// The answer with bytes that are in memory.
 ///
-/// They are let go of after a while, also from a client that has not fetched them by then: others
-/// wait for that memory. Such an answer breaks off.
+/// They are dropped after a while, since other uploads wait for that memory. A client that has not fetched them
+/// by then gets the rest from the original.
 pub(in crate::http) fn from_bytes(
     runtime: &Handle,
     head: Head,
     data: Bytes,
     patience: Duration,
+    original: Reopen,
 ) -> BoxBody {
     let size = BodySize::Sized(head.size(data.len() as u64));
     let data = Arc::new(Mutex::new(Some(data)));
@@ -77,7 +82,11 @@ pub(in crate::http) fn from_bytes(
         size,
         head: Some(head),
         data,
+        sent: 0,
         has_tail: true,
+        runtime: runtime.clone(),
+        original: Some(original),
+        rest: None,
         _letting_go: AbortOnDropHandle::new(runtime.spawn(letting_go)),
     })
 }
@@ -85,21 +94,47 @@ pub(in crate::http) fn from_bytes(
 struct InMemory {
     size: BodySize,
     head: Option<Head>,
-    /// What is left of the data. None once they were let go of.
+    /// What is left of the data. None once they were dropped.
     data: Arc<Mutex<Option<Bytes>>>,
+    /// How many bytes of the data have been sent.
+    sent: u64,
     has_tail: bool,
+    runtime: Handle,
+    original: Option<Reopen>,
+    /// The rest of the answer, read from the original.
+    rest: Option<Streamed>,
     _letting_go: AbortOnDropHandle<()>,
 }
 
 impl InMemory {
-    /// The next bytes; none at their end.
-    fn next(&self) -> Result<Bytes, BrokenOff> {
-        let mut data = lock(&self.data);
-        let left = data.as_mut().ok_or_else(|| {
-            tracing::warn!("the client did not fetch the answer in time");
-            BrokenOff
-        })?;
-        Ok(left.split_to(left.len().min(PIECE)))
+    /// The next bytes, empty at their end. None once they were dropped.
+    fn next(&mut self) -> Option<Bytes> {
+        let piece = {
+            let mut data = lock(&self.data);
+            let left = data.as_mut()?;
+            left.split_to(left.len().min(PIECE))
+        };
+        self.sent += piece.len() as u64;
+        Some(piece)
+    }
+
+    /// The next piece of the answer after its head.
+    fn encoded(&mut self, bytes: Bytes) -> Bytes {
+        if bytes.is_empty() {
+            self.has_tail = false;
+            return TAIL.into();
+        }
+        ENCODER.encode(bytes).into()
+    }
+
+    /// The rest of the answer from the original.
+    fn rest(&mut self) -> Option<&mut Streamed> {
+        if let Some(original) = self.original.take() {
+            let sent = self.sent;
+            let produce = |pieces| send_rest(original, sent, pieces);
+            self.rest = Some(Streamed::new(&self.runtime, BodySize::Stream, produce));
+        }
+        self.rest.as_mut()
     }
 }
 
@@ -116,7 +151,7 @@ impl MessageBody for InMemory {
 
     fn poll_next(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         if let Some(head) = self.head.take() {
             return Poll::Ready(Some(Ok(head.0.into())));
@@ -124,14 +159,13 @@ impl MessageBody for InMemory {
         if !self.has_tail {
             return Poll::Ready(None);
         }
-        let piece = self.next().map(|bytes| {
-            if bytes.is_empty() {
-                self.has_tail = false;
-                return TAIL.into();
-            }
-            ENCODER.encode(bytes).into()
-        });
-        Poll::Ready(Some(piece))
+        if let Some(bytes) = self.next() {
+            return Poll::Ready(Some(Ok(self.encoded(bytes))));
+        }
+        match self.rest() {
+            Some(rest) => Pin::new(rest).poll_next(cx),
+            None => Poll::Ready(Some(Err(BrokenOff))),
+        }
     }
 }
 
@@ -218,22 +252,40 @@ async fn send(
     mut content: OriginalContent,
     pieces: Pieces,
 ) -> Result<(), OriginalStoreError> {
-    match send_all(head, &mut content, &pieces).await {
+    let sending = async {
+        put(&pieces, head.0.into()).await?;
+        send_data(&mut content, 0, &pieces).await
+    };
+    unless_read_failed(sending.await)
+}
+
+/// Sends what follows the head and so many bytes of the data, a multiple of three or all of them.
+async fn send_rest(original: Reopen, sent: u64, pieces: Pieces) -> Result<(), CatalogError> {
+    let mut content = original.await?;
+    let outcome = send_data(&mut content, sent, &pieces).await;
+    Ok(unless_read_failed(outcome)?)
+}
+
+fn unless_read_failed(outcome: Result<(), DataError>) -> Result<(), OriginalStoreError> {
+    match outcome {
         Ok(()) | Err(DataError::Unwanted) => Ok(()),
         Err(DataError::Read(error)) => Err(error),
     }
 }
 
-async fn send_all(
-    head: Head,
+/// Sends the data without their first bytes, and what comes after them.
+async fn send_data(
     content: &mut OriginalContent,
+    skipped: u64,
     pieces: &Pieces,
 ) -> Result<(), DataError> {
-    put(pieces, head.0.into()).await?;
     let mut encoder = Encoder::default();
     let mut read = 0;
-    while let Some(bytes) = content.stream.try_next().await? {
+    while let Some(mut bytes) = content.stream.try_next().await? {
+        let unwanted = skipped.saturating_sub(read);
         read += bytes.len() as u64;
+        let unwanted = usize::try_from(unwanted).unwrap_or(usize::MAX);
+        drop(bytes.split_to(unwanted.min(bytes.len())));
         encoder.push(bytes, pieces).await?;
     }
     check_length(read, content.len)?;
@@ -310,6 +362,7 @@ mod tests {
     fn content(len: u64, pieces: Vec<Result<Bytes, OriginalStoreError>>) -> OriginalContent {
         OriginalContent {
             len,
+            stamp: None,
             stream: stream::iter(pieces).boxed(),
         }
     }
@@ -327,7 +380,8 @@ mod tests {
             let small = runtime.block_on(small).unwrap();
             prop_assert!(matches!(small, WithData::Whole(_)));
             prop_assert_eq!(runtime.block_on(read(small.body(runtime.handle()))).unwrap(), &whole[..]);
-            let held = from_bytes(runtime.handle(), head(), whole.clone().into(), PATIENCE);
+            let unneeded = Box::pin(async { panic!("the original is not needed") });
+            let held = from_bytes(runtime.handle(), head(), whole.clone().into(), PATIENCE, unneeded);
             prop_assert_eq!(runtime.block_on(read(held)).unwrap(), whole);
         });
     }
@@ -364,6 +418,7 @@ mod tests {
         let unread = stream::poll_fn(|_| panic!("it was read"));
         let content = OriginalContent {
             len: SMALL + 1,
+            stamp: None,
             stream: unread.boxed(),
         };
         let answer = WithData::new(head(), content).await.unwrap();
@@ -381,15 +436,43 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_nobody_fetches_is_let_go_of() {
+    /// Lets an answer wait in memory until that is given up, after so many pieces of it.
+    async fn outwait(data: &[u8], pieces: usize, original: Reopen) -> (Vec<u8>, BoxBody) {
         let memory = Arc::new(());
-        let data = Bytes::from_owner(Held(vec![7; 3 * PIECE], Arc::clone(&memory)));
-        let body = from_bytes(&Handle::current(), head(), data, PATIENCE);
+        let held = Bytes::from_owner(Held(data.to_vec(), Arc::clone(&memory)));
+        let mut body = from_bytes(&Handle::current(), head(), held, PATIENCE, original);
+        let mut sent = Vec::new();
+        for _ in 0..pieces {
+            let piece = std::future::poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await;
+            sent.extend_from_slice(&piece.unwrap().unwrap());
+        }
         tokio::time::sleep(PATIENCE / 2).await;
         assert_eq!(Arc::strong_count(&memory), 2);
         tokio::time::sleep(PATIENCE).await;
         assert_eq!(Arc::strong_count(&memory), 1);
+        (sent, body)
+    }
+
+    #[rstest::rstest]
+    #[tokio::test(start_paused = true)]
+    async fn what_is_fetched_late_comes_from_the_original(
+        #[values(0, 1, 3)] pieces: usize,
+        #[values(1000, PIECE, 3 * PIECE + 4)] chunk: usize,
+    ) {
+        let data: Vec<_> = (0..=255).cycle().take(3 * PIECE + 4).collect();
+        let chunks = data.chunks(chunk).map(|it| Ok(Bytes::copy_from_slice(it)));
+        let original = content(data.len() as u64, chunks.collect());
+        let (sent, body) = outwait(&data, pieces, Box::pin(async { Ok(original) })).await;
+        let rest = to_bytes_limited(body, MOST).await.unwrap().unwrap();
+        let json: Value = serde_json::from_slice(&[&sent, &rest[..]].concat()).unwrap();
+        assert_eq!(json["data"], BASE64_STANDARD.encode(&data));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_fetched_late_breaks_off_without_the_original() {
+        let error = OriginalStoreError::Unavailable(cause("gone"));
+        let original = Box::pin(async { Err(error.into()) });
+        let (_, body) = outwait(&vec![7; 3 * PIECE], 0, original).await;
         assert_eq!(read(body).await.unwrap_err(), "the answer broke off");
     }
 }

@@ -4,7 +4,7 @@
 //! if it was dropped, a chunked one is read to its end, which may never come.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -20,7 +20,12 @@ use futures_util::Stream;
 
 /// What is left of the body of a request.
 #[derive(Clone)]
-pub(super) struct Unread(Rc<RefCell<Payload>>);
+pub(super) struct Unread(Rc<Body>);
+
+struct Body {
+    payload: RefCell<Payload>,
+    is_read: Cell<bool>,
+}
 
 impl Unread {
     /// Holds the body of a request, if it has one; whoever handles the request reads it as before.
@@ -28,12 +33,20 @@ impl Unread {
         match request.take_payload() {
             Payload::None => None,
             payload => {
-                let held = Self(Rc::new(RefCell::new(payload)));
+                let held = Self(Rc::new(Body {
+                    payload: RefCell::new(payload),
+                    is_read: Cell::new(false),
+                }));
                 let payload = Box::pin(held.clone());
                 request.set_payload(Payload::Stream { payload });
                 Some(held)
             }
         }
+    }
+
+    /// Whether it was read to its end.
+    pub(super) fn is_read(&self) -> bool {
+        self.0.is_read.get()
     }
 }
 
@@ -41,6 +54,10 @@ impl Stream for Unread {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_next(cx)
+        let piece = Pin::new(&mut *self.0.payload.borrow_mut()).poll_next(cx);
+        if let Poll::Ready(None) = piece {
+            self.0.is_read.set(true);
+        }
+        piece
     }
 }

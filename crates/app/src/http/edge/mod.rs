@@ -3,9 +3,11 @@
 
 mod answer;
 mod body;
+mod host;
 mod request_id;
+mod unparsed;
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     Error, HttpResponse,
@@ -16,9 +18,11 @@ use actix_web::{
 };
 use tracing::Instrument;
 
-pub(super) use self::answer::Answer;
-use self::{answer::Record, body::Unread, request_id::RequestId};
+pub use self::host::{HostCheck, host_name};
+pub(super) use self::{answer::Answer, request_id::RequestId, unparsed::refuse};
+use self::{answer::Record, body::Unread};
 use super::{
+    connection::Connection,
     problem::{Code, Problem},
     state::State,
 };
@@ -37,7 +41,9 @@ pub(super) async fn guard(
 ) -> Result<ServiceResponse<Answer>, Error> {
     let id = RequestId::of(request.headers());
     let span = tracing::info_span!("request", request_id = id.as_str());
-    let record = Record::begin(&request, state.under_way.token(), span.clone());
+    let connection = request.conn_data::<Rc<Connection>>();
+    let connection = connection.map(|connection| connection.begin(&id));
+    let record = Record::begin(state.under_way.token(), span.clone()).of(&request, connection);
     let unread = Unread::hold(&mut request);
     let handling = async {
         match check(&state, &request) {
@@ -58,6 +64,7 @@ pub(super) async fn guard(
 /// Refuses requests that no route should see.
 fn check(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
     let settings = &state.settings;
+    settings.hosts.check(request)?;
     if state.shutdown.is_cancelled() && request.path() != LIVENESS {
         return Err(Problem::new(
             Code::Unavailable,
@@ -70,22 +77,14 @@ fn check(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
         .path_and_query()
         .map_or(0, |url| url.as_str().len());
     if url > settings.url_bytes {
-        let detail = format!(
-            "the URL has more than the {} bytes allowed",
-            settings.url_bytes
-        );
-        return Err(Problem::new(Code::UriTooLong, detail));
+        return Err(Problem::uri_too_long(settings.url_bytes));
     }
     let headers = request.headers().iter();
     let headers: usize = headers
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
     if headers > settings.header_bytes {
-        let detail = format!(
-            "the headers have more than the {} bytes allowed",
-            settings.header_bytes
-        );
-        return Err(Problem::new(Code::HeadersTooLarge, detail));
+        return Err(Problem::headers_too_large(settings.header_bytes));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ const LONGEST: usize = 128;
 
 /// An id that is safe in a log and in a header: 1 to 128 of `A-Z a-z 0-9 . _ -`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RequestId(String);
+pub(in crate::http) struct RequestId(String);
 
 impl RequestId {
     /// The id that the client gave, if it is one and sane; else a new one.
@@ -18,8 +18,13 @@ impl RequestId {
         let mut given = headers.get_all(REQUEST_ID);
         match (given.next().and_then(Self::parse), given.next()) {
             (Some(id), None) => id,
-            _ => Self(Uuid::new_v4().to_string()),
+            _ => Self::random(),
         }
+    }
+
+    /// A new id.
+    pub(in crate::http) fn random() -> Self {
+        Self(Uuid::new_v4().to_string())
     }
 
     fn parse(value: &HeaderValue) -> Option<Self> {

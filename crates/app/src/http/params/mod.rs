@@ -2,6 +2,7 @@
 
 pub(super) mod cursor;
 mod dates;
+mod names;
 
 use std::num::NonZeroU32;
 
@@ -34,10 +35,13 @@ impl Query {
             })?;
             if !known.contains(&name.as_str()) {
                 let shown: String = name.chars().take(NAME_SHOWN).collect();
-                return Err(Problem::parameter(&shown, "is not known here"));
+                return Err(Problem::parameter(
+                    &shown,
+                    "is not a parameter of this route",
+                ));
             }
             if parameters.iter().any(|(other, _)| *other == name) {
-                return Err(Problem::parameter(&name, "is there twice"));
+                return Err(Problem::parameter(&name, "is given more than once"));
             }
             let value = decode(value)
                 .ok_or_else(|| Problem::parameter(&name, "is not percent-encoded UTF-8"))?;
@@ -71,22 +75,28 @@ impl Query {
         dates::parse(text, edge, zone).map_err(|error| Problem::parameter(name, error))
     }
 
-    /// What `tags`, `any_tags` and `not_tags` ask for, separated by commas, and `min_confidence`.
+    /// What `tags`, `any_tags` and `not_tags` ask for, and `min_confidence`.
     pub(super) fn labels(&self) -> Result<LabelFilter, Problem> {
         let mut filter = LabelFilter::default();
-        if let Some(names) = self.get("tags") {
-            filter = filter.all_of(names.split(','));
+        if let Some(names) = self.names("tags")? {
+            filter = filter.all_of(names.iter().map(String::as_str));
         }
-        if let Some(names) = self.get("any_tags") {
-            filter = filter.any_of(names.split(','));
+        if let Some(names) = self.names("any_tags")? {
+            filter = filter.any_of(names.iter().map(String::as_str));
         }
-        if let Some(names) = self.get("not_tags") {
-            filter = filter.none_of(names.split(','));
+        if let Some(names) = self.names("not_tags")? {
+            filter = filter.none_of(names.iter().map(String::as_str));
         }
         if let Some(threshold) = self.confidence()? {
             filter = filter.at_least(threshold);
         }
         Ok(filter)
+    }
+
+    /// The names that a parameter lists.
+    fn names(&self, name: &str) -> Result<Option<Vec<String>>, Problem> {
+        let names = self.get(name).map(names::parse).transpose();
+        names.map_err(|error| Problem::parameter(name, error))
     }
 
     /// The threshold of `min_confidence`.
@@ -183,12 +193,12 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case("tag=car", "`tag` is not known")]
-    #[case("limits=10", "`limits` is not known")]
-    #[case("tags=a&tags=b", "`tags` is there twice")]
-    #[case("tags=a&t%61gs=a", "`tags` is there twice")]
-    #[case("=a", "`` is not known")]
-    #[case("Tags=a", "`Tags` is not known")]
+    #[case("tag=car", "`tag` is not a parameter")]
+    #[case("limits=10", "`limits` is not a parameter")]
+    #[case("tags=a&tags=b", "`tags` is given more than once")]
+    #[case("tags=a&t%61gs=a", "`tags` is given more than once")]
+    #[case("=a", "`` is not a parameter")]
+    #[case("Tags=a", "`Tags` is not a parameter")]
     #[case("tags=%zz", "`tags` is not percent-encoded")]
     #[case("tags=%F", "`tags` is not percent-encoded")]
     #[case("tags=%", "`tags` is not percent-encoded")]
@@ -247,10 +257,21 @@ mod tests {
     #[rstest::rstest]
     #[case("tags=%20Car%20,CAR", &["car"])]
     #[case("tags=%C3%91u", &["ñu"])]
+    #[case("tags=%22Salt,+Pepper%22,cat", &["cat", "salt, pepper"])]
     #[case("tags=a%2Cb", &["a", "b"])]
     fn names_are_trimmed_and_folded(#[case] text: &str, #[case] names: &[&str]) {
         let labels: Vec<_> = names.iter().map(|name| label(name)).collect();
         assert_eq!(asked(&query(text)).unwrap().all_of, labels);
+    }
+
+    #[rstest::rstest]
+    #[case("tags=%22a")]
+    #[case("any_tags=b,%22a")]
+    #[case("not_tags=%22a%22b")]
+    fn refuses_bad_quoting(#[case] text: &str) {
+        let name = text.split('=').next().unwrap();
+        let detail = detail(query(text).labels());
+        assert!(detail.contains(&format!("`{name}` has ")), "{detail}");
     }
 
     #[test]

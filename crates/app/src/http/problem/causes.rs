@@ -37,16 +37,20 @@ impl From<CatalogError> for Problem {
 
 impl From<CodecError> for Problem {
     fn from(error: CodecError) -> Self {
-        let code = match error {
-            CodecError::NotAnImage { .. } => Code::NotAnImage,
-            CodecError::UnsupportedFormat { .. } => Code::UnsupportedFormat,
-            CodecError::TooManyPixels { .. } | CodecError::TooLarge { .. } => Code::ImageTooLarge,
-            CodecError::TooComplex { .. } => Code::ImageTooComplex,
-            CodecError::Overloaded | CodecError::TimedOut => Code::Overloaded,
-            CodecError::Cancelled => return UpstreamError::Unwanted.into(),
-            CodecError::Failed(_) => return internal().caused_by(Arc::new(error)),
-        };
-        Self::new(code, error.to_string())
+        let detail = error.to_string();
+        let problem = |code| Self::new(code, detail);
+        match error {
+            CodecError::NotAnImage { .. } => problem(Code::NotAnImage),
+            CodecError::UnsupportedFormat { format, .. } => {
+                problem(Code::UnsupportedFormat).format(format)
+            }
+            CodecError::TooManyPixels { limit, .. } => problem(Code::ImageTooLarge).limit(limit),
+            CodecError::TooLarge { .. } => problem(Code::ImageTooLarge),
+            CodecError::TooComplex { limit, .. } => problem(Code::ImageTooComplex).limit(limit),
+            CodecError::Overloaded | CodecError::TimedOut => problem(Code::Overloaded),
+            CodecError::Cancelled => UpstreamError::Unwanted.into(),
+            CodecError::Failed(_) => internal().caused_by(Arc::new(error)),
+        }
     }
 }
 
@@ -209,6 +213,26 @@ mod tests {
     #[case(CodecError::Failed(cause(SECRET)), "internal")]
     fn codecs(#[case] error: CodecError, #[case] code: &str) {
         check(&IngestError::Picture(error).into(), code, None);
+    }
+
+    #[test]
+    fn codecs_give_their_facts() {
+        let facts = |error: CodecError| Problem::from(error).facts;
+        let pixels = CodecError::TooManyPixels {
+            width: 10,
+            height: 10,
+            limit: 50,
+        };
+        assert_eq!(facts(pixels).limit, Some(50));
+        assert_eq!(
+            facts(CodecError::TooComplex { work: 9, limit: 5 }).limit,
+            Some(5)
+        );
+        let heic = CodecError::UnsupportedFormat {
+            format: "HEIC".to_owned(),
+            reason: "HEIC is not supported".to_owned(),
+        };
+        assert_eq!(facts(heic).format.as_deref(), Some("HEIC"));
     }
 
     #[rstest::rstest]

@@ -40,6 +40,8 @@ macro_rules! table {
 }
 
 table! {
+    /// The request is no HTTP that can be read.
+    MalformedRequest, "malformed-request", BAD_REQUEST, "The request is not valid HTTP";
     /// The body is no JSON object with a text `data`.
     InvalidBody, "invalid-body", BAD_REQUEST, "The body cannot be read";
     /// `data` is not base64, or is empty.
@@ -108,6 +110,7 @@ mod tests {
     #[test]
     fn the_table_is_what_clients_were_promised() {
         let promised = [
+            ("malformed-request", 400),
             ("invalid-body", 400),
             ("invalid-base64", 400),
             ("invalid-parameter", 400),

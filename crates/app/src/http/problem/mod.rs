@@ -24,11 +24,21 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 /// How long a client is asked to wait where nobody knows better.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// What the detail names, as members of their own: a client in another language shows these.
+#[derive(Debug, Default)]
+struct Facts {
+    parameter: Option<String>,
+    limit: Option<u64>,
+    setting: Option<&'static str>,
+    format: Option<String>,
+}
+
 /// A request that was not done.
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
     detail: String,
+    facts: Box<Facts>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
     /// For the log.
@@ -41,6 +51,7 @@ impl Problem {
         Self {
             code,
             detail: detail.into(),
+            facts: Box::default(),
             retry_after: None,
             allow: None,
             cause: None,
@@ -49,7 +60,42 @@ impl Problem {
 
     /// A query parameter that cannot be taken.
     pub fn parameter(name: &str, why: impl fmt::Display) -> Self {
-        Self::new(Code::InvalidParameter, format!("`{name}` {why}"))
+        let mut problem = Self::new(Code::InvalidParameter, format!("`{name}` {why}"));
+        problem.facts.parameter = Some(name.to_owned());
+        problem
+    }
+
+    /// A URL beyond that many bytes.
+    pub fn uri_too_long(limit: usize) -> Self {
+        let detail = format!("the URL has more than the {limit} bytes allowed");
+        Self::new(Code::UriTooLong, detail).limit(limit as u64)
+    }
+
+    /// Headers beyond that many bytes.
+    pub fn headers_too_large(limit: usize) -> Self {
+        let detail = format!("the headers have more than the {limit} bytes allowed");
+        Self::new(Code::HeadersTooLarge, detail).limit(limit as u64)
+    }
+
+    /// States the limit that was exceeded, in the unit that the detail names.
+    #[must_use]
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.facts.limit = Some(limit);
+        self
+    }
+
+    /// Names the setting that decides.
+    #[must_use]
+    pub fn setting(mut self, key: &'static str) -> Self {
+        self.facts.setting = Some(key);
+        self
+    }
+
+    /// Names the format of the picture.
+    #[must_use]
+    pub fn format(mut self, name: impl Into<String>) -> Self {
+        self.facts.format = Some(name.into());
+        self
     }
 
     /// Notes what caused it: for the log, not for the client.
@@ -110,6 +156,11 @@ impl Problem {
             code: self.code.as_str(),
             description: &self.detail,
             request_id,
+            parameter: self.facts.parameter.as_deref(),
+            limit: self.facts.limit,
+            setting: self.facts.setting,
+            format: self.facts.format.as_deref(),
+            retry_after: self.seconds(),
         };
         let mut answer = HttpResponse::build(self.code.status());
         answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
@@ -150,6 +201,27 @@ pub(super) struct ProblemBody<'a> {
     /// Names the request in the server's log; also in the header `X-Request-Id`.
     #[schema(example = "0b8f6a52-6f0c-4f8e-9c46-1d9b7b1f7f55")]
     request_id: &'a str,
+    /// The query parameter that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "min_confidence")]
+    parameter: Option<&'a str>,
+    /// The limit that was exceeded: bytes of `payload-too-large`, `uri-too-long` and
+    /// `headers-too-large`, pixels of `image-too-large`, units of work of `image-too-complex`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    limit: Option<u64>,
+    /// The server's setting that decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    setting: Option<&'static str>,
+    /// The format of the picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    format: Option<&'a str>,
+    /// Seconds to wait before the next try, as in the header `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_after: Option<u64>,
 }
 
 impl fmt::Display for Problem {
@@ -220,8 +292,48 @@ mod tests {
                 "code": "invalid-parameter",
                 "description": "`min_date` is wrong",
                 "request_id": "r-1",
+                "parameter": "min_date",
             })
         );
+    }
+
+    #[test]
+    fn facts_are_members_where_they_apply() {
+        let wait = Some(Duration::from_secs(7));
+        for (problem, facts) in [
+            (Problem::new(Code::InvalidId, "x"), json!({})),
+            (
+                Problem::new(Code::UriTooLong, "x").limit(9),
+                json!({"limit": 9}),
+            ),
+            (
+                Problem::new(Code::MisdirectedRequest, "x").setting("a.b"),
+                json!({"setting": "a.b"}),
+            ),
+            (
+                Problem::new(Code::UnsupportedFormat, "x").format("HEIC"),
+                json!({"format": "HEIC"}),
+            ),
+            (
+                Problem::new(Code::Overloaded, "x").retry_after(wait),
+                json!({"retry_after": 7}),
+            ),
+        ] {
+            let mut document = body(problem.answer("r"));
+            let members = document.as_object_mut().unwrap();
+            for common in [
+                "type",
+                "title",
+                "status",
+                "detail",
+                "code",
+                "description",
+                "request_id",
+            ] {
+                assert!(members.remove(common).is_some(), "{common}");
+            }
+            assert_eq!(document, facts);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::http::{
     answer::{self, Head},
+    forwarded::Forwarded,
     peer,
     problem::{Code, Problem},
     queries,
@@ -27,7 +28,7 @@ use crate::http::{
 pub(in crate::http) struct UploadBody {
     /// The image in base64: JPEG, PNG, WebP, GIF, BMP or TIFF.
     ///
-    /// Line breaks and blanks, a `data:image/...;base64,` prefix, the URL-safe alphabet and missing
+    /// Line breaks and blanks, a `data:...;base64,` prefix, the URL-safe alphabet and missing
     /// padding are tolerated. Other members of the object are ignored.
     #[schema(format = Byte, min_length = 1, example = "R0lGODlhAQABAIAAAMBAIAAAACwAAAAAAQABAAACAkQBADs=")]
     data: String,
@@ -74,21 +75,32 @@ pub(in crate::http) async fn post_image(
     let threshold = queries::upload(request.query_string(), state.settings.default_threshold)?;
     check_encoding(request.headers())?;
     let length = length(request.headers());
-    let received = upload::receive(body, length, &state.admission, &state.settings).await?;
+    let origin = Forwarded::of(&request, &state.settings.trusted_proxies);
+    let received = upload::receive(
+        body,
+        length,
+        origin.client,
+        &state.admission,
+        &state.settings,
+    )
+    .await?;
     let upload = Upload {
         bytes: received.bytes.clone(),
         digest: received.digest,
         threshold,
-        context: peer::context(&request),
+        context: peer::context(&request, origin.client),
     };
     let image = state.ingest(upload).await?;
     let settings = &state.settings;
     let head = Head::new(&image, settings.timezone)?;
-    let patience = settings.answer_timeout;
-    let answer = answer::from_bytes(&state.runtime, head, received.bytes, patience);
+    let location = format!("{}/image/{}", origin.prefix, image.id);
+    let catalog = state.catalog.clone();
+    let reopen = Box::pin(async move { catalog.content(&image).await });
+    let patience = settings.answer_hold;
+    let answer = answer::from_bytes(&state.runtime, head, received.bytes, patience, reopen);
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
-        .insert_header((header::LOCATION, format!("/image/{}", image.id)))
+        .insert_header((header::LOCATION, location))
         .body(answer))
 }
 
@@ -103,28 +115,54 @@ fn length(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
+/// The content type that is taken.
+const JSON: &str = "application/json";
+
+/// How much of a foreign header is repeated in an answer, in characters.
+const HEADER_SHOWN: usize = 64;
+
 /// Takes JSON that is not compressed.
 fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     let is_json = only(headers, &header::CONTENT_TYPE).is_some_and(|value| {
         let essence = value.split(';').next().unwrap_or_default();
-        essence.trim().eq_ignore_ascii_case("application/json")
+        essence.trim().eq_ignore_ascii_case(JSON)
     });
     if !is_json {
-        return Err(unsupported(
-            "the header Content-Type must be application/json",
-        ));
+        let got = shown(headers, &header::CONTENT_TYPE);
+        return Err(unsupported(&format!("{got}; the body must be {JSON}")));
     }
     let is_plain = !headers.contains_key(header::CONTENT_ENCODING)
         || only(headers, &header::CONTENT_ENCODING)
             .is_some_and(|value| value.trim().eq_ignore_ascii_case("identity"));
     if !is_plain {
-        return Err(unsupported("the body must not be compressed"));
+        let got = shown(headers, &header::CONTENT_ENCODING);
+        return Err(unsupported(&format!(
+            "{got}; the body must not be compressed"
+        )));
     }
     Ok(())
 }
 
 fn unsupported(detail: &str) -> Problem {
     Problem::new(Code::UnsupportedMediaType, detail)
+}
+
+/// What a header says, for the client that sent it.
+fn shown(headers: &HeaderMap, name: &header::HeaderName) -> String {
+    let title = match *name {
+        header::CONTENT_TYPE => "Content-Type",
+        _ => "Content-Encoding",
+    };
+    match (headers.get_all(name).count(), only(headers, name)) {
+        (0, _) => format!("the header {title} is missing"),
+        (1, Some("")) => format!("the header {title} is empty"),
+        (1, Some(value)) => {
+            let value: String = value.chars().take(HEADER_SHOWN).collect();
+            format!("the header {title} is `{value}`")
+        }
+        (1, None) => format!("the header {title} is not ASCII text"),
+        _ => format!("the header {title} is given more than once"),
+    }
 }
 
 /// The value of a header that is there once.
@@ -162,16 +200,30 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case(&[])]
-    #[case(&[("content-type", "")])]
-    #[case(&[("content-type", "text/json")])]
-    #[case(&[("content-type", "application/jsonp")])]
-    #[case(&[("content-type", "application/problem+json")])]
-    #[case(&[("content-type", "application/x-www-form-urlencoded")])]
-    #[case(&[("content-type", "application/json"), ("content-type", "text/plain")])]
-    #[case(&[("content-type", "application/json"), ("content-encoding", "gzip")])]
-    fn refuses_everything_else(#[case] headers: &[(&str, &str)]) {
+    #[case(&[], "Content-Type is missing; the body must be application/json")]
+    #[case(&[("content-type", "")], "Content-Type is empty")]
+    #[case(&[("content-type", "text/json")], "`text/json`; the body must be application/json")]
+    #[case(&[("content-type", "text/plain")], "`text/plain`")]
+    #[case(&[("content-type", "application/jsonp")], "`application/jsonp`")]
+    #[case(&[("content-type", "application/problem+json")], "`application/problem+json`")]
+    #[case(&[("content-type", "application/x-www-form-urlencoded")], "urlencoded`")]
+    #[case(&[("content-type", "multipart/form-data")], "`multipart/form-data`")]
+    #[case(&[("content-type", "ñ")], "is not ASCII text")]
+    #[case(&[("content-type", "application/json"), ("content-type", "text/plain")], "more than once")]
+    #[case(
+        &[("content-type", "application/json"), ("content-encoding", "gzip")],
+        "Content-Encoding is `gzip`; the body must not be compressed"
+    )]
+    fn refuses_everything_else(#[case] headers: &[(&str, &str)], #[case] what: &str) {
         let problem = check(headers).unwrap_err();
         assert_eq!(problem.code(), Code::UnsupportedMediaType);
+        assert!(problem.to_string().contains(what), "{problem}");
+    }
+
+    #[test]
+    fn a_long_content_type_is_shown_in_part() {
+        let long = "x".repeat(1000);
+        let problem = check(&[("content-type", &long)]).unwrap_err();
+        assert!(problem.to_string().len() < 200, "{problem}");
     }
 }

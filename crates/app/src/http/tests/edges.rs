@@ -1,7 +1,5 @@
 //! What holds for every route: ids, methods, limits, odd requests.
 
-use std::time::Duration;
-
 use reqwest::Method;
 
 use super::world::{World, problem};
@@ -98,13 +96,14 @@ async fn long_urls_and_headers_are_refused_beyond_the_limit() {
     let world = World::start();
     let tags = |length: usize| format!("/images?tags={}", "x".repeat(length));
     assert_eq!(world.get(&tags(8 * 1024)).await.status(), 200);
-    world
+    let refused = world
         .refused(
             world.request(Method::GET, &tags(20_000)),
             414,
             "uri-too-long",
         )
         .await;
+    assert_eq!(refused["limit"], 16_384);
     world
         .refused(
             world.request(Method::POST, &tags(60_000)),
@@ -118,30 +117,8 @@ async fn long_urls_and_headers_are_refused_beyond_the_limit() {
             .header("x-long", "x".repeat(length))
     };
     assert_eq!(with(8 * 1024).send().await.unwrap().status(), 200);
-    world.refused(with(40_000), 431, "headers-too-large").await;
-}
-
-/// The HTTP library itself answers these, without a document.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_beyond_the_librarys_own_limits_is_answered_too() {
-    let world = World::start();
-    let mut raw = world.connect().await;
-    let head = "GET / HTTP/1.1\r\nHost: t\r\nX-Long: ";
-    // No byte more: what is left unread when the connection closes would reset it.
-    let padding = "x".repeat(131_072 - head.len());
-    raw.send(&format!("{head}{padding}")).await;
-    assert!(raw.head().await.starts_with("HTTP/1.1 431 "));
-    let mut raw = world.connect().await;
-    raw.send("nonsense\r\n\r\n").await;
-    assert!(raw.rest().await.starts_with("HTTP/1.1 400 "));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_does_not_arrive_is_given_up() {
-    let world = World::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
-    let mut raw = world.connect().await;
-    raw.send("GET /images HTTP/1.1\r\nHost: ").await;
-    assert!(raw.rest().await.starts_with("HTTP/1.1 408 "));
+    let refused = world.refused(with(40_000), 431, "headers-too-large").await;
+    assert_eq!(refused["limit"], 32_768);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,4 +164,66 @@ async fn a_bare_old_client_is_answered() {
     let answer = raw.rest().await;
     assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n[]"), "{answer}");
+}
+
+/// The answer to a request with these lines in its head.
+async fn with_head(world: &World, target: &str, lines: &str) -> String {
+    let mut raw = world.connect().await;
+    raw.send(&format!(
+        "GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"
+    ))
+    .await;
+    raw.rest().await
+}
+
+#[rstest::rstest]
+#[case("/tags", "Host: evil.example\r\n")]
+#[case("/livez", "Host: evil.example:8080\r\n")]
+#[case("/nowhere", "Host: EVIL.example.\r\n")]
+#[case("/tags", "Host: localhost@evil.example\r\n")]
+#[case("http://evil.example/tags", "Host: localhost\r\n")]
+#[case("http://localhost/tags", "Host: evil.example\r\n")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_host_is_misdirected(#[case] target: &str, #[case] lines: &str) {
+    let world = World::start();
+    let answer = with_head(&world, target, lines).await;
+    assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
+    assert!(
+        answer.contains("\"code\":\"misdirected-request\""),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("\"setting\":\"server.allowed_hosts\""),
+        "{answer}"
+    );
+    assert!(!answer.to_lowercase().contains("evil.example"), "{answer}");
+}
+
+#[rstest::rstest]
+#[case("/tags", "Host: 127.0.0.1\r\n")]
+#[case("/tags", "Host: [::1]:8080\r\n")]
+#[case("/tags", "Host: LOCALHOST.:8080\r\n")]
+#[case("/tags", "Host: nas.local\r\n")]
+#[case("/tags", "Host:\r\n")]
+#[case("/tags", "Host: localhost\r\nX-Forwarded-Host: evil.example\r\n")]
+#[case("http://localhost/tags", "Host: localhost\r\n")]
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_and_private_names_are_served(#[case] target: &str, #[case] lines: &str) {
+    let world = World::start();
+    let answer = with_head(&world, target, lines).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// An upload for another host is refused before its body is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_is_checked_before_anything_is_read() {
+    let world = World::start();
+    let mut raw = world.connect().await;
+    raw.send(
+        "POST /image HTTP/1.1\r\nHost: evil.example\r\nContent-Type: text/plain\r\n\
+         Content-Length: 99999999\r\n\r\n",
+    )
+    .await;
+    let (head, _) = raw.answer().await;
+    assert!(head.starts_with("HTTP/1.1 421 "), "{head}");
 }

@@ -89,21 +89,21 @@ async fn a_database_that_fails_or_hangs_is_not_ready() {
 
 use hanging::Hanging;
 
-mod hanging {
+pub(super) mod hanging {
     use std::num::NonZeroU32;
 
     use async_trait::async_trait;
     use chrono::{DateTime, Utc};
     use domain::{
-        ContentDigest, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey, TagSummary,
-        Tagging, TaggingKey, TimeWindow, UntaggedImage,
-        ports::{ImageStore, ImageStoreError, Known},
+        ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage,
+        PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+        ports::{Claimed, ImageStore, ImageStoreError, Known},
     };
 
     type Outcome<T> = Result<T, ImageStoreError>;
 
     /// A store that never answers.
-    pub(super) struct Hanging;
+    pub(in crate::http::tests) struct Hanging;
 
     async fn never<T>() -> Outcome<T> {
         std::future::pending().await
@@ -120,7 +120,13 @@ mod hanging {
             _: &ImageFacts,
             _: DateTime<Utc>,
             _: DateTime<Utc>,
-        ) -> Outcome<()> {
+        ) -> Outcome<Claimed> {
+            never().await
+        }
+        async fn note_damage(&self, _: &ContentDigest, _: DateTime<Utc>) -> Outcome<()> {
+            never().await
+        }
+        async fn clear_damage(&self, _: &ContentDigest) -> Outcome<()> {
             never().await
         }
         async fn record(&self, _: &NewImage) -> Outcome<()> {
@@ -163,12 +169,31 @@ mod hanging {
         async fn claim_for_removal(
             &self,
             _: &ContentDigest,
+            _: Fence,
             _: DateTime<Utc>,
             _: DateTime<Utc>,
         ) -> Outcome<bool> {
             never().await
         }
-        async fn forget(&self, _: &ContentDigest) -> Outcome<()> {
+        async fn claim_orphan(
+            &self,
+            _: &ContentDigest,
+            _: Fence,
+            _: DateTime<Utc>,
+            _: DateTime<Utc>,
+        ) -> Outcome<bool> {
+            never().await
+        }
+        async fn is_needed(&self, _: &ContentDigest, _: DateTime<Utc>) -> Outcome<bool> {
+            never().await
+        }
+        async fn forget(&self, _: &ContentDigest, _: Fence) -> Outcome<bool> {
+            never().await
+        }
+        async fn postpone(&self, _: &ContentDigest, _: Fence, _: DateTime<Utc>) -> Outcome<()> {
+            never().await
+        }
+        async fn database_id(&self) -> Outcome<DatabaseId> {
             never().await
         }
         async fn ready(&self) -> Outcome<()> {

@@ -33,6 +33,38 @@ fn ids(list: &Value) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn names_may_be_quoted() {
+    let world = World::with(|setup| {
+        let found = domain::testing::tags(&[("salt, pepper", 90.0), ("5\" \u{7}pipe", 90.0)]);
+        let provider = domain::testing::FakeTagProvider::new(domain::ports::ImageAccess::Bytes);
+        setup.fakes.provider = std::sync::Arc::new(provider.with_tags(found));
+    });
+    let id = world.register("x").await["id"].clone();
+    for (query, found) in [
+        ("tags=%22salt,%20pepper%22", true),
+        ("any_tags=cat,%22Salt,+Pepper%22", true),
+        ("not_tags=%22salt,%20pepper%22", false),
+        ("tags=salt,%20pepper", false),
+        ("tags=%225%22%22%20pipe%22", true),
+        ("tags=5%22%20pipe", true),
+    ] {
+        let list = world.read(&format!("/images?{query}")).await;
+        let ids: Vec<_> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|image| &image["id"])
+            .collect();
+        assert_eq!(ids, if found { vec![&id] } else { vec![] }, "{query}");
+    }
+    for name in ["tags", "any_tags", "not_tags"] {
+        let request = world.request(reqwest::Method::GET, &format!("/images?{name}=%22a"));
+        let refused = world.refused(request, 400, "invalid-parameter").await;
+        assert_eq!(refused["parameter"], name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn images_are_listed_newest_first_without_their_bytes() {
     let world = World::start();
     assert_eq!(world.read("/images").await, json!([]));
@@ -109,6 +141,7 @@ async fn record(store: &FakeImageStore, carried: &[&[(&str, f64)]]) -> Vec<Image
         let tagging = None;
         store
             .record(&NewImage {
+                fence: None,
                 image: image.clone(),
                 tagging,
             })
@@ -368,6 +401,7 @@ async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
         let pieces = [Ok(bytes.slice(..200_000)), Err(gone)];
         Ok(Some(OriginalContent {
             len: 300_000,
+            stamp: None,
             stream: stream::iter(pieces).boxed(),
         }))
     });

@@ -1,10 +1,12 @@
 //! The interface over real sockets, in front of the domain with in-memory fakes.
 
+mod connections;
 mod docs;
 mod edges;
 mod health;
 mod lists;
 mod log;
+mod pressure;
 mod shutdown;
 mod storage;
 mod uploads;

@@ -7,14 +7,16 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
-    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject},
+    ports::{
+        Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, StoredObject,
+    },
 };
 use futures_util::stream::BoxStream;
 use reqwest::Method;
 use tokio::sync::watch;
 
 use super::world::{World, picture, problem, until, upload};
-use crate::resilience::GuardedOriginals;
+use crate::resilience::{Gate, GuardedOriginals};
 
 type Outcome<T> = Result<T, OriginalStoreError>;
 
@@ -34,19 +36,14 @@ impl Gated {
 
 #[async_trait]
 impl OriginalStore for Gated {
-    async fn put(&self, digest: &ContentDigest, bytes: Bytes) -> Outcome<()> {
+    async fn put(&self, digest: &ContentDigest, bytes: Bytes, mode: PutMode) -> Outcome<()> {
         self.pass().await;
-        self.inner.put(digest, bytes).await
+        self.inner.put(digest, bytes, mode).await
     }
 
     async fn get(&self, digest: &ContentDigest) -> Outcome<Option<OriginalContent>> {
         self.pass().await;
         self.inner.get(digest).await
-    }
-
-    async fn remove(&self, digest: &ContentDigest) -> Outcome<()> {
-        self.pass().await;
-        self.inner.remove(digest).await
     }
 
     async fn length(&self, digest: &ContentDigest) -> Outcome<Option<u64>> {
@@ -57,11 +54,6 @@ impl OriginalStore for Gated {
     async fn fingerprint(&self, digest: &ContentDigest) -> Outcome<Option<Fingerprint>> {
         self.pass().await;
         self.inner.fingerprint(digest).await
-    }
-
-    async fn quarantine(&self, digest: &ContentDigest) -> Outcome<bool> {
-        self.pass().await;
-        self.inner.quarantine(digest).await
     }
 
     fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
@@ -84,7 +76,11 @@ fn gated() -> (World, watch::Sender<bool>) {
     let world = World::with(|setup| {
         let inner = Arc::clone(&setup.originals);
         let gated = Arc::new(Gated { inner, is_shut });
-        setup.originals = Arc::new(GuardedOriginals::new(gated, DEADLINE));
+        setup.originals = Arc::new(GuardedOriginals::new(
+            gated,
+            DEADLINE,
+            Gate::opened_already(),
+        ));
         setup.settings.check_timeout = DEADLINE;
     });
     (world, shut)

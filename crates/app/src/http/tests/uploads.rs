@@ -95,12 +95,13 @@ async fn bad_parameters_are_refused() {
                 .unwrap()
                 .contains(&format!("`{name}`"))
         );
+        assert_eq!(problem["parameter"], name);
     }
 }
 
 #[rstest::rstest]
 #[case("", "invalid-body", "JSON")]
-#[case("hello", "invalid-body", "JSON")]
+#[case("hello", "invalid-body", "expected `{`, at offset 0")]
 #[case("[]", "invalid-body", "object")]
 #[case("{}", "invalid-body", "data")]
 #[case(r#"{"data":null}"#, "invalid-body", "data")]
@@ -125,15 +126,64 @@ async fn bad_bodies_are_refused(#[case] body: String, #[case] code: &str, #[case
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn json_may_begin_with_a_byte_order_mark_and_must_be_utf8() {
+    let world = World::start();
+    let json = format!("\u{feff}{}", upload(&picture("x")));
+    let post = |body: Vec<u8>| {
+        let request = world.request(Method::POST, "/image");
+        request
+            .header("content-type", "application/json")
+            .body(body)
+    };
+    let taken = post(json.clone().into_bytes()).send().await.unwrap();
+    assert_eq!(taken.status(), 200);
+    let utf16: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let latin1 = b"{\"note\":\"a\xf1o\",\"data\":\"QUJD\"}".to_vec();
+    for body in [utf16.clone(), utf16.get(2..).unwrap().to_vec(), latin1] {
+        let refused = world.refused(post(body), 400, "invalid-body").await;
+        assert!(
+            refused["detail"].as_str().unwrap().contains("UTF-8"),
+            "{refused}"
+        );
+    }
+}
+
+#[rstest::rstest]
+#[case("data:;base64,")]
+#[case("data:application/octet-stream;base64,")]
+#[case("data:image/jpeg;name=\"a,b.jpg\";base64,")]
+#[tokio::test(flavor = "multi_thread")]
+async fn data_urls_may_name_any_type(#[case] prefix: &str) {
+    let world = World::start();
+    let data = BASE64_STANDARD.encode(picture("x"));
+    let body = json!({"data": format!("{prefix}{data}")});
+    let response = world.post("/image", &body).await;
+    assert_eq!(response.status(), 200);
+    let image: Value = response.json().await.unwrap();
+    assert_eq!(image["data"], data);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_json_is_taken() {
     let world = World::start();
     let body = upload(&picture("x")).to_string();
-    for content_type in [None, Some("text/plain"), Some("multipart/form-data")] {
+    for content_type in [
+        None,
+        Some("text/plain"),
+        Some("multipart/form-data"),
+        Some("application/x-www-form-urlencoded"),
+    ] {
         let mut request = world.request(Method::POST, "/image").body(body.clone());
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
-        world.refused(request, 415, "unsupported-media-type").await;
+        let refused = world.refused(request, 415, "unsupported-media-type").await;
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(
+            detail.contains(content_type.unwrap_or("missing")),
+            "{detail}"
+        );
+        assert!(detail.contains("application/json"), "{detail}");
     }
     let request = world.request(Method::POST, "/image").body(body);
     let request = request.header("content-type", "application/json; charset=utf-8");
@@ -194,7 +244,7 @@ async fn a_disk_that_is_gone_is_not_the_clients_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_image_is_taken_in_chunks_or_with_a_length() {
     let world = World::start();
-    let bytes = picture(&"x".repeat(IMAGE_BYTES - "IMG:640x480:".len()));
+    let bytes = picture(&"x".repeat(IMAGE_BYTES - "II*_640x480:".len()));
     assert_eq!(world.post("/image", &upload(&bytes)).await.status(), 200);
     let body = upload(&bytes).to_string();
     let pieces: Vec<_> = body
@@ -224,6 +274,7 @@ async fn a_larger_image_is_refused_with_the_limit() {
             .unwrap()
             .contains(&IMAGE_BYTES.to_string())
     );
+    assert_eq!(refused["limit"], IMAGE_BYTES);
 }
 
 /// A client that has announced too much is told at once; it may go on sending for a while and still
@@ -348,7 +399,7 @@ async fn too_many_uploads_at_once_wait_and_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_of_an_upload_is_given_back() {
     let world = World::with(|setup| {
-        setup.settings.memory_budget = 2 * IMAGE_BYTES;
+        setup.settings.memory_budget = 4 * IMAGE_BYTES;
         setup.settings.admission_wait = Duration::from_secs(5);
     });
     let bytes = picture(&"x".repeat(IMAGE_BYTES / 2));

@@ -119,7 +119,7 @@ impl Setup {
             provider: self.fakes.provider.clone(),
             host: None,
             releases: Arc::new(FakeReleaseQueue::default()),
-            clock: self.fakes.clock,
+            clock: self.fakes.clock.clone(),
         };
         let settings = IngestSettings {
             max_side: 16,
@@ -127,7 +127,7 @@ impl Setup {
         };
         Api {
             ingest: Arc::new(Ingest::new(ports, settings)),
-            catalog: Catalog::new(self.store.clone(), self.originals.clone()),
+            catalog: Catalog::new(self.store.clone(), self.originals.clone(), self.fakes.clock),
             readiness: Readiness {
                 database: self.store,
                 originals: self.originals,
@@ -248,8 +248,12 @@ pub(super) async fn problem(response: Response, status: u16, code: &str) -> Valu
     assert_eq!(document["detail"], document["description"]);
     assert_eq!(document["request_id"], *id);
     assert_eq!(document["type"], format!("urn:etiqueta:problem:{code}"));
-    assert_eq!(document.as_object().unwrap().len(), 7);
+    let facts = ["parameter", "limit", "setting", "format", "retry_after"];
+    let members = document.as_object().unwrap().keys();
+    let common = members.filter(|name| !facts.contains(&name.as_str()));
+    assert_eq!(common.count(), 7, "{document}");
     let seconds = retry_after.map(|value| value.to_str().unwrap().parse::<u64>().unwrap());
+    assert_eq!(document["retry_after"].as_u64(), seconds);
     assert_eq!(seconds.is_some_and(|seconds| seconds >= 1), status == 503);
     document
 }
@@ -259,7 +263,11 @@ pub(super) struct Raw(TcpStream);
 
 impl Raw {
     pub(super) async fn send(&mut self, text: &str) {
-        self.0.write_all(text.as_bytes()).await.unwrap();
+        self.send_bytes(text.as_bytes()).await;
+    }
+
+    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
     }
 
     /// Sends, and says whether that was still possible.

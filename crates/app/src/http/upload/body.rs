@@ -9,7 +9,9 @@ use super::{
     decoder::{Decoder, TextError},
     held::Held,
     scanner::{DocumentError, SKELETON, Scanner, TextSink},
+    syntax::SyntaxError,
 };
+use crate::http::HttpSettings;
 
 /// What a body may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,12 @@ pub(in crate::http) struct BodyLimits {
 }
 
 impl BodyLimits {
+    pub(in crate::http) fn new(settings: &HttpSettings) -> Self {
+        Self {
+            image_bytes: settings.image_bytes,
+        }
+    }
+
     /// The largest body, in bytes: base64 is a third longer than the image; line breaks and escapes
     /// make it up to an eighth longer again; a prefix and other members want room too.
     pub(super) fn body_bytes(self) -> u64 {
@@ -35,17 +43,34 @@ impl BodyLimits {
         Ok(())
     }
 
-    /// How much memory a body of that length can take while it is read, in bytes. A body of unknown
-    /// length can take the most.
-    pub(super) fn memory(self, body: Option<u64>) -> u64 {
-        let body = body.unwrap_or(u64::MAX).min(self.body_bytes());
+    /// How much memory a body of that length can take while it is read, in bytes, [`buffers`] included. A
+    /// body of unknown length can take the most.
+    pub(in crate::http) fn memory(self, length: Option<u64>) -> u64 {
+        let body = length.unwrap_or(u64::MAX).min(self.body_bytes());
         let beside = body.min(SKELETON as u64);
-        ((body - beside) / 4 * 3 + 3).min(self.image_bytes as u64) + beside
+        let image = ((body - beside) / 4 * 3 + 3).min(self.image_bytes as u64);
+        // What grows by doubling takes up to twice what is in it.
+        image + 2 * beside + buffers(length)
     }
 }
 
+/// Most that is buffered of a body before it is taken, in bytes: 128 KiB of text in the HTTP library's read
+/// buffer, up to 160 KiB in its queue of pieces, and a decoded piece here.
+const MOST_BUFFERED: u64 = 384 << 10;
+
+/// What a connection costs at least while a body is read, in bytes.
+const LEAST_BUFFERED: u64 = 16 << 10;
+
+/// How much memory the buffers of a body of that length take, in bytes.
+pub(super) fn buffers(length: Option<u64>) -> u64 {
+    let length = length.unwrap_or(u64::MAX);
+    length
+        .saturating_mul(2)
+        .clamp(LEAST_BUFFERED, MOST_BUFFERED)
+}
+
 /// Why a body was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum BodyError {
     /// It is no JSON object with a text `data`.
     #[error(transparent)]
@@ -61,10 +86,27 @@ pub(super) enum BodyError {
     BodyTooLarge(u64),
 }
 
+impl BodyError {
+    /// The limit that was exceeded, in bytes.
+    pub(super) fn limit(&self) -> Option<u64> {
+        match self {
+            Self::Document(error) => error.limit(),
+            Self::Text(_) => None,
+            Self::ImageTooLarge(limit) => Some(*limit as u64),
+            Self::BodyTooLarge(limit) => Some(*limit),
+        }
+    }
+}
+
 impl From<TextError> for BodyError {
     fn from(error: TextError) -> Self {
         match error {
-            TextError::Control(_) => Self::Document(DocumentError::NotJson),
+            TextError::Control(offset) => {
+                let problem =
+                    format!("a control character stands in `data` at its offset {offset}");
+                Self::Document(DocumentError::NotJson(SyntaxError::new(problem)))
+            }
+            TextError::NotUtf8 => Self::Document(DocumentError::NotUtf8),
             error => Self::Text(error),
         }
     }
@@ -124,6 +166,11 @@ impl Body {
         self.taken += piece.len() as u64;
         self.limits.check_length(self.taken)?;
         self.scanner.push(piece, &mut self.image)
+    }
+
+    /// How much memory it takes by now, in bytes.
+    pub(super) fn held(&self) -> u64 {
+        (self.image.decoded.bytes.len() + self.scanner.held()) as u64
     }
 
     /// Ends the body.
@@ -216,13 +263,29 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_not_utf8_makes_no_document() {
+        for document in [
+            b"{\"data\":\"QU\xf1D\"}".as_slice(),
+            b"{\"data\":\"data:\xff;base64,QUJD\"}",
+        ] {
+            for piece in [1, 100] {
+                let error = take(document, piece).unwrap_err();
+                assert_eq!(error, BodyError::Document(DocumentError::NotUtf8));
+            }
+        }
+    }
+
+    #[test]
     fn a_raw_control_character_is_no_json() {
         for document in [
             b"{\"data\":\"QU\nJD\"}".as_slice(),
             b"{\"data\":\"data:\n\"}",
         ] {
             let error = take(document, 100).unwrap_err();
-            assert_eq!(error, BodyError::Document(DocumentError::NotJson));
+            let BodyError::Document(DocumentError::NotJson(error)) = error else {
+                panic!("{error:?}");
+            };
+            assert!(error.to_string().contains("a control character"), "{error}");
         }
     }
 
@@ -278,10 +341,10 @@ mod tests {
             image_bytes: 25 << 20,
         };
         assert!(limits.memory(Some(1000)) >= 1000);
-        assert!(limits.memory(None) <= (26 << 20));
+        assert!(limits.memory(None) <= (28 << 20));
         assert_eq!(limits.memory(None), limits.memory(Some(u64::MAX)));
         // The largest picture that the first clients of the interface really send.
-        assert!(limits.memory(Some(13_700_000)) < 11_500_000);
+        assert!(limits.memory(Some(13_700_000)) < 12_500_000);
     }
 
     proptest! {

@@ -1,14 +1,14 @@
 //! Base64 text that arrives in pieces, decoded while it arrives.
 //!
 //! Taken are the standard and the URL-safe alphabet (RFC 4648 §4 and §5), blanks anywhere, a
-//! `data:image/…;base64,` prefix (RFC 2397) and missing padding. Long clean runs go straight
+//! `data:…;base64,` prefix (RFC 2397) and missing padding. Long clean runs go straight
 //! through the base64 engine; everything else is sorted out symbol by symbol.
 
 use base64::{DecodeError, Engine as _};
 use thiserror::Error;
 
 use super::{
-    prefix::{LONGEST_PREFIX, check_prefix, is_data_url, may_be_data_url},
+    prefix::{LONGEST_PREFIX, is_complete, is_data_url, may_be_data_url},
     symbols::{BLANK, OTHER, symbol},
 };
 use crate::http::engine::DECODER;
@@ -23,14 +23,17 @@ const WORTH_A_CALL: usize = 1024;
 /// take it. A multiple of 4.
 const CALL: usize = 8192;
 
+/// The longest character of UTF-8, in bytes.
+const LONGEST_CHARACTER: usize = 4;
+
 /// Why a text is not base64. Offsets count from the start of the text, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum TextError {
     /// A character that base64 does not have, or that cannot stand at this place.
     #[error("the base64 text has an invalid character at offset {0}")]
     Character(u64),
-    /// The text begins like a data URL and does not go on like one of an image.
-    #[error("the prefix is not `data:image/...;base64,`: it goes wrong at offset {0}")]
+    /// The text begins like a data URL and does not go on like one in base64.
+    #[error("the prefix is not `data:...;base64,`: it goes wrong at offset {0}")]
     Prefix(u64),
     /// The text breaks off within a group of four characters.
     #[error("the base64 text ends too early, at offset {0}")]
@@ -44,12 +47,19 @@ pub(super) enum TextError {
     /// A control character stands in the text as it is, which JSON does not allow.
     #[error("a control character stands in the text at offset {0}")]
     Control(u64),
+    /// The text is not UTF-8, which JSON has to be.
+    #[error("the text is not UTF-8")]
+    NotUtf8,
 }
 
 /// Decodes a text in pieces.
 pub(super) struct Decoder {
     /// The start of the text while it may still be a data URL.
     prefix: Option<Vec<u8>>,
+    /// Where the first comma of the prefix stands.
+    comma: Option<u64>,
+    /// The first character beyond ASCII, which ends the text, as far as it has arrived.
+    foreign: Vec<u8>,
     /// Symbols of the standard alphabet that are not decoded yet.
     gathered: Vec<u8>,
     /// How many characters were taken.
@@ -64,6 +74,8 @@ impl Decoder {
     pub(super) fn new() -> Self {
         Self {
             prefix: Some(Vec::new()),
+            comma: None,
+            foreign: Vec::new(),
             gathered: Vec::with_capacity(GATHERED),
             offset: 0,
             last_symbol: 0,
@@ -90,9 +102,12 @@ impl Decoder {
     pub(super) fn finish(mut self, out: &mut Vec<u8>) -> Result<(), TextError> {
         if let Some(prefix) = self.prefix.take() {
             if is_data_url(&prefix) {
-                return Err(TextError::Prefix(self.offset + prefix.len() as u64));
+                return Err(self.bad_prefix(&prefix));
             }
             self.decode(&prefix, out)?;
+        }
+        if !self.foreign.is_empty() {
+            return Err(TextError::NotUtf8);
         }
         if !self.has_symbols {
             return Err(TextError::Empty(self.offset));
@@ -121,23 +136,60 @@ impl Decoder {
                 self.decode(&prefix, out)?;
                 return self.decode(rest, out);
             }
-            if byte == b',' {
-                check_prefix(&prefix).map_err(|at| TextError::Prefix(self.offset + at))?;
-                self.offset += prefix.len() as u64;
-                return self.decode(rest, out);
-            }
             if byte < b' ' {
                 return Err(TextError::Control(self.offset + prefix.len() as u64 - 1));
             }
+            if is_complete(&prefix) {
+                std::str::from_utf8(&prefix).map_err(|_| TextError::NotUtf8)?;
+                self.offset += prefix.len() as u64;
+                return self.decode(rest, out);
+            }
+            if byte == b',' && self.comma.is_none() {
+                self.comma = Some(self.offset + prefix.len() as u64 - 1);
+            }
             if prefix.len() > LONGEST_PREFIX {
-                return Err(TextError::Prefix(self.offset + LONGEST_PREFIX as u64));
+                return Err(self.bad_prefix(&prefix));
             }
         }
         self.prefix = Some(prefix);
         Ok(())
     }
 
-    fn decode(&mut self, mut text: &[u8], out: &mut Vec<u8>) -> Result<(), TextError> {
+    /// The error of a prefix that does not end like one.
+    fn bad_prefix(&self, prefix: &[u8]) -> TextError {
+        let end = self.offset + prefix.len().min(LONGEST_PREFIX) as u64;
+        match std::str::from_utf8(prefix) {
+            Err(error) if error.error_len().is_some() => TextError::NotUtf8,
+            _ => TextError::Prefix(self.comma.unwrap_or(end)),
+        }
+    }
+
+    fn decode(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), TextError> {
+        if self.foreign.is_empty() && text.is_ascii() {
+            return self.decode_ascii(text, out);
+        }
+        let ascii = text.iter().position(|byte| !byte.is_ascii());
+        let ascii = ascii.filter(|_| self.foreign.is_empty()).unwrap_or(0);
+        let (ascii, foreign) = text.split_at_checked(ascii).unwrap_or((&[], text));
+        self.decode_ascii(ascii, out)?;
+        self.take_foreign(foreign)
+    }
+
+    /// Takes text from the first character beyond ASCII on. It is an error either way, but not the
+    /// same one where the text is not even UTF-8.
+    fn take_foreign(&mut self, text: &[u8]) -> Result<(), TextError> {
+        let room = LONGEST_CHARACTER - self.foreign.len().min(LONGEST_CHARACTER);
+        self.foreign.extend(text.iter().take(room));
+        match std::str::from_utf8(&self.foreign) {
+            Err(error) if error.valid_up_to() == 0 => match error.error_len() {
+                Some(_) => Err(TextError::NotUtf8),
+                None => Ok(()),
+            },
+            _ => Err(TextError::Character(self.offset)),
+        }
+    }
+
+    fn decode_ascii(&mut self, mut text: &[u8], out: &mut Vec<u8>) -> Result<(), TextError> {
         while !text.is_empty() {
             if text.len() < WORTH_A_CALL || self.padding > 0 {
                 text = self.gather(text, GATHERED)?;

@@ -1,26 +1,29 @@
 //! Reading uploads: admission, JSON, base64, digest.
 
 mod admission;
+mod arriving;
 mod body;
 mod decoder;
 mod escape;
 mod held;
+mod pace;
 mod prefix;
 mod scanner;
 mod symbols;
-
-use std::time::Duration;
+mod syntax;
 
 use actix_web::{error::PayloadError, web::Payload};
 use bytes::Bytes;
-use domain::ContentDigest;
-use futures_util::StreamExt;
-use tokio::time::{Instant, timeout_at};
+use domain::{ContentDigest, ports::ClientKey};
 
-pub(super) use self::{admission::Admission, body::BodyLimits};
 use self::{
     admission::Overloaded,
-    body::{Body, BodyError},
+    arriving::Arriving,
+    body::{Body, BodyError, buffers},
+};
+pub(super) use self::{
+    admission::{Admission, Patience},
+    body::BodyLimits,
 };
 use super::{
     HttpSettings,
@@ -34,20 +37,26 @@ pub(super) struct Received {
 }
 
 /// Reads the body of an upload, of that length where it is known.
+///
+/// Its part of the memory budget grows as it arrives. While there is no room for more, it is not read.
 pub(super) async fn receive(
-    mut payload: Payload,
+    payload: Payload,
     length: Option<u64>,
+    client: ClientKey,
     admission: &Admission,
     settings: &HttpSettings,
 ) -> Result<Received, Problem> {
-    let limits = BodyLimits {
-        image_bytes: settings.image_bytes,
-    };
+    let limits = BodyLimits::new(settings);
     limits.check_length(length.unwrap_or(0))?;
-    let share = admission.admit(limits.memory(length)).await?;
+    let mut share = admission.enter(client, limits.memory(length));
+    let buffers = buffers(length);
+    share.cover(buffers).await?;
+    let mut arriving = Arriving::new(payload, settings);
     let mut body = Body::new(limits, length);
-    let end = Instant::now() + settings.body_timeout;
-    while let Some(piece) = next(&mut payload, settings.body_pause, end).await? {
+    while let Some(piece) = arriving.next(share.is_reserved()).await? {
+        share
+            .cover(buffers + body.held() + piece.len() as u64)
+            .await?;
         body.push(&piece)?;
     }
     let body::Received { bytes, digest } = body.finish()?;
@@ -69,22 +78,6 @@ pub(super) fn read_in_pieces(body: &[u8], piece: usize, image_bytes: usize) -> O
     Some(received.bytes.as_ref().to_vec())
 }
 
-/// The next piece of the body.
-async fn next(
-    payload: &mut Payload,
-    pause: Duration,
-    end: Instant,
-) -> Result<Option<Bytes>, Problem> {
-    let deadline = end.min(Instant::now() + pause);
-    match timeout_at(deadline, payload.next()).await {
-        Ok(piece) => Ok(piece.transpose()?),
-        Err(_) => Err(Problem::new(
-            Code::RequestTimeout,
-            "the body did not arrive in time",
-        )),
-    }
-}
-
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Self {
         Self::new(Code::InvalidBody, "the body broke off or is badly framed")
@@ -103,12 +96,15 @@ impl From<Overloaded> for Problem {
 
 impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
-        let code = match error {
-            BodyError::Document(error) if error.is_about_size() => Code::PayloadTooLarge,
-            BodyError::Document(_) => Code::InvalidBody,
+        let code = match &error {
+            _ if error.limit().is_some() => Code::PayloadTooLarge,
             BodyError::Text(_) => Code::InvalidBase64,
-            BodyError::ImageTooLarge(_) | BodyError::BodyTooLarge(_) => Code::PayloadTooLarge,
+            _ => Code::InvalidBody,
         };
-        Self::new(code, error.to_string())
+        let problem = Self::new(code, error.to_string());
+        match error.limit() {
+            Some(limit) => problem.limit(limit),
+            None => problem,
+        }
     }
 }

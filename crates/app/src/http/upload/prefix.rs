@@ -1,9 +1,12 @@
 //! The prefix of a data URL (RFC 2397) that may stand before base64.
 
-/// The longest prefix that is read in search of its comma, in bytes.
-pub(super) const LONGEST_PREFIX: usize = 256;
+/// The longest prefix that is read in search of its end, in bytes: room for a file name of 255 bytes,
+/// percent-encoded.
+pub(super) const LONGEST_PREFIX: usize = 1024;
 
 const SCHEME: &[u8] = b"data:";
+
+const ENCODING: &[u8] = b"base64";
 
 /// Whether a text begins like a data URL.
 pub(super) fn is_data_url(text: &[u8]) -> bool {
@@ -19,24 +22,37 @@ pub(super) fn may_be_data_url(text: &[u8]) -> bool {
             .is_some_and(|start| start.eq_ignore_ascii_case(text))
 }
 
-/// Checks a prefix that ends in its comma. An error is the offset at which it goes wrong.
-pub(super) fn check_prefix(prefix: &[u8]) -> Result<(), u64> {
-    const TYPE: &[u8] = b"image/";
-    const ENCODING: &[u8] = b";base64";
-    let rest = prefix.get(SCHEME.len()..).unwrap_or_default();
-    if !rest
-        .get(..TYPE.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
-    {
-        return Err(SCHEME.len() as u64);
-    }
-    let comma = prefix.len() - 1;
-    let encoding = comma
-        .checked_sub(ENCODING.len())
-        .and_then(|start| prefix.get(start..comma));
-    if encoding.is_some_and(|end| end.eq_ignore_ascii_case(ENCODING)) {
-        Ok(())
-    } else {
-        Err(comma as u64)
+/// Whether a prefix is complete: it ends in `;base64,`, whatever type and parameters stand before. A
+/// comma alone does not end it, because file names hold commas.
+pub(super) fn is_complete(prefix: &[u8]) -> bool {
+    let Some(before_comma) = prefix.strip_suffix(b",") else {
+        return false;
+    };
+    let before_comma = before_comma.trim_ascii_end();
+    before_comma
+        .split_last_chunk::<{ ENCODING.len() }>()
+        .is_some_and(|(before, encoding)| {
+            encoding.eq_ignore_ascii_case(ENCODING) && before.trim_ascii_end().ends_with(b";")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("data:image/png;base64,", true)]
+    #[case("data:;base64,", true)]
+    #[case("DATA:text/html;charset=utf-8;BASE64,", true)]
+    #[case("data:image/png; base64 ,", true)]
+    #[case("data:image/jpeg;name=a,b.jpg;base64,", true)]
+    #[case("data:image/jpeg;name=a,", false)]
+    #[case("data:image/png,", false)]
+    #[case("data:base64,", false)]
+    #[case("data:image/png;xbase64,", false)]
+    #[case("data:image/png;base64", false)]
+    #[case(",", false)]
+    fn ends_in_its_encoding(#[case] prefix: &str, #[case] complete: bool) {
+        assert_eq!(is_complete(prefix.as_bytes()), complete);
     }
 }

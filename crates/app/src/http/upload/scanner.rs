@@ -8,10 +8,16 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::escape::{Escape, Step};
+use super::{
+    escape::{Escape, Step},
+    syntax::{Cuts, SyntaxError},
+};
 
 /// The member that holds the text.
 const MEMBER: &[u8] = b"data";
+
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The longest way to write the member's name: every character escaped.
 const LONGEST_NAME: usize = 6 * MEMBER.len();
@@ -20,11 +26,14 @@ const LONGEST_NAME: usize = 6 * MEMBER.len();
 pub(super) const SKELETON: usize = 1024 * 1024;
 
 /// Why a document was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum DocumentError {
     /// It is not JSON.
-    #[error("the body is not valid JSON")]
-    NotJson,
+    #[error("the body is not valid JSON: {0}")]
+    NotJson(SyntaxError),
+    /// It is in another encoding.
+    #[error("the body is not UTF-8; JSON is taken in UTF-8 alone")]
+    NotUtf8,
     /// It is JSON of another kind.
     #[error("the body is not a JSON object")]
     NotAnObject,
@@ -43,9 +52,9 @@ pub(super) enum DocumentError {
 }
 
 impl DocumentError {
-    /// Whether the document could be a valid one, were it smaller.
-    pub(super) fn is_about_size(self) -> bool {
-        matches!(self, Self::TooLarge)
+    /// The limit that was exceeded, in bytes. Without it the document could be a valid one.
+    pub(super) fn limit(&self) -> Option<u64> {
+        matches!(self, Self::TooLarge).then_some(SKELETON as u64)
     }
 }
 
@@ -63,6 +72,8 @@ pub(super) trait TextSink {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// In a byte order mark.
+    Mark,
     /// Before the object.
     Before,
     /// Between the strings of the object.
@@ -101,6 +112,10 @@ pub(super) struct Scanner {
     name: Vec<u8>,
     has_text: bool,
     skeleton: Vec<u8>,
+    /// How many bytes of the document were taken.
+    offset: u64,
+    /// Where the skeleton leaves something out.
+    cuts: Cuts,
 }
 
 #[derive(Deserialize)]
@@ -118,14 +133,21 @@ impl Scanner {
             name: Vec::new(),
             has_text: false,
             skeleton: Vec::new(),
+            offset: 0,
+            cuts: Cuts::default(),
         }
+    }
+
+    /// How much memory the skeleton takes, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.skeleton.capacity()
     }
 
     /// Takes the next piece of the document.
     pub(super) fn push<S: TextSink>(&mut self, piece: &[u8], sink: &mut S) -> Result<(), S::Error> {
         let mut rest = piece;
         while let Some((&byte, tail)) = rest.split_first() {
-            rest = match self.state {
+            let left = match self.state {
                 State::Text => self.text(rest, sink)?,
                 State::Copied { is_name } => self.copied(rest, is_name)?,
                 State::TextEscape(escape) => {
@@ -138,11 +160,13 @@ impl Scanner {
                     self.state = State::Copied { is_name };
                     tail
                 }
-                State::Before | State::Between | State::After => {
+                State::Mark | State::Before | State::Between | State::After => {
                     self.between(byte)?;
                     tail
                 }
             };
+            self.offset += (rest.len() - left.len()) as u64;
+            rest = left;
         }
         Ok(())
     }
@@ -150,20 +174,23 @@ impl Scanner {
     /// Ends the document.
     pub(super) fn finish(self) -> Result<(), DocumentError> {
         // `from_slice` looks at UTF-8 only where it must; the whole document has to be.
-        let text = std::str::from_utf8(&self.skeleton).map_err(|_| DocumentError::NotJson)?;
-        let skeleton: Skeleton<'_> =
-            serde_json::from_str(text).map_err(|_| DocumentError::NotJson)?;
+        let text = std::str::from_utf8(&self.skeleton).map_err(|_| DocumentError::NotUtf8)?;
+        let skeleton: Skeleton<'_> = serde_json::from_str(text).map_err(|error| {
+            DocumentError::NotJson(SyntaxError::in_skeleton(&error, &self.cuts, self.offset))
+        })?;
         skeleton.data.map(|_| ()).ok_or(DocumentError::Missing)
+    }
+
+    /// The error of the byte at hand.
+    fn not_json(&self, problem: &'static str) -> DocumentError {
+        DocumentError::NotJson(SyntaxError::new(problem).at(self.offset))
     }
 
     /// Copies a string up to its end, its next escape, or the end of the piece.
     fn copied<'p>(&mut self, rest: &'p [u8], is_name: bool) -> Result<&'p [u8], DocumentError> {
         let (run, stop, tail) = split(rest);
-        self.copy(run)?;
+        self.copy(rest.get(..rest.len() - tail.len()).unwrap_or_default())?;
         self.note_name(run, is_name);
-        if let Some(stop) = stop {
-            self.copy(&[stop])?;
-        }
         match stop {
             None => {}
             Some(b'"') => {
@@ -214,7 +241,8 @@ impl Scanner {
         byte: u8,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        match escape.next(byte)? {
+        let step = escape.next(byte);
+        match step.ok_or_else(|| self.not_json("there is no such escape"))? {
             Step::More(escape) => {
                 self.state = State::TextEscape(escape);
                 Ok(())
@@ -231,9 +259,16 @@ impl Scanner {
             return self.blank();
         }
         match self.state {
-            State::Before if byte != b'{' => return Err(no_object(byte)),
+            State::Mark => return self.mark(byte),
+            // What other encodings of Unicode write between the characters of JSON.
+            _ if byte == 0 || byte >= 0xf5 => return Err(DocumentError::NotUtf8),
+            State::Before if self.offset == 0 && Some(&byte) == MARK.first() => {
+                self.state = State::Mark;
+                return Ok(());
+            }
+            State::Before if byte != b'{' => return Err(self.no_object(byte)),
             State::Before => self.state = State::Between,
-            State::After => return Err(DocumentError::NotJson),
+            State::After => return Err(self.not_json("the object has ended")),
             _ => {}
         }
         if self.depth == 1 && byte != b'"' && self.place == (Place::Value { is_member: true }) {
@@ -252,6 +287,26 @@ impl Scanner {
             self.place = self.place_after(byte);
         }
         Ok(())
+    }
+
+    /// Takes a byte of the byte order mark that may stand before JSON.
+    fn mark(&mut self, byte: u8) -> Result<(), DocumentError> {
+        let at = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        if MARK.get(at) != Some(&byte) {
+            return Err(DocumentError::NotUtf8);
+        }
+        if at + 1 == MARK.len() {
+            self.state = State::Before;
+        }
+        Ok(())
+    }
+
+    /// What a document is that begins with another byte than an object.
+    fn no_object(&self, byte: u8) -> DocumentError {
+        match byte {
+            b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => DocumentError::NotAnObject,
+            _ => self.not_json("expected `{`"),
+        }
     }
 
     /// Where the top-level object goes on after a byte that is no blank and in no string.
@@ -278,7 +333,7 @@ impl Scanner {
                 self.has_text = true;
                 self.place = Place::Rest;
                 // The text is left out; its end follows at once.
-                self.copy(b"\"")?;
+                self.hold(b"\"")?;
                 State::Text
             }
             _ => State::Copied { is_name: false },
@@ -294,7 +349,13 @@ impl Scanner {
         self.copy(b" ")
     }
 
+    /// Copies what stands in the document at the offset.
     fn copy(&mut self, bytes: &[u8]) -> Result<(), DocumentError> {
+        self.cuts.note(self.skeleton.len(), self.offset);
+        self.hold(bytes)
+    }
+
+    fn hold(&mut self, bytes: &[u8]) -> Result<(), DocumentError> {
         if self.skeleton.len() + bytes.len() > SKELETON {
             return Err(DocumentError::TooLarge);
         }
@@ -317,14 +378,6 @@ impl Scanner {
         }
         let quoted = [b"\"", self.name.as_slice(), b"\""].concat();
         serde_json::from_slice::<String>(&quoted).is_ok_and(|name| name.as_bytes() == MEMBER)
-    }
-}
-
-/// What a document is that begins with another byte than an object.
-fn no_object(byte: u8) -> DocumentError {
-    match byte {
-        b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => DocumentError::NotAnObject,
-        _ => DocumentError::NotJson,
     }
 }
 

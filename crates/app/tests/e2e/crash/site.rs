@@ -197,8 +197,8 @@ pub fn remains(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The mark of a folder of originals, which stays.
-const MARK: &str = ".etiqueta-originals";
+/// What belongs to the folder of originals and stays: its mark, and the ids of its databases.
+const OWN: [&str; 2] = [".etiqueta-originals", ".etiqueta-databases"];
 
 /// The files in the folder of originals.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
@@ -207,9 +207,12 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let entry = entry.unwrap();
+            if OWN.iter().any(|own| entry.file_name() == *own) {
+                continue;
+            }
             if entry.path().is_dir() {
                 folders.push(entry.path());
-            } else if entry.file_name() != MARK {
+            } else {
                 found.push(entry.path());
             }
         }

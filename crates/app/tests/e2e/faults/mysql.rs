@@ -132,6 +132,7 @@ async fn away_while_a_picture_is_tagged(#[case] line: Line) {
     assert_eq!(server.whole_images().await, 0);
     server.until_uploads_work(&jpeg(1)).await;
     assert_eq!(server.whole_images().await, 1);
+    assert_eq!(tag_calls(&server), 1, "what was paid for is kept");
     server.assert_nothing_half_written().await;
 }
 

@@ -116,6 +116,61 @@ async fn out_of_space() {
     server.assert_nothing_half_written().await;
 }
 
+/// No upload is acknowledged that would be gone after the next start.
+async fn assert_no_uploads_until_it_is_back(server: &Server, away: &Path) {
+    for seed in [1, 2] {
+        let response = server.post(&jpeg(seed), "").await;
+        server.assert_no_storage(response).await;
+    }
+    let ready = server.get("/readyz").await;
+    assert_eq!(ready.status(), 503);
+    server.until_logged("was removed or replaced").await;
+    server.assert_lives().await;
+    let calls = server.fakes.imagga().traffic().calls(Route::Tags);
+    assert_eq!(calls, 1, "nothing is tagged that cannot be kept");
+    fs::rename(away, file(server)).unwrap();
+    server.until_back("/readyz").await;
+    server.register(&jpeg(2), "").await;
+    assert_eq!(server.whole_images().await, 2);
+}
+
+#[tokio::test]
+async fn removed_and_put_back() {
+    let server = Server::start(Kind::Sqlite).await;
+    server.register(&jpeg(1), "").await;
+    let away = server.folder.path().join("away.db");
+    fs::rename(file(&server), &away).unwrap();
+    assert_no_uploads_until_it_is_back(&server, &away).await;
+}
+
+#[tokio::test]
+async fn removed_with_its_folder() {
+    let server = Server::start(Kind::Sqlite).await;
+    server.register(&jpeg(1), "").await;
+    let (data, away) = (
+        server.folder.path().join("data"),
+        server.folder.path().join("away"),
+    );
+    fs::rename(&data, &away).unwrap();
+    let response = server.post(&jpeg(2), "").await;
+    server.assert_no_storage(response).await;
+    assert!(!data.exists(), "no other database is made in its place");
+    fs::rename(&away, &data).unwrap();
+    server.until_back("/readyz").await;
+    server.register(&jpeg(2), "").await;
+    assert_eq!(server.whole_images().await, 2);
+}
+
+#[tokio::test]
+async fn replaced_and_put_back() {
+    let server = Server::start(Kind::Sqlite).await;
+    server.register(&jpeg(1), "").await;
+    let away = server.folder.path().join("away.db");
+    fs::rename(file(&server), &away).unwrap();
+    fs::copy(&away, file(&server)).unwrap();
+    assert_no_uploads_until_it_is_back(&server, &away).await;
+}
+
 #[tokio::test]
 async fn cannot_be_opened_at_the_start() {
     let folder = TempDir::new().unwrap();

@@ -9,7 +9,7 @@ use mockall::predicate::{always, eq};
 use super::*;
 use crate::{
     NewImage,
-    ports::{MockImageStore, MockOriginalStore},
+    ports::{MockImageStore, MockOriginalStore, PutMode, Stamp},
     testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
 };
 
@@ -18,7 +18,8 @@ fn down() -> ImageStoreError {
 }
 
 fn catalog(store: MockImageStore) -> Catalog {
-    Catalog::new(Arc::new(store), Arc::new(MockOriginalStore::new()))
+    let clock = Arc::<TestClock>::default();
+    Catalog::new(Arc::new(store), Arc::new(MockOriginalStore::new()), clock)
 }
 
 fn full_page(newest: i64) -> Vec<Image> {
@@ -31,57 +32,127 @@ fn key(image: &Image) -> PageKey {
     image.into()
 }
 
+/// A catalog over the fakes that holds one image.
+struct Fixture {
+    catalog: Catalog,
+    image: Image,
+    store: Arc<FakeImageStore>,
+    originals: Arc<FakeOriginalStore>,
+}
+
+impl Fixture {
+    async fn read(&self) -> Result<Vec<u8>, CatalogError> {
+        let found = self.catalog.find(&self.image.id).await?.unwrap();
+        let pieces: Vec<bytes::Bytes> = found.content.stream.try_collect().await?;
+        Ok(pieces.concat())
+    }
+
+    /// Asserts that the image cannot be read, and that this is noted as damage.
+    async fn assert_damaged(&self) {
+        let error = self.read().await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                CatalogError::Originals(OriginalStoreError::Altered(_))
+            ),
+            "{error:?}"
+        );
+        assert_eq!(self.store.damaged_at(&self.image.digest), Some(at(0)));
+    }
+}
+
 /// A catalog over the fakes that holds one image of these bytes.
-async fn with_one_image(bytes: &'static [u8]) -> (Catalog, Image, Arc<FakeOriginalStore>) {
+async fn with_one_image(bytes: &'static [u8]) -> Fixture {
     let store = Arc::new(FakeImageStore::default());
-    let originals = Arc::new(FakeOriginalStore::new(Arc::<TestClock>::default()));
+    let clock = Arc::<TestClock>::default();
+    let originals = Arc::new(FakeOriginalStore::new(clock.clone()));
     let image = image(bytes, at(0), &[("car", 90.0)]);
     store
         .claim(&image.digest, &image.facts, at(0), at(60))
         .await
         .unwrap();
-    originals.put(&image.digest, bytes.into()).await.unwrap();
+    originals
+        .put(&image.digest, bytes.into(), PutMode::KeepExisting)
+        .await
+        .unwrap();
     store
         .record(&NewImage {
+            fence: None,
             image: image.clone(),
             tagging: None,
         })
         .await
         .unwrap();
-    (Catalog::new(store, originals.clone()), image, originals)
+    Fixture {
+        catalog: Catalog::new(store.clone(), originals.clone(), clock),
+        image,
+        store,
+        originals,
+    }
 }
 
 #[tokio::test]
 async fn finds_an_image_with_its_bytes() {
-    let (catalog, image, _) = with_one_image(b"some bytes").await;
-    let found = catalog.find(&image.id).await.unwrap().unwrap();
-    assert_eq!(found.image, image);
+    let fixture = with_one_image(b"some bytes").await;
+    let found = fixture.catalog.find(&fixture.image.id).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.image, fixture.image);
     assert_eq!(found.content.len, 10);
-    let pieces: Vec<bytes::Bytes> = found.content.stream.try_collect().await.unwrap();
-    assert_eq!(pieces.concat(), b"some bytes");
+    assert_eq!(fixture.read().await.unwrap(), b"some bytes");
+    assert_eq!(fixture.store.damaged_at(&fixture.image.digest), None);
 }
 
 #[tokio::test]
 async fn finds_nothing_under_an_unknown_id() {
-    let (catalog, ..) = with_one_image(b"some bytes").await;
+    let Fixture { catalog, .. } = with_one_image(b"some bytes").await;
     assert!(catalog.find(&ImageId::new(at(1))).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn bytes_that_are_gone_or_altered_are_an_error() {
-    let (catalog, image, originals) = with_one_image(b"some bytes").await;
-    originals.tamper(&image.digest, "some");
-    let altered = catalog.find(&image.id).await.err().unwrap();
-    assert!(matches!(
-        altered,
-        CatalogError::Originals(OriginalStoreError::Altered(_))
-    ));
-    originals.remove(&image.digest).await.unwrap();
-    let gone = catalog.find(&image.id).await.err().unwrap();
-    assert!(matches!(
-        gone,
-        CatalogError::Originals(OriginalStoreError::Altered(_))
-    ));
+async fn truncated_bytes_are_noted_as_damage() {
+    let fixture = with_one_image(b"some bytes").await;
+    fixture.originals.tamper(&fixture.image.digest, "some");
+    fixture.assert_damaged().await;
+}
+
+#[tokio::test]
+async fn missing_bytes_are_noted_as_damage() {
+    let fixture = with_one_image(b"some bytes").await;
+    fixture.originals.lose(&fixture.image.digest);
+    fixture.assert_damaged().await;
+}
+
+#[tokio::test]
+async fn altered_bytes_of_the_same_length_are_noted_as_damage() {
+    let fixture = with_one_image(b"some bytes").await;
+    fixture
+        .originals
+        .tamper(&fixture.image.digest, "some bites");
+    fixture.assert_damaged().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_not_noted_as_damage() {
+    let fixture = with_one_image(b"some bytes").await;
+    fixture.originals.set_down(true);
+    fixture.read().await.unwrap_err();
+    assert_eq!(fixture.store.damaged_at(&fixture.image.digest), None);
+}
+
+#[tokio::test]
+async fn damage_that_cannot_be_noted_is_still_an_error() {
+    let damaged = image(b"some bytes", at(0), &[]);
+    let mut store = MockImageStore::new();
+    let found = damaged.clone();
+    store.expect_find().return_once(|_| Ok(Some(found)));
+    store
+        .expect_note_damage()
+        .times(1)
+        .returning(|_, _| Err(down()));
+    let originals = Arc::<FakeOriginalStore>::default();
+    let catalog = Catalog::new(Arc::new(store), originals, Arc::<TestClock>::default());
+    let error = catalog.find(&damaged.id).await.err().unwrap();
+    assert!(matches!(error, CatalogError::Originals(_)), "{error:?}");
 }
 
 /// A store that tells of the page after a place, once, and of its tags.
@@ -299,4 +370,46 @@ async fn tags_are_summed_up_by_the_store() {
         catalog.tags(window).await,
         Err(CatalogError::Store(_))
     ));
+}
+
+const RIGHT: &[u8] = b"some bytes";
+const WRONG: &[u8] = b"some bites";
+
+/// A store that has these bytes at the first read, and so on, with their stamps.
+fn rewritten(versions: Vec<(&'static [u8], Option<u8>)>) -> MockOriginalStore {
+    let mut originals = MockOriginalStore::new();
+    let mut versions = versions.into_iter();
+    originals.expect_get().returning(move |_| {
+        let (bytes, stamp) = versions.next().unwrap();
+        Ok(Some(OriginalContent {
+            len: bytes.len() as u64,
+            stamp: stamp.map(Stamp::of),
+            stream: stream::iter([Ok(bytes.into())]).boxed(),
+        }))
+    });
+    originals
+}
+
+#[tokio::test]
+async fn what_was_verified_is_not_digested_again_until_it_is_written() {
+    for (versions, expected) in [
+        // The second one could not be right: it shows that nothing looked.
+        (vec![(RIGHT, Some(1)), (WRONG, Some(1))], true),
+        (vec![(RIGHT, Some(1)), (WRONG, Some(2))], false),
+        (vec![(RIGHT, None), (WRONG, None)], false),
+    ] {
+        let Fixture { store, image, .. } = with_one_image(RIGHT).await;
+        let fixture = Fixture {
+            catalog: Catalog::new(
+                store.clone(),
+                Arc::new(rewritten(versions)),
+                Arc::<TestClock>::default(),
+            ),
+            image,
+            store,
+            originals: Arc::default(),
+        };
+        fixture.read().await.unwrap();
+        assert_eq!(fixture.read().await.is_ok(), expected);
+    }
 }

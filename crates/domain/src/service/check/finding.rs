@@ -20,12 +20,16 @@ pub enum FindingKind {
     WrongSize,
     /// A row says something that cannot be.
     UnreadableRow,
+    /// What is kept of how labels are used is not what the rows say.
+    WrongStatistics,
     /// No image refers to bytes that this database noted once.
     UnreferencedOriginal,
     /// This database never heard of these bytes.
     UnknownOriginal,
     /// Something among the originals is none. It does no harm.
     ForeignFile,
+    /// A database, by its id, keeps originals in the same place as others. It does no harm.
+    SharedOriginals,
 }
 
 impl FindingKind {
@@ -38,15 +42,28 @@ impl FindingKind {
             Self::UnreadableOriginal => "unreadable-original",
             Self::WrongSize => "wrong-size",
             Self::UnreadableRow => "unreadable-row",
+            Self::WrongStatistics => "wrong-statistics",
             Self::UnreferencedOriginal => "unreferenced-original",
             Self::UnknownOriginal => "unknown-original",
             Self::ForeignFile => "foreign-file",
+            Self::SharedOriginals => "shared-originals",
         }
+    }
+
+    /// Whether an upload of the same bytes mends it.
+    pub(super) fn is_damage(self) -> bool {
+        matches!(
+            self,
+            Self::MissingOriginal
+                | Self::TruncatedOriginal
+                | Self::AlteredOriginal
+                | Self::UnreadableOriginal
+        )
     }
 
     /// Whether something should be done about it.
     pub fn is_fault(self) -> bool {
-        self != Self::ForeignFile
+        !matches!(self, Self::ForeignFile | Self::SharedOriginals)
     }
 }
 
@@ -102,6 +119,8 @@ pub struct Summary {
     pub originals: u64,
     /// Bytes of originals that were read.
     pub bytes: u64,
+    /// Segments of the statistics that were verified.
+    pub segments: u64,
     /// Objects that the store of originals holds.
     pub objects: u64,
     /// What was found, how often.
@@ -138,6 +157,7 @@ impl Summary {
             Part::Rows(Rows::Images) => &mut self.images,
             Part::Rows(Rows::Taggings) => &mut self.taggings,
             Part::Rows(Rows::Originals) => &mut self.originals,
+            Part::Statistics => &mut self.segments,
             Part::Objects => &mut self.objects,
         }
     }

@@ -2,34 +2,51 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Check, CheckError, Event, Events, Finding, FindingKind, Part, Strangers};
 use crate::{
-    ContentDigest,
-    ports::{RecordedOriginal, StoredObject, StoredOriginal},
+    ContentDigest, DatabaseId, Fence,
+    ports::{Fate, OriginalStoreError, RecordedOriginal, StoredObject, StoredOriginal},
+    service::removal::{self, Outcome, RemovalError},
 };
 
 /// How many objects are asked for in one go.
 const CHUNK: usize = 500;
 
-/// For how long a check holds an original that it moves away. Uploads of the same bytes wait; if the
-/// check is killed meanwhile, they wait as long as this at most. Must be longer than any move takes.
-const REMOVAL_CLAIM: TimeDelta = TimeDelta::seconds(60);
-
 impl Check {
     pub(super) fn objects(&self) -> Events {
         let check = self.clone();
+        let prepared = stream::once(async move { check.prepare().await });
+        let prepared = prepared.map_ok(|events| stream::iter(events.into_iter().map(Ok)));
+        let check = self.clone();
         let chunks = self.ports.originals.list().try_chunks(CHUNK);
-        chunks
+        let chunks = chunks
             .map_err(|broken| CheckError::from(broken.1))
             .and_then(move |objects| {
                 let check = check.clone();
                 async move { check.chunk(objects).await }
             })
-            .try_flatten()
-            .boxed()
+            .try_flatten();
+        prepared.try_flatten().chain(chunks).boxed()
+    }
+
+    /// Tells of other databases, and sees to what removals that were killed set aside.
+    async fn prepare(&self) -> Result<Vec<Event>, CheckError> {
+        if self.settings.repair {
+            let own = self.removals.register().await?;
+            for original in self.ports.removal.list_set_aside().await? {
+                let now = self.ports.clock.now();
+                self.removals.recover(&original, &own, now).await?;
+            }
+        }
+        let databases = self.ports.registry.databases().await?;
+        if databases.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let told = databases.iter().map(|id| Event::Found(neighbour(id)));
+        Ok(told.collect())
     }
 
     async fn chunk(&self, objects: Vec<StoredObject>) -> Result<Events, CheckError> {
@@ -115,10 +132,13 @@ impl Check {
             ..Finding::new(kind, detail(kind, stored.len))
         };
         if self.is_repairable(kind) {
-            if !self.quarantine(&digest).await? {
-                return Ok(None);
+            match self.quarantine(&digest).await? {
+                Moved::Away => finding.is_repaired = true,
+                Moved::Needed => return Ok(None),
+                Moved::Refused(why) => {
+                    finding.detail = format!("{}; not moved: {why}", finding.detail)
+                }
             }
-            finding.is_repaired = true;
         }
         Ok(Some(finding))
     }
@@ -128,21 +148,60 @@ impl Check {
         self.settings.repair && (!is_stranger || self.settings.strangers == Strangers::Repair)
     }
 
-    /// Moves an original away. `false` if somebody needs it after all, or it is gone.
+    /// Moves an original away.
     ///
     /// Killed in between, this leaves an original that is still there, and found again by the next
-    /// check, or one that has been moved; the claim runs out, and whoever uploads the bytes takes
-    /// the row over.
-    async fn quarantine(&self, digest: &ContentDigest) -> Result<bool, CheckError> {
-        let now = self.ports.clock.now();
-        let until = now + REMOVAL_CLAIM;
-        let claimed = self.ports.inspector.claim_stray(digest, now, until).await?;
-        if !claimed {
-            return Ok(false);
+    /// check, or one that is set aside, which the next check or upkeep sees to; the claim runs out, and an
+    /// upload of the bytes takes the row over.
+    async fn quarantine(&self, digest: &ContentDigest) -> Result<Moved, CheckError> {
+        let own = self.ports.store.database_id().await?;
+        if !self.removals.is_alone(&own).await? {
+            return Ok(Moved::Refused(SHARED.to_owned()));
         }
-        let is_moved = self.ports.originals.quarantine(digest).await?;
-        self.ports.store.forget(digest).await?;
-        Ok(is_moved)
+        let (now, fence) = (self.ports.clock.now(), Fence::random());
+        let until = now + removal::CLAIM;
+        if !self
+            .ports
+            .store
+            .claim_orphan(digest, fence, now, until)
+            .await?
+        {
+            return Ok(Moved::Needed);
+        }
+        match self
+            .removals
+            .take_away(digest, fence, Fate::Quarantine, &own)
+            .await
+        {
+            Ok(Outcome::Away) => Ok(Moved::Away),
+            Ok(Outcome::Absent | Outcome::Kept) => Ok(Moved::Needed),
+            Ok(Outcome::Shared) => Ok(Moved::Refused(SHARED.to_owned())),
+            Err(RemovalError::Originals(OriginalStoreError::Altered(why))) => {
+                Ok(Moved::Refused(why.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+const SHARED: &str = "another database keeps originals in the same place";
+
+/// What became of an original that was to be moved away.
+enum Moved {
+    Away,
+    /// It is needed after all, or gone.
+    Needed,
+    Refused(String),
+}
+
+fn neighbour(database: &DatabaseId) -> Finding {
+    Finding {
+        file: Some(database.to_string()),
+        ..Finding::new(
+            FindingKind::SharedOriginals,
+            "one of several databases that keep originals here: while there are several, none of them \
+             removes or moves any",
+        )
     }
 }
 

@@ -82,8 +82,22 @@ impl Check {
             _ => 0,
         };
         let mut events = vec![done_with(Rows::Originals, 1, bytes)];
-        events.extend(judge(original, &sight).map(Event::Found));
+        if let Some(finding) = judge(original, &sight) {
+            self.note_damage(&original.digest, finding.kind).await;
+            events.push(Event::Found(finding));
+        }
         Ok(events)
+    }
+
+    /// Notes damage with the original: the next upload of the same bytes replaces it.
+    async fn note_damage(&self, digest: &ContentDigest, kind: FindingKind) {
+        let now = self.ports.clock.now();
+        if kind.is_damage()
+            && let Err(error) = self.ports.store.note_damage(digest, now).await
+        {
+            // What was found is worth telling even if nothing can be written.
+            tracing::warn!(%digest, %error, "a damaged original could not be noted");
+        }
     }
 
     async fn look(&self, digest: &ContentDigest) -> Result<Sight, CheckError> {

@@ -3,10 +3,11 @@ use mockall::Sequence;
 
 use super::*;
 use crate::{
-    ContentDigest, Image, ImageFacts, NewImage,
+    ContentDigest, Fence, Image, ImageFacts, NewImage,
     ports::{
-        MockImageStore, MockInspector, MockOriginalStore, RecordedOriginal, StoredObject,
-        StoredOriginal, cause,
+        Fate, MockDatabaseRegistry, MockImageStore, MockInspector, MockOriginalRemoval,
+        MockOriginalStore, PutMode, RecordedOriginal, Segment, SegmentFault, SetAside,
+        StoredObject, StoredOriginal, cause,
     },
     testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image},
 };
@@ -55,7 +56,10 @@ impl Bench {
     async fn put(&self, content: &[u8]) -> ContentDigest {
         let digest = ContentDigest::of(content);
         let bytes = content.to_vec().into();
-        self.originals.put(&digest, bytes).await.unwrap();
+        self.originals
+            .put(&digest, bytes, PutMode::KeepExisting)
+            .await
+            .unwrap();
         digest
     }
 
@@ -67,6 +71,7 @@ impl Bench {
 
     async fn record(&self, image: &Image) {
         let new = NewImage {
+            fence: None,
             image: image.clone(),
             tagging: None,
         };
@@ -81,7 +86,10 @@ impl Bench {
         let ports = CheckPorts {
             store: self.store.clone(),
             inspector: self.store.clone(),
+            statistics: self.store.clone(),
             originals: self.originals.clone(),
+            removal: self.originals.clone(),
+            registry: self.originals.clone(),
             clock: self.clock.clone(),
         };
         Check::new(ports, settings)
@@ -157,7 +165,10 @@ async fn every_damage_has_its_name() {
         let finding = of(kind);
         assert_eq!(finding.digest, Some(image.digest), "{kind}");
         assert_eq!(finding.image, Some(image.id), "{kind}");
+        let noted = bench.store.damaged_at(&image.digest);
+        assert_eq!(noted, Some(bench.clock.now()), "{kind}");
     }
+    assert_eq!(bench.store.damaged_at(&garbled.digest), None);
     let row = of(FindingKind::UnreadableRow);
     assert_eq!(
         (row.image, &*row.detail),
@@ -207,6 +218,7 @@ async fn whole_bytes_of_another_length_are_the_rows_fault() {
         .unwrap();
     let expected = [(FindingKind::WrongSize, Some(image.digest))];
     assert_eq!(bench.kinds(SETTINGS).await, expected);
+    assert_eq!(bench.store.damaged_at(&image.digest), None);
 }
 
 #[tokio::test]
@@ -306,11 +318,26 @@ async fn a_store_that_is_gone_is_an_error_and_no_finding() {
     assert!(matches!(error, CheckError::Originals(_)), "{error:?}");
 }
 
-fn mocked(store: MockImageStore, inspector: MockInspector, originals: MockOriginalStore) -> Check {
+/// A check with mocks, but that nothing is set aside and no other database is registered.
+fn mocked(
+    mut store: MockImageStore,
+    inspector: MockInspector,
+    originals: MockOriginalStore,
+    mut removal: MockOriginalRemoval,
+) -> Check {
+    let own = DatabaseId::random();
+    store.expect_database_id().returning(move || Ok(own));
+    removal.expect_list_set_aside().returning(|| Ok(Vec::new()));
+    let mut registry = MockDatabaseRegistry::new();
+    registry.expect_register().returning(|_| Ok(()));
+    registry.expect_databases().returning(move || Ok(vec![own]));
     let ports = CheckPorts {
         store: Arc::new(store),
         inspector: Arc::new(inspector),
+        statistics: Arc::<FakeImageStore>::default(),
         originals: Arc::new(originals),
+        removal: Arc::new(removal),
+        registry: Arc::new(registry),
         clock: Arc::<TestClock>::default(),
     };
     Check::new(ports, REPAIRING)
@@ -340,39 +367,77 @@ fn abandoned(digest: ContentDigest) -> RecordedOriginal {
     }
 }
 
+fn aside(digest: &ContentDigest, fence: Fence, fate: Fate) -> SetAside {
+    SetAside {
+        digest: *digest,
+        fence,
+        fate,
+        is_settled: true,
+    }
+}
+
 #[tokio::test]
-async fn claims_then_moves_then_forgets() {
+async fn claims_then_sets_aside_then_forgets_then_finishes() {
     let digest = ContentDigest::of(b"x");
     let mut originals = holding(digest);
     let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    let mut removal = MockOriginalRemoval::new();
     inspector
         .expect_recorded()
         .times(2)
         .returning(move |_| Ok(vec![abandoned(digest)]));
     originals.expect_length().returning(|_| Ok(Some(1)));
     let mut order = Sequence::new();
-    inspector
-        .expect_claim_stray()
+    store
+        .expect_claim_orphan()
         .times(1)
         .in_sequence(&mut order)
-        .withf(|_, now, until| *now == at(0) && *until == at(60))
-        .returning(|_, _, _| Ok(true));
-    originals
-        .expect_quarantine()
+        .withf(|_, _, now, until| *now == at(0) && *until == at(60))
+        .returning(|_, _, _, _| Ok(true));
+    removal
+        .expect_set_aside()
         .times(1)
         .in_sequence(&mut order)
-        .returning(|_| Ok(true));
+        .withf(|_, _, fate| *fate == Fate::Quarantine)
+        .returning(|digest, fence, fate| Ok(Some(aside(digest, fence, fate))));
     store
         .expect_forget()
         .times(1)
         .in_sequence(&mut order)
+        .returning(|_, _| Ok(true));
+    removal
+        .expect_finish()
+        .times(1)
+        .in_sequence(&mut order)
         .returning(|_| Ok(()));
-    let check = mocked(store, inspector, originals);
+    let check = mocked(store, inspector, originals, removal);
     let events: Vec<Event> = check.objects().try_collect().await.unwrap();
     assert!(
         matches!(&events[1], Event::Found(finding) if finding.is_repaired),
         "{events:?}"
     );
+}
+
+/// An upload took over while the original was moved: its bytes are what was moved.
+#[tokio::test]
+async fn what_was_claimed_again_is_put_back() {
+    let digest = ContentDigest::of(b"x");
+    let mut originals = holding(digest);
+    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    let mut removal = MockOriginalRemoval::new();
+    inspector
+        .expect_recorded()
+        .returning(move |_| Ok(vec![abandoned(digest)]));
+    originals.expect_length().returning(|_| Ok(Some(1)));
+    store.expect_claim_orphan().returning(|_, _, _, _| Ok(true));
+    removal
+        .expect_set_aside()
+        .returning(|digest, fence, fate| Ok(Some(aside(digest, fence, fate))));
+    store.expect_forget().times(1).returning(|_, _| Ok(false));
+    removal.expect_put_back().times(1).returning(|_| Ok(()));
+    let check = mocked(store, inspector, originals, removal);
+    let events: Vec<Event> = check.objects().try_collect().await.unwrap();
+    assert_eq!(events.len(), 1, "no finding: {events:?}");
 }
 
 #[tokio::test]
@@ -389,7 +454,7 @@ async fn what_was_uploaded_or_removed_meanwhile_is_no_finding() {
         (true, Some(abandoned(digest)), Some(false)),
     ] {
         let mut originals = holding(digest);
-        let mut inspector = MockInspector::new();
+        let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
         inspector
             .expect_recorded()
             .times(1)
@@ -405,32 +470,163 @@ async fn what_was_uploaded_or_removed_meanwhile_is_no_finding() {
                 .returning(move |_| Ok(vec![second_look.clone()]));
         }
         if let Some(may_claim) = may_claim {
-            inspector
-                .expect_claim_stray()
+            store
+                .expect_claim_orphan()
                 .times(1)
-                .returning(move |_, _, _| Ok(may_claim));
+                .returning(move |_, _, _, _| Ok(may_claim));
         }
-        let check = mocked(MockImageStore::new(), inspector, originals);
+        let check = mocked(store, inspector, originals, MockOriginalRemoval::new());
         let events: Vec<Event> = check.objects().try_collect().await.unwrap();
         assert_eq!(events.len(), 1, "{events:?}");
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_moved_is_not_forgotten() {
+/// What the check meets when it moves the one original away.
+async fn moving(refusal: OriginalStoreError) -> Result<Vec<Event>, CheckError> {
     let digest = ContentDigest::of(b"x");
     let mut originals = holding(digest);
-    let mut inspector = MockInspector::new();
+    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
     inspector
         .expect_recorded()
         .returning(move |_| Ok(vec![abandoned(digest)]));
-    inspector.expect_claim_stray().returning(|_, _, _| Ok(true));
+    store.expect_claim_orphan().returning(|_, _, _, _| Ok(true));
     originals.expect_length().returning(|_| Ok(Some(1)));
-    originals
-        .expect_quarantine()
+    let mut removal = MockOriginalRemoval::new();
+    removal
+        .expect_set_aside()
         .times(1)
-        .returning(|_| Err(OriginalStoreError::Unavailable(cause("read-only"))));
-    let check = mocked(MockImageStore::new(), inspector, originals);
-    let outcome: Result<Vec<Event>, _> = check.objects().try_collect().await;
+        .return_once(|_, _, _| Err(refusal));
+    let check = mocked(store, inspector, originals, removal);
+    check.objects().try_collect().await
+}
+
+#[tokio::test]
+async fn what_cannot_be_moved_is_not_forgotten() {
+    let outcome = moving(OriginalStoreError::Unavailable(cause("read-only"))).await;
     assert!(matches!(outcome, Err(CheckError::Originals(_))));
+}
+
+#[tokio::test]
+async fn what_must_not_be_moved_is_left_and_told_of() {
+    let events = moving(OriginalStoreError::Altered(cause("damaged"))).await;
+    let events = events.unwrap();
+    let [_, Event::Found(finding)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert!(!finding.is_repaired);
+    assert!(finding.detail.contains("not moved: damaged"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_moved_while_another_database_is_registered() {
+    let bench = Bench::new();
+    let abandoned = bench.claim(b"abandoned").await.digest;
+    bench.put(b"stranger").await;
+    bench.later();
+    let all = CheckSettings {
+        strangers: Strangers::Repair,
+        ..REPAIRING
+    };
+    let other = DatabaseId::random();
+    bench.originals.register(&other).await.unwrap();
+    let (summary, findings) = bench.summary(all).await;
+    assert_eq!((summary.repaired, summary.left), (0, 2));
+    assert_eq!(bench.originals.digests().len(), 2);
+    let own = bench.store.database_id().await.unwrap();
+    let shared = findings
+        .iter()
+        .filter(|finding| finding.kind == FindingKind::SharedOriginals);
+    let mut named: Vec<_> = shared.filter_map(|finding| finding.file.clone()).collect();
+    named.sort_unstable();
+    let mut expected = [own, other].map(|id| id.to_string());
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+
+    let check = bench.check(all);
+    let forget = async |id| check.forget_database(&id).await.unwrap();
+    assert_eq!(forget(own).await, Forgotten::Own);
+    assert_eq!(forget(other).await, Forgotten::Done);
+    assert_eq!(forget(other).await, Forgotten::Unknown);
+    let (summary, _) = bench.summary(all).await;
+    assert_eq!((summary.repaired, summary.left), (2, 0));
+    assert!(bench.originals.quarantined().contains(&abandoned));
+}
+
+/// Killed before it looked again, in either way.
+#[tokio::test]
+async fn what_a_killed_check_set_aside_is_seen_to_by_the_next_one() {
+    let bench = Bench::new();
+    let used = bench.register(b"used").await;
+    let orphan = bench.put(b"orphan").await;
+    bench.later();
+    for digest in [used.digest, orphan] {
+        let fence = Fence::random();
+        let moved = bench.originals.set_aside(&digest, fence, Fate::Quarantine);
+        assert!(moved.await.unwrap().is_some());
+    }
+    assert_eq!(bench.findings(SETTINGS).await, [], "what is used is read");
+    assert_eq!(bench.findings(REPAIRING).await, []);
+    assert_eq!(bench.originals.digests(), [used.digest]);
+    assert_eq!(bench.originals.quarantined(), [orphan]);
+    assert_eq!(bench.store.originals(), [used.digest]);
+}
+
+fn segment(level: i32, from: i64, until: i64) -> Segment {
+    Segment { level, from, until }
+}
+
+/// Two segments of a level, and one above the first.
+fn with_segments(faults: [Option<SegmentFault>; 3], steps: Option<u32>) -> Bench {
+    let bench = Bench::new();
+    let segments = [segment(0, 0, 10), segment(0, 10, 20), segment(1, 0, 10)];
+    for (segment, fault) in segments.into_iter().zip(faults) {
+        bench.store.add_segment(segment, fault, steps);
+    }
+    bench
+}
+
+fn rows(findings: &[Finding]) -> Vec<(&str, bool)> {
+    for finding in findings {
+        assert_eq!(finding.kind, FindingKind::WrongStatistics);
+    }
+    findings
+        .iter()
+        .map(|finding| (finding.row.as_deref().unwrap(), finding.is_repaired))
+        .collect()
+}
+
+#[tokio::test]
+async fn wrong_statistics_are_found() {
+    let altered = Some(SegmentFault::Altered);
+    let bench = with_segments([None, altered, altered], Some(1));
+    let (summary, findings) = bench.summary(SETTINGS).await;
+    assert_eq!(
+        rows(&findings),
+        [("segment 0 10", false), ("segment 1 0", false)]
+    );
+    assert_eq!((summary.segments, summary.left), (3, 2));
+}
+
+/// What is put together from others is no evidence against itself.
+#[tokio::test]
+async fn statistics_above_wrong_ones_are_not_judged_until_those_are_repaired() {
+    let altered = Some(SegmentFault::Altered);
+    let bench = with_segments([altered, None, altered], Some(3));
+    let findings = bench.findings(SETTINGS).await;
+    assert_eq!(rows(&findings), [("segment 0 0", false)]);
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(
+        rows(&findings),
+        [("segment 0 0", true), ("segment 1 0", true)]
+    );
+    assert_eq!((summary.repaired, summary.left), (2, 0));
+    assert_eq!(bench.findings(SETTINGS).await, []);
+}
+
+#[tokio::test]
+async fn statistics_that_cannot_be_repaired_are_left() {
+    let bench = with_segments([None, Some(SegmentFault::Missing), None], None);
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(rows(&findings), [("segment 0 10", false)]);
+    assert_eq!((summary.repaired, summary.left), (0, 1));
 }

@@ -322,6 +322,46 @@ async fn a_call_that_somebody_else_waits_for_is_made() {
     assert_eq!(world.provider.calls(), 1);
 }
 
+/// As the disk, a file manager and a cut-off copy leave them.
+#[tokio::test]
+async fn a_damaged_original_is_put_again_by_the_next_upload() {
+    let digest = ContentDigest::of(&picture());
+    let altered = picture().iter().map(|byte| !byte).collect::<Bytes>();
+    let damages: [&dyn Fn(&FakeOriginalStore); 4] = [
+        &|originals| originals.tamper(&digest, altered.clone()),
+        &|originals| originals.tamper(&digest, picture().slice(1..)),
+        &|originals| originals.lose(&digest),
+        &|originals| originals.spoil(&digest),
+    ];
+    for damage in damages {
+        let world = World::new(ImageAccess::Bytes);
+        let ingest = world.ingest();
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+        damage(&world.originals);
+        world.store.note_damage(&digest, at(1)).await.unwrap();
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+        let kept = world.originals.fingerprint(&digest).await.unwrap();
+        assert_eq!(kept.unwrap().digest, digest);
+        assert_eq!(world.store.damaged_at(&digest), None);
+        assert_eq!(world.provider.calls(), 1);
+    }
+}
+
+/// Without a note, the length alone tells.
+#[tokio::test]
+async fn a_missing_or_truncated_original_is_put_again_without_a_note() {
+    let digest = ContentDigest::of(&picture());
+    let world = World::new(ImageAccess::Bytes);
+    let ingest = world.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    for damage in [Bytes::new(), picture().slice(1..)] {
+        world.originals.tamper(&digest, damage);
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+        let kept = world.originals.fingerprint(&digest).await.unwrap();
+        assert_eq!(kept.unwrap().digest, digest);
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_picture_is_refused_before_anything_else_happens() {
     let world = World::new(ImageAccess::PublicUrl);
@@ -476,13 +516,13 @@ async fn claims_then_puts_then_records() {
         .times(1)
         .in_sequence(&mut order)
         .withf(|_, _, now: &DateTime<Utc>, until| *until == *now + CLAIM)
-        .returning(|_, _, _, _| Ok(()));
+        .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks
         .originals
         .expect_put()
         .times(1)
         .in_sequence(&mut order)
-        .returning(|_, _| Ok(()));
+        .returning(|_, _, _| Ok(()));
     mocks
         .store
         .expect_record()
@@ -495,6 +535,49 @@ async fn claims_then_puts_then_records() {
         .ingest(upload(&picture(), 80.0))
         .await
         .unwrap();
+}
+
+/// A store whose claim finds damage.
+fn finding_damage() -> Mocks {
+    let mut mocks = Mocks::knowing();
+    mocks.store.expect_claim().times(1).returning(|_, _, _, _| {
+        Ok(Claimed {
+            rewrite: true,
+            is_damaged: true,
+            ..Claimed::default()
+        })
+    });
+    mocks
+        .originals
+        .expect_put()
+        .times(1)
+        .withf(|_, _, mode| *mode == PutMode::Overwrite)
+        .returning(|_, _, _| Ok(()));
+    mocks
+}
+
+#[tokio::test]
+async fn a_note_of_damage_outlives_an_upload_that_is_not_recorded() {
+    let mut mocks = finding_damage();
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    store_error(mocks).await;
+}
+
+#[tokio::test]
+async fn a_note_of_damage_that_cannot_be_cleared_fails_no_upload() {
+    let mut mocks = finding_damage();
+    mocks.store.expect_record().times(1).returning(|_| Ok(()));
+    mocks
+        .store
+        .expect_clear_damage()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    let upload = upload(&picture(), 80.0);
+    mocks.ingest().ingest(upload).await.unwrap();
 }
 
 #[tokio::test]
@@ -532,12 +615,12 @@ async fn a_record_that_fails_is_an_error_and_is_not_repeated() {
         .store
         .expect_claim()
         .times(1)
-        .returning(|_, _, _, _| Ok(()));
+        .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks
         .originals
         .expect_put()
         .times(1)
-        .returning(|_, _| Ok(()));
+        .returning(|_, _, _| Ok(()));
     mocks
         .store
         .expect_record()
@@ -556,12 +639,12 @@ async fn a_lost_claim_is_claimed_and_put_again() {
         .store
         .expect_claim()
         .times(2)
-        .returning(|_, _, _, _| Ok(()));
+        .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks
         .originals
         .expect_put()
         .times(2)
-        .returning(|_, _| Ok(()));
+        .returning(|_, _, _| Ok(()));
     mocks
         .store
         .expect_record()
@@ -582,12 +665,12 @@ async fn a_claim_that_is_lost_again_and_again_is_an_error() {
         .store
         .expect_claim()
         .times(CLAIM_ATTEMPTS)
-        .returning(|_, _, _, _| Ok(()));
+        .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks
         .originals
         .expect_put()
         .times(CLAIM_ATTEMPTS)
-        .returning(|_, _| Ok(()));
+        .returning(|_, _, _| Ok(()));
     mocks
         .store
         .expect_record()
@@ -599,14 +682,14 @@ async fn a_claim_that_is_lost_again_and_again_is_an_error() {
     ));
 }
 
-#[tokio::test]
-async fn an_answer_that_cannot_be_rescued_does_not_hide_why() {
+/// Mocks of an upload that is tagged once, with a store that does not know its tags before.
+fn tagging_once() -> Mocks {
     let mut mocks = Mocks::new();
     mocks
         .store
         .expect_known()
         .returning(|_| Ok(Known::default()));
-    mocks.codec.expect_decode().times(1).returning(|_, _| {
+    mocks.codec.expect_decode().returning(|_, _| {
         Ok(Picture {
             media_type: crate::MediaType::Png,
             width: 2,
@@ -624,26 +707,113 @@ async fn an_answer_that_cannot_be_rescued_does_not_hide_why() {
         .times(1)
         .returning(|_| Ok(tags(&[("car", 91.5)])));
     mocks
+}
+
+fn refused() -> ImageStoreError {
+    ImageStoreError::Failed(cause("refused"))
+}
+
+/// Lets claims and puts succeed, and every record fail.
+fn recording_fails(mocks: &mut Mocks, error: fn() -> ImageStoreError) {
+    mocks
         .store
         .expect_claim()
-        .times(1)
-        .returning(|_, _, _, _| Ok(()));
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks.originals.expect_put().returning(|_, _, _| Ok(()));
+    mocks.store.expect_record().returning(move |_| Err(error()));
+}
+
+fn claiming_fails(mocks: &mut Mocks) {
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Err(ImageStoreError::Contended(cause("a removal"))));
+}
+
+fn putting_fails(mocks: &mut Mocks) {
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks
         .originals
         .expect_put()
-        .times(1)
-        .returning(|_, _| Err(OriginalStoreError::Unavailable(cause("full"))));
+        .returning(|_, _, _| Err(OriginalStoreError::Unavailable(cause("full"))));
+}
+
+#[tokio::test]
+async fn whatever_fails_after_tagging_the_answer_is_kept() {
+    let failures: [fn(&mut Mocks); 4] = [
+        claiming_fails,
+        putting_fails,
+        |mocks| recording_fails(mocks, refused),
+        |mocks| recording_fails(mocks, || ImageStoreError::ClaimLost),
+    ];
+    for fail in failures {
+        let mut mocks = tagging_once();
+        fail(&mut mocks);
+        mocks
+            .store
+            .expect_keep_tagging()
+            .times(1)
+            .withf(|_, tagging| tagging.tags == tags(&[("car", 91.5)]))
+            .returning(|_, _| Ok(()));
+        let ingest = mocks.ingest();
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+        assert_eq!(ingest.save_answers().await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_kept_at_once_does_not_hide_why_and_is_kept_later() {
+    let mut mocks = tagging_once();
+    putting_fails(&mut mocks);
+    let mut outcomes = [Ok(()), Err(refused()), Err(refused())].to_vec();
     mocks
         .store
         .expect_keep_tagging()
-        .times(1)
-        .returning(|_, _| Err(store_down()));
-    let error = mocks
-        .ingest()
-        .ingest(upload(&picture(), 80.0))
-        .await
-        .unwrap_err();
+        .times(3)
+        .returning(move |_, _| outcomes.pop().unwrap());
+    let ingest = mocks.ingest();
+    let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
     assert!(matches!(error, IngestError::Originals(_)));
+    assert!(ingest.save_answers().await.is_err());
+    assert_eq!(ingest.save_answers().await.unwrap(), 1);
+    assert_eq!(ingest.save_answers().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_not_asked_while_the_client_waits() {
+    let mut mocks = tagging_once();
+    recording_fails(&mut mocks, store_down);
+    let ingest = mocks.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_answer_on_its_way_to_the_store_serves_the_next_upload() {
+    let mut mocks = tagging_once();
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks.originals.expect_put().returning(|_, _, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .withf(|new| new.tagging.is_some())
+        .returning(|_| Ok(()));
+    let ingest = mocks.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+    let image = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(labels(&image), ["car"]);
+    assert_eq!(ingest.save_answers().await.unwrap(), 0);
 }
 
 #[tokio::test]

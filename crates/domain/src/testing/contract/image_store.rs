@@ -8,7 +8,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    ContentDigest, Image, ImageQuery, Label, NewImage, PageKey, ProviderIdentity, Tagging,
+    ContentDigest, Fence, Image, ImageQuery, Label, NewImage, PageKey, ProviderIdentity, Tagging,
     TaggingKey, Tags,
     ports::{ImageStore, ImageStoreError},
     testing::{at, image},
@@ -33,6 +33,8 @@ macro_rules! chapter {
 pub mod claims;
 pub mod concurrency;
 pub mod condensing;
+pub mod damage;
+pub mod fencing;
 pub mod filters;
 pub mod images;
 pub mod labels;
@@ -45,6 +47,8 @@ pub mod taggings;
 pub async fn run(make: impl AsyncFn() -> Arc<dyn ImageStore>) {
     claims::run(&make).await;
     removal::run(&make).await;
+    fencing::run(&make).await;
+    damage::run(&make).await;
     images::run(&make).await;
     labels::run(&make).await;
     taggings::run(&make).await;
@@ -63,6 +67,7 @@ fn limit(count: u32) -> NonZeroU32 {
 
 fn new(image: &Image) -> NewImage {
     NewImage {
+        fence: None,
         image: image.clone(),
         tagging: None,
     }
@@ -96,16 +101,34 @@ async fn register_all(store: &dyn ImageStore, images: &[Image]) {
     }
 }
 
-/// Claims for removal at a time, for a minute. A database may end a deadlock with an upload at the
-/// cost of the removal: whoever calls repeats that.
+/// The fence of the removals of a rule that has no two of them.
+const FENCE: Fence = Fence::from_i64(7);
+
+/// Claims for removal at a time, for a minute, under [`FENCE`].
 async fn claim_removal(store: &dyn ImageStore, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
+    claim_removal_by(store, digest, FENCE, now).await
+}
+
+/// Claims for removal at a time, for a minute. A database may end a deadlock with an upload at the
+/// cost of the removal: the caller repeats that.
+async fn claim_removal_by(
+    store: &dyn ImageStore,
+    digest: &ContentDigest,
+    fence: Fence,
+    now: DateTime<Utc>,
+) -> bool {
     let until = now + TimeDelta::minutes(1);
     loop {
-        match store.claim_for_removal(digest, now, until).await {
+        match store.claim_for_removal(digest, fence, now, until).await {
             Err(ImageStoreError::Contended(_)) => {}
             outcome => return outcome.unwrap(),
         }
     }
+}
+
+/// Ends a removal's claim under [`FENCE`]. Whether it was still the latest one.
+async fn forget(store: &dyn ImageStore, digest: &ContentDigest) -> bool {
+    store.forget(digest, FENCE).await.unwrap()
 }
 
 async fn abandoned(store: &dyn ImageStore, before: DateTime<Utc>) -> Vec<ContentDigest> {
@@ -203,7 +226,7 @@ fn assert_claim_lost(outcome: &Result<(), ImageStoreError>) {
 }
 
 #[track_caller]
-fn assert_contended(outcome: &Result<(), ImageStoreError>) {
+fn assert_contended<T: std::fmt::Debug>(outcome: &Result<T, ImageStoreError>) {
     assert!(
         matches!(outcome, Err(ImageStoreError::Contended(_))),
         "{outcome:?}"

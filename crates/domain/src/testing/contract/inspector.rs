@@ -5,8 +5,8 @@ use std::{num::NonZeroU32, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    ContentDigest, Image, NewImage, ProviderIdentity, Tagging, TaggingKey,
-    ports::{ImageStore, ImageStoreError, Inspected, Inspector, RecordedOriginal, RowMark, Rows},
+    ContentDigest, Fence, Image, NewImage, ProviderIdentity, Tagging, TaggingKey,
+    ports::{ImageStore, Inspected, Inspector, RecordedOriginal, RowMark, Rows},
     testing::{at, image},
 };
 
@@ -20,9 +20,7 @@ pub async fn run(make: &impl AsyncFn() -> Pair) {
     what_can_be_read_is_not_told_of(&make().await).await;
     originals_are_walked_with_what_is_recorded_of_them(&make().await).await;
     recorded_are_those_that_are_known(&make().await).await;
-    what_is_needed_is_no_stray(&make().await).await;
-    a_stray_that_is_not_known_is_held(&make().await).await;
-    a_stray_whose_claim_ran_out_is_held(&make().await).await;
+    the_claim_that_runs_out_last_is_recorded(&make().await).await;
 }
 
 const ROWS: [Rows; 4] = [Rows::Labels, Rows::Images, Rows::Taggings, Rows::Originals];
@@ -53,6 +51,7 @@ async fn register(store: &dyn ImageStore, number: u32) -> Image {
         tagged_at: at(0),
     };
     let new = NewImage {
+        fence: None,
         tagging: Some((key(image.digest), tagging)),
         image,
     };
@@ -96,14 +95,11 @@ async fn recorded(inspector: &dyn Inspector, digest: ContentDigest) -> Option<Re
     known.pop()
 }
 
-/// Claims as a stray at a time, for a minute.
-async fn claim_stray(
-    inspector: &dyn Inspector,
-    digest: &ContentDigest,
-    now: DateTime<Utc>,
-) -> bool {
+/// Claims as an orphan at a time, for a minute.
+async fn claim_orphan(store: &dyn ImageStore, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
     let until = now + TimeDelta::minutes(1);
-    inspector.claim_stray(digest, now, until).await.unwrap()
+    let claimed = store.claim_orphan(digest, Fence::random(), now, until);
+    claimed.await.unwrap()
 }
 
 async fn an_empty_store_has_no_rows((_, inspector): &Pair) {
@@ -141,11 +137,12 @@ async fn what_can_be_read_is_not_told_of((store, inspector): &Pair) {
     let untagged = image(b"untagged", at(0), &[]);
     claim(&**store, &untagged, at(100)).await;
     let new = NewImage {
+        fence: None,
         image: untagged,
         tagging: None,
     };
     store.record(&new).await.unwrap();
-    assert!(claim_stray(&**inspector, &ContentDigest::of(b"stray"), at(0)).await);
+    assert!(claim_orphan(&**store, &ContentDigest::of(b"orphan"), at(0)).await);
     for rows in ROWS {
         for page in pages(&**inspector, rows, 10).await {
             assert!(page.unreadable.is_empty(), "{:?}", page.unreadable);
@@ -160,6 +157,7 @@ async fn originals_are_walked_with_what_is_recorded_of_them((store, inspector): 
     second.id = crate::ImageId::new(at(500));
     second.registered_at = at(500);
     let new = NewImage {
+        fence: None,
         image: second,
         tagging: None,
     };
@@ -204,75 +202,16 @@ async fn recorded_are_those_that_are_known((store, inspector): &Pair) {
     assert_eq!(inspector.recorded(&digests).await.unwrap().len(), 5);
 }
 
-/// By an image, by an upload, by another removal.
-async fn what_is_needed_is_no_stray((store, inspector): &Pair) {
-    let used = register(&**store, 1).await;
-    assert!(!claim_stray(&**inspector, &used.digest, at(1_000_000)).await);
+/// Of an upload or a removal; one that only a removal ever claimed has no facts.
+async fn the_claim_that_runs_out_last_is_recorded((store, inspector): &Pair) {
     let claimed = image(b"claimed", at(0), &[]);
     claim(&**store, &claimed, at(100)).await;
-    let just_before = at(100) - TimeDelta::microseconds(1);
-    assert!(!claim_stray(&**inspector, &claimed.digest, just_before).await);
-    let until = at(160);
-    assert!(
-        store
-            .claim_for_removal(&claimed.digest, at(100), until)
-            .await
-            .unwrap()
-    );
-    assert!(!claim_stray(&**inspector, &claimed.digest, at(100)).await);
+    assert!(claim_orphan(&**store, &claimed.digest, at(100)).await);
     let held = recorded(&**inspector, claimed.digest).await.unwrap();
-    assert_eq!(held.claimed_until, Some(until), "the later of both");
-    assert!(claim_stray(&**inspector, &claimed.digest, until).await);
-}
-
-/// It is known from then on, without facts. Uploads wait; no upkeep removes it, not even later.
-async fn a_stray_that_is_not_known_is_held((store, inspector): &Pair) {
-    let image = image(b"stray", at(0), &[]);
-    let digest = &image.digest;
-    assert!(claim_stray(&**inspector, digest, at(0)).await);
-    assert!(!claim_stray(&**inspector, digest, at(59)).await);
-    let held = recorded(&**inspector, *digest).await.unwrap();
+    assert_eq!(held.claimed_until, Some(at(160)));
+    let orphan = ContentDigest::of(b"orphan");
+    assert!(claim_orphan(&**store, &orphan, at(0)).await);
+    let held = recorded(&**inspector, orphan).await.unwrap();
     assert_eq!((held.facts, held.is_used), (None, false));
     assert_eq!(held.claimed_until, Some(at(60)));
-    let known = store.known(&key(*digest)).await.unwrap();
-    assert_eq!(known.facts, None);
-    let refused = store.claim(digest, &image.facts, at(59), at(500)).await;
-    assert!(matches!(refused, Err(ImageStoreError::Contended(_))));
-    let limit = NonZeroU32::new(10).unwrap();
-    let abandoned = store.abandoned(at(1_000_000), limit).await.unwrap();
-    assert!(abandoned.is_empty(), "{abandoned:?}");
-    store.forget(digest).await.unwrap();
-    assert_eq!(recorded(&**inspector, *digest).await, None);
-    // Killed before it forgot: who uploads the bytes takes it over.
-    assert!(claim_stray(&**inspector, digest, at(0)).await);
-    store
-        .claim(digest, &image.facts, at(60), at(500))
-        .await
-        .unwrap();
-    let known = store.known(&key(*digest)).await.unwrap();
-    assert_eq!(known.facts, Some(image.facts));
-    let new = NewImage {
-        image: image.clone(),
-        tagging: None,
-    };
-    store.record(&new).await.unwrap();
-    assert_eq!(store.find(&image.id).await.unwrap(), Some(image));
-}
-
-/// It stays abandoned, so that upkeep removes what a check that was killed held.
-async fn a_stray_whose_claim_ran_out_is_held((store, inspector): &Pair) {
-    let image = image(b"stray", at(0), &[]);
-    claim(&**store, &image, at(100)).await;
-    assert!(claim_stray(&**inspector, &image.digest, at(100)).await);
-    let new = NewImage {
-        image: image.clone(),
-        tagging: None,
-    };
-    let lost = store.record(&new).await;
-    assert!(matches!(lost, Err(ImageStoreError::ClaimLost)), "{lost:?}");
-    let limit = NonZeroU32::new(10).unwrap();
-    let abandoned = store.abandoned(at(200), limit).await.unwrap();
-    assert_eq!(abandoned, [image.digest]);
-    store.forget(&image.digest).await.unwrap();
-    assert_eq!(recorded(&**inspector, image.digest).await, None);
 }

@@ -6,24 +6,32 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{TryStreamExt, future};
 
+use super::{database_registry, original_removal};
 use crate::{
-    ContentDigest,
-    ports::{Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, StoredObject},
+    ContentDigest, Fence,
+    ports::{
+        DatabaseRegistry, Fate, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
+        OriginalStoreError, PutMode, StoredObject,
+    },
 };
 
 /// The whole suite; `empty` makes a new, empty store for each part of it.
-pub async fn suite(empty: impl AsyncFn() -> Arc<dyn OriginalStore>) {
+pub async fn suite<S>(empty: impl AsyncFn() -> Arc<S>)
+where
+    S: OriginalStore + OriginalRemoval + DatabaseRegistry,
+{
     is_ready(&*empty().await).await;
     gives_back_what_was_put(&*empty().await).await;
     knows_nothing_that_was_not_put(&*empty().await).await;
     keeps_the_same_bytes_once(&*empty().await).await;
+    overwrites_what_is_there(&*empty().await).await;
     shows_no_part_of_an_original(&*empty().await).await;
-    removes_for_good(&*empty().await).await;
     never_ends_a_stream_early(&*empty().await).await;
     lists_many(&*empty().await).await;
     sweeps_no_original(&*empty().await).await;
     measures_what_is_there(&*empty().await).await;
-    quarantines_for_good(&*empty().await).await;
+    original_removal::run(&empty).await;
+    database_registry::run(&empty).await;
 }
 
 /// An empty store is ready, time and again.
@@ -42,11 +50,9 @@ pub async fn gives_back_what_was_put(store: &dyn OriginalStore) {
     }
 }
 
-/// What was not put is not found, and counts as removed.
+/// What was not put is not found.
 pub async fn knows_nothing_that_was_not_put(store: &dyn OriginalStore) {
     let digest = ContentDigest::of(b"never put");
-    assert_eq!(read(store, &digest).await, None);
-    store.remove(&digest).await.expect("counts as removed");
     assert_eq!(read(store, &digest).await, None);
 }
 
@@ -60,6 +66,25 @@ pub async fn keeps_the_same_bytes_once(store: &dyn OriginalStore) {
         BTreeMap::from([(digest, bytes.len() as u64)])
     );
     assert_eq!(read(store, &digest).await, Some(bytes));
+}
+
+/// Whatever is there of the same digest is replaced if that is wanted, and else only if its length is
+/// not that of the bytes.
+pub async fn overwrites_what_is_there(store: &dyn OriginalStore) {
+    let bytes = content(70_000, 10);
+    let digest = ContentDigest::of(&bytes);
+    let altered = content(70_000, 11);
+    put_as(store, &digest, &altered, PutMode::Overwrite).await;
+    put_as(store, &digest, &bytes, PutMode::KeepExisting).await;
+    assert_eq!(read(store, &digest).await, Some(altered.clone()));
+    put_as(store, &digest, &bytes, PutMode::Overwrite).await;
+    assert_eq!(read(store, &digest).await, Some(bytes.clone()));
+    for wrong in [altered.slice(1..), content(0, 12), content(70_001, 13)] {
+        put_as(store, &digest, &wrong, PutMode::Overwrite).await;
+        put_as(store, &digest, &bytes, PutMode::KeepExisting).await;
+        assert_eq!(read(store, &digest).await, Some(bytes.clone()));
+    }
+    assert_eq!(listed(store).await, BTreeMap::from([(digest, 70_000)]));
 }
 
 /// Who reads while the same bytes are put finds them whole or not at all.
@@ -85,25 +110,12 @@ pub async fn shows_no_part_of_an_original(store: &dyn OriginalStore) {
     }
 }
 
-/// What was removed is gone, may be removed again and put again; others stay.
-pub async fn removes_for_good(store: &dyn OriginalStore) {
-    let (one, two) = (content(1000, 3), content(2000, 4));
-    let (first, second) = (put(store, &one).await, put(store, &two).await);
-    store.remove(&first).await.expect("removed");
-    store.remove(&first).await.expect("counts as removed");
-    assert_eq!(read(store, &first).await, None);
-    assert_eq!(listed(store).await, BTreeMap::from([(second, 2000)]));
-    put(store, &one).await;
-    assert_eq!(read(store, &first).await, Some(one));
-    assert_eq!(read(store, &second).await, Some(two));
-}
-
 /// An original removed while it is read is read to its end, or the reader learns of it.
-pub async fn never_ends_a_stream_early(store: &dyn OriginalStore) {
+pub async fn never_ends_a_stream_early<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(5_000_000, 5);
     let digest = put(store, &bytes).await;
     let opened = store.get(&digest).await.expect("opened").expect("there");
-    store.remove(&digest).await.expect("removed");
+    assert!(take_away(store, &digest, Fate::Removal).await);
     let len = opened.len;
     if let Ok(read) = collect(opened).await {
         assert_eq!(read, bytes);
@@ -145,31 +157,31 @@ pub async fn measures_what_is_there(store: &dyn OriginalStore) {
     assert_eq!(store.fingerprint(&digest).await.expect("asked"), None);
 }
 
-/// What was quarantined is not an original any more: neither read, listed nor swept. It may be put
-/// and quarantined again; others stay.
-pub async fn quarantines_for_good(store: &dyn OriginalStore) {
-    let (one, two) = (content(1000, 8), content(2000, 9));
-    let other = put(store, &two).await;
-    for _ in 0..2 {
-        let digest = put(store, &one).await;
-        assert!(store.quarantine(&digest).await.expect("moved"));
-        assert!(!store.quarantine(&digest).await.expect("gone already"));
-        assert_eq!(read(store, &digest).await, None);
-        assert_eq!(store.length(&digest).await.expect("asked"), None);
-        assert_eq!(listed(store).await, BTreeMap::from([(other, 2000)]));
-        let swept = store.sweep(DateTime::<Utc>::MAX_UTC).await.expect("swept");
-        assert_eq!(swept, 0, "it is not thrown away");
+/// Sets an original aside and brings it to its fate. Whether it was there.
+pub(super) async fn take_away(
+    store: &dyn OriginalRemoval,
+    digest: &ContentDigest,
+    fate: Fate,
+) -> bool {
+    let aside = store.set_aside(digest, Fence::random(), fate).await;
+    match aside.expect("set aside") {
+        Some(aside) => store.finish(&aside).await.map(|()| true).expect("done"),
+        None => false,
     }
-    assert_eq!(read(store, &other).await, Some(two));
 }
 
-async fn put(store: &dyn OriginalStore, bytes: &Bytes) -> ContentDigest {
+pub(super) async fn put(store: &dyn OriginalStore, bytes: &Bytes) -> ContentDigest {
     let digest = ContentDigest::of(bytes);
-    store.put(&digest, bytes.clone()).await.expect("kept");
+    put_as(store, &digest, bytes, PutMode::KeepExisting).await;
     digest
 }
 
-async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Bytes> {
+async fn put_as(store: &dyn OriginalStore, digest: &ContentDigest, bytes: &Bytes, mode: PutMode) {
+    let put = store.put(digest, bytes.clone(), mode).await;
+    put.expect("kept");
+}
+
+pub(super) async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Bytes> {
     let opened = store.get(digest).await.expect("the store answers")?;
     let len = opened.len;
     let bytes = collect(opened).await.expect("read to its end");
@@ -177,12 +189,12 @@ async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Bytes
     Some(bytes)
 }
 
-async fn collect(opened: OriginalContent) -> Result<Bytes, OriginalStoreError> {
+pub(super) async fn collect(opened: OriginalContent) -> Result<Bytes, OriginalStoreError> {
     let pieces: Vec<Bytes> = opened.stream.try_collect().await?;
     Ok(pieces.concat().into())
 }
 
-async fn listed(store: &dyn OriginalStore) -> BTreeMap<ContentDigest, u64> {
+pub(super) async fn listed(store: &dyn OriginalStore) -> BTreeMap<ContentDigest, u64> {
     let objects: Vec<_> = store.list().try_collect().await.expect("a list");
     let count = objects.len();
     let listed: BTreeMap<_, _> = objects
@@ -197,7 +209,7 @@ async fn listed(store: &dyn OriginalStore) -> BTreeMap<ContentDigest, u64> {
 }
 
 /// Bytes of that length that differ from those of any other seed.
-fn content(len: usize, seed: usize) -> Bytes {
+pub(super) fn content(len: usize, seed: usize) -> Bytes {
     let byte = |at: usize| ((at * 31 + seed * 7) >> 3).to_le_bytes()[0];
     let mut bytes: Vec<u8> = seed.to_le_bytes().into_iter().collect();
     bytes.extend((0..len).map(byte));

@@ -3,9 +3,8 @@
 use std::num::NonZeroU32;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 
-use super::{FakeImageStore, Original, State};
+use super::{FakeImageStore, State};
 use crate::{
     ContentDigest, ImageId,
     ports::{
@@ -52,7 +51,7 @@ impl State {
         })
     }
 
-    fn first_image(&self, digest: &ContentDigest) -> Option<ImageId> {
+    pub(super) fn first_image(&self, digest: &ContentDigest) -> Option<ImageId> {
         let images = self.images.values();
         let used = images.filter(|image| image.digest == *digest);
         used.map(|image| image.id).min()
@@ -114,26 +113,5 @@ impl Inspector for FakeImageStore {
     ) -> Result<Vec<RecordedOriginal>, ImageStoreError> {
         let state = self.state();
         Ok(digests.iter().filter_map(|d| state.recorded(d)).collect())
-    }
-
-    async fn claim_stray(
-        &self,
-        digest: &ContentDigest,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<bool, ImageStoreError> {
-        let mut state = self.state();
-        let is_used = state.first_image(digest).is_some();
-        let original = state.originals.entry(*digest).or_insert(Original {
-            facts: None,
-            claimed_until: None,
-            removing_until: None,
-        });
-        let is_claimed = original.claimed_until.is_some_and(|until| until > now);
-        if is_used || is_claimed || original.is_being_removed(now) {
-            return Ok(false);
-        }
-        original.removing_until = Some(until);
-        Ok(true)
     }
 }

@@ -11,7 +11,7 @@ use domain::MediaType::Bmp;
 use image::{ColorType, ImageDecoder, codecs::bmp::BmpDecoder};
 
 use self::rle::Runs;
-use super::{Header, Rows};
+use super::{Header, Rows, check_sides};
 use crate::{
     meter::Meter,
     raster::{Raster, buffer_size},
@@ -27,6 +27,8 @@ const STRIP: usize = 64 * 1024;
 const FILE_HEADER: usize = 14;
 /// Length of the shortest second header, whose sides have 16 bits.
 const CORE_HEADER: u32 = 12;
+/// Lengths of the second header.
+const HEADERS: [u32; 6] = [CORE_HEADER, 40, 52, 56, 108, 124];
 
 /// All headers, masks and palettes end before.
 const HEAD: usize = FILE_HEADER + 124 + 12 + 4 * 256;
@@ -42,27 +44,32 @@ struct Layout<'a> {
     head: &'a [u8],
     /// The pixels, to the end of the file.
     data: &'a [u8],
+    size: (u32, u32),
     /// Bytes of a row.
     stride: usize,
     bits: u16,
     /// 1 and 2 are runs of 8 and 4 bits.
     compression: u32,
     is_core: bool,
+    /// Whether the headers have one of the lengths that there are.
+    is_known: bool,
     is_top_down: bool,
 }
 
 pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
-    let decoder = open(bytes)?;
     let layout = Layout::read(bytes)?;
+    if layout.is_known {
+        check_sides(layout.size)?;
+    }
+    let decoder = open(bytes)?;
     let size = decoder.dimensions();
     let strip = (layout.stride.max(STRIP) as u64).saturating_mul(2);
-    // Rows as they are in the file, and decoded; of a bit each, a row has 32 times as many bytes then.
-    let decoded = u64::from(decoder.color_type().bytes_per_pixel());
+    // Rows as they are in the file, and decoded: with a bit a pixel, 24 times as many bytes.
+    let bytes_per_pixel = u64::from(decoder.color_type().bytes_per_pixel());
     let rows = (STRIP / layout.stride.max(1)) as u64 + 1;
     let header = Header {
-        decode_bytes: strip + buffer_size(size.0, 1, decoded).saturating_mul(rows),
-        work: work::BMP_PIXEL.units(buffer_size(size.0, size.1, 1))
-            + work::BMP_BYTE.units(layout.data.len() as u64),
+        decode_bytes: strip + buffer_size(size.0, 1, bytes_per_pixel).saturating_mul(rows),
+        work: work::BMP_PIXEL.units(buffer_size(size.0, size.1, 1)) + layout.work_of_runs(),
         end: bytes.len(),
         ..Header::new(Bmp, size, max_side)
     };
@@ -139,18 +146,18 @@ fn open(bytes: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, Refusal> {
 }
 
 impl<'a> Layout<'a> {
-    /// Reads headers that the decoder has taken.
+    /// Reads the headers as far as they matter here; the decoder judges them.
     fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
         let mut walk = Walk::new(Bmp, bytes);
         walk.take(FILE_HEADER - 4)?;
         let data = walk.u32_le()? as usize;
-        let is_core = walk.u32_le()? == CORE_HEADER;
-        let (width, is_top_down) = if is_core {
-            let [width, _height] = [walk.u16_le()?, walk.u16_le()?];
-            (u32::from(width), false)
+        let header = walk.u32_le()?;
+        let is_core = header == CORE_HEADER;
+        let (width, height) = if is_core {
+            let [width, height] = [walk.u16_le()?, walk.u16_le()?];
+            (width.into(), height.into())
         } else {
-            let (width, height) = (walk.u32_le()?, walk.u32_le()?);
-            (width, height.cast_signed() < 0)
+            (walk.u32_le()?, walk.u32_le()?.cast_signed())
         };
         let [_planes, bits] = [walk.u16_le()?, walk.u16_le()?];
         let compression = if is_core { 0 } else { walk.u32_le()? };
@@ -158,11 +165,13 @@ impl<'a> Layout<'a> {
         Ok(Self {
             head: bytes.get(..HEAD).unwrap_or(bytes),
             data: bytes.get(data..).ok_or(Refusal::Truncated(Bmp))?,
+            size: (width, height.unsigned_abs()),
             stride: usize::try_from(row).unwrap_or(usize::MAX),
             bits,
             compression,
             is_core,
-            is_top_down,
+            is_known: HEADERS.contains(&header),
+            is_top_down: height < 0,
         })
     }
 
@@ -170,18 +179,24 @@ impl<'a> Layout<'a> {
         matches!(self.compression, 1 | 2)
     }
 
-    /// Whether all rows are there. Of the last one, the bytes that fill it up may be missing.
+    fn work_of_runs(&self) -> u64 {
+        if self.is_run_length_coded() {
+            work::BMP_RUN_BYTE.units(self.data.len() as u64)
+        } else {
+            0
+        }
+    }
+
+    /// Whether all rows are there.
     fn check(&self, header: &Header) -> Result<(), Refusal> {
-        let used = u64::from(header.width) * u64::from(self.bits);
-        let above = buffer_size(header.height.saturating_sub(1), 1, self.stride as u64);
-        let needed = above.saturating_add(used.div_ceil(8));
+        let needed = buffer_size(header.height, 1, self.stride as u64);
         if !self.is_run_length_coded() && (self.data.len() as u64) < needed {
             return Err(Refusal::Truncated(Bmp));
         }
         Ok(())
     }
 
-    /// So many rows, as they are stored. What fills up the last one of the file may be missing.
+    /// So many rows, as they are stored.
     fn rows(&self, first: usize, count: usize) -> &'a [u8] {
         let rest = self.data.get(first * self.stride..).unwrap_or_default();
         rest.get(..count * self.stride).unwrap_or(rest)

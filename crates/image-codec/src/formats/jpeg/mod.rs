@@ -38,7 +38,7 @@ const MAX_SIDE: usize = 65_535;
 const ROWS_BUFFERED: u64 = 8;
 
 /// Memory for a decoder's tables, whatever the picture.
-const BUFFERS: u64 = 1024 * 1024;
+const BUFFERS: u64 = 256 * 1024;
 
 pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
     let segments = Segments::walk(bytes, meter)?;

@@ -25,7 +25,7 @@ const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1A\n";
 const ROWS_BUFFERED: u64 = 8;
 
 /// Memory for the decoder's buffers and tables, whatever the picture.
-const BUFFERS: u64 = 1024 * 1024;
+const BUFFERS: u64 = 512 * 1024;
 
 /// What the chunks tell, and those that make the pixels.
 struct Chunks<'a> {

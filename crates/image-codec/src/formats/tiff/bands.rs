@@ -173,10 +173,10 @@ impl Bands {
 
     /// Puts the samples of a plane where they belong in their pixels.
     fn interleave(&self, row: &[u8], plane: usize, pixels: &mut [u8]) {
-        let (size, place) = (self.sample, plane * self.sample);
+        let (size, start) = (self.sample, plane * self.sample);
         let pixels = pixels.chunks_exact_mut((size * self.planes as usize).max(1));
         for (pixel, sample) in pixels.zip(row.chunks_exact(size.max(1))) {
-            let target = pixel.get_mut(place..place + size).unwrap_or_default();
+            let target = pixel.get_mut(start..start + size).unwrap_or_default();
             target.copy_from_slice(sample);
         }
     }

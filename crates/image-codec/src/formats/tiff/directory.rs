@@ -5,7 +5,10 @@
 
 use domain::MediaType::Tiff;
 
-use crate::{formats::SIDE_MEMORY, refusal::Refusal};
+use crate::{
+    formats::{SIDE_MEMORY, foreign},
+    refusal::Refusal,
+};
 
 /// Most values of an entry that the decoder reads.
 const MOST_VALUES: u64 = SIDE_MEMORY / 32;
@@ -61,8 +64,27 @@ impl Kind {
     }
 }
 
-/// Refuses a file whose first directory makes the decoder take a lot of memory.
+/// Entries by which a camera's raw picture is known: the version of DNG, or a first page that is a small
+/// copy of what is in other directories.
+const DNG_VERSION: u64 = 50_706;
+const NEW_SUBFILE_TYPE: u64 = 254;
+const SUB_IFDS: u64 = 330;
+
+/// Whether the first page is only what viewers show of a camera's raw picture.
+fn is_raw(bytes: &[u8]) -> bool {
+    let numbers = Numbers::of(bytes);
+    let entry = |tag| numbers.entries().find(|entry| entry.tag == tag);
+    let is_copy = entry(NEW_SUBFILE_TYPE)
+        .and_then(|entry| numbers.read(entry.place + 4 + numbers.value_size() as u64, 4))
+        .is_some_and(|kind| kind & 1 == 1);
+    entry(DNG_VERSION).is_some() || is_copy && entry(SUB_IFDS).is_some()
+}
+
+/// Refuses a file whose first directory makes the decoder take a lot of memory, or is not the picture's.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
+    if is_raw(bytes) {
+        return Err(foreign::raw());
+    }
     let mut read = Numbers::of(bytes)
         .entries()
         .filter(|entry| READ.contains(&entry.tag));

@@ -19,7 +19,7 @@ use self::{
     patched::{Patched, patched, plain},
     pixels::Pixels,
 };
-use super::{Header, SIDE_MEMORY};
+use super::{Header, SIDE_MEMORY, check_sides};
 use crate::{
     meter::Meter,
     raster::{Raster, buffer_size},
@@ -34,8 +34,11 @@ const PALETTE: u16 = 3;
 /// Memory that the decoder takes for the place and the length of a strip or tile.
 const CHUNK_MEMORY: u64 = 64;
 
+/// Memory for a pixel of a row that is being understood: its place in a palette, and what it becomes.
+const PIXEL_MEMORY: u64 = 4;
+
 /// Memory for the decoder's buffers and tables, whatever the picture.
-const BUFFERS: u64 = 1024 * 1024;
+const BUFFERS: u64 = 256 * 1024;
 
 /// A page that is about to be decoded.
 struct Page<'a> {
@@ -45,20 +48,22 @@ struct Page<'a> {
 
 pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
     let mut page = Page::open(bytes, meter)?;
-    let found = pages::check(&mut page.decoder, bytes, meter)?;
     let size = page.decoder.dimensions().map_err(refuse)?;
+    check_sides(size)?;
+    let found = pages::check(&mut page.decoder, bytes, meter)?;
     if size.0 == 0 || size.1 == 0 {
         return Err(Refusal::malformed(Tiff, "it has no pixels"));
     }
     page.cut(bytes, meter)?;
     let bands = Bands::new(&mut page.decoder)?;
-    let pixels = page.pixels()?;
+    // Refuses what cannot be understood.
+    page.pixels()?;
     let decoded = bands.bytes().saturating_mul(bands.count());
     Ok(Header {
         orientation: page.orientation()?,
         decode_bytes: bands
             .memory()
-            .saturating_add(pixels.memory(size.0))
+            .saturating_add(u64::from(size.0) * PIXEL_MEMORY)
             .saturating_add(found.chunk_memory)
             .saturating_add(found.chunks * CHUNK_MEMORY + BUFFERS),
         work: found.work

@@ -123,7 +123,8 @@ impl Found {
                     &mut found,
                     meter,
                 )?;
-                work::JPEG_TABLE_BYTE.units(count.saturating_mul(tables.len() as u64))
+                work::JPEG_READER.units(count)
+                    + work::JPEG_TABLE_BYTE.units(count.saturating_mul(tables.len() as u64))
             }
             CompressionMethod::Fax4 => work::FAX_BYTE.units(all),
             _ => work::PACKED_BYTE.units(all),
@@ -143,7 +144,7 @@ fn deflated(chunks: &[&[u8]], all: u64, meter: &Meter) -> Result<u64, Refusal> {
     for chunk in chunks {
         calls += blocks(chunk, &mut room, meter)?;
     }
-    Ok(work::DEFLATE_BLOCK.units(calls) + work::DEFLATE_BYTE.units(all))
+    Ok(work::TIFF_DEFLATE_BLOCK.units(calls) + work::DEFLATE_BYTE.units(all))
 }
 
 /// How many blocks there are; long ones count several times. What is no deflated data has as many as are

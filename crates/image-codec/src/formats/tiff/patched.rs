@@ -103,7 +103,7 @@ impl Directory<'_> {
         self.entries.push((Entry::new(tag), Some(entry)));
     }
 
-    fn write<'a>(mut self, file: &'a [u8]) -> Option<Layers<'a>> {
+    fn write(mut self, file: &[u8]) -> Option<Layers<'_>> {
         let numbers = self.numbers;
         let place = self.tail_at + self.tail.len() as u64;
         self.entries.sort_by_key(|(entry, _)| entry.tag);

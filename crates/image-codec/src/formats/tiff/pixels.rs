@@ -65,11 +65,6 @@ impl Pixels {
         }
     }
 
-    /// Memory for a row, in bytes: places, and what they become.
-    pub(super) fn memory(&self, width: u32) -> u64 {
-        4 * u64::from(width)
-    }
-
     /// A row of samples as grey or RGB.
     pub(super) fn row<'a>(&'a mut self, samples: &'a [u8]) -> &'a [u8] {
         let row = &mut self.row;

@@ -24,6 +24,12 @@ fn decode(text: &str) -> Result<Vec<u8>, TextError> {
 #[case("data:image/png;base64,cGljdHVyZQ==")]
 #[case("DATA:Image/SVG+xml;charset=utf-8;Base64, cGljdHVyZQ==")]
 #[case("  data:image/jpeg;base64,cGljdHVyZQ==")]
+#[case("data:;base64,cGljdHVyZQ==")]
+#[case("data:application/octet-stream;base64,cGljdHVyZQ==")]
+#[case("data:text/plain;base64,cGljdHVyZQ==")]
+#[case("data:image/jpeg;name=a,b.jpg;base64,cGljdHVyZQ==")]
+#[case("data:image/jpeg;name=\"a,b.jpg\";base64,cGljdHVyZQ==")]
+#[case("data:image/jpeg;name=año.jpg; base64,cGljdHVyZQ==")]
 fn takes_what_encoders_write(#[case] text: &str) {
     assert_eq!(decode(text).unwrap(), b"picture");
 }
@@ -61,7 +67,8 @@ fn takes_the_url_safe_alphabet() {
 #[case("QR", TextError::LastCharacter(1))]
 #[case("QUJDQ R", TextError::LastCharacter(6))]
 #[case("QU\nJD", TextError::Control(2))]
-#[case("data:text/plain;base64,QQ==", TextError::Prefix(5))]
+#[case("data:text/plain;charset=utf-8,QQ==", TextError::Prefix(29))]
+#[case("data:image/png;name=a,b,QQ==", TextError::Prefix(21))]
 #[case("data:image/png,QQ==", TextError::Prefix(14))]
 #[case("data:image/png;base64", TextError::Prefix(21))]
 #[case("data:\n", TextError::Control(5))]
@@ -73,8 +80,23 @@ fn names_what_is_wrong_and_where(#[case] text: &str, #[case] error: TextError) {
 
 #[test]
 fn gives_up_on_a_prefix_without_end() {
-    let text = format!("data:image/{}", "x".repeat(1000));
-    assert_eq!(decode(&text), Err(TextError::Prefix(256)));
+    let text = format!("data:image/{}", "x".repeat(3000));
+    assert_eq!(decode(&text), Err(TextError::Prefix(1024)));
+    let text = format!("data:image/{}", ",x".repeat(3000));
+    assert_eq!(decode(&text), Err(TextError::Prefix(11)));
+}
+
+#[rstest::rstest]
+#[case(b"QU\xf1D")]
+#[case(b"QU\xc3")]
+#[case(b"QU\xe2\x82D")]
+#[case(b"\xff\xfeQ")]
+#[case(b"data:image/\xf1o;base64,QUJD")]
+#[case(b"data:image/\xf1o")]
+fn what_is_not_utf8_is_told_from_a_bad_character(#[case] text: &[u8]) {
+    assert_eq!(decode_in(&[text]), Err(TextError::NotUtf8));
+    let one_by_one: Vec<&[u8]> = text.chunks(1).collect();
+    assert_eq!(decode_in(&one_by_one), Err(TextError::NotUtf8));
 }
 
 #[test]

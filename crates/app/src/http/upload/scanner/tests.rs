@@ -11,7 +11,7 @@ impl TextSink for Kept {
 
     fn text(&mut self, text: &[u8]) -> Result<(), DocumentError> {
         if text.iter().any(|byte| *byte < 0x20) {
-            return Err(DocumentError::NotJson);
+            return Err(not_json());
         }
         self.0.extend_from_slice(text);
         Ok(())
@@ -31,7 +31,12 @@ fn scan_in(pieces: &[&[u8]]) -> Result<String, DocumentError> {
         scanner.push(piece, &mut kept)?;
     }
     scanner.finish()?;
-    String::from_utf8(kept.0).map_err(|_| DocumentError::NotJson)
+    String::from_utf8(kept.0).map_err(|_| DocumentError::NotUtf8)
+}
+
+/// Any error of the grammar.
+fn not_json() -> DocumentError {
+    DocumentError::NotJson(SyntaxError::new("…"))
 }
 
 fn scan(document: &str) -> Result<String, DocumentError> {
@@ -63,10 +68,14 @@ fn finds_the_text(#[case] document: &str, #[case] text: &str) {
 }
 
 #[rstest::rstest]
-#[case("", DocumentError::NotJson)]
-#[case("  ", DocumentError::NotJson)]
-#[case("hello", DocumentError::NotJson)]
-#[case("\u{feff}{\"data\":\"x\"}", DocumentError::NotJson)]
+#[case("", not_json())]
+#[case("  ", not_json())]
+#[case("hello", not_json())]
+#[case(" \u{feff}{\"data\":\"x\"}", not_json())]
+#[case("\u{feff}\u{feff}{\"data\":\"x\"}", not_json())]
+#[case("\u{feff}", not_json())]
+#[case("{\0\"\0", DocumentError::NotUtf8)]
+#[case("\0{\0\"", DocumentError::NotUtf8)]
 #[case("[]", DocumentError::NotAnObject)]
 #[case("\"data\"", DocumentError::NotAnObject)]
 #[case("null", DocumentError::NotAnObject)]
@@ -80,33 +89,80 @@ fn finds_the_text(#[case] document: &str, #[case] text: &str) {
 #[case(r#"{"data":}"#, DocumentError::NotText)]
 #[case(r#"{"data":"x","data":"y"}"#, DocumentError::Repeated)]
 #[case(r#"{"data":"x","d\u0061ta":"y"}"#, DocumentError::Repeated)]
-#[case(r#"{"data":"x""#, DocumentError::NotJson)]
-#[case(r#"{"data":"x"#, DocumentError::NotJson)]
-#[case(r#"{"data":"x\"#, DocumentError::NotJson)]
-#[case(r#"{"data":"x\u00"#, DocumentError::NotJson)]
-#[case(r#"{"data":"x\q"}"#, DocumentError::NotJson)]
-#[case(r#"{"data":"x\u00zz"}"#, DocumentError::NotJson)]
-#[case(r#"{"data":"x"} {}"#, DocumentError::NotJson)]
-#[case(r#"{"data":"x",}"#, DocumentError::NotJson)]
-#[case(r#"{"data" "x"}"#, DocumentError::NotJson)]
+#[case(r#"{"data":"x""#, not_json())]
+#[case(r#"{"data":"x"#, not_json())]
+#[case(r#"{"data":"x\"#, not_json())]
+#[case(r#"{"data":"x\u00"#, not_json())]
+#[case(r#"{"data":"x\q"}"#, not_json())]
+#[case(r#"{"data":"x\u00zz"}"#, not_json())]
+#[case(r#"{"data":"x"} {}"#, not_json())]
+#[case(r#"{"data":"x",}"#, not_json())]
+#[case(r#"{"data" "x"}"#, not_json())]
 #[case(r#"{"data"::"x"}"#, DocumentError::NotText)]
-#[case(r#"{,"data":"x"}"#, DocumentError::NotJson)]
-#[case(r#"{"data":"x" "y"}"#, DocumentError::NotJson)]
-#[case(r#"{"data":"x"1}"#, DocumentError::NotJson)]
-#[case(r#"{"a":[},"data":"x"}"#, DocumentError::NotJson)]
-#[case(r#"{"a":"\x","data":"x"}"#, DocumentError::NotJson)]
-#[case("{\"a\":\"\n\",\"data\":\"x\"}", DocumentError::NotJson)]
-#[case(r#"{'data':"x"}"#, DocumentError::NotJson)]
-#[case(r#"{"a":01,"data":"x"}"#, DocumentError::NotJson)]
-#[case(r#"{"a":1 2,"data":"x"}"#, DocumentError::NotJson)]
+#[case(r#"{,"data":"x"}"#, not_json())]
+#[case(r#"{"data":"x" "y"}"#, not_json())]
+#[case(r#"{"data":"x"1}"#, not_json())]
+#[case(r#"{"a":[},"data":"x"}"#, not_json())]
+#[case(r#"{"a":"\x","data":"x"}"#, not_json())]
+#[case("{\"a\":\"\n\",\"data\":\"x\"}", not_json())]
+#[case(r#"{'data':"x"}"#, not_json())]
+#[case(r#"{"a":01,"data":"x"}"#, not_json())]
+#[case(r#"{"a":1 2,"data":"x"}"#, not_json())]
 fn refuses_other_documents(#[case] document: &str, #[case] error: DocumentError) {
-    assert_eq!(scan(document), Err(error));
+    let found = scan(document).map_err(|error| match error {
+        DocumentError::NotJson(_) => not_json(),
+        error => error,
+    });
+    assert_eq!(found, Err(error));
+}
+
+#[rstest::rstest]
+#[case("", "it ends too early, at offset 0")]
+#[case("hello", "expected `{`, at offset 0")]
+#[case("\u{feff}hello", "expected `{`, at offset 3")]
+#[case(r#"{"data":"QUJDQUJD""#, "it ends too early, at offset 18")]
+#[case(r#"{"data":"QUJDQUJD",}"#, "trailing comma, at offset 19")]
+#[case(r#"{"data":"QUJDQUJD" "note":1}"#, "expected `,` or `}`, at offset 19")]
+#[case(r#"{    "data"   "QUJD"}"#, "expected `:`, at offset 14")]
+#[case(r#"{  "note":  01, "data":"QUJD"}"#, "invalid number, at offset 13")]
+#[case(r#"{'data':"QUJD"}"#, "key must be a string, at offset 1")]
+#[case(r#"{"data":"QUJD"} {}"#, "the object has ended, at offset 16")]
+#[case(r#"{"data":"QUJD\q"}"#, "there is no such escape, at offset 14")]
+#[case(
+    r#"{"data":"QUJD","note":tru}"#,
+    "expected `true`, `false` or `null`, at offset 25"
+)]
+fn says_what_is_wrong_and_where(#[case] document: &str, #[case] what: &str) {
+    let error = scan(document).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("the body is not valid JSON: {what}")
+    );
+}
+
+#[test]
+fn a_byte_order_mark_may_stand_before_the_object() {
+    for document in ["\u{feff}{\"data\":\"x\"}", "\u{feff} \n{\"data\":\"x\"}"] {
+        assert_eq!(scan(document).as_deref(), Ok("x"));
+    }
+}
+
+#[rstest::rstest]
+#[case(b"\xff\xfe{\0\"\0d\0")]
+#[case(b"\xfe\xff\0{\0\"")]
+#[case(b"\xef\xbb{\"data\":\"x\"}")]
+#[case(b"{\"n\xf1\":1,\"data\":\"x\"}")]
+#[case(b"{\xff\"data\":\"x\"}")]
+fn other_encodings_are_told_from_bad_grammar(#[case] document: &[u8]) {
+    assert_eq!(scan_in(&[document]), Err(DocumentError::NotUtf8));
+    let one_by_one: Vec<&[u8]> = document.chunks(1).collect();
+    assert_eq!(scan_in(&one_by_one), Err(DocumentError::NotUtf8));
 }
 
 #[test]
 fn refuses_what_is_not_utf8() {
     let document = b"{\"a\":\"\xff\",\"data\":\"x\"}";
-    assert_eq!(scan_in(&[document]), Err(DocumentError::NotJson));
+    assert_eq!(scan_in(&[document]), Err(DocumentError::NotUtf8));
 }
 
 #[test]

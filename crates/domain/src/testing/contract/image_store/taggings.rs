@@ -1,6 +1,6 @@
 //! Providers' answers.
 
-use super::{claim, claim_removal, key, known_tagging, tagging};
+use super::{claim, claim_removal, forget, key, known_tagging, tagging};
 use crate::{
     ContentDigest, NewImage, TaggingKey,
     ports::ImageStore,
@@ -36,6 +36,7 @@ async fn a_tagging_is_recorded_with_an_image(store: &dyn ImageStore) {
         tagging(tags(&[("car", 90.0), ("cab", 10.0)])),
     );
     let new = NewImage {
+        fence: None,
         image,
         tagging: Some((key.clone(), answer.clone())),
     };
@@ -54,6 +55,7 @@ async fn the_first_tagging_stays(store: &dyn ImageStore) {
         let key = key(&image.digest);
         claim(store, &image).await;
         let new = |answer: &_| NewImage {
+            fence: None,
             image: image.clone(),
             tagging: Some((key.clone(), Clone::clone(answer))),
         };
@@ -138,7 +140,7 @@ async fn taggings_outlive_the_original(store: &dyn ImageStore) {
         .unwrap();
     store.keep_tagging(&key, &answer).await.unwrap();
     assert!(claim_removal(store, &image.digest, at(1)).await);
-    store.forget(&image.digest).await.unwrap();
+    forget(store, &image.digest).await;
     let known = store.known(&key).await.unwrap();
     assert_eq!(known.facts, None);
     assert_eq!(known.tagging, Some(answer));

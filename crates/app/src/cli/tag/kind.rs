@@ -1,0 +1,107 @@
+//! What a file is, by its first bytes.
+
+/// How many bytes are enough.
+pub(super) const PREFIX: u64 = 32;
+
+/// What a file is. Whether a picture is whole is for the codec to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A picture of a format that is read.
+    Picture,
+    /// A picture of another format.
+    Unread(&'static str),
+    /// No picture.
+    Other,
+}
+
+/// Formats that are read, by how their files begin.
+const READ: [&[u8]; 8] = [
+    b"\xFF\xD8\xFF",
+    b"\x89PNG\r\n\x1A\n",
+    b"GIF87a",
+    b"GIF89a",
+    b"II*\0",
+    b"II+\0",
+    b"MM\0*",
+    b"MM\0+",
+];
+
+/// Formats that are not.
+const UNREAD: [(&str, &[u8]); 10] = [
+    ("JPEG XL", b"\xFF\x0A"),
+    ("JPEG XL", b"\0\0\0\x0CJXL \r\n\x87\n"),
+    ("JPEG 2000", b"\0\0\0\x0CjP  \r\n\x87\n"),
+    ("JPEG 2000", b"\xFF\x4F\xFF\x51"),
+    ("JPEG XR", b"II\xBC"),
+    ("PSD", b"8BPS"),
+    ("ICO", b"\0\0\x01\0"),
+    ("OpenEXR", b"\x76\x2F\x31\x01"),
+    ("QOI", b"qoif"),
+    ("DDS", b"DDS "),
+];
+
+impl Kind {
+    /// Tells the kind by the first bytes of a file.
+    pub(super) fn sniff(prefix: &[u8]) -> Self {
+        let begins = |magic: &&[u8]| prefix.starts_with(magic);
+        if READ.iter().any(begins) || is_webp(prefix) || is_bmp(prefix) {
+            return Self::Picture;
+        }
+        let unread = UNREAD.iter().find(|(_, magic)| begins(magic));
+        let unread = unread.map(|(name, _)| *name).or_else(|| of_brands(prefix));
+        unread.map_or(Self::Other, Self::Unread)
+    }
+}
+
+fn is_webp(prefix: &[u8]) -> bool {
+    prefix.starts_with(b"RIFF") && prefix.get(8..12) == Some(b"WEBP")
+}
+
+/// `BM` alone also begins texts; the length of the second header is a small number.
+fn is_bmp(prefix: &[u8]) -> bool {
+    prefix.starts_with(b"BM") && prefix.get(15..18) == Some(&[0; 3])
+}
+
+/// Pictures in the container that films have, by the brands that the file claims.
+fn of_brands(prefix: &[u8]) -> Option<&'static str> {
+    let brands = prefix
+        .strip_prefix(b"\0\0\0")
+        .and_then(|rest| rest.get(1..))?;
+    let (brands, _) = brands.strip_prefix(b"ftyp")?.as_chunks::<4>();
+    brands.iter().find_map(|brand| match brand {
+        b"avif" | b"avis" => Some("AVIF"),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" => Some("HEIC"),
+        b"crx " => Some("CR3"),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(b"\xFF\xD8\xFF\xE0\0\x10JFIF\0", Kind::Picture)]
+    #[case(b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", Kind::Picture)]
+    #[case(b"RIFF\x24\0\0\0WEBPVP8 ", Kind::Picture)]
+    #[case(b"GIF89a\x01\0", Kind::Picture)]
+    #[case(b"BM\x3A\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", Kind::Picture)]
+    #[case(b"II*\0\x08\0\0\0", Kind::Picture)]
+    #[case(b"MM\0*\0\0\0\x08", Kind::Picture)]
+    #[case(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Kind::Unread("HEIC"))]
+    #[case(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", Kind::Unread("HEIC"))]
+    #[case(b"\0\0\0\x1Cftypavif\0\0\0\0avifmif1", Kind::Unread("AVIF"))]
+    #[case(b"\xFF\x0A\xFA\x1F", Kind::Unread("JPEG XL"))]
+    #[case(b"8BPS\0\x01", Kind::Unread("PSD"))]
+    #[case(b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", Kind::Other)]
+    #[case(b"RIFF\x24\0\0\0WAVEfmt ", Kind::Other)]
+    #[case(b"BMW is a maker of cars", Kind::Other)]
+    #[case(b"%PDF-1.7", Kind::Other)]
+    #[case(b"\xFF\xD8", Kind::Other)]
+    #[case(b"", Kind::Other)]
+    fn kinds(#[case] prefix: &[u8], #[case] expected: Kind) {
+        assert_eq!(Kind::sniff(prefix), expected);
+    }
+}

@@ -1,0 +1,198 @@
+//! Connections, around the HTTP library's own handling of them.
+//!
+//! What is no HTTP never becomes a request: the library answers it by itself, with an empty body, and
+//! closes the connection. It offers no hook for that. So its bytes pass through a [`Stream`] of ours,
+//! which keeps what looks like such a bare answer until the library has said whether it was one; if so,
+//! a problem document goes out in its place. Nothing is guessed from the bytes alone: answers to
+//! requests may hold any.
+//!
+//! The library also waits without bound for the rest of any head but the first; the deadline of heads
+//! is kept here, for all of them.
+
+mod bare;
+mod counted;
+mod input;
+mod refusal;
+mod stream;
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_http::error::DispatchError;
+use actix_web::{dev::Extensions, rt::net::TcpStream};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+pub(super) use self::{counted::Connections, input::UnderWay, stream::Stream};
+use self::{input::Input, stream::Socket};
+use super::{
+    HttpSettings, LINGER,
+    edge::{RequestId, refuse},
+    peer,
+    problem::{Code, Problem},
+    state::State,
+};
+
+/// How long the rest of a refused body may take to arrive before the connection is closed. Longer than
+/// the library lingers, which ends such connections otherwise.
+const DISCARDING: Duration = Duration::from_secs(2 * LINGER.as_secs());
+
+/// A connection, shared by the library's side of it and ours.
+pub(super) struct Connection {
+    socket: RefCell<Socket>,
+    input: RefCell<Input>,
+}
+
+/// How the library's handling of a connection ended.
+enum Ending {
+    /// By itself.
+    Served(Result<(), DispatchError>),
+    /// At the deadline of a head, or of a body that nobody wants.
+    Late,
+}
+
+impl Connection {
+    pub(super) fn new(socket: TcpStream) -> Rc<Self> {
+        Rc::new(Self {
+            socket: RefCell::new(Socket::new(socket)),
+            input: RefCell::default(),
+        })
+    }
+
+    /// What the library reads and writes.
+    pub(super) fn stream(self: &Rc<Self>) -> Stream {
+        Stream::new(Rc::clone(self))
+    }
+
+    /// Puts into the data of the connection what requests need to know of it.
+    pub(super) fn introduce(
+        self: &Rc<Self>,
+        keep: impl Fn(&dyn std::any::Any, &mut Extensions),
+        data: &mut Extensions,
+    ) {
+        keep(self.socket.borrow().tcp(), data);
+        data.insert(Rc::clone(self));
+    }
+
+    /// Notes that a request has arrived. It is under way until what this gives back is dropped.
+    pub(super) fn begin(self: &Rc<Self>, id: &RequestId) -> UnderWay {
+        self.input.borrow_mut().begin(id);
+        UnderWay::new(Rc::clone(self))
+    }
+
+    /// Lets the library serve the connection, and ends it.
+    pub(super) async fn serve(
+        self: Rc<Self>,
+        state: Arc<State>,
+        serving: impl Future<Output = Result<(), DispatchError>>,
+    ) {
+        let ending = self.served(&state.settings, serving).await;
+        let problem = self.problem(&state, &ending);
+        if problem.is_none() && self.is_over(&ending) {
+            return;
+        }
+        // What a late client might still send is not worth the place that it holds.
+        let lingers = !matches!(ending, Ending::Late);
+        // The client may be gone.
+        let _ = timeout(LINGER, self.close(&state, problem, lingers)).await;
+    }
+
+    /// Waits for the end of the library's handling.
+    async fn served(
+        &self,
+        settings: &HttpSettings,
+        serving: impl Future<Output = Result<(), DispatchError>>,
+    ) -> Ending {
+        let mut serving = pin!(serving);
+        let mut timer = pin!(sleep_until(Instant::now() + settings.head_timeout));
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = serving.as_mut().poll(cx) {
+                return Poll::Ready(Ending::Served(outcome));
+            }
+            self.socket.borrow_mut().let_go(cx);
+            self.poll_deadline(cx, timer.as_mut(), settings)
+                .map(|()| Ending::Late)
+        })
+        .await
+    }
+
+    /// Is ready once the client has let its deadline pass.
+    fn poll_deadline(
+        &self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        settings: &HttpSettings,
+    ) -> Poll<()> {
+        let deadline = self.input.borrow().deadline(settings);
+        // A client that does not read has a deadline of its own, at the socket.
+        let Some(deadline) = deadline.filter(|_| !self.socket.borrow().is_blocked()) else {
+            return Poll::Pending;
+        };
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.poll(cx)
+    }
+
+    /// What is to be answered in place of the library's own answer, or of none.
+    fn problem(&self, state: &State, ending: &Ending) -> Option<Problem> {
+        let input = self.input.borrow();
+        match ending {
+            Ending::Late => input
+                .is_at_head()
+                .then(|| Problem::new(Code::RequestTimeout, "the head did not arrive in time")),
+            Ending::Served(Err(error)) => refusal::of_error(error, &input.head, &state.settings),
+            Ending::Served(Ok(())) => {
+                // The library takes a body that is badly framed for a client that is gone.
+                let is_owed = !self.socket.borrow().is_shut() && input.owes_answer();
+                is_owed.then(refusal::of_framing)
+            }
+        }
+    }
+
+    /// Whether nothing is left to do: the library has closed the connection, or the client has.
+    fn is_over(&self, ending: &Ending) -> bool {
+        let socket = self.socket.borrow();
+        match ending {
+            Ending::Served(Ok(())) => socket.is_shut(),
+            Ending::Served(Err(_)) => true,
+            Ending::Late => false,
+        }
+    }
+
+    /// Answers, if there is something to say, and closes the connection so that the client can read it:
+    /// while something is left unread, the end of a connection is a reset.
+    async fn close(
+        &self,
+        state: &State,
+        problem: Option<Problem>,
+        lingers: bool,
+    ) -> io::Result<()> {
+        let refusal = problem.map(|problem| {
+            let refusal = refuse(state, &problem, &self.input.borrow().request_id());
+            self.socket.borrow_mut().replace_bare(refusal.bytes());
+            refusal
+        });
+        poll_fn(|cx| self.socket.borrow_mut().poll_shutdown(cx)).await?;
+        if let Some(refusal) = refusal {
+            refusal.sent();
+        }
+        if lingers {
+            poll_fn(|cx| self.socket.borrow_mut().poll_discard(cx)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the sockets of new connections as [`peer::keeping`] does, and the connections themselves.
+pub(super) fn introducing(open_files: usize) -> impl Fn(&Stream, &mut Extensions) {
+    let keep = peer::keeping(open_files);
+    move |stream, data| stream.connection().introduce(&keep, data)
+}

@@ -1,0 +1,84 @@
+//! Who else on the machine may read what the store writes.
+
+use std::{
+    fmt, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::Mode;
+
+/// The permissions that new files and folders are made without: `077` keeps them to the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Umask(u32);
+
+/// The permissions of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
+impl Umask {
+    /// Reads three octal digits. The first must be 0: the server has to use what it makes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_octal = text.len() == 3 && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        let mask = u32::from_str_radix(text, 8).ok().filter(|_| is_octal)?;
+        (mask & !OTHERS == 0).then_some(Self(mask))
+    }
+
+    /// Applies it to the process: to all that is made from here on.
+    pub fn apply(self) {
+        rustix::process::umask(Mode::from_raw_mode(self.0));
+    }
+
+    /// Warns of what is there already and open to more accounts than what would be made now. It is left
+    /// as it is: somebody may rely on it.
+    pub fn warn_of_wider(self, paths: &[PathBuf]) {
+        let wider: Vec<String> = paths.iter().filter_map(|path| self.wider(path)).collect();
+        if !wider.is_empty() {
+            tracing::warn!(
+                paths = wider.join(", "),
+                "other accounts may use files that are older than server.umask {self}: take that away by \
+                 chmod, or set server.umask to what is wanted"
+            );
+        }
+    }
+
+    /// The path and its permissions, where they are wider.
+    fn wider(self, path: &Path) -> Option<String> {
+        let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        (mode & self.0 != 0).then(|| format!("{} ({mode:03o})", path.display()))
+    }
+}
+
+impl fmt::Display for Umask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:03o}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_octal_digits_leave_the_owner_everything() {
+        for text in ["077", "022", "000", "027"] {
+            assert_eq!(Umask::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["77", "0077", "177", "078", "+77", "", "0o7", "63", "511"] {
+            assert_eq!(Umask::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_wider_permissions_are_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let umask = Umask::parse("027").unwrap();
+        let set = |mode| {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            umask.wider(folder.path())
+        };
+        assert_eq!(set(0o750), None);
+        let told = set(0o755).unwrap();
+        assert!(told.ends_with(" (755)"), "{told}");
+        assert_eq!(umask.wider(&folder.path().join("none")), None);
+    }
+}

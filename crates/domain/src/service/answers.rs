@@ -1,0 +1,213 @@
+//! Providers' answers that the store does not have yet.
+//!
+//! An answer was paid for. It is held here from the moment it is there until it is stored; what an
+//! upload that fails leaves behind is written in the background, and serves other uploads until then.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    Tagging, TaggingKey,
+    ports::{ImageStore, ImageStoreError, cause},
+};
+
+/// How many answers may wait for the store before no provider is called any more: some megabytes.
+pub(super) const CAPACITY: usize = 1000;
+
+/// The answers that are not stored yet. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Answers(Arc<Mutex<HashMap<TaggingKey, Answer>>>);
+
+struct Answer {
+    tagging: Tagging,
+    /// How many uploads may yet store it. Without one it is written in the background.
+    holders: usize,
+}
+
+/// An upload's hold on an answer that is not stored yet.
+pub(super) struct Unsaved {
+    key: TaggingKey,
+    answers: Answers,
+}
+
+impl Answers {
+    /// Fails if so many answers wait that another one could not be kept.
+    pub(super) fn check_room(&self) -> Result<(), ImageStoreError> {
+        if self.lock().len() < CAPACITY {
+            return Ok(());
+        }
+        let reason = "too many answers of providers wait to be stored";
+        Err(ImageStoreError::Unavailable(cause(reason)))
+    }
+
+    /// Holds an answer that just arrived.
+    pub(super) fn hold(&self, key: &TaggingKey, tagging: &Tagging) -> Unsaved {
+        let mut answers = self.lock();
+        let answer = answers.entry(key.clone()).or_insert_with(|| Answer {
+            tagging: tagging.clone(),
+            holders: 0,
+        });
+        answer.holders += 1;
+        self.unsaved(key)
+    }
+
+    /// Holds an answer that an earlier upload left behind.
+    pub(super) fn resume(&self, key: &TaggingKey) -> Option<(Tagging, Unsaved)> {
+        let mut answers = self.lock();
+        let answer = answers.get_mut(key)?;
+        answer.holders += 1;
+        Some((answer.tagging.clone(), self.unsaved(key)))
+    }
+
+    /// Writes the answers that no upload holds. Says how many.
+    ///
+    /// # Errors
+    /// The last failure; a store that is not available is not asked for the rest.
+    pub(super) async fn save(&self, store: &dyn ImageStore) -> Result<usize, ImageStoreError> {
+        let (mut saved, mut failure) = (0, None);
+        for (key, tagging) in self.abandoned() {
+            match store.keep_tagging(&key, &tagging).await {
+                Ok(()) => {
+                    self.lock().remove(&key);
+                    saved += 1;
+                }
+                Err(error @ ImageStoreError::Unavailable(_)) => return Err(error),
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(saved), Err)
+    }
+
+    fn abandoned(&self) -> Vec<(TaggingKey, Tagging)> {
+        let answers = self.lock();
+        let abandoned = answers.iter().filter(|(_, answer)| answer.holders == 0);
+        abandoned
+            .map(|(key, answer)| (key.clone(), answer.tagging.clone()))
+            .collect()
+    }
+
+    fn unsaved(&self, key: &TaggingKey) -> Unsaved {
+        Unsaved {
+            key: key.clone(),
+            answers: self.clone(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TaggingKey, Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Unsaved {
+    /// The store has it.
+    pub(super) fn saved(&self) {
+        self.answers.lock().remove(&self.key);
+    }
+}
+
+impl Drop for Unsaved {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut entry) = self.answers.lock().entry(self.key.clone()) {
+            let answer = entry.get_mut();
+            answer.holders = answer.holders.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ContentDigest, ProviderIdentity,
+        ports::MockImageStore,
+        testing::{FakeImageStore, at, tags},
+    };
+
+    fn key(number: usize) -> TaggingKey {
+        TaggingKey {
+            digest: ContentDigest::of(&number.to_be_bytes()),
+            provider: ProviderIdentity {
+                name: "mock".to_owned(),
+                version: "1".to_owned(),
+                language: "en".to_owned(),
+            },
+            max_side: 16,
+        }
+    }
+
+    fn tagging() -> Tagging {
+        Tagging {
+            tags: tags(&[("car", 91.5)]),
+            tagged_at: at(0),
+        }
+    }
+
+    /// Answers to these questions, left behind by uploads that failed.
+    fn left_behind(count: usize) -> Answers {
+        let answers = Answers::default();
+        (0..count).for_each(|number| drop(answers.hold(&key(number), &tagging())));
+        answers
+    }
+
+    #[tokio::test]
+    async fn writes_what_uploads_left_behind_and_nothing_else() {
+        let answers = left_behind(2);
+        let held = answers.hold(&key(2), &tagging());
+        let store = FakeImageStore::default();
+        assert_eq!(answers.save(&store).await.unwrap(), 2);
+        assert_eq!(answers.save(&store).await.unwrap(), 0);
+        assert_eq!(store.taggings().len(), 2);
+        drop(held);
+        assert_eq!(answers.save(&store).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn forgets_what_an_upload_stored() {
+        let answers = Answers::default();
+        let (one, other) = (answers.hold(&key(0), &tagging()), answers.resume(&key(0)));
+        one.saved();
+        drop((one, other));
+        assert!(answers.resume(&key(0)).is_none());
+        assert_eq!(answers.save(&MockImageStore::new()).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_be_written_does_not_stop_the_others() {
+        let answers = left_behind(3);
+        let mut store = MockImageStore::new();
+        store
+            .expect_keep_tagging()
+            .times(3)
+            .returning(|refused, _| match *refused == key(1) {
+                true => Err(ImageStoreError::Failed(cause("refused"))),
+                false => Ok(()),
+            });
+        assert!(answers.save(&store).await.is_err());
+        assert!(answers.resume(&key(1)).is_some());
+        assert!(answers.resume(&key(0)).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_away_is_asked_once() {
+        let answers = left_behind(3);
+        let mut store = MockImageStore::new();
+        store
+            .expect_keep_tagging()
+            .times(1)
+            .returning(|_, _| Err(ImageStoreError::Unavailable(cause("down"))));
+        assert!(answers.save(&store).await.is_err());
+        assert_eq!(answers.abandoned().len(), 3);
+    }
+
+    #[test]
+    fn says_when_another_answer_could_not_be_kept() {
+        assert!(left_behind(CAPACITY - 1).check_room().is_ok());
+        let full = left_behind(CAPACITY);
+        assert!(full.check_room().is_err());
+        let (_, resumed) = full.resume(&key(0)).unwrap();
+        resumed.saved();
+        assert!(full.check_room().is_ok());
+    }
+}

@@ -1,0 +1,98 @@
+//! Releasing hosted blobs that were forgotten, some of which may refuse to go.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::backoff::Backoff;
+use crate::ports::{BlobHost, HostedBlob, UpstreamError, in_words};
+
+/// How long a blob is left alone that could not be released, at first.
+const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(10);
+
+/// The longest that such a blob is left alone.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
+
+/// After so many blobs that could not be released, and none that could, it is the host that fails.
+const HOPELESS: usize = 3;
+
+/// The blobs that could not be released, as long as the process lives.
+pub(super) struct Forgotten {
+    failures: Backoff<String>,
+    resting: Mutex<HashMap<String, DateTime<Utc>>>,
+}
+
+impl Default for Forgotten {
+    fn default() -> Self {
+        Self {
+            failures: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+            resting: Mutex::default(),
+        }
+    }
+}
+
+impl Forgotten {
+    /// Those of these blobs that are not left alone now.
+    pub(super) fn due(&self, mut blobs: Vec<HostedBlob>, now: DateTime<Utc>) -> Vec<HostedBlob> {
+        let mut resting = self.resting();
+        resting.retain(|_, until| *until > now);
+        blobs.retain(|blob| !resting.contains_key(&blob.id));
+        blobs
+    }
+
+    /// Releases blobs. Says how many.
+    ///
+    /// A call that fails is halved until the blobs are found that it failed for. Those are left alone for
+    /// a pause that grows.
+    ///
+    /// # Errors
+    /// If the host releases none.
+    pub(super) async fn release(
+        &self,
+        host: &dyn BlobHost,
+        blobs: &[HostedBlob],
+        now: DateTime<Utc>,
+    ) -> Result<usize, UpstreamError> {
+        let (mut released, mut failed) = (0, 0);
+        let mut left = vec![blobs];
+        while let Some(some) = left.pop() {
+            match host.release(some).await {
+                Ok(()) => {
+                    released += some.len();
+                    some.iter()
+                        .for_each(|blob| self.failures.succeeded(&blob.id));
+                }
+                Err(error) => match some {
+                    [blob] => {
+                        self.set_aside(blob, &error, now);
+                        failed += 1;
+                        if released == 0 && failed >= HOPELESS {
+                            return Err(error);
+                        }
+                    }
+                    _ => {
+                        let (first, second) = some.split_at(some.len() / 2);
+                        left.extend([second, first]);
+                    }
+                },
+            }
+        }
+        Ok(released)
+    }
+
+    fn set_aside(&self, blob: &HostedBlob, error: &UpstreamError, now: DateTime<Utc>) {
+        let setback = self.failures.failed(blob.id.clone());
+        self.resting().insert(blob.id.clone(), now + setback.pause);
+        if setback.is_first {
+            let cause = in_words(error);
+            tracing::warn!(blob = %blob.id, cause, "a hosted blob cannot be released; it is left alone for a while");
+        }
+    }
+
+    fn resting(&self) -> MutexGuard<'_, HashMap<String, DateTime<Utc>>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

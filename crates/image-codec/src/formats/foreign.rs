@@ -1,0 +1,190 @@
+//! What a file is that is none of the formats, by how it begins.
+
+use crate::refusal::Refusal;
+
+/// What to do with a picture that is not read.
+const ADVICE: &str = "convert it to JPEG";
+
+/// How far into a file of text its kind shows, in bytes.
+const TEXT_LENGTH: usize = 1024;
+
+/// Most brands of a file that are looked at.
+const MOST_BRANDS: usize = 64;
+
+/// Pictures: where the signature is, the signature, and what the format is called.
+const PICTURES: [(usize, &[u8], &str); 26] = [
+    (0, b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
+    (0, b"\xFF\x0A", "JPEG XL"),
+    (0, b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
+    (0, b"\xFF\x4F\xFF\x51", "JPEG 2000"),
+    (0, b"8BPS", "PSD"),
+    (0, b"\0\0\x01\0", "ICO"),
+    (0, b"\0\0\x02\0", "ICO"),
+    (0, b"II*\0\x10\0\0\0CR\x02", "RAW (CR2)"),
+    (0, b"IIRO", "RAW (ORF)"),
+    (0, b"IIRS", "RAW (ORF)"),
+    (0, b"MMOR", "RAW (ORF)"),
+    (0, b"IIU\0", "RAW (RW2)"),
+    (0, b"FUJIFILMCCD-RAW", "RAW (RAF)"),
+    (0, b"\0MRM", "RAW (MRW)"),
+    (0, b"FOVb", "RAW (X3F)"),
+    (0, b"II\xBC", "JPEG XR"),
+    (0, b"qoif", "QOI"),
+    (0, b"\x76\x2F\x31\x01", "OpenEXR"),
+    (0, b"#?RADIANCE", "Radiance HDR"),
+    (0, b"DDS ", "DDS"),
+    (0, b"gimp xcf ", "XCF"),
+    (0, b"BPG\xFB", "BPG"),
+    (0, b"FLIF", "FLIF"),
+    (0, b"P4\n", "PBM"),
+    (0, b"P5\n", "PGM"),
+    (0, b"P6\n", "PPM"),
+];
+
+/// Brands of files in boxes (ISO/IEC 14496-12), in the order in which they decide.
+const BRANDS: [(&[&[u8; 4]], &str); 3] = [
+    (&[b"avif", b"avis"], "AVIF"),
+    (
+        &[
+            b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1",
+        ],
+        "HEIC",
+    ),
+    (&[b"crx "], "RAW (CR3)"),
+];
+
+/// What is no picture of pixels.
+const OTHERS: [(usize, &[u8], &str); 16] = [
+    (0, b"%PDF-", "a PDF document"),
+    (0, b"%!PS", "a PostScript document"),
+    (0, b"\xD7\xCD\xC6\x9A", "a Windows metafile"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"\x1F\x8B", "a gzip archive"),
+    (0, b"7z\xBC\xAF", "a 7z archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (0, b"\x1A\x45\xDF\xA3", "a Matroska or WebM video"),
+    (8, b"AVI ", "an AVI video"),
+    (8, b"WAVE", "a WAV recording"),
+    (0, b"\0\0\x01\xBA", "an MPEG video"),
+    (0, b"OggS", "an Ogg recording"),
+    (0, b"ID3", "an MP3 recording"),
+    (0, b"fLaC", "a FLAC recording"),
+    (4, b"ftyp", "an MP4 video"),
+    (0, b"\x7FELF", "a program"),
+];
+
+/// Whether the file is a picture of a format that is not read, although it may begin like one that is.
+pub(super) fn picture(bytes: &[u8]) -> Option<Refusal> {
+    let format = find(&PICTURES, bytes).or_else(|| brand(bytes))?;
+    Some(Refusal::UnsupportedFormat {
+        format,
+        advice: ADVICE,
+    })
+}
+
+/// A file that is TIFF on the outside, with a small picture for viewers.
+pub(super) fn raw() -> Refusal {
+    Refusal::UnsupportedFormat {
+        format: "RAW",
+        advice: ADVICE,
+    }
+}
+
+/// Why a file is refused that is in none of the formats.
+pub(super) fn refusal(bytes: &[u8]) -> Refusal {
+    let other = find(&OTHERS, bytes).or_else(|| text(bytes));
+    other.map_or(Refusal::UnknownFormat, Refusal::OtherFormat)
+}
+
+fn find(table: &[(usize, &[u8], &'static str)], bytes: &[u8]) -> Option<&'static str> {
+    let begins = |(at, signature, _): &&(usize, &[u8], _)| {
+        let rest = bytes.get(*at..);
+        rest.is_some_and(|rest| rest.starts_with(signature))
+    };
+    table.iter().find(begins).map(|(.., name)| *name)
+}
+
+/// The format that the brands in the first box name.
+fn brand(bytes: &[u8]) -> Option<&'static str> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let rest = rest.get(..length.saturating_sub(4)).unwrap_or(rest);
+    let (brands, _) = rest.strip_prefix(b"ftyp")?.as_chunks::<4>();
+    // The second place holds a version.
+    let mut names = BRANDS.iter().filter(|(known, _)| {
+        let mut brands = brands.iter().take(MOST_BRANDS);
+        brands.any(|brand| known.contains(&brand))
+    });
+    names.next().map(|(_, name)| *name)
+}
+
+fn text(bytes: &[u8]) -> Option<&'static str> {
+    let start = bytes.get(..TEXT_LENGTH).unwrap_or(bytes);
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        // The last character may be cut in two.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(start.get(..error.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    let is_control = |c: char| c.is_control() && !c.is_whitespace();
+    if text.trim().is_empty() || text.contains(is_control) {
+        return None;
+    }
+    let text = text.trim_start().to_ascii_lowercase();
+    let has_tag = |tag: &str| text.starts_with('<') && text.contains(tag);
+    Some(if has_tag("<svg") {
+        "an SVG drawing"
+    } else if has_tag("<html") || has_tag("<!doctype html") {
+        "an HTML page"
+    } else if has_tag("<?xml") {
+        "an XML document"
+    } else {
+        "text"
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(b"\0\0\0\x1Cftypheic\0\0\0\0mif1heic", "HEIC")]
+    #[case(b"\0\0\0\x1Cftypmif1\0\0\0\0mif1miafavif", "AVIF")]
+    #[case(b"\0\0\0\x14ftypavif\0\0\0\0mif1", "AVIF")]
+    #[case(b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "RAW (CR3)")]
+    #[case(b"\xFF\x0A\xFA\x7F", "JPEG XL")]
+    #[case(b"\0\0\0\x0CJXL \r\n\x87\n\0\0", "JPEG XL")]
+    #[case(b"\xFF\x4F\xFF\x51\0\x2F", "JPEG 2000")]
+    #[case(b"8BPS\0\x01", "PSD")]
+    #[case(b"\0\0\x01\0\x01\0\x10\x10", "ICO")]
+    #[case(b"II*\0\x10\0\0\0CR\x02\0", "RAW (CR2)")]
+    fn a_picture_of_another_format_is_named(#[case] file: &[u8], #[case] name: &str) {
+        let refusal = picture(file).unwrap();
+        let text = format!("{name} is not supported; convert it to JPEG");
+        assert_eq!(refusal.to_string(), text);
+    }
+
+    #[rstest]
+    #[case(b"%PDF-1.7", Some("a PDF document"))]
+    #[case(b"\0\0\0\x18ftypmp42\0\0\0\0isommp42", Some("an MP4 video"))]
+    #[case(b"<?xml version='1.0'?>\n<svg width='3'>", Some("an SVG drawing"))]
+    #[case(b"\xEF\xBB\xBF <!DOCTYPE html>", Some("an HTML page"))]
+    #[case(b"<?xml version='1.0'?><a/>", Some("an XML document"))]
+    #[case(b"hello, w\xC3\xB6rld", Some("text"))]
+    #[case(b"\x01\x02\x03", None)]
+    #[case(b"\xFF\xFE\xFD", None)]
+    #[case(b"", None)]
+    fn what_is_no_picture_is_named(#[case] file: &[u8], #[case] name: Option<&str>) {
+        assert!(picture(file).is_none());
+        match (refusal(file), name) {
+            (Refusal::OtherFormat(found), Some(name)) => assert_eq!(found, name),
+            (Refusal::UnknownFormat, None) => {}
+            (found, _) => panic!("{found}"),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Claims on originals that no image needs, also those that are not known.
+
+use chrono::{DateTime, Utc};
+use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, QueryDsl};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use domain::{ContentDigest, Fence};
+
+use super::{
+    BEGIN, Connection,
+    claims::{self, Held, is_free},
+};
+use crate::{fault::Fault, schema::original, values::micros};
+
+/// The media type of an original of which nothing is known but that it is claimed for removal.
+pub(super) const UNKNOWN: &str = "";
+
+/// Claims an original for removal. `false` if it is needed.
+pub(super) async fn claim(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    fence: Fence,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<bool, Fault> {
+    connection.batch_execute(BEGIN).await?;
+    let row = claims::held(connection, digest).await?;
+    let time = micros(now);
+    let is_claimed = match row {
+        None => note(connection, digest, fence, until).await?,
+        Some(row) if row.claimed_until > Some(time) => false,
+        // Asked while the original is held: no image of it is recorded now.
+        Some(row) if claims::is_used(connection, row.id).await? => false,
+        Some(row) => hold(connection, &row, fence, now, until).await?,
+    };
+    let end = if is_claimed { "COMMIT" } else { "ROLLBACK" };
+    connection.batch_execute(end).await?;
+    Ok(is_claimed)
+}
+
+/// Notes an original that is not known. `false` if it has become known.
+async fn note(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    fence: Fence,
+    until: DateTime<Utc>,
+) -> Result<bool, Fault> {
+    let inserted = diesel::insert_or_ignore_into(original::table)
+        .values((
+            original::digest.eq(digest.as_bytes().as_slice()),
+            original::media_type.eq(UNKNOWN),
+            original::width.eq(0_i64),
+            original::height.eq(0_i64),
+            original::byte_size.eq(0_i64),
+            original::removing_until.eq(Some(micros(until))),
+            original::fence.eq(fence.as_i64()),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(inserted > 0)
+}
+
+/// Claims an original that is known, unless it was claimed since it was seen.
+async fn hold(
+    connection: &mut Connection,
+    seen: &Held,
+    fence: Fence,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<bool, Fault> {
+    let found = diesel::update(original::table.find(seen.id))
+        .filter(original::fence.eq(seen.fence))
+        .filter(is_free!(micros(now)))
+        .set((
+            original::removing_until.eq(Some(micros(until))),
+            original::fence.eq(fence.as_i64()),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(found > 0)
+}

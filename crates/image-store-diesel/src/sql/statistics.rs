@@ -1,0 +1,374 @@
+//! Verifying segments, and repairing them.
+//!
+//! A segment of level 0 is compared with the rows of its stretch, one of a higher level with those below
+//! it, each in a snapshot of its own.
+
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use domain::ports::{Repair, RowMark, Segment, SegmentFault, VerifiedSegment};
+
+use super::{
+    BEGIN, Connection, HASTE, HELD_ALONE, PATIENCE,
+    sealing::{self, Sizes},
+    segments::{self, Span},
+    summaries, tags,
+};
+use crate::{
+    fault::Fault,
+    schema::summary_segment as table,
+    usage::{self, Usage},
+};
+
+/// How far sums may be apart, relative to their size: they were added up in another order.
+const ROUNDING: f64 = 1e-9;
+
+/// A place in the walk along segments: a level, its last segment seen, and how far it is covered.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    level: i32,
+    last: Option<i64>,
+    covered: i64,
+}
+
+impl Cursor {
+    fn start(level: i32) -> Self {
+        Self {
+            level,
+            last: None,
+            covered: i64::MIN,
+        }
+    }
+
+    fn read(mark: Option<RowMark>) -> Self {
+        let read = mark.and_then(|RowMark(bytes)| {
+            let (level, rest) = bytes.split_first_chunk()?;
+            let (covered, rest) = rest.split_first_chunk()?;
+            Some(Self {
+                level: i32::from_be_bytes(*level),
+                covered: i64::from_be_bytes(*covered),
+                last: rest.try_into().ok().map(i64::from_be_bytes),
+            })
+        });
+        read.unwrap_or(Self::start(0))
+    }
+
+    fn mark(self) -> RowMark {
+        let mut bytes = self.level.to_be_bytes().to_vec();
+        bytes.extend(self.covered.to_be_bytes());
+        bytes.extend(self.last.iter().flat_map(|last| last.to_be_bytes()));
+        RowMark(bytes)
+    }
+}
+
+/// A row.
+type Row = (i64, i64, Vec<u8>);
+
+pub(super) async fn count(connection: &mut Connection) -> Result<u64, Fault> {
+    let count: i64 = table::table.count().get_result(connection).await?;
+    u64::try_from(count).map_err(Fault::corrupt)
+}
+
+/// Verifies the next segment after a mark.
+pub(super) async fn verify(
+    connection: &mut Connection,
+    after: Option<RowMark>,
+) -> Result<Option<VerifiedSegment>, Fault> {
+    summaries::begin(connection).await?;
+    let highest = segments::highest(connection).await?.unwrap_or(0);
+    let mut cursor = Cursor::read(after);
+    let mut verified = None;
+    while verified.is_none() && cursor.level <= highest {
+        verified = next(connection, cursor).await?;
+        cursor = Cursor::start(cursor.level + 1);
+    }
+    connection.batch_execute("COMMIT").await?;
+    Ok(verified)
+}
+
+/// The next segment of a level.
+async fn next(
+    connection: &mut Connection,
+    cursor: Cursor,
+) -> Result<Option<VerifiedSegment>, Fault> {
+    let sealed_until = segments::sealed_until(connection).await?;
+    let Some((from, until, content)) = row_after(connection, cursor).await? else {
+        // The last segments of higher levels may be yet to be put together.
+        let is_covered = cursor.level > 0 || cursor.covered >= sealed_until;
+        return Ok((!is_covered).then(|| missing(cursor, sealed_until)));
+    };
+    let segment = Segment {
+        level: cursor.level,
+        from,
+        until,
+    };
+    let last = Some(from);
+    if from < cursor.covered || until <= from || until > sealed_until {
+        let how = "another segment, or nothing, belongs there".to_owned();
+        let fault = Some((SegmentFault::Misplaced, how));
+        return Ok(Some(verified(segment, fault, Cursor { last, ..cursor })));
+    }
+    if from > cursor.covered {
+        return Ok(Some(missing(cursor, from)));
+    }
+    let difference = difference(connection, segment, &content).await?;
+    let fault = difference.map(|how| (SegmentFault::Altered, how));
+    let covered = until;
+    Ok(Some(verified(
+        segment,
+        fault,
+        Cursor {
+            last,
+            covered,
+            ..cursor
+        },
+    )))
+}
+
+async fn row_after(connection: &mut Connection, cursor: Cursor) -> Result<Option<Row>, Fault> {
+    let of_level = table::table
+        .filter(table::level.eq(cursor.level))
+        .order(table::from_time)
+        .select((table::from_time, table::until_time, table::content));
+    let row = match cursor.last {
+        None => of_level.first(connection).await,
+        Some(last) => {
+            let later = of_level.filter(table::from_time.gt(last));
+            later.first(connection).await
+        }
+    };
+    Ok(row.optional()?)
+}
+
+fn missing(cursor: Cursor, until: i64) -> VerifiedSegment {
+    let segment = Segment {
+        level: cursor.level,
+        from: cursor.covered,
+        until,
+    };
+    let how = "it is missing; what it would hold is counted each time".to_owned();
+    // Past all that a repair puts there.
+    let next = Cursor {
+        covered: until,
+        last: Some(until.saturating_sub(1)),
+        ..cursor
+    };
+    verified(segment, Some((SegmentFault::Missing, how)), next)
+}
+
+fn verified(
+    segment: Segment,
+    fault: Option<(SegmentFault, String)>,
+    next: Cursor,
+) -> VerifiedSegment {
+    VerifiedSegment {
+        segment,
+        name: format!(
+            "etiqueta_summary_segment {} {}",
+            segment.level, segment.from
+        ),
+        fault,
+        next: next.mark(),
+    }
+}
+
+/// How a segment differs from what it is made of, where both can be told.
+async fn difference(
+    connection: &mut Connection,
+    segment: Segment,
+    content: &[u8],
+) -> Result<Option<String>, Fault> {
+    let mut kept = Vec::new();
+    if usage::read(content, &mut kept).is_err() {
+        return Ok(Some("it cannot be read".to_owned()));
+    }
+    let counted = counted(connection, segment).await?;
+    Ok(counted.and_then(|counted| compare(&kept, &counted)))
+}
+
+/// What a segment should say. None if those below it do not make it up.
+async fn counted(
+    connection: &mut Connection,
+    segment: Segment,
+) -> Result<Option<Vec<Usage>>, Fault> {
+    let span = Span {
+        from: segment.from,
+        until: segment.until,
+    };
+    if segment.level == 0 {
+        let usages = tags::usages(connection, span).await?;
+        return Ok(Some(usage::folded(usages)));
+    }
+    let mut usages = Vec::new();
+    let mut covered = span.from;
+    for (from, until, content) in segments::inside(connection, segment.level - 1, span).await? {
+        if from != covered || usage::read(&content, &mut usages).is_err() {
+            return Ok(None);
+        }
+        covered = until;
+    }
+    Ok((covered == span.until).then(|| usage::folded(usages)))
+}
+
+/// The first difference, in words. Both are in the order of their labels.
+fn compare(kept: &[Usage], counted: &[Usage]) -> Option<String> {
+    let mut others = counted.iter().peekable();
+    for usage in kept {
+        match others.next_if(|other| other.label <= usage.label) {
+            Some(other) if other.label == usage.label => {
+                if !is_alike(usage, other) {
+                    return Some(unlike(usage, other));
+                }
+            }
+            Some(other) => return Some(absent(other)),
+            None => {
+                let Usage { label, images, .. } = usage;
+                return Some(format!(
+                    "it has the label number {label} on {images} images, and none carries it"
+                ));
+            }
+        }
+    }
+    others.next().map(absent)
+}
+
+fn absent(counted: &Usage) -> String {
+    let Usage { label, images, .. } = counted;
+    format!("it lacks the label number {label}, which {images} images carry")
+}
+
+fn unlike(kept: &Usage, counted: &Usage) -> String {
+    let told = |usage: &Usage| {
+        format!(
+            "{} images with {} to {}, in all {}",
+            usage.images, usage.lowest, usage.highest, usage.sum
+        )
+    };
+    let (label, kept, counted) = (kept.label, told(kept), told(counted));
+    format!("it has for the label number {label} {kept}; counted were {counted}")
+}
+
+#[expect(
+    clippy::float_cmp,
+    reason = "the lowest and the highest are numbers that were stored"
+)]
+fn is_alike(one: &Usage, other: &Usage) -> bool {
+    let allowed = ROUNDING * one.sum.abs().max(other.sum.abs());
+    one.images == other.images
+        && one.lowest == other.lowest
+        && one.highest == other.highest
+        && (one.sum - other.sum).abs() <= allowed
+}
+
+/// Does a step of a repair, while nothing is sealed and no image of sealed times recorded.
+pub(super) async fn repair(
+    connection: &mut Connection,
+    segment: Segment,
+    fault: SegmentFault,
+    sizes: Sizes,
+) -> Result<Repair, Fault> {
+    connection.batch_execute(HASTE).await?;
+    connection.batch_execute(BEGIN).await?;
+    segments::held(connection, HELD_ALONE).await?;
+    let repair = match fault {
+        SegmentFault::Altered => recount(connection, segment).await?,
+        SegmentFault::Missing => fill(connection, segment, sizes).await?,
+        SegmentFault::Misplaced => remove(connection, segment).await?,
+    };
+    connection.batch_execute("COMMIT").await?;
+    connection.batch_execute(PATIENCE).await?;
+    Ok(repair)
+}
+
+async fn recount(connection: &mut Connection, segment: Segment) -> Result<Repair, Fault> {
+    let Some(usages) = counted(connection, segment).await? else {
+        return Ok(Repair::Impossible);
+    };
+    diesel::update(table::table.find((segment.level, segment.from)))
+        .filter(table::until_time.eq(segment.until))
+        .set(table::content.eq(usage::written(&usages)))
+        .execute(connection)
+        .await?;
+    Ok(Repair::Done)
+}
+
+/// Puts a segment at the beginning of what is missing.
+async fn fill(
+    connection: &mut Connection,
+    missing: Segment,
+    sizes: Sizes,
+) -> Result<Repair, Fault> {
+    let from = covered(connection, missing).await?;
+    let rest = Span {
+        from,
+        until: missing.until,
+    };
+    if rest.is_empty() {
+        return Ok(Repair::Done);
+    }
+    let Some(span) = piece(connection, missing.level, rest, sizes).await? else {
+        return Ok(Repair::Impossible);
+    };
+    let segment = Segment {
+        level: missing.level,
+        from: span.from,
+        until: span.until,
+    };
+    let Some(usages) = counted(connection, segment).await? else {
+        return Ok(Repair::Impossible);
+    };
+    sealing::insert(connection, segment.level, span, usages).await?;
+    Ok(if span.until < rest.until {
+        Repair::More
+    } else {
+        Repair::Done
+    })
+}
+
+/// How far what was missing is filled by now.
+async fn covered(connection: &mut Connection, missing: Segment) -> Result<i64, Fault> {
+    let last: Option<i64> = table::table
+        .filter(table::level.eq(missing.level))
+        .filter(table::from_time.ge(missing.from))
+        .filter(table::from_time.lt(missing.until))
+        .order(table::from_time.desc())
+        .select(table::until_time)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(last.unwrap_or(missing.from))
+}
+
+/// The first stretch that is as long as a segment of that level.
+async fn piece(
+    connection: &mut Connection,
+    level: i32,
+    rest: Span,
+    sizes: Sizes,
+) -> Result<Option<Span>, Fault> {
+    if level == 0 {
+        let next = sealing::next(connection, rest, sizes.images).await?;
+        return Ok(Some(next.unwrap_or(rest)));
+    }
+    let below: Vec<i64> = table::table
+        .filter(table::level.eq(level - 1))
+        .filter(table::from_time.ge(rest.from))
+        .filter(table::until_time.le(rest.until))
+        .order(table::from_time)
+        .limit(i64::from(sizes.segments))
+        .select(table::until_time)
+        .load(connection)
+        .await?;
+    let until = below.last();
+    Ok(until.map(|until| Span {
+        until: *until,
+        ..rest
+    }))
+}
+
+async fn remove(connection: &mut Connection, segment: Segment) -> Result<Repair, Fault> {
+    diesel::delete(table::table.find((segment.level, segment.from)))
+        .filter(table::until_time.eq(segment.until))
+        .execute(connection)
+        .await?;
+    Ok(Repair::Done)
+}

@@ -1,0 +1,144 @@
+//! Setting aside in a folder: one rename, which takes along whatever is there at that moment.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use domain::{
+    ContentDigest,
+    ports::{Fate, SetAside},
+};
+
+use super::{LISTED, REMOVALS, is_of, name, parse};
+use crate::{
+    fan,
+    folder::{self, entries, is_gone},
+    quarantine::QUARANTINE,
+    store::Folder,
+};
+
+/// The removals of a folder of originals. All of it blocks.
+pub(crate) struct Removals<'a>(pub(crate) &'a Folder);
+
+impl Removals<'_> {
+    /// Moves an original aside. `false` if it is not there.
+    pub(crate) fn set_aside(&self, original: &SetAside) -> io::Result<bool> {
+        self.relocate(&self.home(original), REMOVALS, &name(original))
+    }
+
+    /// Those that are set aside.
+    pub(crate) fn list(&self) -> io::Result<Vec<SetAside>> {
+        let entries = entries(&self.root().join(REMOVALS))?;
+        let names = entries.iter().map(fs::DirEntry::file_name);
+        Ok(names
+            .filter_map(|name| parse(&name.to_string_lossy(), true))
+            .take(LISTED)
+            .collect())
+    }
+
+    /// Where an original lies that is set aside, perhaps several times.
+    pub(crate) fn find(&self, digest: &ContentDigest) -> io::Result<Vec<PathBuf>> {
+        let entries = entries(&self.root().join(REMOVALS))?;
+        let found = entries
+            .iter()
+            .filter(|entry| is_of(&entry.file_name().to_string_lossy(), digest));
+        Ok(found.map(fs::DirEntry::path).collect())
+    }
+
+    /// Moves one back, unless an original is there.
+    pub(crate) fn put_back(&self, original: &SetAside) -> io::Result<()> {
+        let (aside, home) = (self.aside(original), self.home(original));
+        if !exists(&aside)? {
+            return Ok(());
+        }
+        self.0.fan.make(self.root(), &original.digest)?;
+        match link(&aside, &home) {
+            Err(error) if is_gone(&error) && !exists(&aside)? => return Ok(()),
+            outcome => outcome?,
+        }
+        folder::sync(&fan::path(self.root(), &original.digest))?;
+        self.remove(&aside)
+    }
+
+    /// Brings one to its fate.
+    pub(crate) fn finish(&self, original: &SetAside) -> io::Result<()> {
+        let aside = self.aside(original);
+        match original.fate {
+            Fate::Removal => self.remove(&aside),
+            Fate::Quarantine => self
+                .relocate(&aside, QUARANTINE, &original.digest.to_string())
+                .map(drop),
+        }
+    }
+
+    fn root(&self) -> &Path {
+        self.0.root.path()
+    }
+
+    fn home(&self, original: &SetAside) -> PathBuf {
+        let name = original.digest.to_string();
+        fan::path(self.root(), &original.digest).join(name)
+    }
+
+    fn aside(&self, original: &SetAside) -> PathBuf {
+        self.root().join(REMOVALS).join(name(original))
+    }
+
+    fn remove(&self, aside: &Path) -> io::Result<()> {
+        match fs::remove_file(aside) {
+            Err(error) if !is_gone(&error) => return Err(error),
+            _ => {}
+        }
+        folder::sync_removal(&self.root().join(REMOVALS))
+    }
+
+    /// Moves a file into a folder below the root, durably. `false` if it is not there. The new name is
+    /// made durable before the old one's end, so that a power cut leaves one of them, or both.
+    fn relocate(&self, source: &Path, folder: &str, name: &str) -> io::Result<bool> {
+        if !exists(source)? {
+            return Ok(false);
+        }
+        let target = self.root().join(folder);
+        match fs::create_dir(&target) {
+            Ok(()) => folder::sync(self.root())?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        match fs::rename(source, target.join(name)) {
+            Err(error) if is_gone(&error) && !exists(source)? => return Ok(false),
+            outcome => outcome?,
+        }
+        folder::sync(&target)?;
+        folder::sync_removal(source.parent().unwrap_or(self.root()))?;
+        Ok(true)
+    }
+}
+
+fn exists(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a file a second name, unless something has that name already. Where there are no links, the
+/// file is renamed: between the look and the rename the same bytes at most can be put there.
+fn link(source: &Path, target: &Path) -> io::Result<()> {
+    match fs::hard_link(source, target) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if is_unsupported(&error) => match exists(target)? {
+            true => Ok(()),
+            false => fs::rename(source, target),
+        },
+        outcome => outcome,
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+    )
+}
