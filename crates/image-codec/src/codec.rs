@@ -17,7 +17,7 @@ use image::metadata::Orientation;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::{
-    allowance::Allowance,
+    budget::WorkBudget,
     formats::{self, Header},
     meter::Meter,
     queue::{Demand, QueueRules, Share, Turn, Turns},
@@ -113,24 +113,24 @@ impl PictureCodec {
         }
     }
 
-    /// Finds out what a file is, and what is left of its allowance.
+    /// Finds out what a file is, and what is left of its budget.
     async fn inspect(
         &self,
         file: Bytes,
         context: &CallContext,
-    ) -> Result<(Header, Allowance), CodecError> {
+    ) -> Result<(Header, WorkBudget), CodecError> {
         let demand = Demand {
             client: context.client,
             cost: work::FILE_BYTE.units(file.len() as u64),
             bytes: 0,
         };
         let max_side = self.copy_side();
-        let allowance = Allowance::new(&self.settings, context.interest.clone());
+        let budget = WorkBudget::new(&self.settings, context.interest.clone());
         let inspect = move |turn: &mut Turn, _| {
-            let (began, meter) = (Instant::now(), allowance.meter()?);
+            let (began, meter) = (Instant::now(), budget.meter()?);
             let inspected = formats::inspect(&file, max_side, &meter);
             turn.note(meter.spent());
-            Ok((inspected?, allowance.after(&meter, began)))
+            Ok((inspected?, budget.after(&meter, began)))
         };
         self.in_turn(demand, &context.interest, inspect).await
     }
@@ -157,13 +157,13 @@ impl PictureCodec {
     }
 
     /// Refuses what can be known to be too much.
-    fn check(&self, header: &Header, allowance: &Allowance) -> Result<(), Refusal> {
+    fn check(&self, header: &Header, budget: &WorkBudget) -> Result<(), Refusal> {
         self.check_pixels(header)?;
         let (needed, limit) = (self.memory(header).0, self.turns.memory());
         if needed > limit {
             return Err(Refusal::TooMuchMemory { needed, limit });
         }
-        allowance.check(header.work)
+        budget.check(header.work)
     }
 
     fn check_pixels(&self, header: &Header) -> Result<(), Refusal> {
@@ -188,8 +188,8 @@ impl ImageCodec for PictureCodec {
             interest: context.interest.clone().while_held(&waiting),
             client: context.client,
         };
-        let (header, allowance) = self.inspect(bytes.clone(), &context).await?;
-        self.check(&header, &allowance)?;
+        let (header, budget) = self.inspect(bytes.clone(), &context).await?;
+        self.check(&header, &budget)?;
         let (decoding, held) = self.memory(&header);
         let demand = Demand {
             client: context.client,
@@ -198,9 +198,9 @@ impl ImageCodec for PictureCodec {
         };
         let max_side = self.copy_side();
         let decode = move |turn: &mut Turn, mut share: Share| {
-            let meter = allowance.meter()?;
+            let meter = budget.meter()?;
             let decoded = decode(&bytes, &header, max_side, &meter);
-            turn.note(allowance.spent_since(&meter));
+            turn.note(budget.spent_since(&meter));
             let mut picture = decoded?;
             share.shrink(held);
             picture.lease = Lease::new(share);

@@ -9,7 +9,7 @@
 //!
 //! [`PictureCodec`] keeps the processor and the memory within bounds while that happens.
 
-mod allowance;
+mod budget;
 mod codec;
 mod cost;
 mod flatten;

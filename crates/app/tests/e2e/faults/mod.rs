@@ -5,6 +5,7 @@
 //! system](Disk) or by their permissions.
 
 mod clients;
+mod decoding;
 mod disk;
 mod mysql;
 mod originals;

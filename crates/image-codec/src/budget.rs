@@ -8,14 +8,14 @@ use crate::{codec::CodecSettings, meter::Meter, refusal::Refusal};
 
 /// What is left for a picture: of its work, and of the time that this may take. Time between turns is free.
 #[derive(Debug, Clone)]
-pub(crate) struct Allowance {
+pub(crate) struct WorkBudget {
     limit: u64,
     spent: u64,
     time: Duration,
     interest: Interest,
 }
 
-impl Allowance {
+impl WorkBudget {
     /// All that a picture may cost.
     pub(crate) fn new(settings: &CodecSettings, interest: Interest) -> Self {
         Self {
@@ -63,18 +63,18 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    fn allowance(max_work: u64, decode_timeout: Duration) -> Allowance {
+    fn budget(max_work: u64, decode_timeout: Duration) -> WorkBudget {
         let settings = CodecSettings {
             max_work,
             decode_timeout,
             ..CodecSettings::default()
         };
-        Allowance::new(&settings, Interest::lasting())
+        WorkBudget::new(&settings, Interest::lasting())
     }
 
     #[test]
     fn turns_share_one_limit() {
-        let whole = allowance(10, Duration::MAX);
+        let whole = budget(10, Duration::MAX);
         let meter = whole.meter().unwrap();
         meter.spend(6).unwrap();
         let rest = whole.after(&meter, Instant::now());
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn turns_share_one_time() {
-        let whole = allowance(10, Duration::from_secs(3600));
+        let whole = budget(10, Duration::from_secs(3600));
         let meter = whole.meter().unwrap();
         let began = Instant::now().checked_sub(Duration::from_secs(7200));
         let rest = whole.after(&meter, began.unwrap_or_else(Instant::now));
