@@ -90,7 +90,7 @@ fn network(text: &str) -> Result<IpNet, ValueError> {
 fn umask(text: &str) -> Result<Umask, ValueError> {
     Umask::parse(text).ok_or_else(|| ValueError::NotA {
         value: text.to_owned(),
-        what: "three octal digits in quotes, such as \"077\", of which the first is 0",
+        what: "three octal digits such as 077, of which the first is 0",
     })
 }
 

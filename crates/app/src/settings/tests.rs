@@ -231,13 +231,10 @@ fn every_setting_is_documented_with_its_default() {
     "server.shutdown_timeout = '2h'",
     "server.shutdown_timeout: 2h is not a duration from 0s to 1h"
 )]
+#[case("server.umask = 0o077", "server.umask: must be written in quotes")]
 #[case(
-    "server.umask = 77",
-    "server.umask: 77 is not three octal digits in quotes, such as \"077\", of which the first is 0"
-)]
-#[case(
-    "server.umask = 0o022",
-    "server.umask: 18 is not three octal digits in quotes, such as \"077\", of which the first is 0"
+    "server.umask = '077a'",
+    "server.umask: 077a is not three octal digits such as 077, of which the first is 0"
 )]
 #[case("database.url = ' '", "database.url: is empty")]
 #[case(
