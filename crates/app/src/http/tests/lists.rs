@@ -369,6 +369,7 @@ async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
         let pieces = [Ok(bytes.slice(..200_000)), Err(gone)];
         Ok(Some(OriginalContent {
             len: 300_000,
+            stamp: None,
             stream: stream::iter(pieces).boxed(),
         }))
     });
