@@ -369,7 +369,8 @@ mod tests {
     #[test]
     fn a_picture_without_colours_is_black_and_white() {
         let mut readings = readings([0.0, 0.0, 0.0, 1.0], [0.0; 5]);
-        let black_and_white = |readings| of(&found_by(&vocabulary(), readings), "black and white");
+        let black_and_white =
+            |readings: &Readings| of(&found_by(&vocabulary(), readings), "black and white");
         assert_eq!(black_and_white(&readings), None);
         readings.is_black_and_white = true;
         assert_eq!(black_and_white(&readings), Some(90.0));
