@@ -123,7 +123,9 @@ impl Network {
             let reason = format!("its output is not float[1,{outputs}] but {output:?}");
             return Err(refused(reason));
         }
-        let inner = shape(model.output_fact(1));
+        // `output_fact` panics beyond the last output.
+        let inner = model.outputs.get(1).copied();
+        let inner = inner.and_then(|inner| shape(model.outlet_fact(inner)));
         let plan = model
             .into_runnable()
             .map_err(|error| refused(format!("it cannot be run: {error:#}")))?;
