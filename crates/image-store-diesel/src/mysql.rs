@@ -142,11 +142,7 @@ fn connect_with(
 struct DatabaseFile;
 
 impl DatabaseFile {
-    #[expect(
-        clippy::unused_async,
-        clippy::unused_self,
-        reason = "it takes a look at a file elsewhere"
-    )]
+    #[expect(clippy::unused_async, reason = "it takes a look at a file elsewhere")]
     async fn check(&self) -> Result<(), Fault> {
         Ok(())
     }

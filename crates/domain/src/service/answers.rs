@@ -180,9 +180,10 @@ mod tests {
         store
             .expect_keep_tagging()
             .times(3)
-            .returning(|refused, _| match *refused == key(1) {
-                true => Err(ImageStoreError::Failed(cause("refused"))),
-                false => Ok(()),
+            .returning(|refused, _| {
+                let is_refused = *refused == key(1);
+                let refusal = ImageStoreError::Failed(cause("refused"));
+                if is_refused { Err(refusal) } else { Ok(()) }
             });
         assert!(answers.save(&store).await.is_err());
         assert!(answers.resume(&key(1)).is_some());

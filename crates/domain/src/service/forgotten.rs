@@ -59,25 +59,22 @@ impl Forgotten {
         let (mut released, mut failed) = (0, 0);
         let mut left = vec![blobs];
         while let Some(some) = left.pop() {
-            match host.release(some).await {
-                Ok(()) => {
-                    released += some.len();
-                    some.iter()
-                        .for_each(|blob| self.failures.succeeded(&blob.id));
+            let Err(error) = host.release(some).await else {
+                released += some.len();
+                for blob in some {
+                    self.failures.succeeded(&blob.id);
                 }
-                Err(error) => match some {
-                    [blob] => {
-                        self.set_aside(blob, &error, now);
-                        failed += 1;
-                        if released == 0 && failed >= HOPELESS {
-                            return Err(error);
-                        }
-                    }
-                    _ => {
-                        let (first, second) = some.split_at(some.len() / 2);
-                        left.extend([second, first]);
-                    }
-                },
+                continue;
+            };
+            if let [blob] = some {
+                self.set_aside(blob, &error, now);
+                failed += 1;
+                if released == 0 && failed >= HOPELESS {
+                    return Err(error);
+                }
+            } else {
+                let (first, second) = some.split_at(some.len() / 2);
+                left.extend([second, first]);
             }
         }
         Ok(released)

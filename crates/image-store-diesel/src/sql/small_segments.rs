@@ -1,6 +1,7 @@
 //! The contract with segments so small that a few images make many of them.
 
 use std::{
+    fmt::Write,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -309,7 +310,10 @@ fn content(images: u8, lowest: f64, highest: f64, sum: f64) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Sets the content of the third segment of level 0, or of the first of another one.
