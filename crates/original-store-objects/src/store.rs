@@ -222,10 +222,13 @@ impl OriginalRemoval for Originals {
         Ok(is_set_aside?.then_some(original))
     }
 
-    async fn list_set_aside(&self) -> Result<Vec<SetAside>, OriginalStoreError> {
+    async fn list_set_aside(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SetAside>, OriginalStoreError> {
         match &self.folder {
             Some(folder) => in_root(folder, |folder| Removals(folder).list()).await,
-            None => removal::list(&*self.objects, Utc::now()).await,
+            None => removal::list(&*self.objects, now).await,
         }
     }
 

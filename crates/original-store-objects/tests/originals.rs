@@ -122,7 +122,7 @@ async fn what_is_foreign_is_told_by_its_name_and_what_is_the_stores_own_is_not()
         .put(&stray, Bytes::from_static(b"x"), PutMode::KeepExisting)
         .await
         .unwrap();
-    assert!(take_away(&*store, &stray, Fate::Quarantine).await);
+    assert!(take_away(&store, &stray, Fate::Quarantine).await);
     store.register(&DatabaseId::random()).await.unwrap();
     let expected = [format!("{ours} 4")];
     assert_eq!(listed(&*store).await, expected);
@@ -178,7 +178,7 @@ async fn an_original_is_quarantined_under_its_digest() {
             .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
             .await
             .unwrap();
-        assert!(take_away(&*store, &digest, Fate::Quarantine).await);
+        assert!(take_away(&store, &digest, Fate::Quarantine).await);
         assert_eq!(fs::read(&away).unwrap(), b"x");
         assert!(!place(root.path(), &digest).exists());
     }
@@ -207,7 +207,7 @@ async fn a_store_that_must_be_there_is_not_made() {
     let store = open_existing(&url).unwrap();
     assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
     fs::remove_file(path.join(".etiqueta-originals")).unwrap();
-    assert_unavailable(&*store, &ContentDigest::of(b"y")).await;
+    assert_unavailable(&store, &ContentDigest::of(b"y")).await;
     let Err(refused) = open_existing(&url) else {
         panic!("it has no mark");
     };
@@ -226,7 +226,10 @@ async fn assert_unavailable(store: &Originals, digest: &ContentDigest) {
             .set_aside(digest, Fence::random(), Fate::Removal)
             .await
             .err(),
-        store.list_set_aside().await.err(),
+        store
+            .list_set_aside(chrono::DateTime::<Utc>::MAX_UTC)
+            .await
+            .err(),
         store.register(&DatabaseId::random()).await.err(),
         store.databases().await.err(),
         store.length(digest).await.err(),
@@ -254,15 +257,15 @@ async fn a_folder_that_is_gone_is_not_taken_for_an_empty_one() {
         .await
         .unwrap();
     fs::rename(&path, &away).unwrap();
-    assert_unavailable(&*store, &digest).await;
+    assert_unavailable(&store, &digest).await;
     assert!(!path.exists(), "no other folder is made in its place");
     // As the empty place of a disk that is not mounted, and as nonsense.
     fs::create_dir(&path).unwrap();
-    assert_unavailable(&*store, &digest).await;
+    assert_unavailable(&store, &digest).await;
     assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
     fs::remove_dir(&path).unwrap();
     fs::write(&path, b"a file").unwrap();
-    assert_unavailable(&*store, &digest).await;
+    assert_unavailable(&store, &digest).await;
     fs::remove_file(&path).unwrap();
     fs::rename(&away, &path).unwrap();
     assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
@@ -302,7 +305,7 @@ async fn folders_that_were_taken_away_are_made_again() {
         .unwrap();
     fs::remove_dir_all(root.path().join(&digest.to_string()[..2])).unwrap();
     assert_eq!(read(&*store, &digest).await, None);
-    assert!(!take_away(&*store, &digest, Fate::Removal).await);
+    assert!(!take_away(&store, &digest, Fate::Removal).await);
     store
         .put(&digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
         .await

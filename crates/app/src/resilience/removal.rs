@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest, DatabaseId, Fence,
     ports::{DatabaseRegistry, Fate, OriginalRemoval, SetAside},
@@ -39,10 +40,10 @@ impl OriginalRemoval for GuardedRemoval {
             .await?
     }
 
-    async fn list_set_aside(&self) -> Outcome<Vec<SetAside>> {
+    async fn list_set_aside(&self, now: DateTime<Utc>) -> Outcome<Vec<SetAside>> {
         let inner = Arc::clone(&self.inner);
         self.calls
-            .run(async move { inner.list_set_aside().await })
+            .run(async move { inner.list_set_aside(now).await })
             .await?
     }
 

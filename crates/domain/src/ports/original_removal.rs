@@ -1,6 +1,7 @@
 //! Taking originals away, so that nothing is lost when a removal is late.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use super::OriginalStoreError;
 use crate::{ContentDigest, Fence};
@@ -28,8 +29,10 @@ pub trait OriginalRemoval: Send + Sync {
         fate: Fate,
     ) -> Result<Option<SetAside>, OriginalStoreError>;
 
-    /// The originals that are set aside, in no particular order, at most some thousand at a time.
-    async fn list_set_aside(&self) -> Result<Vec<SetAside>, OriginalStoreError>;
+    /// The originals that are set aside, in no particular order, at most some thousand at a time. How
+    /// old they are at `now` may decide whether they are settled.
+    async fn list_set_aside(&self, now: DateTime<Utc>)
+    -> Result<Vec<SetAside>, OriginalStoreError>;
 
     /// Moves an original back, durably, unless one is there. If it is not settled, what was set aside is
     /// kept as well. Does nothing to one that is not set aside any more.

@@ -192,7 +192,8 @@ impl Upkeep {
 
     /// Sees to what removals set aside that were killed, or are late.
     async fn recover(&self, own: &DatabaseId) -> Result<(), UpkeepError> {
-        for original in self.ports.removal.list_set_aside().await? {
+        let now = self.ports.clock.now();
+        for original in self.ports.removal.list_set_aside(now).await? {
             let now = self.ports.clock.now();
             match self.removals.recover(&original, own, now).await {
                 Ok(()) => self.memory.failures.succeeded(&original.digest),

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures_util::lock::{Mutex, OwnedMutexGuard};
 
 use crate::{
@@ -80,8 +81,11 @@ impl OriginalRemoval for HeldRemoval {
         between(&self.set_aside, self.inner.set_aside(digest, fence, fate)).await
     }
 
-    async fn list_set_aside(&self) -> Result<Vec<SetAside>, OriginalStoreError> {
-        self.inner.list_set_aside().await
+    async fn list_set_aside(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SetAside>, OriginalStoreError> {
+        self.inner.list_set_aside(now).await
     }
 
     async fn put_back(&self, original: &SetAside) -> Result<(), OriginalStoreError> {

@@ -273,7 +273,7 @@ impl OriginalRemoval for FakeOriginalStore {
         Ok(Some(original))
     }
 
-    async fn list_set_aside(&self) -> Result<Vec<SetAside>, OriginalStoreError> {
+    async fn list_set_aside(&self, _: DateTime<Utc>) -> Result<Vec<SetAside>, OriginalStoreError> {
         let state = self.available()?;
         let originals = state.set_aside.values();
         Ok(originals.map(|(original, _)| *original).collect())

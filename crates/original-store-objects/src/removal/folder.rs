@@ -128,10 +128,13 @@ fn exists(path: &Path) -> io::Result<bool> {
 fn link(source: &Path, target: &Path) -> io::Result<()> {
     match fs::hard_link(source, target) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) if is_unsupported(&error) => match exists(target)? {
-            true => Ok(()),
-            false => fs::rename(source, target),
-        },
+        Err(error) if is_unsupported(&error) => {
+            if exists(target)? {
+                Ok(())
+            } else {
+                fs::rename(source, target)
+            }
+        }
         outcome => outcome,
     }
 }

@@ -36,7 +36,8 @@ impl Check {
     async fn prepare(&self) -> Result<Vec<Event>, CheckError> {
         if self.settings.repair {
             let own = self.removals.register().await?;
-            for original in self.ports.removal.list_set_aside().await? {
+            let now = self.ports.clock.now();
+            for original in self.ports.removal.list_set_aside(now).await? {
                 let now = self.ports.clock.now();
                 self.removals.recover(&original, &own, now).await?;
             }
@@ -136,7 +137,7 @@ impl Check {
                 Moved::Away => finding.is_repaired = true,
                 Moved::Needed => return Ok(None),
                 Moved::Refused(why) => {
-                    finding.detail = format!("{}; not moved: {why}", finding.detail)
+                    finding.detail = format!("{}; not moved: {why}", finding.detail);
                 }
             }
         }

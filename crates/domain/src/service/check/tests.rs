@@ -327,7 +327,9 @@ fn mocked(
 ) -> Check {
     let own = DatabaseId::random();
     store.expect_database_id().returning(move || Ok(own));
-    removal.expect_list_set_aside().returning(|| Ok(Vec::new()));
+    removal
+        .expect_list_set_aside()
+        .returning(|_| Ok(Vec::new()));
     let mut registry = MockDatabaseRegistry::new();
     registry.expect_register().returning(|_| Ok(()));
     registry.expect_databases().returning(move || Ok(vec![own]));

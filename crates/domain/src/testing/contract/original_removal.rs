@@ -9,6 +9,7 @@ use super::original_store::{content, listed, put, read, take_away};
 use crate::{
     ContentDigest, Fence,
     ports::{Fate, Fingerprint, OriginalRemoval, OriginalStore, SetAside},
+    testing::at,
 };
 
 /// Runs every rule, each on an empty store of its own.
@@ -36,7 +37,7 @@ async fn set_aside(store: &dyn OriginalRemoval, digest: &ContentDigest, fate: Fa
 
 /// What is set aside, by digest and fence.
 async fn aside(store: &dyn OriginalRemoval) -> Vec<(ContentDigest, Fence, Fate)> {
-    let all = store.list_set_aside().await.expect("listed");
+    let all = store.list_set_aside(at(0)).await.expect("listed");
     all.iter().map(|o| (o.digest, o.fence, o.fate)).collect()
 }
 
