@@ -173,7 +173,8 @@ async fn what_a_folder_has_beside_pictures_is_named_and_no_failure() {
         );
         assert_eq!(errors, expected);
     }
-    let printed = print_all(stream::iter(outcomes), Output::Json, &Progress::hidden());
+    let progress = Progress::hidden();
+    let printed = print_all(stream::iter(outcomes), Output::Json, &progress);
     printed.await.unwrap();
 }
 
@@ -200,7 +201,8 @@ async fn a_folder_without_pictures_and_one_that_holds_itself_are_failures() {
     let none = "etiqueta: empty: there is no picture in this folder";
     assert_eq!(errors.next(), Some(none));
     assert_eq!(errors.next(), None);
-    let printed = print_all(stream::iter(outcomes), Output::Json, &Progress::hidden());
+    let progress = Progress::hidden();
+    let printed = print_all(stream::iter(outcomes), Output::Json, &progress);
     let error = printed.await.unwrap_err().to_string();
     assert_eq!(error, "2 of 3 files were not tagged");
 }
