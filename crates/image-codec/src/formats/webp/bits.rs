@@ -219,3 +219,43 @@ fn symbol(value: u32, alphabet: u16) -> Result<u16, Refusal> {
 pub(super) fn broken() -> Refusal {
     Refusal::malformed(WebP, "its lossless data are broken")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_end_with_the_bytes() {
+        let mut bits = Bits::new(&[0b1010_0110, 1]);
+        assert_eq!(bits.take(3).unwrap(), 0b110);
+        assert_eq!(bits.take(6).unwrap(), 0b11_0100);
+        assert_eq!(bits.left(), 7);
+        assert!(matches!(bits.take(8), Err(Refusal::Truncated(_))));
+    }
+
+    #[test]
+    fn symbols_follow_their_lengths() {
+        let code = Code::of_lengths(&[2, 1, 3, 3]).unwrap();
+        // The codes 0, 10, 110 and 111, whose first bit is the lowest.
+        let mut bits = Bits::new(&[0b0111_1010]);
+        let mut symbol = || code.symbol(&mut bits).unwrap();
+        assert_eq!([symbol(), symbol(), symbol(), symbol()], [1, 0, 3, 0]);
+    }
+
+    #[test]
+    fn codes_are_complete_or_of_one_symbol() {
+        assert!(Code::of_lengths(&[0, 5]).unwrap().is_constant());
+        for lengths in [&[][..], &[0], &[1, 1, 1], &[2, 2], &[15; 280], &[1; 2328]] {
+            assert!(Code::of_lengths(lengths).is_err(), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn long_codes_take_more_memory() {
+        let bytes = |lengths| Code::of_lengths(lengths).unwrap().decoder_bytes();
+        assert_eq!(bytes(&[3]), 0);
+        assert_eq!(bytes(&[1, 1]), 8 + TWO_ALLOCATIONS);
+        assert_eq!(bytes(&[10; 1024]), 4096 + TWO_ALLOCATIONS);
+        assert_eq!(bytes(&[11; 2048]), 4096 + 2048 * 32 + TWO_ALLOCATIONS);
+    }
+}

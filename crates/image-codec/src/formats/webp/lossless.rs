@@ -286,3 +286,67 @@ fn distance_or_length(symbol: u16, bits: &mut Bits) -> Result<u64, Refusal> {
     let offset = (2 + u64::from(symbol & 1)) << extra;
     Ok(offset + u64::from(bits.take(extra)?) + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::ports::Interest;
+
+    use super::*;
+
+    /// 320 by 214 pixels, after the sizes.
+    fn stream() -> &'static [u8] {
+        &include_bytes!("../../../tests/samples/lossless.webp")[25..]
+    }
+
+    fn side(bytes: &[u8], work: u64) -> Result<Side, Refusal> {
+        let meter = Meter::new(work, None, Interest::lasting());
+        inspect(bytes, (320, 214), &meter)
+    }
+
+    #[test]
+    fn transforms_and_codes_are_passed() {
+        let Side { memory, work } = side(stream(), u64::MAX).unwrap();
+        // The least for several groups with tables for each colour.
+        assert!(memory > 3 * 4 * 1024, "{memory}");
+        assert!(memory < 512 * 1024, "{memory}");
+        assert!(work < 10_000, "{work}");
+    }
+
+    #[test]
+    fn what_ends_before_the_pixels_is_truncated() {
+        let codes = (0..stream().len()).position(|end| side(&stream()[..end], u64::MAX).is_ok());
+        let codes = codes.unwrap();
+        assert!(codes < stream().len() / 2, "{codes}");
+        for end in 0..codes {
+            let refused = side(&stream()[..end], u64::MAX);
+            assert!(matches!(refused, Err(Refusal::Truncated(_))), "{end}");
+        }
+    }
+
+    #[test]
+    fn walking_ends_at_the_limit() {
+        let refused = side(stream(), 100);
+        assert!(
+            matches!(refused, Err(Refusal::TooComplex { .. })),
+            "{refused:?}"
+        );
+    }
+
+    /// Each transform only once, so that there are no more images than kinds of them.
+    #[test]
+    fn transforms_do_not_repeat() {
+        let green_twice = [0b0010_1101];
+        let refused = side(&green_twice, u64::MAX);
+        assert!(matches!(refused, Err(Refusal::Malformed { .. })));
+    }
+
+    #[test]
+    fn small_blocks_with_large_tables_cost_more() {
+        let grid = |bits| Grid::new(Blocks(bits), (4000, 4000));
+        let misses = |grid: Grid, groups| grid.misses(&mut vec![16_384; groups], u64::MAX);
+        let (few, many) = (misses(grid(2), 16), misses(grid(2), 1024));
+        assert!(many > 10 * few, "{few} {many}");
+        let large = misses(grid(7), 1024);
+        assert!(many > 10 * large, "{large} {many}");
+    }
+}

@@ -109,6 +109,21 @@ fn progressive_jpegs_of_fifty_megapixels_fit() {
     assert!(cost.memory <= 200 * MEBIBYTE, "{cost:?}");
 }
 
+#[test]
+fn lossy_webps_of_fifty_megapixels_fit() {
+    let cost = costs(include_bytes!("../../samples/lossy-50-megapixels.webp")).unwrap();
+    assert_eq!(cost.size, (8192, 6144));
+    assert!(cost.memory <= 240 * MEBIBYTE, "{cost:?}");
+}
+
+/// As libwebp writes them, with transforms, a colour cache and several groups of codes.
+#[test]
+fn groups_of_prefix_codes_cost_little_in_ordinary_pictures() {
+    let cost = costs(include_bytes!("../../samples/lossless.webp")).unwrap();
+    assert!(cost.memory <= 3 * MEBIBYTE, "{cost:?}");
+    assert!(cost.work <= 10_000, "{cost:?}");
+}
+
 #[rstest]
 #[case(2)]
 #[case(50_000)]
