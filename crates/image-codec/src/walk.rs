@@ -65,6 +65,11 @@ impl<'a> Walk<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
+    pub(crate) fn u24_le(&mut self) -> Result<u32, Refusal> {
+        let [low, middle, high] = self.array()?;
+        Ok(u32::from_le_bytes([low, middle, high, 0]))
+    }
+
     pub(crate) fn u32_be(&mut self) -> Result<u32, Refusal> {
         self.array().map(u32::from_be_bytes)
     }

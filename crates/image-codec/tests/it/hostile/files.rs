@@ -188,9 +188,11 @@ pub(super) fn tiny_blocks(blocks: u32) -> Vec<u8> {
     file
 }
 
+/// A chunk, filled up to an even length.
 fn riff(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
-    [&kind[..], &length, body].concat()
+    let padding = vec![0; body.len() % 2];
+    [&kind[..], &length, body, &padding].concat()
 }
 
 /// A WebP of frames in frames.
@@ -207,6 +209,75 @@ pub(super) fn nested_frames(depth: usize) -> Vec<u8> {
     let canvas = riff(*b"VP8X", &[2, 0, 0, 0, 15, 0, 0, 15, 0, 0]);
     let body = [&b"WEBP"[..], &canvas, &riff(*b"ANIM", &[0; 6]), &frames].concat();
     riff(*b"RIFF", &body)
+}
+
+/// A lossless WebP of 16 by 16 pixels, with so many groups of prefix codes, at least 256 and a multiple of
+/// that. Each group has a code of 2,048 symbols for green, and takes some fifty bytes of the file.
+pub(super) fn webp_of_groups(groups: u32) -> Vec<u8> {
+    let bits = lossless_of_groups(Bits::default(), groups);
+    let header = [0x2F, 15, 0xC0, 3, 0];
+    let body = [&header[..], &bits.bytes].concat();
+    riff(*b"RIFF", &[&b"WEBP"[..], &riff(*b"VP8L", &body)].concat())
+}
+
+/// A lossy WebP of 16 by 16 pixels with such alpha, in a frame or alone. The pixels themselves are missing.
+pub(super) fn webp_with_alpha_of_groups(groups: u32, is_in_frame: bool) -> Vec<u8> {
+    let bits = lossless_of_groups(Bits::default(), groups);
+    let alpha = riff(*b"ALPH", &[&[1][..], &bits.bytes].concat());
+    let pixels = riff(*b"VP8 ", &[0, 0, 0, 0x9D, 1, 0x2A, 16, 0, 16, 0]);
+    let mut picture = [alpha, pixels].concat();
+    let flags = if is_in_frame { 0x12 } else { 0x10 };
+    if is_in_frame {
+        let header = [0, 0, 0, 0, 0, 0, 15, 0, 0, 15, 0, 0, 0, 0, 0, 0];
+        let frame = riff(*b"ANMF", &[&header[..], &picture].concat());
+        picture = [riff(*b"ANIM", &[0; 6]), frame].concat();
+    }
+    let canvas = riff(*b"VP8X", &[flags, 0, 0, 0, 15, 0, 0, 15, 0, 0]);
+    let body = [&b"WEBP"[..], &canvas, &picture].concat();
+    riff(*b"RIFF", &body)
+}
+
+/// A bitstream without transforms, with a cache of 2,048 colours, whose blocks all have the last group.
+fn lossless_of_groups(mut bits: Bits, groups: u32) -> Bits {
+    bits.put(0, 1);
+    bits.put(1, 1);
+    bits.put(11, 4);
+    // Blocks of four by four pixels; the image of groups has no cache, and one value.
+    bits.put(1, 1);
+    bits.put(0, 3);
+    bits.put(0, 1);
+    for symbol in [255, groups / 256 - 1, 0, 0] {
+        // A simple code of one symbol of eight bits.
+        bits.put(0b101, 3);
+        bits.put(symbol, 8);
+    }
+    bits.put(0b0001, 4);
+    for _ in 0..groups {
+        for length in [11, 8, 8, 8, 5] {
+            uniform_code(&mut bits, length);
+        }
+    }
+    // All pixels are the first symbol, which is black.
+    for _ in 0..16 * 16 * 5 {
+        bits.put(0, 8);
+    }
+    bits.align();
+    bits
+}
+
+/// A code of lossless WebP whose first symbols, as many as there can be, have that length.
+fn uniform_code(bits: &mut Bits, length: u32) {
+    bits.put(0, 1);
+    // The lengths are written in a code of one symbol, and so take no bits.
+    let order = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11];
+    bits.put(15 - 4, 4);
+    for symbol in order {
+        bits.put(u32::from(symbol == length), 3);
+    }
+    // A number of twelve bits says how many there are.
+    bits.put(1, 1);
+    bits.put(5, 3);
+    bits.put((1 << length) - 2, 12);
 }
 
 fn bmp(side: u32, bits: u16, compression: u32, palette: &[u8], pixels: &[u8]) -> Vec<u8> {

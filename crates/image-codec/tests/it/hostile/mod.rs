@@ -75,6 +75,7 @@ fn no_picture_takes_more_than_was_estimated_and_counted() {
             encoded(RgbImage::new(3000, 3000), ImageFormat::WebP),
         ),
         ("gif", encoded(RgbImage::new(2000, 2000), ImageFormat::Gif)),
+        ("webp of groups", files::webp_of_groups(2048)),
     ]);
     for (name, file) in files {
         let measured = Measured::of(&file);
@@ -108,6 +109,21 @@ fn progressive_jpegs_of_fifty_megapixels_fit() {
     assert!(cost.memory <= 200 * MEBIBYTE, "{cost:?}");
 }
 
+#[test]
+fn lossy_webps_of_fifty_megapixels_fit() {
+    let cost = costs(include_bytes!("../../samples/lossy-50-megapixels.webp")).unwrap();
+    assert_eq!(cost.size, (8192, 6144));
+    assert!(cost.memory <= 240 * MEBIBYTE, "{cost:?}");
+}
+
+/// As libwebp writes them, with transforms, a colour cache and several groups of codes.
+#[test]
+fn groups_of_prefix_codes_cost_little_in_ordinary_pictures() {
+    let cost = costs(include_bytes!("../../samples/lossless.webp")).unwrap();
+    assert!(cost.memory <= 3 * MEBIBYTE, "{cost:?}");
+    assert!(cost.work <= 10_000, "{cost:?}");
+}
+
 #[rstest]
 #[case(2)]
 #[case(50_000)]
@@ -116,6 +132,29 @@ fn a_frame_within_a_frame_is_refused(#[case] depth: usize) {
         panic!("frames hold no frames");
     };
     assert_eq!(reason, "the WebP is corrupt: a frame is within another");
+}
+
+/// The decoder keeps some 75 KiB for each group of prefix codes, of which the file has fifty bytes.
+#[test]
+fn groups_of_prefix_codes_are_counted() {
+    let few = costs(&files::webp_of_groups(256)).unwrap();
+    assert!(few.memory > 18 * MEBIBYTE, "{few:?}");
+    for (name, file) in [
+        ("alone", files::webp_of_groups(4096)),
+        ("alpha", files::webp_with_alpha_of_groups(4096, false)),
+        ("frame", files::webp_with_alpha_of_groups(4096, true)),
+    ] {
+        let refused = costs(&file);
+        assert!(
+            matches!(refused, Err(CodecError::TooLarge { .. })),
+            "{name}: {refused:?}"
+        );
+    }
+    let refused = costs(&files::webp_of_groups(65_536));
+    assert!(
+        matches!(refused, Err(CodecError::TooComplex { .. })),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! WebP (RFC 9649); of an animation the first frame.
 
+mod bits;
+mod lossless;
+
 use std::io::{BufRead, Cursor, Read, Seek};
 
 use domain::MediaType::WebP;
 use image::{ImageDecoder, codecs::webp::WebPDecoder, metadata::Orientation};
 
+use self::lossless::Side;
 use super::{Header, decode_with, exif_orientation};
 use crate::{
     meter::Meter,
@@ -15,8 +19,15 @@ use crate::{
     work,
 };
 
-/// Length of what stands before the chunks of a frame of an animation.
-const FRAME_HEADER_LENGTH: usize = 16;
+/// The flag of an animation, in the first byte of `VP8X`.
+const ANIMATION: u8 = 0b10;
+
+/// The bits of the first byte of `ALPH` that say how it is compressed, and what they are where it is a
+/// lossless bitstream.
+const ALPHA_COMPRESSION: (u8, u8) = (0b11, 0b01);
+
+/// The signature and the sizes at the front of `VP8L`, in bytes.
+const LOSSLESS_HEADER_LENGTH: usize = 5;
 
 /// Memory for the decoder's buffers and tables, whatever the picture.
 const BUFFERS: u64 = 1024 * 1024;
@@ -31,6 +42,8 @@ struct Kinds {
     lossy_length: u64,
     /// Bytes of lossless data, those of alpha among them.
     lossless_length: u64,
+    /// What lossless data, those of alpha among them, take beside the pixels.
+    side: Side,
 }
 
 /// What a walk through all chunks finds.
@@ -40,6 +53,10 @@ struct Chunks {
     kinds: Kinds,
     orientation: Orientation,
     frames: u32,
+    /// Whether the decoder looks at frames.
+    is_animation: bool,
+    /// The size of what comes next: the canvas, or a frame.
+    size: (u32, u32),
 }
 
 /// Walks through all chunks: the decoder takes a chunk's length and a frame's size as they stand.
@@ -80,6 +97,8 @@ impl Chunks {
             kinds: Kinds::default(),
             orientation: Orientation::NoTransforms,
             frames: 0,
+            is_animation: false,
+            size: canvas,
         }
     }
 
@@ -95,33 +114,88 @@ impl Chunks {
                 return Ok(());
             }
             let (kind, body) = chunk(if is_in_frame { &mut frame } else { &mut file })?;
-            if &kind != b"ANMF" {
-                self.note(kind, body)?;
+            if &kind == b"ANMF" {
+                if is_in_frame {
+                    return Err(Refusal::malformed(WebP, "a frame is within another"));
+                }
+                frame = Walk::new(WebP, body);
+                self.begin_frame(&mut frame)?;
                 continue;
             }
-            if is_in_frame {
-                return Err(Refusal::malformed(WebP, "a frame is within another"));
+            if !is_in_frame {
+                self.size = self.canvas;
             }
-            self.frames += 1;
-            self.kinds.is_animated = true;
-            frame = Walk::new(WebP, body);
-            frame.take(FRAME_HEADER_LENGTH)?;
+            self.check(kind, body)?;
+            if !is_in_frame || self.frames < 2 {
+                self.note(kind, body, meter)?;
+            }
         }
     }
 
-    fn note(&mut self, kind: [u8; 4], body: &[u8]) -> Result<(), Refusal> {
+    /// Passes what stands before the chunks of a frame.
+    fn begin_frame(&mut self, frame: &mut Walk) -> Result<(), Refusal> {
+        frame.take(6)?;
+        let size = (frame.u24_le()? + 1, frame.u24_le()? + 1);
+        frame.take(4)?;
+        self.frames += 1;
+        self.kinds.is_animated = true;
+        if self.is_animation {
+            self.check_size(size)?;
+            self.size = size;
+        }
+        Ok(())
+    }
+
+    fn check(&self, kind: [u8; 4], body: &[u8]) -> Result<(), Refusal> {
         match &kind {
-            b"VP8 " => self.check_size(vp8_size(body)?)?,
-            b"VP8L" => self.check_size(vp8l_size(body)?)?,
+            b"VP8 " => self.check_size(vp8_size(body)?),
+            b"VP8L" => self.check_size(vp8l_size(body)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes notice of a chunk that the decoder may look at.
+    fn note(&mut self, kind: [u8; 4], body: &[u8], meter: &Meter) -> Result<(), Refusal> {
+        match &kind {
+            b"VP8X" => {
+                let flags = body.first().copied().unwrap_or_default();
+                self.is_animation = flags & ANIMATION != 0;
+            }
+            b"VP8L" => {
+                let stream = body.get(LOSSLESS_HEADER_LENGTH..).unwrap_or_default();
+                self.note_lossless(stream, vp8l_size(body)?, meter)?;
+            }
+            b"ALPH" => self.note_alpha(body, meter)?,
             b"EXIF" => {
                 let orientation = exif_orientation(body);
                 self.orientation = orientation.unwrap_or(Orientation::NoTransforms);
             }
             _ => {}
         }
-        if self.frames < 2 {
-            self.kinds.note(kind, body);
+        self.kinds.note(kind, body);
+        Ok(())
+    }
+
+    fn note_alpha(&mut self, body: &[u8], meter: &Meter) -> Result<(), Refusal> {
+        let (mask, lossless) = ALPHA_COMPRESSION;
+        match body.split_first() {
+            Some((flags, stream)) if flags & mask == lossless => {
+                self.note_lossless(stream, self.size, meter)
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn note_lossless(
+        &mut self,
+        stream: &[u8],
+        size: (u32, u32),
+        meter: &Meter,
+    ) -> Result<(), Refusal> {
+        let side = lossless::inspect(stream, size, meter)?;
+        let sum = &mut self.kinds.side;
+        sum.memory = sum.memory.max(side.memory);
+        sum.work = sum.work.saturating_add(side.work);
         Ok(())
     }
 
@@ -171,16 +245,15 @@ impl Kinds {
         // Whole macroblocks, of a luminance and half as many chrominances.
         let planes = buffer_size(width.next_multiple_of(16), height.next_multiple_of(16), 3) / 2;
         let rows = u64::from(width) * 64;
-        // Lossless: pixels with alpha, and as many again where that is dropped; transforms and codes are
-        // kept for blocks of at least four by four pixels.
-        let lossless = of(4) + of(4) + of(4) / 8;
+        let lossless = of(4) + self.side.memory;
         let lossy = if self.has_alpha {
             planes + of(4) + of(1) + lossless
         } else {
             planes + of(3)
         };
         let still = if self.is_lossless {
-            lossless.max(lossy)
+            // The pixels, once more where alpha is dropped.
+            lossy.max(lossless + of(3))
         } else {
             lossy
         };
@@ -191,7 +264,7 @@ impl Kinds {
 
     fn work(self, (width, height): (u32, u32)) -> u64 {
         let pixels = buffer_size(width, height, 1);
-        let lossy = if self.is_lossless {
+        let lossy = if self.lossy_length == 0 {
             0
         } else {
             work::WEBP_LOSSY_PIXEL.units(pixels)
@@ -211,6 +284,7 @@ impl Kinds {
             + animated
             + work::WEBP_LOSSY_BYTE.units(self.lossy_length)
             + work::WEBP_LOSSLESS_BYTE.units(self.lossless_length)
+            + self.side.work
     }
 }
 
