@@ -84,7 +84,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let Upstreams { provider, host } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
     let Originals {
-        originals,
+        store: originals,
         removal,
         registry,
     } = originals(settings, &gates.registered)?;
@@ -238,7 +238,7 @@ fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
 
 /// The originals, by their ports.
 struct Originals {
-    originals: Arc<dyn OriginalStore>,
+    store: Arc<dyn OriginalStore>,
     removal: Arc<dyn OriginalRemoval>,
     registry: Arc<dyn DatabaseRegistry>,
 }
@@ -252,7 +252,7 @@ fn originals(settings: &Settings, registered: &Gate) -> anyhow::Result<Originals
     Ok(Originals {
         removal: Arc::new(guarded.removal(store.clone())),
         registry: Arc::new(guarded.registry(store)),
-        originals: Arc::new(guarded),
+        store: Arc::new(guarded),
     })
 }
 

@@ -176,11 +176,14 @@ fn outcomes(names: Vec<PathBuf>, tagger: Tagger, wanted: Wanted) -> impl Stream<
         .map(move |Found { file, problem }| {
             let (tagger, wanted) = (tagger.clone(), wanted.clone());
             async move {
-                let tagged = match problem {
+                let outcome = match problem {
                     Some(problem) => Err(problem),
                     None => tag(&file, &tagger, &wanted).await,
                 };
-                Outcome { file, tagged }
+                Outcome {
+                    file,
+                    tagged: outcome,
+                }
             }
         })
         .buffered(AT_A_TIME * cores())
