@@ -405,7 +405,7 @@ mod tests {
             for (class, probability) in peaks {
                 probabilities[class] = probability;
             }
-            let readings = Readings { probabilities, scores, features, ..Readings::default() };
+            let readings = Readings { probabilities, features, scores, ..Readings::default() };
             let found = tags(&vocabulary, &readings);
             let of = |tag: usize| {
                 let label = &vocabulary.tags[tag].label;
