@@ -192,10 +192,10 @@ impl Chunks {
         size: (u32, u32),
         meter: &Meter,
     ) -> Result<(), Refusal> {
-        let side = lossless::inspect(stream, size, meter)?;
+        let found = lossless::inspect(stream, size, meter)?;
         let sum = &mut self.kinds.side;
-        sum.memory = sum.memory.max(side.memory);
-        sum.work = sum.work.saturating_add(side.work);
+        sum.memory = sum.memory.max(found.memory);
+        sum.work = sum.work.saturating_add(found.work);
         Ok(())
     }
 
