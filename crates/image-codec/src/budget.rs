@@ -89,9 +89,9 @@ mod tests {
 
     #[test]
     fn turns_share_one_time() {
-        let whole = budget(10, Duration::from_secs(3600));
+        let whole = budget(10, Duration::from_hours(1));
         let meter = whole.meter().unwrap();
-        let began = Instant::now().checked_sub(Duration::from_secs(7200));
+        let began = Instant::now().checked_sub(Duration::from_hours(2));
         let rest = whole.after(&meter, began.unwrap_or_else(Instant::now));
         let late = rest.meter();
         assert!(matches!(late, Err(Refusal::TimedOut)), "{late:?}");

@@ -308,7 +308,7 @@ mod tests {
                     let dice =
                         (seed * 7919 + step * 104_729).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
                     let bytes = dice % 801;
-                    if dice % 5 == 0 {
+                    if dice.is_multiple_of(5) {
                         let _ =
                             timeout(Duration::from_micros(dice % 300), take(&turns, bytes)).await;
                         continue;
