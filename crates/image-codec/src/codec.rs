@@ -97,7 +97,7 @@ impl PictureCodec {
             },
             memory: settings.pixel_bytes,
             cheap: settings.max_work / CHEAP_PART,
-            lead: settings.max_work,
+            patience: settings.max_work,
             waiting: MAX_WAITING,
         };
         Self {

@@ -82,6 +82,11 @@ impl Clients {
         }
     }
 
+    /// The virtual time.
+    pub(super) fn now(&self) -> Virtual {
+        self.now
+    }
+
     /// The virtual time until which a client has had its part.
     pub(super) fn served(&self, client: ClientKey) -> Virtual {
         self.accounts

@@ -9,7 +9,7 @@
 //!
 //! Besides the turns for all work there is one for cheap work alone, so that dear work on all cores does not hold
 //! it up. Where the first does not find its memory, nothing behind it may take any, except that small work has a
-//! reserve, from which it overtakes as long as it ends soon after the first in virtual time. Work without memory
+//! reserve, from which it overtakes for a bounded virtual time. Work without memory
 //! is never held up by memory: pictures that are held can be encoded and dropped.
 //!
 //! This module has no clock, no threads and no locks: [`Turns`] puts them around it.
@@ -38,8 +38,8 @@ pub(crate) struct QueueRules {
     pub(crate) memory: u64,
     /// Most units that cheap work costs.
     pub(crate) cheap: u64,
-    /// How far in units of virtual time small work may end behind the one whose memory it overtakes.
-    pub(crate) lead: u64,
+    /// For how many units of virtual time small work overtakes the first one, while that finds no memory.
+    pub(crate) patience: u64,
     /// How much work may wait.
     pub(crate) waiting: usize,
 }
@@ -68,6 +68,8 @@ struct Queue<T> {
     clients: Clients,
     waiting: BTreeMap<Ticket, Entry<T>>,
     next: Ticket,
+    /// The last that was the first and found no memory, and the virtual time at which that began.
+    blocked: Option<(Ticket, Virtual)>,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,7 @@ impl<T> Queue<T> {
             clients: Clients::default(),
             waiting: BTreeMap::new(),
             next: 0,
+            blocked: None,
         }
     }
 
@@ -178,31 +181,44 @@ impl<T> Queue<T> {
         if lane == Lane::Cheap && !self.waiting.values().any(|entry| self.is_cheap(entry)) {
             return None;
         }
-        let mut first_without_memory = None;
-        for (end, ticket) in self.order() {
+        let mut blocked_since = None;
+        for (_, ticket) in self.order() {
             let Some(entry) = self.waiting.get(&ticket) else {
                 continue;
             };
             let may_run = lane == Lane::All || self.is_cheap(entry);
             let bytes = entry.demand.bytes;
-            match self.portion(bytes, end, first_without_memory) {
+            match self.portion(bytes, blocked_since) {
                 Some(portion) if may_run => return Some((ticket, portion)),
                 Some(portion) => self.memory.give_back(&portion),
-                None => first_without_memory = first_without_memory.or(Some(end)),
+                None => blocked_since = blocked_since.or_else(|| Some(self.block(ticket))),
             }
         }
         None
     }
 
-    /// Memory for work that ends at that virtual time, and may come after one that found none.
-    fn portion(&mut self, bytes: u64, end: Virtual, first: Option<Virtual>) -> Option<Portion> {
-        match first {
+    /// Memory for some work. The first may have found none since that virtual time.
+    fn portion(&mut self, bytes: u64, blocked_since: Option<Virtual>) -> Option<Portion> {
+        let patience = virtual_units(self.rules.patience);
+        match blocked_since {
             _ if bytes == 0 => Some(Portion::default()),
             None => self.memory.take(bytes),
-            Some(first) if end <= first + virtual_units(self.rules.lead) => {
+            Some(since) if self.clients.now() <= since + patience => {
                 self.memory.take_of_reserve(bytes)
             }
             Some(_) => None,
+        }
+    }
+
+    /// Notes that some work is the first and finds no memory. Returns since when.
+    fn block(&mut self, ticket: Ticket) -> Virtual {
+        match self.blocked {
+            Some((first, since)) if first == ticket => since,
+            _ => {
+                let now = self.clients.now();
+                self.blocked = Some((ticket, now));
+                now
+            }
         }
     }
 

@@ -17,7 +17,7 @@ const RULES: QueueRules = QueueRules {
     turns: 2,
     memory: 800,
     cheap: 200,
-    lead: DEAR,
+    patience: DEAR,
     waiting: 1000,
 };
 
@@ -226,6 +226,19 @@ fn small_work_overtakes_work_that_waits_for_memory_from_a_reserve() {
     simulation.enter(demand(2, 500, 400));
     assert_eq!(simulation.time_for(demand(2, ORDINARY, 100)), ORDINARY);
     assert_eq!(simulation.time_for(demand(3, ORDINARY, 100)), ORDINARY);
+    simulation.run();
+}
+
+#[test]
+fn small_work_overtakes_one_large_work_after_the_other() {
+    let mut simulation = Simulation::new(RULES);
+    for _ in 0..10 {
+        simulation.enter(demand(1, DEAR, 500));
+    }
+    for turn in 0..9 {
+        simulation.run_until(turn * DEAR + DEAR / 2);
+        assert_eq!(simulation.time_for(demand(1, ORDINARY, 100)), ORDINARY);
+    }
     simulation.run();
 }
 

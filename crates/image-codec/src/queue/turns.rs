@@ -190,7 +190,7 @@ mod tests {
         turns: 1,
         memory: 800,
         cheap: 0,
-        lead: 1000,
+        patience: 1000,
         waiting: 3,
     };
 
