@@ -50,16 +50,14 @@ impl Memory {
         self.main.size + self.reserve.size
     }
 
+    /// Whether that many bytes can be taken.
+    pub(super) fn has(&self, bytes: u64) -> bool {
+        self.is_free(&self.portion(bytes))
+    }
+
     /// Takes that many bytes, if they are free.
     pub(super) fn take(&mut self, bytes: u64) -> Option<Portion> {
-        if bytes <= self.reserve.size && !self.main.has(bytes) {
-            return self.take_of_reserve(bytes);
-        }
-        let main = bytes.min(self.main.size);
-        self.take_portion(Portion {
-            main,
-            reserve: bytes - main,
-        })
+        self.take_portion(self.portion(bytes))
     }
 
     /// Takes that many bytes of the reserve, if they are free there.
@@ -81,13 +79,31 @@ impl Memory {
         self.main.used + self.reserve.used
     }
 
+    /// Where that many bytes would be taken.
+    fn portion(&self, bytes: u64) -> Portion {
+        let is_small = bytes <= self.reserve.size;
+        let main = if is_small && !self.main.has(bytes) {
+            0
+        } else {
+            bytes.min(self.main.size)
+        };
+        Portion {
+            main,
+            reserve: bytes - main,
+        }
+    }
+
+    fn is_free(&self, portion: &Portion) -> bool {
+        self.main.has(portion.main) && self.reserve.has(portion.reserve)
+    }
+
     fn take_portion(&mut self, portion: Portion) -> Option<Portion> {
-        let is_free = self.main.has(portion.main) && self.reserve.has(portion.reserve);
-        is_free.then(|| {
-            self.main.used += portion.main;
-            self.reserve.used += portion.reserve;
-            portion
-        })
+        if !self.is_free(&portion) {
+            return None;
+        }
+        self.main.used += portion.main;
+        self.reserve.used += portion.reserve;
+        Some(portion)
     }
 }
 

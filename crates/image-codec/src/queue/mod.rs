@@ -7,8 +7,9 @@
 //! goes on with every unit of work, and nothing that arrives begins before it: everything that waits comes to be
 //! the first at some time.
 //!
-//! Besides the turns for all work there is one for cheap work alone, so that dear work on all cores does not hold
-//! it up. Where the first does not find its memory, nothing behind it may take any, except that small work has a
+//! Besides the turns for all work there is one for cheap work alone, and there the cheapest goes first: neither dear
+//! work on all cores nor a mass of work from the same client holds up an ordinary picture. What is passed over there
+//! still has its place in the order of the other turns. Where the first does not find its memory, nothing behind it may take any, except that small work has a
 //! reserve, from which it overtakes for a bounded virtual time. Work without memory
 //! is never held up by memory: pictures that are held can be encoded and dropped.
 //!
@@ -176,25 +177,22 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The first work that may have that turn, and its memory.
+    /// The next work that may have that turn, and its memory.
     fn pick(&mut self, lane: Lane) -> Option<(Ticket, Portion)> {
         if lane == Lane::Cheap && !self.waiting.values().any(|entry| self.is_cheap(entry)) {
             return None;
         }
-        let mut blocked_since = None;
-        for (_, ticket) in self.order() {
-            let Some(entry) = self.waiting.get(&ticket) else {
-                continue;
-            };
-            let may_run = lane == Lane::All || self.is_cheap(entry);
-            let bytes = entry.demand.bytes;
-            match self.portion(bytes, blocked_since) {
-                Some(portion) if may_run => return Some((ticket, portion)),
-                Some(portion) => self.memory.give_back(&portion),
-                None => blocked_since = blocked_since.or_else(|| Some(self.block(ticket))),
-            }
-        }
-        None
+        let order = self.order();
+        let blocked_since = self.blocked_since(*order.first()?);
+        let candidates = match lane {
+            Lane::All => order,
+            Lane::Cheap => self.cheapest_first(order),
+        };
+        candidates.into_iter().find_map(|ticket| {
+            let bytes = self.waiting.get(&ticket)?.demand.bytes;
+            let portion = self.portion(bytes, blocked_since)?;
+            Some((ticket, portion))
+        })
     }
 
     /// Memory for some work. The first may have found none since that virtual time.
@@ -210,24 +208,34 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Notes that some work is the first and finds no memory. Returns since when.
-    fn block(&mut self, ticket: Ticket) -> Virtual {
-        match self.blocked {
-            Some((first, since)) if first == ticket => since,
-            _ => {
-                let now = self.clients.now();
-                self.blocked = Some((ticket, now));
-                now
-            }
-        }
+    /// The virtual time since which the first has found no memory, unless it finds some.
+    fn blocked_since(&mut self, first: Ticket) -> Option<Virtual> {
+        let bytes = self.waiting.get(&first)?.demand.bytes;
+        let since = match self.blocked {
+            _ if self.memory.has(bytes) => return None,
+            Some((ticket, since)) if ticket == first => since,
+            _ => self.clients.now(),
+        };
+        self.blocked = Some((first, since));
+        Some(since)
+    }
+
+    fn cheapest_first(&self, order: Vec<Ticket>) -> Vec<Ticket> {
+        let cheap = order.into_iter().filter_map(|ticket| {
+            let entry = self.waiting.get(&ticket)?;
+            self.is_cheap(entry).then_some((entry.demand.cost, ticket))
+        });
+        let mut cheap: Vec<_> = cheap.collect();
+        cheap.sort_by_key(|&(cost, _)| cost);
+        cheap.into_iter().map(|(_, ticket)| ticket).collect()
     }
 
     fn is_cheap(&self, entry: &Entry<T>) -> bool {
         entry.demand.cost <= self.rules.cheap
     }
 
-    /// All that waits, with the virtual times at which it ends, in the order of these.
-    fn order(&self) -> Vec<(Virtual, Ticket)> {
+    /// All that waits, in the order of the virtual times at which it ends.
+    fn order(&self) -> Vec<Ticket> {
         let mut order: Vec<_> = self
             .waiting
             .iter()
@@ -249,7 +257,7 @@ impl<T> Queue<T> {
             })
             .collect();
         order.sort_unstable();
-        order
+        order.into_iter().map(|(_, ticket)| ticket).collect()
     }
 
     /// The last work of the client that has the most waiting.
@@ -263,8 +271,7 @@ impl<T> Queue<T> {
             let entry = self.waiting.get(ticket);
             entry.and_then(|entry| counts.get(&entry.demand.client)) == Some(most)
         };
-        let backwards = self.order().into_iter().rev();
-        backwards.map(|(_, ticket)| ticket).find(is_of_most)
+        self.order().into_iter().rev().find(is_of_most)
     }
 }
 

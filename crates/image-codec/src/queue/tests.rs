@@ -150,6 +150,22 @@ fn an_ordinary_picture_waits_for_its_share_behind_hundreds_of_clients() {
     assert!(time < 5000, "{time}");
 }
 
+/// Neither their number nor their age is on the side of those that are just cheap enough.
+#[test]
+fn an_ordinary_picture_does_not_wait_for_hundreds_of_its_own_client() {
+    let mut simulation = Simulation::new(RULES);
+    for number in 0..200 {
+        let cost = ORDINARY + 10 + number % 21 * 90;
+        simulation.enter(demand(1, cost, 50));
+    }
+    for time in [1_000, 20_000, 50_000] {
+        simulation.run_until(time);
+        let time = simulation.time_for(demand(1, ORDINARY, 50));
+        assert!(time <= RULES.cheap + ORDINARY, "{time}");
+    }
+    simulation.run();
+}
+
 #[test]
 fn cheap_work_in_masses_does_not_starve_dear_work() {
     // A client for each, or one for all.
