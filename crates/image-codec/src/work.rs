@@ -128,8 +128,8 @@ pub(crate) const TIFF_ENTRY: Rate = Rate::nanoseconds(200);
 pub(crate) const TIFF_VALUE: Rate = Rate::nanoseconds(100);
 /// A strip or tile, found and read.
 pub(crate) const TIFF_CHUNK: Rate = Rate::nanoseconds(1000);
-/// A byte of decoded samples.
-pub(crate) const TIFF_BYTE: Rate = Rate::picoseconds_each(1200);
+/// A byte of decoded samples. Measured: 0.68 s for 100 megapixels of RGBA of 16 bits, with their pixels.
+pub(crate) const TIFF_BYTE: Rate = Rate::picoseconds_each(800);
 /// A pixel, understood and averaged.
 pub(crate) const TIFF_PIXEL: Rate = Rate::nanoseconds(4);
 /// A byte of a fax. Measured: 1.67 s for 14 MB of stripes, with their pixels.
