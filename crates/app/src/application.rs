@@ -64,7 +64,7 @@ impl Application {
             original_age: wiring::delta(settings.upkeep.original_age),
         };
         let upkeep = Upkeep::new(parts.upkeep, ages);
-        // With a database server it is tried once that answers; a failure is told then.
+        // With a database server it is tried once that answers; a failure is logged then.
         if parts.database.is_embedded() && upkeep.register().await.is_ok() {
             gates.registered.open();
         }

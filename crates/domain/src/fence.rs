@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// A fencing token of an original: it changes with every claim for removal, and with every upload claim
 /// that follows one.
 ///
-/// Whoever holds an older one has lost the original, however late it notices. Tokens are random rather
+/// The holder of an older one has lost the original, however late it notices. Tokens are random rather
 /// than counted: the row that would hold the count goes with the original, and a delayed removal must
 /// not find its own number again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

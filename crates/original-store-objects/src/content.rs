@@ -62,7 +62,7 @@ pub(crate) fn open(place: &Path) -> io::Result<Opened> {
     })
 }
 
-/// Whoever writes to a file, or puts another one in its place, changes one of these.
+/// Writing to a file, or putting another one in its place, changes one of these.
 fn stamp(facts: &Metadata) -> Stamp {
     Stamp::of([
         facts.dev(),

@@ -1,7 +1,7 @@
 //! Originals that a removal has set aside.
 //!
 //! They lie side by side under names that say what they are: `DIGEST.FENCE.FATE`. No two removals share
-//! a name, so that whatever a late one does to its own is done to nobody else's.
+//! a name, so that whatever a late one does to its own leaves all others alone.
 
 mod bucket;
 mod folder;

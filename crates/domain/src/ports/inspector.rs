@@ -84,9 +84,9 @@ pub struct RecordedOriginal {
 pub struct UnreadableRow {
     /// How it is found in the database: its table and its key.
     pub name: String,
-    /// The image that it is about, where that can be told.
+    /// The image that it is about, where that is known.
     pub image: Option<ImageId>,
-    /// The original that it is about, where that can be told.
+    /// The original that it is about, where that is known.
     pub digest: Option<ContentDigest>,
     /// What is wrong with it.
     pub reason: Cause,

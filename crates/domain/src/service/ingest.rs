@@ -244,7 +244,7 @@ impl Worker {
         bytes: Bytes,
         context: &CallContext,
     ) -> Result<(ImageFacts, Answer), IngestError> {
-        // Decoding for nobody would take the time of those who wait.
+        // Decoding for a caller that has gone takes time from those that wait.
         context.interest.check().map_err(IngestError::Tagging)?;
         // What could not be kept is not paid for.
         self.answers.check_room()?;

@@ -74,7 +74,7 @@ impl Turns {
 
     fn enter(&self, demand: Demand) -> (Place, Receiver<Granted>) {
         let (sender, receiver) = oneshot::channel();
-        // Whoever has to go learns it from its sender being dropped.
+        // An evicted waiter learns of it by its sender being dropped.
         let (ticket, _refused) = self.queue().enter(demand, sender);
         let turns = self.clone();
         (Place { turns, ticket }, receiver)

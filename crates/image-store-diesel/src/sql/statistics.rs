@@ -171,7 +171,7 @@ fn verified(
     }
 }
 
-/// How a segment differs from what it is made of, where both can be told.
+/// How a segment differs from what it is made of, where both are known.
 async fn difference(
     connection: &mut Connection,
     segment: Segment,

@@ -86,7 +86,7 @@ impl Input {
         self.since.or(idle).map(|since| since + patience)
     }
 
-    /// Whether what is arriving is a head, not the rest of a body that nobody wants.
+    /// Whether what is arriving is a head, not the rest of a discarded body.
     pub(super) fn is_at_head(&self) -> bool {
         self.is_at_head
     }

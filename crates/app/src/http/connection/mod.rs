@@ -54,7 +54,7 @@ pub(super) struct Connection {
 enum Ending {
     /// By itself.
     Served(Result<(), DispatchError>),
-    /// At the deadline of a head, or of a body that nobody wants.
+    /// At the deadline of a head, or of a discarded body.
     Late,
 }
 

@@ -18,7 +18,7 @@ const TLS: [u8; 2] = [0x16, 3];
 /// What a connection of HTTP/2 begins with.
 const HTTP2: &[u8] = b"PRI * HTTP/2";
 
-/// The problem of a request that could not be read. None if there is nobody to tell.
+/// The problem of a request that could not be read. None if the client has gone.
 pub(super) fn of_error(
     error: &DispatchError,
     head: &Head,

@@ -118,7 +118,7 @@ pub(super) fn png_of(
     file
 }
 
-/// An interlaced PNG: the filters of all rows are 0, so the passes need not be told apart.
+/// An interlaced PNG: the filters of all rows are 0, so the passes need no boundaries.
 pub(super) fn adam7(side: u32) -> Vec<u8> {
     let length = 3 * u64::from(side) * u64::from(side) + 8 * u64::from(side);
     let data = zeros(usize::try_from(length).unwrap() + (1 << 16));

@@ -10,10 +10,10 @@
 //!
 //! Hence the budget is never exceeded, and there is no deadlock: of the uploads that hold something, take the one
 //! that grew last in the pool. At that moment all that the others hold now was in the pool already, beside
-//! room for `largest`, hence for its need. So it can have the reservation as soon as nobody has it and those that
+//! room for `largest`, hence for its need. So it can have the reservation as soon as it is free and those that
 //! have been read are done, which they will be without any more of the budget.
 //!
-//! Nobody starves: the reservation goes from client to client in turns (a client that is new begins with the next
+//! No upload starves: the reservation goes from client to client in turns (a client that is new begins with the next
 //! round), within a client to the upload that holds most, and one that holds less can overtake another of its
 //! client only where that could have grown as well.
 

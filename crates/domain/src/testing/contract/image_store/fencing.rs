@@ -93,7 +93,7 @@ async fn a_removal_that_was_taken_over_is_not_ended(store: &dyn ImageStore) {
     assert_eq!(store.find(&image.id).await.unwrap(), Some(image));
 }
 
-/// A removal may be slow as long as nobody wants the original.
+/// A removal may be slow as long as the original is not claimed again.
 async fn a_removal_that_ran_out_is_ended_until_a_claim_comes(store: &dyn ImageStore) {
     let image = image(b"a", at(0), &[]);
     upload(store, &image, 0).await;

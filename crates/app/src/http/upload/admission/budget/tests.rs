@@ -132,7 +132,7 @@ impl Simulation {
         assert!(budget.uploads.values().all(|it| it.held <= it.need));
     }
 
-    /// Lets everybody bring all there is, until nobody can.
+    /// Lets all uploads make progress until none can.
     fn run_out(&mut self) {
         loop {
             let mut has_moved = false;
