@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use domain::{Confidence, ImageId, Label, PageKey, Threshold, TimeWindow};
-use etiqueta::http::queries::{self, List};
+use http_api::queries::{self, List};
 use libfuzzer_sys::fuzz_target;
 
 /// The last second of the year 9999.

@@ -8,9 +8,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    descriptors, http,
     releases::Releases,
     resilience::Recorded,
+    rlimit,
     settings::Settings,
     upkeep,
     wiring::{self, Database, Gates, SchemaError},
@@ -32,7 +32,7 @@ pub struct ServeOptions {
 /// A server that listens but does not answer yet.
 pub struct Application {
     listener: TcpListener,
-    api: http::Api,
+    api: http_api::Api,
     database: Database,
     gates: Gates,
     upkeep: Upkeep,
@@ -92,7 +92,7 @@ impl Application {
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
         let address = self.listener.local_addr()?;
         let ingest = Arc::clone(&self.api.ingest);
-        let listening = http::server(self.listener, self.api, stop.clone())?;
+        let listening = http_api::server(self.listener, self.api, stop.clone())?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         let serve = async {
             let outcome = listening.await;
@@ -200,7 +200,7 @@ async fn prepare(database: &Database, options: ServeOptions) -> Result<(), Schem
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<()> {
-    descriptors::raise();
+    rlimit::raise();
     let application = Application::build(settings, options).await?;
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));

@@ -3,11 +3,10 @@
 pub mod application;
 pub mod cli;
 pub mod clock;
-pub mod descriptors;
-pub mod http;
 pub mod permissions;
 pub mod releases;
 pub mod resilience;
+pub mod rlimit;
 pub mod settings;
 pub mod telemetry;
 pub mod upkeep;

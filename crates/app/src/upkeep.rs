@@ -138,8 +138,8 @@ mod tests {
         NewImage,
         ports::{ImageStore, ImageStoreError, MockImageStore, cause},
         service::{UpkeepPorts, UpkeepSettings},
-        testing::{FakeOriginalStore, TestClock, at, image},
     };
+    use domain_testing::{FakeOriginalStore, TestClock, at, image};
 
     use super::*;
     use crate::resilience::GuardedStore;

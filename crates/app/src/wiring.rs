@@ -14,6 +14,7 @@ use domain::{
         Catalog, CheckPorts, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
+use http_api::{Api, HostCheck, HttpSettings, Readiness};
 use image_codec::{CodecSettings, PictureCodec};
 use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl};
 use original_store_objects::OriginalsUrl;
@@ -23,12 +24,12 @@ use thiserror::Error;
 
 use crate::{
     clock::SystemClock,
-    http::{Api, HostCheck, HttpSettings, Readiness},
     releases::Releases,
     resilience::{
         Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
         GuardedProvider, GuardedStatistics, GuardedStore, Recorded, RetryPolicy,
     },
+    rlimit,
     settings::{ImaggaCredentials, ProviderChoice, ServerSettings, Settings},
 };
 
@@ -206,6 +207,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
         body_timeout: settings.limits.request_timeout,
         unread_timeout: settings.limits.unread_timeout,
         idle_timeout: settings.limits.idle_timeout,
+        open_files: rlimit::limit(),
         shutdown_grace: settings.server.shutdown_timeout,
         hosts: host_check(&settings.server),
         ..HttpSettings::new(

@@ -20,8 +20,6 @@ pub mod query;
 pub mod service;
 pub mod tag;
 pub mod tagging;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 
 pub use confidence::{Confidence, ConfidenceError, Threshold};
 pub use database_id::DatabaseId;

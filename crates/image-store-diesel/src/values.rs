@@ -159,7 +159,8 @@ pub(crate) fn tagging(tagged_at: i64, written: &[u8]) -> Result<Tagging, Fault> 
 
 #[cfg(test)]
 mod tests {
-    use domain::{ports::ImageStoreError, testing::at};
+    use domain::ports::ImageStoreError;
+    use domain_testing::at;
 
     use super::*;
 

@@ -23,8 +23,8 @@ use domain::{
         DatabaseRegistry, Fate, Fingerprint, OriginalRemoval, OriginalStore, OriginalStoreError,
         PutMode, StoredObject,
     },
-    testing::contract,
 };
+use domain_testing::contract;
 use futures_util::TryStreamExt;
 use original_store_objects::{Originals, open, open_existing};
 use tempfile::TempDir;

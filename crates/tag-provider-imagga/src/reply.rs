@@ -68,7 +68,7 @@ impl FoundTag {
 
 #[cfg(test)]
 mod tests {
-    use domain::testing::tags;
+    use domain_testing::tags;
     use proptest::prelude::*;
 
     use super::*;

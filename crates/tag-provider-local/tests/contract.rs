@@ -3,11 +3,8 @@
 
 use std::sync::Arc;
 
-use domain::{
-    Lease, MediaType, Picture,
-    ports::TagSource,
-    testing::contract::tag_provider::{Samples, all},
-};
+use domain::{Lease, MediaType, Picture, ports::TagSource};
+use domain_testing::contract::tag_provider::{Samples, all};
 use tag_provider_local::{LocalTagger, ModelFiles, Startup};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,6 @@ use self::{
 };
 use crate::{
     application::{self, ServeOptions},
-    http,
     settings::{Loaded, Settings, SettingsError, Surroundings},
     telemetry,
     wiring::Database,
@@ -63,7 +62,10 @@ async fn execute(arguments: Arguments, surroundings: Surroundings) -> anyhow::Re
         }
         Command::Migrate => done(migrate(&settings()?).await),
         Command::Config => done(print(&settings()?.to_toml())),
-        Command::Openapi => done(print(&format!("{}\n", http::openapi().to_pretty_json()?))),
+        Command::Openapi => done(print(&format!(
+            "{}\n",
+            http_api::openapi().to_pretty_json()?
+        ))),
         Command::Tag(arguments) => done(tag::run(arguments, &settings()?).await),
         Command::Check(arguments) => check::run(arguments, &settings()?).await,
     }

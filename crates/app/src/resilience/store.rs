@@ -279,10 +279,8 @@ impl ImageStore for GuardedStore {
 
 #[cfg(test)]
 mod tests {
-    use domain::{
-        ports::MockImageStore,
-        testing::{at, image},
-    };
+    use domain::ports::MockImageStore;
+    use domain_testing::{at, image};
 
     use super::*;
 

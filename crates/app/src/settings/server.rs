@@ -13,7 +13,6 @@ use super::{
     error::{SettingsError, ValueError},
     values::Values,
 };
-use crate::http;
 use crate::permissions::Umask;
 
 /// The section `[server]`.
@@ -62,7 +61,7 @@ fn address(text: &str) -> Result<IpAddr, ValueError> {
 }
 
 fn host_name(text: &str) -> Result<String, ValueError> {
-    http::host_name(text).ok_or_else(|| ValueError::NotA {
+    http_api::host_name(text).ok_or_else(|| ValueError::NotA {
         value: text.to_owned(),
         what: "a host name such as photos.example.com",
     })

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use domain::testing::contract::blob_host::{World, all};
+use domain_testing::contract::blob_host::{World, all};
 
 use crate::support::{Stage, client};
 

@@ -50,7 +50,7 @@ pub trait BlobHost: Send + Sync {
     async fn forgotten(&self, before: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError>;
 }
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "mocks"))]
 mockall::mock! {
     /// A host that does what it is told, and no more.
     pub BlobHost {}
@@ -68,7 +68,7 @@ mockall::mock! {
 }
 
 /// Takes blobs that are no longer needed and releases them off the critical path.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait ReleaseQueue: Send + Sync {
     /// Hands over a blob. Never blocks, never fails: what is not released is found by upkeep.
     fn release_later(&self, blob: HostedBlob);

@@ -9,7 +9,7 @@ use crate::DatabaseId;
 ///
 /// A database knows only which originals it needs itself. Where there are several, none of them may take
 /// any original away.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait DatabaseRegistry: Send + Sync {
     /// Leaves the id of a database, durably, before the database relies on any original. May be repeated.

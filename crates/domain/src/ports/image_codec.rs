@@ -13,7 +13,7 @@ use crate::{EncodedPicture, Picture};
 ///
 /// Work is shared out fairly between the clients that calls are made for, and waits for its turn. A call whose
 /// caller has gone fails with [`CodecError::Cancelled`], whether it still waits or has begun.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ImageCodec: Send + Sync {
     /// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF file, told by its content.

@@ -21,7 +21,7 @@ use crate::{
 ///
 /// Times are whole microseconds. Every method is one transaction: it happens wholly or not at all,
 /// and once it returned `Ok` it survives a crash.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ImageStore: Send + Sync {
     /// What is known of these bytes: facts from an earlier upload, and the answer to this key.

@@ -12,7 +12,7 @@ use crate::{ContentDigest, ImageFacts, ImageId};
 ///
 /// A walk sees every row that is there from its beginning to its end; of those that come and go
 /// meanwhile it may see any. It holds nobody up.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait Inspector: Send + Sync {
     /// How many rows of a kind there are.

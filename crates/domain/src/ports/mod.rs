@@ -1,6 +1,6 @@
 //! What the domain asks of the world outside.
 //!
-//! The documentation of each trait is its contract; `testing::contract` has a suite for each, which
+//! The documentation of each trait is its contract; `domain_testing::contract` has a suite for each, which
 //! every adapter passes, the in-memory fakes included. "Not found" is never an error.
 
 mod blob_host;
@@ -36,7 +36,7 @@ pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, Verifie
 pub use tag_provider::{ImageAccess, Quota, TagProvider, TagSource};
 pub use upstream::UpstreamError;
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "mocks"))]
 pub use self::{
     blob_host::{MockBlobHost, MockReleaseQueue},
     clock::MockClock,

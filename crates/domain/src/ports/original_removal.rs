@@ -13,7 +13,7 @@ use crate::{ContentDigest, Fence};
 /// under a name that carries the fence of its removal, and its bytes are there until somebody who holds
 /// the original finishes them. While an original is set aside, [`OriginalStore`](super::OriginalStore)
 /// still reads it; a put does not take it for there.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait OriginalRemoval: Send + Sync {
     /// Moves an original out of the way, durably. None if it is not there. Killed in between, it leaves

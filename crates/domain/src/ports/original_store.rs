@@ -15,7 +15,7 @@ use crate::{ContentDigest, ContentHasher};
 ///
 /// A store that is gone as a whole (a disk that is not mounted, a folder that was taken away) is not
 /// available; it is never taken for an empty one.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait OriginalStore: Send + Sync {
     /// Keeps bytes. Atomic and durable: once it returned `Ok` they survive a power cut, and no reader

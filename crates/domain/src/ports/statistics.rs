@@ -9,7 +9,7 @@ use super::{ImageStoreError, RowMark};
 /// each further level put together from those below.
 ///
 /// Every call is one bounded transaction, so it may run beside servers.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait StatisticsInspector: Send + Sync {
     /// How many segments there are.

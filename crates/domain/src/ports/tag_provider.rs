@@ -46,7 +46,7 @@ pub trait TagProvider: Send + Sync {
     fn quota(&self) -> Option<Quota>;
 }
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "mocks"))]
 mockall::mock! {
     /// A provider that does what it is told, and no more.
     pub TagProvider {}

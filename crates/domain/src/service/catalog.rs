@@ -211,6 +211,3 @@ fn altered(image: &Image, how: &str) -> OriginalStoreError {
         image.digest, image.id
     )))
 }
-
-#[cfg(test)]
-mod tests;

@@ -199,7 +199,8 @@ impl Check {
         })
     }
 
-    fn part(&self, part: Part) -> Events {
+    /// Checks one part, as [`events`](Self::events) checks all of them.
+    pub fn part(&self, part: Part) -> Events {
         let check = self.clone();
         let begun = stream::once(async move { check.begin(part).await });
         let rest = match part {
@@ -219,6 +220,3 @@ impl Check {
         Ok(Event::Begun { part, length })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -369,6 +369,3 @@ fn facts_of(picture: &Picture, bytes: &Bytes) -> ImageFacts {
         byte_size: bytes.len() as u64,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -282,6 +282,3 @@ enum Removal {
     /// It could not be removed, and is left alone for a while.
     Postponed,
 }
-
-#[cfg(test)]
-mod tests;

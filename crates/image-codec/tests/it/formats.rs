@@ -1,10 +1,10 @@
 //! What each format becomes.
 
-use domain::testing::contract::image_codec::{Sample, Samples, suite};
 use domain::{
     MediaType,
     ports::{CallContext, ImageCodec},
 };
+use domain_testing::contract::image_codec::{Sample, Samples, suite};
 use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
 use image_codec::{CodecSettings, PictureCodec};
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
-use domain::{ImageId, ports::ImageStore, testing::at};
+use domain::{ImageId, ports::ImageStore};
+use domain_testing::at;
 
 use super::{Connection, connect_with, open, patient, sql::Sizes};
 use crate::{Migrator, MysqlServer, PoolSettings, StoreUrl};

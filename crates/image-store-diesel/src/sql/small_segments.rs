@@ -14,11 +14,11 @@ use domain::{
         ImageStore, ImageStoreError, Repair, Segment, SegmentFault, StatisticsInspector,
         VerifiedSegment,
     },
-    testing::{
-        at,
-        contract::image_store::{concurrency, condensing, summaries},
-        image,
-    },
+};
+use domain_testing::{
+    at,
+    contract::image_store::{concurrency, condensing, summaries},
+    image,
 };
 
 use super::{

@@ -7,7 +7,7 @@ macro_rules! run_contract {
         #[tokio::test]
         async fn inspection() {
             let stores = $stores;
-            domain::testing::contract::inspector::run(&async || stores.pair().await).await;
+            domain_testing::contract::inspector::run(&async || stores.pair().await).await;
         }
 
         crate::contract::run_contract!(
@@ -20,7 +20,7 @@ macro_rules! run_contract {
             #[tokio::test]
             async fn $chapter() {
                 let stores = $stores;
-                domain::testing::contract::image_store::$chapter::run(&async || {
+                domain_testing::contract::image_store::$chapter::run(&async || {
                     stores.store().await
                 })
                 .await;

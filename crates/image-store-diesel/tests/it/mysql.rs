@@ -5,8 +5,8 @@ use std::time::Duration;
 use domain::{
     ImageFacts, ImageQuery, NewImage,
     ports::{ImageStore, ImageStoreError},
-    testing::{at, image},
 };
+use domain_testing::{at, image};
 use futures_util::future::join_all;
 use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl, Tls, connect};
 use mysql_async::prelude::Queryable;

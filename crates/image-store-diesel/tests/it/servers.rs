@@ -60,7 +60,7 @@ impl Database {
     pub(crate) async fn create() -> Self {
         let mut server = server();
         let mut admin = admin(&server).await;
-        let id = domain::ImageId::new(domain::testing::at(0)).to_string();
+        let id = domain::ImageId::new(domain_testing::at(0)).to_string();
         server.database = format!("etiqueta_test_{}", id.replace('-', ""));
         let statement = format!("CREATE DATABASE {}", server.database);
         admin.query_drop(statement).await.unwrap();

@@ -7,8 +7,8 @@ use domain::{
     ImageQuery, LabelFilter, NewImage, TimeWindow,
     ports::{ImageStore, ImageStoreError, Inspector},
     service::Catalog,
-    testing::{FakeOriginalStore, TestClock, at, image},
 };
+use domain_testing::{FakeOriginalStore, TestClock, at, image};
 use futures_util::{
     StreamExt,
     future::{join, join_all},

@@ -7,8 +7,8 @@ use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use domain::{
     Image, NewImage, ProviderIdentity, Tagging, TaggingKey,
     ports::{ImageStore, Inspected, Inspector, RowMark, Rows},
-    testing::{at, image},
 };
+use domain_testing::{at, image};
 use image_store_diesel::{Migrator, StoreUrl, connect, inspector};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;

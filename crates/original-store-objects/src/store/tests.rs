@@ -1,6 +1,6 @@
 //! The way of buckets, on one in memory.
 
-use domain::testing::contract;
+use domain_testing::contract;
 use object_store::memory::InMemory;
 
 use super::*;

@@ -1,8 +1,6 @@
 use bytes::Bytes;
-use domain::{
-    ports::ImageAccess,
-    testing::contract::tag_provider::{Samples, all},
-};
+use domain::ports::ImageAccess;
+use domain_testing::contract::tag_provider::{Samples, all};
 
 use crate::support::{Stage, bmp, bytes, red};
 

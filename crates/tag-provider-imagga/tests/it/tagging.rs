@@ -2,8 +2,8 @@ use bytes::Bytes;
 use domain::{
     Tags,
     ports::{ImageAccess, TagProvider, TagSource},
-    testing::tags,
 };
+use domain_testing::tags;
 use tag_provider_imagga::{Imagga, ImaggaSettings, ImaggaSettingsError};
 use upstream_fakes::{Fakes, Route, tags_of};
 

@@ -155,8 +155,8 @@ mod tests {
     use domain::{
         ContentDigest, ImageId,
         service::{Event, FindingKind},
-        testing::at,
     };
+    use domain_testing::at;
     use serde_json::{Value, json};
 
     use super::*;

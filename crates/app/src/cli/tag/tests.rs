@@ -6,8 +6,8 @@ use domain::{
     Confidence,
     ports::{ImageAccess, UpstreamError},
     service::TaggerPorts,
-    testing::{self, FakeImageCodec, FakeReleaseQueue, FakeTagProvider},
 };
+use domain_testing::{FakeImageCodec, FakeReleaseQueue, FakeTagProvider};
 use futures_util::FutureExt;
 use serde_json::json;
 use tempfile::TempDir;
@@ -25,7 +25,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let tags = testing::tags(&[("cat", 90.5), ("feline", 70.0), ("dog", 20.0)]);
+        let tags = domain_testing::tags(&[("cat", 90.5), ("feline", 70.0), ("dog", 20.0)]);
         let provider = FakeTagProvider::new(ImageAccess::Pixels).with_tags(tags);
         let folder = TempDir::new().unwrap();
         Self {

@@ -7,8 +7,8 @@ use domain::{
     NewImage,
     ports::{Clock, ImageStore},
     service::{Upkeep, UpkeepPorts, UpkeepSettings},
-    testing::{Barrier, FakeImageStore, HeldRemoval, TestClock, at, image},
 };
+use domain_testing::{Barrier, FakeImageStore, HeldRemoval, TestClock, at, image};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, PutMultipartOptions,
     PutOptions, PutPayload, PutResult,

@@ -1,0 +1,139 @@
+//! The contract of [`BlobHost`].
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use domain::{
+    EncodedPicture, MediaType,
+    ports::{BlobHost, HostedBlob},
+};
+
+/// What the suite sees of the world in which the host is.
+#[async_trait]
+pub trait World: Send + Sync {
+    /// What anybody gets at a URL; `None` where nothing is.
+    async fn fetch(&self, url: &str) -> Option<Bytes>;
+
+    /// The host's time.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Lets so much time go by that two blobs hosted before and after differ in age.
+    async fn let_time_pass(&self);
+}
+
+/// Runs the whole suite on an empty host.
+pub async fn all(host: &dyn BlobHost, world: &dyn World) {
+    a_blob_is_public_until_it_is_released(host, world).await;
+    the_same_picture_twice_is_two_blobs(host, world).await;
+    any_name_is_taken(host, world).await;
+    releasing_is_idempotent(host, world).await;
+    many_are_released_at_once(host, world).await;
+    the_forgotten_are_those_before_the_time_oldest_first(host, world).await;
+}
+
+/// A picture of so many bytes. A host does not look into it.
+fn picture(content: &[u8]) -> EncodedPicture {
+    EncodedPicture {
+        media_type: MediaType::Jpeg,
+        bytes: Bytes::copy_from_slice(content),
+    }
+}
+
+async fn host_one(host: &dyn BlobHost, content: &[u8], name: &str) -> HostedBlob {
+    host.host(&picture(content), name).await.expect("hosted")
+}
+
+async fn release(host: &dyn BlobHost, blobs: &[HostedBlob]) {
+    host.release(blobs).await.expect("released");
+}
+
+/// Every blob that is there.
+async fn everything(host: &dyn BlobHost, world: &dyn World) -> Vec<HostedBlob> {
+    let before = world.now() + TimeDelta::hours(1);
+    host.forgotten(before).await.expect("a list")
+}
+
+/// What is hosted can be fetched, byte for byte, until it is released.
+pub async fn a_blob_is_public_until_it_is_released(host: &dyn BlobHost, world: &dyn World) {
+    let content: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    let blob = host_one(host, &content, "some picture").await;
+    assert_eq!(world.fetch(&blob.url).await.as_deref(), Some(&*content));
+    release(host, std::slice::from_ref(&blob)).await;
+    assert_eq!(world.fetch(&blob.url).await, None, "still public");
+    assert_eq!(everything(host, world).await, [], "still there");
+}
+
+/// The same picture under the same name makes two blobs that live and die apart.
+pub async fn the_same_picture_twice_is_two_blobs(host: &dyn BlobHost, world: &dyn World) {
+    let first = host_one(host, b"twice", "twice").await;
+    let second = host_one(host, b"twice", "twice").await;
+    assert_ne!(first.id, second.id);
+    assert_ne!(first.url, second.url);
+    release(host, &[first]).await;
+    assert_eq!(
+        world.fetch(&second.url).await.as_deref(),
+        Some(&b"twice"[..])
+    );
+    release(host, &[second]).await;
+}
+
+/// A name is a hint: nothing in it makes the call fail or the URL useless.
+pub async fn any_name_is_taken(host: &dyn BlobHost, world: &dyn World) {
+    for name in ["", "ñandú & café.jpg", "../../etc", "a%20b?c#d", "\"\r\n"] {
+        let blob = host_one(host, b"named", name).await;
+        let fetched = world.fetch(&blob.url).await;
+        assert_eq!(fetched.as_deref(), Some(&b"named"[..]), "{name:?}");
+        release(host, &[blob]).await;
+    }
+}
+
+/// What is gone already counts as released, alone or among others; nothing is released as well.
+pub async fn releasing_is_idempotent(host: &dyn BlobHost, world: &dyn World) {
+    let gone = host_one(host, b"gone", "gone").await;
+    release(host, std::slice::from_ref(&gone)).await;
+    release(host, std::slice::from_ref(&gone)).await;
+    let alive = host_one(host, b"alive", "alive").await;
+    let also = host_one(host, b"also", "also").await;
+    let all = [alive.clone(), gone.clone(), also.clone(), alive.clone()];
+    release(host, &all).await;
+    release(host, &all).await;
+    assert_eq!(world.fetch(&alive.url).await, None);
+    assert_eq!(world.fetch(&also.url).await, None);
+    release(host, &[]).await;
+}
+
+/// There is no limit to how many can be released in one call.
+pub async fn many_are_released_at_once(host: &dyn BlobHost, world: &dyn World) {
+    let mut blobs = Vec::new();
+    for n in 0..205_u8 {
+        blobs.push(host_one(host, &[n], "many").await);
+    }
+    // Two that are gone already, in different places.
+    release(host, &blobs[3..4]).await;
+    release(host, &blobs[150..151]).await;
+    release(host, &blobs).await;
+    assert_eq!(everything(host, world).await, []);
+}
+
+/// The forgotten are all blobs hosted before a time, and none after it.
+pub async fn the_forgotten_are_those_before_the_time_oldest_first(
+    host: &dyn BlobHost,
+    world: &dyn World,
+) {
+    let mut blobs = Vec::new();
+    for content in [b"1", b"2", b"3"] {
+        blobs.push(host_one(host, content, "old").await);
+        world.let_time_pass().await;
+    }
+    let before = world.now();
+    world.let_time_pass().await;
+    let young = host_one(host, b"young", "young").await;
+    let forgotten = host.forgotten(before).await.expect("a list");
+    assert_eq!(forgotten, blobs, "those before the time, oldest first");
+    let long_ago = before - TimeDelta::hours(1);
+    assert_eq!(host.forgotten(long_ago).await.expect("a list"), []);
+    release(host, &forgotten).await;
+    assert_eq!(everything(host, world).await, std::slice::from_ref(&young));
+    release(host, &[young]).await;
+}

@@ -1,0 +1,234 @@
+//! The contract of [`ImageStore`].
+//!
+//! Each rule is a function of its own that takes an empty store; a chapter's `run` runs its rules,
+//! [`run`] all of them. No rule asks for a runtime: what runs at once is joined, not spawned.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{at, image};
+use domain::{
+    ContentDigest, Fence, Image, ImageQuery, Label, NewImage, PageKey, ProviderIdentity, Tagging,
+    TaggingKey, Tags,
+    ports::{ImageStore, ImageStoreError},
+};
+
+/// Makes the function that runs the rules of a chapter, each on a store of its own.
+///
+/// Rules are private, so that the compiler tells of one that is missing from the list.
+macro_rules! chapter {
+    ($($rule:ident),* $(,)?) => {
+        /// Runs every rule of this chapter, each on an empty store of its own, which `make` makes.
+        pub async fn run(make: &impl AsyncFn() -> std::sync::Arc<dyn domain::ports::ImageStore>) {
+            $(
+                // Shown beside a failure only.
+                println!("rule: {}", stringify!($rule));
+                $rule(&*make().await).await;
+            )*
+        }
+    };
+}
+
+pub mod claims;
+pub mod concurrency;
+pub mod condensing;
+pub mod damage;
+pub mod fencing;
+pub mod filters;
+pub mod images;
+pub mod labels;
+pub mod pages;
+pub mod removal;
+pub mod summaries;
+pub mod taggings;
+
+/// Runs every rule of every chapter, each on an empty store of its own, which `make` makes.
+pub async fn run(make: impl AsyncFn() -> Arc<dyn ImageStore>) {
+    claims::run(&make).await;
+    removal::run(&make).await;
+    fencing::run(&make).await;
+    damage::run(&make).await;
+    images::run(&make).await;
+    labels::run(&make).await;
+    taggings::run(&make).await;
+    pages::run(&make).await;
+    filters::run(&make).await;
+    summaries::run(&make).await;
+    condensing::run(&make).await;
+    concurrency::run(&make).await;
+}
+
+const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
+
+fn limit(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).unwrap()
+}
+
+fn new(image: &Image) -> NewImage {
+    NewImage {
+        fence: None,
+        image: image.clone(),
+        tagging: None,
+    }
+}
+
+/// Claims the original of an image from the image's time on, for an hour.
+async fn claim(store: &dyn ImageStore, image: &Image) {
+    let now = image.registered_at;
+    let until = now + TimeDelta::hours(1);
+    store
+        .claim(&image.digest, &image.facts, now, until)
+        .await
+        .unwrap();
+}
+
+/// Claims the original and records the image.
+async fn register(store: &dyn ImageStore, image: &Image) {
+    claim(store, image).await;
+    store.record(&new(image)).await.unwrap();
+}
+
+/// An image of its own content.
+fn unique(number: u32, registered_at: DateTime<Utc>, labels: &[&str]) -> Image {
+    let tags: Vec<(&str, f64)> = labels.iter().map(|label| (*label, 90.0)).collect();
+    image(&number.to_be_bytes(), registered_at, &tags)
+}
+
+async fn register_all(store: &dyn ImageStore, images: &[Image]) {
+    for image in images {
+        register(store, image).await;
+    }
+}
+
+/// The fence of the removals of a rule that has no two of them.
+const FENCE: Fence = Fence::from_i64(7);
+
+/// Claims for removal at a time, for a minute, under [`FENCE`].
+async fn claim_removal(store: &dyn ImageStore, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
+    claim_removal_by(store, digest, FENCE, now).await
+}
+
+/// Claims for removal at a time, for a minute. A database may end a deadlock with an upload at the
+/// cost of the removal: the caller repeats that.
+async fn claim_removal_by(
+    store: &dyn ImageStore,
+    digest: &ContentDigest,
+    fence: Fence,
+    now: DateTime<Utc>,
+) -> bool {
+    let until = now + TimeDelta::minutes(1);
+    loop {
+        match store.claim_for_removal(digest, fence, now, until).await {
+            Err(ImageStoreError::Contended(_)) => {}
+            outcome => return outcome.unwrap(),
+        }
+    }
+}
+
+/// Ends a removal's claim under [`FENCE`]. Whether it was still the latest one.
+async fn forget(store: &dyn ImageStore, digest: &ContentDigest) -> bool {
+    store.forget(digest, FENCE).await.unwrap()
+}
+
+async fn abandoned(store: &dyn ImageStore, before: DateTime<Utc>) -> Vec<ContentDigest> {
+    store.abandoned(before, limit(1000)).await.unwrap()
+}
+
+/// Whether the store knows the facts of some bytes.
+async fn is_known(store: &dyn ImageStore, digest: &ContentDigest) -> bool {
+    store.known(&key(digest)).await.unwrap().facts.is_some()
+}
+
+async fn all(store: &dyn ImageStore, query: &ImageQuery) -> Vec<Image> {
+    page(store, query, None, 10_000).await
+}
+
+/// A page, which is the same whether its tags are read along or later.
+async fn page(
+    store: &dyn ImageStore,
+    query: &ImageQuery,
+    after: Option<PageKey>,
+    most: u32,
+) -> Vec<Image> {
+    let page = store.page(query, after, limit(most)).await.unwrap();
+    let untagged = store
+        .untagged_page(query, after, limit(most))
+        .await
+        .unwrap();
+    assert_eq!(store.with_tags(&untagged).await.unwrap(), page);
+    page
+}
+
+/// Walks a list page by page.
+async fn walk(store: &dyn ImageStore, query: &ImageQuery, page_size: u32) -> Vec<Image> {
+    let mut walked: Vec<Image> = Vec::new();
+    loop {
+        let after = walked.last().map(page_key);
+        let page = page(store, query, after, page_size).await;
+        let is_last = page.len() < page_size as usize;
+        assert!(page.len() <= page_size as usize, "a page is too long");
+        walked.extend(page);
+        if is_last {
+            return walked;
+        }
+    }
+}
+
+fn page_key(image: &Image) -> PageKey {
+    image.into()
+}
+
+fn carrying(labels: &[&Label]) -> ImageQuery {
+    let mut all_of: Vec<Label> = labels.iter().map(|label| (*label).clone()).collect();
+    all_of.sort_unstable();
+    ImageQuery {
+        all_of,
+        ..ImageQuery::default()
+    }
+}
+
+/// Sorts images as lists are sorted.
+fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
+    images.sort_unstable_by_key(|image| std::cmp::Reverse((image.registered_at, image.id)));
+    images
+}
+
+fn key(digest: &ContentDigest) -> TaggingKey {
+    TaggingKey {
+        digest: *digest,
+        provider: ProviderIdentity {
+            name: "imagga".to_owned(),
+            version: "v2".to_owned(),
+            language: "en".to_owned(),
+        },
+        max_side: 1024,
+    }
+}
+
+fn tagging(tags: Tags) -> Tagging {
+    Tagging {
+        tags,
+        tagged_at: at(5) + MICROSECOND,
+    }
+}
+
+async fn known_tagging(store: &dyn ImageStore, key: &TaggingKey) -> Option<Tagging> {
+    store.known(key).await.unwrap().tagging
+}
+
+#[track_caller]
+fn assert_claim_lost(outcome: &Result<(), ImageStoreError>) {
+    assert!(
+        matches!(outcome, Err(ImageStoreError::ClaimLost)),
+        "{outcome:?}"
+    );
+}
+
+#[track_caller]
+fn assert_contended<T: std::fmt::Debug>(outcome: &Result<T, ImageStoreError>) {
+    assert!(
+        matches!(outcome, Err(ImageStoreError::Contended(_))),
+        "{outcome:?}"
+    );
+}

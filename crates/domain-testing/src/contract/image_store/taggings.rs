@@ -1,0 +1,144 @@
+//! Providers' answers.
+
+use super::{claim, claim_removal, forget, key, known_tagging, tagging};
+use crate::{at, image, tag, tags};
+use domain::{ContentDigest, NewImage, TaggingKey, ports::ImageStore};
+
+chapter!(
+    a_tagging_is_known_once_it_was_kept,
+    a_tagging_is_recorded_with_an_image,
+    the_first_tagging_stays,
+    a_tagging_without_tags_is_an_answer,
+    a_large_tagging_comes_back,
+    every_part_of_a_tagging_key_counts,
+    taggings_outlive_the_original,
+);
+
+/// An answer needs no original.
+async fn a_tagging_is_known_once_it_was_kept(store: &dyn ImageStore) {
+    let key = key(&ContentDigest::of(b"a"));
+    let answer = tagging(tags(&[("car", 69.437_355_041_503_9), ("cab", 1.0 / 3.0)]));
+    store.keep_tagging(&key, &answer).await.unwrap();
+    let known = store.known(&key).await.unwrap();
+    assert_eq!(known.tagging, Some(answer));
+    assert_eq!(known.facts, None);
+}
+
+/// The whole answer, beside the tags of the image.
+async fn a_tagging_is_recorded_with_an_image(store: &dyn ImageStore) {
+    let image = image(b"a", at(0), &[("car", 90.0)]);
+    claim(store, &image).await;
+    let (key, answer) = (
+        key(&image.digest),
+        tagging(tags(&[("car", 90.0), ("cab", 10.0)])),
+    );
+    let new = NewImage {
+        fence: None,
+        image,
+        tagging: Some((key.clone(), answer.clone())),
+    };
+    store.record(&new).await.unwrap();
+    let known = store.known(&key).await.unwrap();
+    assert_eq!(known.tagging, Some(answer));
+    assert_eq!(known.facts, Some(new.image.facts));
+    assert_eq!(store.find(&new.image.id).await.unwrap(), Some(new.image));
+}
+
+/// Whichever way it came, and whichever way the second one comes.
+async fn the_first_tagging_stays(store: &dyn ImageStore) {
+    let (first, second) = (tagging(tags(&[("car", 90.0)])), tagging(tags(&[])));
+    for (content, recorded_first) in [(b"a", true), (b"b", false)] {
+        let image = image(content, at(0), &[]);
+        let key = key(&image.digest);
+        claim(store, &image).await;
+        let new = |answer: &_| NewImage {
+            fence: None,
+            image: image.clone(),
+            tagging: Some((key.clone(), Clone::clone(answer))),
+        };
+        if recorded_first {
+            store.record(&new(&first)).await.unwrap();
+            store.keep_tagging(&key, &second).await.unwrap();
+        } else {
+            store.keep_tagging(&key, &first).await.unwrap();
+            store.record(&new(&second)).await.unwrap();
+        }
+        assert_eq!(known_tagging(store, &key).await.as_ref(), Some(&first));
+    }
+}
+
+/// "Nothing seen" is not "not asked".
+async fn a_tagging_without_tags_is_an_answer(store: &dyn ImageStore) {
+    let key = key(&ContentDigest::of(b"a"));
+    let answer = tagging(tags(&[]));
+    store.keep_tagging(&key, &answer).await.unwrap();
+    assert_eq!(known_tagging(store, &key).await, Some(answer));
+}
+
+/// A hundred labels as long as labels get, odd characters and confidences included.
+async fn a_large_tagging_comes_back(store: &dyn ImageStore) {
+    let key = key(&ContentDigest::of(b"a"));
+    let long = "😀".repeat(250);
+    let tags = (0..100_u32)
+        .map(|n| tag(&format!("{long}{n:05}"), f64::from(n) / 3.0))
+        .chain([
+            tag("\"\\/\0\u{1}\u{7f}\u{2028}a", 5e-324),
+            tag("'", 99.999_999_999_999_99),
+        ])
+        .collect();
+    let answer = tagging(tags);
+    store.keep_tagging(&key, &answer).await.unwrap();
+    assert_eq!(known_tagging(store, &key).await, Some(answer));
+}
+
+fn changed(key: &TaggingKey, change: impl FnOnce(&mut TaggingKey)) -> TaggingKey {
+    let mut key = key.clone();
+    change(&mut key);
+    key
+}
+
+/// Keys are compared exactly: case, accents and trailing blanks included.
+async fn every_part_of_a_tagging_key_counts(store: &dyn ImageStore) {
+    let base = key(&ContentDigest::of(b"a"));
+    let keys = [
+        base.clone(),
+        changed(&base, |key| key.digest = ContentDigest::of(b"b")),
+        changed(&base, |key| key.provider.name = "local".into()),
+        changed(&base, |key| key.provider.name = "Imagga".into()),
+        changed(&base, |key| key.provider.name = "imaggá".into()),
+        changed(&base, |key| key.provider.name = "😀".repeat(64)),
+        changed(&base, |key| key.provider.version = "v3".into()),
+        changed(&base, |key| key.provider.version = "v2 ".into()),
+        changed(&base, |key| key.provider.version = String::new()),
+        changed(&base, |key| key.provider.version = "😀".repeat(64)),
+        changed(&base, |key| key.provider.language = "es".into()),
+        changed(&base, |key| key.provider.language = "EN".into()),
+        changed(&base, |key| key.provider.language = "😀".repeat(16)),
+        changed(&base, |key| key.max_side = 0),
+        changed(&base, |key| key.max_side = u32::MAX),
+    ];
+    let answer = |n: u32| tagging([tag("car", f64::from(n))].into_iter().collect());
+    for (n, key) in (0..).zip(&keys) {
+        assert_eq!(known_tagging(store, key).await, None, "{key:?}");
+        store.keep_tagging(key, &answer(n)).await.unwrap();
+    }
+    for (n, key) in (0..).zip(&keys) {
+        assert_eq!(known_tagging(store, key).await, Some(answer(n)), "{key:?}");
+    }
+}
+
+/// What was paid for is kept when the bytes go.
+async fn taggings_outlive_the_original(store: &dyn ImageStore) {
+    let image = image(b"a", at(0), &[]);
+    let (key, answer) = (key(&image.digest), tagging(tags(&[("car", 90.0)])));
+    store
+        .claim(&image.digest, &image.facts, at(0), at(1))
+        .await
+        .unwrap();
+    store.keep_tagging(&key, &answer).await.unwrap();
+    assert!(claim_removal(store, &image.digest, at(1)).await);
+    forget(store, &image.digest).await;
+    let known = store.known(&key).await.unwrap();
+    assert_eq!(known.facts, None);
+    assert_eq!(known.tagging, Some(answer));
+}

@@ -1,0 +1,218 @@
+//! The contract of [`OriginalStore`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::{TryStreamExt, future};
+
+use super::{database_registry, original_removal};
+use domain::{
+    ContentDigest, Fence,
+    ports::{
+        DatabaseRegistry, Fate, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
+        OriginalStoreError, PutMode, StoredObject,
+    },
+};
+
+/// The whole suite; `empty` makes a new, empty store for each part of it.
+pub async fn suite<S>(empty: impl AsyncFn() -> Arc<S>)
+where
+    S: OriginalStore + OriginalRemoval + DatabaseRegistry,
+{
+    is_ready(&*empty().await).await;
+    gives_back_what_was_put(&*empty().await).await;
+    knows_nothing_that_was_not_put(&*empty().await).await;
+    keeps_the_same_bytes_once(&*empty().await).await;
+    overwrites_what_is_there(&*empty().await).await;
+    shows_no_part_of_an_original(&*empty().await).await;
+    never_ends_a_stream_early(&*empty().await).await;
+    lists_many(&*empty().await).await;
+    sweeps_no_original(&*empty().await).await;
+    measures_what_is_there(&*empty().await).await;
+    original_removal::run(&empty).await;
+    database_registry::run(&empty).await;
+}
+
+/// An empty store is ready, time and again.
+pub async fn is_ready(store: &dyn OriginalStore) {
+    store.ready().await.expect("ready");
+    store.ready().await.expect("still ready");
+    assert_eq!(listed(store).await, BTreeMap::new());
+}
+
+/// Originals of any length come back byte for byte.
+pub async fn gives_back_what_was_put(store: &dyn OriginalStore) {
+    for len in [0, 1, 4096, 300_000, 3_000_001] {
+        let bytes = content(len, 1);
+        let digest = put(store, &bytes).await;
+        assert_eq!(read(store, &digest).await, Some(bytes), "{len} bytes");
+    }
+}
+
+/// What was not put is not found.
+pub async fn knows_nothing_that_was_not_put(store: &dyn OriginalStore) {
+    let digest = ContentDigest::of(b"never put");
+    assert_eq!(read(store, &digest).await, None);
+}
+
+/// The same digest twice, even at once, is one original.
+pub async fn keeps_the_same_bytes_once(store: &dyn OriginalStore) {
+    let bytes = content(70_000, 2);
+    let digest = put(store, &bytes).await;
+    future::join_all((0..8).map(|_| put(store, &bytes))).await;
+    assert_eq!(
+        listed(store).await,
+        BTreeMap::from([(digest, bytes.len() as u64)])
+    );
+    assert_eq!(read(store, &digest).await, Some(bytes));
+}
+
+/// Whatever is there of the same digest is replaced if that is wanted, and else only if its length is
+/// not that of the bytes.
+pub async fn overwrites_what_is_there(store: &dyn OriginalStore) {
+    let bytes = content(70_000, 10);
+    let digest = ContentDigest::of(&bytes);
+    let altered = content(70_000, 11);
+    put_as(store, &digest, &altered, PutMode::Overwrite).await;
+    put_as(store, &digest, &bytes, PutMode::KeepExisting).await;
+    assert_eq!(read(store, &digest).await, Some(altered.clone()));
+    put_as(store, &digest, &bytes, PutMode::Overwrite).await;
+    assert_eq!(read(store, &digest).await, Some(bytes.clone()));
+    for wrong in [altered.slice(1..), content(0, 12), content(70_001, 13)] {
+        put_as(store, &digest, &wrong, PutMode::Overwrite).await;
+        put_as(store, &digest, &bytes, PutMode::KeepExisting).await;
+        assert_eq!(read(store, &digest).await, Some(bytes.clone()));
+    }
+    assert_eq!(listed(store).await, BTreeMap::from([(digest, 70_000)]));
+}
+
+/// Who reads while the same bytes are put finds them whole or not at all.
+pub async fn shows_no_part_of_an_original(store: &dyn OriginalStore) {
+    for round in 0..8 {
+        let bytes = content(1_000_003, 100 + round);
+        let digest = ContentDigest::of(&bytes);
+        let puts = future::join_all((0..3).map(|_| put(store, &bytes)));
+        let gets = async {
+            let mut seen = false;
+            for _ in 0..20 {
+                match read(store, &digest).await {
+                    Some(read) => {
+                        assert_eq!(read, bytes, "whole");
+                        seen = true;
+                    }
+                    None => assert!(!seen, "what was found once stays"),
+                }
+            }
+        };
+        future::join(puts, gets).await;
+        assert_eq!(read(store, &digest).await, Some(bytes));
+    }
+}
+
+/// An original removed while it is read is read to its end, or the reader learns of it.
+pub async fn never_ends_a_stream_early<S: OriginalStore + OriginalRemoval>(store: &S) {
+    let bytes = content(5_000_000, 5);
+    let digest = put(store, &bytes).await;
+    let opened = store.get(&digest).await.expect("opened").expect("there");
+    assert!(take_away(store, &digest, Fate::Removal).await);
+    let len = opened.len;
+    if let Ok(read) = collect(opened).await {
+        assert_eq!(read, bytes);
+    }
+    assert_eq!(len, bytes.len() as u64);
+}
+
+/// All originals are listed, each once.
+pub async fn lists_many(store: &dyn OriginalStore) {
+    let contents: Vec<_> = (0..50).map(|seed| content(10 + seed, seed)).collect();
+    let mut expected = BTreeMap::new();
+    for bytes in &contents {
+        expected.insert(put(store, bytes).await, bytes.len() as u64);
+    }
+    assert_eq!(listed(store).await, expected);
+}
+
+/// Sweeping takes no original, however old.
+pub async fn sweeps_no_original(store: &dyn OriginalStore) {
+    let bytes = content(1000, 6);
+    let digest = put(store, &bytes).await;
+    let swept = store.sweep(DateTime::<Utc>::MAX_UTC).await.expect("swept");
+    assert_eq!(swept, 0, "nothing was cut off");
+    assert_eq!(read(store, &digest).await, Some(bytes));
+}
+
+/// Length and digest are those of the bytes; of what is not there nothing is told.
+pub async fn measures_what_is_there(store: &dyn OriginalStore) {
+    for len in [0, 1, 2_000_001] {
+        let bytes = content(len, 7);
+        let digest = put(store, &bytes).await;
+        let len = len as u64;
+        assert_eq!(store.length(&digest).await.expect("asked"), Some(len));
+        let found = store.fingerprint(&digest).await.expect("read");
+        assert_eq!(found, Some(Fingerprint { len, digest }));
+    }
+    let digest = ContentDigest::of(b"never put");
+    assert_eq!(store.length(&digest).await.expect("asked"), None);
+    assert_eq!(store.fingerprint(&digest).await.expect("asked"), None);
+}
+
+/// Sets an original aside and brings it to its fate. Whether it was there.
+pub(super) async fn take_away(
+    store: &dyn OriginalRemoval,
+    digest: &ContentDigest,
+    fate: Fate,
+) -> bool {
+    let aside = store.set_aside(digest, Fence::random(), fate).await;
+    match aside.expect("set aside") {
+        Some(aside) => store.finish(&aside).await.map(|()| true).expect("done"),
+        None => false,
+    }
+}
+
+pub(super) async fn put(store: &dyn OriginalStore, bytes: &Bytes) -> ContentDigest {
+    let digest = ContentDigest::of(bytes);
+    put_as(store, &digest, bytes, PutMode::KeepExisting).await;
+    digest
+}
+
+async fn put_as(store: &dyn OriginalStore, digest: &ContentDigest, bytes: &Bytes, mode: PutMode) {
+    let put = store.put(digest, bytes.clone(), mode).await;
+    put.expect("kept");
+}
+
+pub(super) async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Bytes> {
+    let opened = store.get(digest).await.expect("the store answers")?;
+    let len = opened.len;
+    let bytes = collect(opened).await.expect("read to its end");
+    assert_eq!(len, bytes.len() as u64, "as long as it said");
+    Some(bytes)
+}
+
+pub(super) async fn collect(opened: OriginalContent) -> Result<Bytes, OriginalStoreError> {
+    let pieces: Vec<Bytes> = opened.stream.try_collect().await?;
+    Ok(pieces.concat().into())
+}
+
+pub(super) async fn listed(store: &dyn OriginalStore) -> BTreeMap<ContentDigest, u64> {
+    let objects: Vec<_> = store.list().try_collect().await.expect("a list");
+    let count = objects.len();
+    let listed: BTreeMap<_, _> = objects
+        .into_iter()
+        .map(|object| match object {
+            StoredObject::Original(original) => (original.digest, original.len),
+            StoredObject::Foreign(name) => panic!("{name} is the store's own"),
+        })
+        .collect();
+    assert_eq!(listed.len(), count, "each once");
+    listed
+}
+
+/// Bytes of that length that differ from those of any other seed.
+pub(super) fn content(len: usize, seed: usize) -> Bytes {
+    let byte = |at: usize| ((at * 31 + seed * 7) >> 3).to_le_bytes()[0];
+    let mut bytes: Vec<u8> = seed.to_le_bytes().into_iter().collect();
+    bytes.extend((0..len).map(byte));
+    bytes.truncate(len);
+    bytes.into()
+}

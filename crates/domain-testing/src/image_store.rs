@@ -1,0 +1,473 @@
+//! The in-memory [`ImageStore`].
+
+mod inspection;
+mod statistics;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    num::NonZeroU32,
+    sync::{Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use domain::{
+    Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, Label,
+    NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
+};
+
+/// An [`ImageStore`] that works, and forgets everything when it is dropped.
+#[derive(Debug, Default)]
+pub struct FakeImageStore(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    originals: HashMap<ContentDigest, Original>,
+    id: Option<DatabaseId>,
+    /// In the order of lists, backwards.
+    images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
+    taggings: HashMap<TaggingKey, Tagging>,
+    /// Images whose rows cannot be read by those who look for that.
+    spoilt: HashSet<ImageId>,
+    segments: BTreeMap<(i32, i64), statistics::FakeSegment>,
+}
+
+#[derive(Debug)]
+struct Original {
+    /// None where only a check ever claimed it.
+    facts: Option<ImageFacts>,
+    /// None once an image refers to it.
+    claimed_until: Option<DateTime<Utc>>,
+    removing_until: Option<DateTime<Utc>>,
+    damaged_at: Option<DateTime<Utc>>,
+    fence: Fence,
+}
+
+impl FakeImageStore {
+    /// Every image, newest first.
+    pub fn images(&self) -> Vec<Image> {
+        self.state().images.values().rev().cloned().collect()
+    }
+
+    /// Every original that is known, in the order of their digests.
+    pub fn originals(&self) -> Vec<ContentDigest> {
+        let mut digests: Vec<_> = self.state().originals.keys().copied().collect();
+        digests.sort_unstable();
+        digests
+    }
+
+    /// Until when an original is claimed for an upload; none if it is unknown, or safe because an
+    /// image refers to it.
+    pub fn claimed_until(&self, digest: &ContentDigest) -> Option<DateTime<Utc>> {
+        self.state().originals.get(digest)?.claimed_until
+    }
+
+    /// When an original was noted as damaged.
+    pub fn damaged_at(&self, digest: &ContentDigest) -> Option<DateTime<Utc>> {
+        self.state().originals.get(digest)?.damaged_at
+    }
+
+    /// Every answer of a provider, in no particular order.
+    pub fn taggings(&self) -> Vec<(TaggingKey, Tagging)> {
+        let taggings = &self.state().taggings;
+        taggings
+            .iter()
+            .map(|(key, tagging)| (key.clone(), tagging.clone()))
+            .collect()
+    }
+
+    /// Takes an image away and leaves its original as it is, as somebody with a database client would.
+    pub fn lose(&self, id: &ImageId) {
+        self.state().images.retain(|_, image| image.id != *id);
+    }
+
+    /// Lets the row of an image be told of as unreadable.
+    pub fn spoil(&self, id: &ImageId) {
+        self.state().spoilt.insert(*id);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test panicked holding the state")
+    }
+}
+
+impl Original {
+    fn is_being_removed(&self, now: DateTime<Utc>) -> bool {
+        self.removing_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether an upload claim with that fence is the latest of all.
+    fn stands(&self, fence: Option<Fence>) -> bool {
+        self.removing_until.is_none() && fence.is_none_or(|fence| fence == self.fence)
+    }
+
+    fn is_claimed(&self, now: DateTime<Utc>) -> bool {
+        self.claimed_until.is_some_and(|until| until > now)
+    }
+
+    fn claim_removal(&mut self, fence: Fence, until: DateTime<Utc>) {
+        self.removing_until = Some(until);
+        self.fence = fence;
+    }
+
+    fn is_removable(&self, now: DateTime<Utc>) -> bool {
+        self.claimed_until.is_some_and(|until| until <= now) && !self.is_being_removed(now)
+    }
+}
+
+impl State {
+    /// Whether the latest claim on an original is a removal's with that fence.
+    fn is_held(&self, digest: &ContentDigest, fence: Fence) -> bool {
+        self.originals
+            .get(digest)
+            .is_some_and(|original| original.removing_until.is_some() && original.fence == fence)
+    }
+
+    fn keep(&mut self, key: &TaggingKey, tagging: &Tagging) {
+        self.taggings
+            .entry(key.clone())
+            .or_insert_with(|| tagging.clone());
+    }
+
+    /// The images of a window, newest first.
+    fn within<'a>(&'a self, window: &'a TimeWindow) -> impl Iterator<Item = &'a Image> {
+        self.images
+            .values()
+            .rev()
+            .filter(|image| window.contains(image.registered_at))
+    }
+
+    /// The image, with what is known of its original by now.
+    fn page(&self, query: &ImageQuery, after: Option<PageKey>, limit: NonZeroU32) -> Vec<Image> {
+        self.within(&query.window)
+            .filter(|image| after.is_none_or(|key| is_after(image, key)))
+            .filter(|image| query.admits(image))
+            .take(limit.get() as usize)
+            .map(|image| self.read(image))
+            .collect()
+    }
+
+    fn read(&self, image: &Image) -> Image {
+        Image {
+            facts: self.originals[&image.digest].facts.unwrap_or(image.facts),
+            ..image.clone()
+        }
+    }
+}
+
+#[async_trait]
+impl ImageStore for FakeImageStore {
+    async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
+        let state = self.state();
+        Ok(Known {
+            facts: state
+                .originals
+                .get(&key.digest)
+                .and_then(|original| original.facts),
+            tagging: state.taggings.get(key).cloned(),
+        })
+    }
+
+    async fn claim(
+        &self,
+        digest: &ContentDigest,
+        facts: &ImageFacts,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Claimed, ImageStoreError> {
+        let mut state = self.state();
+        let is_new = !state.originals.contains_key(digest);
+        let original = state.originals.entry(*digest).or_insert(Original {
+            facts: Some(*facts),
+            claimed_until: Some(until),
+            removing_until: None,
+            damaged_at: None,
+            fence: Fence::random(),
+        });
+        if original.is_being_removed(now) {
+            return Err(ImageStoreError::Contended(cause(
+                "the original is being removed",
+            )));
+        }
+        if original.removing_until.take().is_some() {
+            original.damaged_at.get_or_insert(now);
+            original.fence = Fence::random();
+        }
+        original.facts = Some(*facts);
+        original.claimed_until = original.claimed_until.map(|known| known.max(until));
+        let is_damaged = original.damaged_at.is_some();
+        Ok(Claimed {
+            fence: original.fence,
+            rewrite: is_new || is_damaged,
+            is_damaged,
+        })
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        if let Some(original) = self.state().originals.get_mut(digest) {
+            original.damaged_at.get_or_insert(at);
+        }
+        Ok(())
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        if let Some(original) = self.state().originals.get_mut(digest) {
+            original.damaged_at = None;
+        }
+        Ok(())
+    }
+
+    async fn record(&self, new: &NewImage) -> Result<(), ImageStoreError> {
+        let mut state = self.state();
+        let image = &new.image;
+        if state.images.values().any(|known| known.id == image.id) {
+            return Err(ImageStoreError::Failed(cause("the id is taken")));
+        }
+        match state.originals.get_mut(&image.digest) {
+            Some(original) if original.stands(new.fence) => original.claimed_until = None,
+            _ => return Err(ImageStoreError::ClaimLost),
+        }
+        state
+            .images
+            .insert((image.registered_at, image.id), image.clone());
+        if let Some((key, tagging)) = &new.tagging {
+            state.keep(key, tagging);
+        }
+        Ok(())
+    }
+
+    async fn keep_tagging(
+        &self,
+        key: &TaggingKey,
+        tagging: &Tagging,
+    ) -> Result<(), ImageStoreError> {
+        self.state().keep(key, tagging);
+        Ok(())
+    }
+
+    async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
+        let state = self.state();
+        let found = state.images.values().find(|image| image.id == *id);
+        Ok(found.map(|image| state.read(image)))
+    }
+
+    async fn page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<Image>, ImageStoreError> {
+        Ok(self.state().page(query, after, limit))
+    }
+
+    async fn untagged_page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<UntaggedImage>, ImageStoreError> {
+        let page = self.state().page(query, after, limit);
+        Ok(page.iter().map(Into::into).collect())
+    }
+
+    async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
+        let state = self.state();
+        let tagged = |image: &UntaggedImage| {
+            let kept = state.images.get(&(image.registered_at, image.id));
+            image.with(kept.map(|kept| kept.tags.clone()).unwrap_or_default())
+        };
+        Ok(images.iter().map(tagged).collect())
+    }
+
+    async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
+        let state = self.state();
+        let mut confidences: BTreeMap<&Label, Vec<Confidence>> = BTreeMap::new();
+        for tag in state.within(window).flat_map(|image| &image.tags) {
+            confidences
+                .entry(&tag.label)
+                .or_default()
+                .push(tag.confidence);
+        }
+        let mut summaries: Vec<TagSummary> = confidences
+            .into_iter()
+            .map(|(label, confidences)| summary(label, &confidences))
+            .collect();
+        // Sorted by label already; the sort keeps that order among equals.
+        summaries.sort_by_key(|summary| std::cmp::Reverse(summary.images));
+        Ok(summaries)
+    }
+
+    async fn condense(&self, _: DateTime<Utc>) -> Result<bool, ImageStoreError> {
+        Ok(false)
+    }
+
+    async fn abandoned(
+        &self,
+        before: DateTime<Utc>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ContentDigest>, ImageStoreError> {
+        let state = self.state();
+        let mut found: Vec<(DateTime<Utc>, ContentDigest)> = state
+            .originals
+            .iter()
+            .filter_map(|(digest, original)| Some((original.claimed_until?, *digest)))
+            .filter(|(claimed_until, _)| *claimed_until < before)
+            .collect();
+        found.sort_unstable();
+        found.truncate(limit.get() as usize);
+        Ok(found.into_iter().map(|(_, digest)| digest).collect())
+    }
+
+    async fn claim_for_removal(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut state = self.state();
+        let original = state.originals.get_mut(digest);
+        let Some(original) = original.filter(|original| original.is_removable(now)) else {
+            return Ok(false);
+        };
+        original.claim_removal(fence, until);
+        Ok(true)
+    }
+
+    async fn claim_orphan(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let mut state = self.state();
+        let is_used = state.first_image(digest).is_some();
+        let original = state.originals.entry(*digest).or_insert(Original {
+            facts: None,
+            claimed_until: None,
+            removing_until: None,
+            damaged_at: None,
+            fence,
+        });
+        if is_used || original.is_claimed(now) || original.is_being_removed(now) {
+            return Ok(false);
+        }
+        original.claim_removal(fence, until);
+        Ok(true)
+    }
+
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let state = self.state();
+        let original = state.originals.get(digest);
+        let is_claimed = original.is_some_and(|original| original.is_claimed(now));
+        Ok(is_claimed || state.first_image(digest).is_some())
+    }
+
+    async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
+        let mut state = self.state();
+        let is_held = state.is_held(digest, fence);
+        if is_held {
+            state.originals.remove(digest);
+        }
+        Ok(is_held)
+    }
+
+    async fn postpone(
+        &self,
+        digest: &ContentDigest,
+        fence: Fence,
+        until: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        let mut state = self.state();
+        if state.is_held(digest, fence)
+            && let Some(original) = state.originals.get_mut(digest)
+        {
+            original.claimed_until = original.claimed_until.map(|_| until);
+        }
+        Ok(())
+    }
+
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        Ok(*self.state().id.get_or_insert_with(DatabaseId::random))
+    }
+
+    async fn ready(&self) -> Result<(), ImageStoreError> {
+        Ok(())
+    }
+}
+
+fn is_after(image: &Image, key: PageKey) -> bool {
+    (image.registered_at, image.id) < (key.registered_at, key.id)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no test has 2^52 images")]
+fn summary(label: &Label, confidences: &[Confidence]) -> TagSummary {
+    let lowest = *confidences.iter().min().expect("at least one");
+    let highest = *confidences.iter().max().expect("at least one");
+    let sum: f64 = confidences.iter().map(|confidence| confidence.get()).sum();
+    TagSummary {
+        label: label.clone(),
+        images: confidences.len() as u64,
+        min_confidence: lowest,
+        max_confidence: highest,
+        // Rounding must not carry the mean of equal numbers past them.
+        mean_confidence: (sum / confidences.len() as f64).clamp(lowest.get(), highest.get()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{at, contract, image};
+    use domain::ports::Inspector;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        contract::image_store::run(async || {
+            Arc::new(FakeImageStore::default()) as Arc<dyn ImageStore>
+        })
+        .await;
+        contract::inspector::run(&async || {
+            let store = Arc::new(FakeImageStore::default());
+            (
+                Arc::clone(&store) as Arc<dyn ImageStore>,
+                store as Arc<dyn Inspector>,
+            )
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn shows_what_it_holds() {
+        let store = FakeImageStore::default();
+        let image = image(b"a", at(0), &[("car", 90.0)]);
+        store
+            .claim(&image.digest, &image.facts, at(0), at(9))
+            .await
+            .unwrap();
+        assert_eq!(store.claimed_until(&image.digest), Some(at(9)));
+        let new = NewImage {
+            fence: None,
+            image: image.clone(),
+            tagging: None,
+        };
+        store.record(&new).await.unwrap();
+        assert_eq!(store.claimed_until(&image.digest), None);
+        assert_eq!(store.originals(), [image.digest]);
+        assert_eq!(store.images(), [image]);
+        assert!(store.taggings().is_empty());
+    }
+}

@@ -1,0 +1,75 @@
+//! Small things that tests need.
+
+use std::sync::Mutex;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use domain::{
+    Confidence, ContentDigest, Image, ImageFacts, ImageId, Label, MediaType, Tag, Tags,
+    ports::Clock,
+};
+
+/// A time: so many seconds after 2024-01-01 00:00:00 UTC.
+pub fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_704_067_200 + seconds, 0).expect("a time in range")
+}
+
+/// A label.
+pub fn label(text: &str) -> Label {
+    Label::parse(text).expect("a label")
+}
+
+/// A tag.
+pub fn tag(text: &str, confidence: f64) -> Tag {
+    Tag {
+        label: label(text),
+        confidence: Confidence::new(confidence).expect("a confidence"),
+    }
+}
+
+/// Tags of labels and confidences.
+pub fn tags(pairs: &[(&str, f64)]) -> Tags {
+    pairs
+        .iter()
+        .map(|(text, confidence)| tag(text, *confidence))
+        .collect()
+}
+
+/// An image with that content, time and tags, under a new id.
+pub fn image(content: &[u8], registered_at: DateTime<Utc>, pairs: &[(&str, f64)]) -> Image {
+    Image {
+        id: ImageId::new(registered_at),
+        digest: ContentDigest::of(content),
+        facts: ImageFacts {
+            media_type: MediaType::Jpeg,
+            width: 640,
+            height: 480,
+            byte_size: content.len() as u64,
+        },
+        registered_at,
+        tags: tags(pairs),
+    }
+}
+
+/// A clock that stands still until it is moved. It begins at [`at`]`(0)`.
+#[derive(Debug)]
+pub struct TestClock(Mutex<DateTime<Utc>>);
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(Mutex::new(at(0)))
+    }
+}
+
+impl TestClock {
+    /// Moves the clock forward.
+    pub fn advance(&self, by: TimeDelta) {
+        *self.0.lock().expect("no test panicked holding the clock") += by;
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().expect("no test panicked holding the clock")
+    }
+}

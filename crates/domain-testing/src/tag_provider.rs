@@ -1,0 +1,245 @@
+//! The in-memory [`TagProvider`](domain::ports::TagProvider).
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Poll, Waker},
+};
+
+use async_trait::async_trait;
+
+use super::FakeBlobHost;
+use domain::{
+    EncodedPicture, ProviderIdentity, Tags,
+    ports::{ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+};
+
+/// A tag provider that finds in every picture what it was told to find.
+pub struct FakeTagProvider {
+    access: ImageAccess,
+    identity: ProviderIdentity,
+    host: Option<Arc<FakeBlobHost>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tags: Tags,
+    quota: Option<Quota>,
+    not_ready: Option<UpstreamError>,
+    failures: VecDeque<UpstreamError>,
+    calls: usize,
+    last_file: Option<EncodedPicture>,
+    is_held: bool,
+    waiting: Vec<Waker>,
+}
+
+impl FakeTagProvider {
+    /// A provider `fake` of version `1` that wants pictures in that form and finds nothing in them.
+    pub fn new(access: ImageAccess) -> Self {
+        Self {
+            access,
+            identity: ProviderIdentity {
+                name: "fake".to_owned(),
+                version: "1".to_owned(),
+                language: "en".to_owned(),
+            },
+            host: None,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Gives it another identity.
+    #[must_use]
+    pub fn with_identity(mut self, name: &str, version: &str, language: &str) -> Self {
+        self.identity = ProviderIdentity {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            language: language.to_owned(),
+        };
+        self
+    }
+
+    /// Tells it what to find.
+    #[must_use]
+    pub fn with_tags(self, tags: Tags) -> Self {
+        self.set_tags(tags);
+        self
+    }
+
+    /// Lets it fetch URLs at that host: it cannot read what is not (or no longer) there.
+    #[must_use]
+    pub fn fetching_from(mut self, host: Arc<FakeBlobHost>) -> Self {
+        self.host = Some(host);
+        self
+    }
+
+    /// Tells it what to find from now on.
+    pub fn set_tags(&self, tags: Tags) {
+        self.state().tags = tags;
+    }
+
+    /// Sets the quota that it reports.
+    pub fn set_quota(&self, quota: Option<Quota>) {
+        self.state().quota = quota;
+    }
+
+    /// Makes it unready for that reason, or ready again. It tags all the same.
+    pub fn set_not_ready(&self, reason: Option<UpstreamError>) {
+        self.state().not_ready = reason;
+    }
+
+    /// Lets a call of [`TagProvider::tag`] that comes fail; said several times, as many calls fail.
+    pub fn fail_next(&self, error: UpstreamError) {
+        self.state().failures.push_back(error);
+    }
+
+    /// Lets calls of [`TagProvider::tag`] wait, until [`let_go`](Self::let_go).
+    pub fn hold(&self) {
+        self.state().is_held = true;
+    }
+
+    /// Lets the calls that wait go on.
+    pub fn let_go(&self) {
+        let mut state = self.state();
+        state.is_held = false;
+        state.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    /// How many calls of [`TagProvider::tag`] came: those that wait and those that failed included.
+    pub fn calls(&self) -> usize {
+        self.state().calls
+    }
+
+    /// The picture file that it saw last, whether it was given the bytes or fetched them.
+    pub fn last_file(&self) -> Option<EncodedPicture> {
+        self.state().last_file.clone()
+    }
+
+    async fn wait(&self) {
+        poll_fn(|context| {
+            let mut state = self.state();
+            if state.is_held {
+                state.waiting.push(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// The picture file that a source leads to; `None` where the source is pixels.
+    fn read(&self, source: &TagSource) -> Result<Option<EncodedPicture>, UpstreamError> {
+        match (self.access, source) {
+            (ImageAccess::Pixels, TagSource::Pixels(_)) => Ok(None),
+            (ImageAccess::Bytes, TagSource::Bytes(file)) => Ok(Some(file.clone())),
+            (ImageAccess::PublicUrl, TagSource::PublicUrl(url)) => match &self.host {
+                None => Ok(None),
+                Some(host) => match host.fetch(url) {
+                    Some(file) => Ok(Some(file)),
+                    None => Err(UpstreamError::Unreadable(cause("nothing is at the URL"))),
+                },
+            },
+            _ => Err(UpstreamError::Refused(cause("a source of another form"))),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .expect("no test panicked holding the provider")
+    }
+}
+
+#[async_trait]
+impl TagProvider for FakeTagProvider {
+    fn identity(&self) -> &ProviderIdentity {
+        &self.identity
+    }
+
+    fn wants(&self) -> ImageAccess {
+        self.access
+    }
+
+    async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
+        self.state().calls += 1;
+        self.wait().await;
+        if let Some(error) = self.state().failures.pop_front() {
+            return Err(error);
+        }
+        let file = self.read(source)?;
+        let mut state = self.state();
+        if file.as_ref().is_some_and(|file| file.bytes.is_empty()) {
+            return Err(UpstreamError::Unreadable(cause("an empty file")));
+        }
+        state.last_file = file;
+        Ok(state.tags.clone())
+    }
+
+    async fn ready(&self) -> Result<(), UpstreamError> {
+        self.state().not_ready.clone().map_or(Ok(()), Err)
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        self.state().quota
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::{FutureExt, pin_mut};
+
+    use super::*;
+    use crate::{
+        contract::tag_provider::{Samples, all},
+        tags,
+    };
+    use domain::{MediaType, ports::BlobHost};
+
+    fn file(content: &'static [u8]) -> EncodedPicture {
+        EncodedPicture {
+            media_type: MediaType::Jpeg,
+            bytes: Bytes::from_static(content),
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract_with_bytes() {
+        let provider = FakeTagProvider::new(ImageAccess::Bytes).with_tags(tags(&[("car", 61.4)]));
+        let samples = Samples {
+            readable: TagSource::Bytes(file(b"a car")),
+            unreadable: Some(TagSource::Bytes(file(b""))),
+        };
+        all(&provider, &samples).await;
+        assert_eq!(provider.last_file(), Some(file(b"a car")));
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract_with_urls() {
+        let host = Arc::new(FakeBlobHost::default());
+        let blob = host.host(&file(b"a car"), "car").await.unwrap();
+        let provider = FakeTagProvider::new(ImageAccess::PublicUrl)
+            .with_tags(tags(&[("car", 61.4)]))
+            .fetching_from(host);
+        let samples = Samples {
+            readable: TagSource::PublicUrl(blob.url),
+            unreadable: Some(TagSource::PublicUrl("https://blobs.example/none".into())),
+        };
+        all(&provider, &samples).await;
+    }
+
+    #[tokio::test]
+    async fn holds_calls_until_it_lets_them_go() {
+        let provider = FakeTagProvider::new(ImageAccess::Bytes);
+        provider.hold();
+        let source = TagSource::Bytes(file(b"a car"));
+        let call = provider.tag(&source);
+        pin_mut!(call);
+        assert!(call.as_mut().now_or_never().is_none());
+        assert_eq!(provider.calls(), 1);
+        provider.let_go();
+        assert!(call.now_or_never().unwrap().is_ok());
+    }
+}

@@ -1,0 +1,426 @@
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use mockall::predicate::{always, eq};
+
+use std::sync::Arc;
+
+use domain::{
+    Image, ImageId, LabelFilter, PageKey, TimeWindow, UntaggedImage,
+    ports::{
+        ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError, cause,
+    },
+    service::{Catalog, CatalogError, ImagePage},
+};
+use domain::{
+    NewImage,
+    ports::{MockImageStore, MockOriginalStore, PutMode, Stamp},
+};
+use domain_testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image};
+
+/// How many images the catalog reads at a time.
+const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
+
+fn down() -> ImageStoreError {
+    ImageStoreError::Unavailable(cause("down"))
+}
+
+fn catalog(store: MockImageStore) -> Catalog {
+    let clock = Arc::<TestClock>::default();
+    Catalog::new(Arc::new(store), Arc::new(MockOriginalStore::new()), clock)
+}
+
+fn full_page(newest: i64) -> Vec<Image> {
+    (0..i64::from(PAGE.get()))
+        .map(|n| image(b"x", at(newest - n), &[]))
+        .collect()
+}
+
+fn key(image: &Image) -> PageKey {
+    image.into()
+}
+
+/// A catalog over the fakes that holds one image.
+struct Fixture {
+    catalog: Catalog,
+    image: Image,
+    store: Arc<FakeImageStore>,
+    originals: Arc<FakeOriginalStore>,
+}
+
+impl Fixture {
+    async fn read(&self) -> Result<Vec<u8>, CatalogError> {
+        let found = self.catalog.find(&self.image.id).await?.unwrap();
+        let pieces: Vec<bytes::Bytes> = found.content.stream.try_collect().await?;
+        Ok(pieces.concat())
+    }
+
+    /// Asserts that the image cannot be read, and that this is noted as damage.
+    async fn assert_damaged(&self) {
+        let error = self.read().await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                CatalogError::Originals(OriginalStoreError::Altered(_))
+            ),
+            "{error:?}"
+        );
+        assert_eq!(self.store.damaged_at(&self.image.digest), Some(at(0)));
+    }
+}
+
+/// A catalog over the fakes that holds one image of these bytes.
+async fn with_one_image(bytes: &'static [u8]) -> Fixture {
+    let store = Arc::new(FakeImageStore::default());
+    let clock = Arc::<TestClock>::default();
+    let originals = Arc::new(FakeOriginalStore::new(clock.clone()));
+    let image = image(bytes, at(0), &[("car", 90.0)]);
+    store
+        .claim(&image.digest, &image.facts, at(0), at(60))
+        .await
+        .unwrap();
+    originals
+        .put(&image.digest, bytes.into(), PutMode::KeepExisting)
+        .await
+        .unwrap();
+    store
+        .record(&NewImage {
+            fence: None,
+            image: image.clone(),
+            tagging: None,
+        })
+        .await
+        .unwrap();
+    Fixture {
+        catalog: Catalog::new(store.clone(), originals.clone(), clock),
+        image,
+        store,
+        originals,
+    }
+}
+
+#[tokio::test]
+async fn finds_an_image_with_its_bytes() {
+    let fixture = with_one_image(b"some bytes").await;
+    let found = fixture.catalog.find(&fixture.image.id).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.image, fixture.image);
+    assert_eq!(found.content.len, 10);
+    assert_eq!(fixture.read().await.unwrap(), b"some bytes");
+    assert_eq!(fixture.store.damaged_at(&fixture.image.digest), None);
+}
+
+#[tokio::test]
+async fn finds_nothing_under_an_unknown_id() {
+    let Fixture { catalog, .. } = with_one_image(b"some bytes").await;
+    assert!(catalog.find(&ImageId::new(at(1))).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn truncated_bytes_are_noted_as_damage() {
+    let fixture = with_one_image(b"some bytes").await;
+    fixture.originals.tamper(&fixture.image.digest, "some");
+    fixture.assert_damaged().await;
+}
+
+#[tokio::test]
+async fn missing_bytes_are_noted_as_damage() {
+    let fixture = with_one_image(b"some bytes").await;
+    fixture.originals.lose(&fixture.image.digest);
+    fixture.assert_damaged().await;
+}
+
+#[tokio::test]
+async fn altered_bytes_of_the_same_length_are_noted_as_damage() {
+    let fixture = with_one_image(b"some bytes").await;
+    fixture
+        .originals
+        .tamper(&fixture.image.digest, "some bites");
+    fixture.assert_damaged().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_not_noted_as_damage() {
+    let fixture = with_one_image(b"some bytes").await;
+    fixture.originals.set_down(true);
+    fixture.read().await.unwrap_err();
+    assert_eq!(fixture.store.damaged_at(&fixture.image.digest), None);
+}
+
+#[tokio::test]
+async fn damage_that_cannot_be_noted_is_still_an_error() {
+    let damaged = image(b"some bytes", at(0), &[]);
+    let mut store = MockImageStore::new();
+    let found = damaged.clone();
+    store.expect_find().return_once(|_| Ok(Some(found)));
+    store
+        .expect_note_damage()
+        .times(1)
+        .returning(|_, _| Err(down()));
+    let originals = Arc::<FakeOriginalStore>::default();
+    let catalog = Catalog::new(Arc::new(store), originals, Arc::<TestClock>::default());
+    let error = catalog.find(&damaged.id).await.err().unwrap();
+    assert!(matches!(error, CatalogError::Originals(_)), "{error:?}");
+}
+
+/// A store that tells of the page after a place, once, and of its tags.
+fn telling(store: &mut MockImageStore, after: PageKey, page: &[Image]) {
+    let untagged: Vec<UntaggedImage> = page.iter().map(Into::into).collect();
+    let told = untagged.clone();
+    store
+        .expect_untagged_page()
+        .with(always(), eq(Some(after)), eq(PAGE))
+        .times(1)
+        .returning(move |_, _, _| Ok(told.clone()));
+    let page = page.to_vec();
+    store
+        .expect_with_tags()
+        .withf(move |images| *images == untagged)
+        .times(1)
+        .returning(move |_| Ok(page.clone()));
+}
+
+#[tokio::test]
+async fn a_list_walks_the_pages_by_their_last_image() {
+    let (first, second) = (full_page(10_000), full_page(9_000));
+    let last = vec![image(b"x", at(0), &[])];
+    let mut store = MockImageStore::new();
+    let page = first.clone();
+    store
+        .expect_page()
+        .with(always(), eq(None), eq(PAGE))
+        .times(1)
+        .returning(move |_, _, _| Ok(page.clone()));
+    telling(&mut store, key(&first[499]), &second);
+    telling(&mut store, key(&second[499]), &last);
+    let pages = catalog(store)
+        .list(TimeWindow::default(), LabelFilter::default(), None)
+        .await
+        .unwrap();
+    let listed: Vec<Vec<Image>> = pages.try_collect().await.unwrap();
+    assert_eq!(listed, [first, second, last]);
+}
+
+/// While the tags of a page are read, the next one is looked for, and no more than that.
+#[tokio::test]
+async fn a_list_is_looked_up_one_page_ahead() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .returning(|_, _, _| Ok(full_page(10_000)));
+    store.expect_untagged_page().returning(move |_, _, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(full_page(9_000).iter().map(Into::into).collect())
+    });
+    store.expect_with_tags().returning(|_| Ok(full_page(9_000)));
+    let mut pages = catalog(store)
+        .list(TimeWindow::default(), LabelFilter::default(), None)
+        .await
+        .unwrap();
+    for ahead in [0, 2, 3, 4] {
+        pages.next().await.unwrap().unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), ahead);
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_walked_reads_one_page() {
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .times(1)
+        .returning(|_, _, _| Ok(full_page(10_000)));
+    drop(
+        catalog(store)
+            .list(TimeWindow::default(), LabelFilter::default(), None)
+            .await
+            .unwrap(),
+    );
+}
+
+#[tokio::test]
+async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .times(1)
+        .returning(|_, _, _| Err(down()));
+    assert!(
+        catalog(store)
+            .list(TimeWindow::default(), LabelFilter::default(), None)
+            .await
+            .is_err()
+    );
+
+    let mut store = MockImageStore::new();
+    let (first, second) = (full_page(10_000), full_page(9_000));
+    let page = first.clone();
+    store
+        .expect_page()
+        .times(1)
+        .returning(move |_, _, _| Ok(page.clone()));
+    telling(&mut store, key(&first[499]), &second);
+    store
+        .expect_untagged_page()
+        .times(1)
+        .returning(|_, _, _| Err(down()));
+    let mut pages = catalog(store)
+        .list(TimeWindow::default(), LabelFilter::default(), None)
+        .await
+        .unwrap();
+    assert!(pages.next().await.unwrap().is_ok());
+    assert_eq!(pages.next().await.unwrap().unwrap(), second);
+    assert!(pages.next().await.unwrap().is_err());
+    assert!(pages.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_list_fails_where_its_tags_cannot_be_read() {
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .returning(|_, _, _| Ok(full_page(10_000)));
+    store
+        .expect_untagged_page()
+        .returning(|_, _, _| Ok(vec![(&image(b"x", at(0), &[])).into()]));
+    store.expect_with_tags().returning(|_| Err(down()));
+    let mut pages = catalog(store)
+        .list(TimeWindow::default(), LabelFilter::default(), None)
+        .await
+        .unwrap();
+    assert!(pages.next().await.unwrap().is_ok());
+    assert!(pages.next().await.unwrap().is_err());
+    assert!(pages.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_list_may_begin_at_a_place() {
+    let place = key(&image(b"x", at(9), &[]));
+    let mut store = MockImageStore::new();
+    store
+        .expect_page()
+        .with(always(), eq(Some(place)), always())
+        .times(1)
+        .returning(|_, _, _| Ok(Vec::new()));
+    let catalog = catalog(store);
+    let list = catalog.list(TimeWindow::default(), LabelFilter::default(), Some(place));
+    let pages: Vec<Vec<Image>> = list.await.unwrap().try_collect().await.unwrap();
+    assert_eq!(pages.concat(), []);
+}
+
+/// Whether there are more images than a page holds decides on a next page, not whether it is full.
+#[tokio::test]
+async fn a_page_says_where_the_next_one_begins() {
+    let images: Vec<Image> = (0..4).map(|n| image(b"x", at(100 - n), &[])).collect();
+    let limit = NonZeroU32::new(3).unwrap();
+    for (found, shown, has_more) in [(0, 0, false), (2, 2, false), (3, 3, false), (4, 3, true)] {
+        let answer = images[..found].to_vec();
+        let mut store = MockImageStore::new();
+        store
+            .expect_page()
+            .with(
+                always(),
+                eq(Some(key(&images[3]))),
+                eq(NonZeroU32::new(4).unwrap()),
+            )
+            .times(1)
+            .returning(move |_, _, _| Ok(answer.clone()));
+        let filter = LabelFilter::default();
+        let after = Some(key(&images[3]));
+        let catalog = catalog(store);
+        let page = catalog.page(TimeWindow::default(), filter, after, limit);
+        let page = page.await.unwrap();
+        assert_eq!(page.images, images[..shown]);
+        assert_eq!(page.next, has_more.then(|| key(&images[2])));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_match_is_not_asked() {
+    let nothing = TimeWindow {
+        from: Some(at(1)),
+        until: Some(at(1)),
+    };
+    let silent = catalog(MockImageStore::new());
+    for (window, filter) in [
+        (nothing, LabelFilter::default()),
+        (TimeWindow::default(), LabelFilter::default().all_of([""])),
+    ] {
+        let pages = silent.list(window, filter.clone(), None).await.unwrap();
+        assert!(pages.try_collect::<Vec<_>>().await.unwrap().is_empty());
+        let page = silent.page(window, filter, None, PAGE).await.unwrap();
+        assert_eq!(page, ImagePage::default());
+    }
+    assert!(silent.tags(nothing).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn tags_are_summed_up_by_the_store() {
+    let mut store = MockImageStore::new();
+    let window = TimeWindow {
+        from: Some(at(0)),
+        until: None,
+    };
+    store
+        .expect_tag_summaries()
+        .with(eq(window))
+        .times(1)
+        .returning(|_| Ok(Vec::new()));
+    store
+        .expect_tag_summaries()
+        .times(1)
+        .returning(|_| Err(down()));
+    let catalog = catalog(store);
+    assert!(catalog.tags(window).await.unwrap().is_empty());
+    assert!(matches!(
+        catalog.tags(window).await,
+        Err(CatalogError::Store(_))
+    ));
+}
+
+const RIGHT: &[u8] = b"some bytes";
+const WRONG: &[u8] = b"some bites";
+
+/// A store that has these bytes at the first read, and so on, with their stamps.
+fn rewritten(versions: Vec<(&'static [u8], Option<u8>)>) -> MockOriginalStore {
+    let mut originals = MockOriginalStore::new();
+    let mut versions = versions.into_iter();
+    originals.expect_get().returning(move |_| {
+        let (bytes, stamp) = versions.next().unwrap();
+        Ok(Some(OriginalContent {
+            len: bytes.len() as u64,
+            stamp: stamp.map(Stamp::of),
+            stream: stream::iter([Ok(bytes.into())]).boxed(),
+        }))
+    });
+    originals
+}
+
+#[tokio::test]
+async fn what_was_verified_is_not_digested_again_until_it_is_written() {
+    for (versions, expected) in [
+        // The second one could not be right: it shows that nothing looked.
+        (vec![(RIGHT, Some(1)), (WRONG, Some(1))], true),
+        (vec![(RIGHT, Some(1)), (WRONG, Some(2))], false),
+        (vec![(RIGHT, None), (WRONG, None)], false),
+    ] {
+        let Fixture { store, image, .. } = with_one_image(RIGHT).await;
+        let fixture = Fixture {
+            catalog: Catalog::new(
+                store.clone(),
+                Arc::new(rewritten(versions)),
+                Arc::<TestClock>::default(),
+            ),
+            image,
+            store,
+            originals: Arc::default(),
+        };
+        fixture.read().await.unwrap();
+        assert_eq!(fixture.read().await.is_ok(), expected);
+    }
+}

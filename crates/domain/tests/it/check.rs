@@ -1,0 +1,651 @@
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use mockall::Sequence;
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use domain::{
+    ContentDigest, Fence, Image, ImageFacts, NewImage,
+    ports::{
+        Fate, MockDatabaseRegistry, MockImageStore, MockInspector, MockOriginalRemoval,
+        MockOriginalStore, PutMode, RecordedOriginal, Segment, SegmentFault, SetAside,
+        StoredObject, StoredOriginal, cause,
+    },
+};
+use domain::{
+    DatabaseId,
+    ports::{
+        Clock, DatabaseRegistry, ImageStore, OriginalRemoval, OriginalStore, OriginalStoreError,
+    },
+    service::{
+        Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind,
+        Forgotten, Part, Strangers, Summary,
+    },
+};
+use domain_testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image};
+
+const SETTINGS: CheckSettings = CheckSettings {
+    depth: Depth::Digests,
+    repair: false,
+    strangers: Strangers::Tell,
+    original_age: TimeDelta::hours(1),
+};
+
+const REPAIRING: CheckSettings = CheckSettings {
+    repair: true,
+    ..SETTINGS
+};
+
+/// A store with what was damaged in it, by a clock that a day has passed on.
+struct Bench {
+    store: Arc<FakeImageStore>,
+    originals: Arc<FakeOriginalStore>,
+    clock: Arc<TestClock>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let clock = Arc::<TestClock>::default();
+        Self {
+            store: Arc::default(),
+            originals: Arc::new(FakeOriginalStore::new(clock.clone())),
+            clock,
+        }
+    }
+
+    async fn claim(&self, content: &[u8]) -> Image {
+        let now = self.clock.now();
+        let image = image(content, now, &[("car", 90.0)]);
+        let until = now + TimeDelta::hours(1);
+        self.store
+            .claim(&image.digest, &image.facts, now, until)
+            .await
+            .unwrap();
+        self.put(content).await;
+        image
+    }
+
+    async fn put(&self, content: &[u8]) -> ContentDigest {
+        let digest = ContentDigest::of(content);
+        let bytes = content.to_vec().into();
+        self.originals
+            .put(&digest, bytes, PutMode::KeepExisting)
+            .await
+            .unwrap();
+        digest
+    }
+
+    async fn register(&self, content: &[u8]) -> Image {
+        let image = self.claim(content).await;
+        self.record(&image).await;
+        image
+    }
+
+    async fn record(&self, image: &Image) {
+        let new = NewImage {
+            fence: None,
+            image: image.clone(),
+            tagging: None,
+        };
+        self.store.record(&new).await.unwrap();
+    }
+
+    fn later(&self) {
+        self.clock.advance(TimeDelta::days(1));
+    }
+
+    fn check(&self, settings: CheckSettings) -> Check {
+        let ports = CheckPorts {
+            store: self.store.clone(),
+            inspector: self.store.clone(),
+            statistics: self.store.clone(),
+            originals: self.originals.clone(),
+            removal: self.originals.clone(),
+            registry: self.originals.clone(),
+            clock: self.clock.clone(),
+        };
+        Check::new(ports, settings)
+    }
+
+    async fn summary(&self, settings: CheckSettings) -> (Summary, Vec<Finding>) {
+        let events: Vec<Event> = self.check(settings).events().try_collect().await.unwrap();
+        let mut summary = Summary::default();
+        for event in &events {
+            summary.note(event);
+        }
+        let found = events.into_iter().filter_map(|event| match event {
+            Event::Found(finding) => Some(finding),
+            _ => None,
+        });
+        (summary, found.collect())
+    }
+
+    async fn findings(&self, settings: CheckSettings) -> Vec<Finding> {
+        self.summary(settings).await.1
+    }
+
+    /// What is found, by kind and original.
+    async fn kinds(&self, settings: CheckSettings) -> Vec<(FindingKind, Option<ContentDigest>)> {
+        let findings = self.findings(settings).await;
+        findings.iter().map(|f| (f.kind, f.digest)).collect()
+    }
+}
+
+#[tokio::test]
+async fn what_is_whole_is_counted() {
+    let bench = Bench::new();
+    bench.register(b"one").await;
+    let second = bench.register(b"second").await;
+    bench.record(&image(b"second", at(5), &[])).await;
+    bench.later();
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(findings, []);
+    let expected = Summary {
+        labels: 1,
+        images: 3,
+        originals: 2,
+        objects: 2,
+        bytes: 9,
+        ..Summary::default()
+    };
+    assert_eq!(summary, expected);
+    assert!(bench.store.find(&second.id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn every_damage_has_its_name() {
+    let bench = Bench::new();
+    let lost = bench.register(b"lost").await;
+    let cut = bench.register(b"cut off").await;
+    let changed = bench.register(b"changed").await;
+    let bad = bench.register(b"on a bad block").await;
+    let garbled = bench.register(b"of a garbled row").await;
+    bench.originals.lose(&lost.digest);
+    bench.originals.tamper(&cut.digest, "cut");
+    bench.originals.tamper(&changed.digest, "CHANGED");
+    bench.originals.spoil(&bad.digest);
+    bench.store.spoil(&garbled.id);
+    bench.originals.add_foreign("holiday.jpg");
+    let (summary, findings) = bench.summary(SETTINGS).await;
+    let of = |kind| findings.iter().find(|f| f.kind == kind).unwrap();
+    for (kind, image) in [
+        (FindingKind::MissingOriginal, &lost),
+        (FindingKind::TruncatedOriginal, &cut),
+        (FindingKind::AlteredOriginal, &changed),
+        (FindingKind::UnreadableOriginal, &bad),
+    ] {
+        let finding = of(kind);
+        assert_eq!(finding.digest, Some(image.digest), "{kind}");
+        assert_eq!(finding.image, Some(image.id), "{kind}");
+        let noted = bench.store.damaged_at(&image.digest);
+        assert_eq!(noted, Some(bench.clock.now()), "{kind}");
+    }
+    assert_eq!(bench.store.damaged_at(&garbled.digest), None);
+    let row = of(FindingKind::UnreadableRow);
+    assert_eq!(
+        (row.image, &*row.detail),
+        (Some(garbled.id), "it was spoilt")
+    );
+    let foreign = of(FindingKind::ForeignFile);
+    assert_eq!(foreign.file.as_deref(), Some("holiday.jpg"));
+    assert_eq!(findings.len(), 6);
+    assert_eq!(
+        (summary.left, summary.repaired),
+        (5, 0),
+        "a foreign file does no harm"
+    );
+    let cut = of(FindingKind::TruncatedOriginal);
+    assert_eq!(cut.detail, "it has 3 bytes, and 7 were recorded");
+}
+
+#[tokio::test]
+async fn lengths_alone_do_not_tell_altered_bytes() {
+    let bench = Bench::new();
+    let cut = bench.register(b"cut off").await;
+    let changed = bench.register(b"changed").await;
+    bench.originals.tamper(&cut.digest, "cut");
+    bench.originals.tamper(&changed.digest, "CHANGED");
+    let quick = CheckSettings {
+        depth: Depth::Lengths,
+        ..SETTINGS
+    };
+    let (summary, findings) = bench.summary(quick).await;
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].kind, FindingKind::TruncatedOriginal);
+    assert_eq!((summary.originals, summary.bytes), (2, 0));
+}
+
+#[tokio::test]
+async fn whole_bytes_of_another_length_are_the_rows_fault() {
+    let bench = Bench::new();
+    let image = bench.register(b"whole").await;
+    let facts = ImageFacts {
+        byte_size: 6,
+        ..image.facts
+    };
+    bench
+        .store
+        .claim(&image.digest, &facts, at(0), at(1))
+        .await
+        .unwrap();
+    let expected = [(FindingKind::WrongSize, Some(image.digest))];
+    assert_eq!(bench.kinds(SETTINGS).await, expected);
+    assert_eq!(bench.store.damaged_at(&image.digest), None);
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_left_alone() {
+    let bench = Bench::new();
+    let all = CheckSettings {
+        strangers: Strangers::Repair,
+        ..REPAIRING
+    };
+    bench.put(b"an old stranger, uploaded just now").await;
+    bench.later();
+    bench.put(b"a young stranger").await;
+    bench.claim(b"an old stranger, uploaded just now").await;
+    bench.claim(b"an upload").await;
+    assert_eq!(bench.findings(all).await, []);
+    assert_eq!(bench.originals.digests().len(), 3);
+}
+
+#[tokio::test]
+async fn what_no_image_refers_to_is_moved_away_on_demand() {
+    let bench = Bench::new();
+    let kept = bench.register(b"kept").await;
+    let abandoned = bench.claim(b"abandoned").await.digest;
+    let orphan = bench.register(b"orphan").await;
+    bench.store.lose(&orphan.id);
+    let stranger = bench.put(b"stranger").await;
+    bench.later();
+    let found = bench.kinds(SETTINGS).await;
+    assert_eq!(found.len(), 3);
+    for digest in [abandoned, orphan.digest] {
+        assert!(found.contains(&(FindingKind::UnreferencedOriginal, Some(digest))));
+    }
+    assert!(found.contains(&(FindingKind::UnknownOriginal, Some(stranger))));
+    assert_eq!(bench.originals.quarantined(), []);
+
+    let (summary, _) = bench.summary(REPAIRING).await;
+    assert_eq!((summary.repaired, summary.left), (2, 1));
+    let mut moved = [abandoned, orphan.digest];
+    moved.sort_unstable();
+    assert_eq!(bench.originals.quarantined(), moved);
+    assert_eq!(bench.store.originals(), [kept.digest]);
+
+    let mine = CheckSettings {
+        strangers: Strangers::Repair,
+        ..REPAIRING
+    };
+    let findings = bench.findings(mine).await;
+    assert_eq!(findings.len(), 1);
+    assert!(findings[0].is_repaired);
+    assert_eq!(bench.originals.digests(), [kept.digest]);
+    assert_eq!(bench.store.originals(), [kept.digest]);
+    assert_eq!(bench.findings(mine).await, []);
+}
+
+#[tokio::test]
+async fn originals_of_another_database_are_passed_over_on_demand() {
+    let bench = Bench::new();
+    bench.put(b"stranger").await;
+    bench.later();
+    let shared = CheckSettings {
+        strangers: Strangers::PassOver,
+        ..REPAIRING
+    };
+    assert_eq!(bench.findings(shared).await, []);
+    assert_eq!(bench.originals.digests().len(), 1);
+}
+
+#[tokio::test]
+async fn more_than_a_page_is_walked() {
+    let bench = Bench::new();
+    for number in 0..1203_u32 {
+        bench.register(&number.to_be_bytes()).await;
+    }
+    let last = ContentDigest::of(&1202_u32.to_be_bytes());
+    bench.originals.lose(&last);
+    let (summary, findings) = bench.summary(SETTINGS).await;
+    assert_eq!((summary.images, summary.originals), (1203, 1203));
+    assert_eq!(summary.objects, 1202);
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].digest, Some(last));
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_is_an_error_and_no_finding() {
+    let bench = Bench::new();
+    for number in 0..10_u32 {
+        bench.register(&number.to_be_bytes()).await;
+    }
+    bench.originals.set_down(true);
+    let mut events = bench.check(SETTINGS).events();
+    let error = loop {
+        match events.try_next().await {
+            Ok(event) => assert!(!matches!(event, None | Some(Event::Found(_))), "{event:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, CheckError::Originals(_)), "{error:?}");
+}
+
+/// A check with mocks, but that nothing is set aside and no other database is registered.
+fn mocked(
+    mut store: MockImageStore,
+    inspector: MockInspector,
+    originals: MockOriginalStore,
+    mut removal: MockOriginalRemoval,
+) -> Check {
+    let own = DatabaseId::random();
+    store.expect_database_id().returning(move || Ok(own));
+    removal
+        .expect_list_set_aside()
+        .returning(|_| Ok(Vec::new()));
+    let mut registry = MockDatabaseRegistry::new();
+    registry.expect_register().returning(|_| Ok(()));
+    registry.expect_databases().returning(move || Ok(vec![own]));
+    let ports = CheckPorts {
+        store: Arc::new(store),
+        inspector: Arc::new(inspector),
+        statistics: Arc::<FakeImageStore>::default(),
+        originals: Arc::new(originals),
+        removal: Arc::new(removal),
+        registry: Arc::new(registry),
+        clock: Arc::<TestClock>::default(),
+    };
+    Check::new(ports, REPAIRING)
+}
+
+/// What the check of the stored objects finds, without its first event, which says that it begins.
+fn objects(check: &Check) -> impl Stream<Item = Result<Event, CheckError>> + use<> {
+    check.part(Part::Objects).skip(1)
+}
+
+/// A store of one original, which is old.
+fn holding(digest: ContentDigest) -> MockOriginalStore {
+    let mut originals = MockOriginalStore::new();
+    originals.expect_list().returning(move || {
+        let original = StoredOriginal {
+            digest,
+            len: 1,
+            modified: at(-100_000),
+        };
+        stream::iter([Ok(StoredObject::Original(original))]).boxed()
+    });
+    originals
+}
+
+fn abandoned(digest: ContentDigest) -> RecordedOriginal {
+    RecordedOriginal {
+        digest,
+        facts: None,
+        is_used: false,
+        image: None,
+        claimed_until: Some(at(-1)),
+    }
+}
+
+fn aside(digest: &ContentDigest, fence: Fence, fate: Fate) -> SetAside {
+    SetAside {
+        digest: *digest,
+        fence,
+        fate,
+        is_settled: true,
+    }
+}
+
+#[tokio::test]
+async fn claims_then_sets_aside_then_forgets_then_finishes() {
+    let digest = ContentDigest::of(b"x");
+    let mut originals = holding(digest);
+    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    let mut removal = MockOriginalRemoval::new();
+    inspector
+        .expect_recorded()
+        .times(2)
+        .returning(move |_| Ok(vec![abandoned(digest)]));
+    originals.expect_length().returning(|_| Ok(Some(1)));
+    let mut order = Sequence::new();
+    store
+        .expect_claim_orphan()
+        .times(1)
+        .in_sequence(&mut order)
+        .withf(|_, _, now, until| *now == at(0) && *until == at(60))
+        .returning(|_, _, _, _| Ok(true));
+    removal
+        .expect_set_aside()
+        .times(1)
+        .in_sequence(&mut order)
+        .withf(|_, _, fate| *fate == Fate::Quarantine)
+        .returning(|digest, fence, fate| Ok(Some(aside(digest, fence, fate))));
+    store
+        .expect_forget()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_, _| Ok(true));
+    removal
+        .expect_finish()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_| Ok(()));
+    let check = mocked(store, inspector, originals, removal);
+    let events: Vec<Event> = objects(&check).try_collect().await.unwrap();
+    assert!(
+        matches!(&events[1], Event::Found(finding) if finding.is_repaired),
+        "{events:?}"
+    );
+}
+
+/// An upload took over while the original was moved: its bytes are what was moved.
+#[tokio::test]
+async fn what_was_claimed_again_is_put_back() {
+    let digest = ContentDigest::of(b"x");
+    let mut originals = holding(digest);
+    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    let mut removal = MockOriginalRemoval::new();
+    inspector
+        .expect_recorded()
+        .returning(move |_| Ok(vec![abandoned(digest)]));
+    originals.expect_length().returning(|_| Ok(Some(1)));
+    store.expect_claim_orphan().returning(|_, _, _, _| Ok(true));
+    removal
+        .expect_set_aside()
+        .returning(|digest, fence, fate| Ok(Some(aside(digest, fence, fate))));
+    store.expect_forget().times(1).returning(|_, _| Ok(false));
+    removal.expect_put_back().times(1).returning(|_| Ok(()));
+    let check = mocked(store, inspector, originals, removal);
+    let events: Vec<Event> = objects(&check).try_collect().await.unwrap();
+    assert_eq!(events.len(), 1, "no finding: {events:?}");
+}
+
+#[tokio::test]
+async fn what_was_uploaded_or_removed_meanwhile_is_no_finding() {
+    let digest = ContentDigest::of(b"x");
+    let used = RecordedOriginal {
+        is_used: true,
+        claimed_until: None,
+        ..abandoned(digest)
+    };
+    for (is_there, second_look, may_claim) in [
+        (false, None, None),
+        (true, Some(used), None),
+        (true, Some(abandoned(digest)), Some(false)),
+    ] {
+        let mut originals = holding(digest);
+        let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+        inspector
+            .expect_recorded()
+            .times(1)
+            .returning(move |_| Ok(vec![abandoned(digest)]));
+        originals
+            .expect_length()
+            .times(1)
+            .returning(move |_| Ok(is_there.then_some(1)));
+        if let Some(second_look) = second_look {
+            inspector
+                .expect_recorded()
+                .times(1)
+                .returning(move |_| Ok(vec![second_look.clone()]));
+        }
+        if let Some(may_claim) = may_claim {
+            store
+                .expect_claim_orphan()
+                .times(1)
+                .returning(move |_, _, _, _| Ok(may_claim));
+        }
+        let check = mocked(store, inspector, originals, MockOriginalRemoval::new());
+        let events: Vec<Event> = objects(&check).try_collect().await.unwrap();
+        assert_eq!(events.len(), 1, "{events:?}");
+    }
+}
+
+/// What the check meets when it moves the one original away.
+async fn moving(refusal: OriginalStoreError) -> Result<Vec<Event>, CheckError> {
+    let digest = ContentDigest::of(b"x");
+    let mut originals = holding(digest);
+    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    inspector
+        .expect_recorded()
+        .returning(move |_| Ok(vec![abandoned(digest)]));
+    store.expect_claim_orphan().returning(|_, _, _, _| Ok(true));
+    originals.expect_length().returning(|_| Ok(Some(1)));
+    let mut removal = MockOriginalRemoval::new();
+    removal
+        .expect_set_aside()
+        .times(1)
+        .return_once(|_, _, _| Err(refusal));
+    let check = mocked(store, inspector, originals, removal);
+    objects(&check).try_collect().await
+}
+
+#[tokio::test]
+async fn what_cannot_be_moved_is_not_forgotten() {
+    let outcome = moving(OriginalStoreError::Unavailable(cause("read-only"))).await;
+    assert!(matches!(outcome, Err(CheckError::Originals(_))));
+}
+
+#[tokio::test]
+async fn what_must_not_be_moved_is_left_and_told_of() {
+    let events = moving(OriginalStoreError::Altered(cause("damaged"))).await;
+    let events = events.unwrap();
+    let [_, Event::Found(finding)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert!(!finding.is_repaired);
+    assert!(finding.detail.contains("not moved: damaged"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_moved_while_another_database_is_registered() {
+    let bench = Bench::new();
+    let abandoned = bench.claim(b"abandoned").await.digest;
+    bench.put(b"stranger").await;
+    bench.later();
+    let all = CheckSettings {
+        strangers: Strangers::Repair,
+        ..REPAIRING
+    };
+    let other = DatabaseId::random();
+    bench.originals.register(&other).await.unwrap();
+    let (summary, findings) = bench.summary(all).await;
+    assert_eq!((summary.repaired, summary.left), (0, 2));
+    assert_eq!(bench.originals.digests().len(), 2);
+    let own = bench.store.database_id().await.unwrap();
+    let shared = findings
+        .iter()
+        .filter(|finding| finding.kind == FindingKind::SharedOriginals);
+    let mut named: Vec<_> = shared.filter_map(|finding| finding.file.clone()).collect();
+    named.sort_unstable();
+    let mut expected = [own, other].map(|id| id.to_string());
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+
+    let check = bench.check(all);
+    let forget = async |id| check.forget_database(&id).await.unwrap();
+    assert_eq!(forget(own).await, Forgotten::Own);
+    assert_eq!(forget(other).await, Forgotten::Done);
+    assert_eq!(forget(other).await, Forgotten::Unknown);
+    let (summary, _) = bench.summary(all).await;
+    assert_eq!((summary.repaired, summary.left), (2, 0));
+    assert!(bench.originals.quarantined().contains(&abandoned));
+}
+
+/// Killed before it looked again, in either way.
+#[tokio::test]
+async fn what_a_killed_check_set_aside_is_seen_to_by_the_next_one() {
+    let bench = Bench::new();
+    let used = bench.register(b"used").await;
+    let orphan = bench.put(b"orphan").await;
+    bench.later();
+    for digest in [used.digest, orphan] {
+        let fence = Fence::random();
+        let moved = bench.originals.set_aside(&digest, fence, Fate::Quarantine);
+        assert!(moved.await.unwrap().is_some());
+    }
+    assert_eq!(bench.findings(SETTINGS).await, [], "what is used is read");
+    assert_eq!(bench.findings(REPAIRING).await, []);
+    assert_eq!(bench.originals.digests(), [used.digest]);
+    assert_eq!(bench.originals.quarantined(), [orphan]);
+    assert_eq!(bench.store.originals(), [used.digest]);
+}
+
+fn segment(level: i32, from: i64, until: i64) -> Segment {
+    Segment { level, from, until }
+}
+
+/// Two segments of a level, and one above the first.
+fn with_segments(faults: [Option<SegmentFault>; 3], steps: Option<u32>) -> Bench {
+    let bench = Bench::new();
+    let segments = [segment(0, 0, 10), segment(0, 10, 20), segment(1, 0, 10)];
+    for (segment, fault) in segments.into_iter().zip(faults) {
+        bench.store.add_segment(segment, fault, steps);
+    }
+    bench
+}
+
+fn rows(findings: &[Finding]) -> Vec<(&str, bool)> {
+    for finding in findings {
+        assert_eq!(finding.kind, FindingKind::WrongStatistics);
+    }
+    findings
+        .iter()
+        .map(|finding| (finding.row.as_deref().unwrap(), finding.is_repaired))
+        .collect()
+}
+
+#[tokio::test]
+async fn wrong_statistics_are_found() {
+    let altered = Some(SegmentFault::Altered);
+    let bench = with_segments([None, altered, altered], Some(1));
+    let (summary, findings) = bench.summary(SETTINGS).await;
+    assert_eq!(
+        rows(&findings),
+        [("segment 0 10", false), ("segment 1 0", false)]
+    );
+    assert_eq!((summary.segments, summary.left), (3, 2));
+}
+
+/// What is put together from others is no evidence against itself.
+#[tokio::test]
+async fn statistics_above_wrong_ones_are_not_judged_until_those_are_repaired() {
+    let altered = Some(SegmentFault::Altered);
+    let bench = with_segments([altered, None, altered], Some(3));
+    let findings = bench.findings(SETTINGS).await;
+    assert_eq!(rows(&findings), [("segment 0 0", false)]);
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(
+        rows(&findings),
+        [("segment 0 0", true), ("segment 1 0", true)]
+    );
+    assert_eq!((summary.repaired, summary.left), (2, 0));
+    assert_eq!(bench.findings(SETTINGS).await, []);
+}
+
+#[tokio::test]
+async fn statistics_that_cannot_be_repaired_are_left() {
+    let bench = with_segments([None, Some(SegmentFault::Missing), None], None);
+    let (summary, findings) = bench.summary(REPAIRING).await;
+    assert_eq!(rows(&findings), [("segment 0 10", false)]);
+    assert_eq!((summary.repaired, summary.left), (0, 1));
+}

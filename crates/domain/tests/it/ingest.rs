@@ -1,0 +1,853 @@
+use chrono::{DateTime, Utc};
+use mockall::Sequence;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+use domain::{
+    Confidence, Picture,
+    ports::{
+        ImageAccess, Interest, MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore,
+        MockReleaseQueue, MockTagProvider, Quota, cause,
+    },
+};
+use domain::{
+    ContentDigest, Image, ImageFacts, Tagging, Threshold,
+    ports::{
+        CallContext, Claimed, CodecError, ImageStore, ImageStoreError, Known, OriginalStore,
+        OriginalStoreError, PutMode, UpstreamError,
+    },
+    service::{Ingest, IngestError, IngestPorts, IngestSettings, Upload},
+};
+use domain_testing::{
+    FakeBlobHost, FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue,
+    FakeTagProvider, TestClock, at, tags,
+};
+
+/// How often an upload tries to get its claim.
+const CLAIM_ATTEMPTS: usize = 3;
+
+const CLAIM: TimeDelta = TimeDelta::hours(1);
+
+/// Everything in memory, behind the real service.
+struct World {
+    store: Arc<FakeImageStore>,
+    originals: Arc<FakeOriginalStore>,
+    codec: Arc<FakeImageCodec>,
+    provider: Arc<FakeTagProvider>,
+    host: Arc<FakeBlobHost>,
+    releases: Arc<FakeReleaseQueue>,
+    clock: Arc<TestClock>,
+}
+
+impl World {
+    fn new(access: ImageAccess) -> Self {
+        let clock = Arc::<TestClock>::default();
+        let host = Arc::new(FakeBlobHost::new(clock.clone()));
+        let provider = FakeTagProvider::new(access)
+            .with_tags(tags(&[("car", 91.5), ("cab", 80.0), ("road", 79.9)]))
+            .fetching_from(Arc::clone(&host));
+        Self {
+            store: Arc::default(),
+            originals: Arc::new(FakeOriginalStore::new(clock.clone())),
+            codec: Arc::default(),
+            provider: Arc::new(provider),
+            host,
+            releases: Arc::default(),
+            clock,
+        }
+    }
+
+    fn ports(&self) -> IngestPorts {
+        IngestPorts {
+            store: self.store.clone(),
+            originals: self.originals.clone(),
+            codec: self.codec.clone(),
+            provider: self.provider.clone(),
+            host: Some(self.host.clone()),
+            releases: self.releases.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn ingest(&self) -> Ingest {
+        Ingest::new(self.ports(), settings(16))
+    }
+}
+
+fn settings(max_side: u32) -> IngestSettings {
+    IngestSettings {
+        max_side,
+        claim: CLAIM,
+    }
+}
+
+fn upload(bytes: &Bytes, threshold: f64) -> Upload {
+    Upload {
+        bytes: bytes.clone(),
+        digest: ContentDigest::of(bytes),
+        threshold: Threshold::new(Confidence::new(threshold).unwrap()),
+        context: CallContext::local(),
+    }
+}
+
+fn picture() -> Bytes {
+    FakeImageCodec::picture(640, 480, "a car")
+}
+
+fn labels(image: &Image) -> Vec<&str> {
+    image.tags.iter().map(|tag| tag.label.as_str()).collect()
+}
+
+fn unavailable() -> UpstreamError {
+    UpstreamError::Unavailable {
+        retry_after: None,
+        source: cause("reset"),
+    }
+}
+
+#[tokio::test]
+async fn registers_an_image_with_the_tags_at_or_above_the_threshold() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let image = world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_eq!(labels(&image), ["car", "cab"]);
+    assert_eq!(image.registered_at, at(0));
+    assert_eq!((image.facts.width, image.facts.height), (640, 480));
+    assert_eq!(image.facts.byte_size, picture().len() as u64);
+    assert_eq!(world.store.images(), [image]);
+    assert_eq!(world.originals.digests(), [ContentDigest::of(&picture())]);
+}
+
+#[tokio::test]
+async fn keeps_the_whole_answer_beside_the_image() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ingest = world.ingest();
+    ingest.ingest(upload(&picture(), 100.0)).await.unwrap();
+    let again = ingest.ingest(upload(&picture(), 0.0)).await.unwrap();
+    assert_eq!(labels(&again), ["car", "cab", "road"]);
+    assert_eq!(world.provider.calls(), 1);
+}
+
+#[tokio::test]
+async fn known_bytes_cost_no_call_and_no_decoding_but_make_an_image_of_their_own() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ingest = world.ingest();
+    let first = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    let second = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    assert_ne!(first.id, second.id);
+    assert_eq!(world.store.images().len(), 2);
+    assert_eq!(
+        (
+            world.provider.calls(),
+            world.codec.decodes(),
+            world.host.hosted()
+        ),
+        (1, 1, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_hosted_blob_is_handed_over_once_the_provider_has_answered() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_eq!(world.releases.handed_over(), world.host.alive());
+    assert_eq!(world.host.hosted(), 1);
+}
+
+#[tokio::test]
+async fn a_hosted_blob_is_handed_over_when_tagging_failed() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world.provider.fail_next(unavailable());
+    let error = world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Tagging(UpstreamError::Unavailable { .. })
+    ));
+    assert_eq!(world.releases.handed_over(), world.host.alive());
+    assert_eq!(world.releases.handed_over().len(), 1);
+    assert!(world.store.images().is_empty() && world.originals.digests().is_empty());
+}
+
+#[tokio::test]
+async fn a_hosted_blob_is_handed_over_when_the_ingest_is_given_up() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world.provider.hold();
+    let ingest = world.ingest();
+    let given_up = ingest.ingest(upload(&picture(), 80.0));
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(20), given_up).await;
+    assert!(waited.is_err());
+    assert_eq!(world.releases.handed_over().len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_takes_bytes_or_pixels_needs_no_host() {
+    for (access, copies) in [(ImageAccess::Bytes, 1), (ImageAccess::Pixels, 0)] {
+        let world = World::new(access);
+        let ports = IngestPorts {
+            host: None,
+            ..world.ports()
+        };
+        Ingest::new(ports, settings(16))
+            .ingest(upload(&picture(), 80.0))
+            .await
+            .unwrap();
+        assert_eq!((world.host.hosted(), world.codec.encodes()), (0, copies));
+    }
+}
+
+#[tokio::test]
+async fn what_leaves_the_house_is_the_copy_unless_the_original_is_wanted() {
+    let world = World::new(ImageAccess::Bytes);
+    world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_ne!(world.provider.last_file().unwrap().bytes, picture());
+
+    let world = World::new(ImageAccess::Bytes);
+    Ingest::new(world.ports(), settings(0))
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_eq!(world.provider.last_file().unwrap().bytes, picture());
+    assert_eq!(world.codec.encodes(), 0);
+}
+
+#[tokio::test]
+async fn another_size_or_provider_is_another_question() {
+    let world = World::new(ImageAccess::Bytes);
+    for max_side in [16, 8, 0] {
+        Ingest::new(world.ports(), settings(max_side))
+            .ingest(upload(&picture(), 80.0))
+            .await
+            .unwrap();
+    }
+    assert_eq!(world.provider.calls(), 3);
+    let other =
+        Arc::new(FakeTagProvider::new(ImageAccess::Pixels).with_identity("fake", "2", "en"));
+    let ports = IngestPorts {
+        provider: other.clone(),
+        ..world.ports()
+    };
+    Ingest::new(ports, settings(16))
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+    assert_eq!(other.calls(), 1);
+}
+
+#[tokio::test]
+async fn concurrent_uploads_of_the_same_bytes_share_one_call() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world.provider.hold();
+    let ingest = Arc::new(world.ingest());
+    let uploads: Vec<_> = (0..8)
+        .map(|_| {
+            let ingest = Arc::clone(&ingest);
+            tokio::spawn(async move { ingest.ingest(upload(&picture(), 80.0)).await })
+        })
+        .collect();
+    while world.provider.calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    uploads[0].abort();
+    world.provider.let_go();
+    for upload in uploads.into_iter().skip(1) {
+        upload.await.unwrap().unwrap();
+    }
+    assert_eq!((world.provider.calls(), world.codec.decodes()), (1, 1));
+    assert!(world.store.images().len() >= 7);
+}
+
+/// An upload whose client is gone as soon as that says so.
+fn left_when(is_gone: impl Fn() -> bool + Send + Sync + 'static) -> Upload {
+    Upload {
+        context: CallContext {
+            interest: Interest::new(move || !is_gone()),
+            ..CallContext::local()
+        },
+        ..upload(&picture(), 80.0)
+    }
+}
+
+fn assert_unwanted(outcome: &Result<Image, IngestError>) {
+    assert!(
+        matches!(outcome, Err(IngestError::Tagging(UpstreamError::Unwanted))),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
+    let world = World::new(ImageAccess::PublicUrl);
+    assert_unwanted(&world.ingest().ingest(left_when(|| true)).await);
+    let calls = (world.host.hosted(), world.provider.calls());
+    assert_eq!((calls, world.codec.decodes()), ((0, 0), 0));
+    assert!(world.store.images().is_empty() && world.originals.digests().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let host = Arc::clone(&world.host);
+    let upload = left_when(move || host.hosted() > 0);
+    assert_unwanted(&world.ingest().ingest(upload).await);
+    assert_eq!((world.host.hosted(), world.provider.calls()), (1, 0));
+    assert_eq!(world.releases.handed_over(), world.host.alive());
+    assert!(world.store.images().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_tagged_is_recorded_also_for_a_client_that_is_gone() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let provider = Arc::clone(&world.provider);
+    let upload = left_when(move || provider.calls() > 0);
+    world.ingest().ingest(upload).await.unwrap();
+    assert_eq!(world.store.images().len(), 1);
+    world.ingest().ingest(left_when(|| true)).await.unwrap();
+    assert_eq!(world.store.images().len(), 2, "what is known costs no call");
+}
+
+#[tokio::test]
+async fn a_call_that_somebody_else_waits_for_is_made() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ingest = world.ingest();
+    let (gone, there) = tokio::join!(
+        ingest.ingest(left_when(|| true)),
+        ingest.ingest(upload(&picture(), 80.0))
+    );
+    // The first may have been told before the second came.
+    assert!(gone.is_ok() || matches!(gone, Err(IngestError::Tagging(UpstreamError::Unwanted))));
+    there.unwrap();
+    assert_eq!(world.provider.calls(), 1);
+}
+
+/// As the disk, a file manager and a cut-off copy leave them.
+#[tokio::test]
+async fn a_damaged_original_is_put_again_by_the_next_upload() {
+    let digest = ContentDigest::of(&picture());
+    let altered = picture().iter().map(|byte| !byte).collect::<Bytes>();
+    let damages: [&dyn Fn(&FakeOriginalStore); 4] = [
+        &|originals| originals.tamper(&digest, altered.clone()),
+        &|originals| originals.tamper(&digest, picture().slice(1..)),
+        &|originals| originals.lose(&digest),
+        &|originals| originals.spoil(&digest),
+    ];
+    for damage in damages {
+        let world = World::new(ImageAccess::Bytes);
+        let ingest = world.ingest();
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+        damage(&world.originals);
+        world.store.note_damage(&digest, at(1)).await.unwrap();
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+        let kept = world.originals.fingerprint(&digest).await.unwrap();
+        assert_eq!(kept.unwrap().digest, digest);
+        assert_eq!(world.store.damaged_at(&digest), None);
+        assert_eq!(world.provider.calls(), 1);
+    }
+}
+
+/// Without a note, the length alone tells.
+#[tokio::test]
+async fn a_missing_or_truncated_original_is_put_again_without_a_note() {
+    let digest = ContentDigest::of(&picture());
+    let world = World::new(ImageAccess::Bytes);
+    let ingest = world.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    for damage in [Bytes::new(), picture().slice(1..)] {
+        world.originals.tamper(&digest, damage);
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+        let kept = world.originals.fingerprint(&digest).await.unwrap();
+        assert_eq!(kept.unwrap().digest, digest);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_picture_is_refused_before_anything_else_happens() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let error = world
+        .ingest()
+        .ingest(upload(&Bytes::from_static(b"text"), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Picture(CodecError::NotAnImage { .. })
+    ));
+    assert_eq!((world.host.hosted(), world.provider.calls()), (0, 0));
+    assert!(world.originals.digests().is_empty());
+}
+
+#[tokio::test]
+async fn a_host_that_fails_ends_it() {
+    let world = World::new(ImageAccess::PublicUrl);
+    world.host.fail_next(UpstreamError::TimedOut);
+    let error = world
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Tagging(UpstreamError::TimedOut)
+    ));
+    assert_eq!(world.provider.calls(), 0);
+}
+
+#[tokio::test]
+async fn without_the_host_it_needs_it_says_so() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ports = IngestPorts {
+        host: None,
+        ..world.ports()
+    };
+    let error = Ingest::new(ports, settings(16))
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Tagging(UpstreamError::Refused(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_full_disk_registers_nothing_and_does_not_waste_the_answer() {
+    let world = World::new(ImageAccess::PublicUrl);
+    let ingest = world.ingest();
+    world.originals.set_down(true);
+    let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+    assert!(matches!(
+        error,
+        IngestError::Originals(OriginalStoreError::Unavailable(_))
+    ));
+    assert!(world.store.images().is_empty());
+    world.originals.set_down(false);
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(world.provider.calls(), 1);
+}
+
+/// Ports that are mocks, each allowed nothing until it is told.
+struct Mocks {
+    store: MockImageStore,
+    originals: MockOriginalStore,
+    codec: MockImageCodec,
+    provider: MockTagProvider,
+    host: MockBlobHost,
+    releases: MockReleaseQueue,
+}
+
+impl Mocks {
+    fn new() -> Self {
+        let mut provider = MockTagProvider::new();
+        provider.expect_wants().return_const(ImageAccess::Pixels);
+        provider.expect_quota().return_const(None::<Quota>);
+        provider
+            .expect_identity()
+            .return_const(domain::ProviderIdentity {
+                name: "mock".to_owned(),
+                version: "1".to_owned(),
+                language: "en".to_owned(),
+            });
+        Self {
+            store: MockImageStore::new(),
+            originals: MockOriginalStore::new(),
+            codec: MockImageCodec::new(),
+            provider,
+            host: MockBlobHost::new(),
+            releases: MockReleaseQueue::new(),
+        }
+    }
+
+    /// A store that knows everything about the bytes, so that only keeping them is left.
+    fn knowing() -> Self {
+        let mut mocks = Self::new();
+        mocks.store.expect_known().returning(|_| Ok(known()));
+        mocks
+    }
+
+    fn ingest(self) -> Ingest {
+        let ports = IngestPorts {
+            store: Arc::new(self.store),
+            originals: Arc::new(self.originals),
+            codec: Arc::new(self.codec),
+            provider: Arc::new(self.provider),
+            host: Some(Arc::new(self.host)),
+            releases: Arc::new(self.releases),
+            clock: Arc::<TestClock>::default(),
+        };
+        Ingest::new(ports, settings(16))
+    }
+}
+
+fn known() -> Known {
+    Known {
+        facts: Some(ImageFacts {
+            media_type: domain::MediaType::Jpeg,
+            width: 640,
+            height: 480,
+            byte_size: picture().len() as u64,
+        }),
+        tagging: Some(Tagging {
+            tags: tags(&[("car", 91.5)]),
+            tagged_at: at(0),
+        }),
+    }
+}
+
+fn store_down() -> ImageStoreError {
+    ImageStoreError::Unavailable(cause("down"))
+}
+
+async fn store_error(mocks: Mocks) -> ImageStoreError {
+    match mocks.ingest().ingest(upload(&picture(), 80.0)).await {
+        Err(IngestError::Store(error)) => error,
+        other => panic!("an error of the store was expected, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn claims_then_puts_then_records() {
+    let mut mocks = Mocks::knowing();
+    let mut order = Sequence::new();
+    mocks
+        .store
+        .expect_claim()
+        .times(1)
+        .in_sequence(&mut order)
+        .withf(|_, _, now: &DateTime<Utc>, until| *until == *now + CLAIM)
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks
+        .originals
+        .expect_put()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_, _, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .in_sequence(&mut order)
+        .withf(|new| new.tagging.is_none())
+        .returning(|_| Ok(()));
+    mocks
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+}
+
+/// A store whose claim finds damage.
+fn finding_damage() -> Mocks {
+    let mut mocks = Mocks::knowing();
+    mocks.store.expect_claim().times(1).returning(|_, _, _, _| {
+        Ok(Claimed {
+            rewrite: true,
+            is_damaged: true,
+            ..Claimed::default()
+        })
+    });
+    mocks
+        .originals
+        .expect_put()
+        .times(1)
+        .withf(|_, _, mode| *mode == PutMode::Overwrite)
+        .returning(|_, _, _| Ok(()));
+    mocks
+}
+
+#[tokio::test]
+async fn a_note_of_damage_outlives_an_upload_that_is_not_recorded() {
+    let mut mocks = finding_damage();
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    store_error(mocks).await;
+}
+
+#[tokio::test]
+async fn a_note_of_damage_that_cannot_be_cleared_fails_no_upload() {
+    let mut mocks = finding_damage();
+    mocks.store.expect_record().times(1).returning(|_| Ok(()));
+    mocks
+        .store
+        .expect_clear_damage()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    let upload = upload(&picture(), 80.0);
+    mocks.ingest().ingest(upload).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_costs_no_call() {
+    let mut mocks = Mocks::new();
+    mocks
+        .store
+        .expect_known()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    assert!(matches!(
+        store_error(mocks).await,
+        ImageStoreError::Unavailable(_)
+    ));
+}
+
+#[tokio::test]
+async fn bytes_that_cannot_be_claimed_are_not_put() {
+    let mut mocks = Mocks::knowing();
+    mocks
+        .store
+        .expect_claim()
+        .times(1)
+        .returning(|_, _, _, _| Err(store_down()));
+    assert!(matches!(
+        store_error(mocks).await,
+        ImageStoreError::Unavailable(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_record_that_fails_is_an_error_and_is_not_repeated() {
+    let mut mocks = Mocks::knowing();
+    mocks
+        .store
+        .expect_claim()
+        .times(1)
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks
+        .originals
+        .expect_put()
+        .times(1)
+        .returning(|_, _, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    assert!(matches!(
+        store_error(mocks).await,
+        ImageStoreError::Unavailable(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_lost_claim_is_claimed_and_put_again() {
+    let mut mocks = Mocks::knowing();
+    mocks
+        .store
+        .expect_claim()
+        .times(2)
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks
+        .originals
+        .expect_put()
+        .times(2)
+        .returning(|_, _, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(ImageStoreError::ClaimLost));
+    mocks.store.expect_record().times(1).returning(|_| Ok(()));
+    mocks
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_that_is_lost_again_and_again_is_an_error() {
+    let mut mocks = Mocks::knowing();
+    mocks
+        .store
+        .expect_claim()
+        .times(CLAIM_ATTEMPTS)
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks
+        .originals
+        .expect_put()
+        .times(CLAIM_ATTEMPTS)
+        .returning(|_, _, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(CLAIM_ATTEMPTS)
+        .returning(|_| Err(ImageStoreError::ClaimLost));
+    assert!(matches!(
+        store_error(mocks).await,
+        ImageStoreError::ClaimLost
+    ));
+}
+
+/// Mocks of an upload that is tagged once, with a store that does not know its tags before.
+fn tagging_once() -> Mocks {
+    let mut mocks = Mocks::new();
+    mocks
+        .store
+        .expect_known()
+        .returning(|_| Ok(Known::default()));
+    mocks.codec.expect_decode().returning(|_, _| {
+        Ok(Picture {
+            media_type: domain::MediaType::Png,
+            width: 2,
+            height: 1,
+            scaled_width: 2,
+            scaled_height: 1,
+            pixels: vec![0; 6],
+            as_uploaded: None,
+            lease: domain::Lease::default(),
+        })
+    });
+    mocks
+        .provider
+        .expect_tag()
+        .times(1)
+        .returning(|_| Ok(tags(&[("car", 91.5)])));
+    mocks
+}
+
+fn refused() -> ImageStoreError {
+    ImageStoreError::Failed(cause("refused"))
+}
+
+/// Lets claims and puts succeed, and every record fail.
+fn recording_fails(mocks: &mut Mocks, error: fn() -> ImageStoreError) {
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks.originals.expect_put().returning(|_, _, _| Ok(()));
+    mocks.store.expect_record().returning(move |_| Err(error()));
+}
+
+fn claiming_fails(mocks: &mut Mocks) {
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Err(ImageStoreError::Contended(cause("a removal"))));
+}
+
+fn putting_fails(mocks: &mut Mocks) {
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks
+        .originals
+        .expect_put()
+        .returning(|_, _, _| Err(OriginalStoreError::Unavailable(cause("full"))));
+}
+
+#[tokio::test]
+async fn whatever_fails_after_tagging_the_answer_is_kept() {
+    let failures: [fn(&mut Mocks); 4] = [
+        claiming_fails,
+        putting_fails,
+        |mocks| recording_fails(mocks, refused),
+        |mocks| recording_fails(mocks, || ImageStoreError::ClaimLost),
+    ];
+    for fail in failures {
+        let mut mocks = tagging_once();
+        fail(&mut mocks);
+        mocks
+            .store
+            .expect_keep_tagging()
+            .times(1)
+            .withf(|_, tagging| tagging.tags == tags(&[("car", 91.5)]))
+            .returning(|_, _| Ok(()));
+        let ingest = mocks.ingest();
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+        assert_eq!(ingest.save_answers().await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_kept_at_once_does_not_hide_why_and_is_kept_later() {
+    let mut mocks = tagging_once();
+    putting_fails(&mut mocks);
+    let mut outcomes = [Ok(()), Err(refused()), Err(refused())].to_vec();
+    mocks
+        .store
+        .expect_keep_tagging()
+        .times(3)
+        .returning(move |_, _| outcomes.pop().unwrap());
+    let ingest = mocks.ingest();
+    let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+    assert!(matches!(error, IngestError::Originals(_)));
+    assert!(ingest.save_answers().await.is_err());
+    assert_eq!(ingest.save_answers().await.unwrap(), 1);
+    assert_eq!(ingest.save_answers().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_not_asked_while_the_client_waits() {
+    let mut mocks = tagging_once();
+    recording_fails(&mut mocks, store_down);
+    let ingest = mocks.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_answer_on_its_way_to_the_store_serves_the_next_upload() {
+    let mut mocks = tagging_once();
+    mocks
+        .store
+        .expect_claim()
+        .returning(|_, _, _, _| Ok(Claimed::default()));
+    mocks.originals.expect_put().returning(|_, _, _| Ok(()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .returning(|_| Err(store_down()));
+    mocks
+        .store
+        .expect_record()
+        .times(1)
+        .withf(|new| new.tagging.is_some())
+        .returning(|_| Ok(()));
+    let ingest = mocks.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+    let image = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(labels(&image), ["car"]);
+    assert_eq!(ingest.save_answers().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn facts_alone_do_not_spare_the_call() {
+    let mut mocks = Mocks::new();
+    mocks.store.expect_known().returning(|_| {
+        Ok(Known {
+            tagging: None,
+            ..known()
+        })
+    });
+    mocks.codec.expect_decode().times(1).returning(|_, _| {
+        Err(CodecError::NotAnImage {
+            reason: "cut off".to_owned(),
+        })
+    });
+    let error = mocks
+        .ingest()
+        .ingest(upload(&picture(), 80.0))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, IngestError::Picture(_)));
+}

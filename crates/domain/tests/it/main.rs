@@ -1,0 +1,14 @@
+//! The services of the domain, against the in-memory fakes and against mocks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+mod catalog;
+mod check;
+mod ingest;
+mod label_filter;
+mod upkeep;

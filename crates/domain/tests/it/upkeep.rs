@@ -1,0 +1,632 @@
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use mockall::Sequence;
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use domain::{
+    ContentDigest, NewImage,
+    ports::{
+        HostedBlob, MockBlobHost, MockDatabaseRegistry, MockImageStore, MockOriginalRemoval,
+        MockOriginalStore, PutMode, SetAside, cause,
+    },
+};
+use domain::{
+    DatabaseId, Fence,
+    ports::{
+        BlobHost, Clock, DatabaseRegistry, Fate, ImageStore, ImageStoreError, OriginalRemoval,
+        OriginalStore, OriginalStoreError, UpstreamError,
+    },
+    service::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings},
+};
+use domain_testing::{FakeImageStore, FakeOriginalStore, HeldRemoval, TestClock, at, image};
+
+/// How many batches a round of removals takes at most.
+const MAX_ROUNDS: usize = 100;
+
+/// How long what cannot be removed is left alone at first.
+const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(20);
+
+const SETTINGS: UpkeepSettings = UpkeepSettings {
+    hosted_blob_age: TimeDelta::minutes(10),
+    original_age: TimeDelta::hours(1),
+};
+
+fn upkeep(
+    mut store: MockImageStore,
+    originals: MockOriginalStore,
+    mut removal: MockOriginalRemoval,
+    host: MockBlobHost,
+) -> Upkeep {
+    let own = DatabaseId::random();
+    store.expect_database_id().returning(move || Ok(own));
+    removal
+        .expect_list_set_aside()
+        .returning(|_| Ok(Vec::new()));
+    let mut registry = MockDatabaseRegistry::new();
+    registry.expect_register().returning(|_| Ok(()));
+    registry.expect_databases().returning(move || Ok(vec![own]));
+    let ports = UpkeepPorts {
+        store: Arc::new(store),
+        originals: Arc::new(originals),
+        removal: Arc::new(removal),
+        registry: Arc::new(registry),
+        host: Some(Arc::new(host)),
+        clock: Arc::<TestClock>::default(),
+    };
+    Upkeep::new(ports, SETTINGS)
+}
+
+/// Where only hosted blobs matter.
+fn releasing(host: MockBlobHost) -> Upkeep {
+    let (store, originals) = (MockImageStore::new(), MockOriginalStore::new());
+    upkeep(store, originals, MockOriginalRemoval::new(), host)
+}
+
+/// Where only originals matter.
+fn removing(
+    store: MockImageStore,
+    originals: MockOriginalStore,
+    removal: MockOriginalRemoval,
+) -> Upkeep {
+    upkeep(store, originals, removal, MockBlobHost::new())
+}
+
+fn blobs(count: usize) -> Vec<HostedBlob> {
+    (0..count)
+        .map(|n| HostedBlob {
+            id: n.to_string(),
+            url: String::new(),
+        })
+        .collect()
+}
+
+fn failure() -> UpstreamError {
+    UpstreamError::Unavailable {
+        retry_after: None,
+        source: cause("503"),
+    }
+}
+
+#[tokio::test]
+async fn releases_what_is_older_than_its_age_until_nothing_is_left() {
+    let mut host = MockBlobHost::new();
+    let before = at(0) - SETTINGS.hosted_blob_age;
+    host.expect_forgotten()
+        .times(1)
+        .withf(move |b| *b == before)
+        .returning(|_| Ok(blobs(3)));
+    host.expect_forgotten().times(1).returning(|_| Ok(blobs(2)));
+    host.expect_forgotten()
+        .times(1)
+        .returning(|_| Ok(Vec::new()));
+    host.expect_release().times(2).returning(|_| Ok(()));
+    let upkeep = releasing(host);
+    assert_eq!(upkeep.release_forgotten().await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_host_that_keeps_what_it_released_does_not_keep_us() {
+    let mut host = MockBlobHost::new();
+    host.expect_forgotten()
+        .times(MAX_ROUNDS)
+        .returning(|_| Ok(blobs(1)));
+    host.expect_release()
+        .times(MAX_ROUNDS)
+        .returning(|_| Ok(()));
+    let upkeep = releasing(host);
+    upkeep.release_forgotten().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_host_that_fails_is_reported() {
+    let mut host = MockBlobHost::new();
+    host.expect_forgotten()
+        .times(1)
+        .returning(|_| Err(failure()));
+    host.expect_forgotten().times(1).returning(|_| Ok(blobs(9)));
+    // All, the first half and so on: three blobs are enough to know.
+    host.expect_release()
+        .times(1..=8)
+        .returning(|_| Err(failure()));
+    let upkeep = releasing(host);
+    for _ in 0..2 {
+        let outcome = upkeep.release_forgotten().await;
+        assert!(matches!(outcome, Err(UpkeepError::Host(_))), "{outcome:?}");
+    }
+}
+
+/// A host that keeps some blobs whatever it is told, and fails each call that names one of them.
+struct Stubborn {
+    alive: Mutex<Vec<HostedBlob>>,
+    kept: Vec<String>,
+    calls: AtomicUsize,
+}
+
+impl Stubborn {
+    fn new(count: usize, kept: &[usize]) -> Arc<Self> {
+        Arc::new(Self {
+            alive: Mutex::new(blobs(count)),
+            kept: kept.iter().map(ToString::to_string).collect(),
+            calls: AtomicUsize::new(0),
+        })
+    }
+
+    fn alive(&self) -> Vec<String> {
+        let alive = self.alive.lock().unwrap();
+        alive.iter().map(|blob| blob.id.clone()).collect()
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl BlobHost for Stubborn {
+    async fn host(&self, _: &domain::EncodedPicture, _: &str) -> Result<HostedBlob, UpstreamError> {
+        Err(failure())
+    }
+
+    async fn release(&self, blobs: &[HostedBlob]) -> Result<(), UpstreamError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if blobs.iter().any(|blob| self.kept.contains(&blob.id)) {
+            return Err(UpstreamError::Refused(cause("it is kept")));
+        }
+        self.alive
+            .lock()
+            .unwrap()
+            .retain(|alive| !blobs.contains(alive));
+        Ok(())
+    }
+
+    async fn forgotten(&self, _: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError> {
+        Ok(self.alive.lock().unwrap().clone())
+    }
+}
+
+#[tokio::test]
+async fn blobs_that_cannot_be_released_do_not_hold_up_the_others() {
+    for kept in [&[0][..], &[99], &[3, 50], &[0, 1, 2, 3, 4]] {
+        let host = Stubborn::new(100, kept);
+        let clock = Arc::<TestClock>::default();
+        let ports = UpkeepPorts {
+            store: Arc::new(MockImageStore::new()),
+            originals: Arc::new(MockOriginalStore::new()),
+            removal: Arc::new(MockOriginalRemoval::new()),
+            registry: Arc::new(MockDatabaseRegistry::new()),
+            host: Some(host.clone()),
+            clock: clock.clone(),
+        };
+        let upkeep = Upkeep::new(ports, SETTINGS);
+        let mut released = 0;
+        // If the first three are among them, it looks as if the host failed.
+        for _ in 0..2 {
+            released += upkeep.release_forgotten().await.unwrap_or_default();
+        }
+        assert_eq!(released, 100 - kept.len());
+        assert_eq!(host.alive(), host.kept);
+        host.calls();
+        // They are left alone for longer and longer.
+        for (minutes, calls) in [(9, 0), (1, 1), (19, 0), (1, 1)] {
+            clock.advance(TimeDelta::minutes(minutes));
+            let outcome = upkeep.release_forgotten().await;
+            if kept.len() == 1 {
+                assert_eq!(outcome.unwrap(), 0);
+                assert_eq!(host.calls(), calls, "{minutes}");
+            }
+        }
+    }
+}
+
+/// One original is abandoned, and may be claimed for removal.
+fn holding_one() -> MockImageStore {
+    let mut store = MockImageStore::new();
+    store
+        .expect_abandoned()
+        .times(1)
+        .returning(|_, _| Ok(vec![ContentDigest::of(b"x")]));
+    store.expect_abandoned().returning(|_, _| Ok(Vec::new()));
+    store
+}
+
+fn aside(digest: &ContentDigest, fence: Fence, fate: Fate) -> SetAside {
+    SetAside {
+        digest: *digest,
+        fence,
+        fate,
+        is_settled: true,
+    }
+}
+
+#[tokio::test]
+async fn claims_then_sets_aside_then_forgets_then_finishes() {
+    let (mut store, mut removal) = (holding_one(), MockOriginalRemoval::new());
+    let mut order = Sequence::new();
+    store
+        .expect_claim_for_removal()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_, _, _, _| Ok(true));
+    removal
+        .expect_set_aside()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|digest, fence, fate| Ok(Some(aside(digest, fence, fate))));
+    store
+        .expect_forget()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_, _| Ok(true));
+    removal
+        .expect_finish()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_| Ok(()));
+    let upkeep = removing(store, MockOriginalStore::new(), removal);
+    assert_eq!(upkeep.remove_abandoned().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_claimed_is_left_alone() {
+    let mut store = holding_one();
+    store
+        .expect_claim_for_removal()
+        .times(1)
+        .returning(|_, _, _, _| Ok(false));
+    let upkeep = removing(store, MockOriginalStore::new(), MockOriginalRemoval::new());
+    assert_eq!(upkeep.remove_abandoned().await.unwrap(), 0);
+}
+
+/// Nothing is postponed for what is not the original's fault.
+#[tokio::test]
+async fn a_store_that_fails_as_a_whole_ends_the_round() {
+    let (mut store, mut originals) = (holding_one(), MockOriginalStore::new());
+    store
+        .expect_claim_for_removal()
+        .times(1)
+        .returning(|_, _, _, _| Ok(true));
+    let refusal = || OriginalStoreError::Unavailable(cause("read-only"));
+    let mut removal = MockOriginalRemoval::new();
+    removal
+        .expect_set_aside()
+        .times(1)
+        .returning(move |_, _, _| Err(refusal()));
+    originals
+        .expect_ready()
+        .times(1)
+        .returning(move || Err(refusal()));
+    let upkeep = removing(store, originals, removal);
+    assert!(matches!(
+        upkeep.remove_abandoned().await,
+        Err(UpkeepError::Originals(_))
+    ));
+}
+
+/// One database's view of a store of originals that several servers share.
+struct Site {
+    clock: Arc<TestClock>,
+    store: Arc<FakeImageStore>,
+    originals: Arc<FakeOriginalStore>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let clock = Arc::<TestClock>::default();
+        Self {
+            store: Arc::default(),
+            originals: Arc::new(FakeOriginalStore::new(clock.clone())),
+            clock,
+        }
+    }
+
+    /// Another database on the same originals.
+    fn other_database(&self) -> Self {
+        Self {
+            store: Arc::default(),
+            originals: self.originals.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn upkeep(&self) -> Upkeep {
+        self.upkeep_by(self.originals.clone())
+    }
+
+    fn upkeep_by(&self, removal: Arc<dyn OriginalRemoval>) -> Upkeep {
+        let ports = UpkeepPorts {
+            store: self.store.clone(),
+            originals: self.originals.clone(),
+            removal,
+            registry: self.originals.clone(),
+            host: None,
+            clock: self.clock.clone(),
+        };
+        Upkeep::new(ports, SETTINGS)
+    }
+
+    fn later(&self, seconds: i64) {
+        self.clock.advance(TimeDelta::seconds(seconds));
+    }
+
+    /// Claims and puts, as an upload does before it records.
+    async fn put(&self, content: &[u8]) -> NewImage {
+        let now = self.clock.now();
+        let image = image(content, now, &[]);
+        let until = now + TimeDelta::hours(1);
+        let claimed = self
+            .store
+            .claim(&image.digest, &image.facts, now, until)
+            .await
+            .unwrap();
+        let mode = if claimed.rewrite {
+            PutMode::Overwrite
+        } else {
+            PutMode::KeepExisting
+        };
+        let bytes = content.to_vec().into();
+        self.originals
+            .put(&image.digest, bytes, mode)
+            .await
+            .unwrap();
+        NewImage {
+            image,
+            fence: Some(claimed.fence),
+            tagging: None,
+        }
+    }
+
+    async fn register(&self, content: &[u8]) -> ContentDigest {
+        let new = self.put(content).await;
+        self.store.record(&new).await.unwrap();
+        new.image.digest
+    }
+
+    /// An original that an upload left behind long ago.
+    async fn abandon(&self, content: &[u8]) -> ContentDigest {
+        let digest = self.put(content).await.image.digest;
+        self.later(3601);
+        digest
+    }
+
+    async fn is_whole(&self, digest: &ContentDigest) -> bool {
+        let found = self.originals.fingerprint(digest).await.unwrap();
+        found.is_some_and(|found| found.digest == *digest)
+    }
+}
+
+/// Lets everything else run until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A removal that stops at each place in turn, long enough for its claim to run out, while another server
+/// takes the same bytes again, with and without an upkeep of that other server while it is stopped.
+#[tokio::test]
+async fn whatever_a_late_removal_does_the_upload_keeps_its_bytes() {
+    for place in 0..4 {
+        for others_run in [false, true] {
+            let site = Site::new();
+            let digest = site.abandon(b"x").await;
+            let held = Arc::new(HeldRemoval::new(site.originals.clone()));
+            let late = site.upkeep_by(held.clone());
+            let barriers = [
+                &held.set_aside[0],
+                &held.set_aside[1],
+                &held.finish[0],
+                &held.finish[1],
+            ];
+            let closed = barriers[place].close().await;
+            let removal = tokio::spawn(async move { late.remove_abandoned().await });
+            until(|| barriers[place].reached() > 0).await;
+            site.later(61);
+            site.register(b"x").await;
+            assert!(site.is_whole(&digest).await, "place {place}");
+            if others_run {
+                site.upkeep().remove_abandoned().await.unwrap();
+                assert!(site.is_whole(&digest).await, "place {place}");
+            }
+            drop(closed);
+            removal.await.unwrap().unwrap();
+            assert!(site.is_whole(&digest).await, "place {place}");
+            site.upkeep().remove_abandoned().await.unwrap();
+            assert_eq!(site.originals.digests(), [digest], "place {place}");
+            assert_eq!(site.originals.digests_set_aside(), [], "place {place}");
+        }
+    }
+}
+
+/// The same, but that it is killed where it stopped.
+#[tokio::test]
+async fn wherever_a_late_removal_is_killed_the_upload_keeps_its_bytes() {
+    for place in 0..4 {
+        let site = Site::new();
+        let digest = site.abandon(b"x").await;
+        let held = Arc::new(HeldRemoval::new(site.originals.clone()));
+        let late = site.upkeep_by(held.clone());
+        let barriers = [
+            &held.set_aside[0],
+            &held.set_aside[1],
+            &held.put_back[0],
+            &held.put_back[1],
+        ];
+        // So that it is late, and has something to put back.
+        let first = held.set_aside[0].close().await;
+        let removal = tokio::spawn(async move { late.remove_abandoned().await });
+        until(|| held.set_aside[0].reached() > 0).await;
+        site.later(61);
+        site.register(b"x").await;
+        if place > 0 {
+            let _closed = barriers[place].close().await;
+            drop(first);
+            until(|| barriers[place].reached() > 0).await;
+            removal.abort();
+        } else {
+            removal.abort();
+        }
+        assert!(removal.await.unwrap_err().is_cancelled());
+        assert!(site.is_whole(&digest).await, "place {place}");
+        site.upkeep().remove_abandoned().await.unwrap();
+        assert_eq!(site.originals.digests(), [digest], "place {place}");
+        assert_eq!(site.originals.digests_set_aside(), [], "place {place}");
+    }
+}
+
+/// Whether it had looked again or not.
+#[tokio::test]
+async fn what_a_killed_removal_set_aside_is_removed_by_the_next_one() {
+    for place in 0..2 {
+        let site = Site::new();
+        site.abandon(b"x").await;
+        let held = Arc::new(HeldRemoval::new(site.originals.clone()));
+        let late = site.upkeep_by(held.clone());
+        let barrier = [&held.set_aside[1], &held.finish[0]][place];
+        let closed = barrier.close().await;
+        let removal = tokio::spawn(async move { late.remove_abandoned().await });
+        until(|| barrier.reached() > 0).await;
+        removal.abort();
+        assert!(removal.await.unwrap_err().is_cancelled());
+        drop(closed);
+        site.upkeep().remove_abandoned().await.unwrap();
+        site.later(61);
+        site.upkeep().remove_abandoned().await.unwrap();
+        assert_eq!(site.originals.digests_set_aside(), []);
+        assert_eq!(site.originals.digests(), []);
+        assert_eq!(site.store.originals(), []);
+    }
+}
+
+/// An upload that stopped before it recorded must put once more.
+#[tokio::test]
+async fn an_upload_that_was_overtaken_by_a_removal_is_not_recorded() {
+    let site = Site::new();
+    let late = site.put(b"x").await;
+    site.later(3601);
+    assert_eq!(site.upkeep().remove_abandoned().await.unwrap(), 1);
+    // Another one has claimed the bytes, and not put them yet.
+    let (image, now) = (&late.image, site.clock.now());
+    let until = now + TimeDelta::hours(1);
+    site.store
+        .claim(&image.digest, &image.facts, now, until)
+        .await
+        .unwrap();
+    let lost = site.store.record(&late).await;
+    assert!(matches!(lost, Err(ImageStoreError::ClaimLost)), "{lost:?}");
+}
+
+#[tokio::test]
+async fn two_databases_remove_nothing_until_one_is_forgotten() {
+    let site = Site::new();
+    let other = site.other_database();
+    let used = other.register(b"x").await;
+    other.upkeep().register().await.unwrap();
+    let own = site.abandon(b"y").await;
+    assert_eq!(site.abandon(b"x").await, used);
+    for upkeep in [site.upkeep(), other.upkeep()] {
+        assert_eq!(upkeep.remove_abandoned().await.unwrap(), 0);
+    }
+    let mut both = [own, used];
+    both.sort_unstable();
+    assert_eq!(site.originals.digests(), both);
+    let id = other.store.database_id().await.unwrap();
+    assert!(site.originals.unregister(&id).await.unwrap());
+    assert_eq!(site.upkeep().remove_abandoned().await.unwrap(), 2);
+    // It says that it is still there as soon as it can.
+    other.upkeep().remove_abandoned().await.unwrap();
+    site.abandon(b"y").await;
+    assert_eq!(site.upkeep().remove_abandoned().await.unwrap(), 0);
+}
+
+/// The other one relies on the original before it is moved: the removal finds its id afterwards.
+#[tokio::test]
+async fn a_database_that_registers_during_a_removal_keeps_its_bytes() {
+    for is_killed in [false, true] {
+        let site = Site::new();
+        let digest = site.abandon(b"x").await;
+        let held = Arc::new(HeldRemoval::new(site.originals.clone()));
+        let late = site.upkeep_by(held.clone());
+        let closed = held.set_aside[0].close().await;
+        let after = held.set_aside[1].close().await;
+        let removal = tokio::spawn(async move { late.remove_abandoned().await });
+        until(|| held.set_aside[0].reached() > 0).await;
+        let other = site.other_database();
+        other.upkeep().register().await.unwrap();
+        other.register(b"x").await;
+        drop(closed);
+        until(|| held.set_aside[1].reached() > 0).await;
+        assert!(other.is_whole(&digest).await);
+        if is_killed {
+            removal.abort();
+            assert!(removal.await.unwrap_err().is_cancelled());
+            other.upkeep().remove_abandoned().await.unwrap();
+        } else {
+            drop(after);
+            removal.await.unwrap().unwrap();
+        }
+        assert_eq!(site.originals.digests(), [digest]);
+        assert_eq!(site.originals.digests_set_aside(), []);
+    }
+}
+
+#[tokio::test]
+async fn one_original_that_cannot_be_removed_holds_up_no_other() {
+    let site = Site::new();
+    let mut all = Vec::new();
+    for number in 0..250_u32 {
+        all.push(site.put(&number.to_be_bytes()).await.image.digest);
+    }
+    site.later(3601);
+    let stuck = all[7];
+    site.originals.stick(&stuck, true);
+    let (here, there) = (site.upkeep(), site.upkeep());
+    assert_eq!(here.remove_abandoned().await.unwrap(), 249);
+    assert_eq!(site.originals.digests(), [stuck]);
+    let tries = async |upkeep: &Upkeep| {
+        let before = site.store.claimed_until(&stuck);
+        assert_eq!(upkeep.remove_abandoned().await.unwrap(), 0);
+        site.store.claimed_until(&stuck) != before
+    };
+    // Other servers see the pause as well.
+    assert!(!tries(&here).await && !tries(&there).await);
+    site.later(FIRST_PAUSE.num_seconds() + 1);
+    assert!(tries(&here).await);
+    site.later(FIRST_PAUSE.num_seconds() + 1);
+    assert!(!tries(&here).await, "it is twice as long now");
+    site.originals.stick(&stuck, false);
+    site.later(FIRST_PAUSE.num_seconds());
+    assert_eq!(there.remove_abandoned().await.unwrap(), 1);
+    assert_eq!(site.originals.digests(), []);
+}
+
+#[tokio::test]
+async fn with_fakes_only_what_no_image_needs_is_removed() {
+    let site = Site::new();
+    let kept = site.register(b"kept").await;
+    site.put(b"left").await;
+    let upkeep = site.upkeep();
+    assert_eq!(
+        upkeep.remove_abandoned().await.unwrap(),
+        0,
+        "an upload may still be under way"
+    );
+    site.later(3601);
+    site.originals.cut_off_a_put();
+    assert_eq!(upkeep.remove_abandoned().await.unwrap(), 1);
+    assert_eq!(site.originals.digests(), [kept]);
+    assert_eq!(
+        upkeep.sweep().await.unwrap(),
+        0,
+        "a put that is still young may be under way"
+    );
+    site.later(3601);
+    assert_eq!(upkeep.sweep().await.unwrap(), 1);
+    assert_eq!(upkeep.release_forgotten().await.unwrap(), 0);
+}

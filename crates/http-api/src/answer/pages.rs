@@ -1,0 +1,159 @@
+//! Lists of images, written page by page: constant memory whatever their length.
+
+use actix_web::body::{BodySize, BoxBody};
+use bytes::{BufMut, Bytes, BytesMut};
+use chrono_tz::Tz;
+use domain::{
+    Image,
+    ports::{ImageStoreError, cause},
+    service::{CatalogError, ImagePages},
+};
+use futures_util::StreamExt;
+use tokio::{runtime::Handle, sync::mpsc};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use super::{
+    streamed::{Pieces, Streamed},
+    wire::ImageBody,
+};
+use crate::problem::Problem;
+
+/// A piece is sent once it has so many bytes.
+const PIECE: usize = 32 * 1024;
+
+/// The answer with a list: a bare JSON array.
+pub(crate) fn images(runtime: &Handle, pages: ImagePages, zone: Tz) -> BoxBody {
+    let reader = runtime.clone();
+    BoxBody::new(Streamed::new(runtime, BodySize::Stream, move |pieces| {
+        send(reader, pages, zone, pieces)
+    }))
+}
+
+/// Reads pages, one while the one before it is written.
+fn read_ahead(runtime: &Handle, mut pages: ImagePages) -> (Ahead, AbortOnDropHandle<()>) {
+    let (sender, ahead) = mpsc::channel(1);
+    let work = async move {
+        while let Some(page) = pages.next().await {
+            // Once it failed, or nobody wants it any more, there is nothing more to read.
+            let is_last = page.is_err();
+            if sender.send(page).await.is_err() || is_last {
+                return;
+            }
+        }
+    };
+    let task = runtime.spawn(work.in_current_span());
+    (ahead, AbortOnDropHandle::new(task))
+}
+
+type Ahead = mpsc::Receiver<Result<Vec<Image>, CatalogError>>;
+
+/// The answer with one page: an array of known length.
+pub(crate) fn page(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
+    let mut buffer = BytesMut::with_capacity(PIECE);
+    let mut separator = b'[';
+    for image in images {
+        buffer.put_u8(separator);
+        separator = b',';
+        write(&mut buffer, image, zone)?;
+    }
+    if images.is_empty() {
+        buffer.put_u8(separator);
+    }
+    buffer.put_u8(b']');
+    Ok(buffer.freeze())
+}
+
+async fn send(
+    runtime: Handle,
+    pages: ImagePages,
+    zone: Tz,
+    pieces: Pieces,
+) -> Result<(), CatalogError> {
+    let (mut ahead, reader) = read_ahead(&runtime, pages);
+    let mut buffer = BytesMut::with_capacity(2 * PIECE);
+    let mut separator = b'[';
+    while let Some(page) = ahead.recv().await {
+        for image in &page? {
+            buffer.put_u8(separator);
+            separator = b',';
+            write(&mut buffer, image, zone)?;
+            if buffer.len() >= PIECE && pieces.send(buffer.split().freeze()).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    // The end of what was read is the end of the list only if the reader came there.
+    reader.await.map_err(failed)?;
+    if separator == b'[' {
+        buffer.put_u8(separator);
+    }
+    buffer.put_u8(b']');
+    // Nobody may want the rest any more; then it is complete enough.
+    let _ = pieces.send(buffer.freeze()).await;
+    Ok(())
+}
+
+fn write(buffer: &mut BytesMut, image: &Image, zone: Tz) -> Result<(), CatalogError> {
+    let body = ImageBody::new(image, zone);
+    serde_json::to_writer(buffer.writer(), &body).map_err(failed)
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> CatalogError {
+    ImageStoreError::Failed(cause(error)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::{MessageBody as _, to_bytes_limited};
+    use domain_testing::{at, image};
+    use futures_util::stream;
+    use serde_json::Value;
+
+    use super::*;
+
+    async fn read(pages: Vec<Result<Vec<Image>, CatalogError>>) -> Result<Value, String> {
+        let body = images(&Handle::current(), stream::iter(pages).boxed(), Tz::UTC);
+        assert_eq!(body.size(), BodySize::Stream);
+        let bytes = to_bytes_limited(body, 1 << 24).await.unwrap();
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        Ok(serde_json::from_slice(&bytes).unwrap())
+    }
+
+    fn some(count: usize) -> Vec<Image> {
+        let one = image(b"x", at(0), &[("car", 90.0), ("motor vehicle", 80.0)]);
+        vec![one; count]
+    }
+
+    #[tokio::test]
+    async fn pages_become_one_array() {
+        for sizes in [vec![], vec![0], vec![1], vec![1, 2], vec![500, 500, 3]] {
+            let pages = sizes.iter().map(|size| Ok(some(*size))).collect();
+            let json = read(pages).await.unwrap();
+            assert_eq!(json.as_array().unwrap().len(), sizes.iter().sum::<usize>());
+        }
+    }
+
+    #[test]
+    fn a_page_is_one_array() {
+        for count in [0, 1, 3] {
+            let json = page(&some(count), Tz::UTC).unwrap();
+            let json: Value = serde_json::from_slice(&json).unwrap();
+            assert_eq!(json.as_array().unwrap().len(), count);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_breaks_the_list_off() {
+        let pages = stream::iter([Ok(some(3))]).chain(stream::once(async { panic!("bug") }));
+        let body = images(&Handle::current(), pages.boxed(), Tz::UTC);
+        assert!(to_bytes_limited(body, 1 << 24).await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_page_that_fails_breaks_the_list_off() {
+        let error = ImageStoreError::Unavailable(cause("gone"));
+        let pages = vec![Ok(some(3)), Err(error.into())];
+        assert_eq!(read(pages).await.unwrap_err(), "the answer broke off");
+    }
+}

@@ -1,0 +1,105 @@
+//! Bodies that are produced elsewhere while they are sent.
+
+use std::{
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use actix_web::body::{BodySize, MessageBody};
+use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
+use thiserror::Error;
+use tokio::{runtime::Handle, sync::mpsc};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use crate::problem::chain;
+
+/// How many pieces are ready before they can be sent: enough to read while the network writes.
+const PIECES_AHEAD: usize = 2;
+
+/// Takes the pieces of a body.
+pub(super) type Pieces = mpsc::Sender<Bytes>;
+
+/// The body broke off. The connection is closed, so that nobody takes a part for the whole.
+#[derive(Debug, Error)]
+#[error("the answer broke off")]
+pub(super) struct BrokenOff;
+
+/// A body whose pieces a task produces. The task begins when the first piece is wanted, and is
+/// stopped when the body is dropped.
+pub(super) struct Streamed {
+    size: BodySize,
+    pieces: mpsc::Receiver<Bytes>,
+    runtime: Handle,
+    producer: Producer,
+}
+
+enum Producer {
+    Waiting(Option<BoxFuture<'static, Result<(), BrokenOff>>>),
+    Working(AbortOnDropHandle<Result<(), BrokenOff>>),
+}
+
+impl Streamed {
+    /// Takes a producer. It ends with `Ok` when the body is complete or nobody wants it any more.
+    pub(super) fn new<P, F, E>(runtime: &Handle, size: BodySize, produce: P) -> Self
+    where
+        P: FnOnce(Pieces) -> F,
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Error + 'static,
+    {
+        let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
+        let work = produce(sender).map(|outcome| {
+            outcome.map_err(|error| {
+                tracing::error!(cause = chain(&error), "the answer broke off");
+                BrokenOff
+            })
+        });
+        Self {
+            size,
+            pieces,
+            runtime: runtime.clone(),
+            producer: Producer::Waiting(Some(work.in_current_span().boxed())),
+        }
+    }
+
+    fn begin(&mut self) {
+        if let Producer::Waiting(work) = &mut self.producer
+            && let Some(work) = work.take()
+        {
+            let task = self.runtime.spawn(work);
+            self.producer = Producer::Working(AbortOnDropHandle::new(task));
+        }
+    }
+}
+
+impl MessageBody for Streamed {
+    type Error = BrokenOff;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        self.begin();
+        if let Some(piece) = ready!(self.pieces.poll_recv(cx)) {
+            return Poll::Ready(Some(Ok(piece)));
+        }
+        // The producer is done. Only what it says itself tells whether that was the end.
+        let Producer::Working(task) = &mut self.producer else {
+            return Poll::Ready(Some(Err(BrokenOff)));
+        };
+        Poll::Ready(match ready!(task.poll_unpin(cx)) {
+            Ok(Ok(())) => None,
+            Ok(Err(broken)) => Some(Err(broken)),
+            Err(panicked) => {
+                tracing::error!(cause = chain(&panicked), "the answer broke off");
+                Some(Err(BrokenOff))
+            }
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! Images and tags as they are written on the wire.
+
+use std::fmt;
+
+use chrono::{DateTime, Datelike, Timelike};
+use chrono_tz::Tz;
+use domain::{Image, Tag, TagSummary};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+/// An image without its bytes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Image)]
+pub(crate) struct ImageBody<'a> {
+    /// The id: a UUID in lower case.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, format = Uuid, example = "7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777")]
+    id: &'a dyn fmt::Display,
+    /// The size of the image in kilobytes (1024 bytes), rounded to two decimals.
+    #[schema(example = 47.75)]
+    size: f64,
+    /// When the image was registered, `YYYY-MM-DD HH:MM:SS` in the server's time zone.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "2024-01-11 10:04:35")]
+    date: Date,
+    /// The tags, highest confidence first, ties by name.
+    #[serde(serialize_with = "as_tags")]
+    #[schema(value_type = Vec<TagBody>)]
+    tags: &'a domain::Tags,
+}
+
+/// An image with its bytes.
+#[derive(ToSchema)]
+#[schema(as = ImageWithData)]
+#[expect(
+    dead_code,
+    reason = "for the documentation: `data` is never held, but written while it is read"
+)]
+pub(crate) struct ImageWithDataBody {
+    /// The id: a UUID in lower case.
+    #[schema(format = Uuid, example = "7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777")]
+    id: String,
+    /// The size of the image in kilobytes (1024 bytes), rounded to two decimals.
+    #[schema(example = 47.75)]
+    size: f64,
+    /// When the image was registered, `YYYY-MM-DD HH:MM:SS` in the server's time zone.
+    #[schema(example = "2024-01-11 10:04:35")]
+    date: String,
+    /// The tags, highest confidence first, ties by name.
+    tags: Vec<TagBody<'static>>,
+    /// The image, byte for byte as it was sent, in base64 (standard alphabet, with padding).
+    #[schema(format = Byte, example = "R0lGODlhAQABAIAAAMBAIAAAACwAAAAAAQABAAACAkQBADs=")]
+    data: String,
+}
+
+/// A tag of an image.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tag)]
+pub(crate) struct TagBody<'a> {
+    /// The name: lower case, Unicode NFC, at most 255 characters.
+    #[schema(example = "car")]
+    tag: &'a str,
+    /// How sure the tag provider is, from 0 to 100.
+    #[schema(minimum = 0, maximum = 100, example = 69.437_355_041_503_9)]
+    confidence: f64,
+}
+
+/// How a tag is used.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TagSummary)]
+pub(crate) struct TagSummaryBody<'a> {
+    /// The name.
+    #[schema(example = "car")]
+    tag: &'a str,
+    /// How many images carry it.
+    #[schema(minimum = 1, example = 12)]
+    n_images: u64,
+    /// The lowest confidence among them.
+    #[schema(minimum = 0, maximum = 100, example = 61.4)]
+    min_confidence: f64,
+    /// The highest confidence among them.
+    #[schema(minimum = 0, maximum = 100, example = 100.0)]
+    max_confidence: f64,
+    /// The arithmetic mean of the confidences.
+    #[schema(minimum = 0, maximum = 100, example = 83.25)]
+    mean_confidence: f64,
+}
+
+impl<'a> ImageBody<'a> {
+    /// Writes an image, its date in a time zone.
+    pub(crate) fn new(image: &'a Image, zone: Tz) -> Self {
+        Self {
+            id: &image.id,
+            size: kilobytes(image.facts.byte_size),
+            date: Date(image.registered_at.with_timezone(&zone)),
+            tags: &image.tags,
+        }
+    }
+}
+
+impl<'a> From<&'a Tag> for TagBody<'a> {
+    fn from(tag: &'a Tag) -> Self {
+        Self {
+            tag: tag.label.as_str(),
+            confidence: tag.confidence.get(),
+        }
+    }
+}
+
+impl<'a> From<&'a TagSummary> for TagSummaryBody<'a> {
+    fn from(summary: &'a TagSummary) -> Self {
+        Self {
+            tag: summary.label.as_str(),
+            n_images: summary.images,
+            min_confidence: summary.min_confidence.get(),
+            max_confidence: summary.max_confidence.get(),
+            mean_confidence: summary.mean_confidence,
+        }
+    }
+}
+
+/// A size in kilobytes, rounded to two decimals, half away from zero.
+///
+/// Rounded while it is a whole number; the division that follows gives the number nearest to those
+/// two decimals, and that is written with two decimals.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to 2^53 hundredths, which is 80 petabytes"
+)]
+fn kilobytes(bytes: u64) -> f64 {
+    let hundredths = (u128::from(bytes) * 100 + 512) / 1024;
+    hundredths as f64 / 100.0
+}
+
+/// A time of registration in a time zone.
+struct Date(DateTime<Tz>);
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not by a format: that would be the dearest part of a list.
+        let (date, time) = (self.0.date_naive(), self.0.time());
+        let (year, month, day) = (date.year(), date.month(), date.day());
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+        )
+    }
+}
+
+fn as_text<S: Serializer>(value: &impl fmt::Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn as_tags<S: Serializer>(tags: &&domain::Tags, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(tags.iter().map(TagBody::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain_testing::{at, image, tags};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[rstest::rstest]
+    #[case(48_895, "47.75")]
+    #[case(128, "0.13")]
+    #[case(1, "0.0")]
+    #[case(5, "0.0")]
+    #[case(6, "0.01")]
+    #[case(1024, "1.0")]
+    #[case(384, "0.38")]
+    #[case(26_214_400, "25600.0")]
+    fn sizes(#[case] bytes: u64, #[case] written: &str) {
+        assert_eq!(serde_json::to_string(&kilobytes(bytes)).unwrap(), written);
+    }
+
+    #[test]
+    fn dates_are_local_and_without_fraction() {
+        let at = at(0) + chrono::TimeDelta::microseconds(999_999);
+        let date = |zone| Date(at.with_timezone(&zone)).to_string();
+        assert_eq!(date(Tz::UTC), "2024-01-01 00:00:00");
+        assert_eq!(date(chrono_tz::Asia::Kolkata), "2024-01-01 05:30:00");
+    }
+
+    #[test]
+    fn an_image_has_exactly_these_fields() {
+        let mut image = image(&[0; 128], at(0), &[]);
+        image.tags = tags(&[("cab", 69.437_355_041_503_9), ("car", 100.0)]);
+        let json = serde_json::to_string(&ImageBody::new(&image, Tz::UTC)).unwrap();
+        assert_eq!(
+            json,
+            format!(
+                "{{\"id\":\"{}\",\"size\":0.13,\"date\":\"2024-01-01 00:00:00\",\"tags\":[\
+                 {{\"tag\":\"car\",\"confidence\":100.0}},\
+                 {{\"tag\":\"cab\",\"confidence\":69.4373550415039}}]}}",
+                image.id
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn sizes_have_two_decimals_at_most(bytes in 0u64..1 << 40) {
+            let written = serde_json::to_string(&kilobytes(bytes)).unwrap();
+            let (whole, decimals) = written.split_once('.').unwrap();
+            prop_assert!(decimals.len() <= 2);
+            let hundredths: u128 = format!("{whole}{decimals:0<2}").parse().unwrap();
+            // |hundredths / 100 - bytes / 1024| <= 1/200, and half goes up.
+            let twice = u128::from(bytes) * 200;
+            prop_assert!(hundredths * 2048 <= twice + 1024 && twice + 1024 < (hundredths + 1) * 2048);
+        }
+    }
+}

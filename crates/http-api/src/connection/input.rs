@@ -1,0 +1,165 @@
+//! What has been read of a connection: which requests are under way, and how the next head begins.
+
+use std::rc::Rc;
+
+use tokio::time::Instant;
+
+use super::{Connection, DISCARDING};
+use crate::{HttpSettings, edge::RequestId};
+
+/// How much of the start of a head is kept, in bytes: enough to tell other protocols.
+const START: usize = 16;
+
+/// The state of the input.
+pub(super) struct Input {
+    /// The head that is arriving.
+    pub(super) head: Head,
+    /// Since when something is awaited that has begun to arrive.
+    since: Option<Instant>,
+    /// When the last request ended.
+    ended: Option<Instant>,
+    under_way: usize,
+    /// The id of the request that began last, if it has no answer yet.
+    unanswered: Option<RequestId>,
+    /// Whether the body of the request before has been read, so that a head comes next.
+    is_at_head: bool,
+}
+
+/// A head that is arriving, as far as it tells why it is refused.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    start: Vec<u8>,
+    length: usize,
+    has_line: bool,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self {
+            head: Head::default(),
+            // The first head is awaited from the start.
+            since: Some(Instant::now()),
+            ended: None,
+            under_way: 0,
+            unanswered: None,
+            is_at_head: true,
+        }
+    }
+}
+
+impl Input {
+    /// Notes what was read.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        if self.under_way == 0 && !bytes.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+            self.head.read(bytes);
+        }
+    }
+
+    pub(super) fn begin(&mut self, id: &RequestId) {
+        self.under_way += 1;
+        self.since = None;
+        self.ended = None;
+        self.head = Head::default();
+        self.unanswered = Some(id.clone());
+    }
+
+    fn end(&mut self, is_read: bool) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.is_at_head = is_read;
+        if self.under_way == 0 {
+            self.ended = Some(Instant::now());
+        }
+    }
+
+    /// Until when something must have arrived.
+    ///
+    /// The library closes idle connections by itself, but not those on which the start of a head came
+    /// along with the request before: these have the time of both.
+    pub(super) fn deadline(&self, settings: &HttpSettings) -> Option<Instant> {
+        let patience = if self.is_at_head {
+            settings.head_timeout
+        } else {
+            DISCARDING
+        };
+        let idle = self.ended.map(|ended| ended + settings.idle_timeout);
+        self.since.or(idle).map(|since| since + patience)
+    }
+
+    /// Whether what is arriving is a head, not the rest of a discarded body.
+    pub(super) fn is_at_head(&self) -> bool {
+        self.is_at_head
+    }
+
+    /// Whether a request has no answer, and will get none from its handler any more.
+    pub(super) fn owes_answer(&self) -> bool {
+        self.unanswered.is_some()
+    }
+
+    /// The id of the request that has no answer, else a new one.
+    pub(super) fn request_id(&self) -> RequestId {
+        self.unanswered.clone().unwrap_or_else(RequestId::random)
+    }
+}
+
+impl Head {
+    fn read(&mut self, bytes: &[u8]) {
+        // Empty lines before a request are skipped (RFC 9112, section 2.2).
+        let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let blanks = match self.length {
+            0 => bytes.iter().take_while(|byte| is_blank(byte)).count(),
+            _ => 0,
+        };
+        let bytes = bytes.get(blanks..).unwrap_or_default();
+        let room = START - self.start.len().min(START);
+        self.start.extend(bytes.iter().take(room));
+        self.length = self.length.saturating_add(bytes.len());
+        self.has_line = self.has_line || memchr::memchr(b'\n', bytes).is_some();
+    }
+
+    /// How it begins.
+    pub(super) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// How much of it has arrived, in bytes, with what came behind it.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Whether its first line goes on for as much as has arrived.
+    pub(super) fn is_one_line(&self) -> bool {
+        self.length > 0 && !self.has_line
+    }
+}
+
+/// A request that is under way, and its answer.
+pub(crate) struct UnderWay {
+    connection: Rc<Connection>,
+    is_read: bool,
+}
+
+impl UnderWay {
+    pub(super) fn new(connection: Rc<Connection>) -> Self {
+        Self {
+            connection,
+            is_read: true,
+        }
+    }
+
+    /// Notes that there is an answer.
+    pub(crate) fn answered(&self) {
+        self.connection.input.borrow_mut().unanswered = None;
+    }
+
+    /// Notes whether the whole body was read.
+    pub(crate) fn read(&mut self, is_read: bool) {
+        self.is_read = is_read;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.connection.input.borrow_mut().end(self.is_read);
+    }
+}

@@ -1,0 +1,72 @@
+//! Answers to what never became a request: written byte by byte, as the HTTP library knows nothing of
+//! them.
+
+use std::time::SystemTime;
+
+use actix_web::{
+    HttpResponse,
+    body::MessageBody as _,
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, HttpDate},
+    },
+};
+
+use super::{REQUEST_ID, RequestId, answer::Record};
+use crate::{
+    problem::{MEDIA_TYPE, Problem},
+    state::State,
+};
+
+/// An answer that ends its connection. What the log says of it is written when this is dropped.
+pub(crate) struct Refusal {
+    bytes: Vec<u8>,
+    body: u64,
+    status: StatusCode,
+    record: Record,
+}
+
+/// Answers what could not be read with a problem, under that id.
+pub(crate) fn refuse(state: &State, problem: &Problem, id: &RequestId) -> Refusal {
+    let span = tracing::info_span!("request", request_id = id.as_str());
+    span.in_scope(|| problem.log());
+    let status = problem.code().status();
+    let body = body(problem.answer(id.as_str()));
+    let mut record = Record::begin(state.under_way.token(), span);
+    record.refused(status, None);
+    Refusal {
+        bytes: written(status, id, &body),
+        body: body.len() as u64,
+        status,
+        record,
+    }
+}
+
+impl Refusal {
+    /// The answer, from its first line to the end of its body.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Notes that it went out.
+    pub(crate) fn sent(mut self) {
+        self.record.refused(self.status, Some(self.body));
+    }
+}
+
+fn body(answer: HttpResponse) -> Vec<u8> {
+    // Documents are held as a whole.
+    let body = answer.into_body().try_into_bytes();
+    body.map(Into::into).unwrap_or_default()
+}
+
+fn written(status: StatusCode, id: &RequestId, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\
+         {CONTENT_TYPE}: {MEDIA_TYPE}\r\n{REQUEST_ID}: {id}\r\ndate: {date}\r\n\r\n",
+        length = body.len(),
+        id = id.as_str(),
+        date = HttpDate::from(SystemTime::now()),
+    );
+    [head.as_bytes(), body].concat()
+}

@@ -1,0 +1,118 @@
+//! Links from one page of a list to the next (RFC 8288).
+
+use domain::PageKey;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::params::cursor;
+
+/// What a query may not hold as it is (RFC 3986, section 3.4). `%` may: it has been encoded already.
+const FOREIGN: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// The link to the page that begins at a place: this page's query with another cursor.
+///
+/// The reference is a query alone, so that it leads to the right place behind a proxy, too, whatever
+/// host and path that gives this server.
+pub fn next(query: &str, place: PageKey) -> String {
+    let mut target = String::from("?");
+    for parameter in query.split('&').filter(|pair| !is_cursor(pair)) {
+        target.extend(utf8_percent_encode(parameter, FOREIGN));
+        target.push('&');
+    }
+    let (name, cursor) = (cursor::NAME, cursor::written(place));
+    format!("<{target}{name}={cursor}>; rel=\"next\"")
+}
+
+/// Whether a parameter is the cursor, or nothing at all.
+fn is_cursor(parameter: &str) -> bool {
+    let name = parameter.split('=').next().unwrap_or_default();
+    let name = percent_encoding::percent_decode_str(name);
+    parameter.is_empty() || name.decode_utf8_lossy() == cursor::NAME
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ImageId;
+    use domain_testing::at;
+    use proptest::prelude::*;
+    use url::Url;
+
+    use super::*;
+
+    const BASE: &str = "https://host.example/under/images?old=1";
+
+    fn place() -> PageKey {
+        PageKey {
+            registered_at: at(0),
+            id: ImageId::from_bytes([9; 16]),
+        }
+    }
+
+    fn target(link: &str) -> Url {
+        let reference = link.strip_prefix('<').unwrap();
+        let reference = reference.strip_suffix(">; rel=\"next\"").unwrap();
+        Url::parse(BASE).unwrap().join(reference).unwrap()
+    }
+
+    #[test]
+    fn a_link_repeats_the_query_with_another_cursor() {
+        let cursor = cursor::written(place());
+        for (query, repeated) in [
+            ("limit=5", "limit=5&"),
+            (
+                "tags=car,motor%20vehicle&limit=5&cursor=old",
+                "tags=car,motor%20vehicle&limit=5&",
+            ),
+            (
+                "curs%6fr=old&limit=5&&min_date=2024-01-01+00:00:00",
+                "limit=5&min_date=2024-01-01+00:00:00&",
+            ),
+            ("tags=a\"b>,<c&limit=1", "tags=a%22b%3E,%3Cc&limit=1&"),
+            ("tags=ñ&limit=1", "tags=%C3%B1&limit=1&"),
+        ] {
+            let expected = format!("<?{repeated}cursor={cursor}>; rel=\"next\"");
+            assert_eq!(next(query, place()), expected);
+        }
+    }
+
+    #[test]
+    fn a_link_leads_to_the_same_list_behind_a_proxy() {
+        let next = target(&next("tags=a&limit=5", place()));
+        assert_eq!(next.path(), "/under/images");
+        assert_eq!(next.host_str(), Some("host.example"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_changed_or_breaks_out(values in prop::collection::vec("\\PC{0,12}", 0..4)) {
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            for value in &values {
+                form.append_pair("tags", value);
+            }
+            let next = target(&next(&form.finish(), place()));
+            let pairs: Vec<(String, String)> = next.query_pairs().into_owned().collect();
+            let cursor = ("cursor".to_owned(), cursor::written(place()));
+            let expected = values.into_iter().map(|value| ("tags".to_owned(), value));
+            prop_assert_eq!(pairs, expected.chain([cursor]).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_link_is_always_a_header(query in "\\PC{0,40}") {
+            let link = next(&query, place());
+            prop_assert!(link.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+            prop_assert_eq!(link.matches('>').count(), 1);
+        }
+    }
+}

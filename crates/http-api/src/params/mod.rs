@@ -1,0 +1,406 @@
+//! Query parameters, taken strictly: what is misspelt must not silently change an answer.
+
+pub(super) mod cursor;
+mod dates;
+mod names;
+
+use std::num::NonZeroU32;
+
+use domain::{Confidence, LabelFilter, PageKey, Threshold, TimeWindow};
+
+use self::dates::Edge;
+use super::problem::{Code, Problem};
+
+/// How much of a foreign name is repeated in an answer, in characters.
+const NAME_SHOWN: usize = 64;
+
+/// The most images of a page.
+const MOST_IMAGES: u32 = 1000;
+
+/// The parameters of one request: each at most once, none that is not known.
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Takes a query string apart, as forms write it (`application/x-www-form-urlencoded`).
+    pub(super) fn parse(query: &str, known: &[&str]) -> Result<Self, Problem> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name).ok_or_else(|| {
+                Problem::new(
+                    Code::InvalidParameter,
+                    "the name of a parameter is not percent-encoded UTF-8",
+                )
+            })?;
+            if !known.contains(&name.as_str()) {
+                let shown: String = name.chars().take(NAME_SHOWN).collect();
+                return Err(Problem::parameter(
+                    &shown,
+                    "is not a parameter of this route",
+                ));
+            }
+            if parameters.iter().any(|(other, _)| *other == name) {
+                return Err(Problem::parameter(&name, "is given more than once"));
+            }
+            let value = decode(value)
+                .ok_or_else(|| Problem::parameter(&name, "is not percent-encoded UTF-8"))?;
+            parameters.push((name, value));
+        }
+        Ok(Self(parameters))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The window that `min_date` and `max_date` leave, read in a time zone.
+    pub(super) fn window(&self, zone: chrono_tz::Tz) -> Result<TimeWindow, Problem> {
+        Ok(TimeWindow {
+            from: self.date("min_date", Edge::First, zone)?,
+            until: self.date("max_date", Edge::Last, zone)?,
+        })
+    }
+
+    fn date(
+        &self,
+        name: &str,
+        edge: Edge,
+        zone: chrono_tz::Tz,
+    ) -> Result<Option<chrono::DateTime<chrono::Utc>>, Problem> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        dates::parse(text, edge, zone).map_err(|error| Problem::parameter(name, error))
+    }
+
+    /// What `tags`, `any_tags` and `not_tags` ask for, and `min_confidence`.
+    pub(super) fn labels(&self) -> Result<LabelFilter, Problem> {
+        let mut filter = LabelFilter::default();
+        if let Some(names) = self.names("tags")? {
+            filter = filter.all_of(names.iter().map(String::as_str));
+        }
+        if let Some(names) = self.names("any_tags")? {
+            filter = filter.any_of(names.iter().map(String::as_str));
+        }
+        if let Some(names) = self.names("not_tags")? {
+            filter = filter.none_of(names.iter().map(String::as_str));
+        }
+        if let Some(threshold) = self.confidence()? {
+            filter = filter.at_least(threshold);
+        }
+        Ok(filter)
+    }
+
+    /// The names that a parameter lists.
+    fn names(&self, name: &str) -> Result<Option<Vec<String>>, Problem> {
+        let names = self.get(name).map(names::parse).transpose();
+        names.map_err(|error| Problem::parameter(name, error))
+    }
+
+    /// The threshold of `min_confidence`.
+    pub(super) fn threshold(&self, default: Threshold) -> Result<Threshold, Problem> {
+        Ok(self.confidence()?.unwrap_or(default))
+    }
+
+    fn confidence(&self) -> Result<Option<Threshold>, Problem> {
+        let Some(text) = self.get("min_confidence") else {
+            return Ok(None);
+        };
+        number(text)
+            .and_then(|number| Confidence::new(number).ok())
+            .map(|lowest| Some(Threshold::new(lowest)))
+            .ok_or_else(|| Problem::parameter("min_confidence", "is not a number from 0 to 100"))
+    }
+
+    /// The most images of a page that `limit` asks for.
+    pub(super) fn limit(&self) -> Result<Option<NonZeroU32>, Problem> {
+        let Some(text) = self.get("limit") else {
+            return Ok(None);
+        };
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        is_plain
+            .then(|| text.parse().ok())
+            .flatten()
+            .filter(|limit: &NonZeroU32| limit.get() <= MOST_IMAGES)
+            .map(Some)
+            .ok_or_else(|| {
+                let why = format!("is not a whole number from 1 to {MOST_IMAGES}");
+                Problem::parameter("limit", why)
+            })
+    }
+
+    /// The place where the list of `cursor` goes on.
+    pub(super) fn cursor(&self) -> Result<Option<PageKey>, Problem> {
+        let Some(text) = self.get(cursor::NAME) else {
+            return Ok(None);
+        };
+        cursor::parse(text)
+            .map(Some)
+            .map_err(|error| Problem::parameter(cursor::NAME, error))
+    }
+}
+
+/// A decimal number; unlike `f64`'s own reader, not `inf` or `nan`.
+fn number(text: &str) -> Option<f64> {
+    let is_plain = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
+    text.bytes().all(is_plain).then(|| text.parse().ok())?
+}
+
+/// Undoes the encoding of forms: `+` is a blank, `%` introduces a byte. None if it is not UTF-8, or
+/// no two hexadecimal digits follow a `%`.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => digit(rest.next()?)? << 4 | digit(rest.next()?)?,
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    let digit = char::from(byte).to_digit(16)?;
+    u8::try_from(digit).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ImageQuery;
+    use domain_testing::{at, label};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::queries::IMAGES;
+
+    fn query(text: &str) -> Query {
+        Query::parse(text, IMAGES).unwrap()
+    }
+
+    /// What the parameters for labels ask for; none if no image can be the answer.
+    fn asked(query: &Query) -> Option<ImageQuery> {
+        query.labels().unwrap().within(TimeWindow::default())
+    }
+
+    fn detail(result: Result<impl std::fmt::Debug, Problem>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[rstest::rstest]
+    #[case("tag=car", "`tag` is not a parameter")]
+    #[case("limits=10", "`limits` is not a parameter")]
+    #[case("tags=a&tags=b", "`tags` is given more than once")]
+    #[case("tags=a&t%61gs=a", "`tags` is given more than once")]
+    #[case("=a", "`` is not a parameter")]
+    #[case("Tags=a", "`Tags` is not a parameter")]
+    #[case("tags=%zz", "`tags` is not percent-encoded")]
+    #[case("tags=%F", "`tags` is not percent-encoded")]
+    #[case("tags=%", "`tags` is not percent-encoded")]
+    #[case("tags=%ff", "`tags` is not percent-encoded")]
+    #[case("%ff=a", "the name of a parameter")]
+    fn refuses_what_may_be_a_slip(#[case] text: &str, #[case] why: &str) {
+        let detail = detail(Query::parse(text, IMAGES));
+        assert!(detail.contains(why), "{detail}");
+    }
+
+    #[test]
+    fn a_foreign_name_is_shown_in_part() {
+        let name = "x".repeat(1000);
+        assert!(detail(Query::parse(&name, IMAGES)).len() < 150);
+    }
+
+    #[test]
+    fn nothing_asks_for_nothing() {
+        for text in ["", "&", "&&"] {
+            let query = query(text);
+            assert_eq!(query.window(chrono_tz::UTC).unwrap(), TimeWindow::default());
+            assert_eq!(query.labels().unwrap(), LabelFilter::default());
+            assert_eq!(query.limit().unwrap(), None);
+            assert_eq!(query.cursor().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn reads_what_clients_send() {
+        let query = query(
+            "min_date=2024-01-01%2000:00:10&max_date=2024-01-01+00%3A00%3A20&tags=car,motor%20vehicle",
+        );
+        assert_eq!(
+            query.window(chrono_tz::UTC).unwrap(),
+            TimeWindow {
+                from: Some(at(10)),
+                until: Some(at(21))
+            }
+        );
+        assert_eq!(
+            asked(&query).unwrap().all_of,
+            [label("car"), label("motor vehicle")]
+        );
+    }
+
+    #[rstest::rstest]
+    #[case("tags=")]
+    #[case("tags")]
+    #[case("tags=,")]
+    #[case("tags=car,,cab")]
+    #[case("tags=car,+")]
+    fn an_empty_name_matches_nothing(#[case] text: &str) {
+        assert_eq!(asked(&query(text)), None);
+    }
+
+    #[rstest::rstest]
+    #[case("tags=%20Car%20,CAR", &["car"])]
+    #[case("tags=%C3%91u", &["ñu"])]
+    #[case("tags=%22Salt,+Pepper%22,cat", &["cat", "salt, pepper"])]
+    #[case("tags=a%2Cb", &["a", "b"])]
+    fn names_are_trimmed_and_folded(#[case] text: &str, #[case] names: &[&str]) {
+        let labels: Vec<_> = names.iter().map(|name| label(name)).collect();
+        assert_eq!(asked(&query(text)).unwrap().all_of, labels);
+    }
+
+    #[rstest::rstest]
+    #[case("tags=%22a")]
+    #[case("any_tags=b,%22a")]
+    #[case("not_tags=%22a%22b")]
+    fn refuses_bad_quoting(#[case] text: &str) {
+        let name = text.split('=').next().unwrap();
+        let detail = detail(query(text).labels());
+        assert!(detail.contains(&format!("`{name}` has ")), "{detail}");
+    }
+
+    #[test]
+    fn reads_the_other_filters() {
+        let query = query(
+            "any_tags=Cab,%20car&not_tags=road%2Cmotor+vehicle&min_confidence=69.5&tags=city",
+        );
+        let asked = asked(&query).unwrap();
+        assert_eq!(asked.all_of, [label("city")]);
+        assert_eq!(asked.any_of, [label("cab"), label("car")]);
+        assert_eq!(asked.none_of, [label("motor vehicle"), label("road")]);
+        assert_eq!(
+            asked.threshold.unwrap().lowest().get().to_bits(),
+            69.5_f64.to_bits()
+        );
+    }
+
+    #[rstest::rstest]
+    #[case("any_tags=", None)]
+    #[case("any_tags=,", None)]
+    #[case("any_tags=,a", Some((vec!["a"], vec![])))]
+    #[case("not_tags=", Some((vec![], vec![])))]
+    #[case("not_tags=,a", Some((vec![], vec!["a"])))]
+    #[case("tags=a&not_tags=,", Some((vec!["a"], vec![])))]
+    #[case("tags=a&not_tags=A", None)]
+    #[case("any_tags=a&not_tags=A", None)]
+    fn an_empty_name_is_a_tag_that_no_image_has(
+        #[case] text: &str,
+        #[case] expected: Option<(Vec<&str>, Vec<&str>)>,
+    ) {
+        let asked = asked(&query(text)).map(|query| (query.all_of, query.none_of));
+        let labels = |names: Vec<&str>| names.into_iter().map(label).collect::<Vec<_>>();
+        let expected = expected.map(|(all, none)| (labels(all), labels(none)));
+        assert_eq!(asked, expected);
+    }
+
+    #[rstest::rstest]
+    #[case("1", 1)]
+    #[case("50", 50)]
+    #[case("050", 50)]
+    #[case("1000", 1000)]
+    fn limits(#[case] text: &str, #[case] limit: u32) {
+        let query = query(&format!("limit={text}"));
+        assert_eq!(query.limit().unwrap().unwrap().get(), limit);
+    }
+
+    #[rstest::rstest]
+    #[case("")]
+    #[case("0")]
+    #[case("-1")]
+    #[case("%2B1")]
+    #[case("1001")]
+    #[case("4294967297")]
+    #[case("99999999999999999999")]
+    #[case("1.0")]
+    #[case("1e2")]
+    #[case("ten")]
+    #[case("+5")]
+    #[case("%D9%A6")]
+    fn refuses_other_limits(#[case] text: &str) {
+        let query = query(&format!("limit={text}"));
+        assert!(detail(query.limit()).contains("`limit` is not a whole number from 1 to 1000"));
+    }
+
+    #[test]
+    fn cursors_are_read_and_others_are_refused() {
+        let key = PageKey {
+            registered_at: at(7),
+            id: domain::ImageId::from_bytes([0xa5; 16]),
+        };
+        let good = query(&format!("cursor={}", cursor::written(key)));
+        assert_eq!(good.cursor().unwrap(), Some(key));
+        for bad in ["cursor=", "cursor=next", "cursor"] {
+            assert!(detail(query(bad).cursor()).contains("`cursor` is not"));
+        }
+    }
+
+    #[rstest::rstest]
+    #[case("60", 60.0)]
+    #[case("0", 0.0)]
+    #[case("100", 100.0)]
+    #[case("69.4373550415039", 69.437_355_041_503_9)]
+    #[case("1e-05", 0.000_01)]
+    fn thresholds(#[case] text: &str, #[case] lowest: f64) {
+        let query = query(&format!("min_confidence={text}"));
+        let fallback = Threshold::new(Confidence::new(80.0).unwrap());
+        let threshold = query.threshold(fallback).unwrap();
+        assert_eq!(threshold.lowest().get().to_bits(), lowest.to_bits());
+    }
+
+    #[rstest::rstest]
+    #[case("")]
+    #[case("nan")]
+    #[case("NaN")]
+    #[case("inf")]
+    #[case("Infinity")]
+    #[case("1e999")]
+    #[case("-1")]
+    #[case("100.0001")]
+    #[case("sixty")]
+    #[case("60%25")]
+    #[case("+60")]
+    #[case("6_0")]
+    #[case("0x10")]
+    #[case("60,5")]
+    #[case("%D9%A6")]
+    fn refuses_other_thresholds(#[case] text: &str) {
+        let fallback = Threshold::new(Confidence::new(80.0).unwrap());
+        let query = query(&format!("min_confidence={text}"));
+        assert!(detail(query.threshold(fallback)).contains("min_confidence"));
+        assert!(detail(query.labels()).contains("min_confidence"));
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_is_the_reverse_of_encoding(pairs in prop::collection::vec("\\PC{0,12}", 0..4)) {
+            let names = ["a", "b", "c", "d"];
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in names.iter().zip(&pairs) {
+                form.append_pair(name, value);
+            }
+            let query = Query::parse(&form.finish(), &names).unwrap();
+            for (name, value) in names.iter().zip(&pairs) {
+                prop_assert_eq!(query.get(name), Some(value.as_str()));
+            }
+        }
+
+        #[test]
+        fn never_panics(text in "\\PC{0,40}|[%&=+a-f0-9]{0,40}") {
+            let _ = Query::parse(&text, IMAGES);
+            let _ = number(&text);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `GET /image/{id}`: an image with its bytes.
+
+use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web::Data};
+use chrono_tz::Tz;
+use domain::{
+    ImageId,
+    service::{Catalog, CatalogError},
+};
+
+use crate::{
+    answer::{self, Head, WithData},
+    problem::{Code, Problem},
+    queries,
+    state::State,
+};
+
+/// Read an image, with its bytes.
+#[utoipa::path(
+    get,
+    path = "/image/{id}",
+    operation_id = "get_image",
+    tag = "images",
+    params(
+        (
+            "id" = Uuid, Path, example = "7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777",
+            description = "The id of the image: a UUID of 36 characters."
+        ),
+    ),
+    responses(
+        (status = 200, body = answer::ImageWithDataBody, description = "The image."),
+    )
+)]
+pub(crate) async fn get_image(
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    queries::image(request.query_string())?;
+    let id: ImageId = request
+        .match_info()
+        .query("id")
+        .parse()
+        .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
+    let (catalog, zone) = (state.catalog.clone(), state.settings.timezone);
+    let answer = state
+        .read(async move { find(&catalog, &id, zone).await })
+        .await?;
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .body(answer.body(&state.runtime)))
+}
+
+async fn find(catalog: &Catalog, id: &ImageId, zone: Tz) -> Result<WithData, Problem> {
+    let Some(found) = catalog.find(id).await? else {
+        let detail = format!("there is no image {id}");
+        return Err(Problem::new(Code::ImageNotFound, detail));
+    };
+    let head = Head::new(&found.image, zone)?;
+    let answer = WithData::new(head, found.content).await;
+    answer.map_err(|error| CatalogError::from(error).into())
+}

@@ -1,0 +1,125 @@
+//! `GET /images`: images by date and tags.
+
+use std::num::NonZeroU32;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ContentType},
+    web::Data,
+};
+
+use crate::{
+    answer::{self, ImageBody},
+    problem::Problem,
+    queries::{self, List},
+    state::State,
+};
+
+/// List images, newest first.
+///
+/// Without `limit` the list has no bound; it is sent while it is read. An answer that breaks off is not
+/// a whole one.
+#[utoipa::path(
+    get,
+    path = "/images",
+    operation_id = "list_images",
+    tag = "images",
+    params(
+        (
+            "min_date" = Option<String>, Query, example = "2024-01-11 08:00:00",
+            description = "The earliest date of registration, inclusive, in the server's time zone. \
+                           Also understood: `T` between date and time, fractions of a second, an \
+                           offset as in RFC 3339, and a bare date (its first instant)."
+        ),
+        (
+            "max_date" = Option<String>, Query, example = "2024-12-31 23:59:59",
+            description = "The latest date of registration, inclusive to the second; a bare date \
+                           includes the whole day."
+        ),
+        (
+            "tags" = Option<String>, Query, example = "car,motor vehicle",
+            description = "Names of tags, separated by commas. The images carry all of them. Upper \
+                           and lower case are the same; an empty name is carried by no image."
+        ),
+        (
+            "any_tags" = Option<String>, Query, example = "car,bicycle",
+            description = "Names of tags, as in `tags`. The images carry at least one of them."
+        ),
+        (
+            "not_tags" = Option<String>, Query, example = "person",
+            description = "Names of tags, as in `tags`. The images carry none of them."
+        ),
+        (
+            "min_confidence" = Option<f64>, Query, minimum = 0, maximum = 100, example = 80,
+            description = "The confidence from which on a tag counts for `tags`, `any_tags` and \
+                           `not_tags`, inclusive; without it every tag counts. Images are listed \
+                           with all their tags either way."
+        ),
+        (
+            "limit" = Option<u32>, Query, minimum = 1, maximum = 1000, example = 50,
+            description = "The most images of the answer. If there are more, `Link` says where."
+        ),
+        (
+            "cursor" = Option<String>, Query, example = "AQAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg",
+            description = "The place in the list where the answer begins, from the `Link` of the page \
+                           before. The other parameters are repeated along with it, as the `Link` \
+                           does. Without `limit` the answer goes on to the end of the list."
+        ),
+    ),
+    responses(
+        (
+            status = 200, body = Vec<ImageBody>, description = "The images.",
+            headers((
+                "Link" = String,
+                description = "`<…>; rel=\"next\"` (RFC 8288): the next page, relative to the URL of \
+                               this one. With `limit`, and only if there are more images."
+            ))
+        ),
+    )
+)]
+pub(crate) async fn list_images(
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let list = queries::images(request.query_string(), state.settings.timezone)?;
+    match list.limit {
+        Some(limit) => page(&request, &state, list, limit).await,
+        None => whole(&state, list).await,
+    }
+}
+
+/// The rest of the list from the place on.
+async fn whole(state: &State, list: List) -> Result<HttpResponse, Problem> {
+    let catalog = state.catalog.clone();
+    let pages = state
+        .read(async move { catalog.list(list.window, list.labels, list.after).await })
+        .await?;
+    let body = answer::images(&state.runtime, pages, state.settings.timezone);
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .body(body))
+}
+
+/// A page, and where the next one is.
+async fn page(
+    request: &HttpRequest,
+    state: &State,
+    list: List,
+    limit: NonZeroU32,
+) -> Result<HttpResponse, Problem> {
+    let catalog = state.catalog.clone();
+    let page = state
+        .read(async move {
+            catalog
+                .page(list.window, list.labels, list.after, limit)
+                .await
+        })
+        .await?;
+    let body = answer::page(&page.images, state.settings.timezone)?;
+    let mut response = HttpResponse::Ok();
+    if let Some(next) = page.next {
+        let link = queries::next(request.query_string(), next);
+        response.insert_header((header::LINK, link));
+    }
+    Ok(response.content_type(ContentType::json()).body(body))
+}

@@ -1,0 +1,43 @@
+//! `GET /tags`: how tags are used.
+
+use actix_web::{HttpRequest, HttpResponse, web::Data};
+
+use crate::{
+    answer::{self, TagSummaryBody},
+    problem::Problem,
+    queries,
+    state::State,
+};
+
+/// List the tags of images, most used first, then by name.
+#[utoipa::path(
+    get,
+    path = "/tags",
+    operation_id = "list_tags",
+    tag = "tags",
+    params(
+        (
+            "min_date" = Option<String>, Query, example = "2024-01-11 08:00:00",
+            description = "The earliest date of registration of the images, as in `/images`."
+        ),
+        (
+            "max_date" = Option<String>, Query, example = "2024-12-31 23:59:59",
+            description = "The latest date of registration of the images, as in `/images`."
+        ),
+    ),
+    responses(
+        (status = 200, body = Vec<TagSummaryBody>, description = "The tags."),
+    )
+)]
+pub(crate) async fn list_tags(
+    request: HttpRequest,
+    state: Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let window = queries::tags(request.query_string(), state.settings.timezone)?;
+    let catalog = state.catalog.clone();
+    let tags = state
+        .read(async move { catalog.tags(window).await })
+        .await?;
+    let tags: Vec<_> = tags.iter().map(TagSummaryBody::from).collect();
+    answer::json(&tags)
+}

@@ -1,0 +1,122 @@
+//! What all requests share.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{
+    Image,
+    ports::cause,
+    service::{Catalog, Ingest, Upload},
+};
+use tokio::runtime::Handle;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
+use tracing::Instrument;
+
+use super::{
+    Api, HttpSettings, Readiness,
+    connection::Connections,
+    problem::{Code, Problem},
+    upload::{Admission, Patience},
+};
+
+/// The services, the settings, and what is under way.
+pub(super) struct State {
+    pub(super) catalog: Catalog,
+    pub(super) readiness: Readiness,
+    pub(super) settings: HttpSettings,
+    pub(super) admission: Admission,
+    pub(super) connections: Arc<Connections>,
+    /// Requests, their answers, and uploads that nobody waits for any more.
+    pub(super) under_way: TaskTracker,
+    pub(super) shutdown: CancellationToken,
+    /// Where the services run: the server's own threads come and go with it, connections of the
+    /// adapters must not.
+    pub(super) runtime: Handle,
+    ingest: Arc<Ingest>,
+}
+
+impl State {
+    /// Takes the current runtime as the one where the services run.
+    pub(super) fn new(api: Api, shutdown: CancellationToken) -> Self {
+        let settings = api.settings;
+        let largest = settings.body_limits().memory(None);
+        let patience = Patience {
+            standstill: settings.admission_wait,
+            total: settings.body_timeout,
+        };
+        Self {
+            catalog: api.catalog,
+            readiness: api.readiness,
+            connections: Connections::new(
+                settings.connections() * settings.workers,
+                settings.trusted_proxies.clone(),
+            ),
+            admission: Admission::new(settings.memory_budget, largest, patience),
+            settings,
+            under_way: TaskTracker::new(),
+            shutdown,
+            runtime: Handle::current(),
+            ingest: api.ingest,
+        }
+    }
+
+    /// Reads something, for as long as somebody waits for it and the deadline allows.
+    pub(super) async fn read<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        match tokio::time::timeout(self.settings.read_deadline, self.spawn(work)).await {
+            Ok(Ok(outcome)) => outcome.map_err(Into::into),
+            Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),
+            Err(_) => Err(Problem::new(
+                Code::StorageUnavailable,
+                "the database or the originals did not answer in time",
+            )),
+        }
+    }
+
+    /// Runs something where the services run, for as long as somebody waits for it.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> AbortOnDropHandle<T> {
+        AbortOnDropHandle::new(self.runtime.spawn(work.in_current_span()))
+    }
+
+    /// Registers an image. Goes on when nobody waits any more: others may share its work. But then
+    /// nothing more is begun for it that costs something.
+    pub(super) async fn ingest(&self, mut upload: Upload) -> Result<Image, Problem> {
+        let ingest = Arc::clone(&self.ingest);
+        // Lives as long as this is waited for: who was answered in the meantime waits no longer.
+        let waiting = Arc::new(());
+        upload.context.interest = upload.context.interest.while_held(&waiting);
+        let work = async move { ingest.ingest(upload).await }.in_current_span();
+        let task = self.under_way.spawn_on(work, &self.runtime);
+        match tokio::time::timeout(self.settings.request_deadline, task).await {
+            Ok(Ok(outcome)) => outcome.map_err(Into::into),
+            Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),
+            Err(_) => Err(Problem::new(
+                Code::TaggingTimeout,
+                "the image was not registered in time; it may still be",
+            )),
+        }
+    }
+
+    /// Returns when everything under way is done, or that much time has passed.
+    pub(super) async fn drain(&self, patience: Duration) {
+        self.under_way.close();
+        if tokio::time::timeout(patience, self.under_way.wait())
+            .await
+            .is_err()
+        {
+            let left = self.under_way.len();
+            tracing::warn!(left, "requests are cut off: they took too long to finish");
+        }
+    }
+}

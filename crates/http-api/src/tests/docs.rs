@@ -1,0 +1,57 @@
+//! The documentation that the server gives out.
+
+use reqwest::Method;
+
+use super::world::World;
+use crate::openapi;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_served() {
+    let world = World::start();
+    let expected = serde_json::to_value(openapi()).unwrap();
+    assert_eq!(world.read("/openapi.json").await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let world = World::start();
+    let page = world.get("/docs").await;
+    assert_eq!(page.status(), 200);
+    assert_eq!(page.url().path(), "/docs/");
+    let html = page.text().await.unwrap();
+    let links: Vec<_> = html
+        .split(['"', '\''])
+        .filter(|part| {
+            let extension = part.rsplit_once('.').map(|(_, extension)| extension);
+            matches!(extension, Some("js" | "css"))
+        })
+        .collect();
+    assert!(links.len() > 2, "{html}");
+    for link in links {
+        assert!(!link.contains("//"), "{link}");
+        let path = format!("/docs/{}", link.trim_start_matches("./"));
+        assert_eq!(world.get(&path).await.status(), 200, "{path}");
+    }
+    let setup = world
+        .get("/docs/swagger-initializer.js")
+        .await
+        .text()
+        .await
+        .unwrap();
+    assert!(setup.contains("../openapi.json"), "{setup}");
+    assert!(setup.contains("\"validatorUrl\": \"none\""), "{setup}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_files_are_not_found() {
+    let world = World::start();
+    for path in [
+        "/docs/nothing.js",
+        "/docs/../../etc/passwd",
+        "/docs/%2e%2e/x",
+    ] {
+        world
+            .refused(world.request(Method::GET, path), 404, "route-not-found")
+            .await;
+    }
+}

@@ -1,0 +1,336 @@
+//! A server on a port of its own, and ways to talk to it.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    ops::Deref,
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use chrono::TimeDelta;
+use domain::{
+    Confidence, Threshold,
+    ports::{ImageAccess, ImageStore, OriginalStore},
+    service::{Catalog, Ingest, IngestPorts, IngestSettings},
+};
+use domain_testing::{
+    FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue, FakeTagProvider,
+    TestClock, tags,
+};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Api, HttpSettings, Readiness, server};
+
+/// Longer than anything takes that works.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The largest image in these tests, in bytes.
+pub(super) const IMAGE_BYTES: usize = 200_000;
+
+/// What works behind the server unless something else is put in its place.
+#[derive(Clone)]
+pub(super) struct Fakes {
+    pub(super) clock: Arc<TestClock>,
+    pub(super) store: Arc<FakeImageStore>,
+    pub(super) originals: Arc<FakeOriginalStore>,
+    pub(super) provider: Arc<FakeTagProvider>,
+}
+
+/// What a server is made of.
+pub(super) struct Setup {
+    pub(super) fakes: Fakes,
+    pub(super) settings: HttpSettings,
+    pub(super) store: Arc<dyn ImageStore>,
+    pub(super) originals: Arc<dyn OriginalStore>,
+}
+
+/// A server, and the fakes behind it.
+pub(super) struct World {
+    fakes: Fakes,
+    pub(super) address: SocketAddr,
+    pub(super) shutdown: CancellationToken,
+    pub(super) server: JoinHandle<std::io::Result<()>>,
+    client: reqwest::Client,
+}
+
+impl Deref for World {
+    type Target = Fakes;
+
+    fn deref(&self) -> &Fakes {
+        &self.fakes
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        self.server.abort();
+    }
+}
+
+impl Default for Fakes {
+    fn default() -> Self {
+        let clock = Arc::new(TestClock::default());
+        let found = tags(&[
+            ("car", 100.0),
+            ("cab", 69.437_355_041_503_9),
+            ("auto", 80.0),
+        ]);
+        Self {
+            store: Arc::new(FakeImageStore::default()),
+            originals: Arc::new(FakeOriginalStore::new(clock.clone())),
+            provider: Arc::new(FakeTagProvider::new(ImageAccess::Bytes).with_tags(found)),
+            clock,
+        }
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let fakes = Fakes::default();
+        Self {
+            settings: HttpSettings {
+                workers: 1,
+                ..HttpSettings::new(chrono_tz::UTC, threshold(80.0), IMAGE_BYTES)
+            },
+            store: fakes.store.clone(),
+            originals: fakes.originals.clone(),
+            fakes,
+        }
+    }
+}
+
+impl Setup {
+    /// Puts the interface together.
+    pub(super) fn api(self) -> Api {
+        let ports = IngestPorts {
+            store: self.store.clone(),
+            originals: self.originals.clone(),
+            codec: Arc::new(FakeImageCodec::default()),
+            provider: self.fakes.provider.clone(),
+            host: None,
+            releases: Arc::new(FakeReleaseQueue::default()),
+            clock: self.fakes.clock.clone(),
+        };
+        let settings = IngestSettings {
+            max_side: 16,
+            claim: TimeDelta::hours(1),
+        };
+        Api {
+            ingest: Arc::new(Ingest::new(ports, settings)),
+            catalog: Catalog::new(self.store.clone(), self.originals.clone(), self.fakes.clock),
+            readiness: Readiness {
+                database: self.store,
+                originals: self.originals,
+                provider: self.fakes.provider,
+            },
+            settings: self.settings,
+        }
+    }
+}
+
+/// A threshold.
+pub(super) fn threshold(lowest: f64) -> Threshold {
+    Threshold::new(Confidence::new(lowest).unwrap())
+}
+
+/// The bytes of a picture of 640 x 480.
+pub(super) fn picture(content: &str) -> Bytes {
+    FakeImageCodec::picture(640, 480, content)
+}
+
+/// The body of an upload.
+pub(super) fn upload(bytes: &[u8]) -> Value {
+    json!({"data": BASE64_STANDARD.encode(bytes)})
+}
+
+impl World {
+    pub(super) fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// Starts a server after a change of what it is made of.
+    pub(super) fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Setup::default();
+        change(&mut setup);
+        let (fakes, api) = (setup.fakes.clone(), setup.api());
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let server = tokio::spawn(server(listener, api, shutdown.clone()).unwrap());
+        Self {
+            fakes,
+            address,
+            shutdown,
+            server,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    pub(super) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("http://{}{path}", self.address);
+        self.client.request(method, url).timeout(PATIENCE)
+    }
+
+    pub(super) async fn send(&self, method: Method, path: &str) -> Response {
+        self.request(method, path).send().await.unwrap()
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Response {
+        self.send(Method::GET, path).await
+    }
+
+    /// Reads a document that must be there.
+    pub(super) async fn read(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.headers()["content-type"], "application/json");
+        response.json().await.unwrap()
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Response {
+        self.request(Method::POST, path)
+            .json(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Registers a picture.
+    pub(super) async fn register(&self, content: &str) -> Value {
+        let response = self
+            .post("/image?min_confidence=0", &upload(&picture(content)))
+            .await;
+        assert_eq!(response.status(), 200);
+        response.json().await.unwrap()
+    }
+
+    pub(super) async fn connect(&self) -> Raw {
+        Raw(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// Asserts that a request fails with that status and code, and gives its document.
+    pub(super) async fn refused(
+        &self,
+        request: reqwest::RequestBuilder,
+        status: u16,
+        code: &str,
+    ) -> Value {
+        let response = request.send().await.unwrap();
+        problem(response, status, code).await
+    }
+}
+
+/// Asserts that an answer is a problem document, with everything that such a document has.
+pub(super) async fn problem(response: Response, status: u16, code: &str) -> Value {
+    assert_eq!(response.status(), status);
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/problem+json"
+    );
+    let id = response.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let retry_after = response.headers().get("retry-after").cloned();
+    let document: Value = response.json().await.unwrap();
+    assert_eq!(document["code"], code);
+    assert_eq!(document["status"], status);
+    assert_eq!(document["detail"], document["description"]);
+    assert_eq!(document["request_id"], *id);
+    assert_eq!(document["type"], format!("urn:etiqueta:problem:{code}"));
+    let facts = ["parameter", "limit", "setting", "format", "retry_after"];
+    let members = document.as_object().unwrap().keys();
+    let common = members.filter(|name| !facts.contains(&name.as_str()));
+    assert_eq!(common.count(), 7, "{document}");
+    let seconds = retry_after.map(|value| value.to_str().unwrap().parse::<u64>().unwrap());
+    assert_eq!(document["retry_after"].as_u64(), seconds);
+    assert_eq!(seconds.is_some_and(|seconds| seconds >= 1), status == 503);
+    document
+}
+
+/// A bare connection.
+pub(super) struct Raw(TcpStream);
+
+impl Raw {
+    pub(super) async fn send(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes()).await;
+    }
+
+    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
+    }
+
+    /// Sends, and says whether that was still possible.
+    pub(super) async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write_all(bytes).await
+    }
+
+    /// Ends the sending half.
+    pub(super) async fn half_close(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
+    /// Reads until the server closes the connection.
+    pub(super) async fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let reading = self.0.read_to_end(&mut bytes);
+        tokio::time::timeout(PATIENCE, reading)
+            .await
+            .unwrap()
+            .unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// Reads one head: up to the empty line.
+    pub(super) async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let byte = tokio::time::timeout(PATIENCE, self.0.read_u8())
+                .await
+                .unwrap();
+            head.push(byte.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Reads so many bytes.
+    pub(super) async fn exactly(&mut self, count: usize) -> String {
+        let mut bytes = vec![0; count];
+        let reading = self.0.read_exact(&mut bytes);
+        tokio::time::timeout(PATIENCE, reading)
+            .await
+            .unwrap()
+            .unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// Reads an answer of known length: its head and its body.
+    pub(super) async fn answer(&mut self) -> (String, String) {
+        let head = self.head().await;
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().unwrap());
+        (head, self.exactly(length).await)
+    }
+}
+
+/// Waits until something is so.
+pub(super) async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}

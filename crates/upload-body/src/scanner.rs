@@ -1,0 +1,398 @@
+//! A JSON document that arrives in pieces, of which one text is too big to be held.
+//!
+//! The scanner follows strings, escapes and nesting, no more: the text of the top-level member
+//! `data` goes out as it arrives, and everything else is copied into a small *skeleton*, where `""`
+//! stands for that text. The skeleton is a valid document exactly if the whole is, so the grammar
+//! is left to `serde_json`.
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::{
+    escape::{Escape, Step},
+    syntax::{Cuts, SyntaxError},
+};
+
+/// The member that holds the text.
+const MEMBER: &[u8] = b"data";
+
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The longest way to write the member's name: every character escaped.
+const LONGEST_NAME: usize = 6 * MEMBER.len();
+
+/// The most that is held of a document beside the text, in bytes.
+pub(crate) const SKELETON: usize = 1024 * 1024;
+
+/// Why a document was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DocumentError {
+    /// It is not JSON.
+    #[error("the body is not valid JSON: {0}")]
+    NotJson(SyntaxError),
+    /// It is in another encoding.
+    #[error("the body is not UTF-8; JSON is taken in UTF-8 alone")]
+    NotUtf8,
+    /// It is JSON of another kind.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// The text is missing.
+    #[error("the body has no member `data`")]
+    Missing,
+    /// The member is there twice.
+    #[error("the body has more than one member `data`")]
+    Repeated,
+    /// The member is of another kind.
+    #[error("the member `data` is not text")]
+    NotText,
+    /// There is too much beside the text.
+    #[error("the body holds more than {SKELETON} bytes beside `data`")]
+    TooLarge,
+}
+
+impl DocumentError {
+    /// The limit that was exceeded, in bytes. Without it the document could be a valid one.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        matches!(self, Self::TooLarge).then_some(SKELETON as u64)
+    }
+}
+
+/// Takes the text of the member, with its escapes undone.
+pub(crate) trait TextSink {
+    /// Why the text is not taken.
+    type Error: From<DocumentError>;
+
+    /// The next characters as they stand in the document; never a quote or a backslash.
+    fn text(&mut self, text: &[u8]) -> Result<(), Self::Error>;
+
+    /// A character that was escaped.
+    fn escaped(&mut self, character: char) -> Result<(), Self::Error>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In a byte order mark.
+    Mark,
+    /// Before the object.
+    Before,
+    /// Between the strings of the object.
+    Between,
+    /// In a string that is copied.
+    Copied { is_name: bool },
+    /// After a backslash in a string that is copied.
+    CopiedEscape { is_name: bool },
+    /// In the text.
+    Text,
+    /// In an escape in the text.
+    TextEscape(Escape),
+    /// After the object.
+    After,
+}
+
+/// Where in the top-level object the scanner is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where a name can begin.
+    Name,
+    /// After a name.
+    Colon { is_member: bool },
+    /// Where a value can begin.
+    Value { is_member: bool },
+    /// In or after a value.
+    Rest,
+}
+
+/// Scans a document in pieces.
+pub(crate) struct Scanner {
+    state: State,
+    place: Place,
+    depth: usize,
+    /// The name being read, as it is written, where it can be the member's.
+    name: Vec<u8>,
+    has_text: bool,
+    skeleton: Vec<u8>,
+    /// How many bytes of the document were taken.
+    offset: u64,
+    /// Where the skeleton leaves something out.
+    cuts: Cuts,
+}
+
+#[derive(Deserialize)]
+struct Skeleton<'a> {
+    #[serde(borrow)]
+    data: Option<&'a str>,
+}
+
+impl Scanner {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Before,
+            place: Place::Name,
+            depth: 0,
+            name: Vec::new(),
+            has_text: false,
+            skeleton: Vec::new(),
+            offset: 0,
+            cuts: Cuts::default(),
+        }
+    }
+
+    /// How much memory the skeleton takes, in bytes.
+    pub(crate) fn held(&self) -> usize {
+        self.skeleton.capacity()
+    }
+
+    /// Takes the next piece of the document.
+    pub(crate) fn push<S: TextSink>(&mut self, piece: &[u8], sink: &mut S) -> Result<(), S::Error> {
+        let mut rest = piece;
+        while let Some((&byte, tail)) = rest.split_first() {
+            let left = match self.state {
+                State::Text => self.text(rest, sink)?,
+                State::Copied { is_name } => self.copied(rest, is_name)?,
+                State::TextEscape(escape) => {
+                    self.text_escape(escape, byte, sink)?;
+                    tail
+                }
+                State::CopiedEscape { is_name } => {
+                    self.copy(&[byte])?;
+                    self.note_name(&[byte], is_name);
+                    self.state = State::Copied { is_name };
+                    tail
+                }
+                State::Mark | State::Before | State::Between | State::After => {
+                    self.between(byte)?;
+                    tail
+                }
+            };
+            self.offset += (rest.len() - left.len()) as u64;
+            rest = left;
+        }
+        Ok(())
+    }
+
+    /// Ends the document.
+    pub(crate) fn finish(self) -> Result<(), DocumentError> {
+        // `from_slice` looks at UTF-8 only where it must; the whole document has to be.
+        let text = std::str::from_utf8(&self.skeleton).map_err(|_| DocumentError::NotUtf8)?;
+        let skeleton: Skeleton<'_> = serde_json::from_str(text).map_err(|error| {
+            DocumentError::NotJson(SyntaxError::in_skeleton(&error, &self.cuts, self.offset))
+        })?;
+        skeleton.data.map(|_| ()).ok_or(DocumentError::Missing)
+    }
+
+    /// The error of the byte at hand.
+    fn not_json(&self, problem: &'static str) -> DocumentError {
+        DocumentError::NotJson(SyntaxError::new(problem).at(self.offset))
+    }
+
+    /// Copies a string up to its end, its next escape, or the end of the piece.
+    fn copied<'p>(&mut self, rest: &'p [u8], is_name: bool) -> Result<&'p [u8], DocumentError> {
+        let (run, stop, tail) = split(rest);
+        self.copy(rest.get(..rest.len() - tail.len()).unwrap_or_default())?;
+        self.note_name(run, is_name);
+        match stop {
+            None => {}
+            Some(b'"') => {
+                self.state = State::Between;
+                self.end_string(is_name)?;
+            }
+            Some(escape) => {
+                self.note_name(&[escape], is_name);
+                self.state = State::CopiedEscape { is_name };
+            }
+        }
+        Ok(tail)
+    }
+
+    fn end_string(&mut self, is_name: bool) -> Result<(), DocumentError> {
+        if !is_name {
+            return Ok(());
+        }
+        let is_member = self.is_member();
+        if is_member && self.has_text {
+            return Err(DocumentError::Repeated);
+        }
+        self.place = Place::Colon { is_member };
+        Ok(())
+    }
+
+    /// Hands out the text up to its end, its next escape, or the end of the piece.
+    fn text<'p, S: TextSink>(
+        &mut self,
+        rest: &'p [u8],
+        sink: &mut S,
+    ) -> Result<&'p [u8], S::Error> {
+        let (run, stop, tail) = split(rest);
+        if !run.is_empty() {
+            sink.text(run)?;
+        }
+        match stop {
+            None => {}
+            Some(b'"') => self.state = State::Between,
+            Some(_) => self.state = State::TextEscape(Escape::Begun),
+        }
+        Ok(tail)
+    }
+
+    fn text_escape<S: TextSink>(
+        &mut self,
+        escape: Escape,
+        byte: u8,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let step = escape.next(byte);
+        match step.ok_or_else(|| self.not_json("there is no such escape"))? {
+            Step::More(escape) => {
+                self.state = State::TextEscape(escape);
+                Ok(())
+            }
+            Step::Done(character) => {
+                self.state = State::Text;
+                sink.escaped(character)
+            }
+        }
+    }
+
+    fn between(&mut self, byte: u8) -> Result<(), DocumentError> {
+        if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            return self.blank();
+        }
+        match self.state {
+            State::Mark => return self.mark(byte),
+            // What other encodings of Unicode write between the characters of JSON.
+            _ if byte == 0 || byte >= 0xf5 => return Err(DocumentError::NotUtf8),
+            State::Before if self.offset == 0 && Some(&byte) == MARK.first() => {
+                self.state = State::Mark;
+                return Ok(());
+            }
+            State::Before if byte != b'{' => return Err(self.no_object(byte)),
+            State::Before => self.state = State::Between,
+            State::After => return Err(self.not_json("the object has ended")),
+            _ => {}
+        }
+        if self.depth == 1 && byte != b'"' && self.place == (Place::Value { is_member: true }) {
+            return Err(DocumentError::NotText);
+        }
+        self.copy(&[byte])?;
+        match byte {
+            b'"' => return self.begin_string(),
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        if self.depth == 0 {
+            self.state = State::After;
+        } else if self.depth == 1 {
+            self.place = self.place_after(byte);
+        }
+        Ok(())
+    }
+
+    /// Takes a byte of the byte order mark that may stand before JSON.
+    fn mark(&mut self, byte: u8) -> Result<(), DocumentError> {
+        let at = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        if MARK.get(at) != Some(&byte) {
+            return Err(DocumentError::NotUtf8);
+        }
+        if at + 1 == MARK.len() {
+            self.state = State::Before;
+        }
+        Ok(())
+    }
+
+    /// What a document is that begins with another byte than an object.
+    fn no_object(&self, byte: u8) -> DocumentError {
+        match byte {
+            b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => DocumentError::NotAnObject,
+            _ => self.not_json("expected `{`"),
+        }
+    }
+
+    /// Where the top-level object goes on after a byte that is no blank and in no string.
+    fn place_after(&self, byte: u8) -> Place {
+        match (byte, self.place) {
+            (b'{', Place::Name) | (b',', _) => Place::Name,
+            (b':', Place::Colon { is_member }) => Place::Value { is_member },
+            _ => Place::Rest,
+        }
+    }
+
+    fn begin_string(&mut self) -> Result<(), DocumentError> {
+        let place = if self.depth == 1 {
+            self.place
+        } else {
+            Place::Rest
+        };
+        self.state = match place {
+            Place::Name => {
+                self.name.clear();
+                State::Copied { is_name: true }
+            }
+            Place::Value { is_member: true } => {
+                self.has_text = true;
+                self.place = Place::Rest;
+                // The text is left out; its end follows at once.
+                self.hold(b"\"")?;
+                State::Text
+            }
+            _ => State::Copied { is_name: false },
+        };
+        Ok(())
+    }
+
+    /// Keeps one blank of a run: enough to hold apart what it holds apart.
+    fn blank(&mut self) -> Result<(), DocumentError> {
+        if self.skeleton.last() == Some(&b' ') {
+            return Ok(());
+        }
+        self.copy(b" ")
+    }
+
+    /// Copies what stands in the document at the offset.
+    fn copy(&mut self, bytes: &[u8]) -> Result<(), DocumentError> {
+        self.cuts.note(self.skeleton.len(), self.offset);
+        self.hold(bytes)
+    }
+
+    fn hold(&mut self, bytes: &[u8]) -> Result<(), DocumentError> {
+        if self.skeleton.len() + bytes.len() > SKELETON {
+            return Err(DocumentError::TooLarge);
+        }
+        self.skeleton.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn note_name(&mut self, bytes: &[u8], is_name: bool) {
+        // One byte more than the longest tells that it is longer.
+        let room = (LONGEST_NAME + 1).saturating_sub(self.name.len());
+        if is_name {
+            self.name.extend(bytes.iter().take(room));
+        }
+    }
+
+    /// Whether the name just read is the member's, written with escapes or without.
+    fn is_member(&self) -> bool {
+        if !self.name.contains(&b'\\') {
+            return self.name == MEMBER;
+        }
+        let quoted = [b"\"", self.name.as_slice(), b"\""].concat();
+        serde_json::from_slice::<String>(&quoted).is_ok_and(|name| name.as_bytes() == MEMBER)
+    }
+}
+
+/// Splits off what comes before the next quote or backslash: that run, the byte that ended it, and
+/// what follows.
+fn split(rest: &[u8]) -> (&[u8], Option<u8>, &[u8]) {
+    match memchr::memchr2(b'"', b'\\', rest) {
+        None => (rest, None, &[]),
+        Some(at) => (
+            rest.get(..at).unwrap_or_default(),
+            rest.get(at).copied(),
+            rest.get(at + 1..).unwrap_or_default(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;
