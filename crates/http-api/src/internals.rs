@@ -9,13 +9,13 @@ use domain::{Image, ports::cause};
 use tokio::runtime::Handle;
 
 use super::{
-    answer::{self, Head},
     problem::Problem,
+    response::{self, Head},
 };
 
 /// Writes a list of images: a page of `GET /images`.
 pub fn list(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
-    answer::page(images, zone)
+    response::page(images, zone)
 }
 
 /// Writes an image with its data: the answer to an upload. Must be called within a Tokio runtime.
@@ -23,7 +23,7 @@ pub async fn image(image: &Image, data: Bytes, zone: Tz) -> Result<Bytes, Proble
     let head = Head::new(image, zone)?;
     let patience = Duration::from_secs(10);
     let reopen = Box::pin(pending());
-    let body = answer::from_bytes(&Handle::current(), head, data, patience, reopen);
+    let body = response::from_bytes(&Handle::current(), head, data, patience, reopen);
     let written = to_bytes(HttpResponse::Ok().body(body).into_body()).await;
     written.map_err(|error| Problem::internal(cause(error.to_string())))
 }

@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use super::{
     Api, HttpSettings, Readiness,
-    connection::Connections,
+    connections::Connections,
     problem::{Code, Problem},
     upload::{Admission, Patience},
 };

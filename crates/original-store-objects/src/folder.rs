@@ -9,7 +9,8 @@ use std::{
 
 use domain::ContentDigest;
 
-use crate::root::TRIAL;
+/// What the files begin with that are made to find out whether files can be made.
+pub(crate) const TRIAL: &str = ".etiqueta-trial";
 
 /// Makes a folder, durably, and all that lead to it.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
@@ -78,9 +79,9 @@ pub(crate) fn sweep(root: &Path, before: SystemTime) -> io::Result<u64> {
         let name = name.to_string_lossy();
         if name.starts_with(TRIAL) {
             removed += u64::from(remove_if_older(&entry, before)?);
-        } else if fan_byte(&name).is_some() {
+        } else if shard_byte(&name).is_some() {
             for inner in entries(&entry.path())? {
-                if fan_byte(&inner.file_name().to_string_lossy()).is_some() {
+                if shard_byte(&inner.file_name().to_string_lossy()).is_some() {
                     removed += sweep_leaf(&inner.path(), before)?;
                 }
             }
@@ -138,11 +139,13 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
     )
 }
 
-/// The byte that the name of a folder of the fan-out stands for.
-pub(crate) fn fan_byte(name: &str) -> Option<u8> {
+/// The byte that the name of a shard directory stands for.
+pub(crate) fn shard_byte(name: &str) -> Option<u8> {
     let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    let is_fan = name.len() == 2 && name.bytes().all(is_digit);
-    is_fan.then(|| u8::from_str_radix(name, 16).ok()).flatten()
+    let is_shard = name.len() == 2 && name.bytes().all(is_digit);
+    is_shard
+        .then(|| u8::from_str_radix(name, 16).ok())
+        .flatten()
 }
 
 /// Whether it is the name that `object_store` gives a file before it is whole: `DIGEST#NUMBER`.
@@ -220,10 +223,10 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_the_fan_stand_for_a_byte() {
-        assert_eq!(fan_byte("0a"), Some(10));
+    fn shard_directories_stand_for_a_byte() {
+        assert_eq!(shard_byte("0a"), Some(10));
         for name in ["0A", "+1", "a", "abc", "quarantine", ""] {
-            assert_eq!(fan_byte(name), None, "{name}");
+            assert_eq!(shard_byte(name), None, "{name}");
         }
     }
 }

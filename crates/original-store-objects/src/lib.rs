@@ -2,14 +2,16 @@
 
 mod bucket;
 mod content;
-mod fan;
+mod directory;
 mod folder;
+mod key;
 mod listing;
 mod open;
 mod quarantine;
 mod registry;
 mod removal;
 mod root;
+mod shards;
 mod store;
 mod url;
 

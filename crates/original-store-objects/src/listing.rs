@@ -1,6 +1,6 @@
 //! What a folder of originals holds.
 //!
-//! The folder is walked one folder of the fan after the other, so that memory does not grow with the
+//! The folder is walked one shard directory after the other, so that memory does not grow with the
 //! number of originals, and a folder that this account may not enter is told by its name.
 
 use std::{
@@ -18,9 +18,9 @@ use domain::{
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 
 use crate::{
-    folder::{entries, fan_byte, is_gone, is_remains},
+    directory::{Directory, blocking},
+    folder::{entries, is_gone, is_remains, shard_byte},
     quarantine::QUARANTINE,
-    store::{Folder, blocking},
 };
 
 /// What a file system makes for itself.
@@ -45,7 +45,7 @@ struct Contents {
 
 /// All that is in the folder and not the store's own.
 pub(crate) fn list(
-    folder: Arc<Folder>,
+    folder: Arc<Directory>,
 ) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>> {
     let start = vec![Pending::Root(folder.root.path().to_owned())];
     stream::try_unfold(start, move |mut pending| {
@@ -90,7 +90,7 @@ fn sort(
     let Some(facts) = facts(&entry.path())? else {
         return Ok(());
     };
-    let byte = fan_byte(&name).filter(|_| facts.is_dir());
+    let byte = shard_byte(&name).filter(|_| facts.is_dir());
     match (pending, byte) {
         (Pending::Root(_), Some(first)) => {
             contents.folders.push(Pending::Outer(entry.path(), first));

@@ -10,10 +10,7 @@ use object_store::{Error, local::LocalFileSystem};
 use thiserror::Error;
 
 use crate::{
-    bucket,
-    fan::Fan,
-    root::Root,
-    store::{Folder, Originals},
+    bucket, directory::Directory, root::Root, shards::ShardDirectories, store::Originals,
     url::OriginalsUrl,
 };
 
@@ -71,11 +68,11 @@ fn open_folder(path: &Path, root: fn(&Path) -> io::Result<Root>) -> Result<Origi
     let objects = LocalFileSystem::new_with_prefix(root.path())
         .map_err(|error| refused(io::Error::other(error)))?
         .with_fsync(true);
-    let fan = Fan::default();
+    let shards = ShardDirectories::default();
     let objects = Arc::new(objects);
     Ok(Originals {
         once: objects.clone(),
         objects,
-        folder: Some(Arc::new(Folder { root, fan })),
+        folder: Some(Arc::new(Directory { root, shards })),
     })
 }

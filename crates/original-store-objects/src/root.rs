@@ -11,7 +11,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::folder;
+use crate::folder::{self, TRIAL};
 
 /// The file that tells the folder from the one below its disk.
 const MARK: &str = ".etiqueta-originals";
@@ -19,9 +19,6 @@ const MARK: &str = ".etiqueta-originals";
 /// What it says to people.
 const MARK_TEXT: &str = "Etiqueta keeps the originals of its images in this folder. \
     Leave this file here: while it is missing, the server takes the disk for not mounted.\n";
-
-/// Where it is tried whether files can be made.
-pub(crate) const TRIAL: &str = ".etiqueta-trial";
 
 /// A folder of originals.
 #[derive(Debug)]

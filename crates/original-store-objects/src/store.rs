@@ -17,14 +17,15 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
-use tokio::task::spawn_blocking;
 
 use crate::{
     content::{self, Opened, unavailable},
-    fan::{self, Fan},
-    folder, listing, quarantine, registry,
+    directory::{Directory, blocking},
+    folder,
+    key::key,
+    listing, quarantine, registry,
     removal::{self, Removals},
-    root::Root,
+    shards,
 };
 
 /// Originals in a folder or a bucket.
@@ -34,13 +35,7 @@ pub struct Originals {
     /// The same, but that a bucket is sent each call once.
     pub(crate) once: Arc<dyn ObjectStore>,
     /// The folder that the objects are in, where they are in one.
-    pub(crate) folder: Option<Arc<Folder>>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Folder {
-    pub(crate) root: Root,
-    pub(crate) fan: Fan,
+    pub(crate) folder: Option<Arc<Directory>>,
 }
 
 impl Originals {
@@ -56,7 +51,7 @@ impl Originals {
     /// Does what `object_store` does not do to a folder. There is nothing to do to a bucket.
     async fn in_folder(
         &self,
-        work: impl FnOnce(&Folder) -> io::Result<()> + Send + 'static,
+        work: impl FnOnce(&Directory) -> io::Result<()> + Send + 'static,
     ) -> Result<(), OriginalStoreError> {
         match &self.folder {
             Some(folder) => blocking(folder, work).await,
@@ -106,7 +101,7 @@ impl OriginalStore for Originals {
         let (key, digest) = (key(digest), *digest);
         self.in_folder(move |folder| {
             folder.root.check()?;
-            folder.fan.make(folder.root.path(), &digest)
+            folder.shards.make(folder.root.path(), &digest)
         })
         .await?;
         let is_kept = mode == PutMode::KeepExisting && self.is_whole(&key, bytes.len()).await?;
@@ -119,7 +114,7 @@ impl OriginalStore for Originals {
         self.in_folder(move |folder| {
             if is_kept {
                 // Another put may have made the name just now.
-                folder::sync(&fan::path(folder.root.path(), &digest))?;
+                folder::sync(&shards::path(folder.root.path(), &digest))?;
             }
             // The disk may have gone meanwhile, and the original with it.
             folder.root.check()
@@ -294,17 +289,10 @@ impl DatabaseRegistry for Originals {
 
 /// No item if the folder is there, else an error.
 fn checked(
-    folder: Arc<Folder>,
+    folder: Arc<Directory>,
 ) -> impl Stream<Item = Result<StoredObject, OriginalStoreError>> + Send {
     let check = async move { blocking(&folder, |folder| folder.root.check()).await };
     stream::once(check).try_filter_map(async |()| Ok(None))
-}
-
-/// Where an original lies: `ab/cd/abcd…`.
-pub(crate) fn key(digest: &ContentDigest) -> Path {
-    let name = digest.to_string();
-    let fan = |from: usize| name.get(from..from + 2).unwrap_or_default();
-    Path::from_iter([fan(0), fan(2), name.as_str()])
 }
 
 /// What an object of a bucket is; none if it was quarantined, or is the store's own.
@@ -327,22 +315,10 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
     (!is_own).then(|| StoredObject::Foreign(found.location.to_string()))
 }
 
-/// Does what blocks on a thread for that.
-pub(crate) async fn blocking<T: Send + 'static>(
-    folder: &Arc<Folder>,
-    work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
-) -> Result<T, OriginalStoreError> {
-    let folder = Arc::clone(folder);
-    let outcome = spawn_blocking(move || work(&folder))
-        .await
-        .unwrap_or_else(|lost| Err(io::Error::other(lost)));
-    outcome.map_err(unavailable)
-}
-
 /// Does what blocks in a folder that is there.
 async fn in_root<T: Send + 'static>(
-    folder: &Arc<Folder>,
-    work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
+    folder: &Arc<Directory>,
+    work: impl FnOnce(&Directory) -> io::Result<T> + Send + 'static,
 ) -> Result<T, OriginalStoreError> {
     blocking(folder, move |folder| {
         folder.root.check()?;
@@ -353,13 +329,13 @@ async fn in_root<T: Send + 'static>(
 
 /// Does something to the file of an original, if it is there, also where it is set aside.
 async fn in_file<T: Send + 'static>(
-    folder: &Arc<Folder>,
+    folder: &Arc<Directory>,
     digest: &ContentDigest,
     work: fn(&std::path::Path) -> io::Result<T>,
 ) -> Result<Option<T>, OriginalStoreError> {
     let digest = *digest;
     blocking(folder, move |folder| {
-        let place = fan::path(folder.root.path(), &digest).join(digest.to_string());
+        let place = shards::path(folder.root.path(), &digest).join(digest.to_string());
         if let Some(done) = present(work(&place))? {
             return Ok(Some(done));
         }

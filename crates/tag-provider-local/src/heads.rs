@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     files::{HeadFiles, ModelError},
-    rule::raise,
+    hierarchy::{Nodes, TagIndex, Thing, raise},
     table::{Row, Table},
-    vocabulary::{Nodes, TagIndex, Thing},
 };
 
 const TABLE: &str = "heads/heads.tsv";

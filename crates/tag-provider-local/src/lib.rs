@@ -2,6 +2,7 @@
 
 mod files;
 mod heads;
+mod hierarchy;
 mod input;
 mod network;
 mod networks;

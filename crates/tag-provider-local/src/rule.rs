@@ -12,8 +12,9 @@
 use domain::{Confidence, Tag, Tags};
 
 use crate::{
+    hierarchy::{TagIndex, Thing, raise},
     readings::Readings,
-    vocabulary::{TagIndex, Thing, Vocabulary},
+    vocabulary::Vocabulary,
 };
 
 /// The classifier is too unsure of itself: its probabilities are raised to `1 / TEMPERATURE`.
@@ -55,13 +56,6 @@ pub(crate) fn tags(vocabulary: &Vocabulary, readings: &Readings) -> Tags {
         })
     })
     .collect()
-}
-
-/// Believes in a tag at least that much.
-pub(crate) fn raise(beliefs: &mut [f64], tag: TagIndex, least: f64) {
-    if let Some(belief) = beliefs.get_mut(tag) {
-        *belief = belief.max(least);
-    }
 }
 
 /// The classifier's beliefs, raised by the detector's scores.

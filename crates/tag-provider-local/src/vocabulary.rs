@@ -1,17 +1,15 @@
 //! What the networks' outputs are called: classes, the nodes above them, and the tags of these.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use domain::Label;
 
 use crate::{
     files::{ModelError, ModelFiles},
     heads::Heads,
-    table::{Row, Table},
+    hierarchy::{Nodes, TagIndex, Thing},
+    table::Table,
 };
-
-/// A tag's place in the vocabulary.
-pub(crate) type TagIndex = usize;
 
 /// The vocabulary of a model.
 #[derive(Debug)]
@@ -36,16 +34,6 @@ pub(crate) struct VocabularyTag {
     pub(crate) label: Label,
     /// The classes beneath it, each once. None, where only the detector knows it.
     pub(crate) classes: Vec<usize>,
-}
-
-/// A kind of thing that the detector finds.
-#[derive(Debug)]
-pub(crate) struct Thing {
-    /// Whether it is a person: the classifier, which knows none, has no say in that.
-    pub(crate) is_person: bool,
-    pub(crate) tag: TagIndex,
-    /// The tags of the nodes above it, each once, without its own.
-    pub(crate) above: Vec<TagIndex>,
 }
 
 /// The detector's name of a person.
@@ -129,112 +117,9 @@ fn read_things(nodes: &Nodes<'_>, bytes: &[u8]) -> Result<Vec<Thing>, ModelError
     .collect()
 }
 
-/// The nodes of a hierarchy, which may have several parents each.
-#[derive(Debug)]
-pub(crate) struct Nodes<'a> {
-    by_name: HashMap<&'a str, usize>,
-    all: Vec<Node>,
-    labels: Vec<Label>,
-    by_label: HashMap<Label, TagIndex>,
-}
-
-#[derive(Debug)]
-struct Node {
-    parents: Vec<usize>,
-    tag: TagIndex,
-}
-
-impl<'a> Nodes<'a> {
-    fn read(table: Table<'a>) -> Result<Self, ModelError> {
-        let mut nodes = Self {
-            by_name: HashMap::new(),
-            all: Vec::new(),
-            labels: Vec::new(),
-            by_label: HashMap::new(),
-        };
-        let mut parents = Vec::new();
-        for mut row in table.rows()? {
-            let name = row.field("node")?;
-            let _kind = row.field("kind")?;
-            let above = row.field("parents")?;
-            let tag = row.field("tag")?;
-            let tag = nodes.tag_named(tag, &row)?;
-            if nodes.by_name.insert(name, nodes.all.len()).is_some() {
-                return Err(row.wrong(format!("the node {name:?} is there twice")));
-            }
-            nodes.all.push(Node {
-                parents: Vec::new(),
-                tag,
-            });
-            parents.push((row, above));
-        }
-        // Parents may stand below their children.
-        for (at, (row, above)) in parents.into_iter().enumerate() {
-            let names = above.split(',').filter(|name| !name.is_empty());
-            let found: Result<_, _> = names.map(|name| nodes.find(name, &row)).collect();
-            let found = found?;
-            if let Some(node) = nodes.all.get_mut(at) {
-                node.parents = found;
-            }
-        }
-        Ok(nodes)
-    }
-
-    /// The tag of that text, which is added if no node has it.
-    pub(crate) fn tag_named(&mut self, text: &str, row: &Row<'_>) -> Result<TagIndex, ModelError> {
-        let label = Label::parse(text).map_err(|error| row.wrong(format!("the tag: {error}")))?;
-        let labels = &mut self.labels;
-        let tag = self.by_label.entry(label).or_insert_with_key(|label| {
-            labels.push(label.clone());
-            labels.len() - 1
-        });
-        Ok(*tag)
-    }
-
-    fn find_tag(&self, text: &str) -> Option<TagIndex> {
-        let label = Label::parse(text).ok()?;
-        self.by_label.get(&label).copied()
-    }
-
-    pub(crate) fn find(&self, name: &str, row: &Row<'_>) -> Result<usize, ModelError> {
-        let node = self.by_name.get(name).copied();
-        node.ok_or_else(|| row.wrong(format!("hierarchy.tsv has no node {name:?}")))
-    }
-
-    fn tag_of(&self, node: usize) -> TagIndex {
-        self.all.get(node).map_or(0, |node| node.tag)
-    }
-
-    /// The tags of a node and of all above it.
-    fn tags_from(&self, node: usize) -> BTreeSet<TagIndex> {
-        let nodes = self.nodes_from(node).into_iter();
-        nodes.map(|node| self.tag_of(node)).collect()
-    }
-
-    /// The tags of a node and of all below it.
-    pub(crate) fn tags_below(&self, node: usize) -> BTreeSet<TagIndex> {
-        let all = 0..self.all.len();
-        let below = all.filter(|other| self.nodes_from(*other).contains(&node));
-        below.map(|node| self.tag_of(node)).collect()
-    }
-
-    /// A node and all above it.
-    fn nodes_from(&self, node: usize) -> BTreeSet<usize> {
-        let mut seen = BTreeSet::new();
-        let mut next = vec![node];
-        while let Some(node) = next.pop() {
-            if seen.insert(node) {
-                let parents = self.all.get(node).map(|node| node.parents.as_slice());
-                next.extend(parents.unwrap_or_default());
-            }
-        }
-        seen
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::borrow::Cow;
+    use std::{borrow::Cow, collections::HashMap};
 
     use super::*;
 

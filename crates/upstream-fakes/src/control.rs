@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::call::{Call, Reply};
 use crate::fault::{Fault, Kind, Route};
-use crate::server::Upstream;
 use crate::traffic::Traffic;
+use crate::upstream::Upstream;
 
 /// Answers one control call; `action` is what follows `/_control/`.
 pub(crate) fn answer<U: Upstream>(upstream: &U, call: &Call, action: &str) -> Reply {

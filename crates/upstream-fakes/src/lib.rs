@@ -29,6 +29,7 @@ mod picture;
 mod record;
 mod server;
 mod traffic;
+mod upstream;
 
 pub use fakes::{Builder, Fakes, StartError};
 pub use fault::{Fault, Route};

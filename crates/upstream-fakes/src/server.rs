@@ -12,48 +12,15 @@ use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use serde_json::Value;
 use socket2::{SockRef, Socket};
 
 use crate::call::{Call, Reply};
 use crate::control;
 use crate::fault::{Fault, Kind, Route};
-use crate::traffic::Traffic;
+use crate::upstream::Upstream;
 
 /// How long the first half of a body gets to leave before the connection breaks.
 const HALFWAY_PAUSE: Duration = Duration::from_millis(20);
-
-/// One of the services that are imitated.
-pub(crate) trait Upstream: Send + Sync + 'static {
-    fn traffic(&self) -> &Arc<Traffic>;
-
-    fn route(&self, call: &Call) -> Route;
-
-    /// Calls that may be in flight at once.
-    fn concurrency(&self) -> usize {
-        usize::MAX
-    }
-
-    async fn answer(&self, route: Route, call: &Call, http: &reqwest::Client) -> Reply;
-
-    /// The service's own error body for a status that is forced upon it.
-    fn failure(&self, status: StatusCode) -> Reply;
-
-    /// Adds the headers that every answer carries.
-    fn sign(&self, reply: Reply) -> Reply;
-
-    /// Takes new settings, a JSON object; one that it does not know is an error.
-    fn apply(&self, settings: &[u8]) -> Result<(), serde_json::Error>;
-
-    /// What the control endpoint tells beside the traffic, a JSON object.
-    fn stats(&self) -> Value;
-
-    /// Forgets everything that was sent here; settings stay.
-    fn reset(&self);
-
-    /// Answers what only this fake's control endpoint knows.
-    fn control(&self, call: &Call, action: &str) -> Option<Reply>;
-}
 
 /// A copy of the connection's socket, there to reset it; taken out when it is used.
 type Line = Arc<Mutex<Option<Socket>>>;

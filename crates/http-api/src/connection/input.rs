@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tokio::time::Instant;
 
 use super::{Connection, DISCARDING};
-use crate::{HttpSettings, edge::RequestId};
+use crate::{HttpSettings, request_id::RequestId};
 
 /// How much of the start of a head is kept, in bytes: enough to tell other protocols.
 const START: usize = 16;

@@ -10,10 +10,10 @@
 //! is kept here, for all of them.
 
 mod bare;
-mod counted;
 mod input;
 mod refusal;
 mod stream;
+mod unparsed;
 
 use std::{
     cell::RefCell,
@@ -30,15 +30,18 @@ use actix_http::error::DispatchError;
 use actix_web::{dev::Extensions, rt::net::TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-pub(super) use self::{counted::Connections, input::UnderWay, stream::Stream};
-use self::{input::Input, stream::Socket};
+use self::{input::Input, stream::Socket, unparsed::refuse};
+pub(super) use self::{input::UnderWay, stream::Stream};
 use super::{
-    HttpSettings, LINGER,
-    edge::{RequestId, refuse},
-    peer,
+    HttpSettings, disconnect,
     problem::{Code, Problem},
+    request_id::RequestId,
     state::State,
 };
+
+/// How long the rest of a body is read and thrown away after an early answer. A client that still
+/// writes when the connection is closed gets a reset instead of the answer.
+pub(super) const LINGER: Duration = Duration::from_secs(15);
 
 /// How long the rest of a refused body may take to arrive before the connection is closed. Longer than
 /// the library lingers, which ends such connections otherwise.
@@ -191,8 +194,8 @@ impl Connection {
     }
 }
 
-/// Keeps the sockets of new connections as [`peer::keeping`] does, and the connections themselves.
+/// Keeps the sockets of new connections as [`disconnect::keeping`] does, and the connections themselves.
 pub(super) fn introducing(open_files: usize) -> impl Fn(&Stream, &mut Extensions) {
-    let keep = peer::keeping(open_files);
+    let keep = disconnect::keeping(open_files);
     move |stream, data| stream.connection().introduce(&keep, data)
 }

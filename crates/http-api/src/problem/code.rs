@@ -52,7 +52,7 @@ table! {
     InvalidId, "invalid-id", BAD_REQUEST, "The id is malformed";
     /// No image has that id.
     ImageNotFound, "image-not-found", NOT_FOUND, "There is no such image";
-    /// Nothing lives at that path.
+    /// The path has no route.
     RouteNotFound, "route-not-found", NOT_FOUND, "There is no such route";
     /// The path does not know that method.
     MethodNotAllowed, "method-not-allowed", METHOD_NOT_ALLOWED, "The route has no such method";
@@ -67,7 +67,7 @@ table! {
     /// The headers are longer than the limit.
     HeadersTooLarge, "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large";
     /// The bytes are no picture that can be read.
-    NotAnImage, "not-an-image", UNPROCESSABLE_ENTITY, "The data is no readable image";
+    NotAnImage, "not-an-image", UNPROCESSABLE_ENTITY, "Not a readable image";
     /// The picture has more pixels than the limit.
     ImageTooLarge, "image-too-large", UNPROCESSABLE_ENTITY, "The image has too many pixels";
     /// The picture takes more work than one may cost.

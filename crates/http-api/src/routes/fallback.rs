@@ -23,13 +23,10 @@ pub(super) fn no_method(methods: &'static str) -> Result<HttpResponse, Problem> 
     Err(Problem::new(Code::MethodNotAllowed, detail).allow(methods))
 }
 
-/// A path at which nothing lives. `OPTIONS *` asks for the server as a whole (RFC 9110 §9.3.7).
+/// A path without a route. `OPTIONS *` asks for the server as a whole (RFC 9110 §9.3.7).
 pub(super) async fn no_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
     if request.method() == Method::OPTIONS && request.path() == "*" {
         return Ok(options(ANY));
     }
-    Err(Problem::new(
-        Code::RouteNotFound,
-        "nothing lives at this path",
-    ))
+    Err(Problem::new(Code::RouteNotFound, "no such route"))
 }

@@ -8,9 +8,9 @@ use domain::{
 };
 
 use crate::{
-    answer::{self, Head, WithData},
     problem::{Code, Problem},
     queries,
+    response::{self, Head, WithData},
     state::State,
 };
 
@@ -27,7 +27,7 @@ use crate::{
         ),
     ),
     responses(
-        (status = 200, body = answer::ImageWithDataBody, description = "The image."),
+        (status = 200, body = response::ImageWithDataBody, description = "The image."),
     )
 )]
 pub(crate) async fn get_image(

@@ -13,8 +13,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    Readiness, answer,
+    Readiness,
     problem::{Problem, chain},
+    response,
     state::State,
 };
 
@@ -101,7 +102,7 @@ pub(crate) struct QuotaBody {
     responses((status = 200, body = Live, description = "It does.")),
 )]
 pub(crate) async fn livez() -> Result<HttpResponse, Problem> {
-    answer::json(&Live { status: "alive" })
+    response::json(&Live { status: "alive" })
 }
 
 /// Whether everything that the server depends on works.
@@ -150,12 +151,12 @@ pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> 
         },
     };
     if is_ready {
-        return answer::json(&report);
+        return response::json(&report);
     }
     Ok(HttpResponse::ServiceUnavailable()
         .content_type(ContentType::json())
         .insert_header((header::RETRY_AFTER, LOOK_AGAIN.as_secs()))
-        .body(answer::to_json(&report)?))
+        .body(response::to_json(&report)?))
 }
 
 /// Runs one check, for a short time at most. Why it fails is for the log.

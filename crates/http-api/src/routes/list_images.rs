@@ -9,9 +9,9 @@ use actix_web::{
 };
 
 use crate::{
-    answer::{self, ImageBody},
     problem::Problem,
     queries::{self, List},
+    response::{self, ImageBody},
     state::State,
 };
 
@@ -94,7 +94,7 @@ async fn whole(state: &State, list: List) -> Result<HttpResponse, Problem> {
     let pages = state
         .read(async move { catalog.list(list.window, list.labels, list.after).await })
         .await?;
-    let body = answer::images(&state.runtime, pages, state.settings.timezone);
+    let body = response::images(&state.runtime, pages, state.settings.timezone);
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
         .body(body))
@@ -115,7 +115,7 @@ async fn page(
                 .await
         })
         .await?;
-    let body = answer::page(&page.images, state.settings.timezone)?;
+    let body = response::page(&page.images, state.settings.timezone)?;
     let mut response = HttpResponse::Ok();
     if let Some(next) = page.next {
         let link = queries::next(request.query_string(), next);

@@ -3,9 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use crate::{
-    answer::{self, TagSummaryBody},
     problem::Problem,
     queries,
+    response::{self, TagSummaryBody},
     state::State,
 };
 
@@ -39,5 +39,5 @@ pub(crate) async fn list_tags(
         .read(async move { catalog.tags(window).await })
         .await?;
     let tags: Vec<_> = tags.iter().map(TagSummaryBody::from).collect();
-    answer::json(&tags)
+    response::json(&tags)
 }

@@ -1,6 +1,5 @@
 //! The routes, one module each.
 
-mod docs;
 mod fallback;
 mod get_image;
 mod health;
@@ -27,7 +26,7 @@ const READABLE: &str = "GET, HEAD, OPTIONS";
 /// The methods of a route that takes uploads.
 const WRITABLE: &str = "POST, OPTIONS";
 
-/// Registers all routes.
+/// Registers the routes of the interface, and what answers where there is none.
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(with_rest("/image", WRITABLE).route(web::post().to(post_image::post_image)))
@@ -36,14 +35,11 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(readable("/tags", list_tags::list_tags))
         .service(readable("/livez", health::livez))
         .service(readable("/readyz", health::readyz))
-        .service(readable("/openapi.json", docs::openapi_json))
-        .service(readable("/docs", docs::to_page))
-        .service(readable("/docs/{file:.*}", docs::file))
         .default_service(web::to(fallback::no_route));
 }
 
 /// A route that answers `GET`, and `HEAD` likewise: the outermost layer leaves the body out.
-fn readable<F, Args>(path: &str, handler: F) -> Resource
+pub(super) fn readable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args> + Clone,
     Args: FromRequest + 'static,

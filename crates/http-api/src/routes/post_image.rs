@@ -9,11 +9,11 @@ use domain::service::Upload;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::{self, Head},
+    disconnect,
     forwarded::Forwarded,
-    peer,
     problem::{Code, Problem},
     queries,
+    response::{self, Head},
     state::State,
     upload,
 };
@@ -56,7 +56,7 @@ pub(crate) struct UploadBody {
     ),
     responses(
         (
-            status = 200, body = answer::ImageWithDataBody,
+            status = 200, body = response::ImageWithDataBody,
             description = "The image is registered.",
             headers(("Location" = String, description = "The path of the image.")),
             links(("image" = (
@@ -88,7 +88,7 @@ pub(crate) async fn post_image(
         bytes: received.bytes.clone(),
         digest: received.digest,
         threshold,
-        context: peer::context(&request, origin.client),
+        context: disconnect::context(&request, origin.client),
     };
     let image = state.ingest(upload).await?;
     let settings = &state.settings;
@@ -97,7 +97,7 @@ pub(crate) async fn post_image(
     let catalog = state.catalog.clone();
     let reopen = Box::pin(async move { catalog.content(&image).await });
     let patience = settings.answer_hold;
-    let answer = answer::from_bytes(&state.runtime, head, received.bytes, patience, reopen);
+    let answer = response::from_bytes(&state.runtime, head, received.bytes, patience, reopen);
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
         .insert_header((header::LOCATION, location))

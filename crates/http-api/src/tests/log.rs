@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::world::{Setup, picture, upload};
-use crate::{app, state::State};
+use crate::{server::app, state::State};
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]

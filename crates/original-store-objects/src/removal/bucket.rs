@@ -16,7 +16,7 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
 use super::{LISTED, REMOVALS, is_of, name, parse};
 use crate::{
     content::{self, unavailable},
-    store::key,
+    key::key,
 };
 
 /// How long a removal of which nothing is heard may still delete the original. A request is valid for

@@ -12,14 +12,14 @@ use domain::{
 
 use super::{LISTED, REMOVALS, is_of, name, parse};
 use crate::{
-    fan,
+    directory::Directory,
     folder::{self, entries, is_gone},
     quarantine::QUARANTINE,
-    store::Folder,
+    shards,
 };
 
 /// The removals of a folder of originals. All of it blocks.
-pub(crate) struct Removals<'a>(pub(crate) &'a Folder);
+pub(crate) struct Removals<'a>(pub(crate) &'a Directory);
 
 impl Removals<'_> {
     /// Moves an original aside. `false` if it is not there.
@@ -52,12 +52,12 @@ impl Removals<'_> {
         if !exists(&aside)? {
             return Ok(());
         }
-        self.0.fan.make(self.root(), &original.digest)?;
+        self.0.shards.make(self.root(), &original.digest)?;
         match link(&aside, &home) {
             Err(error) if is_gone(&error) && !exists(&aside)? => return Ok(()),
             outcome => outcome?,
         }
-        folder::sync(&fan::path(self.root(), &original.digest))?;
+        folder::sync(&shards::path(self.root(), &original.digest))?;
         self.remove(&aside)
     }
 
@@ -78,7 +78,7 @@ impl Removals<'_> {
 
     fn home(&self, original: &SetAside) -> PathBuf {
         let name = original.digest.to_string();
-        fan::path(self.root(), &original.digest).join(name)
+        shards::path(self.root(), &original.digest).join(name)
     }
 
     fn aside(&self, original: &SetAside) -> PathBuf {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::call::{Call, Reply};
 use crate::imagekit::errors::{self, Refusal};
-use crate::imagekit::state::State;
+use crate::imagekit::state::{State, valid_id};
 
 /// Largest number of files of one bulk deletion.
 const MOST_IDS: usize = 100;
@@ -63,12 +63,6 @@ impl State {
             &json!({ "requestId": id }),
         ))
     }
-}
-
-/// A file id, which has 24 hexadecimal digits.
-pub(super) fn valid_id(id: Option<&str>) -> Result<&str, Refusal> {
-    let hexadecimal = |id: &&str| id.len() == 24 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    id.filter(hexadecimal).ok_or(errors::INVALID_FILE_ID)
 }
 
 fn bulk_ids(body: &[u8]) -> Result<Vec<String>, Refusal> {

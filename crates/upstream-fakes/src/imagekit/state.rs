@@ -12,12 +12,11 @@ use crate::imagekit::errors::{self, Refusal};
 use crate::imagekit::library::{Library, Unreadable, join};
 use crate::imagekit::limiter::{Limiter, WINDOW};
 use crate::imagekit::listing::{self, Listing};
-use crate::imagekit::removal;
 use crate::imagekit::settings::{Change, Settings};
 use crate::imagekit::upload::{self, Upload};
 use crate::picture;
-use crate::server::Upstream;
 use crate::traffic::Traffic;
+use crate::upstream::Upstream;
 
 /// The fake itself, shared by its server and its handle.
 #[derive(Debug)]
@@ -128,9 +127,7 @@ impl State {
             .strip_prefix("/v1/files/")
             .and_then(|id| id.strip_suffix("/details"));
         let library = self.library();
-        let file = library
-            .get(removal::valid_id(id)?)
-            .ok_or(errors::NO_SUCH_FILE)?;
+        let file = library.get(valid_id(id)?).ok_or(errors::NO_SUCH_FILE)?;
         Ok(Reply::json(
             StatusCode::OK,
             &listing::details(file, &self.root()),
@@ -268,4 +265,10 @@ impl Upstream for State {
             _ => None,
         }
     }
+}
+
+/// A file id, which has 24 hexadecimal digits.
+pub(super) fn valid_id(id: Option<&str>) -> Result<&str, Refusal> {
+    let hexadecimal = |id: &&str| id.len() == 24 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    id.filter(hexadecimal).ok_or(errors::INVALID_FILE_ID)
 }

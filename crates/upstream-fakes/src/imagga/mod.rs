@@ -1,5 +1,6 @@
 //! The Imagga fake: tags, uploads, usage and the limits of a plan.
 
+mod envelope;
 pub(crate) mod errors;
 mod handle;
 mod quota;

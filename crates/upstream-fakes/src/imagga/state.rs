@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use crate::call::{Call, Credentials, Reply};
 use crate::fault::Route;
+use crate::imagga::envelope::success;
 use crate::imagga::errors::{self, Refusal};
 use crate::imagga::quota::Quota;
 use crate::imagga::settings::{Change, Settings};
 use crate::imagga::sight::Sight;
 use crate::imagga::tags::{self, Input, Query};
 use crate::imagga::uploads::Uploads;
-use crate::imagga::usage::success;
-use crate::server::Upstream;
 use crate::traffic::Traffic;
+use crate::upstream::Upstream;
 
 /// The fake itself, shared by its server and its handle.
 #[derive(Debug)]

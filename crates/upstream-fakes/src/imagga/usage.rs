@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use actix_web::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::call::Reply;
 use crate::clock;
+use crate::imagga::envelope::success;
 use crate::imagga::state::State;
 
 impl State {
@@ -35,10 +35,4 @@ impl State {
             "weekly_requests": used,
         }))
     }
-}
-
-/// The envelope of a success.
-pub(super) fn success(result: &Value) -> Reply {
-    let body = json!({ "result": result, "status": { "text": "", "type": "success" } });
-    Reply::json(StatusCode::OK, &body)
 }

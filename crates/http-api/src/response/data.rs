@@ -22,9 +22,9 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
+    dto::ImageBody,
     streamed::{BrokenOff, Pieces, Streamed},
     to_json,
-    wire::ImageBody,
 };
 use crate::problem::Problem;
 use upload_body::base64::ENCODER;

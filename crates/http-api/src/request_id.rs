@@ -1,9 +1,10 @@
 //! What names a request, in the log and for the client.
 
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-use super::REQUEST_ID;
+/// The header that names a request.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that is taken over, in characters.
 const LONGEST: usize = 128;
@@ -14,7 +15,7 @@ pub(crate) struct RequestId(String);
 
 impl RequestId {
     /// The id that the client gave, if it is one and sane; else a new one.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut given = headers.get_all(REQUEST_ID);
         match (given.next().and_then(Self::parse), given.next()) {
             (Some(id), None) => id,
@@ -34,11 +35,11 @@ impl RequestId {
         is_id.then(|| Self(text.to_owned()))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    pub(super) fn header(&self) -> HeaderValue {
+    pub(crate) fn header(&self) -> HeaderValue {
         // Such characters always make a header.
         HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("-"))
     }
@@ -56,7 +57,7 @@ mod tests {
                 HeaderValue::from_bytes(value.as_bytes()).unwrap(),
             );
         }
-        RequestId::of(&headers)
+        RequestId::from_headers(&headers)
     }
 
     #[test]

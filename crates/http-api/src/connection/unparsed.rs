@@ -12,9 +12,10 @@ use actix_web::{
     },
 };
 
-use super::{REQUEST_ID, RequestId, answer::Record};
 use crate::{
+    access_log::Record,
     problem::{MEDIA_TYPE, Problem},
+    request_id::{REQUEST_ID, RequestId},
     state::State,
 };
 

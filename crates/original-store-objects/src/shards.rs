@@ -20,7 +20,7 @@ type Leaf = [u8; 2];
 
 /// The folders whose names, and those above them, are known to be durable.
 #[derive(Debug, Default)]
-pub(crate) struct Fan(Mutex<Durable>);
+pub(crate) struct ShardDirectories(Mutex<Durable>);
 
 #[derive(Debug, Default)]
 struct Durable {
@@ -30,7 +30,7 @@ struct Durable {
     leaves: HashSet<Leaf>,
 }
 
-impl Fan {
+impl ShardDirectories {
     /// Makes the folder that an original lies in, durably, unless it is there. The root must be.
     pub(crate) fn make(&self, root: &Path, digest: &ContentDigest) -> io::Result<()> {
         self.make_with(root, digest, folder::sync)
@@ -94,7 +94,7 @@ fn make(folder: &Path) -> io::Result<()> {
 /// The leaves in an outer folder.
 fn leaves(outer: &Path, first: u8) -> io::Result<Vec<Leaf>> {
     let names = folder::entries(outer)?;
-    let leaf = |name: &str| Some([first, folder::fan_byte(name)?]);
+    let leaf = |name: &str| Some([first, folder::shard_byte(name)?]);
     Ok(names
         .iter()
         .filter_map(|entry| leaf(&entry.file_name().to_string_lossy()))
@@ -118,22 +118,22 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("0a/02")).unwrap();
         fs::create_dir_all(root.path().join("0a/notes")).unwrap();
-        let fan = Fan::default();
-        fan.make(root.path(), &digest(10, 1)).unwrap();
+        let shards = ShardDirectories::default();
+        shards.make(root.path(), &digest(10, 1)).unwrap();
         assert!(root.path().join("0a/01").is_dir());
         let leaves = || {
-            let mut leaves: Vec<_> = fan.durable().leaves.iter().copied().collect();
+            let mut leaves: Vec<_> = shards.durable().leaves.iter().copied().collect();
             leaves.sort_unstable();
             leaves
         };
         assert_eq!(leaves(), [[10, 1], [10, 2]], "what was there as well");
         fs::create_dir_all(root.path().join("0a/03")).unwrap();
-        fan.make(root.path(), &digest(10, 4)).unwrap();
+        shards.make(root.path(), &digest(10, 4)).unwrap();
         assert_eq!(leaves(), [[10, 1], [10, 2], [10, 4]]);
     }
 
     /// Makes a folder, and says what was synced for it.
-    fn synced(fan: &Fan, root: &Path, digest: &ContentDigest) -> Vec<PathBuf> {
+    fn synced(shards: &ShardDirectories, root: &Path, digest: &ContentDigest) -> Vec<PathBuf> {
         let synced = RefCell::new(Vec::new());
         let note = |folder: &Path| {
             synced
@@ -141,7 +141,7 @@ mod tests {
                 .push(folder.strip_prefix(root).unwrap().to_owned());
             Ok(())
         };
-        fan.make_with(root, digest, note).unwrap();
+        shards.make_with(root, digest, note).unwrap();
         synced.into_inner()
     }
 
@@ -151,8 +151,8 @@ mod tests {
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
         // As another put, or another server, that has made them and not synced yet.
         fs::create_dir_all(root.path().join("0a/01")).unwrap();
-        let fan = Fan::default();
-        let synced = |first, second| synced(&fan, root.path(), &digest(first, second));
+        let shards = ShardDirectories::default();
+        let synced = |first, second| synced(&shards, root.path(), &digest(first, second));
         assert_eq!(synced(10, 1), paths(&["", "0a"]));
         assert_eq!(synced(10, 1), paths(&[]));
         assert_eq!(synced(10, 2), paths(&["0a"]));
@@ -162,20 +162,24 @@ mod tests {
     #[test]
     fn what_was_not_synced_is_not_taken_for_durable() {
         let root = tempfile::tempdir().unwrap();
-        let fan = Fan::default();
+        let shards = ShardDirectories::default();
         let failing = |_: &Path| Err(io::Error::other("no sync"));
         assert!(
-            fan.make_with(root.path(), &digest(1, 2), failing).is_err(),
+            shards
+                .make_with(root.path(), &digest(1, 2), failing)
+                .is_err(),
             "the folders are there, and not durable"
         );
-        assert_eq!(synced(&fan, root.path(), &digest(1, 2)).len(), 2);
+        assert_eq!(synced(&shards, root.path(), &digest(1, 2)).len(), 2);
     }
 
     #[test]
     fn no_root_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("gone");
-        let error = Fan::default().make(&root, &digest(1, 2)).unwrap_err();
+        let error = ShardDirectories::default()
+            .make(&root, &digest(1, 2))
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert!(!root.exists());
     }
@@ -184,10 +188,10 @@ mod tests {
     fn what_could_not_be_made_is_not_taken_for_durable() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("01"), b"in the way").unwrap();
-        let fan = Fan::default();
-        assert!(fan.make(root.path(), &digest(1, 2)).is_err());
+        let shards = ShardDirectories::default();
+        assert!(shards.make(root.path(), &digest(1, 2)).is_err());
         fs::remove_file(root.path().join("01")).unwrap();
-        fan.make(root.path(), &digest(1, 2)).unwrap();
+        shards.make(root.path(), &digest(1, 2)).unwrap();
         assert!(root.path().join("01/02").is_dir());
     }
 }

@@ -4,8 +4,6 @@
 mod answer;
 mod body;
 mod host;
-mod request_id;
-mod unparsed;
 
 use std::{rc::Rc, sync::Arc};
 
@@ -13,25 +11,24 @@ use actix_web::{
     Error, HttpResponse,
     body::{BodySize, BoxBody, MessageBody as _},
     dev::{ServiceRequest, ServiceResponse},
-    http::{ConnectionType, Version, header::HeaderName},
+    http::{ConnectionType, Version},
     middleware::Next,
 };
 use tracing::Instrument;
 
+pub(super) use self::answer::Answer;
+use self::body::Unread;
 pub use self::host::{HostCheck, host_name};
-pub(super) use self::{answer::Answer, request_id::RequestId, unparsed::refuse};
-use self::{answer::Record, body::Unread};
 use super::{
+    access_log::Record,
     connection::Connection,
     problem::{Code, Problem},
+    request_id::{REQUEST_ID, RequestId},
     state::State,
 };
 
 /// The route that answers also while the server shuts down.
 const LIVENESS: &str = "/livez";
-
-/// The header that names a request.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps the handling of a request.
 pub(super) async fn guard(
@@ -39,11 +36,11 @@ pub(super) async fn guard(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<Answer>, Error> {
-    let id = RequestId::of(request.headers());
+    let id = RequestId::from_headers(request.headers());
     let span = tracing::info_span!("request", request_id = id.as_str());
     let connection = request.conn_data::<Rc<Connection>>();
     let connection = connection.map(|connection| connection.begin(&id));
-    let record = Record::begin(state.under_way.token(), span.clone()).of(&request, connection);
+    let record = Record::begin(state.under_way.token(), span.clone()).requested(&request);
     let unread = Unread::hold(&mut request);
     let handling = async {
         match check(&state, &request) {
@@ -58,7 +55,10 @@ pub(super) async fn guard(
     response.headers_mut().insert(REQUEST_ID, id.header());
     frame(&state, &mut response);
     let record = record.answered(&response);
-    Ok(response.map_body(|_, body| Answer::new(body, record, unread)))
+    if let Some(connection) = &connection {
+        connection.answered();
+    }
+    Ok(response.map_body(|_, body| Answer::new(body, connection, record, unread)))
 }
 
 /// Refuses requests that no route should see.

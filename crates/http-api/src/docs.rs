@@ -5,13 +5,15 @@ use std::sync::{Arc, LazyLock};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, ContentType},
+    web::ServiceConfig,
 };
 use domain::ports::cause;
 use utoipa_swagger_ui::Config;
 
 use crate::{
-    openapi,
+    openapi::openapi,
     problem::{Code, Problem},
+    routes::readable,
 };
 
 static DOCUMENT: LazyLock<Result<String, serde_json::Error>> =
@@ -21,8 +23,16 @@ static DOCUMENT: LazyLock<Result<String, serde_json::Error>> =
 static CONFIG: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("../openapi.json").validator_url("none")));
 
+/// Registers the routes of the documentation.
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(readable("/openapi.json", openapi_json))
+        .service(readable("/docs", to_page))
+        .service(readable("/docs/{file:.*}", file));
+}
+
 /// The OpenAPI document.
-pub(super) async fn openapi_json() -> Result<HttpResponse, Problem> {
+async fn openapi_json() -> Result<HttpResponse, Problem> {
     match &*DOCUMENT {
         Ok(document) => Ok(HttpResponse::Ok()
             .content_type(ContentType::json())
@@ -32,18 +42,18 @@ pub(super) async fn openapi_json() -> Result<HttpResponse, Problem> {
 }
 
 /// The page lives in a folder, because its files do.
-pub(super) async fn to_page() -> HttpResponse {
+async fn to_page() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((header::LOCATION, "docs/"))
         .finish()
 }
 
 /// A file of the page.
-pub(super) async fn file(request: HttpRequest) -> Result<HttpResponse, Problem> {
+async fn file(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let path = request.match_info().query("file");
     let file = utoipa_swagger_ui::serve(path, Arc::clone(&CONFIG))
         .map_err(|error| Problem::internal(cause(error.to_string())))?
-        .ok_or_else(|| Problem::new(Code::RouteNotFound, "nothing lives at this path"))?;
+        .ok_or_else(|| Problem::new(Code::RouteNotFound, "no such route"))?;
     Ok(HttpResponse::Ok()
         .content_type(file.content_type)
         .body(file.bytes.into_owned()))

@@ -14,8 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::{
+    dto::ImageBody,
     streamed::{Pieces, Streamed},
-    wire::ImageBody,
 };
 use crate::problem::Problem;
 

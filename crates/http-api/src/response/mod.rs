@@ -1,17 +1,17 @@
 //! Writing answers: small ones at once, large ones while they are read.
 
 mod data;
+mod dto;
 mod pages;
 mod streamed;
-mod wire;
 
 use actix_web::{HttpResponse, http::header::ContentType};
 use serde::Serialize;
 
 pub(super) use self::{
     data::{Head, WithData, from_bytes},
+    dto::{ImageBody, ImageWithDataBody, TagSummaryBody},
     pages::{images, page},
-    wire::{ImageBody, ImageWithDataBody, TagSummaryBody},
 };
 use super::problem::Problem;
 

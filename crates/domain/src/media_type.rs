@@ -1,0 +1,70 @@
+//! Kinds of pictures.
+
+use std::fmt;
+
+/// What kind of picture some bytes are, told from the bytes themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MediaType {
+    /// `image/jpeg`
+    Jpeg,
+    /// `image/png`
+    Png,
+    /// `image/webp`
+    WebP,
+    /// `image/gif`
+    Gif,
+    /// `image/bmp`
+    Bmp,
+    /// `image/tiff`
+    Tiff,
+}
+
+impl MediaType {
+    /// Every media type there is.
+    pub const ALL: [Self; 6] = [
+        Self::Jpeg,
+        Self::Png,
+        Self::WebP,
+        Self::Gif,
+        Self::Bmp,
+        Self::Tiff,
+    ];
+
+    /// The registered name (RFC 6838), such as `image/jpeg`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::WebP => "image/webp",
+            Self::Gif => "image/gif",
+            Self::Bmp => "image/bmp",
+            Self::Tiff => "image/tiff",
+        }
+    }
+
+    /// The media type of that registered name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|media_type| media_type.as_str() == name)
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_go_by_their_registered_names() {
+        for media_type in MediaType::ALL {
+            assert_eq!(MediaType::from_name(media_type.as_str()), Some(media_type));
+        }
+        assert_eq!(MediaType::from_name("image/heic"), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! The log's line about each request.
+
+use std::time::Instant;
+
+use actix_web::{
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode},
+};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::Span;
+
+/// What the log says of a request. It is written when this is dropped.
+pub(crate) struct Record {
+    span: Span,
+    /// None of a request that could not be read.
+    method: Option<Method>,
+    route: Option<String>,
+    status: Option<StatusCode>,
+    began: Instant,
+    bytes: u64,
+    is_whole: bool,
+    /// The request is under way until this is dropped, too.
+    _under_way: TaskTrackerToken,
+}
+
+impl Record {
+    pub(crate) fn begin(under_way: TaskTrackerToken, span: Span) -> Self {
+        Self {
+            span,
+            method: None,
+            route: None,
+            status: None,
+            began: Instant::now(),
+            bytes: 0,
+            is_whole: false,
+            _under_way: under_way,
+        }
+    }
+
+    /// Notes what the request is.
+    pub(crate) fn requested(mut self, request: &ServiceRequest) -> Self {
+        self.method = Some(request.method().clone());
+        self
+    }
+
+    pub(crate) fn answered(mut self, response: &ServiceResponse) -> Self {
+        self.route = response.request().match_pattern();
+        self.status = Some(response.status());
+        self
+    }
+
+    /// Notes the answer to a request that could not be read, and how many bytes of it are out.
+    pub(crate) fn refused(&mut self, status: StatusCode, sent: Option<u64>) {
+        self.status = Some(status);
+        self.is_whole = sent.is_some();
+        self.bytes = sent.unwrap_or(0);
+    }
+}
+
+impl Record {
+    /// Whether the answer has no body, whatever its head says of one.
+    pub(crate) fn is_of_head(&self) -> bool {
+        self.method == Some(Method::HEAD)
+    }
+
+    /// The span in which the request is handled.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Notes that so many bytes of the body were taken.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Notes that the body was taken to its end.
+    pub(crate) fn completed(&mut self) {
+        self.is_whole = true;
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let duration = self.began.elapsed();
+        self.span.in_scope(|| {
+            tracing::info!(
+                method = self.method.as_ref().map_or("-", Method::as_str),
+                route = self.route.as_deref().unwrap_or("-"),
+                status = self.status.map_or(0, |status| status.as_u16()),
+                duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                bytes = self.bytes,
+                is_whole = self.is_whole,
+                "answered"
+            );
+        });
+    }
+}

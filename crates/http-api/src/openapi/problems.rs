@@ -1,0 +1,152 @@
+//! What can go wrong, on each route.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use serde_json::json;
+use utoipa::{
+    Modify,
+    openapi::{
+        ContentBuilder, HeaderBuilder, Object, OpenApi as Document, Ref, RefOr, Response,
+        ResponseBuilder, Type, example::ExampleBuilder, path::Operation,
+    },
+};
+
+use super::operations;
+use crate::problem::{self, Code};
+
+/// Adds the problems of each route.
+pub(super) struct Problems;
+
+/// What can go wrong everywhere.
+const EVERYWHERE: &[Code] = &[
+    Code::MalformedRequest,
+    Code::MisdirectedRequest,
+    Code::UriTooLong,
+    Code::HeadersTooLarge,
+    Code::Unavailable,
+    Code::Internal,
+];
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut Document) {
+        for (path, item) in &mut document.paths.paths {
+            let own = problems_of(path);
+            for operation in operations(item) {
+                add(operation, own);
+            }
+        }
+    }
+}
+
+/// What can go wrong on a route, beside what can everywhere.
+fn problems_of(path: &str) -> &'static [Code] {
+    match path {
+        "/image" => &[
+            Code::InvalidBody,
+            Code::InvalidBase64,
+            Code::InvalidParameter,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::UnsupportedMediaType,
+            Code::NotAnImage,
+            Code::UnsupportedFormat,
+            Code::ImageTooLarge,
+            Code::ImageTooComplex,
+            Code::TaggingFailed,
+            Code::QuotaExhausted,
+            Code::UpstreamBusy,
+            Code::StorageUnavailable,
+            Code::Overloaded,
+            Code::TaggingTimeout,
+        ],
+        "/image/{id}" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::ImageNotFound,
+            Code::StorageUnavailable,
+        ],
+        "/images" | "/tags" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        _ => &[],
+    }
+}
+
+fn add(operation: &mut Operation, own: &[Code]) {
+    let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
+    for code in own.iter().chain(EVERYWHERE) {
+        by_status.entry(code.status()).or_default().push(*code);
+    }
+    for (status, codes) in by_status {
+        let problems = response(status, &codes);
+        let responses = &mut operation.responses.responses;
+        match responses.get_mut(status.as_str()) {
+            // A route may answer with a document of its own, too.
+            Some(RefOr::T(known)) => known.content.extend(problems.content),
+            _ => {
+                responses.insert(status.as_str().to_owned(), RefOr::T(problems));
+            }
+        }
+    }
+}
+
+/// The answer with one of these problems.
+fn response(status: StatusCode, codes: &[Code]) -> Response {
+    let lines: Vec<_> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}", code.as_str(), code.title()))
+        .collect();
+    let examples = codes.iter().map(|code| {
+        let example = ExampleBuilder::new().summary(code.title());
+        (
+            code.as_str(),
+            example.value(Some(example_of(*code))).build(),
+        )
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(examples)
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(lines.join("\n\n"))
+        .content(problem::MEDIA_TYPE, content);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let header = HeaderBuilder::new()
+            .schema(Some(Object::with_type(Type::Integer)))
+            .description(Some("How long to wait before the next try, in seconds."));
+        response = response.header("Retry-After", header.build());
+    }
+    response.build()
+}
+
+fn example_of(code: Code) -> serde_json::Value {
+    let detail = "what is wrong this time";
+    let mut example = json!({
+        "type": code.type_uri(),
+        "title": code.title(),
+        "status": code.status().as_u16(),
+        "detail": detail,
+        "code": code.as_str(),
+        "description": detail,
+        "request_id": "0b8f6a52-6f0c-4f8e-9c46-1d9b7b1f7f55",
+    });
+    if let (Some(members), Some((name, value))) = (example.as_object_mut(), fact_of(code)) {
+        members.insert(name.to_owned(), value);
+    }
+    example
+}
+
+/// The fact that a problem gives as a member of its own.
+fn fact_of(code: Code) -> Option<(&'static str, serde_json::Value)> {
+    Some(match code {
+        Code::InvalidParameter => ("parameter", json!("min_confidence")),
+        Code::PayloadTooLarge => ("limit", json!(26_214_400)),
+        Code::UriTooLong => ("limit", json!(16_384)),
+        Code::HeadersTooLarge => ("limit", json!(32_768)),
+        Code::ImageTooLarge => ("limit", json!(100_000_000)),
+        Code::ImageTooComplex => ("limit", json!(1_000_000)),
+        Code::UnsupportedFormat => ("format", json!("HEIC")),
+        Code::MisdirectedRequest => ("setting", json!("server.allowed_hosts")),
+        _ if code.status() == StatusCode::SERVICE_UNAVAILABLE => ("retry_after", json!(5)),
+        _ => return None,
+    })
+}

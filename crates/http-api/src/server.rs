@@ -1,0 +1,114 @@
+//! The server of the interface: sockets in, routes behind them.
+
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
+
+use actix_http::{HttpService, Protocol, error::DispatchError};
+use actix_server::{GracefulShutdownSignal, Server};
+use actix_service::{ServiceFactory, apply_fn_factory, map_config};
+use actix_web::{
+    App,
+    dev::{AppConfig, Service as _, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    rt::net::TcpStream,
+    web,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Api,
+    connection::{self, Connection, LINGER},
+    docs,
+    middleware::{self, Answer},
+    routes,
+    state::State,
+};
+
+/// Serves the interface until `shutdown` is cancelled and the requests under way are done.
+///
+/// Must be called within a Tokio runtime, which must outlive the server: that is where the services
+/// run. Meanwhile requests that come anew are refused with `unavailable`.
+pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> io::Result<Server> {
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(api.settings.unread_timeout))?;
+    let settings = api.settings.clone();
+    let state = web::Data::new(State::new(api, shutdown));
+    let stop = stop(Arc::clone(&state));
+    let server = Server::build()
+        .workers(settings.workers)
+        .max_concurrent_connections(settings.connections())
+        .shutdown_signal(stop)
+        .shutdown_timeout(settings.closing().as_secs());
+    let draining = server.graceful_shutdown_signal();
+    let service = move || service(web::Data::clone(&state), draining.clone());
+    Ok(server.listen("http", listener, service)?.run())
+}
+
+/// What serves connections.
+fn service(
+    state: web::Data<State>,
+    draining: GracefulShutdownSignal,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+{
+    let settings = &state.settings;
+    let http = HttpService::build()
+        .keep_alive(settings.idle_timeout)
+        // The deadline of heads is the connection's.
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(LINGER)
+        .graceful_shutdown_signal(move || {
+            let draining = draining.clone();
+            async move { draining.notified().await }
+        })
+        .on_connect_ext(connection::introducing(settings.watched()))
+        .finish(map_config(app(web::Data::clone(&state)), |()| {
+            AppConfig::default()
+        }));
+    apply_fn_factory(http, move |socket: TcpStream, http| {
+        // It only makes answers faster.
+        let _ = socket.set_nodelay(true);
+        let peer = socket.peer_addr().ok();
+        let counted = state.connections.admit(peer.map(|peer| peer.ip()));
+        let serving = counted.map(|counted| {
+            let connection = Connection::new(socket);
+            let serving = http.call((connection.stream(), Protocol::Http1, peer));
+            (counted, connection, serving)
+        });
+        let state = Arc::clone(&state);
+        async move {
+            if let Some((_counted, connection, serving)) = serving {
+                connection.serve(state, serving).await;
+            }
+            Ok(())
+        }
+    })
+}
+
+/// The interface: its routes, and what goes around them.
+pub(crate) fn app(
+    state: web::Data<State>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<Answer>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let shared = Arc::clone(&state);
+    App::new()
+        .app_data(state)
+        .configure(routes::configure)
+        .configure(docs::configure)
+        .wrap(from_fn(move |request, next| {
+            middleware::guard(Arc::clone(&shared), request, next)
+        }))
+}
+
+/// Ends when the server may stop: it was asked to, and nothing is under way any more.
+async fn stop(state: Arc<State>) {
+    state.shutdown.cancelled().await;
+    let settings = &state.settings;
+    let patience = settings.shutdown_grace.saturating_sub(settings.closing());
+    state.drain(patience).await;
+}

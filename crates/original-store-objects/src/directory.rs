@@ -1,0 +1,27 @@
+//! A directory of originals that is open.
+
+use std::{io, sync::Arc};
+
+use domain::ports::OriginalStoreError;
+use tokio::task::spawn_blocking;
+
+use crate::{content::unavailable, root::Root, shards::ShardDirectories};
+
+/// The root, and what is known of the directories below it.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) root: Root,
+    pub(crate) shards: ShardDirectories,
+}
+
+/// Runs blocking work on a thread for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    directory: &Arc<Directory>,
+    work: impl FnOnce(&Directory) -> io::Result<T> + Send + 'static,
+) -> Result<T, OriginalStoreError> {
+    let directory = Arc::clone(directory);
+    let outcome = spawn_blocking(move || work(&directory))
+        .await
+        .unwrap_or_else(|lost| Err(io::Error::other(lost)));
+    outcome.map_err(unavailable)
+}

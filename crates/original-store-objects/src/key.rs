@@ -1,0 +1,11 @@
+//! The keys of originals.
+
+use domain::ContentDigest;
+use object_store::path::Path;
+
+/// Where an original lies: `ab/cd/abcd…`.
+pub(crate) fn key(digest: &ContentDigest) -> Path {
+    let name = digest.to_string();
+    let shard = |from: usize| name.get(from..from + 2).unwrap_or_default();
+    Path::from_iter([shard(0), shard(2), name.as_str()])
+}

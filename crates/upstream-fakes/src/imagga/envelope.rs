@@ -1,0 +1,12 @@
+//! The envelope of a success.
+
+use actix_web::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::call::Reply;
+
+/// Wraps a result.
+pub(super) fn success(result: &Value) -> Reply {
+    let body = json!({ "result": result, "status": { "text": "", "type": "success" } });
+    Reply::json(StatusCode::OK, &body)
+}
