@@ -7,7 +7,7 @@ use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit, ImageKitSettings};
 use chrono::{DateTime, Utc};
 use domain::{
     EncodedPicture, MediaType,
-    ports::{BlobHost, HostedBlob, UpstreamError},
+    ports::{BlobHost, CallContext, HostedBlob, UpstreamError},
 };
 use libfuzzer_sys::fuzz_target;
 use upstream::{CLIENT, SECRET, check_error, with_server};
@@ -37,7 +37,7 @@ async fn uploaded(host: &ImageKit) -> Result<HostedBlob, UpstreamError> {
         media_type: MediaType::Jpeg,
         bytes: b"a picture".as_slice().into(),
     };
-    host.host(&picture, "name").await
+    host.host(&picture, "name", &CallContext::local()).await
 }
 
 /// A blob can be released and fetched.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use domain::{
     EncodedPicture, Label, MediaType,
-    ports::{ImageAccess, TagProvider, TagSource},
+    ports::{CallContext, ImageAccess, TagProvider, TagSource},
 };
 use libfuzzer_sys::fuzz_target;
 use tag_provider_imagga::{Imagga, ImaggaSettings};
@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| with_server(input, call));
 
 async fn call(base_url: String) {
     let provider = Imagga::new(CLIENT.clone(), settings(base_url)).unwrap();
-    match provider.tag(&SOURCE).await {
+    match provider.tag(&SOURCE, &CallContext::local()).await {
         Ok(tags) => {
             for tag in tags.iter() {
                 assert!((0.0..=100.0).contains(&tag.confidence.get()));

@@ -252,6 +252,7 @@ mod tests {
             &self,
             _: &domain::EncodedPicture,
             _: &str,
+            _: &domain::ports::CallContext,
         ) -> Result<HostedBlob, UpstreamError> {
             Err(failure())
         }

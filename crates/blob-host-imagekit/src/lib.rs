@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
     EncodedPicture,
-    ports::{BlobHost, HostedBlob, UpstreamError},
+    ports::{BlobHost, CallContext, HostedBlob, UpstreamError},
 };
 use reqwest::Client;
 use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
@@ -81,7 +81,9 @@ impl BlobHost for ImageKit {
         &self,
         picture: &EncodedPicture,
         name: &str,
+        context: &CallContext,
     ) -> Result<HostedBlob, UpstreamError> {
+        context.check()?;
         self.kit.upload(picture, name).await
     }
 

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::TestClock;
 use domain::{
     EncodedPicture,
-    ports::{BlobHost, Clock, HostedBlob, ReleaseQueue, UpstreamError},
+    ports::{BlobHost, CallContext, Clock, HostedBlob, ReleaseQueue, UpstreamError},
 };
 
 /// A blob host that keeps pictures in memory.
@@ -103,7 +103,9 @@ impl BlobHost for FakeBlobHost {
         &self,
         picture: &EncodedPicture,
         name: &str,
+        context: &CallContext,
     ) -> Result<HostedBlob, UpstreamError> {
+        context.check()?;
         let since = self.clock.now();
         let mut state = self.state();
         state.perhaps_fail()?;

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use super::FakeBlobHost;
 use domain::{
     EncodedPicture, ProviderIdentity, Tags,
-    ports::{ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+    ports::{CallContext, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
 };
 
 /// A tag provider that finds in every picture what it was told to find.
@@ -162,7 +162,8 @@ impl TagProvider for FakeTagProvider {
         self.access
     }
 
-    async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
+    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError> {
+        context.check()?;
         self.state().calls += 1;
         self.wait().await;
         if let Some(error) = self.state().failures.pop_front() {
@@ -219,7 +220,10 @@ mod tests {
     #[tokio::test]
     async fn keeps_the_contract_with_urls() {
         let host = Arc::new(FakeBlobHost::default());
-        let blob = host.host(&file(b"a car"), "car").await.unwrap();
+        let blob = host
+            .host(&file(b"a car"), "car", &CallContext::local())
+            .await
+            .unwrap();
         let provider = FakeTagProvider::new(ImageAccess::PublicUrl)
             .with_tags(tags(&[("car", 61.4)]))
             .fetching_from(host);
@@ -235,7 +239,8 @@ mod tests {
         let provider = FakeTagProvider::new(ImageAccess::Bytes);
         provider.hold();
         let source = TagSource::Bytes(file(b"a car"));
-        let call = provider.tag(&source);
+        let local = CallContext::local();
+        let call = provider.tag(&source, &local);
         pin_mut!(call);
         assert!(call.as_mut().now_or_never().is_none());
         assert_eq!(provider.calls(), 1);

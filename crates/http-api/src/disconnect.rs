@@ -13,7 +13,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, dev::Extensions, rt};
-use domain::ports::{CallContext, ClientKey, Interest};
+use domain::ports::{CallContext, ClientKey};
 use socket2::SockRef;
 
 /// The other end of a connection.
@@ -35,21 +35,16 @@ pub(super) fn keeping(open_files: usize) -> impl Fn(&dyn Any, &mut Extensions) {
     }
 }
 
-/// Whom a request is worked on for.
+/// The context of the work on a request. It is cancelled with the connection, too.
 pub(super) fn context(request: &HttpRequest, client: ClientKey) -> CallContext {
-    CallContext {
-        interest: interest(request),
-        client,
-    }
-}
-
-/// The interest of the client of a request. It ends with the connection, too.
-fn interest(request: &HttpRequest) -> Interest {
-    let Some(peer) = request.conn_data::<Arc<Peer>>() else {
-        return Interest::lasting();
+    let context = match request.conn_data::<Arc<Peer>>() {
+        None => CallContext::local(),
+        Some(peer) => {
+            let peer: Weak<Peer> = Arc::downgrade(peer);
+            CallContext::cancelled_when(move || peer.upgrade().is_none_or(|peer| !peer.is_there()))
+        }
     };
-    let peer: Weak<Peer> = Arc::downgrade(peer);
-    Interest::new(move || peer.upgrade().is_some_and(|peer| peer.is_there()))
+    context.for_client(client)
 }
 
 impl Peer {

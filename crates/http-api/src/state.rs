@@ -95,7 +95,7 @@ impl State {
         let ingest = Arc::clone(&self.ingest);
         // Lives as long as this is waited for: who was answered in the meantime waits no longer.
         let waiting = Arc::new(());
-        upload.context.interest = upload.context.interest.while_held(&waiting);
+        upload.context = upload.context.while_held(&waiting);
         let work = async move { ingest.ingest(upload).await }.in_current_span();
         let task = self.under_way.spawn_on(work, &self.runtime);
         match tokio::time::timeout(self.settings.request_deadline, task).await {

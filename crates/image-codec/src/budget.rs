@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::ports::Interest;
+use domain::ports::CallContext;
 
 use crate::{codec::CodecSettings, meter::Meter, refusal::Refusal};
 
@@ -12,25 +12,25 @@ pub(crate) struct WorkBudget {
     limit: u64,
     spent: u64,
     time: Duration,
-    interest: Interest,
+    context: CallContext,
 }
 
 impl WorkBudget {
     /// All that a picture may cost.
-    pub(crate) fn new(settings: &CodecSettings, interest: Interest) -> Self {
+    pub(crate) fn new(settings: &CodecSettings, context: CallContext) -> Self {
         Self {
             limit: settings.max_work,
             spent: 0,
             time: settings.decode_timeout,
-            interest,
+            context,
         }
     }
 
     /// Begins to count, and the time with it.
     pub(crate) fn meter(&self) -> Result<Meter, Refusal> {
         // A time that is too long for the clock never ends.
-        let deadline = Instant::now().checked_add(self.time);
-        let meter = Meter::new(self.limit, deadline, self.interest.clone());
+        let deadline = Instant::now().checked_add(self.context.at_most(self.time));
+        let meter = Meter::new(self.limit, deadline, self.context.clone());
         meter.spend(self.spent)?;
         Ok(meter)
     }
@@ -69,7 +69,7 @@ mod tests {
             decode_timeout,
             ..CodecSettings::default()
         };
-        WorkBudget::new(&settings, Interest::lasting())
+        WorkBudget::new(&settings, CallContext::local())
     }
 
     #[test]
@@ -85,6 +85,13 @@ mod tests {
         meter.spend(4).unwrap();
         assert_eq!(rest.spent_since(&meter), 4);
         assert!(meter.spend(1).is_err());
+    }
+
+    #[test]
+    fn work_ends_at_the_deadline_of_its_caller() {
+        let late = CallContext::local().until(Instant::now());
+        let late = WorkBudget::new(&CodecSettings::default(), late).meter();
+        assert!(matches!(late, Err(Refusal::TimedOut)), "{late:?}");
     }
 
     #[test]

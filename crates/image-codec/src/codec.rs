@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
     EncodedPicture, Lease, MediaType, Picture,
-    ports::{CallContext, CodecError, ImageCodec, Interest, cause},
+    ports::{CallContext, CodecError, ImageCodec, cause},
 };
 use image::metadata::Orientation;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
@@ -124,29 +124,29 @@ impl PictureCodec {
         context: &CallContext,
     ) -> Result<(Header, WorkBudget), CodecError> {
         let demand = Demand {
-            client: context.client,
+            client: context.client(),
             cost: work::FILE_BYTE.units(file.len() as u64),
             bytes: 0,
         };
         let max_side = self.copy_side();
-        let budget = WorkBudget::new(&self.settings, context.interest.clone());
+        let budget = WorkBudget::new(&self.settings, context.clone());
         let inspect = move |turn: &mut Turn, _| {
             let (began, meter) = (Instant::now(), budget.meter()?);
             let inspected = formats::inspect(&file, max_side, &meter);
             turn.note(meter.spent());
             Ok((inspected?, budget.after(&meter, began)))
         };
-        self.in_turn(demand, &context.interest, inspect).await
+        self.in_turn(demand, context, inspect).await
     }
 
     /// Does work in its turn, with its share of the memory.
     async fn in_turn<T: Send + 'static>(
         &self,
         demand: Demand,
-        interest: &Interest,
+        context: &CallContext,
         work: impl FnOnce(&mut Turn, Share) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, CodecError> {
-        let (mut turn, share) = self.turns.take(demand, interest).await?;
+        let (mut turn, share) = self.turns.take(demand, context).await?;
         let done = tokio::task::spawn_blocking(move || work(&mut turn, share)).await;
         done.map_err(|panicked| CodecError::Failed(cause(panicked)))?
             .map_err(CodecError::from)
@@ -188,15 +188,12 @@ impl ImageCodec for PictureCodec {
     async fn decode(&self, bytes: Bytes, context: &CallContext) -> Result<Picture, CodecError> {
         // Work that this future no longer waits for stops, too.
         let waiting = Arc::new(());
-        let context = CallContext {
-            interest: context.interest.clone().while_held(&waiting),
-            client: context.client,
-        };
+        let context = context.clone().while_held(&waiting);
         let (header, budget) = self.inspect(bytes.clone(), &context).await?;
         self.check(&header, &budget)?;
         let (decoding, held) = self.memory(&header);
         let demand = Demand {
-            client: context.client,
+            client: context.client(),
             cost: header.work,
             bytes: decoding,
         };
@@ -215,7 +212,7 @@ impl ImageCodec for PictureCodec {
             picture.as_uploaded = is_as_shown(&header, &picture).then_some(bytes);
             Ok(picture)
         };
-        self.in_turn(demand, &context.interest, decode).await
+        self.in_turn(demand, &context, decode).await
     }
 
     async fn encode(
@@ -225,13 +222,13 @@ impl ImageCodec for PictureCodec {
     ) -> Result<EncodedPicture, CodecError> {
         let pixels = buffer_size(picture.scaled_width, picture.scaled_height, 1);
         let demand = Demand {
-            client: context.client,
+            client: context.client(),
             cost: work::ENCODED_PIXEL.units(pixels),
             bytes: 0,
         };
         let quality = self.settings.jpeg_quality;
         let encode = move |_: &mut Turn, _| encode(&picture, quality);
-        self.in_turn(demand, &context.interest, encode).await
+        self.in_turn(demand, context, encode).await
     }
 }
 
@@ -302,16 +299,16 @@ mod tests {
     #[tokio::test]
     async fn a_panic_becomes_an_error() {
         let codec = PictureCodec::new(CodecSettings::default());
-        let CallContext { interest, client } = CallContext::local();
+        let context = CallContext::local();
         let demand = Demand {
-            client,
+            client: context.client(),
             cost: 1,
             bytes: 1,
         };
         let work = |_: &mut Turn, _| -> Result<(), Refusal> { panic!("a decoder's bug") };
-        let failed = codec.in_turn(demand, &interest, work).await;
+        let failed = codec.in_turn(demand, &context, work).await;
         assert!(matches!(failed, Err(CodecError::Failed(_))), "{failed:?}");
-        let next = codec.in_turn(demand, &interest, |_, _| Ok(())).await;
+        let next = codec.in_turn(demand, &context, |_, _| Ok(())).await;
         assert!(next.is_ok(), "its turn is over");
     }
 }

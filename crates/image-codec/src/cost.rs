@@ -1,6 +1,6 @@
 //! What a picture costs, for tests and measurements.
 
-use domain::ports::{CodecError, Interest};
+use domain::ports::{CallContext, CodecError};
 
 use crate::{DEFAULT_WORK, codec, formats, meter::Meter, refusal::Refusal};
 
@@ -40,7 +40,7 @@ pub struct Cost {
 ///
 /// The picture is refused, also where it takes more than is allowed.
 pub fn cost(file: &[u8], max_side: u32, allowed: Allowance) -> Result<Cost, CodecError> {
-    let meter = Meter::new(allowed.work, None, Interest::lasting());
+    let meter = Meter::new(allowed.work, None, CallContext::local());
     let header = formats::inspect(file, max_side, &meter)?;
     if header.decode_bytes > allowed.memory {
         let (needed, limit) = (header.decode_bytes, allowed.memory);

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use domain::ports::Interest;
+use domain::ports::CallContext;
 
 use crate::{refusal::Refusal, work::Rate};
 
@@ -29,17 +29,17 @@ struct Bounds {
     /// In picoseconds.
     limit: u64,
     deadline: Option<Instant>,
-    interest: Interest,
+    context: CallContext,
 }
 
 impl Meter {
-    /// Bounds the work by a number of units, a time, and the presence of the caller.
-    pub(crate) fn new(limit: u64, deadline: Option<Instant>, interest: Interest) -> Self {
+    /// Bounds the work by a number of units, a deadline, and the presence of the caller.
+    pub(crate) fn new(limit: u64, deadline: Option<Instant>, context: CallContext) -> Self {
         Self(Arc::new(Bounds {
             spent: AtomicU64::new(0),
             limit: limit.saturating_mul(UNIT),
             deadline,
-            interest,
+            context,
         }))
     }
 
@@ -62,10 +62,10 @@ impl Meter {
             Err(Refusal::TooComplex { work, limit })
         } else if self.0.deadline.is_some_and(is_late) {
             Err(Refusal::TimedOut)
-        } else if self.0.interest.is_there() {
-            Ok(())
-        } else {
+        } else if self.0.context.is_cancelled() {
             Err(Refusal::Cancelled)
+        } else {
+            Ok(())
         }
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn work_ends_at_the_limit() {
-        let meter = Meter::new(10, None, Interest::lasting());
+        let meter = Meter::new(10, None, CallContext::local());
         meter.spend(4).unwrap();
         meter.clone().spend(6).unwrap();
         let refused = meter.spend(1).unwrap_err();
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn small_things_add_up_to_units() {
-        let meter = Meter::new(1, None, Interest::lasting());
+        let meter = Meter::new(1, None, CallContext::local());
         let rate = Rate::nanoseconds(1);
         for _ in 0..1000 {
             meter.charge(rate, 1).unwrap();
@@ -118,14 +118,14 @@ mod tests {
 
     #[test]
     fn work_ends_at_the_deadline() {
-        let meter = Meter::new(10, Some(Instant::now()), Interest::lasting());
+        let meter = Meter::new(10, Some(Instant::now()), CallContext::local());
         assert!(matches!(meter.check(), Err(Refusal::TimedOut)));
         assert!(matches!(meter.spend(1), Err(Refusal::TimedOut)));
     }
 
     #[test]
     fn work_ends_when_the_caller_has_gone() {
-        let meter = Meter::new(10, None, Interest::new(|| false));
+        let meter = Meter::new(10, None, CallContext::cancelled_when(|| true));
         assert!(matches!(meter.spend(1), Err(Refusal::Cancelled)));
     }
 }

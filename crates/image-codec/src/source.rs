@@ -67,13 +67,13 @@ impl<R: Seek> Seek for Metered<'_, R> {
 mod tests {
     use std::io::Cursor;
 
-    use domain::ports::Interest;
+    use domain::ports::CallContext;
 
     use super::*;
 
     #[test]
     fn reading_ends_when_the_caller_has_gone() {
-        let meter = Meter::new(0, None, Interest::new(|| false));
+        let meter = Meter::new(0, None, CallContext::cancelled_when(|| true));
         let mut source = Metered::new(Cursor::new(vec![0; 100_000]), &meter);
         let mut read = Vec::new();
         assert!(source.read_to_end(&mut read).is_err());
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn small_reads_are_counted_as_well() {
-        let meter = Meter::new(0, None, Interest::new(|| false));
+        let meter = Meter::new(0, None, CallContext::cancelled_when(|| true));
         let mut source = Metered::new(Cursor::new(vec![0; 100_000]), &meter);
         let read = (0..2000).all(|_| source.read(&mut [0]).is_ok());
         assert!(!read);
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_read_is_the_file() {
-        let meter = Meter::new(0, None, Interest::lasting());
+        let meter = Meter::new(0, None, CallContext::local());
         let file: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         let mut source = Metered::new(Cursor::new(&file), &meter);
         let mut read = vec![0; 7];

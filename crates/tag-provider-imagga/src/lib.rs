@@ -9,7 +9,7 @@ mod settings;
 use async_trait::async_trait;
 use domain::{
     ProviderIdentity, Tags,
-    ports::{ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+    ports::{CallContext, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
 };
 use reqwest::{Client, StatusCode};
 use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
@@ -86,7 +86,8 @@ impl TagProvider for Imagga {
         self.access
     }
 
-    async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
+    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError> {
+        context.check()?;
         let request = self.request(source)?;
         let answer = self.service.send(request, LONGEST_ANSWER).await?;
         self.meter.read(&answer);

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc, thread};
 use async_trait::async_trait;
 use domain::{
     Picture, ProviderIdentity, Tags,
-    ports::{Cause, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+    ports::{CallContext, Cause, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -157,7 +157,8 @@ impl TagProvider for LocalTagger {
         ImageAccess::Pixels
     }
 
-    async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
+    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError> {
+        context.check()?;
         let TagSource::Pixels(picture) = source else {
             return Err(UpstreamError::Refused(cause(
                 "the local tagger takes pixels alone",
@@ -168,6 +169,7 @@ impl TagProvider for LocalTagger {
         let networks = self.networks().await?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|closed| unavailable(cause(closed)))?;
+        context.check()?;
         self.work(networks, Arc::clone(picture), [place, turn])
             .await
     }
@@ -188,7 +190,10 @@ impl TagProvider for LocalTagger {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
+    use std::{
+        borrow::Cow,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use domain::{Lease, MediaType};
 
@@ -216,10 +221,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_picture_waits_for_the_model() {
+        let local = CallContext::local();
         let tagger = LocalTagger::start(ModelFiles::embedded(), Startup::Background).unwrap();
         let error = tagger.ready().await.unwrap_err();
         assert!(error.is_temporary(), "{error:?}");
-        tagger.tag(&grey()).await.unwrap();
+        tagger.tag(&grey(), &local).await.unwrap();
         tagger.ready().await.unwrap();
     }
 
@@ -228,8 +234,9 @@ mod tests {
         let error = LocalTagger::start(broken(), Startup::Now).unwrap_err();
         assert!(error.to_string().starts_with("detector.onnx: "), "{error}");
         let tagger = LocalTagger::start(broken(), Startup::Background).unwrap();
+        let local = CallContext::local();
         for _ in 0..2 {
-            let error = tagger.tag(&grey()).await.unwrap_err();
+            let error = tagger.tag(&grey(), &local).await.unwrap_err();
             assert!(
                 matches!(error, UpstreamError::Unavailable { .. }),
                 "{error:?}"
@@ -240,18 +247,37 @@ mod tests {
 
     #[tokio::test]
     async fn more_than_is_worth_waiting_for_is_turned_away() {
+        let local = CallContext::local();
         let tagger = LocalTagger::start_with(ModelFiles::embedded(), Startup::Now, 1).unwrap();
         let turn = tagger.turns.clone().acquire_owned().await.unwrap();
         let source = grey();
-        let mut waiting: Vec<_> = (0..=WAITING_PER_JOB).map(|_| tagger.tag(&source)).collect();
+        let mut waiting: Vec<_> = (0..=WAITING_PER_JOB)
+            .map(|_| tagger.tag(&source, &local))
+            .collect();
         for tag in &mut waiting {
             assert!(futures(tag.as_mut()).await.is_none());
         }
-        let error = tagger.tag(&source).await.unwrap_err();
+        let error = tagger.tag(&source, &local).await.unwrap_err();
         assert!(matches!(error, UpstreamError::Busy { .. }), "{error:?}");
         waiting.clear();
         drop(turn);
-        tagger.tag(&source).await.unwrap();
+        tagger.tag(&source, &local).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_while_it_waits_is_not_tagged_for() {
+        let tagger = LocalTagger::start_with(ModelFiles::embedded(), Startup::Now, 1).unwrap();
+        let turn = tagger.turns.clone().acquire_owned().await.unwrap();
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_gone);
+        let context = CallContext::cancelled_when(move || seen.load(Ordering::SeqCst));
+        let source = grey();
+        let mut call = tagger.tag(&source, &context);
+        assert!(futures(call.as_mut()).await.is_none());
+        is_gone.store(true, Ordering::SeqCst);
+        drop(turn);
+        let error = call.await.unwrap_err();
+        assert!(matches!(error, UpstreamError::Cancelled), "{error:?}");
     }
 
     /// Polls once.

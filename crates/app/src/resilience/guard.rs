@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
-use domain::ports::{Interest, UpstreamError};
+use domain::ports::{CallContext, UpstreamError};
 use tokio::time::timeout;
 
 use super::{Breaker, Limiter};
@@ -83,25 +83,18 @@ impl Guard {
         }
     }
 
-    /// Calls, and repeats the call where that is safe and useful: after 429, 5xx and lost
-    /// connections, never after a time-out (the client has waited long enough) or a refusal.
-    pub async fn call<T, F>(&self, operation: impl Fn() -> F) -> Result<T, UpstreamError>
-    where
-        F: Future<Output = Result<T, UpstreamError>>,
-    {
-        self.call_for(&Interest::lasting(), operation).await
-    }
-
-    /// The same for somebody who may go away: no attempt begins after that.
-    pub async fn call_for<T, F>(
+    /// Calls, and retries the call where that is safe and useful: after 429, 5xx and lost
+    /// connections, never after a time-out (the client has waited long enough) or a refusal. No attempt
+    /// starts once the caller has gone, and none outlasts the caller's deadline.
+    pub async fn call<T, F>(
         &self,
-        interest: &Interest,
+        context: &CallContext,
         operation: impl Fn() -> F,
     ) -> Result<T, UpstreamError>
     where
         F: Future<Output = Result<T, UpstreamError>>,
     {
-        (|| self.attempt(interest, &operation))
+        (|| self.attempt(context, &operation))
             .retry(self.retry.backoff())
             .when(|failure: &Failure| failure.is_worth_repeating())
             .adjust(|failure, planned| self.retry.wait(&failure.error, planned))
@@ -114,7 +107,7 @@ impl Guard {
 
     async fn attempt<T, F>(
         &self,
-        interest: &Interest,
+        context: &CallContext,
         operation: &impl Fn() -> F,
     ) -> Result<T, Failure>
     where
@@ -123,12 +116,24 @@ impl Guard {
         // Asked before the queue, so that nobody waits for an upstream that is known to be down,
         // and after it, because the breaker may have opened meanwhile.
         drop(self.breaker.admit().map_err(Failure::refused)?);
-        let place = self.limiter.place().await.map_err(Failure::refused)?;
-        interest.check().map_err(Failure::refused)?;
+        let place = timeout(context.at_most(Duration::MAX), self.limiter.place())
+            .await
+            .unwrap_or(Err(UpstreamError::TimedOut))
+            .map_err(Failure::refused)?;
+        context.check().map_err(Failure::refused)?;
         let pass = self.breaker.admit().map_err(Failure::refused)?;
-        let outcome = timeout(self.attempt_timeout, operation())
+        let time = context.at_most(self.attempt_timeout);
+        let outcome = timeout(time, operation())
             .await
             .unwrap_or(Err(UpstreamError::TimedOut));
+        // A call that ended because of its caller says nothing about the upstream.
+        match &outcome {
+            Err(UpstreamError::Cancelled) => return outcome.map_err(Failure::refused),
+            Err(UpstreamError::TimedOut) if time < self.attempt_timeout => {
+                return outcome.map_err(Failure::refused);
+            }
+            _ => {}
+        }
         pass.note(outcome.as_ref().err());
         place.note(outcome.as_ref().err());
         outcome.map_err(|error| Failure {
@@ -189,7 +194,7 @@ mod tests {
     ) -> (usize, Result<usize, UpstreamError>) {
         let calls = AtomicUsize::new(0);
         let outcome = guard
-            .call(|| async {
+            .call(&CallContext::local(), || async {
                 let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
                 if call <= failures {
                     Err(error.clone())
@@ -238,18 +243,66 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn begins_no_attempt_for_somebody_who_is_gone() {
+    async fn no_attempt_starts_once_the_caller_has_gone() {
         let calls = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&calls);
-        let leaving = Interest::new(move || seen.load(Ordering::SeqCst) < 2);
+        let leaving = CallContext::cancelled_when(move || seen.load(Ordering::SeqCst) >= 2);
         let outcome: Result<(), _> = guard()
-            .call_for(&leaving, || async {
+            .call(&leaving, || async {
                 calls.fetch_add(1, Ordering::SeqCst);
                 Err(unavailable(None))
             })
             .await;
-        assert!(matches!(outcome, Err(UpstreamError::Unwanted)));
+        assert!(matches!(outcome, Err(UpstreamError::Cancelled)));
         assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_attempt_outlasts_the_callers_deadline() {
+        let (guard, began) = (guard(), Instant::now());
+        let second = Duration::from_secs(1);
+        let context = CallContext::local().until(std::time::Instant::now() + second);
+        let outcome = guard
+            .call(&context, std::future::pending::<Result<(), _>>)
+            .await;
+        assert!(matches!(outcome, Err(UpstreamError::TimedOut)));
+        assert!(began.elapsed() <= second, "{:?}", began.elapsed());
+        let late = CallContext::local().until(std::time::Instant::now());
+        let outcome = guard.call(&late, || async { Ok(()) }).await;
+        assert!(matches!(outcome, Err(UpstreamError::TimedOut)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_a_call_for_its_caller_does_not_open_the_breaker() {
+        let (guard, hour) = (guard(), Duration::from_hours(1));
+        for _ in 0..20 {
+            let calls = AtomicUsize::new(0);
+            let outcome: Result<(), _> = guard
+                .call(
+                    &CallContext::local().until(std::time::Instant::now() + hour),
+                    || {
+                        calls.fetch_add(1, Ordering::SeqCst);
+                        async { Err(UpstreamError::Cancelled) }
+                    },
+                )
+                .await;
+            assert!(matches!(outcome, Err(UpstreamError::Cancelled)));
+            assert_eq!(calls.into_inner(), 1);
+            let soon = std::time::Instant::now() + Duration::from_millis(1);
+            let outcome = guard
+                .call(
+                    &CallContext::local().until(soon),
+                    std::future::pending::<Result<(), _>>,
+                )
+                .await;
+            assert!(matches!(outcome, Err(UpstreamError::TimedOut)));
+        }
+        assert!(
+            after_failures(&guard, 0, UpstreamError::TimedOut)
+                .await
+                .1
+                .is_ok()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -270,11 +323,18 @@ mod tests {
         let guard = Arc::new(guard());
         let hung = tokio::spawn({
             let guard = Arc::clone(&guard);
-            async move { guard.call(std::future::pending::<Result<(), _>>).await }
+            async move {
+                guard
+                    .call(&CallContext::local(), std::future::pending::<Result<(), _>>)
+                    .await
+            }
         });
         tokio::task::yield_now().await;
         let began = Instant::now();
-        guard.call(|| async { Ok(()) }).await.unwrap();
+        guard
+            .call(&CallContext::local(), || async { Ok(()) })
+            .await
+            .unwrap();
         assert_eq!(began.elapsed(), Duration::ZERO);
         assert!(matches!(hung.await.unwrap(), Err(UpstreamError::TimedOut)));
     }

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use domain::{
     EncodedPicture, ProviderIdentity, Tags,
     ports::{
-        BlobHost, HostedBlob, ImageAccess, Interest, Quota, TagProvider, TagSource, UpstreamError,
+        BlobHost, CallContext, HostedBlob, ImageAccess, Quota, TagProvider, TagSource,
+        UpstreamError,
     },
 };
 
@@ -36,17 +37,9 @@ impl TagProvider for GuardedProvider {
         self.inner.wants()
     }
 
-    async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
-        self.guard.call(|| self.inner.tag(source)).await
-    }
-
-    async fn tag_for(
-        &self,
-        source: &TagSource,
-        interest: &Interest,
-    ) -> Result<Tags, UpstreamError> {
-        let call = || self.inner.tag(source);
-        self.guard.call_for(interest, call).await
+    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError> {
+        let call = || self.inner.tag(source, context);
+        self.guard.call(context, call).await
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
@@ -85,27 +78,19 @@ impl BlobHost for GuardedHost {
         &self,
         picture: &EncodedPicture,
         name: &str,
+        context: &CallContext,
     ) -> Result<HostedBlob, UpstreamError> {
-        self.hosting.call(|| self.inner.host(picture, name)).await
-    }
-
-    async fn host_for(
-        &self,
-        picture: &EncodedPicture,
-        name: &str,
-        interest: &Interest,
-    ) -> Result<HostedBlob, UpstreamError> {
-        let call = || self.inner.host(picture, name);
-        self.hosting.call_for(interest, call).await
+        let call = || self.inner.host(picture, name, context);
+        self.hosting.call(context, call).await
     }
 
     async fn release(&self, blobs: &[HostedBlob]) -> Result<(), UpstreamError> {
-        self.housekeeping.call(|| self.inner.release(blobs)).await
+        let call = || self.inner.release(blobs);
+        self.housekeeping.call(&CallContext::local(), call).await
     }
 
     async fn forgotten(&self, before: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError> {
-        self.housekeeping
-            .call(|| self.inner.forgotten(before))
-            .await
+        let call = || self.inner.forgotten(before);
+        self.housekeeping.call(&CallContext::local(), call).await
     }
 }

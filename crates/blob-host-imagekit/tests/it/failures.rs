@@ -2,7 +2,7 @@ use std::{net::TcpListener, time::Duration};
 
 use blob_host_imagekit::ImageKit;
 use chrono::DateTime;
-use domain::ports::{BlobHost, UpstreamError};
+use domain::ports::{BlobHost, CallContext, UpstreamError};
 use upstream_fakes::{Fakes, Fault, Route};
 
 use crate::support::{Stage, chain, client, kind, picture, settings};
@@ -13,7 +13,9 @@ async fn meet(stage: &Stage, route: Route, fault: Fault) -> UpstreamError {
     let outcome = match route {
         Route::Upload => {
             stage.kit().traffic().fail_next(route, fault);
-            host.host(&picture(), "cat").await.map(drop)
+            host.host(&picture(), "cat", &CallContext::local())
+                .await
+                .map(drop)
         }
         Route::List => {
             stage.kit().traffic().fail_next(route, fault);
@@ -139,7 +141,10 @@ async fn a_service_that_is_not_there_is_unavailable() {
     settings.upload_url = format!("http://{}", port.local_addr().unwrap());
     drop(port);
     let host = ImageKit::new(client(Duration::from_secs(5)), settings).unwrap();
-    let error = host.host(&picture(), "cat").await.unwrap_err();
+    let error = host
+        .host(&picture(), "cat", &CallContext::local())
+        .await
+        .unwrap_err();
     assert_eq!(kind(&error), ("unavailable", None));
 }
 
@@ -156,7 +161,11 @@ async fn silence_ends_with_the_client_s_time_out() {
 async fn the_log_has_what_imagekit_said_and_never_the_key() {
     let key = "private_neverToBeSeen";
     let stage = Stage::with(|settings| settings.private_key = key.into()).await;
-    let error = stage.host.host(&picture(), "cat").await.unwrap_err();
+    let error = stage
+        .host
+        .host(&picture(), "cat", &CallContext::local())
+        .await
+        .unwrap_err();
     assert_eq!(kind(&error), ("refused", None));
     assert_eq!(error.to_string(), "the upstream refused the call");
     let log = chain(&error);

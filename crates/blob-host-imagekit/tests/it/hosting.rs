@@ -1,12 +1,16 @@
 use blob_host_imagekit::{ImageKit, ImageKitSettingsError};
-use domain::ports::BlobHost;
+use domain::ports::{BlobHost, CallContext};
 
 use crate::support::{Stage, client, picture, settings};
 
 #[tokio::test]
 async fn a_picture_goes_into_the_folder_under_a_name_of_its_own_with_our_tag() {
     let stage = Stage::with(|settings| settings.folder = "/some/where".to_owned()).await;
-    let blob = stage.host.host(&picture(), "la niña").await.unwrap();
+    let blob = stage
+        .host
+        .host(&picture(), "la niña", &CallContext::local())
+        .await
+        .unwrap();
     let [file] = &stage.kit().files()[..] else {
         panic!("one file");
     };

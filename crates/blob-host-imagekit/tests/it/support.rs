@@ -6,7 +6,7 @@ use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit, ImageKitSettings};
 use bytes::Bytes;
 use domain::{
     EncodedPicture, MediaType,
-    ports::{BlobHost, HostedBlob, UpstreamError},
+    ports::{BlobHost, CallContext, HostedBlob, UpstreamError},
 };
 use reqwest::Client;
 use upstream_fakes::{Fakes, Seed};
@@ -46,7 +46,10 @@ impl Stage {
     }
 
     pub(crate) async fn host_one(&self) -> HostedBlob {
-        self.host.host(&picture(), "cat").await.unwrap()
+        self.host
+            .host(&picture(), "cat", &CallContext::local())
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn host_many(&self, count: usize) -> Vec<HostedBlob> {
@@ -101,7 +104,7 @@ pub(crate) fn kind(error: &UpstreamError) -> (&'static str, Option<u128>) {
         UpstreamError::QuotaExhausted { .. } => "quota exhausted",
         UpstreamError::Busy { .. } => "busy",
         UpstreamError::TimedOut => "timed out",
-        UpstreamError::Unwanted => "unwanted",
+        UpstreamError::Cancelled => "cancelled",
         UpstreamError::Unavailable { .. } => "unavailable",
     };
     (name, error.retry_after().map(|wait| wait.as_millis()))

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use domain::{
     EncodedPicture, MediaType,
-    ports::{BlobHost, HostedBlob},
+    ports::{BlobHost, CallContext, HostedBlob, UpstreamError},
 };
 
 /// What the suite sees of the world in which the host is.
@@ -27,6 +27,7 @@ pub async fn all(host: &dyn BlobHost, world: &dyn World) {
     a_blob_is_public_until_it_is_released(host, world).await;
     the_same_picture_twice_is_two_blobs(host, world).await;
     any_name_is_taken(host, world).await;
+    no_call_starts_for_a_caller_that_has_gone(host, world).await;
     releasing_is_idempotent(host, world).await;
     many_are_released_at_once(host, world).await;
     the_forgotten_are_those_before_the_time_oldest_first(host, world).await;
@@ -41,7 +42,9 @@ fn picture(content: &[u8]) -> EncodedPicture {
 }
 
 async fn host_one(host: &dyn BlobHost, content: &[u8], name: &str) -> HostedBlob {
-    host.host(&picture(content), name).await.expect("hosted")
+    let local = CallContext::local();
+    let hosted = host.host(&picture(content), name, &local).await;
+    hosted.expect("hosted")
 }
 
 async fn release(host: &dyn BlobHost, blobs: &[HostedBlob]) {
@@ -86,6 +89,15 @@ pub async fn any_name_is_taken(host: &dyn BlobHost, world: &dyn World) {
         assert_eq!(fetched.as_deref(), Some(&b"named"[..]), "{name:?}");
         release(host, &[blob]).await;
     }
+}
+
+/// A call of a caller that has gone is [`UpstreamError::Cancelled`] and hosts nothing.
+pub async fn no_call_starts_for_a_caller_that_has_gone(host: &dyn BlobHost, world: &dyn World) {
+    let gone = CallContext::cancelled_when(|| true);
+    let error = host.host(&picture(b"late"), "late", &gone).await;
+    let error = error.expect_err("the caller has gone");
+    assert!(matches!(error, UpstreamError::Cancelled), "{error:?}");
+    assert_eq!(everything(host, world).await, []);
 }
 
 /// What is gone already counts as released, alone or among others; nothing is released as well.

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use domain::{
     EncodedPicture, Lease, MediaType, Picture,
-    ports::{ImageAccess, TagProvider, TagSource, UpstreamError},
+    ports::{CallContext, ImageAccess, TagProvider, TagSource, UpstreamError},
 };
 
 /// What the suite shows the provider.
@@ -27,6 +27,7 @@ pub async fn all(provider: &dyn TagProvider, samples: &Samples) {
     it_takes_several_calls_at_a_time(provider, samples).await;
     it_says_what_it_cannot_read(provider, samples).await;
     it_refuses_other_forms(provider).await;
+    it_starts_no_call_for_a_caller_that_has_gone(provider, samples).await;
     it_is_ready_after_it_tagged(provider, samples).await;
 }
 
@@ -46,16 +47,26 @@ pub fn it_has_an_identity(provider: &dyn TagProvider) {
 
 /// A picture that can be read is tagged, the same way each time.
 pub async fn it_finds_tags(provider: &dyn TagProvider, samples: &Samples) {
-    let tags = provider.tag(&samples.readable).await.expect("tags");
+    let tags = provider
+        .tag(&samples.readable, &local())
+        .await
+        .expect("tags");
     assert!(!tags.is_empty());
-    let again = provider.tag(&samples.readable).await.expect("tags");
+    let again = provider
+        .tag(&samples.readable, &local())
+        .await
+        .expect("tags");
     assert_eq!(again, tags);
 }
 
 /// Calls do not get in each other's way.
 pub async fn it_takes_several_calls_at_a_time(provider: &dyn TagProvider, samples: &Samples) {
-    let alone = provider.tag(&samples.readable).await.expect("tags");
-    for tags in join_all((0..3).map(|_| provider.tag(&samples.readable))).await {
+    let context = local();
+    let alone = provider
+        .tag(&samples.readable, &local())
+        .await
+        .expect("tags");
+    for tags in join_all((0..3).map(|_| provider.tag(&samples.readable, &context))).await {
         assert_eq!(tags.expect("tags"), alone);
     }
 }
@@ -66,25 +77,52 @@ pub async fn it_says_what_it_cannot_read(provider: &dyn TagProvider, samples: &S
         assert_eq!(provider.wants(), ImageAccess::Pixels, "a sample is missing");
         return;
     };
-    let error = provider.tag(unreadable).await.expect_err("no picture");
+    let error = provider
+        .tag(unreadable, &local())
+        .await
+        .expect_err("no picture");
     assert!(matches!(error, UpstreamError::Unreadable(_)), "{error:?}");
-    provider.tag(&samples.readable).await.expect("tags");
+    provider
+        .tag(&samples.readable, &local())
+        .await
+        .expect("tags");
 }
 
 /// A source in another form than the one it wants is [`UpstreamError::Refused`].
 pub async fn it_refuses_other_forms(provider: &dyn TagProvider) {
     for (access, source) in one_of_each_form() {
         if access != provider.wants() {
-            let error = provider.tag(&source).await.expect_err("another form");
+            let error = provider
+                .tag(&source, &local())
+                .await
+                .expect_err("another form");
             assert!(matches!(error, UpstreamError::Refused(_)), "{error:?}");
         }
     }
 }
 
+/// A call of a caller that has gone is [`UpstreamError::Cancelled`].
+pub async fn it_starts_no_call_for_a_caller_that_has_gone(
+    provider: &dyn TagProvider,
+    samples: &Samples,
+) {
+    let gone = CallContext::cancelled_when(|| true);
+    let error = provider.tag(&samples.readable, &gone).await;
+    let error = error.expect_err("the caller has gone");
+    assert!(matches!(error, UpstreamError::Cancelled), "{error:?}");
+}
+
 /// A provider that has just tagged is ready.
 pub async fn it_is_ready_after_it_tagged(provider: &dyn TagProvider, samples: &Samples) {
-    provider.tag(&samples.readable).await.expect("tags");
+    provider
+        .tag(&samples.readable, &local())
+        .await
+        .expect("tags");
     provider.ready().await.expect("ready");
+}
+
+fn local() -> CallContext {
+    CallContext::local()
 }
 
 fn one_of_each_form() -> [(ImageAccess, TagSource); 3] {

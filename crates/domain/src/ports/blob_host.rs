@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Interest, UpstreamError};
+use super::{CallContext, UpstreamError};
 use crate::EncodedPicture;
 
 /// Bytes at a blob host, public as long as they are there.
@@ -16,29 +16,23 @@ pub struct HostedBlob {
 }
 
 /// Gives bytes a public URL for as long as a tag provider needs one.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait BlobHost: Send + Sync {
     /// Publishes a picture under a new URL. `name` is a hint for people who look at the host.
     ///
     /// Twice the same picture makes two blobs. A call that failed may have left a blob all the
-    /// same: [`forgotten`](Self::forgotten) finds it.
-    async fn host(&self, picture: &EncodedPicture, name: &str)
-    -> Result<HostedBlob, UpstreamError>;
-
-    /// The same for somebody who may go away: then no call begins any more, and one that has begun is
-    /// not broken off. Who repeats calls, or lets them queue, asks before each one anew.
+    /// same: [`forgotten`](Self::forgotten) finds it. No call starts once the caller has gone; a call in
+    /// flight is not cancelled.
     ///
     /// # Errors
-    /// [`UpstreamError::Unwanted`] if no call was made for want of interest.
-    async fn host_for(
+    /// [`UpstreamError::Cancelled`] if no call was made because the caller had gone.
+    async fn host(
         &self,
         picture: &EncodedPicture,
         name: &str,
-        interest: &Interest,
-    ) -> Result<HostedBlob, UpstreamError> {
-        interest.check()?;
-        self.host(picture, name).await
-    }
+        context: &CallContext,
+    ) -> Result<HostedBlob, UpstreamError>;
 
     /// Removes blobs. One that is already gone counts as removed.
     ///
@@ -48,23 +42,6 @@ pub trait BlobHost: Send + Sync {
     /// The blobs that were hosted before that time and are still there, oldest first; perhaps not
     /// all of them at once. Never a blob that this server (or its siblings) did not host.
     async fn forgotten(&self, before: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError>;
-}
-
-#[cfg(any(test, feature = "mocks"))]
-mockall::mock! {
-    /// A host that does what it is told, and no more.
-    pub BlobHost {}
-
-    #[async_trait]
-    impl BlobHost for BlobHost {
-        async fn host(
-            &self,
-            picture: &EncodedPicture,
-            name: &str,
-        ) -> Result<HostedBlob, UpstreamError>;
-        async fn release(&self, blobs: &[HostedBlob]) -> Result<(), UpstreamError>;
-        async fn forgotten(&self, before: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError>;
-    }
 }
 
 /// Takes blobs that are no longer needed and releases them off the critical path.

@@ -1,25 +1,119 @@
 //! On whose behalf a call is made.
 
-use std::net::IpAddr;
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::Interest;
+use super::UpstreamError;
 
-/// What a call is made for.
-#[derive(Debug, Clone)]
+/// The caller of a call: whether it still waits, until when, and which client it is.
+///
+/// No call that costs something starts once the caller has gone or the deadline has passed. A call in flight is
+/// not cancelled when its caller goes; it ends at the deadline. Whoever repeats calls, or lets them queue, asks
+/// before each one, behind the queue. Clones are the same caller.
+#[derive(Clone)]
 pub struct CallContext {
-    /// Whether the caller still waits for the outcome.
-    pub interest: Interest,
-    /// Who the caller is, for sharing out what is scarce.
-    pub client: ClientKey,
+    is_gone: Arc<dyn Fn() -> bool + Send + Sync>,
+    deadline: Option<Instant>,
+    client: ClientKey,
 }
 
 impl CallContext {
-    /// A call by the program itself, which waits for as long as it takes.
+    /// A call by the program itself: it is never cancelled and has no deadline.
     pub fn local() -> Self {
+        Self::cancelled_when(|| false)
+    }
+
+    /// A call by the program itself, cancelled once that function returns `true`.
+    ///
+    /// The function must be cheap and never block. A caller that has gone must not come back.
+    pub fn cancelled_when(is_gone: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self {
-            interest: Interest::lasting(),
+            is_gone: Arc::new(is_gone),
+            deadline: None,
             client: ClientKey::LOCAL,
         }
+    }
+
+    /// The same call, made for that client.
+    #[must_use]
+    pub fn for_client(self, client: ClientKey) -> Self {
+        Self { client, ..self }
+    }
+
+    /// The same call, with that deadline or its own, whichever is earlier.
+    #[must_use]
+    pub fn until(self, deadline: Instant) -> Self {
+        let deadline = self.deadline.map_or(deadline, |own| own.min(deadline));
+        Self {
+            deadline: Some(deadline),
+            ..self
+        }
+    }
+
+    /// The same call, cancelled at the latest when the last clone of that token is dropped.
+    #[must_use]
+    pub fn while_held(self, token: &Arc<()>) -> Self {
+        let (token, is_gone) = (Arc::downgrade(token), self.is_gone);
+        Self {
+            is_gone: Arc::new(move || token.strong_count() == 0 || is_gone()),
+            ..self
+        }
+    }
+
+    /// The client, for sharing out what is scarce.
+    pub fn client(&self) -> ClientKey {
+        self.client
+    }
+
+    /// When the caller stops waiting.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether the caller has gone or the deadline has passed.
+    pub fn is_cancelled(&self) -> bool {
+        self.is_late() || (self.is_gone)()
+    }
+
+    /// Checked before each call that costs something.
+    ///
+    /// # Errors
+    /// [`UpstreamError::TimedOut`] after the deadline, [`UpstreamError::Cancelled`] once the caller has gone.
+    pub fn check(&self) -> Result<(), UpstreamError> {
+        if self.is_late() {
+            Err(UpstreamError::TimedOut)
+        } else if (self.is_gone)() {
+            Err(UpstreamError::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// That time, or what is left until the deadline if that is less.
+    pub fn at_most(&self, time: Duration) -> Duration {
+        match self.deadline {
+            None => time,
+            Some(deadline) => time.min(deadline.saturating_duration_since(Instant::now())),
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+impl fmt::Debug for CallContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallContext")
+            .field("is_gone", &(self.is_gone)())
+            .field("deadline", &self.deadline)
+            .field("client", &self.client)
+            .finish()
     }
 }
 
@@ -50,6 +144,44 @@ mod tests {
 
     fn key(address: &str) -> ClientKey {
         ClientKey::from_address(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_caller_that_has_gone_cancels_the_call() {
+        assert!(CallContext::local().check().is_ok());
+        let gone = CallContext::cancelled_when(|| true);
+        assert!(gone.is_cancelled());
+        assert!(matches!(gone.check(), Err(UpstreamError::Cancelled)));
+    }
+
+    #[test]
+    fn dropping_the_last_token_cancels_the_call() {
+        let token = Arc::new(());
+        let context = CallContext::local().while_held(&token);
+        let copy = Arc::clone(&token);
+        drop(token);
+        assert!(!context.is_cancelled());
+        drop(copy);
+        assert!(context.is_cancelled());
+        let gone = CallContext::cancelled_when(|| true).while_held(&Arc::new(()));
+        assert!(gone.is_cancelled());
+    }
+
+    #[test]
+    fn the_earlier_deadline_counts() {
+        let (now, hour) = (Instant::now(), Duration::from_hours(1));
+        let ahead = CallContext::local().until(now + hour);
+        assert!(ahead.check().is_ok());
+        assert!(ahead.at_most(2 * hour) <= hour);
+        assert_eq!(ahead.at_most(Duration::ZERO), Duration::ZERO);
+        assert_eq!(
+            ahead.clone().until(now + 2 * hour).deadline(),
+            Some(now + hour)
+        );
+        let late = ahead.until(now);
+        assert!(late.is_cancelled());
+        assert!(matches!(late.check(), Err(UpstreamError::TimedOut)));
+        assert_eq!(late.at_most(hour), Duration::ZERO);
     }
 
     #[test]

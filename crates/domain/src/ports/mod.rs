@@ -10,7 +10,6 @@ mod database_registry;
 mod image_codec;
 mod image_store;
 mod inspector;
-mod interest;
 mod original_removal;
 mod original_store;
 mod statistics;
@@ -26,7 +25,6 @@ pub use database_registry::DatabaseRegistry;
 pub use image_codec::{CodecError, ImageCodec};
 pub use image_store::{Claimed, ImageStore, ImageStoreError, Known};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
-pub use interest::Interest;
 pub use original_removal::{Fate, OriginalRemoval, SetAside};
 pub use original_store::{
     Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, Stamp, StoredObject,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Interest, UpstreamError};
+use super::{CallContext, UpstreamError};
 use crate::{EncodedPicture, Picture, ProviderIdentity, Tags};
 
 /// Finds out what is in a picture.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait TagProvider: Send + Sync {
     /// Who it is.
@@ -21,22 +22,11 @@ pub trait TagProvider: Send + Sync {
     ///
     /// Labels that cannot be labels are dropped (and logged). A source in another form than
     /// [`wants`](Self::wants) is [`UpstreamError::Refused`]. While the provider still loads, the
-    /// call waits.
-    async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError>;
-
-    /// The same for somebody who may go away: then no call begins any more, and one that has begun is
-    /// not broken off. Who repeats calls, or lets them queue, asks before each one anew.
+    /// call waits. No call starts once the caller has gone; a call in flight is not cancelled.
     ///
     /// # Errors
-    /// [`UpstreamError::Unwanted`] if no call was made for want of interest.
-    async fn tag_for(
-        &self,
-        source: &TagSource,
-        interest: &Interest,
-    ) -> Result<Tags, UpstreamError> {
-        interest.check()?;
-        self.tag(source).await
-    }
+    /// [`UpstreamError::Cancelled`] if no call was made because the caller had gone.
+    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError>;
 
     /// Whether it can tag now, without calling anybody: a local model that still loads, or a quota
     /// that is known to be used up, cannot.
@@ -44,21 +34,6 @@ pub trait TagProvider: Send + Sync {
 
     /// The account's quota as it was last seen, where the provider has one.
     fn quota(&self) -> Option<Quota>;
-}
-
-#[cfg(any(test, feature = "mocks"))]
-mockall::mock! {
-    /// A provider that does what it is told, and no more.
-    pub TagProvider {}
-
-    #[async_trait]
-    impl TagProvider for TagProvider {
-        fn identity(&self) -> &ProviderIdentity;
-        fn wants(&self) -> ImageAccess;
-        async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError>;
-        async fn ready(&self) -> Result<(), UpstreamError>;
-        fn quota(&self) -> Option<Quota>;
-    }
 }
 
 /// The form in which a provider wants pictures.

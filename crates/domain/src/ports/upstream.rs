@@ -33,9 +33,9 @@ pub enum UpstreamError {
     /// It did not answer in time.
     #[error("the upstream did not answer in time")]
     TimedOut,
-    /// Everybody who waited went away before the call began, so it was not made.
-    #[error("nobody waits for the answer any more")]
-    Unwanted,
+    /// The call was not made, because its caller had gone.
+    #[error("the caller has gone")]
+    Cancelled,
     /// It failed (5xx), or the connection did.
     #[error("the upstream is not available")]
     Unavailable {
@@ -66,7 +66,7 @@ impl UpstreamError {
             | Self::Refused(_)
             | Self::Malformed(_)
             | Self::TimedOut
-            | Self::Unwanted => None,
+            | Self::Cancelled => None,
         }
     }
 }

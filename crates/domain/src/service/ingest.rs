@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::{
     answers::{Answers, Unsaved},
-    flights::{Flight, Flights},
+    single_flight::{InFlight, SingleFlight},
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
@@ -99,7 +99,7 @@ impl From<TaggerError> for IngestError {
 /// Registers images.
 pub struct Ingest {
     work: Worker,
-    flights: Flights<TaggingKey, Seen>,
+    looks: SingleFlight<TaggingKey, Seen>,
 }
 
 /// What was found out about some bytes.
@@ -156,7 +156,7 @@ impl Ingest {
         };
         Self {
             work,
-            flights: Flights::default(),
+            looks: SingleFlight::default(),
         }
     }
 
@@ -164,17 +164,17 @@ impl Ingest {
     ///
     /// The future should be driven to its end also when nobody waits for the image any more: other
     /// uploads of the same bytes may share its work, and what was tagged is recorded. Whether anybody
-    /// waits is asked before each call to the provider and to the blob host, and while the picture is decoded.
+    /// waits is checked before each call to the provider and to the blob host, and while the picture is decoded.
     ///
     /// # Errors
-    /// [`UpstreamError::Unwanted`], as [`IngestError::Tagging`], or [`CodecError::Cancelled`], as
+    /// [`UpstreamError::Cancelled`], as [`IngestError::Tagging`], or [`CodecError::Cancelled`], as
     /// [`IngestError::Picture`], if nobody did; nothing is recorded.
     /// Whatever fails once the provider has answered, its answer is kept: it was paid for.
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
         let key = self.work.tagger.key(upload.digest);
-        // The place is held until the image is recorded: from then on the store knows the tagging.
-        let flight = self.look(&key, &upload);
-        let sight = flight.outcome().await?;
+        // Held until the image is recorded: from then on the store knows the tagging.
+        let look = self.look(&key, &upload);
+        let sight = look.outcome().await?;
         self.work.keep(&upload, key, &sight).await
     }
 
@@ -186,11 +186,8 @@ impl Ingest {
         self.work.answers.save(&*self.work.store).await
     }
 
-    fn look(&self, key: &TaggingKey, upload: &Upload) -> Arc<Flight<TaggingKey, Seen>> {
-        let CallContext { interest, client } = upload.context.clone();
-        self.flights.join(key, interest, |interest| {
-            // The work of all who join is done in the name of the first.
-            let context = CallContext { interest, client };
+    fn look(&self, key: &TaggingKey, upload: &Upload) -> Arc<InFlight<TaggingKey, Seen>> {
+        self.looks.join(key, &upload.context, |context| {
             let (work, key, bytes) = (self.work.clone(), key.clone(), upload.bytes.clone());
             async move { work.look(&key, bytes, &context).await.map(Arc::new) }.boxed()
         })
@@ -245,7 +242,7 @@ impl Worker {
         context: &CallContext,
     ) -> Result<(ImageFacts, Answer), IngestError> {
         // Decoding for a caller that has gone takes time from those that wait.
-        context.interest.check().map_err(IngestError::Tagging)?;
+        context.check().map_err(IngestError::Tagging)?;
         // What could not be kept is not paid for.
         self.answers.check_room()?;
         let picture = self.tagger.decode(bytes.clone(), context).await?;

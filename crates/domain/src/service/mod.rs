@@ -4,10 +4,10 @@ mod answers;
 mod backoff;
 mod catalog;
 mod check;
-mod flights;
 mod forgotten;
 mod ingest;
 mod removal;
+mod single_flight;
 mod tagger;
 mod upkeep;
 

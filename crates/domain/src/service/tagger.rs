@@ -8,8 +8,8 @@ use thiserror::Error;
 use crate::{
     ContentDigest, EncodedPicture, Picture, TaggingKey, Tags,
     ports::{
-        BlobHost, CallContext, CodecError, HostedBlob, ImageAccess, ImageCodec, Interest,
-        ReleaseQueue, TagProvider, TagSource, UpstreamError, cause,
+        BlobHost, CallContext, CodecError, HostedBlob, ImageAccess, ImageCodec, ReleaseQueue,
+        TagProvider, TagSource, UpstreamError, cause,
     },
 };
 
@@ -94,10 +94,10 @@ impl Tagger {
             ImageAccess::Bytes => TagSource::Bytes(self.copy(picture, original, context).await?),
             ImageAccess::PublicUrl => {
                 let copy = self.copy(picture, original, context).await?;
-                return Ok(self.tag_by_url(digest, copy, &context.interest).await?);
+                return Ok(self.tag_by_url(digest, copy, context).await?);
             }
         };
-        Ok(provider.tag_for(&source, &context.interest).await?)
+        Ok(provider.tag(&source, context).await?)
     }
 
     /// What leaves the house: the downscaled copy, or the original where that is wanted.
@@ -120,21 +120,21 @@ impl Tagger {
         &self,
         digest: &ContentDigest,
         copy: EncodedPicture,
-        interest: &Interest,
+        context: &CallContext,
     ) -> Result<Tags, UpstreamError> {
         let Some(host) = &self.ports.host else {
             let why = "the provider wants a URL, and no blob host is set";
             return Err(UpstreamError::Refused(cause(why)));
         };
         let name = digest.to_string();
-        let blob = host.host_for(&copy, &name, interest).await?;
+        let blob = host.host(&copy, &name, context).await?;
         drop(copy);
         let hosted = Hosted {
             blob,
             releases: &*self.ports.releases,
         };
         let source = TagSource::PublicUrl(hosted.blob.url.clone());
-        self.ports.provider.tag_for(&source, interest).await
+        self.ports.provider.tag(&source, context).await
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use domain::{
     Confidence, Picture,
     ports::{
-        ImageAccess, Interest, MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore,
+        ImageAccess, MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore,
         MockReleaseQueue, MockTagProvider, Quota, cause,
     },
 };
@@ -276,17 +276,14 @@ async fn concurrent_uploads_of_the_same_bytes_share_one_call() {
 /// An upload whose client is gone as soon as that says so.
 fn left_when(is_gone: impl Fn() -> bool + Send + Sync + 'static) -> Upload {
     Upload {
-        context: CallContext {
-            interest: Interest::new(move || !is_gone()),
-            ..CallContext::local()
-        },
+        context: CallContext::cancelled_when(is_gone),
         ..upload(&picture(), 80.0)
     }
 }
 
-fn assert_unwanted(outcome: &Result<Image, IngestError>) {
+fn assert_cancelled(outcome: &Result<Image, IngestError>) {
     assert!(
-        matches!(outcome, Err(IngestError::Tagging(UpstreamError::Unwanted))),
+        matches!(outcome, Err(IngestError::Tagging(UpstreamError::Cancelled))),
         "{outcome:?}"
     );
 }
@@ -294,7 +291,7 @@ fn assert_unwanted(outcome: &Result<Image, IngestError>) {
 #[tokio::test]
 async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
     let world = World::new(ImageAccess::PublicUrl);
-    assert_unwanted(&world.ingest().ingest(left_when(|| true)).await);
+    assert_cancelled(&world.ingest().ingest(left_when(|| true)).await);
     let calls = (world.host.hosted(), world.provider.calls());
     assert_eq!((calls, world.codec.decodes()), ((0, 0), 0));
     assert!(world.store.images().is_empty() && world.originals.digests().is_empty());
@@ -305,7 +302,7 @@ async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
     let world = World::new(ImageAccess::PublicUrl);
     let host = Arc::clone(&world.host);
     let upload = left_when(move || host.hosted() > 0);
-    assert_unwanted(&world.ingest().ingest(upload).await);
+    assert_cancelled(&world.ingest().ingest(upload).await);
     assert_eq!((world.host.hosted(), world.provider.calls()), (1, 0));
     assert_eq!(world.releases.handed_over(), world.host.alive());
     assert!(world.store.images().is_empty());
@@ -331,7 +328,7 @@ async fn a_call_that_somebody_else_waits_for_is_made() {
         ingest.ingest(upload(&picture(), 80.0))
     );
     // The first may have been told before the second came.
-    assert!(gone.is_ok() || matches!(gone, Err(IngestError::Tagging(UpstreamError::Unwanted))));
+    assert!(gone.is_ok() || matches!(gone, Err(IngestError::Tagging(UpstreamError::Cancelled))));
     there.unwrap();
     assert_eq!(world.provider.calls(), 1);
 }
@@ -719,7 +716,7 @@ fn tagging_once() -> Mocks {
         .provider
         .expect_tag()
         .times(1)
-        .returning(|_| Ok(tags(&[("car", 91.5)])));
+        .returning(|_, _| Ok(tags(&[("car", 91.5)])));
     mocks
 }
 

@@ -170,7 +170,12 @@ impl Stubborn {
 
 #[async_trait]
 impl BlobHost for Stubborn {
-    async fn host(&self, _: &domain::EncodedPicture, _: &str) -> Result<HostedBlob, UpstreamError> {
+    async fn host(
+        &self,
+        _: &domain::EncodedPicture,
+        _: &str,
+        _: &domain::ports::CallContext,
+    ) -> Result<HostedBlob, UpstreamError> {
         Err(failure())
     }
 

@@ -48,7 +48,7 @@ impl From<CodecError> for Problem {
             CodecError::TooLarge { .. } => problem(Code::ImageTooLarge),
             CodecError::TooComplex { limit, .. } => problem(Code::ImageTooComplex).limit(limit),
             CodecError::Overloaded | CodecError::TimedOut => problem(Code::Overloaded),
-            CodecError::Cancelled => UpstreamError::Unwanted.into(),
+            CodecError::Cancelled => UpstreamError::Cancelled.into(),
             CodecError::Failed(_) => internal().caused_by(Arc::new(error)),
         }
     }
@@ -86,7 +86,7 @@ impl From<UpstreamError> for Problem {
                 "the tagging service did not answer in time",
             ),
             // Who is gone does not see this, but who has only stopped sending does.
-            UpstreamError::Unwanted => (
+            UpstreamError::Cancelled => (
                 Code::TaggingFailed,
                 "the client closed its side of the connection before the image was tagged",
             ),
@@ -159,7 +159,7 @@ mod tests {
     #[case(UpstreamError::Busy { retry_after: None }, "upstream-busy", Some("5"))]
     #[case(UpstreamError::Busy { retry_after: Some(Duration::ZERO) }, "upstream-busy", Some("1"))]
     #[case(UpstreamError::TimedOut, "tagging-timeout", None)]
-    #[case(UpstreamError::Unwanted, "tagging-failed", None)]
+    #[case(UpstreamError::Cancelled, "tagging-failed", None)]
     fn upstreams(#[case] error: UpstreamError, #[case] code: &str, #[case] wait: Option<&str>) {
         check(&IngestError::Tagging(error).into(), code, wait);
     }

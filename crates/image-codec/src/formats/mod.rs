@@ -280,7 +280,7 @@ fn exif_orientation(exif: &[u8]) -> Option<Orientation> {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use domain::ports::Interest;
+    use domain::ports::CallContext;
     use image::{ImageFormat, RgbImage};
 
     use super::*;
@@ -308,11 +308,12 @@ mod tests {
     #[test]
     fn work_stops_in_every_format_when_the_caller_has_gone() {
         for (name, file) in files() {
-            let lasting = Meter::new(u64::MAX, None, Interest::lasting());
-            let header = inspect(&file, 100, &lasting).unwrap();
-            assert!(decode(&file, &header, &lasting).is_ok(), "{name}");
+            let unbounded = Meter::new(u64::MAX, None, CallContext::local());
+            let header = inspect(&file, 100, &unbounded).unwrap();
+            assert!(decode(&file, &header, &unbounded).is_ok(), "{name}");
             let looks = AtomicU32::new(0);
-            let leaves = Interest::new(move || looks.fetch_add(1, Ordering::Relaxed) < 2);
+            let leaves =
+                CallContext::cancelled_when(move || looks.fetch_add(1, Ordering::Relaxed) >= 2);
             let meter = Meter::new(u64::MAX, None, leaves);
             let stopped = decode(&file, &header, &meter);
             assert!(matches!(stopped, Err(Refusal::Cancelled)), "{name}");
@@ -322,7 +323,7 @@ mod tests {
     #[test]
     fn inspecting_counts_as_work() {
         for (name, file) in files() {
-            let meter = Meter::new(0, None, Interest::lasting());
+            let meter = Meter::new(0, None, CallContext::local());
             let refused = inspect(&file, 100, &meter);
             assert!(matches!(refused, Err(Refusal::TooComplex { .. })), "{name}");
         }
@@ -330,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_the_files_fault() {
-        let meter = Meter::new(1, None, Interest::lasting());
+        let meter = Meter::new(1, None, CallContext::local());
         let work = || -> Result<(), Refusal> { panic!("a decoder's bug") };
         let refused = guarded(MediaType::Tiff, &meter, work);
         assert!(matches!(refused, Err(Refusal::Corrupt { .. })));

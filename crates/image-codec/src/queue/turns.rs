@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use domain::ports::{CodecError, Interest};
+use domain::ports::{CallContext, CodecError, UpstreamError};
 use tokio::{
     sync::oneshot::{self, Receiver, Sender, error::TryRecvError},
     time::timeout,
@@ -56,20 +56,21 @@ impl Turns {
     /// Waits for a turn and memory.
     ///
     /// # Errors
-    /// [`CodecError::Cancelled`] once the caller has gone, [`CodecError::Overloaded`] if too much waits.
+    /// [`CodecError::Cancelled`] once the caller has gone, [`CodecError::TimedOut`] at its deadline,
+    /// [`CodecError::Overloaded`] if too much waits.
     pub(crate) async fn take(
         &self,
         demand: Demand,
-        interest: &Interest,
+        context: &CallContext,
     ) -> Result<(Turn, Share), CodecError> {
         let (_place, granted) = self.enter(demand);
         self.hand_out();
-        let (mut turn, share) = wait(granted, interest).await?;
-        if interest.is_there() {
-            return Ok((turn, share));
+        let (mut turn, share) = wait(granted, context).await?;
+        if context.is_cancelled() {
+            turn.note(0);
+            return Err(cancelled(context));
         }
-        turn.note(0);
-        Err(CodecError::Cancelled)
+        Ok((turn, share))
     }
 
     fn enter(&self, demand: Demand) -> (Place, Receiver<Granted>) {
@@ -117,7 +118,10 @@ impl Turns {
 }
 
 /// Waits as long as the caller does. Needs no timer where nothing is to be waited for.
-async fn wait(mut granted: Receiver<Granted>, interest: &Interest) -> Result<Granted, CodecError> {
+async fn wait(
+    mut granted: Receiver<Granted>,
+    context: &CallContext,
+) -> Result<Granted, CodecError> {
     match granted.try_recv() {
         Ok(granted) => return Ok(granted),
         Err(TryRecvError::Closed) => return Err(CodecError::Overloaded),
@@ -126,9 +130,16 @@ async fn wait(mut granted: Receiver<Granted>, interest: &Interest) -> Result<Gra
     loop {
         match timeout(LOOK, &mut granted).await {
             Ok(granted) => return granted.map_err(|_dropped| CodecError::Overloaded),
-            Err(_elapsed) if interest.is_there() => {}
-            Err(_elapsed) => return Err(CodecError::Cancelled),
+            Err(_elapsed) if context.is_cancelled() => return Err(cancelled(context)),
+            Err(_elapsed) => {}
         }
+    }
+}
+
+fn cancelled(context: &CallContext) -> CodecError {
+    match context.check() {
+        Err(UpstreamError::TimedOut) => CodecError::TimedOut,
+        _ => CodecError::Cancelled,
     }
 }
 
@@ -203,7 +214,7 @@ mod tests {
     }
 
     async fn take(turns: &Turns, bytes: u64) -> Result<Granted, CodecError> {
-        turns.take(demand(1, bytes), &Interest::lasting()).await
+        turns.take(demand(1, bytes), &CallContext::local()).await
     }
 
     /// What can be had at once. Needs no timer then.
@@ -249,13 +260,13 @@ mod tests {
     async fn a_caller_that_has_gone_leaves_the_line_at_once() {
         let turns = Turns::new(RULES);
         let _held = taken(&turns, 0);
-        let is_there = Arc::new(AtomicBool::new(true));
-        let seen = Arc::clone(&is_there);
-        let interest = Interest::new(move || seen.load(Ordering::SeqCst));
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_gone);
+        let context = CallContext::cancelled_when(move || seen.load(Ordering::SeqCst));
         let began = Instant::now();
-        let (outcome, ()) = tokio::join!(turns.take(demand(1, 0), &interest), async {
+        let (outcome, ()) = tokio::join!(turns.take(demand(1, 0), &context), async {
             sleep(10 * LOOK).await;
-            is_there.store(false, Ordering::SeqCst);
+            is_gone.store(true, Ordering::SeqCst);
         });
         assert!(matches!(outcome, Err(CodecError::Cancelled)), "{outcome:?}");
         assert!(began.elapsed() <= 11 * LOOK);
@@ -265,9 +276,18 @@ mod tests {
     #[tokio::test]
     async fn a_caller_that_has_gone_gets_no_turn() {
         let turns = Turns::new(RULES);
-        let gone = Interest::new(|| false);
+        let gone = CallContext::cancelled_when(|| true);
         let outcome = turns.take(demand(1, 800), &gone).await;
         assert!(matches!(outcome, Err(CodecError::Cancelled)), "{outcome:?}");
+        drop(taken(&turns, 800));
+    }
+
+    #[tokio::test]
+    async fn a_caller_whose_deadline_has_passed_gets_no_turn() {
+        let turns = Turns::new(RULES);
+        let late = CallContext::local().until(std::time::Instant::now());
+        let outcome = turns.take(demand(1, 800), &late).await;
+        assert!(matches!(outcome, Err(CodecError::TimedOut)), "{outcome:?}");
         drop(taken(&turns, 800));
     }
 
@@ -280,7 +300,7 @@ mod tests {
             assert!(waiting.now_or_never().is_none());
         }
         let dear = turns
-            .take(demand(9, 0), &Interest::lasting())
+            .take(demand(9, 0), &CallContext::local())
             .now_or_never();
         assert!(
             matches!(dear, Some(Err(CodecError::Overloaded))),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::ports::{CallContext, ClientKey, CodecError, ImageCodec, Interest};
+use domain::ports::{CallContext, ClientKey, CodecError, ImageCodec};
 use futures_util::{FutureExt, future::join_all};
 use image::{ImageFormat, Rgb, RgbImage};
 use image_codec::{CodecSettings, PictureCodec};
@@ -231,10 +231,7 @@ async fn work_ends_once_its_caller_has_gone() {
     for n in [0, 3, 5] {
         let seen = Arc::clone(&looks);
         seen.store(0, Ordering::SeqCst);
-        let context = CallContext {
-            interest: Interest::new(move || seen.fetch_add(1, Ordering::SeqCst) < n),
-            ..CallContext::local()
-        };
+        let context = CallContext::cancelled_when(move || seen.fetch_add(1, Ordering::SeqCst) >= n);
         let codec = codec_with_one_turn();
         let outcome = codec.decode(large.clone(), &context).await;
         assert!(matches!(outcome, Err(CodecError::Cancelled)), "{outcome:?}");
@@ -258,9 +255,8 @@ fn large_bmp(number: u8) -> Bytes {
 
 #[tokio::test]
 async fn an_ordinary_picture_does_not_wait_for_ten_dear_ones() {
-    let client = |number| CallContext {
-        client: ClientKey::from_address([127, 0, 0, number].into()),
-        ..CallContext::local()
+    let client = |number| {
+        CallContext::local().for_client(ClientKey::from_address([127, 0, 0, number].into()))
     };
     for ordinary in [1, 2] {
         let codec = Arc::new(PictureCodec::new(CodecSettings {

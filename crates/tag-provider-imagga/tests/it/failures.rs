@@ -1,6 +1,6 @@
 use std::{net::TcpListener, time::Duration};
 
-use domain::ports::{ImageAccess, TagProvider, UpstreamError};
+use domain::ports::{CallContext, ImageAccess, TagProvider, UpstreamError};
 use tag_provider_imagga::Imagga;
 use upstream_fakes::{Fakes, Fault, Route};
 
@@ -8,7 +8,7 @@ use crate::support::{Stage, chain, client, kind, red, settings};
 
 async fn meet(stage: &Stage, fault: Fault) -> UpstreamError {
     stage.imagga().traffic().fail_next(Route::Tags, fault);
-    stage.provider.tag(&red()).await.unwrap_err()
+    stage.tag(&red()).await.unwrap_err()
 }
 
 #[rstest::rstest]
@@ -43,7 +43,7 @@ async fn every_status_has_its_meaning(
 async fn too_many_at_a_time_is_busy_without_a_wait() {
     let stage = Stage::new(ImageAccess::Bytes).await;
     stage.imagga().set_max_concurrency(Some(0));
-    let error = stage.provider.tag(&red()).await.unwrap_err();
+    let error = stage.tag(&red()).await.unwrap_err();
     assert_eq!(kind(&error), ("busy", None));
 }
 
@@ -62,7 +62,7 @@ async fn answers_that_are_none_are_malformed(#[case] fault: Fault) {
     let stage = Stage::new(ImageAccess::Bytes).await;
     let error = meet(&stage, fault).await;
     assert_eq!(kind(&error), ("malformed", None));
-    stage.provider.tag(&red()).await.unwrap();
+    stage.tag(&red()).await.unwrap();
 }
 
 #[tokio::test]
@@ -101,7 +101,10 @@ async fn a_service_that_is_not_there_is_unavailable() {
     settings.base_url = format!("http://{}", port.local_addr().unwrap());
     drop(port);
     let provider = Imagga::new(client(Duration::from_secs(5)), settings).unwrap();
-    let error = provider.tag(&red()).await.unwrap_err();
+    let error = provider
+        .tag(&red(), &CallContext::local())
+        .await
+        .unwrap_err();
     assert_eq!(kind(&error), ("unavailable", None));
 }
 
@@ -123,7 +126,7 @@ async fn the_log_has_what_imagga_said_and_never_the_credentials() {
         settings.api_secret = secret.into();
     })
     .await;
-    let error = stage.provider.tag(&red()).await.unwrap_err();
+    let error = stage.tag(&red()).await.unwrap_err();
     assert_eq!(kind(&error), ("refused", None));
     assert_eq!(error.to_string(), "the upstream refused the call");
     let log = chain(&error);

@@ -11,7 +11,7 @@ async fn the_quota_is_read_from_every_answer() {
     let stage = Stage::new(ImageAccess::Bytes).await;
     assert_eq!(stage.provider.quota(), None);
     stage.imagga().set_quota(7, None);
-    stage.provider.tag(&red()).await.unwrap();
+    stage.tag(&red()).await.unwrap();
     let quota = stage.provider.quota().unwrap();
     assert_eq!((quota.limit, quota.remaining), (1_000_000, 6));
     let now: DateTime<Utc> = SystemTime::now().into();
@@ -22,7 +22,7 @@ async fn the_quota_is_read_from_every_answer() {
     let traffic = stage.imagga().traffic();
     for (status, remaining) in [(500, 5), (429, 5), (401, 5)] {
         traffic.fail_next(Route::Tags, Fault::status(status));
-        stage.provider.tag(&red()).await.unwrap_err();
+        stage.tag(&red()).await.unwrap_err();
         assert_eq!(
             stage.provider.quota().unwrap().remaining,
             remaining,
@@ -30,11 +30,7 @@ async fn the_quota_is_read_from_every_answer() {
         );
         stage.provider.ready().await.unwrap();
     }
-    stage
-        .provider
-        .tag(&bytes("no picture".into()))
-        .await
-        .unwrap_err();
+    stage.tag(&bytes("no picture".into())).await.unwrap_err();
     assert_eq!(
         stage.provider.quota().unwrap().remaining,
         stage.imagga().quota_remaining()
@@ -48,12 +44,12 @@ async fn a_quota_is_used_up_until_it_is_renewed() {
     stage.provider.ready().await.unwrap();
 
     // The last call goes well, and tells that it was the last.
-    stage.provider.tag(&red()).await.unwrap();
+    stage.tag(&red()).await.unwrap();
     assert_eq!(stage.provider.quota().unwrap().remaining, 0);
     let error = stage.provider.ready().await.unwrap_err();
     assert_eq!(kind(&error).0, "quota exhausted");
 
-    let error = stage.provider.tag(&red()).await.unwrap_err();
+    let error = stage.tag(&red()).await.unwrap_err();
     assert_eq!(kind(&error).0, "quota exhausted");
     let wait = error.retry_after().unwrap();
     assert!(wait <= Duration::from_secs(5), "{wait:?}");
@@ -62,7 +58,7 @@ async fn a_quota_is_used_up_until_it_is_renewed() {
 
     tokio::time::sleep(wait + Duration::from_millis(1100)).await;
     stage.provider.ready().await.unwrap();
-    stage.provider.tag(&red()).await.unwrap();
+    stage.tag(&red()).await.unwrap();
     assert!(stage.provider.quota().unwrap().remaining > 0);
 }
 
@@ -70,10 +66,10 @@ async fn a_quota_is_used_up_until_it_is_renewed() {
 async fn a_renewed_quota_makes_it_ready_at_once() {
     let stage = Stage::new(ImageAccess::Bytes).await;
     stage.imagga().set_quota(0, None);
-    let error = stage.provider.tag(&red()).await.unwrap_err();
+    let error = stage.tag(&red()).await.unwrap_err();
     assert!(error.retry_after().unwrap() > Duration::from_hours(24 * 29));
     stage.provider.ready().await.unwrap_err();
     stage.imagga().set_quota(10, None);
-    stage.provider.tag(&red()).await.unwrap();
+    stage.tag(&red()).await.unwrap();
     stage.provider.ready().await.unwrap();
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    EncodedPicture, MediaType,
-    ports::{ImageAccess, TagSource, UpstreamError},
+    EncodedPicture, MediaType, Tags,
+    ports::{CallContext, ImageAccess, TagProvider, TagSource, UpstreamError},
 };
 use reqwest::Client;
 use tag_provider_imagga::{Imagga, ImaggaSettings};
@@ -30,6 +30,11 @@ impl Stage {
         change(&mut settings);
         let provider = Imagga::new(client(Duration::from_secs(20)), settings).unwrap();
         Self { fakes, provider }
+    }
+
+    /// Tags for a caller that stays.
+    pub(crate) async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
+        self.provider.tag(source, &CallContext::local()).await
     }
 
     pub(crate) fn imagga(&self) -> &upstream_fakes::Imagga {
@@ -103,7 +108,7 @@ pub(crate) fn kind(error: &UpstreamError) -> (&'static str, Option<u64>) {
         UpstreamError::QuotaExhausted { .. } => "quota exhausted",
         UpstreamError::Busy { .. } => "busy",
         UpstreamError::TimedOut => "timed out",
-        UpstreamError::Unwanted => "unwanted",
+        UpstreamError::Cancelled => "cancelled",
         UpstreamError::Unavailable { .. } => "unavailable",
     };
     (name, error.retry_after().map(|wait| wait.as_secs()))

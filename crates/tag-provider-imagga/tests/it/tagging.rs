@@ -19,11 +19,11 @@ fn expected(picture: &Bytes) -> Tags {
 async fn everything_that_imagga_saw_comes_back() {
     let picture = bmp([200, 10, 10]);
     let by_bytes = Stage::new(ImageAccess::Bytes).await;
-    let found = by_bytes.provider.tag(&red()).await.unwrap();
+    let found = by_bytes.tag(&red()).await.unwrap();
     assert_eq!(found, expected(&picture));
     let by_url = Stage::new(ImageAccess::PublicUrl).await;
     let source = by_url.publish("red.bmp", picture);
-    assert_eq!(by_url.provider.tag(&source).await.unwrap(), found);
+    assert_eq!(by_url.tag(&source).await.unwrap(), found);
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn confidences_are_kept_to_the_last_digit() {
         ("sky", 0.1 + 0.2),
     ];
     stage.imagga().always_see(seen);
-    let found = stage.provider.tag(&red()).await.unwrap();
+    let found = stage.tag(&red()).await.unwrap();
     assert_eq!(found, tags(&seen));
     let texts: Vec<_> = found
         .iter()
@@ -54,7 +54,7 @@ async fn labels_come_in_the_language_that_is_set() {
             ImageAccess::PublicUrl => stage.publish("red.bmp", bmp([200, 10, 10])),
             _ => red(),
         };
-        let found = stage.provider.tag(&source).await.unwrap();
+        let found = stage.tag(&source).await.unwrap();
         assert_eq!(found, tags(&[("montaña", 61.4)]));
     }
 }
@@ -70,7 +70,7 @@ async fn labels_that_cannot_be_labels_are_dropped() {
         (&long, 60.0),
         ("car", 50.0),
     ]);
-    let found = stage.provider.tag(&red()).await.unwrap();
+    let found = stage.tag(&red()).await.unwrap();
     assert_eq!(found, tags(&[("car", 90.0)]));
 }
 
@@ -85,7 +85,7 @@ async fn any_url_arrives_as_it_is(#[case] name: &str) {
     let TagSource::PublicUrl(url) = stage.publish(name, bmp([200, 10, 10])) else {
         unreachable!("a URL was published");
     };
-    let outcome = stage.provider.tag(&TagSource::PublicUrl(url.clone())).await;
+    let outcome = stage.tag(&TagSource::PublicUrl(url.clone())).await;
     let [request] = &stage.imagga().traffic().requests_of(Route::Tags)[..] else {
         unreachable!("one call was made");
     };
@@ -111,7 +111,7 @@ async fn any_url_arrives_as_it_is(#[case] name: &str) {
 async fn what_imagga_could_not_fetch_is_not_sent(#[case] url: &str) {
     let stage = Stage::new(ImageAccess::PublicUrl).await;
     let source = TagSource::PublicUrl(url.to_owned());
-    let error = stage.provider.tag(&source).await.unwrap_err();
+    let error = stage.tag(&source).await.unwrap_err();
     assert_eq!(kind(&error), ("refused", None));
     assert!(stage.imagga().traffic().requests().is_empty());
 }
@@ -122,7 +122,7 @@ async fn a_picture_that_is_gone_cannot_be_read() {
     let source = stage.publish("red.bmp", bmp([200, 10, 10]));
     let kit = stage.fakes.imagekit();
     kit.remove(&kit.files()[0].id);
-    let error = stage.provider.tag(&source).await.unwrap_err();
+    let error = stage.tag(&source).await.unwrap_err();
     assert_eq!(kind(&error), ("unreadable", None));
 }
 

@@ -3,7 +3,7 @@
 //! A photo that is small enough as it is need not be encoded anew to lose its metadata: that costs
 //! processor time, and some of its quality.
 
-use domain::{MediaType::Jpeg, ports::Interest};
+use domain::{MediaType::Jpeg, ports::CallContext};
 
 use super::segments::{
     EOI, JPG, RST_FIRST, RST_LAST, SOF_FIRST, SOF_LAST, SOI, SOS, Segments, TEM, next_marker,
@@ -27,7 +27,7 @@ const ADOBE_TRANSFORM: usize = 11;
 /// The picture alone, if it is of a kind that every decoder takes.
 pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
     // The file was decoded before.
-    let meter = Meter::new(u64::MAX, None, Interest::lasting());
+    let meter = Meter::new(u64::MAX, None, CallContext::local());
     let segments = Segments::walk(file, &meter).ok()?;
     let frame = segments.frame().ok()?;
     if !frame.is_common() || segments.is_in_parts(frame) {
@@ -151,7 +151,7 @@ mod tests {
             b"\xFF\x01",
             b"\xFF\xD0",
         ] {
-            let meter = Meter::new(u64::MAX, None, Interest::lasting());
+            let meter = Meter::new(u64::MAX, None, CallContext::local());
             assert!(Segments::walk(&with(between), &meter).is_ok());
             assert!(bare(&with(between)).is_none(), "{between:?}");
         }

@@ -160,14 +160,14 @@ fn offset(position: usize, by: i64) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use domain::ports::Interest;
+    use domain::ports::CallContext;
 
     use super::*;
 
     #[test]
     fn the_sentinel_follows_the_file() {
         let mut all = Vec::new();
-        let meter = Meter::new(0, None, Interest::lasting());
+        let meter = Meter::new(0, None, CallContext::local());
         let mut source = Source::new(&[1, 2, 3], &meter);
         assert_eq!(source.read_byte_no_error(), 1);
         let mut next = [0; 4];
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_not_read() {
-        let meter = Meter::new(0, None, Interest::lasting());
+        let meter = Meter::new(0, None, CallContext::local());
         let mut source = Source::new(&[1], &meter);
         assert!(source.read_exact_bytes(&mut [0; 36]).is_err());
         assert_eq!(source.z_position().unwrap(), 0, "nothing was passed");

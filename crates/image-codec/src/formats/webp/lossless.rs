@@ -289,7 +289,7 @@ fn distance_or_length(symbol: u16, bits: &mut Bits) -> Result<u64, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use domain::ports::Interest;
+    use domain::ports::CallContext;
 
     use super::*;
 
@@ -299,7 +299,7 @@ mod tests {
     }
 
     fn side(bytes: &[u8], work: u64) -> Result<Side, Refusal> {
-        let meter = Meter::new(work, None, Interest::lasting());
+        let meter = Meter::new(work, None, CallContext::local());
         inspect(bytes, (320, 214), &meter)
     }
 
