@@ -3,28 +3,24 @@
 
 mod upstream;
 
-use std::sync::LazyLock;
-
 use domain::{
     EncodedPicture, Label, MediaType,
-    ports::{CallContext, ImageAccess, TagProvider, TagSource},
+    ports::{CallContext, TagProvider},
 };
+use domain_testing::FakePictureSource;
 use libfuzzer_sys::fuzz_target;
-use tag_provider_imagga::{Imagga, ImaggaSettings};
+use tag_provider_imagga::{Delivery, Imagga, ImaggaSettings};
 use upstream::{CLIENT, SECRET, check_error, with_server};
-
-static SOURCE: LazyLock<TagSource> = LazyLock::new(|| {
-    TagSource::Bytes(EncodedPicture {
-        media_type: MediaType::Jpeg,
-        bytes: b"a picture".as_slice().into(),
-    })
-});
 
 fuzz_target!(|input: &[u8]| with_server(input, call));
 
 async fn call(base_url: String) {
     let provider = Imagga::new(CLIENT.clone(), settings(base_url)).unwrap();
-    match provider.tag(&SOURCE, &CallContext::local()).await {
+    let picture = FakePictureSource::of_file(EncodedPicture {
+        media_type: MediaType::Jpeg,
+        bytes: b"a picture".as_slice().into(),
+    });
+    match provider.tag(&picture, &CallContext::local()).await {
         Ok(tags) => {
             for tag in tags.iter() {
                 assert!((0.0..=100.0).contains(&tag.confidence.get()));
@@ -46,6 +42,7 @@ fn settings(base_url: String) -> ImaggaSettings {
         api_key: SECRET.into(),
         api_secret: SECRET.into(),
         language: "en".to_owned(),
-        access: ImageAccess::Bytes,
+        delivery: Delivery::File,
+        max_side: 0,
     }
 }

@@ -7,8 +7,8 @@ use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
 use chrono::TimeDelta;
 use domain::{
     ports::{
-        BlobHost, DatabaseRegistry, HostedBlob, ImageAccess, ImageCodec, ImageStore, Inspector,
-        OriginalRemoval, OriginalStore, ReleaseQueue, StatisticsInspector, TagProvider,
+        BlobHost, DatabaseRegistry, HostedBlob, ImageCodec, ImageStore, Inspector, OriginalRemoval,
+        OriginalStore, ReleaseQueue, StatisticsInspector, TagProvider,
     },
     service::{
         Catalog, CheckPorts, Ingest, IngestPorts, IngestSettings, Tagger, TaggerPorts, UpkeepPorts,
@@ -19,7 +19,7 @@ use image_codec::{CodecSettings, PictureCodec};
 use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl};
 use original_store_objects::OriginalsUrl;
 use secrecy::ExposeSecret;
-use tag_provider_imagga::Imagga;
+use tag_provider_imagga::{Delivery, Imagga};
 use thiserror::Error;
 
 use crate::{
@@ -42,10 +42,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call to an upstream waits for a place. Longer than a call takes, so that a burst is
 /// worked off, and short enough for a client that waits.
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
-
-/// Longest side in pixels of the copy that the local tagger looks at. Its networks see 224 and 416
-/// pixels, so that this is enough, and large JPEGs can be decoded at a reduced scale.
-const LOOKED_AT: u32 = 640;
 
 /// How long connecting to an upstream may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,14 +78,14 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
     let recorded = store.recorded();
     let store: Arc<dyn ImageStore> = Arc::new(store);
-    let Upstreams { provider, host } = upstreams(settings)?;
+    let Upstreams { provider, host, .. } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
     let Originals {
         store: originals,
         removal,
         registry,
     } = originals(settings, &gates.registered)?;
-    let codec = codec(settings, provider.wants());
+    let codec = codec(settings);
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
     let ingest = IngestPorts {
@@ -102,7 +98,6 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         clock: clock.clone(),
     };
     let ingest_settings = IngestSettings {
-        max_side: settings.tagging.max_side,
         claim: delta(settings.upkeep.original_age),
     };
     let api = Api {
@@ -150,26 +145,29 @@ fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
 pub struct Tagging {
     /// Tags them.
     pub tagger: Tagger,
-    /// The form in which its provider takes pictures.
-    pub access: ImageAccess,
+    /// Whether pictures are tagged by this machine's own processor.
+    pub is_local: bool,
     /// Releases hosted blobs, where there is a host.
     pub releases: Option<Arc<Releases>>,
 }
 
 /// Puts a tagger together, without any store.
 pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
-    let Upstreams { provider, host } = upstreams(settings)?;
+    let Upstreams {
+        provider,
+        host,
+        is_local,
+    } = upstreams(settings)?;
     let releases = host.clone().map(Releases::start);
-    let access = provider.wants();
     let ports = TaggerPorts {
-        codec: codec(settings, access),
+        codec: codec(settings),
         provider,
         host,
         releases: queue(releases.as_ref()),
     };
     Ok(Tagging {
-        tagger: Tagger::new(ports, settings.tagging.max_side),
-        access,
+        tagger: Tagger::new(ports),
+        is_local,
         releases,
     })
 }
@@ -223,13 +221,8 @@ fn host_check(server: &ServerSettings) -> HostCheck {
     HostCheck::new(server.allowed_hosts.clone(), server.bind, trusts_proxies)
 }
 
-fn codec(settings: &Settings, wanted: ImageAccess) -> Arc<dyn ImageCodec> {
-    let max_side = match wanted {
-        ImageAccess::Pixels => LOOKED_AT,
-        ImageAccess::Bytes | ImageAccess::PublicUrl => settings.tagging.max_side,
-    };
+fn codec(settings: &Settings) -> Arc<dyn ImageCodec> {
     Arc::new(PictureCodec::new(CodecSettings {
-        max_side,
         max_pixels: settings.limits.image_pixels,
         pixel_bytes: settings.limits.pixel_bytes,
         max_work: settings.limits.image_work,
@@ -347,6 +340,8 @@ impl Database {
 struct Upstreams {
     provider: Arc<dyn TagProvider>,
     host: Option<Arc<dyn BlobHost>>,
+    /// Whether the provider works in this process.
+    is_local: bool,
 }
 
 /// Who tags, and the host that it needs.
@@ -361,6 +356,7 @@ fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
         (ProviderChoice::Auto | ProviderChoice::Local, _) => Ok(Upstreams {
             provider: local(settings)?,
             host: None,
+            is_local: true,
         }),
     }
 }
@@ -415,10 +411,10 @@ fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Resul
         .as_ref()
         .map(|_| imagekit(settings, &client))
         .transpose()?;
-    let access = if host.is_some() {
-        ImageAccess::PublicUrl
+    let delivery = if host.is_some() {
+        Delivery::PublicUrl
     } else {
-        ImageAccess::Bytes
+        Delivery::File
     };
     let provider = Imagga::new(
         client,
@@ -427,7 +423,8 @@ fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Resul
             api_key: credentials.api_key.clone(),
             api_secret: credentials.api_secret.clone(),
             language: settings.tagging.language.clone(),
-            access,
+            delivery,
+            max_side: settings.tagging.max_side,
         },
     )
     .map_err(|error| {
@@ -450,6 +447,7 @@ fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Resul
     Ok(Upstreams {
         provider: Arc::new(GuardedProvider::new(Arc::new(provider), guard)),
         host,
+        is_local: false,
     })
 }
 

@@ -1,15 +1,18 @@
 //! The in-memory [`ImageCodec`].
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use domain::{
-    EncodedPicture, Lease, MediaType, Picture,
+    DecodedPicture, EncodedPicture, MediaType, Picture,
     ports::{CallContext, CodecError, ImageCodec},
 };
 
@@ -21,26 +24,24 @@ const MAGIC: &str = "II*\0";
 /// nothing else as a picture. It counts what it is asked for.
 #[derive(Debug)]
 pub struct FakeImageCodec {
-    max_side: u32,
     max_pixels: u64,
-    decodes: AtomicUsize,
+    decodes: Mutex<Vec<NonZeroU32>>,
     encodes: AtomicUsize,
 }
 
 impl Default for FakeImageCodec {
-    /// Copies of 16 pixels at most on a side, originals of 100 million pixels at most.
+    /// Originals of 100 million pixels at most.
     fn default() -> Self {
-        Self::new(16, 100_000_000)
+        Self::new(100_000_000)
     }
 }
 
 impl FakeImageCodec {
-    /// A codec with those limits: longest side of the copy, pixels of the original.
-    pub fn new(max_side: u32, max_pixels: u64) -> Self {
+    /// A codec that decodes originals of so many pixels at most.
+    pub fn new(max_pixels: u64) -> Self {
         Self {
-            max_side,
             max_pixels,
-            decodes: AtomicUsize::new(0),
+            decodes: Mutex::default(),
             encodes: AtomicUsize::new(0),
         }
     }
@@ -52,31 +53,43 @@ impl FakeImageCodec {
 
     /// How many decodes were asked for, those that failed included.
     pub fn decodes(&self) -> usize {
-        self.decodes.load(Ordering::SeqCst)
+        self.sides().len()
+    }
+
+    /// The sides for which decodes were asked, in order.
+    pub fn sides(&self) -> Vec<NonZeroU32> {
+        let sides = self.decodes.lock();
+        sides.expect("no test panicked holding the codec").clone()
     }
 
     /// How many encodes were asked for.
     pub fn encodes(&self) -> usize {
         self.encodes.load(Ordering::SeqCst)
     }
+}
 
-    fn scaled(&self, width: u32, height: u32) -> (u32, u32) {
-        let longest = u64::from(width.max(height));
-        let scale = |side: u32| {
-            if longest <= u64::from(self.max_side) {
-                return side;
-            }
-            let scaled = u64::from(side) * u64::from(self.max_side) / longest;
-            u32::try_from(scaled).expect("smaller than it was").max(1)
-        };
-        (scale(width), scale(height))
-    }
+/// The size of a copy whose longest side is at most `side`.
+fn scaled(width: u32, height: u32, side: NonZeroU32) -> (u32, u32) {
+    let (longest, side) = (u64::from(width.max(height)), u64::from(side.get()));
+    let scale = |length: u32| {
+        let scaled = u64::from(length) * side.min(longest) / longest;
+        u32::try_from(scaled).expect("no larger than it was").max(1)
+    };
+    (scale(width), scale(height))
 }
 
 #[async_trait]
 impl ImageCodec for FakeImageCodec {
-    async fn decode(&self, bytes: Bytes, _: &CallContext) -> Result<Picture, CodecError> {
-        self.decodes.fetch_add(1, Ordering::SeqCst);
+    async fn decode(
+        &self,
+        bytes: Bytes,
+        side: NonZeroU32,
+        _: &CallContext,
+    ) -> Result<DecodedPicture, CodecError> {
+        let decodes = self.decodes.lock();
+        decodes
+            .expect("no test panicked holding the codec")
+            .push(side);
         let (width, height) = size(&bytes).ok_or_else(|| CodecError::NotAnImage {
             reason: "not a fake picture".to_owned(),
         })?;
@@ -87,7 +100,7 @@ impl ImageCodec for FakeImageCodec {
                 limit: self.max_pixels,
             });
         }
-        let (scaled_width, scaled_height) = self.scaled(width, height);
+        let (scaled_width, scaled_height) = scaled(width, height, side);
         Ok(Picture {
             media_type: MediaType::Jpeg,
             width,
@@ -96,13 +109,13 @@ impl ImageCodec for FakeImageCodec {
             scaled_height,
             pixels: vec![0; scaled_width as usize * scaled_height as usize * 3],
             as_uploaded: None,
-            lease: Lease::default(),
-        })
+        }
+        .into())
     }
 
     async fn encode(
         &self,
-        picture: Arc<Picture>,
+        picture: Arc<DecodedPicture>,
         _: &CallContext,
     ) -> Result<EncodedPicture, CodecError> {
         self.encodes.fetch_add(1, Ordering::SeqCst);
@@ -136,7 +149,7 @@ mod tests {
             height,
         };
         let samples = Samples {
-            max_side: 16,
+            side: NonZeroU32::new(16).unwrap(),
             whole: vec![sample(640, 480), sample(1, 10_000), sample(1, 1)],
             broken: vec!["II*\x00640x48".into(), "II*\x000x1:".into()],
             oversized: vec![FakeImageCodec::picture(100_000, 100_000, "")],

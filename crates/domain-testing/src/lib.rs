@@ -17,6 +17,7 @@ mod held_removal;
 mod image_codec;
 mod image_store;
 mod original_store;
+mod picture_source;
 mod samples;
 mod tag_provider;
 
@@ -25,5 +26,6 @@ pub use held_removal::{Barrier, HeldRemoval};
 pub use image_codec::FakeImageCodec;
 pub use image_store::FakeImageStore;
 pub use original_store::FakeOriginalStore;
+pub use picture_source::{FakePictureSource, Pull};
 pub use samples::{TestClock, at, image, label, tag, tags};
 pub use tag_provider::FakeTagProvider;

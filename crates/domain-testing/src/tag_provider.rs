@@ -9,15 +9,15 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::FakeBlobHost;
+use super::{FakeBlobHost, Pull};
 use domain::{
     EncodedPicture, ProviderIdentity, Tags,
-    ports::{CallContext, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+    ports::{CallContext, PictureSource, Quota, TagProvider, UpstreamError, cause},
 };
 
 /// A tag provider that finds in every picture what it was told to find.
 pub struct FakeTagProvider {
-    access: ImageAccess,
+    pull: Pull,
     identity: ProviderIdentity,
     host: Option<Arc<FakeBlobHost>>,
     state: Mutex<State>,
@@ -36,15 +36,11 @@ struct State {
 }
 
 impl FakeTagProvider {
-    /// A provider `fake` of version `1` that wants pictures in that form and finds nothing in them.
-    pub fn new(access: ImageAccess) -> Self {
+    /// A provider `fake` of version `1` that pulls pictures in that form and finds nothing in them.
+    pub fn new(pull: Pull) -> Self {
         Self {
-            access,
-            identity: ProviderIdentity {
-                name: "fake".to_owned(),
-                version: "1".to_owned(),
-                language: "en".to_owned(),
-            },
+            pull,
+            identity: ProviderIdentity::parse("fake", "1", "en").expect("an identity"),
             host: None,
             state: Mutex::default(),
         }
@@ -53,11 +49,7 @@ impl FakeTagProvider {
     /// Gives it another identity.
     #[must_use]
     pub fn with_identity(mut self, name: &str, version: &str, language: &str) -> Self {
-        self.identity = ProviderIdentity {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            language: language.to_owned(),
-        };
+        self.identity = ProviderIdentity::parse(name, version, language).expect("an identity");
         self
     }
 
@@ -129,19 +121,22 @@ impl FakeTagProvider {
         .await;
     }
 
-    /// The picture file that a source leads to; `None` where the source is pixels.
-    fn read(&self, source: &TagSource) -> Result<Option<EncodedPicture>, UpstreamError> {
-        match (self.access, source) {
-            (ImageAccess::Pixels, TagSource::Pixels(_)) => Ok(None),
-            (ImageAccess::Bytes, TagSource::Bytes(file)) => Ok(Some(file.clone())),
-            (ImageAccess::PublicUrl, TagSource::PublicUrl(url)) => match &self.host {
-                None => Ok(None),
-                Some(host) => match host.fetch(url) {
-                    Some(file) => Ok(Some(file)),
-                    None => Err(UpstreamError::Unreadable(cause("nothing is at the URL"))),
-                },
-            },
-            _ => Err(UpstreamError::Refused(cause("a source of another form"))),
+    /// The picture file that a source leads to; `None` where it is not one.
+    async fn read(
+        &self,
+        picture: &dyn PictureSource,
+    ) -> Result<Option<EncodedPicture>, UpstreamError> {
+        match self.pull {
+            Pull::Pixels(side) => picture.pixels(side).await.map(|_| None),
+            Pull::Jpeg(side) => picture.jpeg(side).await.map(Some),
+            Pull::PublicUrl(side) => {
+                let url = picture.public_url(side).await?;
+                let Some(host) = &self.host else {
+                    return Ok(None);
+                };
+                let nothing = || UpstreamError::Unreadable(cause("nothing is at the URL"));
+                host.fetch(&url).ok_or_else(nothing).map(Some)
+            }
         }
     }
 
@@ -158,18 +153,33 @@ impl TagProvider for FakeTagProvider {
         &self.identity
     }
 
-    fn wants(&self) -> ImageAccess {
-        self.access
+    fn max_side(&self) -> u32 {
+        match self.pull {
+            Pull::Pixels(_) => 0,
+            Pull::Jpeg(side) | Pull::PublicUrl(side) => side,
+        }
     }
 
-    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError> {
+    async fn prepare(&self, picture: &dyn PictureSource) -> Result<(), UpstreamError> {
+        match self.pull {
+            Pull::Pixels(side) => picture.pixels(side).await.map(drop),
+            Pull::Jpeg(side) => picture.jpeg(side).await.map(drop),
+            Pull::PublicUrl(side) => picture.public_url(side).await.map(drop),
+        }
+    }
+
+    async fn tag(
+        &self,
+        picture: &dyn PictureSource,
+        context: &CallContext,
+    ) -> Result<Tags, UpstreamError> {
         context.check()?;
         self.state().calls += 1;
         self.wait().await;
         if let Some(error) = self.state().failures.pop_front() {
             return Err(error);
         }
-        let file = self.read(source)?;
+        let file = self.read(picture).await?;
         let mut state = self.state();
         if file.as_ref().is_some_and(|file| file.bytes.is_empty()) {
             return Err(UpstreamError::Unreadable(cause("an empty file")));
@@ -194,6 +204,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        FakePictureSource,
         contract::tag_provider::{Samples, all},
         tags,
     };
@@ -207,11 +218,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keeps_the_contract_with_bytes() {
-        let provider = FakeTagProvider::new(ImageAccess::Bytes).with_tags(tags(&[("car", 61.4)]));
+    async fn keeps_the_contract_with_files() {
+        let provider = FakeTagProvider::new(Pull::Jpeg(16)).with_tags(tags(&[("car", 61.4)]));
         let samples = Samples {
-            readable: TagSource::Bytes(file(b"a car")),
-            unreadable: Some(TagSource::Bytes(file(b""))),
+            readable: FakePictureSource::of_file(file(b"a car")),
+            unreadable: Some(FakePictureSource::of_file(file(b""))),
         };
         all(&provider, &samples).await;
         assert_eq!(provider.last_file(), Some(file(b"a car")));
@@ -224,23 +235,23 @@ mod tests {
             .host(&file(b"a car"), "car", &CallContext::local())
             .await
             .unwrap();
-        let provider = FakeTagProvider::new(ImageAccess::PublicUrl)
+        let provider = FakeTagProvider::new(Pull::PublicUrl(16))
             .with_tags(tags(&[("car", 61.4)]))
             .fetching_from(host);
         let samples = Samples {
-            readable: TagSource::PublicUrl(blob.url),
-            unreadable: Some(TagSource::PublicUrl("https://blobs.example/none".into())),
+            readable: FakePictureSource::of_url(blob.url),
+            unreadable: Some(FakePictureSource::of_url("https://blobs.example/none")),
         };
         all(&provider, &samples).await;
     }
 
     #[tokio::test]
     async fn holds_calls_until_it_lets_them_go() {
-        let provider = FakeTagProvider::new(ImageAccess::Bytes);
+        let provider = FakeTagProvider::new(Pull::Jpeg(16));
         provider.hold();
-        let source = TagSource::Bytes(file(b"a car"));
+        let picture = FakePictureSource::of_file(file(b"a car"));
         let local = CallContext::local();
-        let call = provider.tag(&source, &local);
+        let call = provider.tag(&picture, &local);
         pin_mut!(call);
         assert!(call.as_mut().now_or_never().is_none());
         assert_eq!(provider.calls(), 1);

@@ -1,13 +1,13 @@
 //! Decoded pictures, and what is sent of them.
 
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, ops::Deref};
 
 use bytes::Bytes;
 
 use crate::MediaType;
 
 /// A picture decoded from an original: oriented as it is shown, flattened to RGB, downscaled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Picture {
     /// The media type of the original.
     pub media_type: MediaType,
@@ -23,8 +23,38 @@ pub struct Picture {
     pub pixels: Vec<u8>,
     /// The original, if the copy has the very same pixels: neither scaled nor turned.
     pub as_uploaded: Option<Bytes>,
-    /// What is held as long as the pixels are.
-    pub lease: Lease,
+}
+
+/// A picture with the memory that was granted for its pixels, given back when this is dropped.
+#[derive(Debug)]
+pub struct DecodedPicture {
+    picture: Picture,
+    _lease: Lease,
+}
+
+impl DecodedPicture {
+    /// A picture whose pixels are in the memory of that lease.
+    pub fn new(picture: Picture, lease: Lease) -> Self {
+        Self {
+            picture,
+            _lease: lease,
+        }
+    }
+}
+
+/// A picture whose memory is not accounted for.
+impl From<Picture> for DecodedPicture {
+    fn from(picture: Picture) -> Self {
+        Self::new(picture, Lease::default())
+    }
+}
+
+impl Deref for DecodedPicture {
+    type Target = Picture;
+
+    fn deref(&self) -> &Picture {
+        &self.picture
+    }
 }
 
 /// Something that is held for as long as this lives, such as a share of a memory budget.

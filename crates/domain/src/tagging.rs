@@ -1,18 +1,90 @@
 //! What a provider once said of some bytes.
 
 use chrono::{DateTime, Utc};
+use thiserror::Error;
 
 use crate::{ContentDigest, Tags};
 
 /// Who tags, and how: two answers with the same identity for the same picture are the same answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProviderIdentity {
-    /// The provider's name, such as `imagga`; at most 64 characters.
-    pub name: String,
-    /// The version of its model or interface, such as `v2`; at most 64 characters.
-    pub version: String,
-    /// The language of its labels, such as `en`; at most 16 characters.
-    pub language: String,
+    name: String,
+    version: String,
+    language: String,
+}
+
+/// Parts that do not identify a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ProviderIdentityError {
+    /// A part is empty.
+    #[error("a tag provider needs a {part}")]
+    Empty {
+        /// `name`, `version` or `language`.
+        part: &'static str,
+    },
+    /// A part is longer than the stores keep.
+    #[error("the {part} of a tag provider has {length} characters, more than {longest}")]
+    TooLong {
+        /// `name`, `version` or `language`.
+        part: &'static str,
+        /// Its characters.
+        length: usize,
+        /// Most characters allowed.
+        longest: usize,
+    },
+}
+
+impl ProviderIdentity {
+    /// Most characters of a name and of a version.
+    pub const LONGEST_NAME: usize = 64;
+
+    /// Most characters of a language.
+    pub const LONGEST_LANGUAGE: usize = 16;
+
+    /// An identity of these parts: the provider's name, such as `imagga`, the version of its model or interface,
+    /// such as `v2`, and the language of its labels, such as `en`. They are kept as they are.
+    pub fn parse(
+        name: impl Into<String>,
+        version: impl Into<String>,
+        language: impl Into<String>,
+    ) -> Result<Self, ProviderIdentityError> {
+        Ok(Self {
+            name: checked("name", name.into(), Self::LONGEST_NAME)?,
+            version: checked("version", version.into(), Self::LONGEST_NAME)?,
+            language: checked("language", language.into(), Self::LONGEST_LANGUAGE)?,
+        })
+    }
+
+    /// The provider's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version of its model or interface.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The language of its labels.
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+}
+
+fn checked(
+    part: &'static str,
+    text: String,
+    longest: usize,
+) -> Result<String, ProviderIdentityError> {
+    match text.chars().count() {
+        0 => Err(ProviderIdentityError::Empty { part }),
+        length if length > longest => Err(ProviderIdentityError::TooLong {
+            part,
+            length,
+            longest,
+        }),
+        _ => Ok(text),
+    }
 }
 
 /// Names one answer: these bytes, seen by this provider, at this size.
@@ -34,4 +106,45 @@ pub struct Tagging {
     pub tags: Tags,
     /// When it answered, to the microsecond.
     pub tagged_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_keeps_its_parts_as_they_are() {
+        let (name, language) = ("ñ".repeat(64), "x".repeat(16));
+        let identity = ProviderIdentity::parse(&*name, " v2", &*language).unwrap();
+        let parts = (identity.name(), identity.version(), identity.language());
+        assert_eq!(parts, (&*name, " v2", &*language));
+    }
+
+    #[rstest::rstest]
+    #[case(0, 1, 1, "a tag provider needs a name")]
+    #[case(1, 0, 1, "a tag provider needs a version")]
+    #[case(1, 1, 0, "a tag provider needs a language")]
+    #[case(65, 1, 1, "the name of a tag provider has 65 characters, more than 64")]
+    #[case(
+        1,
+        65,
+        1,
+        "the version of a tag provider has 65 characters, more than 64"
+    )]
+    #[case(
+        1,
+        1,
+        17,
+        "the language of a tag provider has 17 characters, more than 16"
+    )]
+    fn parts_that_a_store_would_cut_are_refused(
+        #[case] name: usize,
+        #[case] version: usize,
+        #[case] language: usize,
+        #[case] reason: &str,
+    ) {
+        let [name, version, language] = [name, version, language].map(|length| "ñ".repeat(length));
+        let error = ProviderIdentity::parse(name, version, language).unwrap_err();
+        assert_eq!(error.to_string(), reason);
+    }
 }

@@ -5,7 +5,7 @@
     reason = "a benchmark may fail loudly"
 )]
 
-use std::{hint::black_box, sync::Arc};
+use std::{hint::black_box, num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -15,6 +15,9 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use tokio::runtime::Runtime;
 
 const PHOTO: &[u8] = include_bytes!("../tests/photos/rocket.jpg");
+
+/// Longest side of copies: the default of `tagging.max_side`.
+const SIDE: NonZeroU32 = NonZeroU32::MIN.saturating_add(1023);
 
 /// 12 megapixels, in rows of a multiple of four bytes.
 const WIDTH: u16 = 4000;
@@ -70,7 +73,7 @@ fn codec(criterion: &mut Criterion) {
             bencher.iter(|| {
                 black_box(
                     runtime
-                        .block_on(codec.decode(file.clone(), &context))
+                        .block_on(codec.decode(file.clone(), SIDE, &context))
                         .unwrap(),
                 )
             });
@@ -78,7 +81,7 @@ fn codec(criterion: &mut Criterion) {
     }
     let picture = Arc::new(
         runtime
-            .block_on(codec.decode(jpeg(&pixels), &context))
+            .block_on(codec.decode(jpeg(&pixels), SIDE, &context))
             .unwrap(),
     );
     group.bench_function("encode a copy of 1024 x 768", |bencher| {

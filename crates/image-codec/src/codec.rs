@@ -1,7 +1,7 @@
 //! The codec: bounds on processor and memory around the work.
 
 use std::{
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
-    EncodedPicture, Lease, MediaType, Picture,
+    DecodedPicture, EncodedPicture, Lease, MediaType, Picture,
     ports::{CallContext, CodecError, ImageCodec, cause},
 };
 use image::metadata::Orientation;
@@ -27,10 +27,6 @@ use crate::{
     work::{self, DEFAULT_WORK},
 };
 
-/// Longest side of the copy when nothing is sent downscaled: enough for a tagger that looks at the
-/// pixels itself, little to hold in memory.
-const SIDE_WHEN_NOTHING_IS_SENT: u32 = 512;
-
 /// Work is cheap up to one part in so many of what a picture may cost.
 const CHEAP_PART: u64 = 10;
 
@@ -40,9 +36,6 @@ const MAX_WAITING: usize = 1024;
 /// How a [`PictureCodec`] works.
 #[derive(Debug, Clone, Copy)]
 pub struct CodecSettings {
-    /// Longest side of the downscaled copy in pixels, at most 65535. 0 means that originals are sent as they are;
-    /// the copy, which is only looked at then, has 512.
-    pub max_side: u32,
     /// Most pixels of an original, width times height.
     pub max_pixels: u64,
     /// Memory for the pixels of all pictures that are being decoded or are still held, in bytes. It is never
@@ -62,7 +55,6 @@ pub struct CodecSettings {
 impl Default for CodecSettings {
     fn default() -> Self {
         Self {
-            max_side: 1024,
             max_pixels: 100_000_000,
             pixel_bytes: 256 * 1024 * 1024,
             max_work: DEFAULT_WORK,
@@ -110,17 +102,11 @@ impl PictureCodec {
         }
     }
 
-    fn copy_side(&self) -> u32 {
-        match self.settings.max_side {
-            0 => SIDE_WHEN_NOTHING_IS_SENT,
-            side => side,
-        }
-    }
-
     /// Finds out what a file is, and what is left of its budget.
     async fn inspect(
         &self,
         file: Bytes,
+        max_side: u32,
         context: &CallContext,
     ) -> Result<(Header, WorkBudget), CodecError> {
         let demand = Demand {
@@ -128,7 +114,6 @@ impl PictureCodec {
             cost: work::FILE_BYTE.units(file.len() as u64),
             bytes: 0,
         };
-        let max_side = self.copy_side();
         let budget = WorkBudget::new(&self.settings, context.clone());
         let inspect = move |turn: &mut Turn, _| {
             let (began, meter) = (Instant::now(), budget.meter()?);
@@ -152,18 +137,10 @@ impl PictureCodec {
             .map_err(CodecError::from)
     }
 
-    /// Memory that a picture takes while it is decoded, and after, in bytes.
-    fn memory(&self, header: &Header) -> (u64, u64) {
-        let (width, height) = fit(header.width, header.height, self.copy_side());
-        let copy = buffer_size(width, height, 3);
-        // Turning it makes a second one.
-        (header.decode_bytes.saturating_add(2 * copy), copy)
-    }
-
     /// Refuses what can be known to be too much.
-    fn check(&self, header: &Header, budget: &WorkBudget) -> Result<(), Refusal> {
+    fn check(&self, header: &Header, needed: u64, budget: &WorkBudget) -> Result<(), Refusal> {
         self.check_pixels(header)?;
-        let (needed, limit) = (self.memory(header).0, self.turns.memory());
+        let limit = self.turns.memory();
         if needed > limit {
             return Err(Refusal::TooMuchMemory { needed, limit });
         }
@@ -185,19 +162,24 @@ impl PictureCodec {
 
 #[async_trait]
 impl ImageCodec for PictureCodec {
-    async fn decode(&self, bytes: Bytes, context: &CallContext) -> Result<Picture, CodecError> {
+    async fn decode(
+        &self,
+        bytes: Bytes,
+        side: NonZeroU32,
+        context: &CallContext,
+    ) -> Result<DecodedPicture, CodecError> {
+        let max_side = side.get();
         // Work that this future no longer waits for stops, too.
         let waiting = Arc::new(());
         let context = context.clone().while_held(&waiting);
-        let (header, budget) = self.inspect(bytes.clone(), &context).await?;
-        self.check(&header, &budget)?;
-        let (decoding, held) = self.memory(&header);
+        let (header, budget) = self.inspect(bytes.clone(), max_side, &context).await?;
+        let (decoding, held) = memory(&header, max_side);
+        self.check(&header, decoding, &budget)?;
         let demand = Demand {
             client: context.client(),
             cost: header.work,
             bytes: decoding,
         };
-        let max_side = self.copy_side();
         let decode = move |turn: &mut Turn, mut share: Share| {
             let meter = budget.meter()?;
             let decoded = decode(&bytes, &header, max_side, &meter);
@@ -208,16 +190,15 @@ impl ImageCodec for PictureCodec {
             }
             let mut picture = decoded?;
             share.shrink(held);
-            picture.lease = Lease::new(share);
             picture.as_uploaded = is_as_shown(&header, &picture).then_some(bytes);
-            Ok(picture)
+            Ok(DecodedPicture::new(picture, Lease::new(share)))
         };
         self.in_turn(demand, &context, decode).await
     }
 
     async fn encode(
         &self,
-        picture: Arc<Picture>,
+        picture: Arc<DecodedPicture>,
         context: &CallContext,
     ) -> Result<EncodedPicture, CodecError> {
         let pixels = buffer_size(picture.scaled_width, picture.scaled_height, 1);
@@ -230,6 +211,14 @@ impl ImageCodec for PictureCodec {
         let encode = move |_: &mut Turn, _| encode(&picture, quality);
         self.in_turn(demand, context, encode).await
     }
+}
+
+/// Memory that a picture takes while its copy is decoded, and after, in bytes.
+fn memory(header: &Header, max_side: u32) -> (u64, u64) {
+    let (width, height) = fit(header.width, header.height, max_side);
+    let copy = buffer_size(width, height, 3);
+    // Turning it makes a second one.
+    (header.decode_bytes.saturating_add(2 * copy), copy)
 }
 
 /// Makes the copy of a file that has been inspected.
@@ -252,7 +241,6 @@ pub(crate) fn decode(
         scaled_height: copy.height(),
         pixels: copy.into_raw(),
         as_uploaded: None,
-        lease: Lease::default(),
     })
 }
 

@@ -116,6 +116,7 @@ fn new_images(count: u64) -> Vec<Arc<NewImage>> {
         .collect()
 }
 
+#[expect(clippy::unwrap_used, reason = "the identity is a constant")]
 fn new_image(number: u64) -> NewImage {
     let now = chrono::DateTime::from(SystemTime::now());
     let id = ImageId::new(now);
@@ -136,11 +137,7 @@ fn new_image(number: u64) -> NewImage {
     };
     let key = TaggingKey {
         digest,
-        provider: ProviderIdentity {
-            name: "measured".into(),
-            version: "1".into(),
-            language: "en".into(),
-        },
+        provider: ProviderIdentity::parse("measured", "1", "en").unwrap(),
         max_side: 1024,
     };
     let tagging = Tagging {

@@ -9,14 +9,14 @@ mod settings;
 use async_trait::async_trait;
 use domain::{
     ProviderIdentity, Tags,
-    ports::{CallContext, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+    ports::{CallContext, PictureSource, Quota, TagProvider, UpstreamError, cause},
 };
 use reqwest::{Client, StatusCode};
 use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
 
 pub use self::{
     language::{LANGUAGES, UnknownLanguage},
-    settings::{ImaggaSettings, ImaggaSettingsError},
+    settings::{Delivery, ImaggaSettings, ImaggaSettingsError},
 };
 use self::{meter::Meter, reply::Reply};
 
@@ -36,7 +36,8 @@ pub struct Imagga {
     service: Service,
     base_url: BaseUrl,
     identity: ProviderIdentity,
-    access: ImageAccess,
+    delivery: Delivery,
+    max_side: u32,
     meter: Meter,
 }
 
@@ -45,19 +46,13 @@ impl Imagga {
     pub fn new(client: Client, settings: ImaggaSettings) -> Result<Self, ImaggaSettingsError> {
         let base_url = BaseUrl::parse(&settings.base_url)?;
         let language = language::known(&settings.language)?;
-        if settings.access == ImageAccess::Pixels {
-            return Err(ImaggaSettingsError::Access);
-        }
         let credentials = Credentials::new(settings.api_key, settings.api_secret);
         Ok(Self {
             service: Service::new(FACTS, client, credentials),
             base_url,
-            identity: ProviderIdentity {
-                name: "imagga".to_owned(),
-                version: "v2".to_owned(),
-                language: language.to_owned(),
-            },
-            access: settings.access,
+            identity: ProviderIdentity::parse("imagga", "v2", language)?,
+            delivery: settings.delivery,
+            max_side: settings.max_side,
             meter: Meter::default(),
         })
     }
@@ -82,13 +77,21 @@ impl TagProvider for Imagga {
         &self.identity
     }
 
-    fn wants(&self) -> ImageAccess {
-        self.access
+    fn max_side(&self) -> u32 {
+        self.max_side
     }
 
-    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError> {
+    async fn prepare(&self, picture: &dyn PictureSource) -> Result<(), UpstreamError> {
+        self.pull(picture).await.map(drop)
+    }
+
+    async fn tag(
+        &self,
+        picture: &dyn PictureSource,
+        context: &CallContext,
+    ) -> Result<Tags, UpstreamError> {
         context.check()?;
-        let request = self.request(source)?;
+        let request = self.request(self.pull(picture).await?)?;
         let answer = self.service.send(request, LONGEST_ANSWER).await?;
         self.meter.read(&answer);
         if !answer.status().is_success() {
@@ -96,7 +99,7 @@ impl TagProvider for Imagga {
         }
         let reply: Reply = self.service.json(&answer)?;
         reply
-            .into_tags(&self.identity.language)
+            .into_tags(self.identity.language())
             .map_err(|error| self.service.malformed(&answer, &error.to_string()))
     }
 

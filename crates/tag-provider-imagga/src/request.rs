@@ -2,7 +2,7 @@
 
 use domain::{
     EncodedPicture,
-    ports::{TagSource, UpstreamError, cause},
+    ports::{PictureSource, UpstreamError, cause},
 };
 use reqwest::{
     Method, RequestBuilder, Url,
@@ -10,48 +10,56 @@ use reqwest::{
 };
 use thiserror::Error;
 
-use crate::{ImageAccess, Imagga};
+use crate::{Delivery, Imagga};
 
-/// A source that cannot be sent.
-#[derive(Debug, Clone, Copy, Error)]
-enum Unfit {
-    #[error("the picture comes in another form than the one that is set")]
-    Form,
-    #[error("the picture's URL is no http or https URL")]
-    Url,
+/// A picture as it is sent.
+pub(crate) enum Pulled {
+    File(EncodedPicture),
+    Url(String),
 }
 
+#[derive(Debug, Clone, Copy, Error)]
+#[error("the picture's URL is no http or https URL")]
+struct NoUrl;
+
 impl Imagga {
-    pub(crate) fn request(&self, source: &TagSource) -> Result<RequestBuilder, UpstreamError> {
-        match (self.access, source) {
-            (ImageAccess::PublicUrl, TagSource::PublicUrl(url)) => self.by_url(url),
-            (ImageAccess::Bytes, TagSource::Bytes(picture)) => self.by_bytes(picture),
-            _ => Err(refused(Unfit::Form)),
+    /// Pulls a picture in the form that is set.
+    pub(crate) async fn pull(&self, picture: &dyn PictureSource) -> Result<Pulled, UpstreamError> {
+        match self.delivery {
+            Delivery::File => picture.jpeg(self.max_side).await.map(Pulled::File),
+            Delivery::PublicUrl => picture.public_url(self.max_side).await.map(Pulled::Url),
+        }
+    }
+
+    pub(crate) fn request(&self, picture: Pulled) -> Result<RequestBuilder, UpstreamError> {
+        match picture {
+            Pulled::File(file) => self.by_file(file),
+            Pulled::Url(url) => self.by_url(&url),
         }
     }
 
     fn by_url(&self, text: &str) -> Result<RequestBuilder, UpstreamError> {
         // Parsed, so that what Imagga is given is encoded as a URL must be, and then encoded once
         // more as a parameter.
-        let image_url = Url::parse(text).map_err(|_| refused(Unfit::Url))?;
+        let image_url = Url::parse(text).map_err(|_| refused(NoUrl))?;
         if !matches!(image_url.scheme(), "https" | "http") {
-            return Err(refused(Unfit::Url));
+            return Err(refused(NoUrl));
         }
         let mut url = self.base_url.route(&["v2", "tags"]);
         url.query_pairs_mut()
             .append_pair("image_url", image_url.as_str())
-            .append_pair("language", &self.identity.language);
+            .append_pair("language", self.identity.language());
         Ok(self.service.request(Method::GET, url))
     }
 
-    fn by_bytes(&self, picture: &EncodedPicture) -> Result<RequestBuilder, UpstreamError> {
+    fn by_file(&self, picture: EncodedPicture) -> Result<RequestBuilder, UpstreamError> {
         let length = picture.bytes.len() as u64;
-        let image = Part::stream_with_length(picture.bytes.clone(), length)
+        let image = Part::stream_with_length(picture.bytes, length)
             .file_name("picture")
             .mime_str(picture.media_type.as_str())
             .map_err(refused)?;
         let form = Form::new()
-            .text("language", self.identity.language.clone())
+            .text("language", self.identity.language().to_owned())
             .part("image", image);
         let url = self.base_url.route(&["v2", "tags"]);
         Ok(self.service.request(Method::POST, url).multipart(form))

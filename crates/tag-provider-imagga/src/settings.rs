@@ -1,6 +1,6 @@
 //! Where Imagga is and what is asked of it.
 
-use domain::ports::ImageAccess;
+use domain::ProviderIdentityError;
 use secrecy::SecretString;
 use thiserror::Error;
 use upstream_http::BaseUrlError;
@@ -18,8 +18,19 @@ pub struct ImaggaSettings {
     pub api_secret: SecretString,
     /// The language of the tags, one of [`LANGUAGES`](crate::LANGUAGES).
     pub language: String,
-    /// How pictures reach Imagga: [`ImageAccess::Bytes`] or [`ImageAccess::PublicUrl`].
-    pub access: ImageAccess,
+    /// How pictures reach Imagga.
+    pub delivery: Delivery,
+    /// Longest side in pixels of the copy that is sent; 0 sends the original.
+    pub max_side: u32,
+}
+
+/// How pictures reach Imagga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Each is uploaded.
+    File,
+    /// Imagga fetches each from a blob host.
+    PublicUrl,
 }
 
 /// Settings that cannot work.
@@ -31,7 +42,7 @@ pub enum ImaggaSettingsError {
     /// The language.
     #[error(transparent)]
     Language(#[from] UnknownLanguage),
-    /// The form of pictures.
-    #[error("Imagga takes bytes or public URLs, not pixels")]
-    Access,
+    /// The identity that they make.
+    #[error(transparent)]
+    Identity(#[from] ProviderIdentityError),
 }

@@ -64,6 +64,9 @@ pub enum ModelError {
         /// The file's name.
         file: &'static str,
     },
+    /// What names the model is none that can be kept.
+    #[error(transparent)]
+    Identity(#[from] domain::ProviderIdentityError),
     /// The system gives no threads to run the networks on.
     #[error("no threads to run the networks on")]
     Threads(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -106,7 +106,7 @@ fn normalised(pixels: &[u8]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Lease, MediaType};
+    use domain::MediaType;
 
     use super::*;
 
@@ -122,7 +122,6 @@ mod tests {
             scaled_height: 100,
             pixels: pixels.flatten().collect(),
             as_uploaded: None,
-            lease: Lease::default(),
         }
     }
 

@@ -114,7 +114,7 @@ impl People {
 mod tests {
     use std::collections::BTreeMap;
 
-    use domain::{Lease, MediaType};
+    use domain::MediaType;
 
     use super::*;
 
@@ -131,7 +131,6 @@ mod tests {
             scaled_height: height,
             pixels: photo.into_raw(),
             as_uploaded: None,
-            lease: Lease::default(),
         }
     }
 

@@ -1,11 +1,15 @@
 //! The port: loading in the background, and pictures in turn.
 
-use std::{num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+    thread,
+};
 
 use async_trait::async_trait;
 use domain::{
-    Picture, ProviderIdentity, Tags,
-    ports::{CallContext, Cause, ImageAccess, Quota, TagProvider, TagSource, UpstreamError, cause},
+    DecodedPicture, ProviderIdentity, Tags,
+    ports::{CallContext, Cause, PictureSource, Quota, TagProvider, UpstreamError, cause},
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -18,6 +22,10 @@ use crate::{
 
 /// The only language of the tags.
 pub const LANGUAGE: &str = "en";
+
+/// Longest side in pixels of the copy that is looked at. The networks see 224 and 416 pixels, so that this is
+/// enough, and large JPEGs can be decoded at a reduced scale.
+const SIDE: NonZeroU32 = NonZeroU32::MIN.saturating_add(639);
 
 /// How many pictures wait for each one that is worked at. At a tenth of a second each, the last one
 /// waits some seconds; a longer queue would only hold memory.
@@ -61,11 +69,7 @@ impl LocalTagger {
 
     fn start_with(files: ModelFiles, startup: Startup, jobs: usize) -> Result<Self, ModelError> {
         let vocabulary = Vocabulary::read(&files)?;
-        let identity = ProviderIdentity {
-            name: "local".to_owned(),
-            version: files.version(),
-            language: LANGUAGE.to_owned(),
-        };
+        let identity = ProviderIdentity::parse("local", files.version(), LANGUAGE)?;
         let threads = ThreadPoolBuilder::new()
             .num_threads(jobs)
             .thread_name(|number| format!("tagger-{number}"))
@@ -103,7 +107,7 @@ impl LocalTagger {
     async fn work(
         &self,
         networks: Arc<Networks>,
-        picture: Arc<Picture>,
+        picture: Arc<DecodedPicture>,
         permits: [OwnedSemaphorePermit; 2],
     ) -> Result<Tags, UpstreamError> {
         let (sender, outcome) = oneshot::channel();
@@ -153,25 +157,28 @@ impl TagProvider for LocalTagger {
         &self.identity
     }
 
-    fn wants(&self) -> ImageAccess {
-        ImageAccess::Pixels
+    fn max_side(&self) -> u32 {
+        0
     }
 
-    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError> {
+    async fn prepare(&self, picture: &dyn PictureSource) -> Result<(), UpstreamError> {
+        picture.pixels(SIDE).await.map(drop)
+    }
+
+    async fn tag(
+        &self,
+        picture: &dyn PictureSource,
+        context: &CallContext,
+    ) -> Result<Tags, UpstreamError> {
         context.check()?;
-        let TagSource::Pixels(picture) = source else {
-            return Err(UpstreamError::Refused(cause(
-                "the local tagger takes pixels alone",
-            )));
-        };
         let busy = |_| UpstreamError::Busy { retry_after: None };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
+        let picture = picture.pixels(SIDE).await?;
         let networks = self.networks().await?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|closed| unavailable(cause(closed)))?;
         context.check()?;
-        self.work(networks, Arc::clone(picture), [place, turn])
-            .await
+        self.work(networks, picture, [place, turn]).await
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
@@ -195,12 +202,13 @@ mod tests {
         sync::atomic::{AtomicBool, Ordering},
     };
 
-    use domain::{Lease, MediaType};
+    use domain::{MediaType, Picture};
+    use domain_testing::FakePictureSource;
 
     use super::*;
 
-    fn grey() -> TagSource {
-        TagSource::Pixels(Arc::new(Picture {
+    fn grey() -> FakePictureSource {
+        FakePictureSource::of_pixels(Picture {
             media_type: MediaType::Png,
             width: 1,
             height: 1,
@@ -208,8 +216,7 @@ mod tests {
             scaled_height: 1,
             pixels: vec![128; 3],
             as_uploaded: None,
-            lease: Lease::default(),
-        }))
+        })
     }
 
     fn broken() -> ModelFiles {

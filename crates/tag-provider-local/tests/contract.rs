@@ -1,10 +1,11 @@
 //! The local tagger keeps the contract of its port.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
 
-use std::sync::Arc;
-
-use domain::{Lease, MediaType, Picture, ports::TagSource};
-use domain_testing::contract::tag_provider::{Samples, all};
+use domain::{MediaType, Picture};
+use domain_testing::{
+    FakePictureSource,
+    contract::tag_provider::{Samples, all},
+};
 use tag_provider_local::{LocalTagger, ModelFiles, Startup};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,10 +21,9 @@ async fn keeps_the_contract() {
         scaled_height: height,
         pixels: pixels.collect(),
         as_uploaded: None,
-        lease: Lease::default(),
     };
     let samples = Samples {
-        readable: TagSource::Pixels(Arc::new(picture)),
+        readable: FakePictureSource::of_pixels(picture),
         unreadable: None,
     };
     all(&tagger, &samples).await;

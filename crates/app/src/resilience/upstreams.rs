@@ -6,10 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
     EncodedPicture, ProviderIdentity, Tags,
-    ports::{
-        BlobHost, CallContext, HostedBlob, ImageAccess, Quota, TagProvider, TagSource,
-        UpstreamError,
-    },
+    ports::{BlobHost, CallContext, HostedBlob, PictureSource, Quota, TagProvider, UpstreamError},
 };
 
 use super::Guard;
@@ -33,12 +30,21 @@ impl TagProvider for GuardedProvider {
         self.inner.identity()
     }
 
-    fn wants(&self) -> ImageAccess {
-        self.inner.wants()
+    fn max_side(&self) -> u32 {
+        self.inner.max_side()
     }
 
-    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError> {
-        let call = || self.inner.tag(source, context);
+    /// Not guarded: what decodes and hosts the picture has guards of its own.
+    async fn prepare(&self, picture: &dyn PictureSource) -> Result<(), UpstreamError> {
+        self.inner.prepare(picture).await
+    }
+
+    async fn tag(
+        &self,
+        picture: &dyn PictureSource,
+        context: &CallContext,
+    ) -> Result<Tags, UpstreamError> {
+        let call = || self.inner.tag(picture, context);
         self.guard.call(context, call).await
     }
 
@@ -92,5 +98,88 @@ impl BlobHost for GuardedHost {
     async fn forgotten(&self, before: DateTime<Utc>) -> Result<Vec<HostedBlob>, UpstreamError> {
         let call = || self.inner.forgotten(before);
         self.housekeeping.call(&CallContext::local(), call).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use domain::{
+        ports::cause,
+        service::{Tagger, TaggerPorts},
+    };
+    use domain_testing::{FakeBlobHost, FakeImageCodec, FakeReleaseQueue, FakeTagProvider, Pull};
+
+    use super::*;
+    use crate::resilience::{GuardSettings, RetryPolicy};
+
+    struct Fixture {
+        codec: Arc<FakeImageCodec>,
+        host: Arc<FakeBlobHost>,
+        provider: Arc<FakeTagProvider>,
+        releases: Arc<FakeReleaseQueue>,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let host = Arc::<FakeBlobHost>::default();
+            let provider = FakeTagProvider::new(Pull::PublicUrl(16)).fetching_from(host.clone());
+            Self {
+                codec: Arc::default(),
+                host,
+                provider: Arc::new(provider),
+                releases: Arc::default(),
+            }
+        }
+
+        async fn tag(&self) -> bool {
+            let settings = GuardSettings {
+                concurrency: 1,
+                queue_wait: Duration::from_secs(1),
+                attempt_timeout: Duration::from_secs(1),
+                retry: RetryPolicy::PROMPT,
+            };
+            let guard = Guard::new(Arc::default(), &settings);
+            let tagger = Tagger::new(TaggerPorts {
+                codec: self.codec.clone(),
+                provider: Arc::new(GuardedProvider::new(self.provider.clone(), guard)),
+                host: Some(self.host.clone()),
+                releases: self.releases.clone(),
+            });
+            tagger.tag_file(picture()).await.is_ok()
+        }
+    }
+
+    fn picture() -> Bytes {
+        FakeImageCodec::picture(640, 480, "a car")
+    }
+
+    fn unavailable() -> UpstreamError {
+        UpstreamError::Unavailable {
+            retry_after: None,
+            source: cause("reset"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_uses_what_the_first_attempt_pulled() {
+        let fixture = Fixture::new();
+        fixture.provider.fail_next(unavailable());
+        assert!(fixture.tag().await);
+        assert_eq!(fixture.provider.calls(), 2);
+        let made = (fixture.codec.decodes(), fixture.codec.encodes());
+        assert_eq!((made, fixture.host.hosted()), ((1, 1), 1));
+        assert_eq!(fixture.releases.handed_over(), fixture.host.alive());
+    }
+
+    /// The host has retries of its own.
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_of_the_host_is_not_retried_by_the_provider() {
+        let fixture = Fixture::new();
+        fixture.host.fail_next(unavailable());
+        assert!(!fixture.tag().await);
+        assert_eq!((fixture.provider.calls(), fixture.host.hosted()), (0, 0));
     }
 }

@@ -98,6 +98,7 @@ pub(crate) fn picture() -> EncodedPicture {
 /// The kind of an error and its wait in milliseconds.
 pub(crate) fn kind(error: &UpstreamError) -> (&'static str, Option<u128>) {
     let name = match error {
+        UpstreamError::Picture(_) => "picture",
         UpstreamError::Unreadable(_) => "unreadable",
         UpstreamError::Refused(_) => "refused",
         UpstreamError::Malformed(_) => "malformed",

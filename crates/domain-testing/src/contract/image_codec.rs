@@ -1,11 +1,11 @@
 //! The contract of [`ImageCodec`].
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
 
 use domain::{
-    MediaType, Picture,
+    DecodedPicture, MediaType, Picture,
     ports::{CallContext, CodecError, ImageCodec},
 };
 
@@ -25,8 +25,8 @@ pub struct Sample {
 /// What the suite shows to a codec.
 #[derive(Debug, Clone)]
 pub struct Samples {
-    /// Longest side of a copy, in pixels: the codec's own setting.
-    pub max_side: u32,
+    /// Longest side of the copies that are asked for, in pixels.
+    pub side: NonZeroU32,
     /// Pictures that are in order.
     pub whole: Vec<Sample>,
     /// Files that were pictures before they were truncated or damaged.
@@ -38,16 +38,18 @@ pub struct Samples {
 /// The whole suite.
 pub async fn suite(codec: &dyn ImageCodec, samples: &Samples) {
     for sample in &samples.whole {
-        decodes_a_picture(codec, sample, samples.max_side).await;
-        encodes_the_copy(codec, sample).await;
+        for side in [samples.side, NonZeroU32::MIN, NonZeroU32::MAX] {
+            decodes_a_picture(codec, sample, side).await;
+        }
+        encodes_the_copy(codec, sample, samples.side).await;
     }
-    refuses_what_is_no_picture(codec, &samples.broken).await;
-    refuses_too_many_pixels(codec, &samples.oversized).await;
+    refuses_what_is_no_picture(codec, &samples.broken, samples.side).await;
+    refuses_too_many_pixels(codec, &samples.oversized, samples.side).await;
 }
 
-/// A picture is decoded to its type, its size, and a copy that fits the setting.
-pub async fn decodes_a_picture(codec: &dyn ImageCodec, sample: &Sample, max_side: u32) {
-    let picture = decoded(codec, &sample.bytes).await;
+/// A picture is decoded to its type, its size, and a copy of the size that was asked for.
+pub async fn decodes_a_picture(codec: &dyn ImageCodec, sample: &Sample, side: NonZeroU32) {
+    let picture = decoded(codec, &sample.bytes, side).await;
     assert_eq!(picture.media_type, sample.media_type);
     assert_eq!(
         (picture.width, picture.height),
@@ -56,8 +58,8 @@ pub async fn decodes_a_picture(codec: &dyn ImageCodec, sample: &Sample, max_side
     let (width, height) = (picture.scaled_width, picture.scaled_height);
     assert_eq!(
         width.max(height),
-        sample.width.max(sample.height).min(max_side),
-        "downscaled to the setting, never enlarged"
+        sample.width.max(sample.height).min(side.get()),
+        "downscaled to that side, never enlarged"
     );
     assert!(keeps_proportions(&picture), "{width} x {height}");
     assert_eq!(
@@ -67,20 +69,20 @@ pub async fn decodes_a_picture(codec: &dyn ImageCodec, sample: &Sample, max_side
     );
     assert_eq!(
         picture.pixels,
-        decoded(codec, &sample.bytes).await.pixels,
+        decoded(codec, &sample.bytes, side).await.pixels,
         "decoding is repeatable"
     );
 }
 
 /// The copy becomes a JPEG of the same size.
-pub async fn encodes_the_copy(codec: &dyn ImageCodec, sample: &Sample) {
-    let picture = Arc::new(decoded(codec, &sample.bytes).await);
+pub async fn encodes_the_copy(codec: &dyn ImageCodec, sample: &Sample, side: NonZeroU32) {
+    let picture = Arc::new(decoded(codec, &sample.bytes, side).await);
     let copy = codec
         .encode(Arc::clone(&picture), &CallContext::local())
         .await
         .expect("the copy is encoded");
     assert_eq!(copy.media_type, MediaType::Jpeg);
-    let again = decoded(codec, &copy.bytes).await;
+    let again = decoded(codec, &copy.bytes, side).await;
     assert_eq!(again.media_type, MediaType::Jpeg);
     assert_eq!(
         (again.width, again.height),
@@ -89,7 +91,11 @@ pub async fn encodes_the_copy(codec: &dyn ImageCodec, sample: &Sample) {
 }
 
 /// Empty, foreign, truncated and damaged files are refused with a reason.
-pub async fn refuses_what_is_no_picture(codec: &dyn ImageCodec, broken: &[Bytes]) {
+pub async fn refuses_what_is_no_picture(
+    codec: &dyn ImageCodec,
+    broken: &[Bytes],
+    side: NonZeroU32,
+) {
     let foreign = [
         "",
         "\0",
@@ -98,7 +104,10 @@ pub async fn refuses_what_is_no_picture(codec: &dyn ImageCodec, broken: &[Bytes]
     ];
     let foreign = foreign.map(|text| Bytes::from_static(text.as_bytes()));
     for bytes in foreign.iter().chain(broken) {
-        match codec.decode(bytes.clone(), &CallContext::local()).await {
+        match codec
+            .decode(bytes.clone(), side, &CallContext::local())
+            .await
+        {
             Err(CodecError::NotAnImage { reason }) => {
                 assert!(!reason.is_empty(), "the client learns why");
                 assert!(!reason.contains('/'), "no path in {reason:?}");
@@ -109,9 +118,16 @@ pub async fn refuses_what_is_no_picture(codec: &dyn ImageCodec, broken: &[Bytes]
 }
 
 /// A picture of too many pixels is refused with its size.
-pub async fn refuses_too_many_pixels(codec: &dyn ImageCodec, oversized: &[Bytes]) {
+pub async fn refuses_too_many_pixels(
+    codec: &dyn ImageCodec,
+    oversized: &[Bytes],
+    side: NonZeroU32,
+) {
     for bytes in oversized {
-        match codec.decode(bytes.clone(), &CallContext::local()).await {
+        match codec
+            .decode(bytes.clone(), side, &CallContext::local())
+            .await
+        {
             Err(CodecError::TooManyPixels {
                 width,
                 height,
@@ -122,10 +138,10 @@ pub async fn refuses_too_many_pixels(codec: &dyn ImageCodec, oversized: &[Bytes]
     }
 }
 
-async fn decoded(codec: &dyn ImageCodec, bytes: &Bytes) -> Picture {
+async fn decoded(codec: &dyn ImageCodec, bytes: &Bytes, side: NonZeroU32) -> DecodedPicture {
     let context = CallContext::local();
     codec
-        .decode(bytes.clone(), &context)
+        .decode(bytes.clone(), side, &context)
         .await
         .expect("a picture")
 }

@@ -197,11 +197,7 @@ fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
 fn key(digest: &ContentDigest) -> TaggingKey {
     TaggingKey {
         digest: *digest,
-        provider: ProviderIdentity {
-            name: "imagga".to_owned(),
-            version: "v2".to_owned(),
-            language: "en".to_owned(),
-        },
+        provider: ProviderIdentity::parse("imagga", "v2", "en").unwrap(),
         max_side: 1024,
     }
 }

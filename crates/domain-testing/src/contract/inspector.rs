@@ -28,11 +28,7 @@ const ROWS: [Rows; 4] = [Rows::Labels, Rows::Images, Rows::Taggings, Rows::Origi
 fn key(digest: ContentDigest) -> TaggingKey {
     TaggingKey {
         digest,
-        provider: ProviderIdentity {
-            name: "imagga".to_owned(),
-            version: "v2".to_owned(),
-            language: "en".to_owned(),
-        },
+        provider: ProviderIdentity::parse("imagga", "v2", "en").unwrap(),
         max_side: 1024,
     }
 }

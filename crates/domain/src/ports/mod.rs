@@ -5,6 +5,7 @@
 
 mod blob_host;
 mod clock;
+mod codec_error;
 mod context;
 mod database_registry;
 mod image_codec;
@@ -12,6 +13,7 @@ mod image_store;
 mod inspector;
 mod original_removal;
 mod original_store;
+mod picture_source;
 mod statistics;
 mod tag_provider;
 mod upstream;
@@ -20,9 +22,10 @@ use std::{error::Error, sync::Arc};
 
 pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use clock::Clock;
+pub use codec_error::CodecError;
 pub use context::{CallContext, ClientKey};
 pub use database_registry::DatabaseRegistry;
-pub use image_codec::{CodecError, ImageCodec};
+pub use image_codec::ImageCodec;
 pub use image_store::{Claimed, ImageStore, ImageStoreError, Known};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
 pub use original_removal::{Fate, OriginalRemoval, SetAside};
@@ -30,8 +33,9 @@ pub use original_store::{
     Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, Stamp, StoredObject,
     StoredOriginal,
 };
+pub use picture_source::PictureSource;
 pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
-pub use tag_provider::{ImageAccess, Quota, TagProvider, TagSource};
+pub use tag_provider::{Quota, TagProvider};
 pub use upstream::UpstreamError;
 
 #[cfg(any(test, feature = "mocks"))]
@@ -45,7 +49,6 @@ pub use self::{
     original_removal::MockOriginalRemoval,
     original_store::MockOriginalStore,
     statistics::MockStatisticsInspector,
-    tag_provider::MockTagProvider,
 };
 
 /// What went wrong underneath: for the log, never for a client. Shared, because uploads of the same

@@ -1,32 +1,41 @@
 //! What turns pictures into tags.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{CallContext, UpstreamError};
-use crate::{EncodedPicture, Picture, ProviderIdentity, Tags};
+use super::{CallContext, PictureSource, UpstreamError};
+use crate::{ProviderIdentity, Tags};
 
 /// Finds out what is in a picture.
-#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+// There is no mock: mockall gives a `dyn` parameter other lifetimes than async_trait does.
 #[async_trait]
 pub trait TagProvider: Send + Sync {
     /// Who it is.
     fn identity(&self) -> &ProviderIdentity;
 
-    /// The form in which it wants pictures.
-    fn wants(&self) -> ImageAccess;
+    /// Longest side in pixels of the copy that leaves this process; 0 where the original does, or nothing.
+    /// With the identity it names an answer: neither may change while the provider lives.
+    fn max_side(&self) -> u32;
+
+    /// Pulls from the source all that [`tag`](Self::tag) will pull, and calls nobody itself.
+    ///
+    /// It is called before `tag`, so that whoever limits, times and retries calls of `tag` does so with the
+    /// provider's call alone: decoding and hosting have queues, time-outs and retries of their own.
+    async fn prepare(&self, picture: &dyn PictureSource) -> Result<(), UpstreamError>;
 
     /// Tags a picture: everything the provider found, whatever the confidence.
     ///
-    /// Labels that cannot be labels are dropped (and logged). A source in another form than
-    /// [`wants`](Self::wants) is [`UpstreamError::Refused`]. While the provider still loads, the
+    /// Labels that cannot be labels are dropped (and logged). While the provider still loads, the
     /// call waits. No call starts once the caller has gone; a call in flight is not cancelled.
     ///
     /// # Errors
-    /// [`UpstreamError::Cancelled`] if no call was made because the caller had gone.
-    async fn tag(&self, source: &TagSource, context: &CallContext) -> Result<Tags, UpstreamError>;
+    /// [`UpstreamError::Cancelled`] if no call was made because the caller had gone; those of the source, as
+    /// they are.
+    async fn tag(
+        &self,
+        picture: &dyn PictureSource,
+        context: &CallContext,
+    ) -> Result<Tags, UpstreamError>;
 
     /// Whether it can tag now, without calling anybody: a local model that still loads, or a quota
     /// that is known to be used up, cannot.
@@ -34,28 +43,6 @@ pub trait TagProvider: Send + Sync {
 
     /// The account's quota as it was last seen, where the provider has one.
     fn quota(&self) -> Option<Quota>;
-}
-
-/// The form in which a provider wants pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImageAccess {
-    /// Decoded pixels.
-    Pixels,
-    /// The bytes of a picture file.
-    Bytes,
-    /// A URL that it can fetch.
-    PublicUrl,
-}
-
-/// A picture, in one of the forms of [`ImageAccess`].
-#[derive(Debug, Clone)]
-pub enum TagSource {
-    /// Decoded pixels.
-    Pixels(Arc<Picture>),
-    /// The bytes of a picture file.
-    Bytes(EncodedPicture),
-    /// A URL that anybody can fetch.
-    PublicUrl(String),
 }
 
 /// How many calls an account has left.

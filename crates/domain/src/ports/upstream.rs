@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::Cause;
+use super::{Cause, CodecError};
 
 /// Why a [`TagProvider`](super::TagProvider) or a [`BlobHost`](super::BlobHost) did not do its work.
 #[derive(Debug, Clone, Error)]
 pub enum UpstreamError {
+    /// The picture itself cannot be decoded or encoded: no call was made.
+    #[error(transparent)]
+    Picture(CodecError),
     /// The provider says that it cannot read this picture.
     #[error("the provider cannot read the picture")]
     Unreadable(#[source] Cause),
@@ -47,6 +50,12 @@ pub enum UpstreamError {
     },
 }
 
+impl From<CodecError> for UpstreamError {
+    fn from(error: CodecError) -> Self {
+        Self::Picture(error)
+    }
+}
+
 impl UpstreamError {
     /// Whether the same call may succeed if it is repeated within seconds.
     pub fn is_temporary(&self) -> bool {
@@ -62,7 +71,8 @@ impl UpstreamError {
             Self::QuotaExhausted { retry_after }
             | Self::Busy { retry_after }
             | Self::Unavailable { retry_after, .. } => *retry_after,
-            Self::Unreadable(_)
+            Self::Picture(_)
+            | Self::Unreadable(_)
             | Self::Refused(_)
             | Self::Malformed(_)
             | Self::TimedOut

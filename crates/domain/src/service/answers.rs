@@ -126,11 +126,7 @@ mod tests {
     fn key(number: usize) -> TaggingKey {
         TaggingKey {
             digest: ContentDigest::of(&number.to_be_bytes()),
-            provider: ProviderIdentity {
-                name: "mock".to_owned(),
-                version: "1".to_owned(),
-                language: "en".to_owned(),
-            },
+            provider: ProviderIdentity::parse("mock", "1", "en").unwrap(),
             max_side: 16,
         }
     }

@@ -17,7 +17,7 @@ use super::{
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
-    ContentDigest, Image, ImageFacts, ImageId, NewImage, Picture, Tagging, TaggingKey, Threshold,
+    ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue, TagProvider,
@@ -39,7 +39,7 @@ pub struct IngestPorts {
     pub codec: Arc<dyn ImageCodec>,
     /// Tags them.
     pub provider: Arc<dyn TagProvider>,
-    /// Gives them a public URL; needed only by a provider that wants one.
+    /// Gives them a public URL; needed only by a provider that pulls one.
     pub host: Option<Arc<dyn BlobHost>>,
     /// Takes hosted blobs back.
     pub releases: Arc<dyn ReleaseQueue>,
@@ -50,9 +50,6 @@ pub struct IngestPorts {
 /// How ingest works.
 #[derive(Debug, Clone, Copy)]
 pub struct IngestSettings {
-    /// Longest side in pixels of the copy that a cloud provider is sent, which must be the codec's own
-    /// setting then. 0 sends the original.
-    pub max_side: u32,
     /// For how long an upload protects bytes that no image refers to yet.
     pub claim: TimeDelta,
 }
@@ -137,15 +134,12 @@ impl Ingest {
             releases,
             clock,
         } = ports;
-        let tagger = Tagger::new(
-            TaggerPorts {
-                codec,
-                provider,
-                host,
-                releases,
-            },
-            settings.max_side,
-        );
+        let tagger = Tagger::new(TaggerPorts {
+            codec,
+            provider,
+            host,
+            releases,
+        });
         let work = Worker {
             tagger,
             store,
@@ -205,10 +199,10 @@ impl Worker {
         let (facts, answer) = self.known(key).await?;
         let (facts, answer) = match (facts, answer) {
             (Some(facts), Some(answer)) => (facts, answer),
-            (_, Some(answer)) => (
-                facts_of(&self.tagger.decode(bytes.clone(), context).await?, &bytes),
-                answer,
-            ),
+            (_, Some(answer)) => {
+                let facts = self.tagger.facts(&key.digest, bytes, context).await?;
+                (facts, answer)
+            }
             (_, None) => self.tag(key, bytes, context).await?,
         };
         Ok(Sight {
@@ -245,12 +239,7 @@ impl Worker {
         context.check().map_err(IngestError::Tagging)?;
         // What could not be kept is not paid for.
         self.answers.check_room()?;
-        let picture = self.tagger.decode(bytes.clone(), context).await?;
-        let facts = facts_of(&picture, &bytes);
-        let tags = self
-            .tagger
-            .tag(&key.digest, picture, bytes, context)
-            .await?;
+        let (facts, tags) = self.tagger.tag(&key.digest, bytes, context).await?;
         let tagging = Tagging {
             tags,
             tagged_at: self.clock.now(),
@@ -355,14 +344,5 @@ impl Worker {
                 tracing::warn!(digest = %key.digest, %error, "a provider's answer is yet to be kept");
             }
         }
-    }
-}
-
-fn facts_of(picture: &Picture, bytes: &Bytes) -> ImageFacts {
-    ImageFacts {
-        media_type: picture.media_type,
-        width: picture.width,
-        height: picture.height,
-        byte_size: bytes.len() as u64,
     }
 }

@@ -8,6 +8,7 @@ mod forgotten;
 mod ingest;
 mod removal;
 mod single_flight;
+mod source;
 mod tagger;
 mod upkeep;
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::source::{FileSource, SourcePorts};
 use crate::{
-    ContentDigest, EncodedPicture, Picture, TaggingKey, Tags,
+    ContentDigest, ImageFacts, TaggingKey, Tags,
     ports::{
-        BlobHost, CallContext, CodecError, HostedBlob, ImageAccess, ImageCodec, ReleaseQueue,
-        TagProvider, TagSource, UpstreamError, cause,
+        BlobHost, CallContext, CodecError, ImageCodec, ReleaseQueue, TagProvider, UpstreamError,
     },
 };
 
@@ -20,7 +20,7 @@ pub struct TaggerPorts {
     pub codec: Arc<dyn ImageCodec>,
     /// Tags them.
     pub provider: Arc<dyn TagProvider>,
-    /// Gives them a public URL; needed only by a provider that wants one.
+    /// Gives them a public URL; needed only by a provider that pulls one.
     pub host: Option<Arc<dyn BlobHost>>,
     /// Takes hosted blobs back.
     pub releases: Arc<dyn ReleaseQueue>,
@@ -34,118 +34,84 @@ pub enum TaggerError {
     Picture(#[from] CodecError),
     /// The provider, or the blob host it needs, failed.
     #[error("tagging failed")]
-    Provider(#[from] UpstreamError),
+    Provider(#[source] UpstreamError),
 }
 
-/// Tags pictures: gives the provider each in the form it wants.
+impl From<UpstreamError> for TaggerError {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Picture(error) => Self::Picture(error),
+            error => Self::Provider(error),
+        }
+    }
+}
+
+/// Tags pictures: gives the provider a source from which it pulls each in the form it wants.
 #[derive(Clone)]
 pub struct Tagger {
-    ports: TaggerPorts,
-    max_side: u32,
+    provider: Arc<dyn TagProvider>,
+    source: SourcePorts,
 }
 
 impl Tagger {
-    /// Puts the service together. `max_side` is the longest side in pixels of the copy that leaves
-    /// the house, and must be the codec's own setting if any does; 0 sends the original.
-    pub fn new(ports: TaggerPorts, max_side: u32) -> Self {
-        Self { ports, max_side }
+    /// Puts the service together.
+    pub fn new(ports: TaggerPorts) -> Self {
+        let TaggerPorts {
+            codec,
+            provider,
+            host,
+            releases,
+        } = ports;
+        let source = SourcePorts {
+            codec,
+            host,
+            releases,
+        };
+        Self { provider, source }
     }
 
     /// What names the answer for these bytes.
     pub fn key(&self, digest: ContentDigest) -> TaggingKey {
-        let provider = &self.ports.provider;
-        let max_side = match provider.wants() {
-            ImageAccess::Pixels => 0,
-            ImageAccess::Bytes | ImageAccess::PublicUrl => self.max_side,
-        };
         TaggingKey {
             digest,
-            provider: provider.identity().clone(),
-            max_side,
+            provider: self.provider.identity().clone(),
+            max_side: self.provider.max_side(),
         }
     }
 
     /// Decodes and tags a picture file: everything the provider finds, whatever the confidence.
-    pub async fn tag_file(&self, bytes: Bytes) -> Result<Tags, TaggerError> {
-        let digest = ContentDigest::of(&bytes);
-        let context = CallContext::local();
-        let picture = self.decode(bytes.clone(), &context).await?;
-        self.tag(&digest, picture, bytes, &context).await
+    pub async fn tag_file(&self, file: Bytes) -> Result<Tags, TaggerError> {
+        let digest = ContentDigest::of(&file);
+        let (_, tags) = self.tag(&digest, file, &CallContext::local()).await?;
+        Ok(tags)
     }
 
-    pub(super) async fn decode(
+    /// Decodes a picture file, for its facts alone.
+    pub(super) async fn facts(
         &self,
-        bytes: Bytes,
+        digest: &ContentDigest,
+        file: Bytes,
         context: &CallContext,
-    ) -> Result<Picture, TaggerError> {
-        Ok(self.ports.codec.decode(bytes, context).await?)
+    ) -> Result<ImageFacts, TaggerError> {
+        Ok(self.source(digest, file, context).facts().await?)
     }
 
+    /// Decodes and tags a picture file. The provider is called once its facts are known.
     pub(super) async fn tag(
         &self,
         digest: &ContentDigest,
-        picture: Picture,
-        original: Bytes,
+        file: Bytes,
         context: &CallContext,
-    ) -> Result<Tags, TaggerError> {
-        let provider = &self.ports.provider;
-        let source = match provider.wants() {
-            ImageAccess::Pixels => TagSource::Pixels(Arc::new(picture)),
-            ImageAccess::Bytes => TagSource::Bytes(self.copy(picture, original, context).await?),
-            ImageAccess::PublicUrl => {
-                let copy = self.copy(picture, original, context).await?;
-                return Ok(self.tag_by_url(digest, copy, context).await?);
-            }
-        };
-        Ok(provider.tag(&source, context).await?)
+    ) -> Result<(ImageFacts, Tags), TaggerError> {
+        let source = self.source(digest, file, context);
+        // First, so that the file is decoded at the size that the provider pulls.
+        self.provider.prepare(&source).await?;
+        let facts = source.facts().await?;
+        let tags = self.provider.tag(&source, context).await?;
+        Ok((facts, tags))
     }
 
-    /// What leaves the house: the downscaled copy, or the original where that is wanted.
-    async fn copy(
-        &self,
-        picture: Picture,
-        original: Bytes,
-        context: &CallContext,
-    ) -> Result<EncodedPicture, CodecError> {
-        if self.max_side == 0 {
-            return Ok(EncodedPicture {
-                media_type: picture.media_type,
-                bytes: original,
-            });
-        }
-        self.ports.codec.encode(Arc::new(picture), context).await
-    }
-
-    async fn tag_by_url(
-        &self,
-        digest: &ContentDigest,
-        copy: EncodedPicture,
-        context: &CallContext,
-    ) -> Result<Tags, UpstreamError> {
-        let Some(host) = &self.ports.host else {
-            let why = "the provider wants a URL, and no blob host is set";
-            return Err(UpstreamError::Refused(cause(why)));
-        };
-        let name = digest.to_string();
-        let blob = host.host(&copy, &name, context).await?;
-        drop(copy);
-        let hosted = Hosted {
-            blob,
-            releases: &*self.ports.releases,
-        };
-        let source = TagSource::PublicUrl(hosted.blob.url.clone());
-        self.ports.provider.tag(&source, context).await
-    }
-}
-
-/// A hosted blob that is handed to the release queue whatever happens.
-struct Hosted<'a> {
-    blob: HostedBlob,
-    releases: &'a dyn ReleaseQueue,
-}
-
-impl Drop for Hosted<'_> {
-    fn drop(&mut self) {
-        self.releases.release_later(self.blob.clone());
+    fn source(&self, digest: &ContentDigest, file: Bytes, context: &CallContext) -> FileSource {
+        FileSource::new(self.source.clone(), *digest, file, context.clone())
     }
 }

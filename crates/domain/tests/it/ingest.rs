@@ -1,15 +1,14 @@
 use chrono::{DateTime, Utc};
 use mockall::Sequence;
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence, Picture,
     ports::{
-        ImageAccess, MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore,
-        MockReleaseQueue, MockTagProvider, Quota, cause,
+        MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore, MockReleaseQueue, cause,
     },
 };
 use domain::{
@@ -22,7 +21,7 @@ use domain::{
 };
 use domain_testing::{
     FakeBlobHost, FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue,
-    FakeTagProvider, TestClock, at, tags,
+    FakeTagProvider, Pull, TestClock, at, tags,
 };
 
 /// How often an upload tries to get its claim.
@@ -42,10 +41,10 @@ struct World {
 }
 
 impl World {
-    fn new(access: ImageAccess) -> Self {
+    fn new(pull: Pull) -> Self {
         let clock = Arc::<TestClock>::default();
         let host = Arc::new(FakeBlobHost::new(clock.clone()));
-        let provider = FakeTagProvider::new(access)
+        let provider = FakeTagProvider::new(pull)
             .with_tags(tags(&[("car", 91.5), ("cab", 80.0), ("road", 79.9)]))
             .fetching_from(Arc::clone(&host));
         Self {
@@ -72,15 +71,14 @@ impl World {
     }
 
     fn ingest(&self) -> Ingest {
-        Ingest::new(self.ports(), settings(16))
+        Ingest::new(self.ports(), SETTINGS)
     }
 }
 
-fn settings(max_side: u32) -> IngestSettings {
-    IngestSettings {
-        max_side,
-        claim: CLAIM,
-    }
+const SETTINGS: IngestSettings = IngestSettings { claim: CLAIM };
+
+fn side(pixels: u32) -> NonZeroU32 {
+    NonZeroU32::new(pixels).unwrap()
 }
 
 fn upload(bytes: &Bytes, threshold: f64) -> Upload {
@@ -109,7 +107,7 @@ fn unavailable() -> UpstreamError {
 
 #[tokio::test]
 async fn registers_an_image_with_the_tags_at_or_above_the_threshold() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let image = world
         .ingest()
         .ingest(upload(&picture(), 80.0))
@@ -125,7 +123,7 @@ async fn registers_an_image_with_the_tags_at_or_above_the_threshold() {
 
 #[tokio::test]
 async fn keeps_the_whole_answer_beside_the_image() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let ingest = world.ingest();
     ingest.ingest(upload(&picture(), 100.0)).await.unwrap();
     let again = ingest.ingest(upload(&picture(), 0.0)).await.unwrap();
@@ -135,7 +133,7 @@ async fn keeps_the_whole_answer_beside_the_image() {
 
 #[tokio::test]
 async fn known_bytes_cost_no_call_and_no_decoding_but_make_an_image_of_their_own() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let ingest = world.ingest();
     let first = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
     let second = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
@@ -153,7 +151,7 @@ async fn known_bytes_cost_no_call_and_no_decoding_but_make_an_image_of_their_own
 
 #[tokio::test]
 async fn a_hosted_blob_is_handed_over_once_the_provider_has_answered() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     world
         .ingest()
         .ingest(upload(&picture(), 80.0))
@@ -165,7 +163,7 @@ async fn a_hosted_blob_is_handed_over_once_the_provider_has_answered() {
 
 #[tokio::test]
 async fn a_hosted_blob_is_handed_over_when_tagging_failed() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     world.provider.fail_next(unavailable());
     let error = world
         .ingest()
@@ -183,7 +181,7 @@ async fn a_hosted_blob_is_handed_over_when_tagging_failed() {
 
 #[tokio::test]
 async fn a_hosted_blob_is_handed_over_when_the_ingest_is_given_up() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     world.provider.hold();
     let ingest = world.ingest();
     let given_up = ingest.ingest(upload(&picture(), 80.0));
@@ -194,13 +192,13 @@ async fn a_hosted_blob_is_handed_over_when_the_ingest_is_given_up() {
 
 #[tokio::test]
 async fn a_provider_that_takes_bytes_or_pixels_needs_no_host() {
-    for (access, copies) in [(ImageAccess::Bytes, 1), (ImageAccess::Pixels, 0)] {
-        let world = World::new(access);
+    for (pull, copies) in [(Pull::Jpeg(16), 1), (Pull::Pixels(side(16)), 0)] {
+        let world = World::new(pull);
         let ports = IngestPorts {
             host: None,
             ..world.ports()
         };
-        Ingest::new(ports, settings(16))
+        Ingest::new(ports, SETTINGS)
             .ingest(upload(&picture(), 80.0))
             .await
             .unwrap();
@@ -210,7 +208,7 @@ async fn a_provider_that_takes_bytes_or_pixels_needs_no_host() {
 
 #[tokio::test]
 async fn what_leaves_the_house_is_the_copy_unless_the_original_is_wanted() {
-    let world = World::new(ImageAccess::Bytes);
+    let world = World::new(Pull::Jpeg(16));
     world
         .ingest()
         .ingest(upload(&picture(), 80.0))
@@ -218,41 +216,44 @@ async fn what_leaves_the_house_is_the_copy_unless_the_original_is_wanted() {
         .unwrap();
     assert_ne!(world.provider.last_file().unwrap().bytes, picture());
 
-    let world = World::new(ImageAccess::Bytes);
-    Ingest::new(world.ports(), settings(0))
+    let world = World::new(Pull::Jpeg(0));
+    world
+        .ingest()
         .ingest(upload(&picture(), 80.0))
         .await
         .unwrap();
     assert_eq!(world.provider.last_file().unwrap().bytes, picture());
     assert_eq!(world.codec.encodes(), 0);
+    // It is decoded all the same, small, to know that it is a picture.
+    assert_eq!(world.codec.sides(), [side(512)]);
 }
 
 #[tokio::test]
 async fn another_size_or_provider_is_another_question() {
-    let world = World::new(ImageAccess::Bytes);
-    for max_side in [16, 8, 0] {
-        Ingest::new(world.ports(), settings(max_side))
-            .ingest(upload(&picture(), 80.0))
-            .await
-            .unwrap();
+    let world = World::new(Pull::Jpeg(16));
+    let [same, smaller, original, other] = [
+        FakeTagProvider::new(Pull::PublicUrl(16)),
+        FakeTagProvider::new(Pull::Jpeg(8)),
+        FakeTagProvider::new(Pull::Pixels(side(16))),
+        FakeTagProvider::new(Pull::Jpeg(16)).with_identity("fake", "2", "en"),
+    ]
+    .map(Arc::new);
+    let ingest = world.ingest();
+    ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    for (provider, calls) in [(same, 0), (smaller, 1), (original, 1), (other, 1)] {
+        let ports = IngestPorts {
+            provider: provider.clone(),
+            ..world.ports()
+        };
+        let ingest = Ingest::new(ports, SETTINGS);
+        ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+        assert_eq!(provider.calls(), calls);
     }
-    assert_eq!(world.provider.calls(), 3);
-    let other =
-        Arc::new(FakeTagProvider::new(ImageAccess::Pixels).with_identity("fake", "2", "en"));
-    let ports = IngestPorts {
-        provider: other.clone(),
-        ..world.ports()
-    };
-    Ingest::new(ports, settings(16))
-        .ingest(upload(&picture(), 80.0))
-        .await
-        .unwrap();
-    assert_eq!(other.calls(), 1);
 }
 
 #[tokio::test]
 async fn concurrent_uploads_of_the_same_bytes_share_one_call() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     world.provider.hold();
     let ingest = Arc::new(world.ingest());
     let uploads: Vec<_> = (0..8)
@@ -290,7 +291,7 @@ fn assert_cancelled(outcome: &Result<Image, IngestError>) {
 
 #[tokio::test]
 async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     assert_cancelled(&world.ingest().ingest(left_when(|| true)).await);
     let calls = (world.host.hosted(), world.provider.calls());
     assert_eq!((calls, world.codec.decodes()), ((0, 0), 0));
@@ -299,7 +300,7 @@ async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
 
 #[tokio::test]
 async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let host = Arc::clone(&world.host);
     let upload = left_when(move || host.hosted() > 0);
     assert_cancelled(&world.ingest().ingest(upload).await);
@@ -310,7 +311,7 @@ async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
 
 #[tokio::test]
 async fn what_was_tagged_is_recorded_also_for_a_client_that_is_gone() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let provider = Arc::clone(&world.provider);
     let upload = left_when(move || provider.calls() > 0);
     world.ingest().ingest(upload).await.unwrap();
@@ -321,7 +322,7 @@ async fn what_was_tagged_is_recorded_also_for_a_client_that_is_gone() {
 
 #[tokio::test]
 async fn a_call_that_somebody_else_waits_for_is_made() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let ingest = world.ingest();
     let (gone, there) = tokio::join!(
         ingest.ingest(left_when(|| true)),
@@ -345,7 +346,7 @@ async fn a_damaged_original_is_put_again_by_the_next_upload() {
         &|originals| originals.spoil(&digest),
     ];
     for damage in damages {
-        let world = World::new(ImageAccess::Bytes);
+        let world = World::new(Pull::Jpeg(16));
         let ingest = world.ingest();
         ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
         damage(&world.originals);
@@ -362,7 +363,7 @@ async fn a_damaged_original_is_put_again_by_the_next_upload() {
 #[tokio::test]
 async fn a_missing_or_truncated_original_is_put_again_without_a_note() {
     let digest = ContentDigest::of(&picture());
-    let world = World::new(ImageAccess::Bytes);
+    let world = World::new(Pull::Jpeg(16));
     let ingest = world.ingest();
     ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
     for damage in [Bytes::new(), picture().slice(1..)] {
@@ -375,7 +376,7 @@ async fn a_missing_or_truncated_original_is_put_again_without_a_note() {
 
 #[tokio::test]
 async fn what_is_no_picture_is_refused_before_anything_else_happens() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let error = world
         .ingest()
         .ingest(upload(&Bytes::from_static(b"text"), 80.0))
@@ -391,7 +392,7 @@ async fn what_is_no_picture_is_refused_before_anything_else_happens() {
 
 #[tokio::test]
 async fn a_host_that_fails_ends_it() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     world.host.fail_next(UpstreamError::TimedOut);
     let error = world
         .ingest()
@@ -407,12 +408,12 @@ async fn a_host_that_fails_ends_it() {
 
 #[tokio::test]
 async fn without_the_host_it_needs_it_says_so() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let ports = IngestPorts {
         host: None,
         ..world.ports()
     };
-    let error = Ingest::new(ports, settings(16))
+    let error = Ingest::new(ports, SETTINGS)
         .ingest(upload(&picture(), 80.0))
         .await
         .unwrap_err();
@@ -424,7 +425,7 @@ async fn without_the_host_it_needs_it_says_so() {
 
 #[tokio::test]
 async fn a_full_disk_registers_nothing_and_does_not_waste_the_answer() {
-    let world = World::new(ImageAccess::PublicUrl);
+    let world = World::new(Pull::PublicUrl(16));
     let ingest = world.ingest();
     world.originals.set_down(true);
     let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
@@ -438,33 +439,23 @@ async fn a_full_disk_registers_nothing_and_does_not_waste_the_answer() {
     assert_eq!(world.provider.calls(), 1);
 }
 
-/// Ports that are mocks, each allowed nothing until it is told.
+/// Ports that are mocks, each allowed nothing until it is told; the provider pulls pixels from the codec's.
 struct Mocks {
     store: MockImageStore,
     originals: MockOriginalStore,
     codec: MockImageCodec,
-    provider: MockTagProvider,
+    provider: Arc<FakeTagProvider>,
     host: MockBlobHost,
     releases: MockReleaseQueue,
 }
 
 impl Mocks {
     fn new() -> Self {
-        let mut provider = MockTagProvider::new();
-        provider.expect_wants().return_const(ImageAccess::Pixels);
-        provider.expect_quota().return_const(None::<Quota>);
-        provider
-            .expect_identity()
-            .return_const(domain::ProviderIdentity {
-                name: "mock".to_owned(),
-                version: "1".to_owned(),
-                language: "en".to_owned(),
-            });
         Self {
             store: MockImageStore::new(),
             originals: MockOriginalStore::new(),
             codec: MockImageCodec::new(),
-            provider,
+            provider: Arc::new(FakeTagProvider::new(Pull::Pixels(side(16)))),
             host: MockBlobHost::new(),
             releases: MockReleaseQueue::new(),
         }
@@ -482,12 +473,12 @@ impl Mocks {
             store: Arc::new(self.store),
             originals: Arc::new(self.originals),
             codec: Arc::new(self.codec),
-            provider: Arc::new(self.provider),
+            provider: self.provider,
             host: Some(Arc::new(self.host)),
             releases: Arc::new(self.releases),
             clock: Arc::<TestClock>::default(),
         };
-        Ingest::new(ports, settings(16))
+        Ingest::new(ports, SETTINGS)
     }
 }
 
@@ -700,8 +691,8 @@ fn tagging_once() -> Mocks {
         .store
         .expect_known()
         .returning(|_| Ok(Known::default()));
-    mocks.codec.expect_decode().returning(|_, _| {
-        Ok(Picture {
+    mocks.codec.expect_decode().returning(|_, _, _| {
+        let picture = Picture {
             media_type: domain::MediaType::Png,
             width: 2,
             height: 1,
@@ -709,14 +700,10 @@ fn tagging_once() -> Mocks {
             scaled_height: 1,
             pixels: vec![0; 6],
             as_uploaded: None,
-            lease: domain::Lease::default(),
-        })
+        };
+        Ok(picture.into())
     });
-    mocks
-        .provider
-        .expect_tag()
-        .times(1)
-        .returning(|_, _| Ok(tags(&[("car", 91.5)])));
+    mocks.provider.set_tags(tags(&[("car", 91.5)]));
     mocks
 }
 
@@ -769,9 +756,11 @@ async fn whatever_fails_after_tagging_the_answer_is_kept() {
             .times(1)
             .withf(|_, tagging| tagging.tags == tags(&[("car", 91.5)]))
             .returning(|_, _| Ok(()));
+        let provider = Arc::clone(&mocks.provider);
         let ingest = mocks.ingest();
         ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
         assert_eq!(ingest.save_answers().await.unwrap(), 0);
+        assert_eq!(provider.calls(), 1);
     }
 }
 
@@ -785,20 +774,24 @@ async fn an_answer_that_cannot_be_kept_at_once_does_not_hide_why_and_is_kept_lat
         .expect_keep_tagging()
         .times(3)
         .returning(move |_, _| outcomes.pop().unwrap());
+    let provider = Arc::clone(&mocks.provider);
     let ingest = mocks.ingest();
     let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
     assert!(matches!(error, IngestError::Originals(_)));
     assert!(ingest.save_answers().await.is_err());
     assert_eq!(ingest.save_answers().await.unwrap(), 1);
     assert_eq!(ingest.save_answers().await.unwrap(), 0);
+    assert_eq!(provider.calls(), 1);
 }
 
 #[tokio::test]
 async fn a_database_that_is_away_is_not_asked_while_the_client_waits() {
     let mut mocks = tagging_once();
     recording_fails(&mut mocks, store_down);
+    let provider = Arc::clone(&mocks.provider);
     let ingest = mocks.ingest();
     ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
+    assert_eq!(provider.calls(), 1);
 }
 
 #[tokio::test]
@@ -820,11 +813,13 @@ async fn an_answer_on_its_way_to_the_store_serves_the_next_upload() {
         .times(1)
         .withf(|new| new.tagging.is_some())
         .returning(|_| Ok(()));
+    let provider = Arc::clone(&mocks.provider);
     let ingest = mocks.ingest();
     ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
     let image = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
     assert_eq!(labels(&image), ["car"]);
     assert_eq!(ingest.save_answers().await.unwrap(), 0);
+    assert_eq!(provider.calls(), 1);
 }
 
 #[tokio::test]
@@ -836,7 +831,7 @@ async fn facts_alone_do_not_spare_the_call() {
             ..known()
         })
     });
-    mocks.codec.expect_decode().times(1).returning(|_, _| {
+    mocks.codec.expect_decode().times(1).returning(|_, _, _| {
         Err(CodecError::NotAnImage {
             reason: "cut off".to_owned(),
         })

@@ -11,4 +11,5 @@ mod catalog;
 mod check;
 mod ingest;
 mod label_filter;
+mod source;
 mod upkeep;

@@ -58,6 +58,7 @@ impl From<UpstreamError> for Problem {
     fn from(error: UpstreamError) -> Self {
         let wait = error.retry_after();
         let (code, detail) = match error {
+            UpstreamError::Picture(error) => return error.into(),
             // Our own decoder found the picture sound, so it is the provider that cannot read it.
             UpstreamError::Unreadable(_) => (
                 Code::TaggingFailed,
@@ -160,6 +161,7 @@ mod tests {
     #[case(UpstreamError::Busy { retry_after: Some(Duration::ZERO) }, "upstream-busy", Some("1"))]
     #[case(UpstreamError::TimedOut, "tagging-timeout", None)]
     #[case(UpstreamError::Cancelled, "tagging-failed", None)]
+    #[case(UpstreamError::Picture(CodecError::TimedOut), "overloaded", Some("5"))]
     fn upstreams(#[case] error: UpstreamError, #[case] code: &str, #[case] wait: Option<&str>) {
         check(&IngestError::Tagging(error).into(), code, wait);
     }

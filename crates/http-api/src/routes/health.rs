@@ -145,7 +145,7 @@ pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> 
             originals: Check { status: originals },
             tag_provider: ProviderCheck {
                 status: tagger,
-                name: provider.identity().name.clone(),
+                name: provider.identity().name().to_owned(),
                 quota: provider.quota().map(QuotaBody::from),
             },
         },

@@ -36,7 +36,7 @@ fn ids(list: &Value) -> Vec<&str> {
 async fn names_may_be_quoted() {
     let world = World::with(|setup| {
         let found = domain_testing::tags(&[("salt, pepper", 90.0), ("5\" \u{7}pipe", 90.0)]);
-        let provider = domain_testing::FakeTagProvider::new(domain::ports::ImageAccess::Bytes);
+        let provider = domain_testing::FakeTagProvider::new(domain_testing::Pull::Jpeg(16));
         setup.fakes.provider = std::sync::Arc::new(provider.with_tags(found));
     });
     let id = world.register("x").await["id"].clone();

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence, Threshold,
-    ports::{ImageAccess, ImageStore, OriginalStore},
+    ports::{ImageStore, OriginalStore},
     service::{Catalog, Ingest, IngestPorts, IngestSettings},
 };
 use domain_testing::{
-    FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue, FakeTagProvider,
+    FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue, FakeTagProvider, Pull,
     TestClock, tags,
 };
 use reqwest::{Method, Response};
@@ -88,7 +88,7 @@ impl Default for Fakes {
         Self {
             store: Arc::new(FakeImageStore::default()),
             originals: Arc::new(FakeOriginalStore::new(clock.clone())),
-            provider: Arc::new(FakeTagProvider::new(ImageAccess::Bytes).with_tags(found)),
+            provider: Arc::new(FakeTagProvider::new(Pull::Jpeg(16)).with_tags(found)),
             clock,
         }
     }
@@ -122,7 +122,6 @@ impl Setup {
             clock: self.fakes.clock.clone(),
         };
         let settings = IngestSettings {
-            max_side: 16,
             claim: TimeDelta::hours(1),
         };
         Api {

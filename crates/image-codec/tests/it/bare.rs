@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use domain::{
-    EncodedPicture, Picture,
+    DecodedPicture, EncodedPicture,
     ports::{CallContext, ImageCodec},
 };
 
 use crate::samples::{PHOTOS, codec, decode, jpegs};
 
-async fn sent(file: &[u8]) -> (Arc<Picture>, EncodedPicture) {
+async fn sent(file: &[u8]) -> (Arc<DecodedPicture>, EncodedPicture) {
     let picture = Arc::new(decode(file.to_vec()).await.unwrap());
     let copy = codec()
         .encode(Arc::clone(&picture), &CallContext::local())

@@ -18,17 +18,19 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::samples::{PHOTOS, encoded, refusal, scene};
+use crate::samples::{FULL, PHOTOS, decode_with, encoded, refusal, scene, side};
 
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(200);
+
+/// Longest side of copies that take little memory.
+const SMALL: u32 = 64;
 
 const TOO_MANY: &str = "the TIFF is corrupt: its entries have too many values";
 
 /// A codec with room for one or two of the photographs at a time.
 fn narrow() -> PictureCodec {
     PictureCodec::new(CodecSettings {
-        max_side: 64,
         pixel_bytes: 1536 * 1024,
         jobs: 1,
         ..CodecSettings::default()
@@ -54,7 +56,7 @@ async fn pixels_are_counted_before_any_is_decoded() {
     webp[lossless + 9..lossless + 13].copy_from_slice(&[0xFE, 0xBF, 0xFF, 0x0F]);
     let sides = [60_000, 60_000, 60_000, 16_383];
     for (file, side) in [png, jpeg, gif, webp].into_iter().zip(sides) {
-        let refused = narrow().decode(file.into(), &CallContext::local()).await;
+        let refused = decode_with(&narrow(), SMALL, file).await;
         let Err(CodecError::TooManyPixels {
             width,
             height,
@@ -81,9 +83,7 @@ async fn sizes_that_the_file_cannot_hold_take_no_memory() {
         tiff[entry.unwrap() + 8..][..4].copy_from_slice(&[0, 0x20, 0, 0]);
     }
     for (name, file) in [("bmp", bmp), ("tiff", tiff)] {
-        let refused = codec_with_one_turn()
-            .decode(file.into(), &CallContext::local())
-            .await;
+        let refused = decode_with(&codec_with_one_turn(), SMALL, file).await;
         assert!(
             matches!(refused, Err(CodecError::NotAnImage { .. })),
             "{name}: {refused:?}"
@@ -153,11 +153,7 @@ async fn a_picture_that_is_held_keeps_only_its_copy_of_the_budget() {
     let codec = narrow();
     let mut held = Vec::new();
     for photo in PHOTOS.iter().cycle().take(12) {
-        let picture = timeout(
-            LONG,
-            codec.decode(Bytes::from_static(photo), &CallContext::local()),
-        )
-        .await;
+        let picture = timeout(LONG, decode_with(&codec, SMALL, *photo)).await;
         held.push(picture.unwrap().unwrap());
     }
 }
@@ -165,7 +161,6 @@ async fn a_picture_that_is_held_keeps_only_its_copy_of_the_budget() {
 #[tokio::test]
 async fn a_decode_waits_for_memory_and_an_encode_does_not() {
     let codec = PictureCodec::new(CodecSettings {
-        max_side: 1000,
         pixel_bytes: 8 * 1024 * 1024,
         jobs: 1,
         ..CodecSettings::default()
@@ -173,7 +168,7 @@ async fn a_decode_waits_for_memory_and_an_encode_does_not() {
     let context = CallContext::local();
     let mut held = Vec::new();
     let next = loop {
-        let mut next = Box::pin(codec.decode(PHOTOS[0].into(), &context));
+        let mut next = Box::pin(codec.decode(PHOTOS[0].into(), side(1000), &context));
         match timeout(SHORT, &mut next).await {
             Ok(picture) => held.push(Arc::new(picture.unwrap())),
             Err(_) => break next,
@@ -192,7 +187,7 @@ async fn a_picture_that_needs_more_than_all_memory_is_refused() {
         pixel_bytes: 100_000,
         ..CodecSettings::default()
     });
-    let refused = codec.decode(PHOTOS[0].into(), &CallContext::local()).await;
+    let refused = decode_with(&codec, FULL, PHOTOS[0]).await;
     let Err(CodecError::TooLarge { reason }) = refused else {
         panic!("too large: {refused:?}");
     };
@@ -206,7 +201,7 @@ async fn a_picture_that_takes_more_work_than_one_may_is_refused() {
         max_work: 1,
         ..CodecSettings::default()
     });
-    let refused = codec.decode(PHOTOS[0].into(), &CallContext::local()).await;
+    let refused = decode_with(&codec, FULL, PHOTOS[0]).await;
     let Err(CodecError::TooComplex { work, limit: 1 }) = refused else {
         panic!("too complex: {refused:?}");
     };
@@ -219,7 +214,7 @@ async fn work_ends_at_its_deadline() {
         decode_timeout: Duration::ZERO,
         ..CodecSettings::default()
     });
-    let late = codec.decode(PHOTOS[0].into(), &CallContext::local()).await;
+    let late = decode_with(&codec, FULL, PHOTOS[0]).await;
     assert!(matches!(late, Err(CodecError::TimedOut)), "{late:?}");
 }
 
@@ -233,7 +228,7 @@ async fn work_ends_once_its_caller_has_gone() {
         seen.store(0, Ordering::SeqCst);
         let context = CallContext::cancelled_when(move || seen.fetch_add(1, Ordering::SeqCst) >= n);
         let codec = codec_with_one_turn();
-        let outcome = codec.decode(large.clone(), &context).await;
+        let outcome = codec.decode(large.clone(), side(SMALL), &context).await;
         assert!(matches!(outcome, Err(CodecError::Cancelled)), "{outcome:?}");
         assert!(looks.load(Ordering::SeqCst) < n + 4, "it stops at once");
     }
@@ -241,7 +236,6 @@ async fn work_ends_once_its_caller_has_gone() {
 
 fn codec_with_one_turn() -> PictureCodec {
     PictureCodec::new(CodecSettings {
-        max_side: 64,
         jobs: 1,
         ..CodecSettings::default()
     })
@@ -260,7 +254,6 @@ async fn an_ordinary_picture_does_not_wait_for_ten_dear_ones() {
     };
     for ordinary in [1, 2] {
         let codec = Arc::new(PictureCodec::new(CodecSettings {
-            max_side: 64,
             jobs: 1,
             // Little enough that the large pictures are not cheap.
             max_work: 500_000,
@@ -269,12 +262,12 @@ async fn an_ordinary_picture_does_not_wait_for_ten_dear_ones() {
         let mut dear = JoinSet::new();
         for number in 0..10 {
             let (codec, file) = (Arc::clone(&codec), large_bmp(number));
-            dear.spawn(async move { codec.decode(file, &client(1)).await.map(drop) });
+            dear.spawn(async move { codec.decode(file, side(SMALL), &client(1)).await.map(drop) });
         }
         // All of them wait for their turns.
         tokio::task::yield_now().await;
         codec
-            .decode(PHOTOS[0].into(), &client(ordinary))
+            .decode(PHOTOS[0].into(), side(SMALL), &client(ordinary))
             .await
             .unwrap();
         let mut ended = 0;
@@ -293,7 +286,7 @@ async fn an_ordinary_picture_does_not_wait_for_ten_dear_ones() {
 async fn many_at_once_are_all_served() {
     let codec = narrow();
     let work = async |photo: &'static [u8]| {
-        let picture = Arc::new(codec.decode(photo.into(), &CallContext::local()).await?);
+        let picture = Arc::new(decode_with(&codec, SMALL, photo).await?);
         codec.encode(picture, &CallContext::local()).await
     };
     let all = join_all(PHOTOS.into_iter().cycle().take(40).map(work));
@@ -307,12 +300,12 @@ async fn nothing_is_kept_for_those_who_left() {
     let (codec, context) = (codec_with_one_turn(), CallContext::local());
     let large = large_bmp(3);
     for wait in [0, 1, 5, 20] {
-        let mut decode = Box::pin(codec.decode(large.clone(), &context));
+        let mut decode = Box::pin(codec.decode(large.clone(), side(SMALL), &context));
         assert!((&mut decode).now_or_never().is_none());
         let _ = timeout(Duration::from_millis(wait), decode).await;
     }
     // The whole budget and the only turn are free again.
-    let picture = timeout(LONG, codec.decode(large, &context))
+    let picture = timeout(LONG, codec.decode(large, side(SMALL), &context))
         .await
         .unwrap()
         .unwrap();
@@ -326,11 +319,11 @@ async fn bad_files_leave_the_budget_as_it_was() {
         let mut file = photo.to_vec();
         let middle = file.len() / 2;
         file[middle..middle + 400].fill(0xFE);
-        let _ = codec.decode(file.into(), &CallContext::local()).await;
+        let _ = decode_with(&codec, SMALL, file).await;
     }
     sleep(Duration::from_millis(1)).await;
     assert!(
-        timeout(LONG, codec.decode(PHOTOS[0].into(), &CallContext::local()))
+        timeout(LONG, decode_with(&codec, SMALL, PHOTOS[0]))
             .await
             .unwrap()
             .is_ok()

@@ -1,13 +1,13 @@
 //! Damaged files are refused or decoded to something, and that is all they do.
 
-use domain::ports::{CallContext, CodecError, ImageCodec};
+use domain::ports::CodecError;
 use proptest::{
     collection::vec,
     prelude::*,
     sample::{Index, select},
 };
 
-use crate::samples::{SIDES, all, codec_for};
+use crate::samples::{SIDES, all, decode_at};
 
 /// What happens to a file.
 #[derive(Debug, Clone)]
@@ -71,7 +71,7 @@ fn a_damaged_file_does_no_harm() {
                 apply(&mut file, damage);
             }
         }
-        let outcome = runtime.block_on(codec_for(max_side).decode(file.into(), &CallContext::local()));
+        let outcome = runtime.block_on(decode_at(max_side, file));
         prop_assert!(!matches!(outcome, Err(CodecError::Failed(_))), "{name} for {max_side}: {outcome:?}");
     });
 }

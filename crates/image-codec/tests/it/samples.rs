@@ -1,10 +1,10 @@
 //! Picture files to decode. Most are made here, the others are described in `samples/README.md`.
 
-use std::io::Cursor;
+use std::{io::Cursor, num::NonZeroU32};
 
 use bytes::Bytes;
 use domain::{
-    Picture,
+    DecodedPicture,
     ports::{CallContext, CodecError, ImageCodec},
 };
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage};
@@ -15,15 +15,11 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 pub(crate) const WIDTH: u32 = 150;
 pub(crate) const HEIGHT: u32 = 101;
 
-/// A codec whose copies have the original's size, so that pixels can be compared.
-pub(crate) fn codec() -> PictureCodec {
-    codec_for(1024)
-}
+/// A side that leaves copies of the samples at the original's size, so that pixels can be compared.
+pub(crate) const FULL: u32 = 1024;
 
-/// A codec whose copies are at most so large.
-pub(crate) fn codec_for(max_side: u32) -> PictureCodec {
+pub(crate) fn codec() -> PictureCodec {
     PictureCodec::new(CodecSettings {
-        max_side,
         jobs: 2,
         ..CodecSettings::default()
     })
@@ -31,10 +27,31 @@ pub(crate) fn codec_for(max_side: u32) -> PictureCodec {
 
 /// Longest sides of copies for which the JPEG files among the samples are decoded at their full size,
 /// at 1/2, at 1/4 and at 1/8.
-pub(crate) const SIDES: [u32; 4] = [1024, 60, 30, 15];
+pub(crate) const SIDES: [u32; 4] = [FULL, 60, 30, 15];
 
-pub(crate) async fn decode(file: impl Into<Bytes>) -> Result<Picture, CodecError> {
-    codec().decode(file.into(), &CallContext::local()).await
+pub(crate) fn side(pixels: u32) -> NonZeroU32 {
+    NonZeroU32::new(pixels).unwrap()
+}
+
+pub(crate) async fn decode(file: impl Into<Bytes>) -> Result<DecodedPicture, CodecError> {
+    decode_at(FULL, file).await
+}
+
+/// Decodes a copy whose longest side is at most so long.
+pub(crate) async fn decode_at(
+    max_side: u32,
+    file: impl Into<Bytes>,
+) -> Result<DecodedPicture, CodecError> {
+    decode_with(&codec(), max_side, file).await
+}
+
+pub(crate) async fn decode_with(
+    codec: &PictureCodec,
+    max_side: u32,
+    file: impl Into<Bytes>,
+) -> Result<DecodedPicture, CodecError> {
+    let local = CallContext::local();
+    codec.decode(file.into(), side(max_side), &local).await
 }
 
 /// Why a file is refused.

@@ -1,13 +1,10 @@
 //! A JPEG decoded at a reduced scale looks like one decoded at its full size and then downscaled.
 
-use domain::{
-    Picture,
-    ports::{CallContext, ImageCodec},
-};
+use domain::{DecodedPicture, Picture};
 use image::{ImageFormat, RgbImage, imageops};
 use rstest::rstest;
 
-use crate::samples::{BASELINE, CATS, PHOTOS, codec_for, difference, encoded, greys, jpegs, scene};
+use crate::samples::{BASELINE, CATS, PHOTOS, decode_at, difference, encoded, greys, jpegs, scene};
 
 /// Sides of copies of a picture with that side, for which 1/8, 1/4 and 1/2 are decoded: just enough
 /// of each scale, and plenty.
@@ -23,17 +20,11 @@ fn sides(side: u32) -> [u32; 6] {
 }
 
 /// A copy made of the pixels of the full size.
-async fn from_full_size(file: &[u8], max_side: u32) -> Picture {
-    let full = codec_for(65_535)
-        .decode(file.to_vec().into(), &CallContext::local())
-        .await
-        .unwrap();
-    let pixels = RgbImage::from_raw(full.width, full.height, full.pixels).unwrap();
+async fn from_full_size(file: &[u8], max_side: u32) -> DecodedPicture {
+    let full = decode_at(65_535, file.to_vec()).await.unwrap();
+    let pixels = RgbImage::from_raw(full.width, full.height, full.pixels.clone()).unwrap();
     let png = encoded(pixels, ImageFormat::Png);
-    codec_for(max_side)
-        .decode(png.into(), &CallContext::local())
-        .await
-        .unwrap()
+    decode_at(max_side, png).await.unwrap()
 }
 
 async fn differences(name: &str, file: &[u8]) -> Vec<f64> {
@@ -41,10 +32,7 @@ async fn differences(name: &str, file: &[u8]) -> Vec<f64> {
     let mut differences = Vec::new();
     for max_side in sides(size.unwrap()) {
         let expected = from_full_size(file, max_side).await;
-        let picture = codec_for(max_side)
-            .decode(file.to_vec().into(), &CallContext::local())
-            .await;
-        let picture = picture.expect(name);
+        let picture = decode_at(max_side, file.to_vec()).await.expect(name);
         let size = |copy: &Picture| {
             (
                 copy.width,

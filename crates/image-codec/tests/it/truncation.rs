@@ -1,9 +1,9 @@
 //! Files that were cut off are refused, wherever that happened.
 
-use domain::ports::{CallContext, CodecError, ImageCodec};
+use domain::ports::CodecError;
 use rstest::rstest;
 
-use crate::samples::{SIDES, all, codec_for, jpegs};
+use crate::samples::{SIDES, all, codec, decode_with, jpegs};
 
 /// Places to cut a file: all over it, and each of the last bytes.
 fn cuts(len: usize) -> impl Iterator<Item = usize> {
@@ -13,11 +13,11 @@ fn cuts(len: usize) -> impl Iterator<Item = usize> {
 #[rstest]
 #[tokio::test]
 async fn a_cut_file_is_refused(#[values(0, 1, 2, 3)] scale: usize) {
-    let codec = codec_for(SIDES[scale]);
+    let (codec, side) = (codec(), SIDES[scale]);
     for (name, file) in all() {
         for cut in cuts(file.len()) {
             let part = file[..cut].to_vec();
-            let refused = codec.decode(part.into(), &CallContext::local()).await;
+            let refused = decode_with(&codec, side, part).await;
             assert!(
                 matches!(refused, Err(CodecError::NotAnImage { .. })),
                 "{name} cut at {cut} of {}: {refused:?}",
@@ -30,7 +30,7 @@ async fn a_cut_file_is_refused(#[values(0, 1, 2, 3)] scale: usize) {
 #[rstest]
 #[tokio::test]
 async fn a_cut_jpeg_is_refused_even_with_an_end_mark(#[values(0, 1, 2, 3)] scale: usize) {
-    let codec = codec_for(SIDES[scale]);
+    let (codec, side) = (codec(), SIDES[scale]);
     // A progressive file that ends after one of its scans is a picture, only a coarser one.
     let sequential = jpegs()
         .into_iter()
@@ -40,7 +40,7 @@ async fn a_cut_jpeg_is_refused_even_with_an_end_mark(#[values(0, 1, 2, 3)] scale
         // the padding looks like them.
         for cut in cuts(file.len()).filter(|cut| cut + 8 < file.len()) {
             let part = [&file[..cut], &[0xFF, 0xD9]].concat();
-            let refused = codec.decode(part.into(), &CallContext::local()).await;
+            let refused = decode_with(&codec, side, part).await;
             assert!(
                 matches!(refused, Err(CodecError::NotAnImage { .. })),
                 "{name} cut at {cut} of {}: {refused:?}",
@@ -55,18 +55,13 @@ async fn a_cut_jpeg_is_refused_even_with_an_end_mark(#[values(0, 1, 2, 3)] scale
 async fn a_jpeg_that_lost_a_block_in_the_middle_is_mostly_refused(
     #[values(0, 1, 2, 3)] scale: usize,
 ) {
-    let codec = codec_for(SIDES[scale]);
+    let (codec, side) = (codec(), SIDES[scale]);
     let (name, file) = &jpegs()[3];
     let (mut refused, mut tried) = (0, 0);
     for cut in (1000..file.len() - 1000).step_by(200) {
         let part = [&file[..cut], &file[cut + 512..]].concat();
         tried += 1;
-        refused += usize::from(
-            codec
-                .decode(part.into(), &CallContext::local())
-                .await
-                .is_err(),
-        );
+        refused += usize::from(decode_with(&codec, side, part).await.is_err());
     }
     assert!(refused * 10 >= tried * 9, "{name}: {refused} of {tried}");
 }

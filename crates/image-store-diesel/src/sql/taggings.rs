@@ -17,9 +17,9 @@ pub(super) async fn find(
 ) -> Result<Option<Tagging>, Fault> {
     let row: Option<(i64, Vec<u8>)> = tagging::table
         .filter(tagging::digest.eq(key.digest.as_bytes().as_slice()))
-        .filter(tagging::provider.eq(key.provider.name.as_bytes()))
-        .filter(tagging::version.eq(key.provider.version.as_bytes()))
-        .filter(tagging::language.eq(key.provider.language.as_bytes()))
+        .filter(tagging::provider.eq(key.provider.name().as_bytes()))
+        .filter(tagging::version.eq(key.provider.version().as_bytes()))
+        .filter(tagging::language.eq(key.provider.language().as_bytes()))
         .filter(tagging::max_side.eq(i64::from(key.max_side)))
         .select((tagging::tagged_at, tagging::tags))
         .first(connection)
@@ -38,9 +38,9 @@ pub(super) async fn keep(
     diesel::insert_or_ignore_into(tagging::table)
         .values((
             tagging::digest.eq(key.digest.as_bytes().as_slice()),
-            tagging::provider.eq(key.provider.name.as_bytes()),
-            tagging::version.eq(key.provider.version.as_bytes()),
-            tagging::language.eq(key.provider.language.as_bytes()),
+            tagging::provider.eq(key.provider.name().as_bytes()),
+            tagging::version.eq(key.provider.version().as_bytes()),
+            tagging::language.eq(key.provider.language().as_bytes()),
             tagging::max_side.eq(i64::from(key.max_side)),
             tagging::tagged_at.eq(micros(answer.tagged_at)),
             tagging::tags.eq(values::written_tags(&answer.tags)?),

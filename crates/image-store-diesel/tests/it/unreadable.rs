@@ -44,11 +44,7 @@ async fn fill(store: &dyn ImageStore) -> Vec<Image> {
             .unwrap();
         let key = TaggingKey {
             digest: image.digest,
-            provider: ProviderIdentity {
-                name: "imagga".to_owned(),
-                version: "v2".to_owned(),
-                language: "en".to_owned(),
-            },
+            provider: ProviderIdentity::parse("imagga", "v2", "en").unwrap(),
             max_side: number,
         };
         let tagging = Tagging {

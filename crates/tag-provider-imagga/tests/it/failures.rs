@@ -1,7 +1,7 @@
 use std::{net::TcpListener, time::Duration};
 
-use domain::ports::{CallContext, ImageAccess, TagProvider, UpstreamError};
-use tag_provider_imagga::Imagga;
+use domain::ports::{CallContext, TagProvider, UpstreamError};
+use tag_provider_imagga::{Delivery, Imagga};
 use upstream_fakes::{Fakes, Fault, Route};
 
 use crate::support::{Stage, chain, client, kind, red, settings};
@@ -30,7 +30,7 @@ async fn every_status_has_its_meaning(
     #[case] expected: &str,
     #[case] wait: Option<u64>,
 ) {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     let error = meet(
         &stage,
         Fault::status(status).with_header("Retry-After", "3"),
@@ -41,7 +41,7 @@ async fn every_status_has_its_meaning(
 
 #[tokio::test]
 async fn too_many_at_a_time_is_busy_without_a_wait() {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     stage.imagga().set_max_concurrency(Some(0));
     let error = stage.tag(&red()).await.unwrap_err();
     assert_eq!(kind(&error), ("busy", None));
@@ -59,7 +59,7 @@ async fn too_many_at_a_time_is_busy_without_a_wait() {
 #[case(Fault::status(200).with_body(r#"{"result": {"tags": [{"confidence": 50, "tag": {"de": "Auto"}}]}}"#))]
 #[tokio::test]
 async fn answers_that_are_none_are_malformed(#[case] fault: Fault) {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     let error = meet(&stage, fault).await;
     assert_eq!(kind(&error), ("malformed", None));
     stage.tag(&red()).await.unwrap();
@@ -67,7 +67,7 @@ async fn answers_that_are_none_are_malformed(#[case] fault: Fault) {
 
 #[tokio::test]
 async fn an_endless_answer_is_not_read_to_its_end() {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     let long = format!("\"{}\"", "x".repeat(2 << 20));
     for (status, expected) in [
         (200, "malformed"),
@@ -82,7 +82,7 @@ async fn an_endless_answer_is_not_read_to_its_end() {
 
 #[tokio::test]
 async fn broken_connections_are_temporary() {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     for fault in [
         Fault::reset(),
         Fault::reset().after_effect(),
@@ -96,7 +96,7 @@ async fn broken_connections_are_temporary() {
 #[tokio::test]
 async fn a_service_that_is_not_there_is_unavailable() {
     let fakes = Fakes::start().await.unwrap();
-    let mut settings = settings(&fakes, ImageAccess::Bytes);
+    let mut settings = settings(&fakes, Delivery::File);
     let port = TcpListener::bind("127.0.0.1:0").unwrap();
     settings.base_url = format!("http://{}", port.local_addr().unwrap());
     drop(port);
@@ -111,7 +111,7 @@ async fn a_service_that_is_not_there_is_unavailable() {
 #[tokio::test]
 async fn silence_ends_with_the_client_s_time_out() {
     let fakes = Fakes::start().await.unwrap();
-    let settings = settings(&fakes, ImageAccess::Bytes);
+    let settings = settings(&fakes, Delivery::File);
     let provider = Imagga::new(client(Duration::from_millis(150)), settings).unwrap();
     let stage = Stage { fakes, provider };
     let error = meet(&stage, Fault::hang()).await;
@@ -121,7 +121,7 @@ async fn silence_ends_with_the_client_s_time_out() {
 #[tokio::test]
 async fn the_log_has_what_imagga_said_and_never_the_credentials() {
     let (key, secret) = ("acc_neverToBeSeen", "neverToBeSeenEither");
-    let stage = Stage::with(ImageAccess::Bytes, |settings| {
+    let stage = Stage::with(Delivery::File, |settings| {
         settings.api_key = key.into();
         settings.api_secret = secret.into();
     })

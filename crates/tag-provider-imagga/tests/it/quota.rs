@@ -1,14 +1,15 @@
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::ports::{ImageAccess, TagProvider};
+use domain::ports::TagProvider;
+use tag_provider_imagga::Delivery;
 use upstream_fakes::{Fault, Route};
 
 use crate::support::{Stage, bytes, kind, red};
 
 #[tokio::test]
 async fn the_quota_is_read_from_every_answer() {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     assert_eq!(stage.provider.quota(), None);
     stage.imagga().set_quota(7, None);
     stage.tag(&red()).await.unwrap();
@@ -39,7 +40,7 @@ async fn the_quota_is_read_from_every_answer() {
 
 #[tokio::test]
 async fn a_quota_is_used_up_until_it_is_renewed() {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     stage.imagga().set_quota(1, Some(Duration::from_secs(4)));
     stage.provider.ready().await.unwrap();
 
@@ -64,7 +65,7 @@ async fn a_quota_is_used_up_until_it_is_renewed() {
 
 #[tokio::test]
 async fn a_renewed_quota_makes_it_ready_at_once() {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     stage.imagga().set_quota(0, None);
     let error = stage.tag(&red()).await.unwrap_err();
     assert!(error.retry_after().unwrap() > Duration::from_hours(24 * 29));

@@ -5,10 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::{
     EncodedPicture, MediaType, Tags,
-    ports::{CallContext, ImageAccess, TagProvider, TagSource, UpstreamError},
+    ports::{CallContext, TagProvider, UpstreamError},
 };
+use domain_testing::FakePictureSource;
 use reqwest::Client;
-use tag_provider_imagga::{Imagga, ImaggaSettings};
+use tag_provider_imagga::{Delivery, Imagga, ImaggaSettings};
 use upstream_fakes::{Fakes, Seed};
 
 pub(crate) struct Stage {
@@ -17,23 +18,20 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) async fn new(access: ImageAccess) -> Self {
-        Self::with(access, |_| {}).await
+    pub(crate) async fn new(delivery: Delivery) -> Self {
+        Self::with(delivery, |_| {}).await
     }
 
-    pub(crate) async fn with(
-        access: ImageAccess,
-        change: impl FnOnce(&mut ImaggaSettings),
-    ) -> Self {
+    pub(crate) async fn with(delivery: Delivery, change: impl FnOnce(&mut ImaggaSettings)) -> Self {
         let fakes = Fakes::start().await.unwrap();
-        let mut settings = settings(&fakes, access);
+        let mut settings = settings(&fakes, delivery);
         change(&mut settings);
         let provider = Imagga::new(client(Duration::from_secs(20)), settings).unwrap();
         Self { fakes, provider }
     }
 
     /// Tags for a caller that stays.
-    pub(crate) async fn tag(&self, source: &TagSource) -> Result<Tags, UpstreamError> {
+    pub(crate) async fn tag(&self, source: &FakePictureSource) -> Result<Tags, UpstreamError> {
         self.provider.tag(source, &CallContext::local()).await
     }
 
@@ -41,8 +39,13 @@ impl Stage {
         self.fakes.imagga()
     }
 
+    /// Publishes a file under a name.
+    pub(crate) fn publish(&self, name: &str, bytes: Bytes) -> FakePictureSource {
+        FakePictureSource::of_url(self.publish_at(name, bytes))
+    }
+
     /// Publishes a file under a name; says where.
-    pub(crate) fn publish(&self, name: &str, bytes: Bytes) -> TagSource {
+    pub(crate) fn publish_at(&self, name: &str, bytes: Bytes) -> String {
         let kit = self.fakes.imagekit();
         kit.seed(Seed {
             name: name.to_owned(),
@@ -51,18 +54,19 @@ impl Stage {
             tags: Vec::new(),
             age: Duration::ZERO,
         });
-        TagSource::PublicUrl(format!("{}/demo/pictures/{name}", kit.url()))
+        format!("{}/demo/pictures/{name}", kit.url())
     }
 }
 
-pub(crate) fn settings(fakes: &Fakes, access: ImageAccess) -> ImaggaSettings {
+pub(crate) fn settings(fakes: &Fakes, delivery: Delivery) -> ImaggaSettings {
     let imagga = fakes.imagga();
     ImaggaSettings {
         base_url: imagga.url().to_owned(),
         api_key: imagga.api_key().into(),
         api_secret: imagga.api_secret().into(),
         language: "en".to_owned(),
-        access,
+        delivery,
+        max_side: 0,
     }
 }
 
@@ -88,20 +92,21 @@ pub(crate) fn bmp(colour: [u8; 3]) -> Bytes {
     file.into()
 }
 
-pub(crate) fn bytes(bytes: Bytes) -> TagSource {
-    TagSource::Bytes(EncodedPicture {
+pub(crate) fn bytes(bytes: Bytes) -> FakePictureSource {
+    FakePictureSource::of_file(EncodedPicture {
         media_type: MediaType::Bmp,
         bytes,
     })
 }
 
-pub(crate) fn red() -> TagSource {
+pub(crate) fn red() -> FakePictureSource {
     bytes(bmp([200, 10, 10]))
 }
 
 /// The kind of an error and its wait in seconds.
 pub(crate) fn kind(error: &UpstreamError) -> (&'static str, Option<u64>) {
     let name = match error {
+        UpstreamError::Picture(_) => "picture",
         UpstreamError::Unreadable(_) => "unreadable",
         UpstreamError::Refused(_) => "refused",
         UpstreamError::Malformed(_) => "malformed",

@@ -1,10 +1,7 @@
 use bytes::Bytes;
-use domain::{
-    Tags,
-    ports::{ImageAccess, TagProvider, TagSource},
-};
-use domain_testing::tags;
-use tag_provider_imagga::{Imagga, ImaggaSettings, ImaggaSettingsError};
+use domain::{Tags, ports::TagProvider};
+use domain_testing::{FakePictureSource, Pull, tags};
+use tag_provider_imagga::{Delivery, Imagga, ImaggaSettings, ImaggaSettingsError};
 use upstream_fakes::{Fakes, Route, tags_of};
 
 use crate::support::{Stage, bmp, client, kind, red, settings};
@@ -18,17 +15,17 @@ fn expected(picture: &Bytes) -> Tags {
 #[tokio::test]
 async fn everything_that_imagga_saw_comes_back() {
     let picture = bmp([200, 10, 10]);
-    let by_bytes = Stage::new(ImageAccess::Bytes).await;
+    let by_bytes = Stage::new(Delivery::File).await;
     let found = by_bytes.tag(&red()).await.unwrap();
     assert_eq!(found, expected(&picture));
-    let by_url = Stage::new(ImageAccess::PublicUrl).await;
+    let by_url = Stage::new(Delivery::PublicUrl).await;
     let source = by_url.publish("red.bmp", picture);
     assert_eq!(by_url.tag(&source).await.unwrap(), found);
 }
 
 #[tokio::test]
 async fn confidences_are_kept_to_the_last_digit() {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     let seen = [
         ("car", 69.437_355_041_503_9),
         ("cab", 100.0),
@@ -46,13 +43,13 @@ async fn confidences_are_kept_to_the_last_digit() {
 
 #[tokio::test]
 async fn labels_come_in_the_language_that_is_set() {
-    for access in [ImageAccess::Bytes, ImageAccess::PublicUrl] {
-        let stage = Stage::with(access, |settings| settings.language = "es".to_owned()).await;
-        assert_eq!(stage.provider.identity().language, "es");
+    for delivery in [Delivery::File, Delivery::PublicUrl] {
+        let stage = Stage::with(delivery, |settings| settings.language = "es".to_owned()).await;
+        assert_eq!(stage.provider.identity().language(), "es");
         stage.imagga().always_see([("mountain", 61.4)]);
-        let source = match access {
-            ImageAccess::PublicUrl => stage.publish("red.bmp", bmp([200, 10, 10])),
-            _ => red(),
+        let source = match delivery {
+            Delivery::PublicUrl => stage.publish("red.bmp", bmp([200, 10, 10])),
+            Delivery::File => red(),
         };
         let found = stage.tag(&source).await.unwrap();
         assert_eq!(found, tags(&[("montaña", 61.4)]));
@@ -61,7 +58,7 @@ async fn labels_come_in_the_language_that_is_set() {
 
 #[tokio::test]
 async fn labels_that_cannot_be_labels_are_dropped() {
-    let stage = Stage::new(ImageAccess::Bytes).await;
+    let stage = Stage::new(Delivery::File).await;
     let long = "x".repeat(256);
     stage.imagga().always_see([
         (" Car ", 90.0),
@@ -81,11 +78,9 @@ async fn labels_that_cannot_be_labels_are_dropped() {
 #[case("a+b&c=d%20e.bmp")]
 #[tokio::test]
 async fn any_url_arrives_as_it_is(#[case] name: &str) {
-    let stage = Stage::new(ImageAccess::PublicUrl).await;
-    let TagSource::PublicUrl(url) = stage.publish(name, bmp([200, 10, 10])) else {
-        unreachable!("a URL was published");
-    };
-    let outcome = stage.tag(&TagSource::PublicUrl(url.clone())).await;
+    let stage = Stage::new(Delivery::PublicUrl).await;
+    let url = stage.publish_at(name, bmp([200, 10, 10]));
+    let outcome = stage.tag(&FakePictureSource::of_url(url.clone())).await;
     let [request] = &stage.imagga().traffic().requests_of(Route::Tags)[..] else {
         unreachable!("one call was made");
     };
@@ -109,8 +104,8 @@ async fn any_url_arrives_as_it_is(#[case] name: &str) {
 #[case("data:image/png;base64,AAAA")]
 #[tokio::test]
 async fn what_imagga_could_not_fetch_is_not_sent(#[case] url: &str) {
-    let stage = Stage::new(ImageAccess::PublicUrl).await;
-    let source = TagSource::PublicUrl(url.to_owned());
+    let stage = Stage::new(Delivery::PublicUrl).await;
+    let source = FakePictureSource::of_url(url.to_owned());
     let error = stage.tag(&source).await.unwrap_err();
     assert_eq!(kind(&error), ("refused", None));
     assert!(stage.imagga().traffic().requests().is_empty());
@@ -118,7 +113,7 @@ async fn what_imagga_could_not_fetch_is_not_sent(#[case] url: &str) {
 
 #[tokio::test]
 async fn a_picture_that_is_gone_cannot_be_read() {
-    let stage = Stage::new(ImageAccess::PublicUrl).await;
+    let stage = Stage::new(Delivery::PublicUrl).await;
     let source = stage.publish("red.bmp", bmp([200, 10, 10]));
     let kit = stage.fakes.imagekit();
     kit.remove(&kit.files()[0].id);
@@ -130,7 +125,7 @@ async fn a_picture_that_is_gone_cannot_be_read() {
 async fn settings_that_cannot_work_are_told_apart() {
     let fakes = Fakes::start().await.unwrap();
     let refusal = |change: fn(&mut ImaggaSettings)| {
-        let mut settings = settings(&fakes, ImageAccess::Bytes);
+        let mut settings = settings(&fakes, Delivery::File);
         change(&mut settings);
         let client = client(std::time::Duration::from_secs(1));
         Imagga::new(client, settings).unwrap_err()
@@ -143,6 +138,23 @@ async fn settings_that_cannot_work_are_told_apart() {
             .to_string()
             .starts_with("Imagga has no language \"xx\"; it has ar, ")
     );
-    let error = refusal(|settings| settings.access = ImageAccess::Pixels);
-    assert_eq!(error, ImaggaSettingsError::Access);
+}
+
+#[tokio::test]
+async fn the_copy_has_the_size_that_is_set() {
+    for max_side in [0, 1024] {
+        for delivery in [Delivery::File, Delivery::PublicUrl] {
+            let stage = Stage::with(delivery, |settings| settings.max_side = max_side).await;
+            assert_eq!(stage.provider.max_side(), max_side);
+            let (picture, pull) = match delivery {
+                Delivery::File => (red(), Pull::Jpeg(max_side)),
+                Delivery::PublicUrl => {
+                    let picture = stage.publish("red.bmp", bmp([200, 10, 10]));
+                    (picture, Pull::PublicUrl(max_side))
+                }
+            };
+            stage.tag(&picture).await.unwrap();
+            assert_eq!(picture.pulls(), [pull]);
+        }
+    }
 }

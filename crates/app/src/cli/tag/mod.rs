@@ -17,7 +17,6 @@ use std::{
 
 use domain::{
     Tag, Tags, Threshold,
-    ports::ImageAccess,
     service::{Tagger, TaggerError},
 };
 use futures_util::{Stream, StreamExt, pin_mut, stream};
@@ -97,19 +96,16 @@ struct Wanted {
     turns: Arc<Semaphore>,
 }
 
-/// How many pictures are worked at together. One whose pixels are tagged here keeps a core busy from
+/// How many pictures are worked at together. One that is tagged here keeps a core busy from
 /// its decoding on, so more of them would only be held; other taggers are waited for.
-fn turns(access: ImageAccess, cores: usize) -> usize {
-    match access {
-        ImageAccess::Pixels => cores,
-        ImageAccess::Bytes | ImageAccess::PublicUrl => AT_A_TIME * cores,
-    }
+fn turns(is_local: bool, cores: usize) -> usize {
+    if is_local { cores } else { AT_A_TIME * cores }
 }
 
 pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow::Result<()> {
     let wiring::Tagging {
         tagger,
-        access,
+        is_local,
         releases,
     } = wiring::tagging(settings)?;
     let wanted = Wanted {
@@ -118,7 +114,7 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
             .unwrap_or(settings.tagging.min_confidence),
         image_bytes: settings.limits.image_bytes.get(),
         room: Room::new(settings.limits.memory_bytes.get()),
-        turns: Arc::new(Semaphore::new(turns(access, cores()))),
+        turns: Arc::new(Semaphore::new(turns(is_local, cores()))),
     };
     let output = Output::new(arguments.json, io::stdout().is_terminal());
     let progress = if io::stderr().is_terminal() {

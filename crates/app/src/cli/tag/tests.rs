@@ -1,13 +1,9 @@
 //! Files and folders, tagged by fakes.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, num::NonZeroU32, os::unix::fs::symlink};
 
-use domain::{
-    Confidence,
-    ports::{ImageAccess, UpstreamError},
-    service::TaggerPorts,
-};
-use domain_testing::{FakeImageCodec, FakeReleaseQueue, FakeTagProvider};
+use domain::{Confidence, ports::UpstreamError, service::TaggerPorts};
+use domain_testing::{FakeImageCodec, FakeReleaseQueue, FakeTagProvider, Pull};
 use futures_util::FutureExt;
 use serde_json::json;
 use tempfile::TempDir;
@@ -15,6 +11,8 @@ use tempfile::TempDir;
 use super::*;
 
 const LIMIT: usize = 100;
+
+const SIDE: NonZeroU32 = NonZeroU32::MIN;
 
 /// A folder of pictures and a tagger.
 struct Bench {
@@ -26,11 +24,11 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let tags = domain_testing::tags(&[("cat", 90.5), ("feline", 70.0), ("dog", 20.0)]);
-        let provider = FakeTagProvider::new(ImageAccess::Pixels).with_tags(tags);
+        let provider = FakeTagProvider::new(Pull::Pixels(SIDE)).with_tags(tags);
         let folder = TempDir::new().unwrap();
         Self {
             folder,
-            codec: Arc::new(FakeImageCodec::new(1024, 1_000_000)),
+            codec: Arc::new(FakeImageCodec::new(1_000_000)),
             provider: Arc::new(provider),
         }
     }
@@ -57,15 +55,12 @@ impl Bench {
         lowest: f64,
         turns: usize,
     ) -> impl Stream<Item = Outcome> + use<> {
-        let tagger = Tagger::new(
-            TaggerPorts {
-                codec: self.codec.clone(),
-                provider: self.provider.clone(),
-                host: None,
-                releases: Arc::new(FakeReleaseQueue::default()),
-            },
-            1024,
-        );
+        let tagger = Tagger::new(TaggerPorts {
+            codec: self.codec.clone(),
+            provider: self.provider.clone(),
+            host: None,
+            releases: Arc::new(FakeReleaseQueue::default()),
+        });
         let wanted = Wanted {
             threshold: Threshold::new(Confidence::new(lowest).unwrap()),
             image_bytes: LIMIT,
@@ -252,9 +247,8 @@ async fn no_more_pictures_are_decoded_than_are_worked_at() {
 
 #[test]
 fn clouds_are_waited_for_by_more_pictures_than_cores_tag() {
-    assert_eq!(turns(ImageAccess::Pixels, 2), 2);
-    assert_eq!(turns(ImageAccess::PublicUrl, 2), 4);
-    assert_eq!(turns(ImageAccess::Bytes, 2), 4);
+    assert_eq!(turns(true, 2), 2);
+    assert_eq!(turns(false, 2), 4);
 }
 
 #[tokio::test]

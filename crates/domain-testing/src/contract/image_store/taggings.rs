@@ -2,7 +2,7 @@
 
 use super::{claim, claim_removal, forget, key, known_tagging, tagging};
 use crate::{at, image, tag, tags};
-use domain::{ContentDigest, NewImage, TaggingKey, ports::ImageStore};
+use domain::{ContentDigest, NewImage, ProviderIdentity, TaggingKey, ports::ImageStore};
 
 chapter!(
     a_tagging_is_known_once_it_was_kept,
@@ -100,23 +100,30 @@ fn changed(key: &TaggingKey, change: impl FnOnce(&mut TaggingKey)) -> TaggingKey
 /// Keys are compared exactly: case, accents and trailing blanks included.
 async fn every_part_of_a_tagging_key_counts(store: &dyn ImageStore) {
     let base = key(&ContentDigest::of(b"a"));
-    let keys = [
-        base.clone(),
+    let long = "😀".repeat(ProviderIdentity::LONGEST_NAME);
+    let long_language = "😀".repeat(ProviderIdentity::LONGEST_LANGUAGE);
+    let mut keys = vec![
         changed(&base, |key| key.digest = ContentDigest::of(b"b")),
-        changed(&base, |key| key.provider.name = "local".into()),
-        changed(&base, |key| key.provider.name = "Imagga".into()),
-        changed(&base, |key| key.provider.name = "imaggá".into()),
-        changed(&base, |key| key.provider.name = "😀".repeat(64)),
-        changed(&base, |key| key.provider.version = "v3".into()),
-        changed(&base, |key| key.provider.version = "v2 ".into()),
-        changed(&base, |key| key.provider.version = String::new()),
-        changed(&base, |key| key.provider.version = "😀".repeat(64)),
-        changed(&base, |key| key.provider.language = "es".into()),
-        changed(&base, |key| key.provider.language = "EN".into()),
-        changed(&base, |key| key.provider.language = "😀".repeat(16)),
         changed(&base, |key| key.max_side = 0),
         changed(&base, |key| key.max_side = u32::MAX),
     ];
+    let identities = [
+        ("imagga", "v2", "en"),
+        ("local", "v2", "en"),
+        ("Imagga", "v2", "en"),
+        ("imaggá", "v2", "en"),
+        (&long, "v2", "en"),
+        ("imagga", "v3", "en"),
+        ("imagga", "v2 ", "en"),
+        ("imagga", &long, "en"),
+        ("imagga", "v2", "es"),
+        ("imagga", "v2", "EN"),
+        ("imagga", "v2", &long_language),
+    ];
+    keys.extend(identities.map(|(name, version, language)| {
+        let provider = ProviderIdentity::parse(name, version, language).unwrap();
+        changed(&base, |key| key.provider = provider)
+    }));
     let answer = |n: u32| tagging([tag("car", f64::from(n))].into_iter().collect());
     for (n, key) in (0..).zip(&keys) {
         assert_eq!(known_tagging(store, key).await, None, "{key:?}");

@@ -1,0 +1,153 @@
+//! A picture file, in the forms that tag providers pull.
+
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::lock::Mutex;
+
+use crate::{
+    ContentDigest, DecodedPicture, EncodedPicture, ImageFacts,
+    ports::{
+        BlobHost, CallContext, CodecError, HostedBlob, ImageCodec, PictureSource, ReleaseQueue,
+        UpstreamError, cause,
+    },
+};
+
+/// Longest side of the copy that is decoded where no other is needed, to know that the file is a picture. Small,
+/// so that it takes little memory, and large JPEGs can be decoded at a reduced scale.
+const PROBE_SIDE: NonZeroU32 = NonZeroU32::MIN.saturating_add(511);
+
+/// What a source works with.
+#[derive(Clone)]
+pub(super) struct SourcePorts {
+    pub(super) codec: Arc<dyn ImageCodec>,
+    pub(super) host: Option<Arc<dyn BlobHost>>,
+    pub(super) releases: Arc<dyn ReleaseQueue>,
+}
+
+/// The picture file of one call. What it hosted is handed to the release queue when it is dropped.
+pub(super) struct FileSource {
+    ports: SourcePorts,
+    digest: ContentDigest,
+    file: Bytes,
+    context: CallContext,
+    made: Mutex<Made>,
+}
+
+/// What was made so far.
+#[derive(Default)]
+struct Made {
+    facts: Option<ImageFacts>,
+    pixels: HashMap<NonZeroU32, Arc<DecodedPicture>>,
+    files: HashMap<u32, EncodedPicture>,
+    hosted: HashMap<u32, HostedBlob>,
+}
+
+impl FileSource {
+    pub(super) fn new(
+        ports: SourcePorts,
+        digest: ContentDigest,
+        file: Bytes,
+        context: CallContext,
+    ) -> Self {
+        Self {
+            ports,
+            digest,
+            file,
+            context,
+            made: Mutex::default(),
+        }
+    }
+
+    /// What is known of the picture once it was decoded, which this does if nothing did before.
+    pub(super) async fn facts(&self) -> Result<ImageFacts, CodecError> {
+        self.facts_of(&mut *self.made.lock().await).await
+    }
+
+    async fn facts_of(&self, made: &mut Made) -> Result<ImageFacts, CodecError> {
+        if made.facts.is_none() {
+            self.decode(made, PROBE_SIDE).await?;
+        }
+        made.facts
+            .ok_or_else(|| CodecError::Failed(cause("no facts")))
+    }
+
+    /// Decodes a copy of that size, unless its pixels are there. They are not kept.
+    async fn decode(
+        &self,
+        made: &mut Made,
+        side: NonZeroU32,
+    ) -> Result<Arc<DecodedPicture>, CodecError> {
+        if let Some(pixels) = made.pixels.get(&side) {
+            return Ok(Arc::clone(pixels));
+        }
+        let file = self.file.clone();
+        let picture = self.ports.codec.decode(file, side, &self.context).await?;
+        made.facts = Some(ImageFacts {
+            media_type: picture.media_type,
+            width: picture.width,
+            height: picture.height,
+            byte_size: self.file.len() as u64,
+        });
+        Ok(Arc::new(picture))
+    }
+
+    /// Encodes a copy of that size, unless the file is there. It is not kept, and neither are its pixels: they
+    /// are the most memory that a picture takes.
+    async fn encode(&self, made: &mut Made, side: u32) -> Result<EncodedPicture, CodecError> {
+        if let Some(file) = made.files.get(&side) {
+            return Ok(file.clone());
+        }
+        let Some(side) = NonZeroU32::new(side) else {
+            return Ok(EncodedPicture {
+                media_type: self.facts_of(made).await?.media_type,
+                bytes: self.file.clone(),
+            });
+        };
+        let picture = self.decode(made, side).await?;
+        self.ports.codec.encode(picture, &self.context).await
+    }
+}
+
+#[async_trait]
+impl PictureSource for FileSource {
+    async fn pixels(&self, side: NonZeroU32) -> Result<Arc<DecodedPicture>, UpstreamError> {
+        let mut made = self.made.lock().await;
+        let picture = self.decode(&mut made, side).await?;
+        made.pixels.insert(side, Arc::clone(&picture));
+        Ok(picture)
+    }
+
+    async fn jpeg(&self, side: u32) -> Result<EncodedPicture, UpstreamError> {
+        let mut made = self.made.lock().await;
+        let file = self.encode(&mut made, side).await?;
+        made.files.insert(side, file.clone());
+        Ok(file)
+    }
+
+    async fn public_url(&self, side: u32) -> Result<String, UpstreamError> {
+        let mut made = self.made.lock().await;
+        if let Some(blob) = made.hosted.get(&side) {
+            return Ok(blob.url.clone());
+        }
+        let file = self.encode(&mut made, side).await?;
+        let Some(host) = &self.ports.host else {
+            let why = "the provider wants a URL, and no blob host is set";
+            return Err(UpstreamError::Refused(cause(why)));
+        };
+        let name = self.digest.to_string();
+        let blob = host.host(&file, &name, &self.context).await?;
+        let url = blob.url.clone();
+        made.hosted.insert(side, blob);
+        Ok(url)
+    }
+}
+
+impl Drop for FileSource {
+    fn drop(&mut self) {
+        for (_, blob) in self.made.get_mut().hosted.drain() {
+            self.ports.releases.release_later(blob);
+        }
+    }
+}
