@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use domain::ports::CallContext;
 
-use crate::{codec::CodecSettings, meter::Meter, refusal::Refusal};
+use crate::{meter::Meter, refusal::Refusal, settings::CodecSettings};
 
 /// What is left for a picture: of its work, and of the time that this may take. Time between turns is free.
 #[derive(Debug, Clone)]

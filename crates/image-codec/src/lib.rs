@@ -21,10 +21,12 @@ mod raster;
 mod reduce;
 mod refusal;
 mod scale;
+mod settings;
 mod source;
 mod walk;
 mod work;
 
-pub use codec::{CodecSettings, PictureCodec};
+pub use codec::PictureCodec;
 pub use cost::{Allowance, Cost, cost};
+pub use settings::CodecSettings;
 pub use work::DEFAULT_WORK;
