@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use etiqueta::{cli, settings::Surroundings};
+use etiqueta::{cli, settings::Environment};
 
 // Migrations block their thread, which takes a runtime with several.
 #[tokio::main]
 async fn main() -> ExitCode {
-    cli::run(std::env::args_os(), Surroundings::of_process()).await
+    cli::run(std::env::args_os(), Environment::from_process()).await
 }

@@ -346,9 +346,9 @@ struct Upstreams {
 
 /// Who tags, and the host that it needs.
 fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
-    match (settings.tagging.provider, &settings.imagga.credentials) {
+    match (settings.tagging.provider, settings.imagga.credentials()) {
         (ProviderChoice::Auto | ProviderChoice::Imagga, Some(credentials)) => {
-            imagga(settings, credentials)
+            imagga(settings, &credentials)
         }
         (ProviderChoice::Imagga, None) => Err(settings
             .refuse("tagging.provider", NoProvider::Credentials)

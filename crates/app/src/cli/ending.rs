@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::{
         cli::arguments::Arguments,
-        settings::{Settings, Surroundings},
+        settings::{Environment, Settings},
     };
 
     fn told(error: anyhow::Error) -> (String, ExitCode) {
@@ -115,11 +115,11 @@ mod tests {
     fn wrong_settings_are_told_once_and_are_2() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("etiqueta.toml"), [0xff]).unwrap();
-        let surroundings = Surroundings {
+        let environment = Environment {
             folder: folder.path().to_owned(),
-            ..Surroundings::default()
+            ..Environment::default()
         };
-        let error = Settings::load(&surroundings).unwrap_err();
+        let error = Settings::load(&environment).unwrap_err();
         let (line, code) = told(error.into());
         let why = "etiqueta.toml: cannot be read: stream did not contain valid UTF-8";
         assert_eq!(line, format!("etiqueta: {why}\n"));

@@ -23,7 +23,7 @@ use self::{
 };
 use crate::{
     application::{self, ServeOptions},
-    settings::{Loaded, Settings, SettingsError, Surroundings},
+    settings::{Environment, Loaded, Settings, SettingsError},
     telemetry,
     wiring::Database,
 };
@@ -31,10 +31,10 @@ use crate::{
 /// Runs the command that the arguments name; the first argument is the program itself.
 pub async fn run(
     arguments: impl IntoIterator<Item = OsString>,
-    surroundings: Surroundings,
+    environment: Environment,
 ) -> ExitCode {
     let outcome = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => execute(arguments, surroundings).await,
+        Ok(arguments) => execute(arguments, environment).await,
         Err(error) if error.use_stderr() => Err(Usage::new(&error).into()),
         // Help and version, which were asked for.
         Err(text) => done(text.print()),
@@ -42,15 +42,15 @@ pub async fn run(
     ending::report(outcome, &mut io::stderr())
 }
 
-async fn execute(arguments: Arguments, surroundings: Surroundings) -> anyhow::Result<ExitCode> {
+async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
     let command = arguments.command();
     let level = command.log_level();
     let settings = || {
         let file = arguments.config;
         load(
-            &Surroundings {
+            &Environment {
                 file,
-                ..surroundings
+                ..environment
             },
             level,
         )
@@ -77,8 +77,8 @@ fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> anyhow::Result<ExitCo
 }
 
 /// Loads the settings and sets up logging, `level` where they leave that open.
-fn load(surroundings: &Surroundings, level: &str) -> Result<Settings, SettingsError> {
-    let Loaded { settings, warnings } = Settings::load(surroundings)?;
+fn load(environment: &Environment, level: &str) -> Result<Settings, SettingsError> {
+    let Loaded { settings, warnings } = Settings::load(environment)?;
     telemetry::init(&settings.log, level);
     // Before any file is made.
     settings.server.umask.apply();

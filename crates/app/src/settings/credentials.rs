@@ -1,143 +1,108 @@
 //! `credentials.json`: the keys of the two cloud services.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    error::{SettingsError, ValueError, Warning},
-    layer::{Layer, Origin},
+    environment::Environment,
+    error::{SettingsError, Warning},
+    files::{self, Content},
+    layer::Layer,
+    variables::Variables,
 };
 
-/// A service in the file: its names there, and its fields with the settings that they make. A field
-/// without a setting is accepted and not needed.
-struct Service {
-    names: &'static [&'static str],
-    fields: &'static [(&'static str, Option<&'static str>)],
-}
+/// The credentials file that is read where none is named.
+const NAME: &str = "credentials.json";
 
-const SERVICES: [Service; 2] = [
-    Service {
-        names: &["imagekitio"],
-        fields: &[
+/// The variable that names another one.
+const VARIABLE: &str = "ETIQUETA_CREDENTIALS";
+
+/// A field and the setting that it makes. One without a setting is accepted and not needed.
+type Field = (&'static str, Option<&'static str>);
+
+const SERVICES: [(&str, &[Field]); 3] = [
+    (
+        "imagekitio",
+        &[
             ("public_key", None),
             ("private_key", Some("imagekit.private_key")),
             ("url_endpoint", None),
         ],
-    },
-    Service {
-        names: &["imaggan", "imagga"],
-        fields: &[
-            ("api_key", Some("imagga.api_key")),
-            ("api_secret", Some("imagga.api_secret")),
-        ],
-    },
+    ),
+    ("imaggan", IMAGGA),
+    ("imagga", IMAGGA),
 ];
 
-/// Reads the text of the file, called `file` in messages.
-pub(super) fn layer(text: &str, file: &str) -> Result<(Layer, Vec<Warning>), SettingsError> {
-    let mut reading = Reading {
-        file,
-        layer: Layer::default(),
-        warnings: Vec::new(),
-    };
-    if text.trim().is_empty() {
-        let file = file.to_owned();
-        reading.warnings.push(Warning::EmptyFile { file });
-    } else {
-        reading.document(text)?;
-    }
-    Ok((reading.layer, reading.warnings))
-}
+const IMAGGA: &[Field] = &[
+    ("api_key", Some("imagga.api_key")),
+    ("api_secret", Some("imagga.api_secret")),
+];
 
-struct Reading<'a> {
-    file: &'a str,
-    layer: Layer,
-    warnings: Vec<Warning>,
-}
-
-impl Reading<'_> {
-    fn document(&mut self, text: &str) -> Result<(), SettingsError> {
-        let document: Value =
-            serde_json::from_str(text).map_err(|error| self.not_json(error.line()))?;
-        let Value::Object(document) = document else {
-            return Err(self.not_json(1));
-        };
-        for service in &SERVICES {
-            self.no_second_spelling(&document, service)?;
+pub(super) fn layer(
+    environment: &Environment,
+    variables: &Variables,
+    warnings: &mut Vec<Warning>,
+) -> Result<Layer, SettingsError> {
+    let named = variables.text(VARIABLE)?;
+    let file = named.unwrap_or(NAME);
+    match files::read(&environment.folder.join(file), file)? {
+        Content::Text(text) if text.trim().is_empty() => {
+            let file = file.to_owned();
+            warnings.push(Warning::EmptyFile { file });
         }
-        document
-            .iter()
-            .try_for_each(|(name, value)| self.service(name, value))
+        Content::Text(text) => return parse(&text, file, warnings),
+        Content::Folder(warning) => warnings.push(warning),
+        Content::Missing if named.is_none() => {}
+        Content::Missing => {
+            let file = file.to_owned();
+            return Err(SettingsError::NoFile { file });
+        }
     }
+    Ok(Layer::default())
+}
 
-    fn service(&mut self, name: &str, value: &Value) -> Result<(), SettingsError> {
-        let Some(service) = SERVICES.iter().find(|known| known.names.contains(&name)) else {
-            return Err(self.wrong(name, ValueError::UnknownField));
-        };
-        let Value::Object(fields) = value else {
-            return Err(self.wrong(name, ValueError::NotASecret { what: "an object" }));
-        };
-        for (field, value) in fields {
-            let path = format!("{name}.{field}");
-            let known = service.fields.iter().find(|(known, _)| known == field);
-            match known {
-                None => return Err(self.wrong(&path, ValueError::UnknownField)),
-                Some((_, None)) => {}
-                Some((_, Some(key))) => self.credential(&path, key, value)?,
+fn parse(text: &str, file: &str, warnings: &mut Vec<Warning>) -> Result<Layer, SettingsError> {
+    let not_an_object = |line| SettingsError::Syntax {
+        file: file.to_owned(),
+        line,
+        problem: "not a JSON object".to_owned(),
+    };
+    let wrong = |field: &str, problem: &str| SettingsError::Impossible {
+        key: field.to_owned(),
+        problem: problem.to_owned(),
+        origin: file.to_owned(),
+    };
+    let document: Value =
+        serde_json::from_str(text).map_err(|error| not_an_object(error.line()))?;
+    let document = document.as_object().ok_or_else(|| not_an_object(1))?;
+    if document.contains_key("imaggan") && document.contains_key("imagga") {
+        return Err(wrong("imagga", "is given more than once, as imaggan too"));
+    }
+    let mut layer = Layer::default();
+    for (service, fields) in document {
+        let known = SERVICES.iter().find(|(name, _)| name == service);
+        let (_, known) = known.ok_or_else(|| wrong(service, "no such field"))?;
+        let fields = fields.as_object();
+        for (field, value) in fields.ok_or_else(|| wrong(service, "is not an object"))? {
+            let path = format!("{service}.{field}");
+            let known = known.iter().find(|(name, _)| name == field);
+            let (_, key) = known.ok_or_else(|| wrong(&path, "no such field"))?;
+            let Some(key) = key else { continue };
+            let text = value
+                .as_str()
+                .ok_or_else(|| wrong(&path, "is not a text"))?;
+            match text.trim() {
+                text if is_placeholder(text) => warnings.push(Warning::NotFilledIn {
+                    file: file.to_owned(),
+                    field: path,
+                }),
+                text => layer.set(key, text, file),
             }
         }
-        Ok(())
     }
-
-    fn credential(&mut self, path: &str, key: &str, value: &Value) -> Result<(), SettingsError> {
-        let Value::String(text) = value else {
-            return Err(self.wrong(path, ValueError::NotASecret { what: "a text" }));
-        };
-        let text = text.trim();
-        if text.is_empty() || is_placeholder(text) {
-            self.warnings.push(Warning::NotFilledIn {
-                file: self.file.to_owned(),
-                field: path.to_owned(),
-            });
-        } else {
-            let origin = Origin::File(self.file.to_owned());
-            self.layer.set(key, text, origin);
-        }
-        Ok(())
-    }
-
-    fn no_second_spelling(
-        &self,
-        document: &Map<String, Value>,
-        service: &Service,
-    ) -> Result<(), SettingsError> {
-        let mut found = service
-            .names
-            .iter()
-            .filter(|name| document.contains_key(**name));
-        match (found.next(), found.next()) {
-            (Some(other), Some(name)) => Err(self.wrong(name, ValueError::Twice { other })),
-            _ => Ok(()),
-        }
-    }
-
-    fn wrong(&self, field: &str, problem: ValueError) -> SettingsError {
-        SettingsError::Credentials {
-            field: field.to_owned(),
-            problem,
-            file: self.file.to_owned(),
-        }
-    }
-
-    fn not_json(&self, line: usize) -> SettingsError {
-        SettingsError::Syntax {
-            file: self.file.to_owned(),
-            line,
-            problem: "not a JSON object".to_owned(),
-        }
-    }
+    Ok(layer)
 }
 
-/// `<your_key>` and the like, as in the example file.
+/// Nothing, or `<your_key>` and the like, as in the example file.
 fn is_placeholder(text: &str) -> bool {
-    text.starts_with('<') && text.ends_with('>')
+    text.is_empty() || text.starts_with('<') && text.ends_with('>')
 }

@@ -4,11 +4,11 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use super::error::{SettingsError, Warning};
 
-/// What was found in the place of a file.
+/// What a path leads to.
 pub(super) enum Content {
     /// Nothing.
     Missing,
-    /// A folder, which is as good as nothing.
+    /// A folder, which counts as nothing.
     Folder(Warning),
     /// A text.
     Text(String),

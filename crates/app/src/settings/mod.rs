@@ -1,94 +1,46 @@
 //! Settings: what can be set, from where it comes, and what is impossible.
 //!
-//! Layers, later wins: the defaults inside the binary, `etiqueta.toml`, `credentials.json`, the
-//! variables that a `.env` of the compose stack has, and `ETIQUETA__SECTION__KEY`. Each value
-//! remembers where it comes from, so that what is refused is refused by its name and its place.
+//! `config` merges the layers, later wins: the defaults inside the binary, `etiqueta.toml`,
+//! `credentials.json`, the variables that a `.env` of the compose stack has, and
+//! `ETIQUETA__SECTION__KEY`. Each value has its origin, so that what is refused is refused by its key
+//! and its file or variable. `table.rs` is the one list of what there is.
 
+mod compose;
 mod credentials;
-mod database;
+mod environment;
 mod error;
 mod files;
-mod imagekit;
-mod imagga;
+mod in_force;
+mod keys;
 mod layer;
-mod limits;
-mod log;
-mod originals;
+mod readers;
 mod render;
-mod server;
-mod tagging;
-mod upkeep;
-mod values;
+mod schema;
+mod table;
+mod toml_file;
+mod types;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    error::Error,
-    ffi::OsString,
-    fmt,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::error::Error;
 
-pub(crate) use self::tagging::threshold;
+use config::{Config, ConfigBuilder, builder::DefaultState};
+
+pub(crate) use self::readers::threshold;
 pub use self::{
-    database::DatabaseSettings,
-    error::{SettingsError, ValueError, Warning},
-    imagekit::ImageKitSettings,
-    imagga::{ImaggaCredentials, ImaggaSettings},
-    limits::LimitsSettings,
-    log::{LogFormat, LogSettings},
-    originals::OriginalsSettings,
-    server::ServerSettings,
-    tagging::{ProviderChoice, TaggingSettings},
-    upkeep::UpkeepSettings,
+    environment::Environment,
+    error::{SettingsError, Warning},
+    table::{
+        DatabaseSettings, ImageKitSettings, ImaggaCredentials, ImaggaSettings, LimitsSettings,
+        LogSettings, OriginalsSettings, ServerSettings, Settings, TaggingSettings, UpkeepSettings,
+    },
+    types::{LogFormat, ProviderChoice, SecretUrl},
 };
-use self::{files::Content, layer::Layer, values::Values, variables::Variables};
+use self::{in_force::InForce, schema::Setting, variables::Variables};
 
-/// The settings file that is read where none is named.
-const SETTINGS_FILE: &str = "etiqueta.toml";
-
-/// The credentials file that is read where none is named.
-const CREDENTIALS_FILE: &str = "credentials.json";
-
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
-
-/// How long a call to a service, a database or a disk may be allowed to take.
-const TIMEOUTS: RangeInclusive<Duration> = SECOND..=Duration::from_mins(10);
-
-/// The most calls at a time that a cloud service may be allowed.
-const MAX_CONCURRENCY: u64 = 10_000;
-
-/// Everything that can be set.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where it listens.
-    pub server: ServerSettings,
-    /// Where images and tags are recorded.
-    pub database: DatabaseSettings,
-    /// Where the uploaded files are kept.
-    pub originals: OriginalsSettings,
-    /// Who tags, and how.
-    pub tagging: TaggingSettings,
-    /// The account at Imagga.
-    pub imagga: ImaggaSettings,
-    /// The account at ImageKit.
-    pub imagekit: ImageKitSettings,
-    /// When left-overs are removed.
-    pub upkeep: UpkeepSettings,
-    /// What an upload may cost.
-    pub limits: LimitsSettings,
-    /// What is logged.
-    pub log: LogSettings,
-    values: Values,
-}
-
-/// Settings, and what was odd about the places that they come from.
+/// Settings, with warnings about the files and variables that they come from.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The settings.
@@ -97,123 +49,84 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
 }
 
-/// Where settings are looked for.
-#[derive(Clone, Default)]
-pub struct Surroundings {
-    /// The folder in which `etiqueta.toml` and `credentials.json` are.
-    pub folder: PathBuf,
-    /// The settings file, where one is named. It must exist.
-    pub file: Option<PathBuf>,
-    /// The environment.
-    pub variables: Vec<(OsString, OsString)>,
-}
-
-impl Surroundings {
-    /// Working directory and environment of this process.
-    pub fn of_process() -> Self {
-        Self {
-            folder: PathBuf::new(),
-            file: None,
-            variables: std::env::vars_os().collect(),
-        }
-    }
-}
-
-/// Shows no variables: there are secrets among them.
-impl fmt::Debug for Surroundings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings")
-            .field("folder", &self.folder)
-            .field("file", &self.file)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Settings {
-    /// Gathers the layers and checks what they come to.
-    pub fn load(surroundings: &Surroundings) -> Result<Loaded, SettingsError> {
-        let variables = Variables::new(surroundings.variables.iter().cloned());
-        let mut merged = Layer::defaults()?;
-        let layers = [
-            file_layer(surroundings)?,
-            credentials_layer(surroundings, &variables)?,
-            variables.well_known()?,
-            variables.ours(&merged)?,
-        ];
+    /// Merges the layers and checks the result.
+    pub fn load(environment: &Environment) -> Result<Loaded, SettingsError> {
+        let variables = Variables::new(&environment.variables);
         let mut warnings = Vec::new();
-        for (layer, odd) in layers {
-            merged.overlay(layer)?;
-            warnings.extend(odd);
+        let layers = [
+            toml_file::layer(environment, &mut warnings)?,
+            credentials::layer(environment, &variables, &mut warnings)?,
+            compose::layer(&variables, &mut warnings)?,
+            variables.layer(&mut warnings)?,
+        ];
+        let mut builder = defaults(Self::TABLE)?;
+        for layer in layers {
+            builder = builder.add_source(layer.checked()?);
         }
-        let settings = Self::read(Values::new(merged))?;
+        let settings = Self::read(merge(builder)?)?;
         Ok(Loaded { settings, warnings })
     }
 
     /// What is in force, as TOML; secrets are masked.
     pub fn to_toml(&self) -> String {
-        render::to_toml(&self.values)
+        render::to_toml(Self::TABLE, &self.in_force)
     }
 
-    /// Refuses a setting for a reason that whoever uses it has found, such as the parser of an
-    /// adapter. The reason must hold no secret.
+    /// Refuses a setting for a reason that its user has found, such as the parser of an adapter. The
+    /// reason must hold no secret.
     pub fn refuse(&self, key: &str, reason: impl Error + Send + Sync + 'static) -> SettingsError {
-        self.values.refused(key, reason)
+        self.in_force.impossible(key, reason.to_string())
     }
 
-    fn read(values: Values) -> Result<Self, SettingsError> {
+    fn read(in_force: InForce) -> Result<Self, SettingsError> {
+        let settings = in_force.config().clone().try_deserialize();
+        let settings: Self = settings.map_err(|error| in_force.refused(error))?;
         let settings = Self {
-            server: ServerSettings::read(&values)?,
-            database: DatabaseSettings::read(&values)?,
-            originals: OriginalsSettings::read(&values)?,
-            tagging: TaggingSettings::read(&values)?,
-            imagga: ImaggaSettings::read(&values)?,
-            imagekit: ImageKitSettings::read(&values)?,
-            upkeep: UpkeepSettings::read(&values)?,
-            limits: LimitsSettings::read(&values)?,
-            log: LogSettings::read(&values)?,
-            values,
+            in_force,
+            ..settings
         };
-        settings.check_provider()?;
+        settings.check_credentials()?;
+        settings.check_memory()?;
         Ok(settings)
     }
 
-    fn check_provider(&self) -> Result<(), SettingsError> {
-        let needed = self.tagging.provider == ProviderChoice::Imagga;
-        if needed && self.imagga.credentials.is_none() {
-            let needed_by = "tagging.provider imagga";
-            let missing = ValueError::Missing { needed_by };
-            return Err(self.values.impossible("imagga.api_key", missing));
+    /// Half an account is a mistake, not an absent one.
+    fn check_credentials(&self) -> Result<(), SettingsError> {
+        const KEY: &str = "imagga.api_key";
+        const SECRET: &str = "imagga.api_secret";
+        let is_needed = self.tagging.provider == ProviderChoice::Imagga;
+        let (key, needed_by) = match (&self.imagga.api_key, &self.imagga.api_secret) {
+            (None, Some(_)) => (KEY, SECRET),
+            (Some(_), None) => (SECRET, KEY),
+            (None, None) if is_needed => (KEY, "tagging.provider imagga"),
+            _ => return Ok(()),
+        };
+        let problem = format!("is missing, and {needed_by} needs it");
+        Err(self.in_force.impossible(key, problem))
+    }
+
+    fn check_memory(&self) -> Result<(), SettingsError> {
+        let (memory, image) = (self.limits.memory_bytes, self.limits.image_bytes);
+        if memory >= image {
+            return Ok(());
         }
-        Ok(())
+        let problem = format!("{memory} is less than limits.image_bytes, which is {image}");
+        Err(self.in_force.impossible("limits.memory_bytes", problem))
     }
 }
 
-type Gathered = (Layer, Vec<Warning>);
+type Layers = ConfigBuilder<DefaultState>;
 
-fn file_layer(surroundings: &Surroundings) -> Result<Gathered, SettingsError> {
-    let named = surroundings.file.as_deref();
-    let path = named.unwrap_or(Path::new(SETTINGS_FILE));
-    let name = path.display().to_string();
-    match files::read(&surroundings.folder.join(path), &name)? {
-        Content::Text(text) => Ok((Layer::from_toml(&text, &name)?, Vec::new())),
-        Content::Folder(warning) if named.is_none() => Ok((Layer::default(), vec![warning])),
-        Content::Missing if named.is_none() => Ok(Gathered::default()),
-        Content::Folder(_) | Content::Missing => Err(SettingsError::NoFile { file: name }),
-    }
+/// The lowest layer.
+fn defaults(table: &[Setting]) -> Result<Layers, SettingsError> {
+    table.iter().try_fold(Config::builder(), |layers, setting| {
+        let layers = layers.set_default(setting.key, (setting.default)());
+        layers.map_err(|_| SettingsError::Merge)
+    })
 }
 
-fn credentials_layer(
-    surroundings: &Surroundings,
-    variables: &Variables,
-) -> Result<Gathered, SettingsError> {
-    let named = variables.text(variables::CREDENTIALS)?;
-    let name = named.unwrap_or(CREDENTIALS_FILE);
-    match files::read(&surroundings.folder.join(name), name)? {
-        Content::Text(text) => credentials::layer(&text, name),
-        Content::Folder(warning) => Ok((Layer::default(), vec![warning])),
-        Content::Missing if named.is_none() => Ok(Gathered::default()),
-        Content::Missing => Err(SettingsError::NoFile {
-            file: name.to_owned(),
-        }),
-    }
+fn merge(layers: Layers) -> Result<InForce, SettingsError> {
+    let merged = layers.build().map_err(|_| SettingsError::Merge)?;
+    Ok(InForce::new(merged))
 }

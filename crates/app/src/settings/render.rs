@@ -1,29 +1,24 @@
 //! The settings in force as TOML, without the secrets.
 
+use config::{Value, ValueKind};
+
 use super::{
-    layer::{Form, Given, Origin},
-    values::{Values, entries},
+    in_force::InForce,
+    readers::entries,
+    schema::{Setting, Visibility},
 };
 
 /// What is printed in the place of a secret.
 const MASK: &str = "********";
 
-/// The settings that are secrets as a whole.
-const SECRETS: [&str; 3] = [
-    "imagekit.private_key",
-    "imagga.api_key",
-    "imagga.api_secret",
-];
-
-/// The settings that are URLs, in which a password may be.
-const URLS: [&str; 2] = ["database.url", "originals.url"];
-
 /// Writes a line for each setting, which says where the value comes from unless it is a default.
-pub(super) fn to_toml(values: &Values) -> String {
+pub(super) fn to_toml(table: &[Setting], in_force: &InForce) -> String {
+    let mut rows: Vec<_> = table.iter().collect();
+    rows.sort_by_key(|setting| setting.key);
     let mut lines = Vec::new();
     let mut current = "";
-    for (key, given) in values.iter() {
-        let (section, name) = key.split_once('.').unwrap_or(("", key));
+    for setting in rows {
+        let (section, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
         if section != current {
             if !lines.is_empty() {
                 lines.push(String::new());
@@ -31,31 +26,30 @@ pub(super) fn to_toml(values: &Values) -> String {
             lines.push(format!("[{section}]"));
             current = section;
         }
-        lines.push(format!("{name} = {}{}", value(key, given), comment(given)));
+        if let Some(given) = in_force.get(setting.key) {
+            let value = value(setting, &given.kind);
+            lines.push(format!("{name} = {value}{}", comment(given)));
+        }
     }
     lines.push(String::new());
     lines.join("\n")
 }
 
-fn comment(given: &Given) -> String {
-    match &given.origin {
-        Origin::Default => String::new(),
-        origin => format!(" # {}", origin.to_string().replace(char::is_control, " ")),
-    }
+fn comment(given: &Value) -> String {
+    given.origin().map_or_else(String::new, |origin| {
+        format!(" # {}", origin.replace(char::is_control, " "))
+    })
 }
 
-fn value(key: &str, given: &Given) -> String {
-    let text = given.text.as_str();
-    if SECRETS.contains(&key) && !text.is_empty() {
-        quoted(MASK)
-    } else if URLS.contains(&key) {
-        quoted(&without_password(text))
-    } else if given.form == Form::List {
-        list(text)
-    } else if given.form == Form::Bare {
-        bare(text)
-    } else {
-        quoted(text)
+fn value(setting: &Setting, given: &ValueKind) -> String {
+    let text = given.to_string();
+    match (setting.visibility, (setting.default)()) {
+        (Visibility::Secret, _) if text.is_empty() => quoted(""),
+        (Visibility::Secret, _) => quoted(MASK),
+        (Visibility::PasswordMasked, _) => quoted(&without_password(&text)),
+        (Visibility::Public, ValueKind::Array(_)) => list(given),
+        (Visibility::Public, ValueKind::String(_)) => quoted(&text),
+        (Visibility::Public, _) => bare(&text),
     }
 }
 
@@ -63,8 +57,9 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-fn list(text: &str) -> String {
-    let entries: Vec<_> = entries(text).map(quoted).collect();
+fn list(given: &ValueKind) -> String {
+    let entries = entries(given).unwrap_or_default();
+    let entries: Vec<_> = entries.iter().map(|entry| quoted(entry)).collect();
     format!("[{}]", entries.join(", "))
 }
 

@@ -1,30 +1,35 @@
 //! Layers, error lines, credentials and what is printed.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fs, path::PathBuf, time::Duration};
 
+use config::ValueKind;
 use domain::{Confidence, Threshold};
 use rstest::rstest;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-use super::*;
+use super::{
+    layer::Layer,
+    schema::{Setting, Visibility},
+    *,
+};
 
-/// A working directory and an environment of a test's own.
-struct Place {
+/// A temporary working directory and its environment.
+struct Fixture {
     folder: TempDir,
-    surroundings: Surroundings,
+    environment: Environment,
 }
 
-impl Place {
+impl Fixture {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let surroundings = Surroundings {
+        let environment = Environment {
             folder: folder.path().to_owned(),
-            ..Surroundings::default()
+            ..Environment::default()
         };
         Self {
             folder,
-            surroundings,
+            environment,
         }
     }
 
@@ -39,14 +44,12 @@ impl Place {
     }
 
     fn config(mut self, name: &str) -> Self {
-        self.surroundings.file = Some(PathBuf::from(name));
+        self.environment.file = Some(PathBuf::from(name));
         self
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
-        self.surroundings
-            .variables
-            .push((name.into(), value.into()));
+        self.environment.variables.push((name.into(), value.into()));
         self
     }
 
@@ -59,7 +62,7 @@ impl Place {
     }
 
     fn loaded(&self) -> Loaded {
-        Settings::load(&self.surroundings).unwrap()
+        Settings::load(&self.environment).unwrap()
     }
 
     fn settings(&self) -> Settings {
@@ -67,7 +70,7 @@ impl Place {
     }
 
     fn refusal(&self) -> String {
-        let text = Settings::load(&self.surroundings).unwrap_err().to_string();
+        let text = Settings::load(&self.environment).unwrap_err().to_string();
         assert!(!text.contains('\n'), "more than a line: {text}");
         text
     }
@@ -84,7 +87,7 @@ fn threshold(lowest: f64) -> Threshold {
 
 #[test]
 fn the_defaults_are_those_of_the_contract() {
-    let settings = Place::new().settings();
+    let settings = Fixture::new().settings();
     assert_eq!(settings.server.address().to_string(), "127.0.0.1:8080");
     assert_eq!(settings.server.timezone, chrono_tz::UTC);
     assert_eq!(
@@ -98,7 +101,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.tagging.language, "en");
     assert_eq!(settings.tagging.model, None);
     assert_eq!(settings.imagga.base_url.as_str(), "https://api.imagga.com/");
-    assert!(settings.imagga.credentials.is_none());
+    assert!(settings.imagga.credentials().is_none());
     assert_eq!(
         settings.imagekit.upload_url.as_str(),
         "https://upload.imagekit.io/"
@@ -128,49 +131,48 @@ fn the_defaults_are_those_of_the_contract() {
 fn later_layers_win() {
     let file = "[imagga]\napi_key = 'file'\napi_secret = 'file'\n\
         [originals]\nurl = 'file:from-file'\n[log]\nfilter = 'debug'";
-    let place = Place::new().file("etiqueta.toml", file);
-    let key = |place: &Place| place.settings().imagga.credentials.unwrap().api_key;
-    let originals = |place: &Place| place.settings().originals.url.expose_secret().to_owned();
-    assert_eq!(key(&place).expose_secret(), "file");
-    assert_eq!(originals(&place), "file:from-file");
+    let fixture = Fixture::new().file("etiqueta.toml", file);
+    let key = |fixture: &Fixture| fixture.settings().imagga.credentials().unwrap().api_key;
+    let originals = |fixture: &Fixture| fixture.settings().originals.url.expose_secret().to_owned();
+    assert_eq!(key(&fixture).expose_secret(), "file");
+    assert_eq!(originals(&fixture), "file:from-file");
 
     let credentials = r#"{"imaggan": {"api_key": "json", "api_secret": "json"}}"#;
-    let place = place.file("credentials.json", credentials);
-    assert_eq!(key(&place).expose_secret(), "json");
+    let fixture = fixture.file("credentials.json", credentials);
+    assert_eq!(key(&fixture).expose_secret(), "json");
 
-    let place = place
+    let fixture = fixture
         .variable("IMAGE_FOLDER", "/srv/Images")
         .variable("RUST_LOG", "trace");
-    assert_eq!(originals(&place), "file:/srv/Images");
-    assert_eq!(place.settings().log.filter.as_deref(), Some("trace"));
+    assert_eq!(originals(&fixture), "file:/srv/Images");
+    assert_eq!(fixture.settings().log.filter.as_deref(), Some("trace"));
 
-    let place = place
+    let fixture = fixture
         .variable("ETIQUETA__IMAGGA__API_KEY", "variable")
         .variable("ETIQUETA__ORIGINALS__URL", "s3://bucket/prefix")
         .variable("ETIQUETA__LOG__FILTER", "error");
-    assert_eq!(key(&place).expose_secret(), "variable");
-    assert_eq!(originals(&place), "s3://bucket/prefix");
-    assert_eq!(place.settings().log.filter.as_deref(), Some("error"));
+    assert_eq!(key(&fixture).expose_secret(), "variable");
+    assert_eq!(originals(&fixture), "s3://bucket/prefix");
+    assert_eq!(fixture.settings().log.filter.as_deref(), Some("error"));
 }
 
 #[test]
 fn a_named_file_takes_the_place_of_the_usual_one() {
-    let place = Place::new()
+    let fixture = Fixture::new()
         .file("etiqueta.toml", "server.port = 1")
         .file("other.toml", "\u{feff}[tagging]\nmin_confidence = 72.5")
         .config("other.toml");
-    let settings = place.settings();
+    let settings = fixture.settings();
     assert_eq!(settings.server.port, 8080);
     assert_eq!(settings.tagging.min_confidence, threshold(72.5));
 }
 
 #[test]
 fn every_setting_has_a_variable_that_is_read() {
-    let defaults = Layer::defaults().unwrap();
-    for (key, given) in defaults.iter() {
-        let name = variables::name_of(key);
-        let place = Place::new().variable(&name, &given.text);
-        let printed = place.settings().to_toml();
+    for setting in Settings::TABLE {
+        let name = keys::variable_name(setting.key);
+        let fixture = Fixture::new().variable(&name, &default(setting));
+        let printed = fixture.settings().to_toml();
         assert!(
             printed.contains(&format!(" # {name}\n")),
             "{name}: {printed}"
@@ -179,15 +181,38 @@ fn every_setting_has_a_variable_that_is_read() {
 }
 
 #[test]
-fn every_setting_is_documented_with_its_default() {
+fn the_documented_table_is_this_one() {
     let documentation = include_str!("../../../../docs/configuration.md");
-    for (key, given) in Layer::defaults().unwrap().iter() {
-        let default = match given.text.as_str() {
-            "" => String::new(),
-            text => format!("`{text}` "),
-        };
-        let row = format!("\n| `{key}` | {default}|");
-        assert!(documentation.contains(&row), "{row}");
+    let head = "| key | default | |\n|---|---|---|\n";
+    let (_, below) = documentation.split_once(head).unwrap();
+    let (written, _) = below.split_once("\n\n").unwrap();
+    let rows: Vec<String> = Settings::TABLE.iter().map(documented).collect();
+    for (written, row) in written.lines().zip(&rows) {
+        assert_eq!(written, row);
+    }
+    assert_eq!(written.lines().count(), rows.len(), "{}", rows.join("\n"));
+}
+
+/// The row of a setting in the documentation.
+fn documented(setting: &Setting) -> String {
+    let code = |text: &str| match text {
+        "" => String::new(),
+        text => format!("`{text}` "),
+    };
+    let doc: Vec<_> = setting.doc.iter().map(|line| line.trim()).collect();
+    format!(
+        "| `{}` | {}| {} |",
+        setting.key,
+        code(&default(setting)),
+        doc.join(" ")
+    )
+}
+
+/// A default as a variable holds it.
+fn default(setting: &Setting) -> String {
+    match (setting.default)() {
+        list @ ValueKind::Array(_) => readers::entries(&list).unwrap().join(","),
+        value => value.to_string(),
     }
 }
 
@@ -206,6 +231,8 @@ fn every_setting_is_documented_with_its_default() {
 )]
 #[case("server.port = []", "server.port: is not a single value")]
 #[case("server.port = {}", "server.port: is not a single value")]
+#[case("server.port = 1979-05-27", "server.port: is a date")]
+#[case("server.timezone = 1979-05-27", "server.timezone: is a date")]
 #[case("server = 80", "server: is a section, not a value")]
 #[case(
     "server.allowed_hosts = ['photos.example.com', 'http://b']",
@@ -358,8 +385,8 @@ fn every_setting_is_documented_with_its_default() {
     "server.port.number: no such setting; did you mean server.port?"
 )]
 fn an_impossible_file_is_refused_by_key_and_line(#[case] line: &str, #[case] refusal: &str) {
-    let place = Place::new().file("etiqueta.toml", &format!("# first line\n{line}\n"));
-    let text = place.refusal();
+    let fixture = Fixture::new().file("etiqueta.toml", &format!("# first line\n{line}\n"));
+    let text = fixture.refusal();
     let origins = [" (from etiqueta.toml line 2)", " (from default)"];
     let found = origins.iter().find_map(|origin| text.strip_suffix(origin));
     assert_eq!(found, Some(refusal), "{text}");
@@ -368,14 +395,14 @@ fn an_impossible_file_is_refused_by_key_and_line(#[case] line: &str, #[case] ref
 
 #[test]
 fn an_impossible_variable_is_refused_by_key_and_variable() {
-    let place = Place::new().variable("ETIQUETA__TAGGING__MIN_CONFIDENCE", "120");
+    let fixture = Fixture::new().variable("ETIQUETA__TAGGING__MIN_CONFIDENCE", "120");
     assert_eq!(
-        place.refusal(),
+        fixture.refusal(),
         "tagging.min_confidence: 120 is not a number from 0 to 100 \
             (from ETIQUETA__TAGGING__MIN_CONFIDENCE)"
     );
-    let place = Place::new().variable("RUST_LOG", "etiqueta=loud");
-    assert!(place.refusal().ends_with("(from RUST_LOG)"));
+    let fixture = Fixture::new().variable("RUST_LOG", "etiqueta=loud");
+    assert!(fixture.refusal().ends_with("(from RUST_LOG)"));
 }
 
 #[rstest]
@@ -395,8 +422,8 @@ fn an_impossible_variable_is_refused_by_key_and_variable() {
 #[case("COLOUR", "colour: no such setting")]
 fn an_unknown_variable_of_ours_is_refused(#[case] rest: &str, #[case] refusal: &str) {
     let name = format!("ETIQUETA__{rest}");
-    let place = Place::new().variable(&name, "1");
-    assert_eq!(place.refusal(), format!("{refusal} (from {name})"));
+    let fixture = Fixture::new().variable(&name, "1");
+    assert_eq!(fixture.refusal(), format!("{refusal} (from {name})"));
 }
 
 #[cfg(unix)]
@@ -404,29 +431,32 @@ fn an_unknown_variable_of_ours_is_refused(#[case] rest: &str, #[case] refusal: &
 fn a_variable_that_is_no_text_is_refused() {
     use std::os::unix::ffi::OsStringExt;
 
-    let mut place = Place::new();
+    let mut fixture = Fixture::new();
     let value = OsString::from_vec(vec![0xff]);
     let name = "ETIQUETA__SERVER__BIND";
-    place.surroundings.variables.push((name.into(), value));
-    assert_eq!(place.refusal(), "ETIQUETA__SERVER__BIND: is not UTF-8 text");
+    fixture.environment.variables.push((name.into(), value));
+    assert_eq!(
+        fixture.refusal(),
+        "ETIQUETA__SERVER__BIND: is not UTF-8 text"
+    );
 }
 
 #[test]
 fn a_file_that_is_no_toml_is_refused_by_its_line_without_its_text() {
-    let place = Place::new().file("etiqueta.toml", "[imagga]\napi_key = hush\n");
-    let text = place.refusal();
+    let fixture = Fixture::new().file("etiqueta.toml", "[imagga]\napi_key = hush\n");
+    let text = fixture.refusal();
     assert!(text.starts_with("etiqueta.toml: line 2: "), "{text}");
     assert!(!text.contains("hush"), "{text}");
 }
 
 #[test]
 fn a_named_file_must_be_there() {
-    let place = Place::new().config("other.toml");
-    assert_eq!(place.refusal(), "other.toml: no such file");
-    let place = place.folder("other.toml");
-    assert_eq!(place.refusal(), "other.toml: no such file");
-    let place = Place::new().variable("ETIQUETA_CREDENTIALS", "keys.json");
-    assert_eq!(place.refusal(), "keys.json: no such file");
+    let fixture = Fixture::new().config("other.toml");
+    assert_eq!(fixture.refusal(), "other.toml: no such file");
+    let fixture = fixture.folder("other.toml");
+    assert_eq!(fixture.refusal(), "other.toml: no such file");
+    let fixture = Fixture::new().variable("ETIQUETA_CREDENTIALS", "keys.json");
+    assert_eq!(fixture.refusal(), "keys.json: no such file");
 }
 
 #[rstest]
@@ -438,7 +468,7 @@ fn a_named_file_must_be_there() {
 #[case("[::1]", "[::1]:3306")]
 #[case("[::1]:3307", "[::1]:3307")]
 fn the_names_of_mysql_make_a_url(#[case] server: &str, #[case] place: &str) {
-    let settings = Place::new().mysql(server).settings();
+    let settings = Fixture::new().mysql(server).settings();
     assert_eq!(
         settings.database.url.expose_secret(),
         format!("mysql://api%20user:p%40ss%3Aw%2Frd%25@{place}/pictures")
@@ -452,42 +482,42 @@ fn the_names_of_mysql_make_a_url(#[case] server: &str, #[case] place: &str) {
 #[case("user:hush@db")]
 #[case(" db")]
 fn an_impossible_server_is_refused(#[case] server: &str) {
-    let refusal = Place::new().mysql(server).refusal();
+    let refusal = Fixture::new().mysql(server).refusal();
     assert_eq!(refusal, "MYSQL_SERVER: is not a host or host:port");
 }
 
 #[test]
 fn a_server_needs_a_user_and_a_database_but_no_password() {
-    let place = Place::new().variable("MYSQL_SERVER", "db");
+    let fixture = Fixture::new().variable("MYSQL_SERVER", "db");
     let needs = "is missing, and MYSQL_SERVER needs it";
-    assert_eq!(place.refusal(), format!("MYSQL_USERNAME: {needs}"));
-    let place = place.variable("MYSQL_USERNAME", "api");
-    assert_eq!(place.refusal(), format!("MYSQL_USER_DATABASE: {needs}"));
-    let place = place
+    assert_eq!(fixture.refusal(), format!("MYSQL_USERNAME: {needs}"));
+    let fixture = fixture.variable("MYSQL_USERNAME", "api");
+    assert_eq!(fixture.refusal(), format!("MYSQL_USER_DATABASE: {needs}"));
+    let fixture = fixture
         .variable("MYSQL_USER_DATABASE", "pictures")
         .variable("MYSQL_USER_PASSWORD", "");
-    let url = place.settings().database.url;
+    let url = fixture.settings().database.url;
     assert_eq!(url.expose_secret(), "mysql://api@db:3306/pictures");
 }
 
 #[test]
 fn without_a_server_mysql_is_not_used() {
-    let place = Place::new().mysql("");
-    let url = place.settings().database.url;
+    let fixture = Fixture::new().mysql("");
+    let url = fixture.settings().database.url;
     assert_eq!(url.expose_secret(), "sqlite://data/etiqueta.db");
     let warning = "MYSQL_USERNAME is not read, because MYSQL_SERVER is not set";
-    assert_eq!(place.warnings(), [warning]);
+    assert_eq!(fixture.warnings(), [warning]);
 }
 
 #[test]
 fn an_almost_right_variable_is_warned_about() {
-    let place = Place::new()
+    let fixture = Fixture::new()
         .variable("ETIQUETA_SERVER_PORT", "80")
         .variable("ETIQUETA_HOME", "/home")
         .variable("PATH", "/bin");
     let warning = "ETIQUETA_SERVER_PORT is not read; the variable is called ETIQUETA__SERVER__PORT";
-    assert_eq!(place.warnings(), [warning]);
-    assert_eq!(place.settings().server.port, 8080);
+    assert_eq!(fixture.warnings(), [warning]);
+    assert_eq!(fixture.settings().server.port, 8080);
 }
 
 #[rstest]
@@ -500,22 +530,22 @@ fn credentials_are_read_in_both_spellings(#[case] name: &str) {
             "{name}": {{"api_key": "key", "api_secret": " secret "}}
         }}"#
     );
-    let place = Place::new().file("credentials.json", &text);
-    let settings = place.settings();
-    let account = settings.imagga.credentials.unwrap();
+    let fixture = Fixture::new().file("credentials.json", &text);
+    let settings = fixture.settings();
+    let account = settings.imagga.credentials().unwrap();
     assert_eq!(account.api_key.expose_secret(), "key");
     assert_eq!(account.api_secret.expose_secret(), "secret");
     let private_key = settings.imagekit.private_key.unwrap();
     assert_eq!(private_key.expose_secret(), "private");
-    assert_eq!(place.warnings(), [""; 0]);
+    assert_eq!(fixture.warnings(), [""; 0]);
 }
 
 #[test]
 fn credentials_may_be_elsewhere() {
-    let place = Place::new()
+    let fixture = Fixture::new()
         .file("keys.json", r#"{"imagekitio": {"private_key": "private"}}"#)
         .variable("ETIQUETA_CREDENTIALS", "keys.json");
-    assert!(place.settings().imagekit.private_key.is_some());
+    assert!(fixture.settings().imagekit.private_key.is_some());
 }
 
 #[test]
@@ -528,12 +558,12 @@ fn the_example_unchanged_counts_as_missing() {
         },
         "imaggan": {"api_key": "<your_key>", "api_secret": ""}
     }"#;
-    let place = Place::new().file("credentials.json", text);
-    let settings = place.settings();
-    assert!(settings.imagga.credentials.is_none());
+    let fixture = Fixture::new().file("credentials.json", text);
+    let settings = fixture.settings();
+    assert!(settings.imagga.credentials().is_none());
     assert!(settings.imagekit.private_key.is_none());
     assert_eq!(
-        place.warnings(),
+        fixture.warnings(),
         [
             "imagekitio.private_key",
             "imaggan.api_key",
@@ -545,19 +575,19 @@ fn the_example_unchanged_counts_as_missing() {
 
 #[test]
 fn an_empty_file_and_a_folder_count_as_missing() {
-    let place = Place::new()
+    let fixture = Fixture::new()
         .file("credentials.json", " \n")
         .folder("etiqueta.toml");
     assert_eq!(
-        place.warnings(),
+        fixture.warnings(),
         [
             "etiqueta.toml is a folder, not a file; it is taken as missing",
             "credentials.json is empty; it is taken as missing",
         ]
     );
-    let place = Place::new().folder("credentials.json");
+    let fixture = Fixture::new().folder("credentials.json");
     let warning = "credentials.json is a folder, not a file; it is taken as missing";
-    assert_eq!(place.warnings(), [warning]);
+    assert_eq!(fixture.warnings(), [warning]);
 }
 
 #[rstest]
@@ -582,20 +612,20 @@ fn an_empty_file_and_a_folder_count_as_missing() {
 )]
 #[case(
     r#"{"imagga": {}, "imaggan": {}}"#,
-    "imagga: is there twice, as imaggan, too (from credentials.json)"
+    "imagga: is given more than once, as imaggan too (from credentials.json)"
 )]
 fn impossible_credentials_are_refused(#[case] text: &str, #[case] refusal: &str) {
-    let place = Place::new().file("credentials.json", text);
-    assert_eq!(place.refusal(), refusal);
+    let fixture = Fixture::new().file("credentials.json", text);
+    assert_eq!(fixture.refusal(), refusal);
 }
 
-/// Settings with a secret in every place that takes one.
-fn full_of_secrets() -> Place {
+/// Settings with a secret wherever one can be.
+fn full_of_secrets() -> Fixture {
     let credentials = r#"{
         "imagekitio": {"private_key": "hush-1"},
         "imaggan": {"api_key": "hush-2", "api_secret": "hush-3"}
     }"#;
-    Place::new()
+    Fixture::new()
         .file(
             "etiqueta.toml",
             "[server]\ntimezone = 'Europe/Madrid'\nbind = '::'\n",
@@ -609,7 +639,7 @@ fn full_of_secrets() -> Place {
 }
 
 #[test]
-fn what_is_printed_is_all_there_is_without_the_secrets() {
+fn config_prints_every_setting_without_secrets() {
     let printed = full_of_secrets().settings().to_toml();
     assert_eq!(printed, include_str!("tests/printed.toml"));
 }
@@ -624,7 +654,7 @@ fn what_is_printed_is_all_there_is_without_the_secrets() {
 #[case("sqlite://data/a:b@c.db", "sqlite://data/a:b@c.db")]
 #[case("nonsense", "nonsense")]
 fn a_password_in_a_url_is_masked(#[case] url: &str, #[case] printed: &str) {
-    let settings = Place::new()
+    let settings = Fixture::new()
         .variable("ETIQUETA__DATABASE__URL", url)
         .settings();
     let line = format!("\nurl = \"{printed}\" # ");
@@ -633,20 +663,20 @@ fn a_password_in_a_url_is_masked(#[case] url: &str, #[case] printed: &str) {
 
 #[test]
 fn lists_are_lists_of_toml_or_texts_with_commas() {
-    let hosts = |place: &Place| place.settings().server.allowed_hosts;
-    assert!(hosts(&Place::new()).is_empty());
+    let hosts = |fixture: &Fixture| fixture.settings().server.allowed_hosts;
+    assert!(hosts(&Fixture::new()).is_empty());
     let file = "server.allowed_hosts = ['A.example.com', 'b.example.com.']";
-    let place = Place::new().file("etiqueta.toml", file);
-    assert_eq!(hosts(&place), ["a.example.com", "b.example.com"]);
-    let place = place.variable("ETIQUETA__SERVER__ALLOWED_HOSTS", "c.example.com, ,d");
-    assert_eq!(hosts(&place), ["c.example.com", "d"]);
+    let fixture = Fixture::new().file("etiqueta.toml", file);
+    assert_eq!(hosts(&fixture), ["a.example.com", "b.example.com"]);
+    let fixture = fixture.variable("ETIQUETA__SERVER__ALLOWED_HOSTS", "c.example.com, ,d");
+    assert_eq!(hosts(&fixture), ["c.example.com", "d"]);
 }
 
 #[test]
 fn proxies_are_addresses_and_networks() {
     let proxies = "10.0.0.0/8, 192.0.2.1, ::ffff:192.0.2.2, 2001:db8::/32";
-    let place = Place::new().variable("ETIQUETA__SERVER__TRUSTED_PROXIES", proxies);
-    let proxies = place.settings().server.trusted_proxies;
+    let fixture = Fixture::new().variable("ETIQUETA__SERVER__TRUSTED_PROXIES", proxies);
+    let proxies = fixture.settings().server.trusted_proxies;
     let texts: Vec<_> = proxies.iter().map(ToString::to_string).collect();
     let expected = [
         "10.0.0.0/8",
@@ -658,27 +688,81 @@ fn proxies_are_addresses_and_networks() {
 }
 
 #[test]
-fn what_is_printed_can_be_read_again() {
-    let place = Place::new()
+fn printed_settings_can_be_read_again() {
+    let fixture = Fixture::new()
         .variable("ETIQUETA__SERVER__PORT", "80")
         .variable("ETIQUETA__SERVER__ALLOWED_HOSTS", "a.example.com,b");
-    let printed = place.settings().to_toml();
-    let again = Place::new().file("etiqueta.toml", &printed).settings();
+    let printed = fixture.settings().to_toml();
+    let again = Fixture::new().file("etiqueta.toml", &printed).settings();
     let values = |text: &str| text.parse::<toml::Table>().unwrap();
     assert_eq!(values(&again.to_toml()), values(&printed));
 }
 
+mod probe {
+    //! A table to which a secret was added without any further step.
+
+    use super::super::{
+        in_force::InForce,
+        readers::{secret, secret_url},
+        schema::{Setting, SettingType, settings},
+        types::SecretUrl,
+    };
+    use secrecy::SecretString;
+
+    settings! {
+        /// Everything.
+        pub(super) struct Probe {
+            /// Where messages go.
+            queue: QueueProbe {
+                /// Its address.
+                url: SecretUrl = "amqp://queue", "secret_url";
+                /// What it asks for.
+                pass: Option<SecretString> = "", "secret";
+            }
+        }
+    }
+}
+
+#[test]
+fn a_setting_with_the_type_of_a_secret_is_never_printed() {
+    let mut layer = Layer::default();
+    layer.set("queue.pass", "hush", "etiqueta.toml line 1");
+    layer.set("queue.url", "amqp://me:hush@queue", "etiqueta.toml line 2");
+    let table = probe::Probe::TABLE;
+    let in_force = merge(defaults(table).unwrap().add_source(layer)).unwrap();
+    let mut probe: probe::Probe = in_force.config().clone().try_deserialize().unwrap();
+    assert_eq!(
+        render::to_toml(table, &in_force),
+        "[queue]\npass = \"********\" # etiqueta.toml line 1\n\
+            url = \"amqp://me:********@queue\" # etiqueta.toml line 2\n"
+    );
+    probe.in_force = in_force;
+    assert!(!format!("{probe:?}").contains("hush"), "{probe:?}");
+    assert_eq!(probe.queue.pass.unwrap().expose_secret(), "hush");
+    assert_eq!(probe.queue.url.expose_secret(), "amqp://me:hush@queue");
+}
+
+#[test]
+fn settings_named_like_secrets_have_the_type_of_one() {
+    for setting in Settings::TABLE {
+        let words = ["key", "secret", "password", "token", "credential"];
+        if words.iter().any(|word| setting.key.contains(word)) {
+            assert_eq!(setting.visibility, Visibility::Secret, "{}", setting.key);
+        }
+    }
+}
+
 #[test]
 fn debug_shows_no_secret() {
-    let place = full_of_secrets();
-    let shown = format!("{:?} {:?}", place.surroundings, place.loaded());
+    let fixture = full_of_secrets();
+    let shown = format!("{:?} {:?}", fixture.environment, fixture.loaded());
     assert!(!shown.contains("hush"), "{shown}");
     assert!(!shown.contains("/pictures"), "{shown}");
 }
 
 #[test]
-fn what_others_refuse_names_the_place_too() {
-    let settings = Place::new()
+fn refuse_names_the_origin() {
+    let settings = Fixture::new()
         .variable("ETIQUETA__TAGGING__LANGUAGE", "xx")
         .settings();
     let refusal = settings.refuse(

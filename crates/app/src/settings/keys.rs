@@ -1,0 +1,37 @@
+//! The names of settings, in files and as variables.
+
+use super::{error::SettingsError, table::Settings};
+
+/// What the names of the variables of settings begin with.
+pub(super) const PREFIX: &str = "ETIQUETA__";
+
+/// The lowest Jaro–Winkler similarity of a key that is suggested for an unknown one.
+const LEAST_SIMILARITY: f64 = 0.9;
+
+pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+    Settings::TABLE.iter().map(|setting| setting.key)
+}
+
+pub(super) fn is_section(name: &str) -> bool {
+    Settings::TABLE.iter().any(|setting| {
+        let rest = setting.key.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// The variable of a setting.
+pub(super) fn variable_name(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// Refuses a key that is no setting.
+pub(super) fn unknown(key: &str, origin: &str) -> SettingsError {
+    let similar = keys().map(|known| (strsim::jaro_winkler(known, key), known));
+    let similar = similar.filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY);
+    let suggestion = similar.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    SettingsError::UnknownKey {
+        key: key.to_owned(),
+        suggestion: suggestion.map(|(_, known)| known.to_owned()),
+        origin: origin.to_owned(),
+    }
+}

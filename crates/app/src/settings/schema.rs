@@ -1,0 +1,140 @@
+//! The macro behind the table of settings, and what a row of it is.
+
+use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use chrono_tz::Tz;
+use config::ValueKind;
+use domain::Threshold;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use super::types::{LogFormat, ProviderChoice, SecretUrl};
+use crate::permissions::Umask;
+
+/// A row of the table.
+pub(super) struct Setting {
+    /// Section and name, such as `server.port`.
+    pub(super) key: &'static str,
+    pub(super) default: fn() -> ValueKind,
+    pub(super) visibility: Visibility,
+    /// Its documentation, line by line.
+    #[cfg(test)]
+    pub(super) doc: &'static [&'static str],
+}
+
+/// How much of a value may be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visibility {
+    /// All of it.
+    Public,
+    /// All but the password of a URL.
+    PasswordMasked,
+    /// Only whether there is one.
+    Secret,
+}
+
+/// The types that a setting may have. The type alone decides what is printed, so a secret cannot be
+/// left out of a list of secrets.
+pub(super) trait SettingType {
+    const VISIBILITY: Visibility;
+}
+
+impl SettingType for Option<SecretString> {
+    const VISIBILITY: Visibility = Visibility::Secret;
+}
+
+impl SettingType for SecretUrl {
+    const VISIBILITY: Visibility = Visibility::PasswordMasked;
+}
+
+macro_rules! public {
+    ($($type:ty),+ $(,)?) => {
+        $(impl SettingType for $type {
+            const VISIBILITY: Visibility = Visibility::Public;
+        })+
+    };
+}
+
+public!(
+    bool,
+    u16,
+    u32,
+    u64,
+    NonZeroUsize,
+    Duration,
+    IpAddr,
+    Vec<IpNet>,
+    Vec<String>,
+    String,
+    Option<String>,
+    Option<PathBuf>,
+    Tz,
+    Umask,
+    Threshold,
+    Url,
+    ProviderChoice,
+    LogFormat,
+);
+
+/// Turns a table of settings into one struct for all of them and one for each section, for serde,
+/// and into the rows of `TABLE`.
+///
+/// A setting is `/// documentation`, `name: type = default, "reader";`. The documentation is that
+/// of the field and the row in `docs/configuration.md`; the reader is a function for serde's
+/// `deserialize_with`.
+macro_rules! settings {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $settings:ident {
+            $(
+                $(#[doc = $about:literal])+
+                $section:ident: $struct:ident {
+                    $(
+                        $(#[doc = $doc:literal])+
+                        $field:ident: $type:ty = $default:expr, $reader:literal;
+                    )+
+                }
+            )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, serde::Deserialize)]
+        $vis struct $settings {
+            $(
+                $(#[doc = $about])+
+                pub $section: $struct,
+            )+
+            #[serde(skip)]
+            pub(super) in_force: InForce,
+        }
+
+        $(
+            #[doc = concat!("The section `[", stringify!($section), "]`.")]
+            #[derive(Debug, Clone, serde::Deserialize)]
+            $vis struct $struct {
+                $(
+                    $(#[doc = $doc])+
+                    #[serde(deserialize_with = $reader)]
+                    pub $field: $type,
+                )+
+            }
+        )+
+
+        impl $settings {
+            pub(super) const TABLE: &'static [Setting] = &[
+                $($(
+                    Setting {
+                        key: concat!(stringify!($section), ".", stringify!($field)),
+                        default: || config::ValueKind::from($default),
+                        visibility: <$type as SettingType>::VISIBILITY,
+                        #[cfg(test)]
+                        doc: &[$($doc),+],
+                    },
+                )+)+
+            ];
+        }
+    };
+}
+
+pub(super) use settings;

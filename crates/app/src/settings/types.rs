@@ -1,0 +1,41 @@
+//! Types of settings that nothing else has.
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Who tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderChoice {
+    /// Imagga where its credentials are set, else the local tagger.
+    Auto,
+    /// Imagga.
+    Imagga,
+    /// The local tagger.
+    Local,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A URL that may hold a password.
+#[derive(Debug, Clone)]
+pub struct SecretUrl(SecretString);
+
+impl From<String> for SecretUrl {
+    fn from(url: String) -> Self {
+        Self(url.into())
+    }
+}
+
+impl ExposeSecret<str> for SecretUrl {
+    fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
