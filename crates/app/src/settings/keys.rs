@@ -1,6 +1,6 @@
 //! The names of settings, in files and as variables.
 
-use super::{error::SettingsError, table::Settings};
+use super::{error::SettingsError, schema::Setting, table::Settings};
 
 /// What the names of the variables of settings begin with.
 pub(super) const PREFIX: &str = "ETIQUETA__";
@@ -8,8 +8,10 @@ pub(super) const PREFIX: &str = "ETIQUETA__";
 /// The lowest Jaro–Winkler similarity of a key that is suggested for an unknown one.
 const LEAST_SIMILARITY: f64 = 0.9;
 
-pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    Settings::TABLE.iter().map(|setting| setting.key)
+/// All keys, those of `…_file` included.
+pub(super) fn keys() -> impl Iterator<Item = String> {
+    let own = |setting: &Setting| [Some(setting.key.to_owned()), setting.file_key()];
+    Settings::TABLE.iter().flat_map(own).flatten()
 }
 
 pub(super) fn is_section(name: &str) -> bool {
@@ -26,12 +28,12 @@ pub(super) fn variable_name(key: &str) -> String {
 
 /// Refuses a key that is no setting.
 pub(super) fn unknown(key: &str, origin: &str) -> SettingsError {
-    let similar = keys().map(|known| (strsim::jaro_winkler(known, key), known));
+    let similar = keys().map(|known| (strsim::jaro_winkler(&known, key), known));
     let similar = similar.filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY);
     let suggestion = similar.max_by(|(a, _), (b, _)| a.total_cmp(b));
     SettingsError::UnknownKey {
         key: key.to_owned(),
-        suggestion: suggestion.map(|(_, known)| known.to_owned()),
+        suggestion: suggestion.map(|(_, known)| known),
         origin: origin.to_owned(),
     }
 }

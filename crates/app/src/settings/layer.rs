@@ -28,7 +28,7 @@ impl Layer {
         for (key, value) in &self.0 {
             let origin = value.origin().unwrap_or_default();
             let is_table = matches!(value.kind, ValueKind::Table(_));
-            let problem = match (is_section(key), keys().any(|known| known == key)) {
+            let problem = match (is_section(key), keys().any(|known| known == *key)) {
                 (true, _) if is_table => continue,
                 (true, _) => "is a section, not a value",
                 (false, true) if is_table => "is not a single value",

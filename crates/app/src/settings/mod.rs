@@ -16,6 +16,7 @@ mod layer;
 mod readers;
 mod render;
 mod schema;
+mod secret_files;
 mod table;
 mod toml_file;
 mod types;
@@ -64,7 +65,9 @@ impl Settings {
         for layer in layers {
             builder = builder.add_source(layer.checked()?);
         }
-        let settings = Self::read(merge(builder)?)?;
+        let in_force = merge(builder.clone())?;
+        let secrets = secret_files::layer(Self::TABLE, &in_force, &environment.folder)?;
+        let settings = Self::read(merge(builder.add_source(secrets))?)?;
         Ok(Loaded { settings, warnings })
     }
 

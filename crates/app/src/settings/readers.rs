@@ -214,7 +214,7 @@ where
 }
 
 /// What TOML writes in quotes. Without them `umask = 077` would be the number 77.
-fn text(kind: &ValueKind) -> Result<&str, String> {
+pub(super) fn text(kind: &ValueKind) -> Result<&str, String> {
     match kind {
         ValueKind::String(text) => Ok(text),
         kind => bare(kind).and(Err("must be written in quotes".to_owned())),

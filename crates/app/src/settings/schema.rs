@@ -23,6 +23,13 @@ pub(super) struct Setting {
     pub(super) doc: &'static [&'static str],
 }
 
+impl Setting {
+    /// The key that names a file with the value; only what is secret has one.
+    pub(super) fn file_key(&self) -> Option<String> {
+        (self.visibility != Visibility::Public).then(|| format!("{}_file", self.key))
+    }
+}
+
 /// How much of a value may be printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visibility {

@@ -199,10 +199,12 @@ fn documented(setting: &Setting) -> String {
         "" => String::new(),
         text => format!("`{text}` "),
     };
+    let file = setting.file_key().map(|key| format!(", `{key}`"));
     let doc: Vec<_> = setting.doc.iter().map(|line| line.trim()).collect();
     format!(
-        "| `{}` | {}| {} |",
+        "| `{}`{} | {}| {} |",
         setting.key,
+        file.unwrap_or_default(),
         code(&default(setting)),
         doc.join(" ")
     )
@@ -750,6 +752,94 @@ fn settings_named_like_secrets_have_the_type_of_one() {
             assert_eq!(setting.visibility, Visibility::Secret, "{}", setting.key);
         }
     }
+}
+
+#[test]
+fn secrets_are_read_from_files() {
+    let fixture = Fixture::new()
+        .file("key", "the key\n")
+        .file("secret", "the secret\r\n")
+        .file("url", "mysql://me:hush@db/name")
+        .file(
+            "etiqueta.toml",
+            "[imagga]\napi_key_file = 'key'\napi_key = ''",
+        )
+        .variable("ETIQUETA__IMAGGA__API_SECRET_FILE", "secret")
+        .variable("ETIQUETA__DATABASE__URL_FILE", "url")
+        .variable("ETIQUETA__IMAGEKIT__PRIVATE_KEY_FILE", "");
+    let settings = fixture.settings();
+    let account = settings.imagga.credentials().unwrap();
+    assert_eq!(account.api_key.expose_secret(), "the key");
+    assert_eq!(account.api_secret.expose_secret(), "the secret");
+    assert!(settings.imagekit.private_key.is_none());
+    let printed = settings.to_toml();
+    for line in [
+        "api_key = \"********\" # key",
+        "api_secret = \"********\" # secret",
+        "url = \"mysql://me:********@db/name\" # url",
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+}
+
+#[rstest]
+#[case(
+    "nowhere",
+    "nowhere cannot be read: No such file or directory (os error 2)"
+)]
+#[case("folder", "folder cannot be read: Is a directory (os error 21)")]
+#[case("large", "large is larger than 65536 bytes")]
+#[case("empty", "empty is empty")]
+fn an_impossible_secret_file_is_refused_by_key_and_path(#[case] path: &str, #[case] problem: &str) {
+    let name = "ETIQUETA__IMAGGA__API_KEY_FILE";
+    let fixture = Fixture::new()
+        .folder("folder")
+        .file("large", &"hush".repeat(16 << 10 | 1))
+        .file("empty", "\n")
+        .variable(name, path);
+    let refusal = format!("imagga.api_key_file: {problem} (from {name})");
+    assert_eq!(fixture.refusal(), refusal);
+}
+
+#[test]
+fn the_text_of_a_secret_file_is_checked_like_any_other() {
+    let fixture = Fixture::new()
+        .file("key", "hush\nhush\n")
+        .variable("ETIQUETA__IMAGEKIT__PRIVATE_KEY_FILE", "key");
+    let refusal = "imagekit.private_key: is not a text of one line (from key)";
+    assert_eq!(fixture.refusal(), refusal);
+}
+
+#[test]
+fn a_secret_and_its_file_are_refused_together() {
+    let fixture = Fixture::new()
+        .file("etiqueta.toml", "imagga.api_secret_file = 'secret'")
+        .file("secret", "hush")
+        .variable("ETIQUETA__IMAGGA__API_SECRET", "hush");
+    assert_eq!(
+        fixture.refusal(),
+        "imagga.api_secret_file: is set, and so is imagga.api_secret by \
+            ETIQUETA__IMAGGA__API_SECRET (from etiqueta.toml line 1)"
+    );
+    let fixture = Fixture::new()
+        .mysql("db")
+        .variable("ETIQUETA__DATABASE__URL_FILE", "url");
+    assert_eq!(
+        fixture.refusal(),
+        "database.url_file: is set, and so is database.url by MYSQL_SERVER \
+            (from ETIQUETA__DATABASE__URL_FILE)"
+    );
+}
+
+#[test]
+fn only_secrets_are_read_from_files() {
+    let fixture = Fixture::new().file("etiqueta.toml", "server.port_file = 'port'");
+    let refusal = "server.port_file: no such setting; did you mean server.port? \
+        (from etiqueta.toml line 1)";
+    assert_eq!(fixture.refusal(), refusal);
+    let fixture = Fixture::new().file("etiqueta.toml", "imagga.api_key_file = 1");
+    let refusal = "imagga.api_key_file: must be written in quotes (from etiqueta.toml line 1)";
+    assert_eq!(fixture.refusal(), refusal);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn misspelled(name: &str) -> Option<String> {
         return None;
     }
     keys()
-        .map(variable_name)
+        .map(|key| variable_name(&key))
         .find(|right| letters(right) == written)
 }
 

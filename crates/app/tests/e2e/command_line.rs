@@ -135,6 +135,25 @@ async fn config_prints_what_is_in_force_without_secrets() {
 }
 
 #[test]
+fn secrets_are_read_from_files_and_not_printed() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("key"), "s3cr3t\n").unwrap();
+    let name = "ETIQUETA__IMAGEKIT__PRIVATE_KEY_FILE";
+    let (code, output, errors) = run(with(&folder, &["config"], &[(name, "key")]));
+    assert_eq!(code, 0, "{errors}");
+    let line = "private_key = \"********\" # key\n";
+    assert!(
+        output.contains(line) && !output.contains("s3cr3t"),
+        "{output}"
+    );
+    let line = refusal(with(&folder, &["config"], &[(name, "nowhere")]));
+    assert!(
+        line.starts_with("etiqueta: imagekit.private_key_file: nowhere cannot be read: "),
+        "{line}"
+    );
+}
+
+#[test]
 fn openapi_prints_the_description_of_the_interface() {
     let folder = TempDir::new().unwrap();
     let (code, output, errors) = run(with(&folder, &["openapi"], &[]));
