@@ -23,7 +23,7 @@ impl Layer {
         self.0.insert(key.to_owned(), value);
     }
 
-    /// Refuses keys that are no settings, and sections and values in each other's place.
+    /// Refuses keys that are no settings, values for sections, and sections for values.
     pub(super) fn checked(mut self) -> Result<Self, SettingsError> {
         for (key, value) in &self.0 {
             let origin = value.origin().unwrap_or_default();

@@ -8,7 +8,7 @@ use super::{
     schema::{Setting, Visibility},
 };
 
-/// What is printed in the place of a secret.
+/// What is printed instead of a secret.
 const MASK: &str = "********";
 
 /// Writes a line for each setting, which says where the value comes from unless it is a default.
@@ -86,7 +86,7 @@ fn without_password(url: &str) -> String {
 }
 
 fn masked(rest: &str) -> Option<String> {
-    let (account, place) = rest.rsplit_once('@')?;
+    let (account, host) = rest.rsplit_once('@')?;
     let (user, _) = account.split_once(':')?;
-    Some(format!("{user}:{MASK}@{place}"))
+    Some(format!("{user}:{MASK}@{host}"))
 }

@@ -120,9 +120,9 @@ settings! {
         imagga: ImaggaSettings {
             /// Where its API is; the paths of calls are appended.
             base_url: Url = "https://api.imagga.com", "service_url";
-            /// From the dashboard of the account; the user name of calls. Both or neither.
+            /// The user name of its calls, from the dashboard of the account. Both or neither.
             api_key: Option<SecretString> = "", "secret";
-            /// Their password.
+            /// The password of its calls.
             api_secret: Option<SecretString> = "", "secret";
             /// Most calls at a time; lowered by itself on 429, raised again slowly.
             concurrency: NonZeroUsize = 64, "concurrency";
@@ -139,7 +139,7 @@ settings! {
             /// From the developer options of the account; without it pictures are uploaded straight to
             /// Imagga.
             private_key: Option<SecretString> = "", "secret";
-            /// As for Imagga.
+            /// Most calls at a time; lowered by itself on 429, raised again slowly.
             concurrency: NonZeroUsize = 64, "concurrency";
             /// How long one call may take.
             timeout: Duration = "30s", "timeout";
