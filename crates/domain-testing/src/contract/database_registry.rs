@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use super::original_store::listed;
+use super::originals::listed;
 use domain::{
     DatabaseId,
     ports::{DatabaseRegistry, OriginalStore},

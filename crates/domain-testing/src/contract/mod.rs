@@ -8,4 +8,5 @@ pub mod image_store;
 pub mod inspector;
 mod original_removal;
 pub mod original_store;
+mod originals;
 pub mod tag_provider;

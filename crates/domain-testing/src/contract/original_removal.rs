@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
-use super::original_store::{content, listed, put, read, take_away};
+use super::originals::{content, listed, put, read, take_away};
 use crate::at;
 use domain::{
     ContentDigest, Fence,
