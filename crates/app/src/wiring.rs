@@ -19,6 +19,7 @@ use image_codec::{CodecSettings, PictureCodec};
 use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl};
 use original_store_objects::OriginalsUrl;
 use secrecy::ExposeSecret;
+use support::{CircuitBreaker, Guard, GuardSettings, RetryPolicy};
 use tag_provider_imagga::{Delivery, Imagga};
 use thiserror::Error;
 
@@ -26,8 +27,8 @@ use crate::{
     clock::SystemClock,
     releases::Releases,
     resilience::{
-        Breaker, Gate, Guard, GuardSettings, GuardedHost, GuardedInspector, GuardedOriginals,
-        GuardedProvider, GuardedStatistics, GuardedStore, Recorded, RetryPolicy,
+        Gate, GuardedHost, GuardedInspector, GuardedOriginals, GuardedProvider, GuardedStatistics,
+        GuardedStore, Recorded,
     },
     rlimit,
     settings::{ImaggaCredentials, ProviderChoice, ServerSettings, Settings},
@@ -464,7 +465,7 @@ fn imagekit(settings: &Settings, client: &reqwest::Client) -> anyhow::Result<Arc
         },
     )
     .map_err(|error| settings.refuse("imagekit.upload_url", error))?;
-    let breaker = Arc::<Breaker>::default();
+    let breaker = Arc::<CircuitBreaker>::default();
     let concurrency = own.concurrency.get();
     let hosting = guard(concurrency, own.timeout, RetryPolicy::PROMPT);
     // The release queue and upkeep do their own repeating.

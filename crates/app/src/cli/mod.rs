@@ -6,7 +6,7 @@
 
 mod arguments;
 mod check;
-mod ending;
+mod exit;
 mod tag;
 
 use std::{
@@ -19,7 +19,7 @@ use clap::Parser;
 
 use self::{
     arguments::{Arguments, Command},
-    ending::Usage,
+    exit::Usage,
 };
 use crate::{
     application::{self, ServeOptions},
@@ -39,7 +39,7 @@ pub async fn run(
         // Help and version, which were asked for.
         Err(text) => done(text.print()),
     };
-    ending::report(outcome, &mut io::stderr())
+    exit::report(outcome, &mut io::stderr())
 }
 
 async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {

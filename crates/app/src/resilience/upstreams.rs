@@ -9,7 +9,7 @@ use domain::{
     ports::{BlobHost, CallContext, HostedBlob, PictureSource, Quota, TagProvider, UpstreamError},
 };
 
-use super::Guard;
+use support::Guard;
 
 /// A tag provider behind a guard.
 pub struct GuardedProvider {
@@ -113,7 +113,7 @@ mod tests {
     use domain_testing::{FakeBlobHost, FakeImageCodec, FakeReleaseQueue, FakeTagProvider, Pull};
 
     use super::*;
-    use crate::resilience::{GuardSettings, RetryPolicy};
+    use support::{GuardSettings, RetryPolicy};
 
     struct Fixture {
         codec: Arc<FakeImageCodec>,

@@ -21,7 +21,7 @@ use indicatif::ProgressDrawTarget;
 use self::{output::Output, progress::Progress};
 use super::{
     arguments::CheckArguments,
-    ending::{Unchecked, Usage},
+    exit::{Unchecked, Usage},
 };
 use crate::{
     settings::{Settings, SettingsError},

@@ -9,7 +9,7 @@ use domain::service::{Finding, FindingKind, Summary};
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
-use crate::cli::ending::plain;
+use crate::cli::exit::plain;
 
 /// The form of what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

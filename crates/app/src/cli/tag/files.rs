@@ -8,13 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use support::{ByteBudget, Reservation};
 use tokio::task;
 use walkdir::{DirEntry, WalkDir};
 
 use super::{
     FileError, LeftOut,
     kind::{Kind, PREFIX},
-    room::{Place, Room},
 };
 
 /// A file to tag, or why it is not.
@@ -112,15 +112,15 @@ fn examine(entry: &DirEntry) -> Result<(), FileError> {
 pub(super) async fn read(
     path: PathBuf,
     limit: usize,
-    room: &Room,
-) -> Result<(Bytes, Place), FileError> {
+    budget: &ByteBudget,
+) -> Result<(Bytes, Reservation), FileError> {
     let (file, length) = off_thread(move || open(&path, limit)).await?;
-    let place = room.place(length).await;
+    let reserved = budget.reserve(length).await;
     let bytes = off_thread(move || read_at_most(file, length, limit)).await?;
     if bytes.len() > limit {
         return Err(FileError::TooLarge { limit });
     }
-    Ok((bytes.into(), place))
+    Ok((bytes.into(), reserved))
 }
 
 /// Opens a file and says how much of it is going to be read. A pipe or a device may have any length.

@@ -4,7 +4,6 @@ mod files;
 mod kind;
 mod output;
 mod progress;
-mod room;
 
 use std::{
     io::{self, IsTerminal},
@@ -21,10 +20,11 @@ use domain::{
 };
 use futures_util::{Stream, StreamExt, pin_mut, stream};
 use indicatif::ProgressDrawTarget;
+use support::ByteBudget;
 use thiserror::Error;
 use tokio::{sync::Semaphore, time::timeout};
 
-use self::{files::Found, output::Output, progress::Progress, room::Room};
+use self::{files::Found, output::Output, progress::Progress};
 use super::arguments::TagArguments;
 use crate::{releases::Releases, settings::Settings, wiring};
 
@@ -91,7 +91,7 @@ struct Wanted {
     threshold: Threshold,
     image_bytes: usize,
     /// For the files that are read; their pixels have room of their own.
-    room: Room,
+    budget: ByteBudget,
     /// How many pictures may be decoded or tagged at a time. Others are read and wait.
     turns: Arc<Semaphore>,
 }
@@ -113,7 +113,7 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
             .min_confidence
             .unwrap_or(settings.tagging.min_confidence),
         image_bytes: settings.limits.image_bytes.get(),
-        room: Room::new(settings.limits.memory_bytes.get()),
+        budget: ByteBudget::new(settings.limits.memory_bytes.get()),
         turns: Arc::new(Semaphore::new(turns(is_local, cores()))),
     };
     let output = Output::new(arguments.json, io::stdout().is_terminal());
@@ -186,7 +186,7 @@ fn outcomes(names: Vec<PathBuf>, tagger: Tagger, wanted: Wanted) -> impl Stream<
 }
 
 async fn tag(file: &Path, tagger: &Tagger, wanted: &Wanted) -> Result<Tagged, FileError> {
-    let (bytes, _place) = files::read(file.to_owned(), wanted.image_bytes, &wanted.room).await?;
+    let (bytes, _place) = files::read(file.to_owned(), wanted.image_bytes, &wanted.budget).await?;
     // It fails only where the semaphore was closed, which never happens.
     let _turn = wanted.turns.acquire().await.ok();
     let tags = tagger.tag_file(bytes).await?;

@@ -6,7 +6,7 @@ use domain::Tag;
 use serde::Serialize;
 
 use super::{FileError, Outcome, Tagged};
-use crate::cli::ending::{one_line, plain};
+use crate::cli::exit::{one_line, plain};
 
 /// The length of the bar of 100 %.
 const BAR: f64 = 20.0;

@@ -64,7 +64,7 @@ impl Bench {
         let wanted = Wanted {
             threshold: Threshold::new(Confidence::new(lowest).unwrap()),
             image_bytes: LIMIT,
-            room: Room::new(1 << 20),
+            budget: ByteBudget::new(1 << 20),
             turns: Arc::new(Semaphore::new(turns)),
         };
         let names = names

@@ -20,7 +20,7 @@ const QUOTA_OPEN: Duration = Duration::from_mins(1);
 /// Ten failures in a row (5xx, time-outs, resets) open it for ten seconds, an exhausted quota until
 /// the quota is renewed. Then one call tries; the others are refused until it has an outcome.
 #[derive(Debug, Default)]
-pub struct Breaker(Mutex<State>);
+pub struct CircuitBreaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -35,7 +35,7 @@ struct Open {
     for_quota: bool,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     /// Admits a call, or refuses it as the upstream would. Its outcome must be told to the pass.
     pub fn admit(&self) -> Result<Pass<'_>, UpstreamError> {
         let mut state = self.state();
@@ -79,7 +79,7 @@ impl Open {
 /// Leave to make one call.
 #[derive(Debug)]
 pub struct Pass<'a> {
-    breaker: &'a Breaker,
+    breaker: &'a CircuitBreaker,
     is_trial: bool,
 }
 
@@ -140,7 +140,7 @@ mod tests {
         }
     }
 
-    fn fail(breaker: &Breaker, times: u32) {
+    fn fail(breaker: &CircuitBreaker, times: u32) {
         for _ in 0..times {
             breaker.admit().unwrap().note(Some(&unavailable()));
         }
@@ -148,7 +148,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn ten_failures_in_a_row_open_it_for_ten_seconds() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         fail(&breaker, 9);
         breaker.admit().unwrap().note(None);
         fail(&breaker, 9);
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_call_tries_and_decides() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         fail(&breaker, 10);
         advance(OPEN).await;
         let trial = breaker.admit().unwrap();
@@ -192,7 +192,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_quota_opens_it_until_it_is_renewed() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         let exhausted = |retry_after| UpstreamError::QuotaExhausted { retry_after };
         breaker
             .admit()
@@ -216,7 +216,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn refusals_and_nonsense_never_open_it() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         for _ in 0..50 {
             breaker
                 .admit()

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// 429s that arrive together were earned together: they lower the limit once.
+/// A burst of 429s is one signal: the limit is halved at most once a second.
 const LOWER_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// How many callers may wait for each place, and how many in any case. More would wait in vain.
@@ -27,7 +27,7 @@ const QUEUE_AT_LEAST: usize = 64;
 /// one for each round of calls that went well, up to where it began (additive increase,
 /// multiplicative decrease, as TCP does; RFC 5681).
 #[derive(Debug)]
-pub struct Limiter {
+pub struct AdaptiveLimit {
     places: Arc<Semaphore>,
     most: u32,
     wait: Duration,
@@ -45,7 +45,7 @@ struct State {
     lowered_at: Option<Instant>,
 }
 
-impl Limiter {
+impl AdaptiveLimit {
     /// Starts with the most places there may be. A caller waits for one no longer than `wait`.
     pub fn new(most: u32, wait: Duration) -> Self {
         let most = most.max(1);
@@ -164,7 +164,7 @@ impl Drop for Turn<'_> {
 /// A place for one call; given back when dropped.
 #[derive(Debug)]
 pub struct Place<'a> {
-    limiter: &'a Limiter,
+    limiter: &'a AdaptiveLimit,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -195,7 +195,7 @@ mod tests {
 
     const BUSY: UpstreamError = UpstreamError::Busy { retry_after: None };
 
-    async fn places(limiter: &Limiter, count: usize) -> Vec<Place<'_>> {
+    async fn places(limiter: &AdaptiveLimit, count: usize) -> Vec<Place<'_>> {
         let mut places = Vec::new();
         for _ in 0..count {
             places.push(limiter.place().await.unwrap());
@@ -205,7 +205,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_is_told_to_come_back() {
-        let limiter = Limiter::new(2, Duration::from_secs(5));
+        let limiter = AdaptiveLimit::new(2, Duration::from_secs(5));
         let held = places(&limiter, 2).await;
         let refusal = limiter.place().await.unwrap_err();
         assert_eq!(refusal.retry_after(), Some(Duration::from_secs(5)));
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_finds_a_full_queue_is_told_at_once() {
-        let limiter = Limiter::new(1, Duration::from_secs(5));
+        let limiter = AdaptiveLimit::new(1, Duration::from_secs(5));
         let held = places(&limiter, 1).await;
         let began = Instant::now();
         let waiting = (0..=QUEUE_AT_LEAST).map(|_| async {
@@ -232,7 +232,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn halves_once_for_429s_that_come_together_and_grows_back() {
-        let limiter = Limiter::new(8, Duration::from_secs(1));
+        let limiter = AdaptiveLimit::new(8, Duration::from_secs(1));
         let held = places(&limiter, 8).await;
         for place in &held {
             place.note(Some(&BUSY));
@@ -258,7 +258,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn never_falls_below_one() {
-        let limiter = Limiter::new(2, Duration::from_secs(1));
+        let limiter = AdaptiveLimit::new(2, Duration::from_secs(1));
         for _ in 0..5 {
             limiter.place().await.unwrap().note(Some(&BUSY));
             advance(LOWER_AT_MOST_EVERY).await;

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use domain::ports::{CallContext, UpstreamError};
 use tokio::time::timeout;
 
-use super::{Breaker, Limiter};
+use crate::{AdaptiveLimit, CircuitBreaker};
 
 /// When and how often a call is repeated.
 #[derive(Debug, Clone, Copy)]
@@ -66,18 +66,18 @@ pub struct GuardSettings {
 /// Makes calls to one upstream.
 #[derive(Debug)]
 pub struct Guard {
-    breaker: Arc<Breaker>,
-    limiter: Limiter,
+    breaker: Arc<CircuitBreaker>,
+    limiter: AdaptiveLimit,
     attempt_timeout: Duration,
     retry: RetryPolicy,
 }
 
 impl Guard {
     /// Guards calls to an upstream. Guards of the same upstream share its breaker.
-    pub fn new(breaker: Arc<Breaker>, settings: &GuardSettings) -> Self {
+    pub fn new(breaker: Arc<CircuitBreaker>, settings: &GuardSettings) -> Self {
         Self {
             breaker,
-            limiter: Limiter::new(settings.concurrency, settings.queue_wait),
+            limiter: AdaptiveLimit::new(settings.concurrency, settings.queue_wait),
             attempt_timeout: settings.attempt_timeout,
             retry: settings.retry,
         }

@@ -1,4 +1,4 @@
-//! Room for files in memory.
+//! A number of bytes, shared by those that hold them.
 
 use std::sync::Arc;
 
@@ -7,19 +7,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// What one permit stands for, in bytes.
 const UNIT: usize = 1024;
 
-/// A number of bytes for all files that are held at a time; who comes first is served first.
+/// A number of bytes that is never exceeded; reservations are granted in the order they were asked for. Clones
+/// share it.
 #[derive(Debug, Clone)]
-pub(super) struct Room {
+pub struct ByteBudget {
     permits: Arc<Semaphore>,
     total: u32,
 }
 
-/// A file's place; given back when dropped.
+/// Bytes of a budget; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>);
+pub struct Reservation(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>);
 
-impl Room {
-    pub(super) fn new(bytes: usize) -> Self {
+impl ByteBudget {
+    /// A budget of so many bytes, counted in kibibytes.
+    pub fn new(bytes: usize) -> Self {
         let total = units(bytes);
         Self {
             permits: Arc::new(Semaphore::new(total as usize)),
@@ -27,11 +29,11 @@ impl Room {
         }
     }
 
-    /// Waits for a place. A file that is larger than all the room gets all of it.
-    pub(super) async fn place(&self, bytes: usize) -> Place {
+    /// Waits for so many bytes. What is larger than the whole budget gets all of it.
+    pub async fn reserve(&self, bytes: usize) -> Reservation {
         let wanted = units(bytes).min(self.total);
         // It fails only where the semaphore was closed, which nobody does.
-        Place(
+        Reservation(
             Arc::clone(&self.permits)
                 .acquire_many_owned(wanted)
                 .await
@@ -54,16 +56,16 @@ mod tests {
 
     #[test]
     fn files_wait_for_each_other() {
-        let room = Room::new(10 * UNIT);
-        let place = |units: usize| room.place(units * UNIT).now_or_never();
-        let one = place(6);
+        let budget = ByteBudget::new(10 * UNIT);
+        let reserve = |units: usize| budget.reserve(units * UNIT).now_or_never();
+        let one = reserve(6);
         assert!(one.is_some());
-        assert!(place(5).is_none());
+        assert!(reserve(5).is_none());
         drop(one);
-        let all = place(99);
+        let all = reserve(99);
         assert!(all.is_some());
-        assert!(place(0).is_none());
+        assert!(reserve(0).is_none());
         drop(all);
-        assert!(place(10).is_some());
+        assert!(reserve(10).is_some());
     }
 }

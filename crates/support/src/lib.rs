@@ -1,0 +1,16 @@
+//! What bounds and repeats calls: budgets, limits, circuit breaking, retries.
+//!
+//! A call to an upstream passes, from the outside in: the retries ([`RetryPolicy`]), the queue for a place
+//! ([`AdaptiveLimit`]), the [`CircuitBreaker`] and the time-out of one attempt; [`Guard`] puts them together.
+
+mod adaptive_limit;
+mod byte_budget;
+mod circuit_breaker;
+mod guard;
+
+pub use self::{
+    adaptive_limit::{AdaptiveLimit, Place},
+    byte_budget::{ByteBudget, Reservation},
+    circuit_breaker::{CircuitBreaker, Pass},
+    guard::{Guard, GuardSettings, RetryPolicy},
+};
