@@ -36,7 +36,7 @@ const MAX_WAITING: usize = 1024;
 
 /// From so many bytes for decoding on, the allocator is made to give them back. It would keep them for each
 /// thread that decoded, up to twice what all pictures under way take.
-const TRIMMED_FROM: u64 = 8 << 20;
+const TRIMMED_FROM: u64 = 2 << 20;
 
 /// Decodes and encodes pictures on threads of their own.
 ///
