@@ -2,6 +2,7 @@
 
 use std::{
     ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,8 +17,6 @@ use diesel_async::{
 };
 use domain::ports::{ImageStoreError, cause};
 use futures_util::future::BoxFuture;
-
-use crate::fault::Fault;
 
 /// How many connections a store keeps, and how long a call waits for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,70 +76,126 @@ where
         .map_err(|error| ImageStoreError::Failed(cause(error)))
 }
 
-/// A connection, held for one call.
+/// A connection of a pool, for one attempt of a call.
 ///
-/// It goes back to the pool only by [`Lease::give_back`], which a call does when all went well. Dropped
-/// before that (because of an error, or because nobody waits for the call any more) it is closed: what
-/// was sent last may still be unanswered, and a transaction still open.
-pub(crate) struct Lease<C>(Option<Object<C>>)
+/// It goes back to the pool only by [`give_back`](Self::give_back). Dropped before that (because of an
+/// error, or because the call was cancelled) it is closed: what was sent last may still be unanswered, and
+/// a transaction still open.
+pub(crate) struct Loan<C>(Arc<Slot<C>>)
 where
     C: AsyncConnection + 'static,
-    AsyncDieselConnectionManager<C>: managed::Manager;
+    AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>;
 
-impl<C> Lease<C>
+impl<C> Loan<C>
 where
     C: AsyncConnection + 'static,
     AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
 {
-    pub(crate) async fn from_pool(pool: &Pool<C>) -> Result<Self, Fault> {
-        Ok(Self(Some(pool.get().await?)))
+    /// Takes a connection, or opens one. Whatever keeps that from happening makes the database unavailable.
+    pub(crate) async fn from_pool(pool: &Pool<C>) -> Result<Self, ImageStoreError> {
+        let object = pool.get().await;
+        let object = object.map_err(|error| ImageStoreError::Unavailable(cause(error)))?;
+        Ok(Self(Arc::new(Slot(Mutex::new(Some(object))))))
     }
 
-    pub(crate) fn give_back(mut self) {
-        self.0 = None;
+    /// The connection itself. There is one lease at a time.
+    pub(crate) fn lease(&self) -> Result<Lease<C>, ImageStoreError> {
+        let object = self.0.take();
+        let is_leased = || ImageStoreError::Failed(cause("a connection is in use twice"));
+        Ok(Lease {
+            object: Some(object.ok_or_else(is_leased)?),
+            slot: Arc::clone(&self.0),
+        })
+    }
+
+    /// Puts a sound connection back into its pool.
+    pub(crate) fn give_back(self) {
+        drop(self.0.take());
     }
 }
 
-impl<C> Drop for Lease<C>
+/// Where a connection is while there is no lease on it. What is left there in the end is closed.
+struct Slot<C>(Mutex<Option<Object<C>>>)
 where
     C: AsyncConnection + 'static,
-    AsyncDieselConnectionManager<C>: managed::Manager,
+    AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>;
+
+impl<C> Slot<C>
+where
+    C: AsyncConnection + 'static,
+    AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
+{
+    fn get(&self) -> MutexGuard<'_, Option<Object<C>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<Object<C>> {
+        self.get().take()
+    }
+}
+
+impl<C> Drop for Slot<C>
+where
+    C: AsyncConnection + 'static,
+    AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
 {
     fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
+        if let Some(object) = self.take() {
             drop(Object::<C>::take(object));
         }
     }
 }
 
-const HELD: &str = "only giving back and dropping take the connection";
+/// The use of a connection, which returns to its [`Loan`] when this is dropped.
+///
+/// Passed by value: of futures that borrow a connection the compiler cannot show that they are `Send`.
+pub(crate) struct Lease<C>
+where
+    C: AsyncConnection + 'static,
+    AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
+{
+    object: Option<Object<C>>,
+    slot: Arc<Slot<C>>,
+}
+
+impl<C> Drop for Lease<C>
+where
+    C: AsyncConnection + 'static,
+    AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
+{
+    fn drop(&mut self) {
+        *self.slot.get() = self.object.take();
+    }
+}
+
+const HELD: &str = "only dropping takes the connection";
 
 impl<C> Deref for Lease<C>
 where
     C: AsyncConnection + 'static,
-    AsyncDieselConnectionManager<C>: managed::Manager<Type = C>,
+    AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
 {
     type Target = C;
 
     #[expect(
         clippy::expect_used,
-        reason = "nobody has a lease whose connection was taken"
+        reason = "a lease has its connection until it is dropped"
     )]
     fn deref(&self) -> &C {
-        self.0.as_ref().expect(HELD)
+        self.object.as_ref().expect(HELD)
     }
 }
 
 impl<C> DerefMut for Lease<C>
 where
     C: AsyncConnection + 'static,
-    AsyncDieselConnectionManager<C>: managed::Manager<Type = C>,
+    AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
 {
     #[expect(
         clippy::expect_used,
-        reason = "nobody has a lease whose connection was taken"
+        reason = "a lease has its connection until it is dropped"
     )]
     fn deref_mut(&mut self) -> &mut C {
-        self.0.as_mut().expect(HELD)
+        self.object.as_mut().expect(HELD)
     }
 }

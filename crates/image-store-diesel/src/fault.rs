@@ -1,170 +1,120 @@
 //! What a database's refusals mean.
 
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel_async::pooled_connection::deadpool::PoolError;
-use domain::ports::{ImageStoreError, cause};
+use domain::ports::{Cause, ImageStoreError, cause};
 
-/// An error of the port. A type of its own, so that Diesel's errors can be made into it.
+/// Why work on a connection failed.
 #[derive(Debug)]
-pub(crate) struct Fault(ImageStoreError);
+pub(crate) enum Fault {
+    /// A statement failed; what that means may have to be asked of the connection.
+    Statement(Error),
+    /// Anything that needs no asking.
+    Known(ImageStoreError),
+}
 
-/// What the texts of errors begin with or hold, where Diesel tells no more than the text. MySQL's and
-/// MariaDB's are those of the language `en_US`, which every session asks for.
-const CONTENDED: [&str; 6] = [
-    "Deadlock found",
-    "Lock wait timeout exceeded",
-    "Record has changed since last read",
-    "WSREP detected deadlock",
-    "database is locked",
-    "database table is locked",
-];
-const UNAVAILABLE: [&str; 26] = [
-    // MySQL and MariaDB
-    "Input/output error",
-    "Connection to the server is closed",
-    "Server shutdown in progress",
-    "Connection was killed",
-    "Session was killed",
-    "disconnected by the server because of inactivity",
-    "WSREP has not yet prepared node",
-    "Too many connections",
-    "max_user_connections",
-    "read-only",
-    "read_only",
-    "in read only mode",
-    "command denied to user",
-    "Access denied for user",
-    "Query execution was interrupted",
-    "No space left on device",
-    "Disk full",
-    "is full",
-    "Out of memory",
-    "Error writing file",
-    // SQLite
-    "database or disk is full",
-    "disk I/O error",
-    "readonly database",
-    "unable to open database file",
-    "out of memory",
-    "locking protocol",
-];
-const CORRUPT: [&str; 3] = [
-    "is marked as crashed",
-    "database disk image is malformed",
-    "file is not a database",
-];
+/// What a failed statement means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Another transaction was in the way: the whole transaction may be repeated.
+    Contended,
+    /// The database is lost, read-only, full, or shutting down.
+    Unavailable,
+    /// The database, or a value in it, cannot be read.
+    Corrupt,
+    /// A table is missing.
+    NoTable,
+    /// A column that was to be added exists.
+    DuplicateColumn,
+    /// Anything else: a fault of the program.
+    Other,
+}
+
+impl Refusal {
+    /// What Diesel's own kind says; none where that does not decide.
+    pub(crate) fn by_kind(error: &Error) -> Option<Self> {
+        use DatabaseErrorKind as Kind;
+        match error {
+            Error::DatabaseError(Kind::Unknown, _) => None,
+            Error::DatabaseError(Kind::SerializationFailure, _) => Some(Self::Contended),
+            Error::DatabaseError(
+                Kind::ClosedConnection | Kind::UnableToSendCommand | Kind::ReadOnlyTransaction,
+                _,
+            )
+            | Error::BrokenTransactionManager => Some(Self::Unavailable),
+            Error::DeserializationError(_) => Some(Self::Corrupt),
+            _ => Some(Self::Other),
+        }
+    }
+
+    /// The error of the port.
+    pub(crate) fn of(
+        self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ImageStoreError {
+        let source = cause(source);
+        match self {
+            Self::Contended => ImageStoreError::Contended(source),
+            Self::Unavailable => ImageStoreError::Unavailable(source),
+            Self::Corrupt => ImageStoreError::Corrupt(source),
+            Self::NoTable | Self::DuplicateColumn | Self::Other => ImageStoreError::Failed(source),
+        }
+    }
+}
 
 impl Fault {
     /// Something in the database that cannot be read.
     pub(crate) fn corrupt(
         error: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
     ) -> Self {
-        Self(ImageStoreError::Corrupt(cause(error)))
+        Self::Known(ImageStoreError::Corrupt(cause(error)))
+    }
+
+    /// For reports about single rows: the bare reason where a value cannot be read.
+    pub(crate) fn into_cause(self) -> Cause {
+        match self {
+            Self::Known(ImageStoreError::Corrupt(reason)) => reason,
+            Self::Known(error) => cause(error),
+            Self::Statement(error) => cause(error),
+        }
     }
 }
 
 impl From<ImageStoreError> for Fault {
     fn from(error: ImageStoreError) -> Self {
-        Self(error)
-    }
-}
-
-impl From<Fault> for ImageStoreError {
-    fn from(Fault(error): Fault) -> Self {
-        error
+        Self::Known(error)
     }
 }
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        Self(classify(error))
-    }
-}
-
-impl From<PoolError> for Fault {
-    fn from(error: PoolError) -> Self {
-        Self(ImageStoreError::Unavailable(cause(error)))
-    }
-}
-
-/// Whether somebody else was in the way.
-pub(crate) fn is_contended(error: &Error) -> bool {
-    matches!(error, Error::DatabaseError(_, information) if holds_any_of(information.message(), &CONTENDED))
-}
-
-fn holds_any_of(text: &str, needles: &[&str]) -> bool {
-    needles.iter().any(|needle| text.contains(needle))
-}
-
-fn classify(error: Error) -> ImageStoreError {
-    use DatabaseErrorKind as Kind;
-    match &error {
-        Error::DatabaseError(Kind::SerializationFailure, _) => {
-            ImageStoreError::Contended(cause(error))
-        }
-        Error::DatabaseError(
-            Kind::ClosedConnection | Kind::UnableToSendCommand | Kind::ReadOnlyTransaction,
-            _,
-        )
-        | Error::BrokenTransactionManager => ImageStoreError::Unavailable(cause(error)),
-        Error::DatabaseError(Kind::Unknown, information) => {
-            let text = information.message().to_owned();
-            classify_text(&text)(cause(error))
-        }
-        Error::DeserializationError(_) => ImageStoreError::Corrupt(cause(error)),
-        _ => ImageStoreError::Failed(cause(error)),
-    }
-}
-
-fn classify_text(text: &str) -> fn(domain::ports::Cause) -> ImageStoreError {
-    if holds_any_of(text, &CONTENDED) {
-        ImageStoreError::Contended
-    } else if holds_any_of(text, &UNAVAILABLE) {
-        ImageStoreError::Unavailable
-    } else if holds_any_of(text, &CORRUPT) {
-        ImageStoreError::Corrupt
-    } else {
-        ImageStoreError::Failed
+        Self::Statement(error)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    fn unknown(text: &str) -> Error {
-        Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned()))
+    fn refused(kind: DatabaseErrorKind) -> Error {
+        Error::DatabaseError(kind, Box::new("nothing".to_owned()))
     }
 
-    #[rstest::rstest]
-    #[case("Deadlock found when trying to get lock; try restarting transaction")]
-    #[case("database is locked")]
-    fn who_may_try_again_is_told_so(#[case] text: &str) {
-        assert!(classify(unknown(text)).is_temporary());
-    }
-
-    #[rstest::rstest]
-    #[case("Input/output error: Connection reset by peer (os error 104)")]
-    #[case("Driver error: `Connection to the server is closed.'")]
-    #[case("The MySQL server is running with the --read-only option so it cannot execute this")]
-    #[case("The table 'etiqueta_image' is full")]
-    #[case("INSERT command denied to user 'etiqueta'@'localhost' for table `a`.`b`")]
-    #[case("Query execution was interrupted")]
-    #[case("database or disk is full")]
-    #[case("attempt to write a readonly database")]
-    fn a_database_out_of_order_is_unavailable(#[case] text: &str) {
-        let error = classify(unknown(text));
-        assert!(
-            matches!(error, ImageStoreError::Unavailable(_)),
-            "{error:?}"
-        );
+    #[rstest]
+    #[case(refused(DatabaseErrorKind::SerializationFailure), Refusal::Contended)]
+    #[case(refused(DatabaseErrorKind::ClosedConnection), Refusal::Unavailable)]
+    #[case(refused(DatabaseErrorKind::UnableToSendCommand), Refusal::Unavailable)]
+    #[case(refused(DatabaseErrorKind::ReadOnlyTransaction), Refusal::Unavailable)]
+    #[case(Error::BrokenTransactionManager, Refusal::Unavailable)]
+    #[case(Error::DeserializationError("odd".into()), Refusal::Corrupt)]
+    #[case(refused(DatabaseErrorKind::UniqueViolation), Refusal::Other)]
+    fn diesels_kind_decides(#[case] error: Error, #[case] meaning: Refusal) {
+        assert_eq!(Refusal::by_kind(&error), Some(meaning));
     }
 
     #[test]
-    fn what_is_left_is_a_fault_of_the_program() {
-        let error = classify(unknown("You have an error in your SQL syntax"));
-        assert!(matches!(error, ImageStoreError::Failed(_)));
-        let malformed = classify(unknown("database disk image is malformed"));
-        assert!(matches!(malformed, ImageStoreError::Corrupt(_)));
+    fn an_unknown_kind_decides_nothing() {
+        assert_eq!(Refusal::by_kind(&refused(DatabaseErrorKind::Unknown)), None);
     }
 }

@@ -3,6 +3,7 @@
 mod connections;
 mod fault;
 mod migrate;
+mod migrator;
 mod mysql;
 mod schema;
 mod sqlite;
@@ -16,7 +17,8 @@ use domain::ports::{ImageStore, ImageStoreError, Inspector, StatisticsInspector}
 
 pub use self::{
     connections::PoolSettings,
-    migrate::{MigrationError, Migrator},
+    migrate::MigrationError,
+    migrator::Migrator,
     url::{MysqlServer, StoreUrl, StoreUrlError, Tls},
 };
 

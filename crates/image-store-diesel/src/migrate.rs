@@ -1,4 +1,4 @@
-//! Bringing the schema up to date.
+//! Running migrations on a connection.
 
 use std::time::Duration;
 
@@ -14,17 +14,7 @@ use domain::ports::{Cause, ImageStoreError, cause};
 use thiserror::Error;
 use tokio::task::JoinError;
 
-use crate::{fault::Fault, mysql, sqlite, url::StoreUrl};
-
-/// How long a start waits for another one that is at the schema.
-const WAIT: Duration = Duration::from_mins(1);
-
-/// Brings the schema of a database up to date. The rules it relies on: `/migrations/README.md`.
-#[derive(Debug, Clone)]
-pub struct Migrator {
-    url: StoreUrl,
-    wait: Duration,
-}
+use crate::fault::{Fault, Refusal};
 
 /// Why the schema is not up to date.
 #[derive(Debug, Error)]
@@ -45,49 +35,27 @@ pub enum MigrationError {
     },
 }
 
-impl Migrator {
-    /// A migrator that waits a minute for others.
-    pub fn new(url: &StoreUrl) -> Self {
-        Self {
-            url: url.clone(),
-            wait: WAIT,
-        }
-    }
-
-    /// Waits so long, in whole seconds, while another program is at the schema.
-    #[must_use]
-    pub fn waiting(self, wait: Duration) -> Self {
-        Self { wait, ..self }
-    }
-
-    /// The names of the migrations that have not run yet, in order. Changes nothing.
-    pub async fn pending(&self) -> Result<Vec<String>, MigrationError> {
-        match &self.url {
-            StoreUrl::Sqlite { path } => sqlite::pending(path).await,
-            StoreUrl::Mysql(server) => mysql::pending(server).await,
-        }
-    }
-
-    /// Runs the migrations that have not run yet, in order, and names them. Several at once do it one
-    /// after the other; one that was killed is carried on by the next.
-    pub async fn run(&self) -> Result<Vec<String>, MigrationError> {
-        match &self.url {
-            StoreUrl::Sqlite { path } => sqlite::migrate(path, self.wait).await,
-            StoreUrl::Mysql(server) => mysql::migrate(server, self.wait).await,
-        }
-    }
-}
-
-/// How often a migration is begun anew that another node of a cluster got in the way of.
+/// How often a migration is tried that another node of a cluster gets in the way of.
 const ATTEMPTS: u32 = 10;
 
-/// How long it is left alone in between.
+/// The wait between two tries.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How migrations run on one kind of database.
+pub(crate) struct Dialect<R> {
+    /// Whether a migration runs in a transaction. Where statements that change the schema commit at once,
+    /// a transaction would only keep the connection from being asked about an error first.
+    pub(crate) in_transaction: bool,
+    /// What the failure of a connection's last statement means, which Diesel keeps to itself but for its
+    /// text: `Fn(&mut C, &str) -> Refusal`. Blocks.
+    pub(crate) refusal: R,
+}
+
 /// Runs what has not run, on a connection that holds the lock. Blocks.
-pub(crate) fn run<DB: Backend>(
-    connection: &mut impl MigrationHarness<DB>,
+pub(crate) fn run<DB: Backend, C: MigrationHarness<DB>>(
+    connection: &mut C,
     migrations: EmbeddedMigrations,
+    dialect: &Dialect<impl Fn(&mut C, &str) -> Refusal>,
 ) -> Result<Vec<String>, MigrationError>
 where
     EmbeddedMigrations: MigrationSource<DB>,
@@ -97,7 +65,7 @@ where
         .map_err(unavailable)?;
     let mut names = Vec::new();
     for migration in &pending {
-        if run_one(connection, migration.as_ref())? {
+        if run_one(connection, migration.as_ref(), dialect)? {
             names.push(migration.name().to_string());
         }
     }
@@ -105,66 +73,75 @@ where
 }
 
 /// Runs a migration. `false` if another node of a cluster, which shares no locks with this one, did.
-fn run_one<DB: Backend>(
-    connection: &mut impl MigrationHarness<DB>,
+fn run_one<DB: Backend, C: MigrationHarness<DB>>(
+    connection: &mut C,
     migration: &dyn Migration<DB>,
+    dialect: &Dialect<impl Fn(&mut C, &str) -> Refusal>,
 ) -> Result<bool, MigrationError> {
+    let mut step = Step {
+        migration,
+        in_transaction: dialect.in_transaction,
+        is_applied: false,
+    };
     let mut attempt = 1;
     loop {
-        let error = match connection.run_migration(migration) {
-            Ok(_) => return Ok(true),
-            Err(_) if has_run(connection, migration)? => return Ok(false),
-            Err(error) if is_duplicate_column(error.as_ref()) => {
-                connection
-                    .run_migration(&AlreadyThere(migration))
-                    .map_err(unavailable)?;
-                return Ok(true);
-            }
-            Err(error) => error,
+        let Err(source) = connection.run_migration(&step) else {
+            return Ok(true);
         };
-        let source = meaning(error);
-        if attempt == ATTEMPTS || !matches!(source, ImageStoreError::Contended(_)) {
-            let name = migration.name().to_string();
-            let source = cause(source);
-            return Err(MigrationError::Failed { name, source });
+        // Asked before anything else is done with the connection.
+        let refusal = (dialect.refusal)(connection, &source.to_string());
+        if has_run(connection, migration)? {
+            return Ok(false);
         }
-        attempt += 1;
-        std::thread::sleep(PAUSE);
+        match refusal {
+            // An earlier run was killed before it noted that it had added the column. MySQL has no
+            // `ADD COLUMN IF NOT EXISTS`.
+            Refusal::DuplicateColumn if !step.is_applied => step.is_applied = true,
+            Refusal::Contended if attempt < ATTEMPTS => {
+                attempt += 1;
+                std::thread::sleep(PAUSE);
+            }
+            refusal => {
+                let name = migration.name().to_string();
+                let source = cause(refusal.of(source));
+                return Err(MigrationError::Failed { name, source });
+            }
+        }
     }
 }
 
-/// Whether a column could not be added because it is there: an earlier run was killed before it noted
-/// that it had added it. MySQL has no `ADD COLUMN IF NOT EXISTS`, and Diesel keeps its own error to itself.
-fn is_duplicate_column(error: &(dyn std::error::Error + 'static)) -> bool {
-    let text = error.to_string().to_ascii_lowercase();
-    text.contains("duplicate column name")
+/// A migration, or just the note that it ran.
+struct Step<'m, DB: Backend> {
+    migration: &'m dyn Migration<DB>,
+    in_transaction: bool,
+    is_applied: bool,
 }
 
-/// A migration that ran, and only has to be noted.
-struct AlreadyThere<'m, DB: Backend>(&'m dyn Migration<DB>);
-
-impl<DB: Backend> Migration<DB> for AlreadyThere<'_, DB> {
-    fn run(&self, _: &mut dyn BoxableConnection<DB>) -> diesel::migration::Result<()> {
-        Ok(())
+impl<DB: Backend> Migration<DB> for Step<'_, DB> {
+    fn run(&self, connection: &mut dyn BoxableConnection<DB>) -> diesel::migration::Result<()> {
+        if self.is_applied {
+            Ok(())
+        } else {
+            self.migration.run(connection)
+        }
     }
 
     fn revert(&self, connection: &mut dyn BoxableConnection<DB>) -> diesel::migration::Result<()> {
-        self.0.revert(connection)
+        self.migration.revert(connection)
     }
 
     fn metadata(&self) -> &dyn MigrationMetadata {
-        self.0.metadata()
+        self
     }
 
     fn name(&self) -> &dyn MigrationName {
-        self.0.name()
+        self.migration.name()
     }
 }
 
-fn meaning(error: Box<dyn std::error::Error + Send + Sync>) -> ImageStoreError {
-    match error.downcast::<Error>() {
-        Ok(error) => Fault::from(*error).into(),
-        Err(error) => ImageStoreError::Failed(cause(error)),
+impl<DB: Backend> MigrationMetadata for Step<'_, DB> {
+    fn run_in_transaction(&self) -> bool {
+        self.in_transaction
     }
 }
 
@@ -182,24 +159,21 @@ fn unavailable(error: Box<dyn std::error::Error + Send + Sync>) -> MigrationErro
 
 impl From<ConnectionError> for MigrationError {
     fn from(error: ConnectionError) -> Self {
-        match error {
-            ConnectionError::CouldntSetupConfiguration(error) => error.into(),
-            error => Self::Unavailable(cause(error)),
-        }
+        Self::Unavailable(cause(error))
     }
 }
 
 impl From<Error> for MigrationError {
     fn from(error: Error) -> Self {
-        Fault::from(error).into()
+        Self::Unavailable(cause(error))
     }
 }
 
 impl From<Fault> for MigrationError {
     fn from(fault: Fault) -> Self {
-        match fault.into() {
-            ImageStoreError::Contended(_) => Self::Locked,
-            error => Self::Unavailable(cause(error)),
+        match fault {
+            Fault::Known(ImageStoreError::Contended(_)) => Self::Locked,
+            fault => Self::Unavailable(fault.into_cause()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::{ConnectionError, ConnectionResult, QueryResult, sql_query, sql_types};
+use diesel::{ConnectionError, ConnectionResult, QueryResult, result::Error, sql_query, sql_types};
 use diesel_async::{
     AsyncMysqlConnection, RunQueryDsl,
     async_connection_wrapper::AsyncConnectionWrapper,
@@ -17,11 +17,13 @@ use domain::ports::ImageStoreError;
 use futures_util::FutureExt;
 use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret;
+use tokio::{runtime::Handle, task::spawn_blocking};
 
+use self::diagnostics::Diagnostics;
 use crate::{
     connections::{self, PoolSettings},
-    fault::Fault,
-    migrate::{self, MigrationError},
+    fault::Refusal,
+    migrate::{self, Dialect, MigrationError},
     url::{MysqlServer, Tls},
 };
 
@@ -70,6 +72,7 @@ where
     RunQueryDsl::load(statement, connection).await
 }
 
+mod diagnostics;
 #[cfg(test)]
 mod place;
 #[path = "sql/mod.rs"]
@@ -86,10 +89,10 @@ const KEEPALIVE_MILLIS: u32 = 30_000;
 /// - `READ COMMITTED` locks the rows that are written and no gaps between them, and every statement
 ///   sees what was committed before it, after waiting for a lock too;
 /// - in strict mode a value that does not fit is an error;
-/// - errors are recognised by their English texts.
+/// - an error is kept for [`Diagnostics`] after as many warnings as there are rows in a statement.
 const SESSION: [&str; 2] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-    "SET SESSION autocommit = 1, lc_messages = 'en_US', \
+    "SET SESSION autocommit = 1, max_error_count = 2048, \
      sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 ];
 
@@ -112,7 +115,11 @@ fn connect_with(
     sizes: sql::Sizes,
 ) -> Result<sql::Store, ImageStoreError> {
     let options = options(server, &lock_wait(settings.lock_timeout));
-    let setup = move || open(options.clone()).boxed();
+    let diagnostics = Diagnostics::default();
+    let setup = {
+        let diagnostics = diagnostics.clone();
+        move || open(options.clone(), diagnostics.clone()).boxed()
+    };
     let size = settings.max_connections.max(1);
     let pool = connections::builder(size, settings.acquire_timeout, setup).pre_recycle(
         Hook::async_fn(|connection: &mut Connection, metrics| {
@@ -133,18 +140,25 @@ fn connect_with(
         writing: pool,
         names: sql::Names::default(),
         sizes,
-        file: DatabaseFile,
+        database: Database { diagnostics },
     })
 }
 
-/// A server looks after its files itself.
-#[derive(Debug)]
-struct DatabaseFile;
+/// The server, apart from its connections.
+#[derive(Debug, Default)]
+struct Database {
+    diagnostics: Diagnostics,
+}
 
-impl DatabaseFile {
-    #[expect(clippy::unused_async, reason = "it takes a look at a file elsewhere")]
-    async fn check(&self) -> Result<(), Fault> {
+impl Database {
+    #[expect(clippy::unused_async, reason = "SQLite looks at its file")]
+    async fn check(&self) -> Result<(), ImageStoreError> {
+        // A server looks after its files itself.
         Ok(())
+    }
+
+    async fn refusal(&self, connection: &mut Connection, error: &Error) -> Refusal {
+        self.diagnostics.refusal(connection, error).await
     }
 }
 
@@ -186,17 +200,18 @@ fn tls(tls: &Tls) -> SslOpts {
         .with_danger_accept_invalid_certs(!tls.verify)
 }
 
-async fn open(options: Opts) -> ConnectionResult<Connection> {
-    let connection = Conn::new(options)
-        .await
-        .map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+async fn open(options: Opts, diagnostics: Diagnostics) -> ConnectionResult<Connection> {
+    let bad = |error: mysql_async::Error| ConnectionError::BadConnection(error.to_string());
+    let mut connection = Conn::new(options).await.map_err(bad)?;
+    diagnostics.detect(&mut connection).await.map_err(bad)?;
     Connection::try_from(connection).await
 }
 
 /// The names of the migrations that have not run.
 pub(crate) async fn pending(server: &MysqlServer) -> Result<Vec<String>, MigrationError> {
-    let mut connection = open(patient(server)).await?;
-    Ok(sql::migrations::pending(&mut connection).await?)
+    let database = Database::default();
+    let mut connection = open(patient(server), database.diagnostics.clone()).await?;
+    Ok(sql::migrations::pending(&mut connection, &database).await?)
 }
 
 /// Runs the migrations that have not run. Servers that start at the same time do it one after the
@@ -205,11 +220,19 @@ pub(crate) async fn migrate(
     server: &MysqlServer,
     wait: Duration,
 ) -> Result<Vec<String>, MigrationError> {
-    let mut connection = open(patient(server)).await?;
+    let diagnostics = Diagnostics::default();
+    let mut connection = open(patient(server), diagnostics.clone()).await?;
     lock(&mut connection, wait).await?;
-    let run = tokio::task::spawn_blocking(move || {
+    let runtime = Handle::current();
+    let run = spawn_blocking(move || {
+        let dialect = Dialect {
+            in_transaction: false,
+            refusal: |connection: &mut AsyncConnectionWrapper<Connection>, _: &str| {
+                runtime.block_on(diagnostics.last(connection))
+            },
+        };
         let mut connection = AsyncConnectionWrapper::<Connection>::from(connection);
-        let outcome = migrate::run(&mut connection, MIGRATIONS);
+        let outcome = migrate::run(&mut connection, MIGRATIONS, &dialect);
         (outcome, connection.into_inner())
     });
     let (outcome, mut connection) = run.await?;

@@ -1,7 +1,6 @@
 //! SQLite: how to connect, and what is said otherwise than in MySQL.
 
 use std::{
-    error::Error,
     fs,
     path::{Path, PathBuf},
     thread,
@@ -10,7 +9,7 @@ use std::{
 
 use diesel::{
     Connection as _, ConnectionError, ConnectionResult, QueryResult, RunQueryDsl, SqliteConnection,
-    connection::SimpleConnection, query_dsl::LoadQuery,
+    connection::SimpleConnection, query_dsl::LoadQuery, result::Error,
 };
 use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -18,11 +17,14 @@ use domain::ports::ImageStoreError;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::task::spawn_blocking;
 
-use self::file::DatabaseFile;
+use self::{
+    file::DatabaseFile,
+    refusal::{by_text, refusal},
+};
 use crate::{
     connections::{self, PoolSettings},
-    fault::is_contended,
-    migrate::{self, MigrationError},
+    fault::Refusal,
+    migrate::{self, Dialect, MigrationError},
 };
 
 type Connection = SyncConnectionWrapper<SqliteConnection, Detached>;
@@ -74,6 +76,7 @@ where
 mod file;
 #[cfg(test)]
 mod place;
+mod refusal;
 #[path = "sql/mod.rs"]
 #[allow(
     clippy::duplicate_mod,
@@ -92,7 +95,7 @@ impl SpawnBlocking for Detached {
     fn spawn_blocking<'a, R: Send + 'static>(
         &mut self,
         task: impl FnOnce() -> R + Send + 'static,
-    ) -> BoxFuture<'a, Result<R, Box<dyn Error + Send + Sync>>> {
+    ) -> BoxFuture<'a, Result<R, Box<dyn std::error::Error + Send + Sync>>> {
         spawn_blocking(task).map_err(Into::into).boxed()
     }
 
@@ -122,8 +125,25 @@ fn connect_with(
         writing: pool(1)?,
         names: sql::Names::default(),
         sizes,
-        file,
+        database: Database { file },
     })
+}
+
+/// The database, apart from its connections.
+struct Database {
+    file: DatabaseFile,
+}
+
+impl Database {
+    /// Fails if another file, or none, is there by now.
+    async fn check(&self) -> Result<(), ImageStoreError> {
+        self.file.check().await
+    }
+
+    #[expect(clippy::unused_async, reason = "MySQL asks the connection")]
+    async fn refusal(&self, _: &mut Connection, error: &Error) -> Refusal {
+        refusal(error)
+    }
 }
 
 /// Opens the file that the first connection opened; fails where it is gone.
@@ -178,7 +198,9 @@ fn configure(connection: &mut SqliteConnection, busy: Duration) -> QueryResult<(
     let end = Instant::now() + busy;
     loop {
         match connection.batch_execute(SESSION) {
-            Err(error) if is_contended(&error) && Instant::now() < end => thread::sleep(PAUSE),
+            Err(error) if refusal(&error) == Refusal::Contended && Instant::now() < end => {
+                thread::sleep(PAUSE);
+            }
             outcome => return outcome,
         }
     }
@@ -195,18 +217,67 @@ pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, MigrationError> 
         return sql::migrations::missing(&[]);
     }
     let busy = PoolSettings::default().lock_timeout;
-    let mut connection = open(path.to_owned(), busy).await?;
-    Ok(sql::migrations::pending(&mut connection).await?)
+    let opened = open(path.to_owned(), busy).await;
+    let mut connection = opened.map_err(not_opened)?;
+    let database = Database {
+        file: DatabaseFile::new(path),
+    };
+    Ok(sql::migrations::pending(&mut connection, &database).await?)
 }
+
+/// How migrations run in SQLite.
+const DIALECT: Dialect<fn(&mut SqliteConnection, &str) -> Refusal> = Dialect {
+    in_transaction: true,
+    refusal: |_, text| by_text(text),
+};
 
 /// Runs the migrations that have not run, all or none of them.
 pub(crate) async fn migrate(path: &Path, wait: Duration) -> Result<Vec<String>, MigrationError> {
     let path = path.to_owned();
     let run = spawn_blocking(move || {
-        let mut connection = open_blocking(&path, wait)?;
-        connection.immediate_transaction(|connection| migrate::run(connection, MIGRATIONS))
+        let mut connection = open_blocking(&path, wait).map_err(not_opened)?;
+        let migrated = connection.immediate_transaction(|connection| {
+            Ok(migrate::run(connection, MIGRATIONS, &DIALECT)?)
+        });
+        migrated.map_err(|stop| match stop {
+            Stop::Transaction(error) => not_run(error),
+            Stop::Migration(error) => error,
+        })
     });
     run.await?
+}
+
+/// Why a transaction that migrates was rolled back, or not begun.
+#[derive(Debug)]
+enum Stop {
+    Transaction(Error),
+    Migration(MigrationError),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Transaction(error)
+    }
+}
+
+impl From<MigrationError> for Stop {
+    fn from(error: MigrationError) -> Self {
+        Self::Migration(error)
+    }
+}
+
+fn not_opened(error: ConnectionError) -> MigrationError {
+    match error {
+        ConnectionError::CouldntSetupConfiguration(error) => not_run(error),
+        error => error.into(),
+    }
+}
+
+fn not_run(error: Error) -> MigrationError {
+    match refusal(&error) {
+        Refusal::Contended => MigrationError::Locked,
+        _ => error.into(),
+    }
 }
 
 #[cfg(test)]
@@ -252,7 +323,7 @@ mod tests {
 
     fn migrated() -> SqliteConnection {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
-        migrate::run(&mut connection, MIGRATIONS).unwrap();
+        migrate::run(&mut connection, MIGRATIONS, &DIALECT).unwrap();
         connection
     }
 

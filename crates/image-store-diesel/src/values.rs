@@ -165,9 +165,9 @@ mod tests {
     use super::*;
 
     fn assert_corrupt<T: std::fmt::Debug>(outcome: Result<T, Fault>) {
-        let error = outcome.map_err(ImageStoreError::from);
+        let error = outcome.unwrap_err();
         assert!(
-            matches!(error, Err(ImageStoreError::Corrupt(_))),
+            matches!(error, Fault::Known(ImageStoreError::Corrupt(_))),
             "{error:?}"
         );
     }

@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use domain::{ImageId, ports::ImageStore};
 use domain_testing::at;
 
-use super::{Connection, connect_with, open, patient, sql::Sizes};
+use super::{Connection, Diagnostics, connect_with, open, patient, sql::Sizes};
 use crate::{Migrator, MysqlServer, PoolSettings, StoreUrl};
 
 /// A database of its own, with the schema. A test that fails leaves it behind.
@@ -22,7 +22,9 @@ impl Place {
         let Ok(StoreUrl::Mysql(mut server)) = url.parse() else {
             panic!("ETIQUETA_TEST_MYSQL_URL is not the URL of a server");
         };
-        let mut connection = open(patient(&server)).await.unwrap();
+        let mut connection = open(patient(&server), Diagnostics::default())
+            .await
+            .unwrap();
         let id = ImageId::new(at(0)).to_string().replace('-', "");
         server.database = format!("etiqueta_test_{id}");
         let create = format!("CREATE DATABASE {}", server.database);
@@ -41,7 +43,9 @@ impl Place {
     }
 
     pub(super) async fn connection(&self) -> Connection {
-        open(patient(&self.server)).await.unwrap()
+        open(patient(&self.server), Diagnostics::default())
+            .await
+            .unwrap()
     }
 
     pub(super) async fn remove(self) {

@@ -15,13 +15,13 @@ use domain::{
     ContentDigest,
     ports::{
         Cause, ImageStoreError, Inspected, Inspector, RecordedOriginal, Repair, RowMark, Rows,
-        Segment, SegmentFault, StatisticsInspector, UnreadableRow, VerifiedSegment, cause,
+        Segment, SegmentFault, StatisticsInspector, UnreadableRow, VerifiedSegment,
     },
 };
 use thiserror::Error;
 
 use super::{Backend, Connection, ROWS, Store, statistics};
-use crate::{connections::Lease, fault::Fault};
+use crate::fault::Fault;
 
 /// What is wrong with a row that can be read as such.
 #[derive(Debug, Error)]
@@ -37,10 +37,8 @@ enum Wrong {
 #[async_trait]
 impl Inspector for Store {
     async fn count(&self, rows: Rows) -> Result<u64, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let count = count(&mut connection, rows).await?;
-        connection.give_back();
-        Ok(count)
+        self.read(|mut connection| async move { count(&mut connection, rows).await })
+            .await
     }
 
     async fn inspect(
@@ -49,49 +47,50 @@ impl Inspector for Store {
         after: Option<RowMark>,
         limit: NonZeroU32,
     ) -> Result<Inspected, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let after = after.map(|RowMark(key)| key);
-        let inspected = match rows {
-            Rows::Labels => rows::labels(&mut connection, after, limit).await?,
-            Rows::Images => rows::images(&mut connection, after, limit).await?,
-            Rows::Taggings => rows::taggings(&mut connection, after, limit).await?,
-            Rows::Originals => originals::walk(&mut connection, after, limit).await?,
-        };
-        connection.give_back();
-        Ok(inspected)
+        let after = &after;
+        self.read(|mut connection| async move {
+            let after = after.clone().map(|RowMark(key)| key);
+            match rows {
+                Rows::Labels => rows::labels(&mut connection, after, limit).await,
+                Rows::Images => rows::images(&mut connection, after, limit).await,
+                Rows::Taggings => rows::taggings(&mut connection, after, limit).await,
+                Rows::Originals => originals::walk(&mut connection, after, limit).await,
+            }
+        })
+        .await
     }
 
     async fn recorded(
         &self,
         digests: &[ContentDigest],
     ) -> Result<Vec<RecordedOriginal>, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let mut recorded = Vec::new();
-        for digests in digests.chunks(ROWS) {
-            recorded.extend(originals::find(&mut connection, digests).await?);
-        }
-        connection.give_back();
-        Ok(recorded)
+        self.read(|mut connection| async move {
+            let mut recorded = Vec::new();
+            for digests in digests.chunks(ROWS) {
+                recorded.extend(originals::find(&mut connection, digests).await?);
+            }
+            Ok(recorded)
+        })
+        .await
     }
 }
 
 #[async_trait]
 impl StatisticsInspector for Store {
     async fn count_segments(&self) -> Result<u64, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let count = statistics::count(&mut connection).await?;
-        connection.give_back();
-        Ok(count)
+        self.read(|mut connection| async move { statistics::count(&mut connection).await })
+            .await
     }
 
     async fn verify_segment(
         &self,
         after: Option<RowMark>,
     ) -> Result<Option<VerifiedSegment>, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let verified = statistics::verify(&mut connection, after).await?;
-        connection.give_back();
-        Ok(verified)
+        let after = &after;
+        self.read(|mut connection| async move {
+            statistics::verify(&mut connection, after.clone()).await
+        })
+        .await
     }
 
     async fn repair_segment(
@@ -99,10 +98,10 @@ impl StatisticsInspector for Store {
         segment: &Segment,
         fault: SegmentFault,
     ) -> Result<Repair, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let repair = statistics::repair(&mut connection, *segment, fault, self.sizes).await?;
-        self.committed(connection).await?;
-        Ok(repair)
+        self.write(|mut connection| async move {
+            statistics::repair(&mut connection, *segment, fault, self.sizes).await
+        })
+        .await
     }
 }
 
@@ -144,14 +143,6 @@ fn unreadable(rows: Rows, key: impl std::fmt::Display, reason: Cause) -> Unreada
         image: None,
         digest: None,
         reason,
-    }
-}
-
-/// Why something cannot be read.
-fn reason(fault: Fault) -> Cause {
-    match fault.into() {
-        ImageStoreError::Corrupt(reason) => reason,
-        other => cause(other),
     }
 }
 

@@ -3,17 +3,24 @@
 use diesel::{QueryDsl, migration::MigrationSource, result::Error};
 use diesel_async::RunQueryDsl;
 
-use super::{Backend, Connection, MIGRATIONS};
-use crate::{fault::Fault, schema::migration};
+use super::{Backend, Connection, Database, MIGRATIONS};
+use crate::{
+    fault::{Fault, Refusal},
+    schema::migration,
+};
 
 /// The names of the migrations that have not run.
-pub(in super::super) async fn pending(connection: &mut Connection) -> Result<Vec<String>, Fault> {
+pub(in super::super) async fn pending(
+    connection: &mut Connection,
+    database: &Database,
+) -> Result<Vec<String>, Fault> {
     let versions = migration::table.select(migration::version);
     let applied = match versions.load::<String>(connection).await {
-        Err(Error::DatabaseError(_, information)) if is_missing(information.message()) => {
-            Vec::new()
-        }
-        other => other?,
+        Ok(applied) => applied,
+        Err(error) => match database.refusal(connection, &error).await {
+            Refusal::NoTable => Vec::new(),
+            refusal => return Err(Fault::Known(refusal.of(error))),
+        },
     };
     missing(&applied)
 }
@@ -28,9 +35,4 @@ pub(in super::super) fn missing<E: From<Error>>(applied: &[String]) -> Result<Ve
         .filter(|name| !applied.contains(&name.version().to_string()))
         .map(ToString::to_string)
         .collect())
-}
-
-/// Whether the text says that there is no such table, in MySQL or in SQLite.
-fn is_missing(text: &str) -> bool {
-    text.ends_with("doesn't exist") || text.starts_with("no such table")
 }

@@ -1,7 +1,7 @@
 //! The statements, and the port made of them.
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
-//! dialect it takes from the parent: the connection, `DatabaseFile`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
+//! dialect it takes from the parent: the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
 //! `HASTE` and `PATIENCE`, `HELD_ALONE` and `HELD_SHARED`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`,
 //! `load` and `holding!`.
 //!
@@ -45,10 +45,14 @@ use domain::{
 pub(super) use self::statement::Statement;
 pub(super) use self::{names::Names, sealing::Sizes, statement::Typed};
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, DatabaseFile, HASTE, HELD_ALONE,
+    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, Database, HASTE, HELD_ALONE,
     HELD_SHARED, INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, PATIENCE, SNAPSHOT, load,
 };
-use crate::{connections::Lease, values::micros};
+use crate::{
+    connections::{Lease, Loan},
+    fault::Fault,
+    values::micros,
+};
 
 /// The most rows of one statement; databases have limits on its parameters.
 const ROWS: usize = 1000;
@@ -67,15 +71,53 @@ pub(crate) struct Store {
     pub(super) names: Names,
     /// How large segments of the summaries are.
     pub(super) sizes: Sizes,
-    /// Where the database is a file.
-    pub(super) file: DatabaseFile,
+    /// What the database is like apart from its connections.
+    pub(super) database: Database,
 }
 
 impl Store {
-    /// Something was committed: only what is in the right file is there after the next start.
-    async fn committed(&self, connection: Lease<Connection>) -> Result<(), ImageStoreError> {
-        connection.give_back();
-        Ok(self.file.check().await?)
+    /// Reads with a connection.
+    async fn read<T, F>(&self, work: impl Fn(Lease<Connection>) -> F) -> Result<T, ImageStoreError>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        self.with_connection(&self.reading, work).await
+    }
+
+    /// Writes with a connection. Only what is in the right file is there after the next start.
+    pub(super) async fn write<T, F>(
+        &self,
+        work: impl Fn(Lease<Connection>) -> F,
+    ) -> Result<T, ImageStoreError>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let value = self.with_connection(&self.writing, work).await?;
+        self.database.check().await?;
+        Ok(value)
+    }
+
+    /// Works with a connection, which goes back to its pool only where that succeeded.
+    async fn with_connection<T, F>(
+        &self,
+        pool: &Pool<Connection>,
+        work: impl Fn(Lease<Connection>) -> F,
+    ) -> Result<T, ImageStoreError>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let loan = Loan::from_pool(pool).await?;
+        match work(loan.lease()?).await {
+            Ok(value) => {
+                loan.give_back();
+                Ok(value)
+            }
+            Err(Fault::Known(error)) => Err(error),
+            Err(Fault::Statement(error)) => {
+                let refusal = self.database.refusal(&mut *loan.lease()?, &error).await;
+                Err(refusal.of(error))
+            }
+        }
     }
 }
 
@@ -83,14 +125,14 @@ impl Store {
 impl ImageStore for Store {
     async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
         // What could not be kept should not be paid for.
-        self.file.check().await?;
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let known = Known {
-            facts: claims::facts(&mut connection, &key.digest).await?,
-            tagging: taggings::find(&mut connection, key).await?,
-        };
-        connection.give_back();
-        Ok(known)
+        self.database.check().await?;
+        self.read(|mut connection| async move {
+            Ok(Known {
+                facts: claims::facts(&mut connection, &key.digest).await?,
+                tagging: taggings::find(&mut connection, key).await?,
+            })
+        })
+        .await
     }
 
     async fn claim(
@@ -100,9 +142,10 @@ impl ImageStore for Store {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Claimed, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let claimed = claims::claim(&mut connection, digest, facts, now, until).await?;
-        self.committed(connection).await?;
+        let claim = |mut connection: Lease<Connection>| async move {
+            claims::claim(&mut connection, digest, facts, now, until).await
+        };
+        let claimed = self.write(claim).await?;
         claimed.ok_or_else(|| ImageStoreError::Contended(cause("the original is being removed")))
     }
 
@@ -111,23 +154,23 @@ impl ImageStore for Store {
         digest: &ContentDigest,
         at: DateTime<Utc>,
     ) -> Result<(), ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        claims::note_damage(&mut connection, digest, at).await?;
-        self.committed(connection).await?;
-        Ok(())
+        self.write(|mut connection| async move {
+            claims::note_damage(&mut connection, digest, at).await
+        })
+        .await
     }
 
     async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        claims::clear_damage(&mut connection, digest).await?;
-        self.committed(connection).await?;
-        Ok(())
+        self.write(
+            |mut connection| async move { claims::clear_damage(&mut connection, digest).await },
+        )
+        .await
     }
 
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let is_recorded = images::record(&mut connection, image).await?;
-        self.committed(connection).await?;
+        let is_recorded = self
+            .write(|mut connection| async move { images::record(&mut connection, image).await })
+            .await?;
         if is_recorded {
             Ok(())
         } else {
@@ -140,17 +183,17 @@ impl ImageStore for Store {
         key: &TaggingKey,
         tagging: &Tagging,
     ) -> Result<(), ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        taggings::keep(&mut connection, key, tagging).await?;
-        self.committed(connection).await?;
-        Ok(())
+        self.write(
+            |mut connection| async move { taggings::keep(&mut connection, key, tagging).await },
+        )
+        .await
     }
 
     async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let image = images::find(&mut connection, &self.names, id).await?;
-        connection.give_back();
-        Ok(image)
+        self.read(
+            |mut connection| async move { images::find(&mut connection, &self.names, id).await },
+        )
+        .await
     }
 
     async fn page(
@@ -159,11 +202,11 @@ impl ImageStore for Store {
         after: Option<PageKey>,
         limit: NonZeroU32,
     ) -> Result<Vec<Image>, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let page = pages::page(&mut connection, &self.names, query, after, limit).await?;
-        let page = images::with_tags(&mut connection, &self.names, &page).await?;
-        connection.give_back();
-        Ok(page)
+        self.read(|mut connection| async move {
+            let page = pages::page(&mut connection, &self.names, query, after, limit).await?;
+            images::with_tags(&mut connection, &self.names, &page).await
+        })
+        .await
     }
 
     async fn untagged_page(
@@ -172,39 +215,41 @@ impl ImageStore for Store {
         after: Option<PageKey>,
         limit: NonZeroU32,
     ) -> Result<Vec<UntaggedImage>, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let page = pages::page(&mut connection, &self.names, query, after, limit).await?;
-        connection.give_back();
-        Ok(page)
+        self.read(|mut connection| async move {
+            pages::page(&mut connection, &self.names, query, after, limit).await
+        })
+        .await
     }
 
     async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let images = images::with_tags(&mut connection, &self.names, images).await?;
-        connection.give_back();
-        Ok(images)
+        self.read(|mut connection| async move {
+            images::with_tags(&mut connection, &self.names, images).await
+        })
+        .await
     }
 
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let summaries = summaries::summaries(&mut connection, &self.names, window).await?;
-        connection.give_back();
-        Ok(summaries)
+        self.read(|mut connection| async move {
+            summaries::summaries(&mut connection, &self.names, window).await
+        })
+        .await
     }
 
     async fn condense(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
         let before = micros(now - LAG);
-        let mut connection = Lease::from_pool(&self.reading).await?;
         // Mostly not, and looking is in nobody's way.
-        let is_due = sealing::is_due(&mut connection, before, self.sizes).await?;
-        connection.give_back();
+        let is_due = self
+            .read(|mut connection| async move {
+                sealing::is_due(&mut connection, before, self.sizes).await
+            })
+            .await?;
         if !is_due {
             return Ok(false);
         }
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let is_sealed = sealing::seal(&mut connection, before, self.sizes).await?;
-        self.committed(connection).await?;
-        Ok(is_sealed)
+        self.write(|mut connection| async move {
+            sealing::seal(&mut connection, before, self.sizes).await
+        })
+        .await
     }
 
     async fn abandoned(
@@ -212,10 +257,10 @@ impl ImageStore for Store {
         before: DateTime<Utc>,
         limit: NonZeroU32,
     ) -> Result<Vec<ContentDigest>, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let digests = claims::abandoned(&mut connection, before, limit).await?;
-        connection.give_back();
-        Ok(digests)
+        self.read(|mut connection| async move {
+            claims::abandoned(&mut connection, before, limit).await
+        })
+        .await
     }
 
     async fn claim_for_removal(
@@ -225,10 +270,10 @@ impl ImageStore for Store {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let claimed = claims::claim_for_removal(&mut connection, digest, fence, now, until).await?;
-        self.committed(connection).await?;
-        Ok(claimed)
+        self.write(|mut connection| async move {
+            claims::claim_for_removal(&mut connection, digest, fence, now, until).await
+        })
+        .await
     }
 
     async fn claim_orphan(
@@ -238,10 +283,10 @@ impl ImageStore for Store {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let claimed = orphans::claim(&mut connection, digest, fence, now, until).await?;
-        self.committed(connection).await?;
-        Ok(claimed)
+        self.write(|mut connection| async move {
+            orphans::claim(&mut connection, digest, fence, now, until).await
+        })
+        .await
     }
 
     async fn is_needed(
@@ -249,17 +294,17 @@ impl ImageStore for Store {
         digest: &ContentDigest,
         now: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let is_needed = claims::is_needed(&mut connection, digest, now).await?;
-        connection.give_back();
-        Ok(is_needed)
+        self.read(
+            |mut connection| async move { claims::is_needed(&mut connection, digest, now).await },
+        )
+        .await
     }
 
     async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let is_forgotten = claims::forget(&mut connection, digest, fence).await?;
-        self.committed(connection).await?;
-        Ok(is_forgotten)
+        self.write(
+            |mut connection| async move { claims::forget(&mut connection, digest, fence).await },
+        )
+        .await
     }
 
     async fn postpone(
@@ -268,24 +313,24 @@ impl ImageStore for Store {
         fence: Fence,
         until: DateTime<Utc>,
     ) -> Result<(), ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        claims::postpone(&mut connection, digest, fence, until).await?;
-        self.committed(connection).await?;
-        Ok(())
+        self.write(|mut connection| async move {
+            claims::postpone(&mut connection, digest, fence, until).await
+        })
+        .await
     }
 
     async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
-        let mut connection = Lease::from_pool(&self.writing).await?;
-        let id = identity::find_or_make(&mut connection).await?;
-        self.committed(connection).await?;
-        Ok(id)
+        self.write(|mut connection| async move { identity::find_or_make(&mut connection).await })
+            .await
     }
 
     async fn ready(&self) -> Result<(), ImageStoreError> {
-        self.file.check().await?;
-        let mut connection = Lease::from_pool(&self.reading).await?;
-        let pending = migrations::pending(&mut connection).await?;
-        connection.give_back();
+        self.database.check().await?;
+        let pending = self
+            .read(|mut connection| async move {
+                migrations::pending(&mut connection, &self.database).await
+            })
+            .await?;
         if pending.is_empty() {
             Ok(())
         } else {

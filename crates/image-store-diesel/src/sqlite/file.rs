@@ -12,8 +12,6 @@ use domain::ports::{ImageStoreError, cause};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-use crate::fault::Fault;
-
 /// A path, and the file that was found there first. Clones share them.
 ///
 /// Who removes or replaces the file leaves it to the connections that have it open: what they commit is
@@ -55,11 +53,11 @@ impl DatabaseFile {
     }
 
     /// Fails if another file, or none, is there by now.
-    pub(super) async fn check(&self) -> Result<(), Fault> {
+    pub(super) async fn check(&self) -> Result<(), ImageStoreError> {
         let file = self.clone();
         let looked = spawn_blocking(move || file.look()).await;
         let outcome = looked.unwrap_or_else(|lost| Err(io::Error::other(lost)));
-        Ok(outcome.map_err(|error| ImageStoreError::Unavailable(cause(error)))?)
+        outcome.map_err(|error| ImageStoreError::Unavailable(cause(error)))
     }
 
     /// The same for a thread that may block. Before anything was opened every file is the right one.

@@ -13,7 +13,7 @@ use domain::{
     ports::{Inspected, RecordedOriginal, Rows, UnreadableRow},
 };
 
-use super::{Backend, Connection, inspected, mark, number, reason, text, unreadable};
+use super::{Backend, Connection, inspected, mark, number, text, unreadable};
 use crate::{fault::Fault, values};
 
 /// The first image is found at the beginning of its part of an index.
@@ -114,10 +114,10 @@ fn recorded(row: OriginalRow) -> (Option<RecordedOriginal>, Vec<UnreadableRow>) 
         facts.and_then(Result::err),
         claimed_until.err(),
     ];
-    let tell = |fault| UnreadableRow {
+    let tell = |fault: Fault| UnreadableRow {
         image,
         digest: known,
-        ..unreadable(Rows::Originals, row.id, reason(fault))
+        ..unreadable(Rows::Originals, row.id, fault.into_cause())
     };
     (original, faults.into_iter().flatten().map(tell).collect())
 }

@@ -12,7 +12,7 @@ use domain::{
     ports::{Inspected, Rows, UnreadableRow, cause},
 };
 
-use super::{Backend, Connection, ROWS, Wrong, inspected, mark, number, reason, text, unreadable};
+use super::{Backend, Connection, ROWS, Wrong, inspected, mark, number, text, unreadable};
 use crate::{fault::Fault, values};
 
 #[derive(QueryableByName)]
@@ -39,7 +39,7 @@ pub(super) async fn labels(
     for row in rows {
         if let Err(fault) = label(row.name) {
             page.unreadable
-                .push(unreadable(Rows::Labels, row.id, reason(fault)));
+                .push(unreadable(Rows::Labels, row.id, fault.into_cause()));
         }
     }
     Ok(page)
@@ -99,9 +99,9 @@ fn image(row: &ImageRow) -> Vec<UnreadableRow> {
         values::time(row.registered_at).err(),
         lost.map(|original| Fault::corrupt(Wrong::Original(original))),
     ];
-    let tell = |fault| UnreadableRow {
+    let tell = |fault: Fault| UnreadableRow {
         image: values::image_id(&row.id).ok(),
-        ..unreadable(Rows::Images, shown(&row.id), reason(fault))
+        ..unreadable(Rows::Images, shown(&row.id), fault.into_cause())
     };
     faults.into_iter().flatten().map(tell).collect()
 }
@@ -141,7 +141,7 @@ async fn tags(
 
 fn tag(row: &TagRow) -> Option<UnreadableRow> {
     let reason = match (values::confidence(row.confidence), row.found) {
-        (Err(fault), _) => reason(fault),
+        (Err(fault), _) => fault.into_cause(),
         (Ok(_), None) => cause(Wrong::Unlabelled(row.label_id)),
         (Ok(_), Some(_)) => return None,
     };
@@ -204,7 +204,7 @@ pub(super) async fn taggings(
         for fault in [digest.err(), tagging.err()].into_iter().flatten() {
             page.unreadable.push(UnreadableRow {
                 digest: known,
-                ..unreadable(Rows::Taggings, row.id, reason(fault))
+                ..unreadable(Rows::Taggings, row.id, fault.into_cause())
             });
         }
     }

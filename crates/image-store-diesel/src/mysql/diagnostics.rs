@@ -1,0 +1,316 @@
+//! What the errors of MySQL and MariaDB mean, by their numbers.
+//!
+//! diesel-async passes on the message of an error, and its number only as far as Diesel has a kind for
+//! it. So the connection that met the error is asked for the number, before anything else is done with it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use diesel::{
+    QueryResult, QueryableByName,
+    result::Error,
+    sql_query,
+    sql_types::{BigInt, Nullable, Text, Unsigned},
+};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use mysql_async::{Conn, prelude::Queryable};
+
+use super::Connection;
+use crate::fault::Refusal;
+
+const SHOW: &str = "SHOW WARNINGS";
+/// Counts the conditions that the last statement left; an error is the last of them.
+const COUNT: &str = "GET DIAGNOSTICS @etiqueta_conditions = NUMBER";
+const READ_LAST: &str =
+    "GET DIAGNOSTICS CONDITION @etiqueta_conditions @etiqueta_error = MYSQL_ERRNO";
+
+/// How a server is asked for the number of its last error. Clones share what was found out.
+///
+/// Diesel reads rows from prepared statements only, and MySQL, unlike MariaDB and `TiDB`, does not prepare
+/// `SHOW WARNINGS`. It has `GET DIAGNOSTICS`, which `TiDB` has not, and which on MariaDB does not tell an
+/// error from the notes that follow it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Diagnostics {
+    shows_warnings: Arc<AtomicBool>,
+}
+
+#[derive(QueryableByName)]
+struct NumberRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    number: Option<i64>,
+}
+
+#[derive(QueryableByName)]
+struct Warning {
+    #[diesel(sql_type = Text, column_name = "Level")]
+    level: String,
+    #[diesel(sql_type = Unsigned<BigInt>, column_name = "Code")]
+    code: u64,
+}
+
+impl Diagnostics {
+    /// Finds out how to ask, on a connection that was just opened.
+    pub(super) async fn detect(&self, connection: &mut Conn) -> mysql_async::Result<()> {
+        let prepared = connection.prep(SHOW).await;
+        self.shows_warnings
+            .store(prepared.is_ok(), Ordering::Relaxed);
+        match prepared {
+            Ok(statement) => connection.close(statement).await,
+            Err(mysql_async::Error::Server(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a failed statement means.
+    pub(super) async fn refusal(&self, connection: &mut Connection, error: &Error) -> Refusal {
+        match Refusal::by_kind(error) {
+            Some(refusal) => refusal,
+            None => self.last(connection).await,
+        }
+    }
+
+    /// What the failure of a connection's last statement means. A connection that cannot say is lost.
+    pub(super) async fn last(&self, connection: &mut Connection) -> Refusal {
+        match self.number(connection).await {
+            Ok(Some(number)) => by_number(number),
+            // The server saw no error: the driver refused the call.
+            Ok(None) => Refusal::Other,
+            Err(_) => Refusal::Unavailable,
+        }
+    }
+
+    /// The number of the last error; none if the last statement met none.
+    async fn number(&self, connection: &mut Connection) -> QueryResult<Option<i64>> {
+        if AtomicBool::load(&self.shows_warnings, Ordering::Relaxed) {
+            let rows: Vec<Warning> = sql_query(SHOW).load(connection).await?;
+            let error = rows.iter().rev().find(|row| row.level == "Error");
+            return Ok(error.and_then(|row| row.code.try_into().ok()));
+        }
+        connection.batch_execute(COUNT).await?;
+        // Refused where there is no condition; then the variable stays NULL.
+        let _ = connection.batch_execute(READ_LAST).await;
+        let read = sql_query("SELECT CAST(@etiqueta_error AS SIGNED) AS number");
+        let row: NumberRow = read.get_result(connection).await?;
+        Ok(row.number)
+    }
+}
+
+fn by_number(number: i64) -> Refusal {
+    match number {
+        // The row has changed, lock wait timed out, deadlock.
+        1020 | 1205 | 1213
+        // COMMIT failed, or lost against another node of a cluster.
+        | 1180 | 3101
+        // TiDB: the transaction is aborted, the schema or a row was changed by another one.
+        | 8002 | 8022 | 8028 | 9007 => Refusal::Contended,
+
+        // Files that cannot be written, or no memory for them: numbers of the server's file layer.
+        1 | 3 | 4 | 5 | 20
+        // The disk or a table is full, a file cannot be written, the storage engine failed.
+        | 1021 | 1026 | 1030 | 1114
+        // No memory.
+        | 1037 | 1041
+        // Too many connections, of all users and of this one.
+        | 1040 | 1203 | 1226
+        // Access denied: to the database, to the server, to a table, to a column.
+        | 1044 | 1045 | 1142 | 1143 | 1698
+        // A node of Galera or Group Replication outside its cluster.
+        | 1047 | 3100
+        // Shutting down; the statement was interrupted, or ran for too long; the session was killed.
+        | 1053 | 1317 | 1927 | 1969 | 3024 | 3169
+        // Read-only: a table, by an option of the server, the server, InnoDB, the schema.
+        | 1036 | 1290 | 1836 | 1874 | 3989 => Refusal::Unavailable,
+
+        // A table is marked as crashed.
+        1194 | 1195 => Refusal::Corrupt,
+        1146 => Refusal::NoTable,
+        1060 => Refusal::DuplicateColumn,
+        _ => Refusal::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        NewImage,
+        ports::{ImageStore, ImageStoreError},
+    };
+    use domain_testing::{at, image};
+    use rstest::rstest;
+
+    use super::{
+        super::{place::Place, sql},
+        *,
+    };
+
+    const CONTENDED: [i64; 9] = [1020, 1180, 1205, 1213, 3101, 8002, 8022, 8028, 9007];
+    const UNAVAILABLE: [i64; 33] = [
+        1, 3, 4, 5, 20, 1021, 1026, 1030, 1036, 1037, 1040, 1041, 1044, 1045, 1047, 1053, 1114,
+        1142, 1143, 1203, 1226, 1290, 1317, 1698, 1836, 1874, 1927, 1969, 3024, 3100, 3169, 3989,
+        1792,
+    ];
+    const CORRUPT: [i64; 2] = [1194, 1195];
+    const FAILED: [i64; 4] = [1060, 1064, 1146, 4711];
+
+    /// The meaning of an error, as the port tells it.
+    fn meaning(error: &ImageStoreError) -> Refusal {
+        match error {
+            ImageStoreError::Contended(_) => Refusal::Contended,
+            ImageStoreError::Unavailable(_) => Refusal::Unavailable,
+            ImageStoreError::Corrupt(_) => Refusal::Corrupt,
+            ImageStoreError::ClaimLost | ImageStoreError::Failed(_) => Refusal::Other,
+        }
+    }
+
+    fn signal(number: i64) -> String {
+        format!("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'nothing'")
+    }
+
+    /// What it means that a statement fails, in a transaction of the store's own.
+    async fn refused(store: &sql::Store, statement: &str) -> Refusal {
+        let outcome = store.write(|mut connection| async move {
+            connection.batch_execute("BEGIN").await?;
+            connection.batch_execute(statement).await?;
+            Ok(())
+        });
+        meaning(&outcome.await.unwrap_err())
+    }
+
+    #[rstest]
+    #[case(&CONTENDED, Refusal::Contended)]
+    #[case(&UNAVAILABLE, Refusal::Unavailable)]
+    #[case(&CORRUPT, Refusal::Corrupt)]
+    #[case(&FAILED, Refusal::Other)]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn errors_are_told_by_their_numbers(#[case] numbers: &[i64], #[case] expected: Refusal) {
+        let place = Place::create().await;
+        let store = place.concrete(sql::Sizes::default());
+        for number in numbers {
+            assert_eq!(
+                refused(&store, &signal(*number)).await,
+                expected,
+                "{number}"
+            );
+        }
+        drop(store);
+        place.remove().await;
+    }
+
+    async fn record(store: &dyn ImageStore) -> Result<(), ImageStoreError> {
+        let new = NewImage {
+            fence: None,
+            image: image(b"some bytes", at(0), &[("car", 90.0)]),
+            tagging: None,
+        };
+        let (digest, facts) = (&new.image.digest, &new.image.facts);
+        store.claim(digest, facts, at(0), at(1)).await?;
+        store.record(&new).await
+    }
+
+    /// By a prepared statement in the middle of the transaction that records an image, and after warnings.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_trigger_refuses_an_image() {
+        let place = Place::create().await;
+        let store = place.concrete(sql::Sizes::default());
+        let mut admin = place.connection().await;
+        for (number, expected) in [
+            (3101, Refusal::Contended),
+            (1290, Refusal::Unavailable),
+            (1195, Refusal::Corrupt),
+            (4711, Refusal::Other),
+        ] {
+            let create = format!(
+                "CREATE TRIGGER refuse BEFORE INSERT ON etiqueta_image_tag FOR EACH ROW \
+                 BEGIN SIGNAL SQLSTATE '01000' SET MYSQL_ERRNO = 1213; {}; END",
+                signal(number)
+            );
+            admin.batch_execute(&create).await.unwrap();
+            let refused = record(&*store).await.unwrap_err();
+            assert_eq!(meaning(&refused), expected, "{number}");
+            admin.batch_execute("DROP TRIGGER refuse").await.unwrap();
+        }
+        record(&*store).await.unwrap();
+        drop(store);
+        place.remove().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_failed_commit_has_a_number() {
+        let place = Place::create().await;
+        let mut connection = place.connection().await;
+        connection.batch_execute("XA START 'a'").await.unwrap();
+        connection.batch_execute("COMMIT").await.unwrap_err();
+        let number = Diagnostics::default().number(&mut connection).await;
+        assert_eq!(number.unwrap(), Some(1399));
+        drop(connection);
+        place.remove().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_connection_that_cannot_answer_is_lost() {
+        let place = Place::create().await;
+        let store = place.concrete(sql::Sizes::default());
+        assert_eq!(
+            refused(&store, "KILL CONNECTION_ID()").await,
+            Refusal::Unavailable
+        );
+        record(&*store).await.unwrap();
+        drop(store);
+        place.remove().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn where_nothing_failed_there_is_no_number() {
+        let place = Place::create().await;
+        let mut connection = place.connection().await;
+        connection
+            .batch_execute("SELECT COUNT(*) FROM etiqueta_label")
+            .await
+            .unwrap();
+        let number = Diagnostics::default().number(&mut connection).await;
+        assert_eq!(number.unwrap(), None);
+        drop(connection);
+        place.remove().await;
+    }
+
+    /// More than a server keeps unless it is asked to.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_error_after_many_warnings_has_a_number() {
+        let place = Place::create().await;
+        let store = place.concrete(sql::Sizes::default());
+        let mut admin = place.connection().await;
+        let trigger = format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON etiqueta_label FOR EACH ROW \
+             BEGIN IF NEW.name = 'last' THEN {}; END IF; END",
+            signal(1213)
+        );
+        admin.batch_execute(&trigger).await.unwrap();
+        let names: Vec<String> = (0..999).map(|n| format!("('{n}')")).collect();
+        let insert = format!(
+            "INSERT IGNORE INTO etiqueta_label (name) VALUES {}",
+            names.join(", ")
+        );
+        admin.batch_execute(&insert).await.unwrap();
+        let refused = refused(&store, &format!("{insert}, ('last')")).await;
+        assert_eq!(refused, Refusal::Contended);
+        drop(store);
+        place.remove().await;
+    }
+
+    /// In the way of MySQL, which other servers understand as far as this goes.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn numbers_are_read_from_the_diagnostics_area() {
+        let place = Place::create().await;
+        let mut connection = place.connection().await;
+        let diagnostics = Diagnostics::default();
+        for number in [1213, 9007] {
+            connection.batch_execute(&signal(number)).await.unwrap_err();
+            let told = diagnostics.number(&mut connection).await;
+            assert_eq!(told.unwrap(), Some(number));
+        }
+        drop(connection);
+        place.remove().await;
+    }
+}
