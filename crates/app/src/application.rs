@@ -4,12 +4,14 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use domain::service::{Ingest, Upkeep, UpkeepSettings};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     releases::Releases,
-    resilience::Recorded,
     rlimit,
     settings::Settings,
     upkeep,
@@ -36,7 +38,7 @@ pub struct Application {
     database: Database,
     gates: Gates,
     upkeep: Upkeep,
-    recorded: Recorded,
+    recorded: Arc<Notify>,
     releases: Option<Arc<Releases>>,
     settings: Settings,
     options: ServeOptions,

@@ -3,13 +3,13 @@
 use std::{fmt::Display, future::Future, time::Duration};
 
 use domain::service::{Ingest, Upkeep, UpkeepError};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    resilience::{Gate, Recorded},
-    wiring::Gates,
-};
+use crate::{resilience::Gate, wiring::Gates};
 
 /// The wait from one look for what can be condensed to the next.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ where
 }
 
 /// Keeps summaries fast until it is stopped: at the start, and while images are recorded.
-pub async fn condense(upkeep: &Upkeep, recorded: &Recorded, gate: &Gate, stop: &CancellationToken) {
+pub async fn condense(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &CancellationToken) {
     let duty = async {
         gate.opened().await;
         loop {
@@ -70,7 +70,7 @@ pub async fn condense(upkeep: &Upkeep, recorded: &Recorded, gate: &Gate, stop: &
             }
             sleep(PAUSE).await;
             // Either way it is time.
-            let _ = timeout(LONG_PAUSE, recorded.told()).await;
+            let _ = timeout(LONG_PAUSE, recorded.notified()).await;
         }
     };
     stop.run_until_cancelled(duty).await;
@@ -135,18 +135,16 @@ mod tests {
     };
 
     use domain::{
-        NewImage,
         ports::{ImageStore, ImageStoreError, MockImageStore, cause},
         service::{UpkeepPorts, UpkeepSettings},
     };
-    use domain_testing::{FakeOriginalStore, TestClock, at, image};
+    use domain_testing::{FakeOriginalStore, TestClock};
 
     use super::*;
-    use crate::resilience::GuardedStore;
 
     /// A server that condenses, on a store that answers with `answer` and counts the calls.
     struct World {
-        store: Arc<GuardedStore>,
+        recorded: Arc<Notify>,
         calls: Arc<AtomicU32>,
         stop: CancellationToken,
         running: tokio::task::JoinHandle<()>,
@@ -156,22 +154,19 @@ mod tests {
         fn start(answer: impl Fn(u32) -> Result<bool, ImageStoreError> + Send + 'static) -> Self {
             let calls = Arc::new(AtomicU32::new(0));
             let mut store = MockImageStore::new();
-            store.expect_record().returning(|_| Ok(()));
             let counter = Arc::clone(&calls);
             store
                 .expect_condense()
                 .returning(move |_| answer(counter.fetch_add(1, Ordering::Relaxed)));
             let gate = Gate::default();
             gate.open();
-            let store = GuardedStore::new(Arc::new(store), gate.clone(), LONG_PAUSE);
-            let (recorded, stop) = (store.recorded(), CancellationToken::new());
-            let store = Arc::new(store);
-            let upkeep = upkeep(Arc::clone(&store) as Arc<dyn ImageStore>);
-            let stopped = stop.clone();
+            let (recorded, stop) = (Arc::<Notify>::default(), CancellationToken::new());
+            let upkeep = upkeep(Arc::new(store));
+            let (told, stopped) = (Arc::clone(&recorded), stop.clone());
             let running =
-                tokio::spawn(async move { condense(&upkeep, &recorded, &gate, &stopped).await });
+                tokio::spawn(async move { condense(&upkeep, &told, &gate, &stopped).await });
             Self {
-                store,
+                recorded,
                 calls,
                 stop,
                 running,
@@ -184,13 +179,8 @@ mod tests {
             self.calls.load(Ordering::Relaxed) - before
         }
 
-        async fn record(&self) {
-            let new = NewImage {
-                fence: None,
-                image: image(b"a", at(0), &[]),
-                tagging: None,
-            };
-            self.store.record(&new).await.unwrap();
+        fn record(&self) {
+            self.recorded.notify_one();
         }
     }
 
@@ -218,8 +208,8 @@ mod tests {
         assert_eq!(world.calls_within(PAUSE / 2).await, 6);
         assert_eq!(world.calls_within(LONG_PAUSE / 2).await, 0);
         for _ in 0..3 {
-            world.record().await;
-            world.record().await;
+            world.record();
+            world.record();
             assert!((1..=2).contains(&world.calls_within(PAUSE * 2).await));
         }
         assert!((8..=11).contains(&world.calls_within(LONG_PAUSE * 10).await));
@@ -231,7 +221,7 @@ mod tests {
     async fn what_failed_is_tried_again_after_a_while() {
         let world = World::start(|_| Err(ImageStoreError::Contended(cause("lock"))));
         assert_eq!(world.calls_within(LONG_PAUSE / 2).await, 1);
-        world.record().await;
+        world.record();
         assert_eq!(world.calls_within(LONG_PAUSE).await, 1);
         world.stop.cancel();
         world.running.await.unwrap();

@@ -16,20 +16,18 @@ use domain::{
 };
 use http_api::{Api, HostCheck, HttpSettings, Readiness};
 use image_codec::{CodecSettings, PictureCodec};
-use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl};
+use image_store_diesel::{MigrationError, Migrator, PoolSettings, Signals, StoreUrl};
 use original_store_objects::OriginalsUrl;
 use secrecy::ExposeSecret;
 use support::{CircuitBreaker, Guard, GuardSettings, RetryPolicy};
 use tag_provider_imagga::{Delivery, Imagga};
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::{
     clock::SystemClock,
     releases::Releases,
-    resilience::{
-        Gate, GuardedHost, GuardedInspector, GuardedOriginals, GuardedProvider, GuardedStatistics,
-        GuardedStore, Recorded,
-    },
+    resilience::{Gate, GuardedHost, GuardedOriginals, GuardedProvider},
     rlimit,
     settings::{ImaggaCredentials, ProviderChoice, ServerSettings, Settings},
 };
@@ -53,8 +51,8 @@ pub struct Parts {
     pub api: Api,
     /// What upkeep works with.
     pub upkeep: UpkeepPorts,
-    /// Tells upkeep that there may be something to condense.
-    pub recorded: Recorded,
+    /// Notified after each image that was recorded: there may be something to condense.
+    pub recorded: Arc<Notify>,
     /// Releases hosted blobs, where there is a host.
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
@@ -75,10 +73,11 @@ pub struct Gates {
 /// Puts everything together. Connects to nobody yet.
 pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
-    let gate = gates.schema.clone();
-    let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
-    let recorded = store.recorded();
-    let store: Arc<dyn ImageStore> = Arc::new(store);
+    let recorded = Arc::<Notify>::default();
+    let store = database.connect(Signals {
+        schema: gates.schema.subscribe(),
+        recorded: Arc::clone(&recorded),
+    })?;
     let Upstreams { provider, host, .. } = upstreams(settings)?;
     // Last of what may be refused, because it makes a folder.
     let Originals {
@@ -175,16 +174,11 @@ pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
 
 /// Puts together what a check works with. Neither schema nor folder is made: both must be there.
 pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<CheckPorts> {
-    let gate = Gate::default();
-    gate.open();
-    let store = GuardedStore::new(database.connect()?, gate, settings.database.timeout);
-    let inspector = GuardedInspector::new(database.inspector()?, settings.database.timeout);
-    let statistics = GuardedStatistics::new(database.statistics()?, settings.database.timeout);
     let originals = original_store_objects::open_existing(&originals_url(settings)?)?;
     Ok(CheckPorts {
-        store: Arc::new(store),
-        inspector: Arc::new(inspector),
-        statistics: Arc::new(statistics),
+        store: database.connect(Signals::default())?,
+        inspector: database.inspector()?,
+        statistics: database.statistics()?,
         originals: originals.clone(),
         removal: originals.clone(),
         registry: originals,
@@ -301,6 +295,7 @@ impl Database {
             max_connections: settings.database.max_connections.get(),
             acquire_timeout: (timeout / 4).min(CONNECTION_WAIT),
             lock_timeout: timeout.min(PoolSettings::default().lock_timeout),
+            call_timeout: timeout,
         };
         Ok(Self { url, pool })
     }
@@ -325,8 +320,9 @@ impl Database {
         }
     }
 
-    fn connect(&self) -> anyhow::Result<Arc<dyn ImageStore>> {
-        image_store_diesel::connect(&self.url, self.pool).context("opening the database")
+    fn connect(&self, signals: Signals) -> anyhow::Result<Arc<dyn ImageStore>> {
+        image_store_diesel::connect_with(&self.url, self.pool, signals)
+            .context("opening the database")
     }
 
     fn inspector(&self) -> anyhow::Result<Arc<dyn Inspector>> {

@@ -18,7 +18,7 @@ use diesel_async::{
 use domain::ports::{ImageStoreError, cause};
 use futures_util::future::BoxFuture;
 
-/// How many connections a store keeps, and how long a call waits for one.
+/// How many connections a store keeps, and how long its calls take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
     /// The most connections at a time; at least 2 are used.
@@ -27,15 +27,18 @@ pub struct PoolSettings {
     pub acquire_timeout: Duration,
     /// How long a statement waits for somebody else's lock; on MySQL in whole seconds, at least one.
     pub lock_timeout: Duration,
+    /// How long a call takes at most, with all its attempts.
+    pub call_timeout: Duration,
 }
 
 impl Default for PoolSettings {
-    /// 16 connections, 5 seconds, 10 seconds.
+    /// 16 connections, 5 seconds, 10 seconds, 30 seconds.
     fn default() -> Self {
         Self {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -5,7 +5,9 @@ mod fault;
 mod migrate;
 mod migrator;
 mod mysql;
+mod retry;
 mod schema;
+mod signals;
 mod sqlite;
 mod url;
 mod usage;
@@ -19,12 +21,14 @@ pub use self::{
     connections::PoolSettings,
     migrate::MigrationError,
     migrator::Migrator,
+    signals::Signals,
     url::{MysqlServer, StoreUrl, StoreUrlError, Tls},
 };
 
 /// Opens an image store. Nothing is connected yet: each call takes a connection when it needs one.
 ///
-/// The schema must be there; see [`Migrator`].
+/// A call is repeated while another transaction is in its way, and given up after
+/// [`PoolSettings::call_timeout`]. The schema must be there; see [`Migrator`].
 ///
 /// # Errors
 /// [`ImageStoreError::Failed`] if the settings make no pool.
@@ -32,9 +36,21 @@ pub fn connect(
     url: &StoreUrl,
     settings: PoolSettings,
 ) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
+    connect_with(url, settings, Signals::default())
+}
+
+/// Like [`connect`], for a program that brings the schema up to date later, or waits for images.
+///
+/// # Errors
+/// [`ImageStoreError::Failed`] if the settings make no pool.
+pub fn connect_with(
+    url: &StoreUrl,
+    settings: PoolSettings,
+    signals: Signals,
+) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
     match url {
-        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings)?)),
-        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings)?)),
+        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings, signals)?)),
+        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings, signals)?)),
     }
 }
 
@@ -49,8 +65,16 @@ pub fn inspector(
     settings: PoolSettings,
 ) -> Result<Arc<dyn Inspector>, ImageStoreError> {
     match url {
-        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings)?)),
-        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings)?)),
+        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(
+            path,
+            settings,
+            Signals::default(),
+        )?)),
+        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(
+            server,
+            settings,
+            Signals::default(),
+        )?)),
     }
 }
 
@@ -65,7 +89,15 @@ pub fn statistics(
     settings: PoolSettings,
 ) -> Result<Arc<dyn StatisticsInspector>, ImageStoreError> {
     match url {
-        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings)?)),
-        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings)?)),
+        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(
+            path,
+            settings,
+            Signals::default(),
+        )?)),
+        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(
+            server,
+            settings,
+            Signals::default(),
+        )?)),
     }
 }

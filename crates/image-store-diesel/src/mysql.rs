@@ -24,6 +24,7 @@ use crate::{
     connections::{self, PoolSettings},
     fault::Refusal,
     migrate::{self, Dialect, MigrationError},
+    signals::Signals,
     url::{MysqlServer, Tls},
 };
 
@@ -105,13 +106,15 @@ fn lock_wait(wait: Duration) -> String {
 pub(crate) fn connect(
     server: &MysqlServer,
     settings: PoolSettings,
+    signals: Signals,
 ) -> Result<sql::Store, ImageStoreError> {
-    connect_with(server, settings, sql::Sizes::default())
+    connect_with(server, settings, signals, sql::Sizes::default())
 }
 
 fn connect_with(
     server: &MysqlServer,
     settings: PoolSettings,
+    signals: Signals,
     sizes: sql::Sizes,
 ) -> Result<sql::Store, ImageStoreError> {
     let options = options(server, &lock_wait(settings.lock_timeout));
@@ -138,6 +141,8 @@ fn connect_with(
     Ok(sql::Store {
         reading: pool.clone(),
         writing: pool,
+        call_timeout: settings.call_timeout,
+        signals,
         names: sql::Names::default(),
         sizes,
         database: Database { diagnostics },
@@ -268,6 +273,7 @@ async fn lock(connection: &mut Connection, wait: Duration) -> Result<(), Migrati
 #[cfg(test)]
 mod tests {
     use diesel::{QueryableByName, sql_types::Text};
+    use diesel_async::SimpleAsyncConnection;
     use domain::TimeWindow;
 
     use super::{
@@ -451,6 +457,27 @@ mod tests {
         assert_lists_are_read_from_their_index(&mut connection).await;
         assert_labels_are_measured_by_their_index(&mut connection).await;
         assert_tags_are_counted_by_their_index(&mut connection).await;
+        place.remove().await;
+    }
+
+    /// Uploads that wait behind it get their turn: a lock wait of a second, and not eleven of them.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn sealing_is_not_repeated() {
+        let (mut connection, place) = filled().await;
+        let store = place.store(sql::Sizes::default());
+        connection.batch_execute("BEGIN").await.unwrap();
+        let hold = "SELECT sealed_until FROM etiqueta_summary_state FOR UPDATE";
+        connection.batch_execute(hold).await.unwrap();
+        let began = std::time::Instant::now();
+        let outcome = store.condense(domain_testing::at(1000)).await;
+        assert!(
+            matches!(outcome, Err(ImageStoreError::Contended(_))),
+            "{outcome:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(8));
+        connection.batch_execute("COMMIT").await.unwrap();
+        assert!(store.condense(domain_testing::at(1000)).await.unwrap());
+        drop(store);
         place.remove().await;
     }
 }

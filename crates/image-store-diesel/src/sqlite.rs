@@ -25,6 +25,7 @@ use crate::{
     connections::{self, PoolSettings},
     fault::Refusal,
     migrate::{self, Dialect, MigrationError},
+    signals::Signals,
 };
 
 type Connection = SyncConnectionWrapper<SqliteConnection, Detached>;
@@ -104,13 +105,18 @@ impl SpawnBlocking for Detached {
     }
 }
 
-pub(crate) fn connect(path: &Path, settings: PoolSettings) -> Result<sql::Store, ImageStoreError> {
-    connect_with(path, settings, sql::Sizes::default())
+pub(crate) fn connect(
+    path: &Path,
+    settings: PoolSettings,
+    signals: Signals,
+) -> Result<sql::Store, ImageStoreError> {
+    connect_with(path, settings, signals, sql::Sizes::default())
 }
 
 fn connect_with(
     path: &Path,
     settings: PoolSettings,
+    signals: Signals,
     sizes: sql::Sizes,
 ) -> Result<sql::Store, ImageStoreError> {
     let file = DatabaseFile::new(path);
@@ -123,6 +129,8 @@ fn connect_with(
         reading: pool(settings.max_connections.saturating_sub(1).max(1))?,
         // There is one writer at a time in any case; in a queue it is each one's turn.
         writing: pool(1)?,
+        call_timeout: settings.call_timeout,
+        signals,
         names: sql::Names::default(),
         sizes,
         database: Database { file },

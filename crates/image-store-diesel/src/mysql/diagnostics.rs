@@ -144,6 +144,7 @@ mod tests {
         super::{place::Place, sql},
         *,
     };
+    use crate::connections::Lease;
 
     const CONTENDED: [i64; 9] = [1020, 1180, 1205, 1213, 3101, 8002, 8022, 8028, 9007];
     const UNAVAILABLE: [i64; 33] = [
@@ -168,14 +169,15 @@ mod tests {
         format!("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'nothing'")
     }
 
-    /// What it means that a statement fails, in a transaction of the store's own.
+    /// What it means that a statement fails, in the middle of a transaction and in a single attempt.
     async fn refused(store: &sql::Store, statement: &str) -> Refusal {
-        let outcome = store.write(|mut connection| async move {
+        let work = |mut connection: Lease<Connection>| async move {
             connection.batch_execute("BEGIN").await?;
             connection.batch_execute(statement).await?;
             Ok(())
-        });
-        meaning(&outcome.await.unwrap_err())
+        };
+        let outcome = store.with_connection(&store.writing, &work).await;
+        meaning(&outcome.unwrap_err())
     }
 
     #[rstest]

@@ -8,7 +8,7 @@ use domain::{ImageId, ports::ImageStore};
 use domain_testing::at;
 
 use super::{Connection, Diagnostics, connect_with, open, patient, sql::Sizes};
-use crate::{Migrator, MysqlServer, PoolSettings, StoreUrl};
+use crate::{Migrator, MysqlServer, PoolSettings, Signals, StoreUrl};
 
 /// A database of its own, with the schema. A test that fails leaves it behind.
 pub(super) struct Place {
@@ -39,7 +39,15 @@ impl Place {
     }
 
     pub(super) fn concrete(&self, sizes: Sizes) -> Arc<super::sql::Store> {
-        Arc::new(connect_with(&self.server, PoolSettings::default(), sizes).unwrap())
+        Arc::new(
+            connect_with(
+                &self.server,
+                PoolSettings::default(),
+                Signals::default(),
+                sizes,
+            )
+            .unwrap(),
+        )
     }
 
     pub(super) async fn connection(&self) -> Connection {

@@ -30,7 +30,7 @@ mod summaries;
 mod taggings;
 pub(super) mod tags;
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -51,6 +51,8 @@ use super::{
 use crate::{
     connections::{Lease, Loan},
     fault::Fault,
+    retry::{in_time, with_retries},
+    signals::Signals,
     values::micros,
 };
 
@@ -67,6 +69,10 @@ pub(crate) struct Store {
     pub(super) reading: Pool<Connection>,
     /// Connections for writing.
     pub(super) writing: Pool<Connection>,
+    /// How long a call takes at most.
+    pub(super) call_timeout: Duration,
+    /// What it tells the program around it, and is told.
+    pub(super) signals: Signals,
     /// The labels that were read.
     pub(super) names: Names,
     /// How large segments of the summaries are.
@@ -76,18 +82,36 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Reads with a connection.
+    /// Reads with a connection, in as many attempts as it takes.
     async fn read<T, F>(&self, work: impl Fn(Lease<Connection>) -> F) -> Result<T, ImageStoreError>
     where
         F: Future<Output = Result<T, Fault>>,
     {
-        self.with_connection(&self.reading, work).await
+        self.repeat(|| self.with_connection(&self.reading, &work))
+            .await
     }
 
-    /// Writes with a connection. Only what is in the right file is there after the next start.
-    pub(super) async fn write<T, F>(
+    /// Writes with a connection, in as many attempts as it takes.
+    async fn write<T, F>(&self, work: impl Fn(Lease<Connection>) -> F) -> Result<T, ImageStoreError>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        self.repeat(|| self.write_once(&work)).await
+    }
+
+    /// Repeats a call while another transaction is in its way, and gives up one that hangs.
+    async fn repeat<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, ImageStoreError>
+    where
+        F: Future<Output = Result<T, ImageStoreError>>,
+    {
+        self.signals.require_schema()?;
+        with_retries(self.call_timeout, attempt).await
+    }
+
+    /// One attempt to write. Only what is in the right file is there after the next start.
+    async fn write_once<T, F>(
         &self,
-        work: impl Fn(Lease<Connection>) -> F,
+        work: &impl Fn(Lease<Connection>) -> F,
     ) -> Result<T, ImageStoreError>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -97,11 +121,11 @@ impl Store {
         Ok(value)
     }
 
-    /// Works with a connection, which goes back to its pool only where that succeeded.
-    async fn with_connection<T, F>(
+    /// One attempt with a connection, which goes back to its pool only where that succeeded.
+    pub(super) async fn with_connection<T, F>(
         &self,
         pool: &Pool<Connection>,
-        work: impl Fn(Lease<Connection>) -> F,
+        work: &impl Fn(Lease<Connection>) -> F,
     ) -> Result<T, ImageStoreError>
     where
         F: Future<Output = Result<T, Fault>>,
@@ -125,12 +149,15 @@ impl Store {
 impl ImageStore for Store {
     async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
         // What could not be kept should not be paid for.
-        self.database.check().await?;
-        self.read(|mut connection| async move {
+        let work = |mut connection: Lease<Connection>| async move {
             Ok(Known {
                 facts: claims::facts(&mut connection, &key.digest).await?,
                 tagging: taggings::find(&mut connection, key).await?,
             })
+        };
+        self.repeat(|| async {
+            self.database.check().await?;
+            self.with_connection(&self.reading, &work).await
         })
         .await
     }
@@ -145,8 +172,9 @@ impl ImageStore for Store {
         let claim = |mut connection: Lease<Connection>| async move {
             claims::claim(&mut connection, digest, facts, now, until).await
         };
-        let claimed = self.write(claim).await?;
-        claimed.ok_or_else(|| ImageStoreError::Contended(cause("the original is being removed")))
+        let is_removed = || ImageStoreError::Contended(cause("the original is being removed"));
+        self.repeat(|| async { self.write_once(&claim).await?.ok_or_else(is_removed) })
+            .await
     }
 
     async fn note_damage(
@@ -172,6 +200,7 @@ impl ImageStore for Store {
             .write(|mut connection| async move { images::record(&mut connection, image).await })
             .await?;
         if is_recorded {
+            self.signals.recorded.notify_one();
             Ok(())
         } else {
             Err(ImageStoreError::ClaimLost)
@@ -237,17 +266,16 @@ impl ImageStore for Store {
 
     async fn condense(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
         let before = micros(now - LAG);
-        // Mostly not, and looking is in nobody's way.
-        let is_due = self
-            .read(|mut connection| async move {
-                sealing::is_due(&mut connection, before, self.sizes).await
-            })
-            .await?;
-        if !is_due {
-            return Ok(false);
-        }
-        self.write(|mut connection| async move {
+        let look = |mut connection: Lease<Connection>| async move {
+            sealing::is_due(&mut connection, before, self.sizes).await
+        };
+        let seal = |mut connection: Lease<Connection>| async move {
             sealing::seal(&mut connection, before, self.sizes).await
+        };
+        self.signals.require_schema()?;
+        // One attempt: uploads may be waiting behind it. Mostly nothing is due, and looking is in nobody's way.
+        in_time(self.call_timeout, async {
+            Ok(self.with_connection(&self.reading, &look).await? && self.write_once(&seal).await?)
         })
         .await
     }
@@ -325,10 +353,13 @@ impl ImageStore for Store {
     }
 
     async fn ready(&self) -> Result<(), ImageStoreError> {
-        self.database.check().await?;
+        let work = |mut connection: Lease<Connection>| async move {
+            migrations::pending(&mut connection, &self.database).await
+        };
         let pending = self
-            .read(|mut connection| async move {
-                migrations::pending(&mut connection, &self.database).await
+            .repeat(|| async {
+                self.database.check().await?;
+                self.with_connection(&self.reading, &work).await
             })
             .await?;
         if pending.is_empty() {

@@ -6,7 +6,7 @@ use domain::ports::ImageStore;
 use tempfile::TempDir;
 
 use super::{Connection, connect_with, migrate, open, sql::Sizes};
-use crate::PoolSettings;
+use crate::{PoolSettings, Signals};
 
 /// How long tests wait for each other.
 const BUSY: Duration = Duration::from_secs(10);
@@ -30,7 +30,15 @@ impl Place {
     }
 
     pub(super) fn concrete(&self, sizes: Sizes) -> Arc<super::sql::Store> {
-        Arc::new(connect_with(&self.file(), PoolSettings::default(), sizes).unwrap())
+        Arc::new(
+            connect_with(
+                &self.file(),
+                PoolSettings::default(),
+                Signals::default(),
+                sizes,
+            )
+            .unwrap(),
+        )
     }
 
     pub(super) async fn connection(&self) -> Connection {

@@ -12,7 +12,8 @@ macro_rules! run_contract {
 
         crate::contract::run_contract!(
             $stores;
-            claims, removal, images, labels, taggings, pages, filters, summaries, condensing, concurrency
+            claims, removal, fencing, damage, images, labels, taggings, pages, filters, summaries,
+            condensing, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {

@@ -16,6 +16,7 @@ pub(crate) const SETTINGS: PoolSettings = PoolSettings {
     max_connections: 8,
     acquire_timeout: Duration::from_secs(30),
     lock_timeout: Duration::from_secs(10),
+    call_timeout: Duration::from_mins(1),
 };
 
 /// The server that the environment names.

@@ -13,8 +13,11 @@ use futures_util::{
     StreamExt,
     future::{join, join_all},
 };
-use image_store_diesel::{MigrationError, Migrator, PoolSettings, StoreUrl, connect, inspector};
+use image_store_diesel::{
+    MigrationError, Migrator, PoolSettings, Signals, StoreUrl, connect, connect_with, inspector,
+};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::{
     contract::run_contract,
@@ -274,4 +277,54 @@ async fn a_file_that_is_no_database_is_told_apart() {
         matches!(outcome, Err(MigrationError::Unavailable(_))),
         "{outcome:?}"
     );
+}
+
+#[tokio::test]
+async fn no_call_is_made_before_the_schema_is_there() {
+    let files = Files::new();
+    let url = url(&files.file());
+    let (migrated, schema) = watch::channel(false);
+    let signals = Signals {
+        schema,
+        ..Signals::default()
+    };
+    let store = connect_with(&url, SETTINGS, signals).unwrap();
+    let early = store.ready().await.unwrap_err();
+    assert!(
+        matches!(early, ImageStoreError::Unavailable(_)),
+        "{early:?}"
+    );
+    assert!(store.condense(at(0)).await.is_err());
+    assert!(!files.file().exists());
+    Migrator::new(&url).run().await.unwrap();
+    migrated.send_replace(true);
+    store.ready().await.unwrap();
+    register(&*store, b"some bytes").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_of_what_was_recorded() {
+    let files = Files::new();
+    let url = url(&files.file());
+    Migrator::new(&url).run().await.unwrap();
+    let signals = Signals::default();
+    let recorded = Arc::clone(&signals.recorded);
+    let store = connect_with(&url, SETTINGS, signals).unwrap();
+    let is_notified = async || {
+        let wait = Duration::from_secs(1);
+        tokio::time::timeout(wait, recorded.notified())
+            .await
+            .is_ok()
+    };
+    let refused = NewImage {
+        fence: None,
+        image: image(b"not claimed", at(0), &[]),
+        tagging: None,
+    };
+    assert!(store.record(&refused).await.is_err());
+    assert!(!is_notified().await);
+    register(&*store, b"some bytes").await;
+    register(&*store, b"other bytes").await;
+    assert!(is_notified().await);
+    assert!(!is_notified().await);
 }
