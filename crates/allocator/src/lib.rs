@@ -1,30 +1,36 @@
-//! Gives freed memory back to the system.
+//! Settings of the C library's allocator.
 //!
-//! glibc keeps what a thread frees for the next allocations of that thread's arena, without a bound: after
-//! the working memory of a few large pictures on several threads, that is hundreds of megabytes. Safe Rust
-//! has no way to ask for it back, and neither has a crate that is kept up.
+//! glibc gives each thread an arena of its own and keeps there what the thread frees: after the working memory of
+//! a few large pictures on several threads, hundreds of megabytes. It can be told otherwise, but safe Rust has no
+//! way to, and no crate that is kept up wraps the call.
 
-/// Gives the free pages of all arenas back to the system.
+/// Makes all threads allocate from one arena, whose free memory any of them takes again.
 ///
-/// Walks every arena under its lock, which takes about a tenth of a millisecond for each ten megabytes
-/// that are given back: worth it after work that took many megabytes. Does nothing where the allocator is
-/// another one than glibc's.
-pub fn trim() {
+/// Call it before the first thread is started: a thread that has an arena keeps it. Threads then wait for each
+/// other when they allocate, so this is for programs whose threads mostly compute. Does nothing where the
+/// allocator is another one than glibc's.
+pub fn use_one_arena() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "a call of the C library")]
-    // SAFETY: malloc_trim(3) may be called at any time, from any thread, with any padding.
+    // SAFETY: mallopt(3) may be called at any time, from any thread; what it does not know it refuses.
     unsafe {
-        libc::malloc_trim(0);
+        libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     #[test]
-    fn memory_in_use_stays() {
-        let used = vec![7u8; 1 << 20];
-        drop(vec![8u8; 1 << 20]);
-        super::trim();
-        assert!(used.iter().all(|byte| *byte == 7));
+    fn threads_allocate_and_free_across_each_other() {
+        super::use_one_arena();
+        let threads: Vec<_> = (0..8u8)
+            .map(|n| thread::spawn(move || vec![n; 1 << 20]))
+            .collect();
+        for (n, thread) in threads.into_iter().enumerate() {
+            let bytes = thread.join().expect("ended");
+            assert!(bytes.iter().all(|byte| usize::from(*byte) == n));
+        }
     }
 }

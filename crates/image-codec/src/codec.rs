@@ -34,10 +34,6 @@ const CHEAP_PART: u64 = 10;
 /// How much work may wait, inspection included.
 const MAX_WAITING: usize = 1024;
 
-/// From so many bytes for decoding on, the allocator is made to give them back. It would keep them for each
-/// thread that decoded, up to twice what all pictures under way take.
-const TRIMMED_FROM: u64 = 2 << 20;
-
 /// Decodes and encodes pictures on threads of their own.
 ///
 /// A picture takes two turns: one to be inspected, which tells what decoding it costs, and one to be decoded,
@@ -153,10 +149,6 @@ impl ImageCodec for PictureCodec {
             let meter = budget.meter()?;
             let decoded = decode(&bytes, &header, max_side, &meter);
             turn.note(budget.spent_since(&meter));
-            // Before others are granted what this picture took.
-            if header.decode_bytes >= TRIMMED_FROM {
-                allocator::trim();
-            }
             let mut picture = decoded?;
             share.shrink(held);
             picture.as_uploaded = is_as_shown(&header, &picture).then_some(bytes);

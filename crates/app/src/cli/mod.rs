@@ -16,6 +16,7 @@ use std::{
 };
 
 use clap::Parser;
+use tokio::runtime::Builder;
 
 use self::{
     arguments::{Arguments, Command},
@@ -29,17 +30,25 @@ use crate::{
 };
 
 /// Runs the command that the arguments name; the first argument is the program itself.
-pub async fn run(
-    arguments: impl IntoIterator<Item = OsString>,
-    environment: Environment,
-) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environment) -> ExitCode {
     let outcome = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => execute(arguments, environment).await,
+        Ok(arguments) => start(arguments, environment),
         Err(error) if error.use_stderr() => Err(Usage::new(&error).into()),
         // Help and version, which were asked for.
         Err(text) => done(text.print()),
     };
     exit::report(outcome, &mut io::stderr())
+}
+
+/// Executes a command on a runtime of its own.
+fn start(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
+    if matches!(arguments.command(), Command::Tag(_)) {
+        // The runtime starts threads, so that this comes first.
+        allocator::use_one_arena();
+    }
+    // Migrations block their thread, which takes a runtime with several.
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(execute(arguments, environment))
 }
 
 async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {

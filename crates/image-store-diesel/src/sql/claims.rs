@@ -10,7 +10,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 use domain::{ContentDigest, Fence, ImageFacts, ports::Claimed};
 
-use super::{Connection, orphans};
+use super::Connection;
 use crate::{
     fault::Fault,
     schema::{image, original},
@@ -27,13 +27,16 @@ macro_rules! is_free {
 }
 pub(super) use is_free;
 
+/// The media type of an original of which nothing is known but that it is claimed for removal.
+pub(super) const UNKNOWN: &str = "";
+
 pub(super) async fn facts(
     connection: &mut Connection,
     digest: &ContentDigest,
 ) -> Result<Option<ImageFacts>, Fault> {
     let row: Option<FactsRow> = original::table
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
-        .filter(original::media_type.ne(orphans::UNKNOWN))
+        .filter(original::media_type.ne(UNKNOWN))
         .select((
             original::media_type,
             original::width,

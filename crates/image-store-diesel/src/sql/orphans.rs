@@ -7,12 +7,9 @@ use domain::{ContentDigest, Fence};
 
 use super::{
     BEGIN, Connection,
-    claims::{self, Held, is_free},
+    claims::{self, Held, UNKNOWN, is_free},
 };
 use crate::{fault::Fault, schema::original, values::micros};
-
-/// The media type of an original of which nothing is known but that it is claimed for removal.
-pub(super) const UNKNOWN: &str = "";
 
 /// Claims an original for removal. `false` if it is needed.
 pub(super) async fn claim(
