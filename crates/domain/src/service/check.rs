@@ -51,7 +51,7 @@ pub struct CheckSettings {
     /// Whether what no image refers to is moved out of the way, and wrong statistics are counted again.
     pub repair: bool,
     /// What becomes of originals that this store never heard of.
-    pub strangers: Strangers,
+    pub unknown_originals: UnknownOriginals,
     /// How old an original must be to be called unreferenced: longer than any upload takes.
     pub original_age: TimeDelta,
 }
@@ -68,7 +68,7 @@ pub enum Depth {
 /// What becomes of originals that this store never heard of. Another database that uses the same
 /// place may refer to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strangers {
+pub enum UnknownOriginals {
     /// They are passed over: they are another database's.
     PassOver,
     /// They are told of, and left alone.

@@ -15,7 +15,7 @@ mod upkeep;
 pub use catalog::{Catalog, CatalogError, Found, ImagePage, ImagePages};
 pub use check::{
     Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
-    Part, Strangers, Summary,
+    Part, Summary, UnknownOriginals,
 };
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
 pub use removal::RemovalError;

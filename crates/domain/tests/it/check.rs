@@ -19,7 +19,7 @@ use domain::{
     },
     service::{
         Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind,
-        Forgotten, Part, Strangers, Summary,
+        Forgotten, Part, Summary, UnknownOriginals,
     },
 };
 use domain_testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image};
@@ -27,7 +27,7 @@ use domain_testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image};
 const SETTINGS: CheckSettings = CheckSettings {
     depth: Depth::Digests,
     repair: false,
-    strangers: Strangers::Tell,
+    unknown_originals: UnknownOriginals::Tell,
     original_age: TimeDelta::hours(1),
 };
 
@@ -237,7 +237,7 @@ async fn whole_bytes_of_another_length_are_the_rows_fault() {
 async fn what_is_under_way_is_left_alone() {
     let bench = Bench::new();
     let all = CheckSettings {
-        strangers: Strangers::Repair,
+        unknown_originals: UnknownOriginals::Repair,
         ..REPAIRING
     };
     bench.put(b"an old stranger, uploaded just now").await;
@@ -274,7 +274,7 @@ async fn what_no_image_refers_to_is_moved_away_on_demand() {
     assert_eq!(bench.store.originals(), [kept.digest]);
 
     let mine = CheckSettings {
-        strangers: Strangers::Repair,
+        unknown_originals: UnknownOriginals::Repair,
         ..REPAIRING
     };
     let findings = bench.findings(mine).await;
@@ -291,7 +291,7 @@ async fn originals_of_another_database_are_passed_over_on_demand() {
     bench.put(b"stranger").await;
     bench.later();
     let shared = CheckSettings {
-        strangers: Strangers::PassOver,
+        unknown_originals: UnknownOriginals::PassOver,
         ..REPAIRING
     };
     assert_eq!(bench.findings(shared).await, []);
@@ -543,7 +543,7 @@ async fn nothing_is_moved_while_another_database_is_registered() {
     bench.put(b"stranger").await;
     bench.later();
     let all = CheckSettings {
-        strangers: Strangers::Repair,
+        unknown_originals: UnknownOriginals::Repair,
         ..REPAIRING
     };
     let other = DatabaseId::random();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     health::hanging::Hanging,
-    world::{Raw, World, picture, upload},
+    test_server::{Raw, TestServer, picture, upload},
 };
 
 /// The head of a request.
@@ -76,8 +76,8 @@ async fn last_problem(raw: &mut Raw, status: u16, code: &str) -> Value {
 #[case(b"\x16\x03\x01\0\xc8\x01\0\0\xc4\x03\x03", "TLS")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_http_is_a_problem(#[case] bytes: &[u8], #[case] what: &str) {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send_bytes(bytes).await;
     let document = last_problem(&mut raw, 400, "malformed-request").await;
     assert!(
@@ -93,8 +93,8 @@ async fn what_is_no_http_is_a_problem(#[case] bytes: &[u8], #[case] what: &str) 
 #[case(2_000_000)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_that_is_too_long_is_414_however_long_it_is(#[case] length: usize) {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     let url = "x".repeat(length);
     raw.send(&format!(
         "GET /{url} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
@@ -106,12 +106,12 @@ async fn a_url_that_is_too_long_is_414_however_long_it_is(#[case] length: usize)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_beyond_the_librarys_limits_are_431() {
-    let world = World::start();
+    let server = TestServer::start();
     for (headers, limit) in [
         (format!("X-Long: {}\r\n", "x".repeat(140_000)), 32_768),
         ("X: 1\r\n".repeat(120), 96),
     ] {
-        let mut raw = world.connect().await;
+        let mut raw = server.connect().await;
         raw.send(&format!("{GET}{headers}\r\n")).await;
         let document = last_problem(&mut raw, 431, "headers-too-large").await;
         assert_eq!(document["limit"], limit);
@@ -120,8 +120,8 @@ async fn headers_beyond_the_librarys_limits_are_431() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answers_before_it_stay_as_they_are() {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send(&format!("{GET}\r\n{GET}\r\nnonsense\r\n\r\n"))
         .await;
     for _ in 0..2 {
@@ -130,7 +130,7 @@ async fn the_answers_before_it_stay_as_they_are() {
         assert_eq!(body, "[]");
     }
     last_problem(&mut raw, 400, "malformed-request").await;
-    let mut raw = world.connect().await;
+    let mut raw = server.connect().await;
     raw.send(&format!("{GET}\r\n")).await;
     assert_eq!(raw.answer().await.1, "[]");
     let url = "x".repeat(200_000);
@@ -141,9 +141,9 @@ async fn the_answers_before_it_stay_as_they_are() {
 /// What is under way when the client sends garbage is answered first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_way_is_answered_before_the_garbage_behind_it() {
-    let world = World::start();
+    let server = TestServer::start();
     let body = upload(&picture("x")).to_string();
-    let mut raw = world.connect().await;
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{POST}Content-Length: {}\r\n\r\n{body}nonsense\r\n\r\n",
         body.len()
@@ -167,8 +167,8 @@ async fn a_request_under_way_is_answered_before_the_garbage_behind_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_chunks_are_a_problem_on_every_route(#[case] head: &str, #[case] body: &str) {
     // A handler that does not read the body, and has no answer yet.
-    let world = World::with(|setup| setup.store = Arc::new(Hanging));
-    let mut raw = world.connect().await;
+    let server = TestServer::with(|setup| setup.store = Arc::new(Hanging));
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{head}X-Request-Id: mine\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
     ))
@@ -180,9 +180,9 @@ async fn bad_chunks_are_a_problem_on_every_route(#[case] head: &str, #[case] bod
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_does_not_arrive_is_given_up() {
-    let world = World::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
+    let server = TestServer::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
     for start in ["", "G", "GET /images HTTP/1.1\r\nHost: "] {
-        let mut raw = world.connect().await;
+        let mut raw = server.connect().await;
         raw.send(start).await;
         last_problem(&mut raw, 408, "request-timeout").await;
     }
@@ -191,8 +191,8 @@ async fn a_head_that_does_not_arrive_is_given_up() {
 /// The library has a deadline for the first head alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_head_that_does_not_arrive_is_given_up_too() {
-    let world = World::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
-    let mut raw = world.connect().await;
+    let server = TestServer::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
+    let mut raw = server.connect().await;
     raw.send(&format!("{GET}\r\n")).await;
     assert_eq!(raw.answer().await.1, "[]");
     raw.send("GET /im").await;
@@ -202,11 +202,11 @@ async fn a_later_head_that_does_not_arrive_is_given_up_too() {
 /// What came along with the request before makes the library forget that the connection is idle.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_began_with_the_request_before_it_is_given_up_too() {
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.settings.head_timeout = Duration::from_millis(200);
         setup.settings.idle_timeout = Duration::from_millis(500);
     });
-    let mut raw = world.connect().await;
+    let mut raw = server.connect().await;
     raw.send(&format!("{GET}\r\nGET /im")).await;
     assert_eq!(raw.answer().await.1, "[]");
     let rest = raw.rest().await;
@@ -218,8 +218,8 @@ async fn a_head_that_began_with_the_request_before_it_is_given_up_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_between_requests_has_no_deadline_of_a_head() {
-    let world = World::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
-    let mut raw = world.connect().await;
+    let server = TestServer::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
+    let mut raw = server.connect().await;
     for _ in 0..3 {
         raw.send(&format!("{GET}\r\n")).await;
         assert_eq!(raw.answer().await.1, "[]");

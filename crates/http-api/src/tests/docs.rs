@@ -2,20 +2,20 @@
 
 use reqwest::Method;
 
-use super::world::World;
+use super::test_server::TestServer;
 use crate::openapi;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_is_served() {
-    let world = World::start();
+    let server = TestServer::start();
     let expected = serde_json::to_value(openapi()).unwrap();
-    assert_eq!(world.read("/openapi.json").await, expected);
+    assert_eq!(server.read("/openapi.json").await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_needs_nothing_from_elsewhere() {
-    let world = World::start();
-    let page = world.get("/docs").await;
+    let server = TestServer::start();
+    let page = server.get("/docs").await;
     assert_eq!(page.status(), 200);
     assert_eq!(page.url().path(), "/docs/");
     let html = page.text().await.unwrap();
@@ -30,9 +30,9 @@ async fn the_page_needs_nothing_from_elsewhere() {
     for link in links {
         assert!(!link.contains("//"), "{link}");
         let path = format!("/docs/{}", link.trim_start_matches("./"));
-        assert_eq!(world.get(&path).await.status(), 200, "{path}");
+        assert_eq!(server.get(&path).await.status(), 200, "{path}");
     }
-    let setup = world
+    let setup = server
         .get("/docs/swagger-initializer.js")
         .await
         .text()
@@ -44,14 +44,14 @@ async fn the_page_needs_nothing_from_elsewhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_files_are_not_found() {
-    let world = World::start();
+    let server = TestServer::start();
     for path in [
         "/docs/nothing.js",
         "/docs/../../etc/passwd",
         "/docs/%2e%2e/x",
     ] {
-        world
-            .refused(world.request(Method::GET, path), 404, "route-not-found")
+        server
+            .refused(server.request(Method::GET, path), 404, "route-not-found")
             .await;
     }
 }

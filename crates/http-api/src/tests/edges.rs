@@ -2,20 +2,20 @@
 
 use reqwest::Method;
 
-use super::world::{World, problem};
+use super::test_server::{TestServer, problem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_id_is_taken_over_or_made() {
-    let world = World::start();
+    let server = TestServer::start();
     for path in ["/images", "/nowhere", "/image/1"] {
-        let request = world
+        let request = server
             .request(Method::GET, path)
             .header("x-request-id", "my-id.1_2");
         assert_eq!(
             request.send().await.unwrap().headers()["x-request-id"],
             "my-id.1_2"
         );
-        let request = world
+        let request = server
             .request(Method::GET, path)
             .header("x-request-id", "{\"no\":1}");
         let response = request.send().await.unwrap();
@@ -37,13 +37,13 @@ async fn a_request_id_is_taken_over_or_made() {
 #[case("/openapi.json/")]
 #[tokio::test(flavor = "multi_thread")]
 async fn other_paths_are_not_found(#[case] path: &str) {
-    let world = World::start();
+    let server = TestServer::start();
     for method in [Method::GET, Method::POST, Method::DELETE, Method::OPTIONS] {
-        world
-            .refused(world.request(method, path), 404, "route-not-found")
+        server
+            .refused(server.request(method, path), 404, "route-not-found")
             .await;
     }
-    assert_eq!(world.send(Method::HEAD, path).await.status(), 404);
+    assert_eq!(server.send(Method::HEAD, path).await.status(), 404);
 }
 
 #[rstest::rstest]
@@ -60,9 +60,9 @@ async fn other_methods_are_not_allowed(
     #[case] methods: &[&str],
     #[case] allow: &str,
 ) {
-    let world = World::start();
+    let server = TestServer::start();
     for method in methods {
-        let response = world.send(method.parse().unwrap(), path).await;
+        let response = server.send(method.parse().unwrap(), path).await;
         assert_eq!(response.headers()["allow"], allow);
         if *method == "HEAD" {
             assert_eq!(response.status(), 405);
@@ -70,7 +70,7 @@ async fn other_methods_are_not_allowed(
             problem(response, 405, "method-not-allowed").await;
         }
     }
-    let response = world.send(Method::OPTIONS, path).await;
+    let response = server.send(Method::OPTIONS, path).await;
     assert_eq!(response.status(), 204);
     assert_eq!(response.headers()["allow"], allow);
     assert!(response.headers().contains_key("x-request-id"));
@@ -79,8 +79,8 @@ async fn other_methods_are_not_allowed(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_as_a_whole_has_options() {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send("OPTIONS * HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
         .await;
     let answer = raw.rest().await;
@@ -93,38 +93,38 @@ async fn the_server_as_a_whole_has_options() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn long_urls_and_headers_are_refused_beyond_the_limit() {
-    let world = World::start();
+    let server = TestServer::start();
     let tags = |length: usize| format!("/images?tags={}", "x".repeat(length));
-    assert_eq!(world.get(&tags(8 * 1024)).await.status(), 200);
-    let refused = world
+    assert_eq!(server.get(&tags(8 * 1024)).await.status(), 200);
+    let refused = server
         .refused(
-            world.request(Method::GET, &tags(20_000)),
+            server.request(Method::GET, &tags(20_000)),
             414,
             "uri-too-long",
         )
         .await;
     assert_eq!(refused["limit"], 16_384);
-    world
+    server
         .refused(
-            world.request(Method::POST, &tags(60_000)),
+            server.request(Method::POST, &tags(60_000)),
             414,
             "uri-too-long",
         )
         .await;
     let with = |length: usize| {
-        world
+        server
             .request(Method::GET, "/images")
             .header("x-long", "x".repeat(length))
     };
     assert_eq!(with(8 * 1024).send().await.unwrap().status(), 200);
-    let refused = world.refused(with(40_000), 431, "headers-too-large").await;
+    let refused = server.refused(with(40_000), 431, "headers-too-large").await;
     assert_eq!(refused["limit"], 32_768);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_requests_are_answered_in_order() {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     let request = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: t\r\n{more}\r\n");
     let requests = [
         request("/tags", "X-Request-Id: a\r\n"),
@@ -145,8 +145,8 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_nobody_reads_does_no_harm() {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send("POST /tags HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
         .await;
     let (head, _) = raw.answer().await;
@@ -158,8 +158,8 @@ async fn a_body_that_nobody_reads_does_no_harm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bare_old_client_is_answered() {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send("GET /images HTTP/1.0\r\n\r\n").await;
     let answer = raw.rest().await;
     assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
@@ -167,8 +167,8 @@ async fn a_bare_old_client_is_answered() {
 }
 
 /// The answer to a request with these lines in its head.
-async fn with_head(world: &World, target: &str, lines: &str) -> String {
-    let mut raw = world.connect().await;
+async fn with_head(server: &TestServer, target: &str, lines: &str) -> String {
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"
     ))
@@ -185,8 +185,8 @@ async fn with_head(world: &World, target: &str, lines: &str) -> String {
 #[case("http://localhost/tags", "Host: evil.example\r\n")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_host_is_misdirected(#[case] target: &str, #[case] lines: &str) {
-    let world = World::start();
-    let answer = with_head(&world, target, lines).await;
+    let server = TestServer::start();
+    let answer = with_head(&server, target, lines).await;
     assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
     assert!(
         answer.contains("\"code\":\"misdirected-request\""),
@@ -209,16 +209,16 @@ async fn a_foreign_host_is_misdirected(#[case] target: &str, #[case] lines: &str
 #[case("http://localhost/tags", "Host: localhost\r\n")]
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_and_private_names_are_served(#[case] target: &str, #[case] lines: &str) {
-    let world = World::start();
-    let answer = with_head(&world, target, lines).await;
+    let server = TestServer::start();
+    let answer = with_head(&server, target, lines).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 /// An upload for another host is refused before its body is there.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_is_checked_before_anything_is_read() {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send(
         "POST /image HTTP/1.1\r\nHost: evil.example\r\nContent-Type: text/plain\r\n\
          Content-Length: 99999999\r\n\r\n",

@@ -6,10 +6,10 @@ use domain::ports::{ImageStoreError, MockImageStore, Quota, UpstreamError, cause
 use domain_testing::at;
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::test_server::TestServer;
 
-async fn not_ready(world: &World) -> Value {
-    let response = world.get("/readyz").await;
+async fn not_ready(server: &TestServer) -> Value {
+    let response = server.get("/readyz").await;
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["content-type"], "application/json");
     assert_eq!(response.headers()["retry-after"], "5");
@@ -18,10 +18,10 @@ async fn not_ready(world: &World) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_works() {
-    let world = World::start();
-    assert_eq!(world.read("/livez").await, json!({"status": "alive"}));
+    let server = TestServer::start();
+    assert_eq!(server.read("/livez").await, json!({"status": "alive"}));
     assert_eq!(
-        world.read("/readyz").await,
+        server.read("/readyz").await,
         json!({
             "status": "ready",
             "checks": {
@@ -35,32 +35,32 @@ async fn everything_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_quota_is_reported() {
-    let world = World::start();
-    world.provider.set_quota(Some(Quota {
+    let server = TestServer::start();
+    server.provider.set_quota(Some(Quota {
         limit: 1000,
         remaining: 983,
         resets_at: Some(at(0)),
     }));
     assert_eq!(
-        world.read("/readyz").await["checks"]["tag_provider"]["quota"],
+        server.read("/readyz").await["checks"]["tag_provider"]["quota"],
         json!({"limit": 1000, "remaining": 983, "resets_at": "2024-01-01T00:00:00Z"})
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_work_is_named_and_no_more() {
-    let world = World::start();
-    world.originals.set_down(true);
-    world
+    let server = TestServer::start();
+    server.originals.set_down(true);
+    server
         .provider
         .set_not_ready(Some(UpstreamError::Refused(cause("SECRET"))));
-    let report = not_ready(&world).await;
+    let report = not_ready(&server).await;
     assert_eq!(report["status"], "not-ready");
     assert_eq!(report["checks"]["database"]["status"], "ready");
     assert_eq!(report["checks"]["originals"]["status"], "not-ready");
     assert_eq!(report["checks"]["tag_provider"]["status"], "not-ready");
     assert!(!report.to_string().contains("SECRET"));
-    assert_eq!(world.get("/livez").await.status(), 200);
+    assert_eq!(server.get("/livez").await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,18 +69,18 @@ async fn a_database_that_fails_or_hangs_is_not_ready() {
     store
         .expect_ready()
         .returning(|| Err(ImageStoreError::Unavailable(cause("SECRET"))));
-    let world = World::with(|setup| setup.store = Arc::new(store));
+    let server = TestServer::with(|setup| setup.store = Arc::new(store));
     assert_eq!(
-        not_ready(&world).await["checks"]["database"]["status"],
+        not_ready(&server).await["checks"]["database"]["status"],
         "not-ready"
     );
 
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.store = Arc::new(Hanging);
         setup.settings.check_timeout = Duration::from_millis(100);
     });
     assert_eq!(
-        not_ready(&world).await["checks"]["database"]["status"],
+        not_ready(&server).await["checks"]["database"]["status"],
         "not-ready"
     );
 }
@@ -202,7 +202,7 @@ pub(super) mod hanging {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_hangs_is_given_up() {
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.store = Arc::new(Hanging);
         setup.settings.read_deadline = Duration::from_millis(100);
     });
@@ -211,7 +211,7 @@ async fn a_database_that_hangs_is_given_up() {
         "/tags",
         "/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777",
     ] {
-        let request = world.request(reqwest::Method::GET, path);
-        world.refused(request, 503, "storage-unavailable").await;
+        let request = server.request(reqwest::Method::GET, path);
+        server.refused(request, 503, "storage-unavailable").await;
     }
 }

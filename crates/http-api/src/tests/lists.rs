@@ -22,7 +22,7 @@ use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::world::{World, picture};
+use super::test_server::{TestServer, picture};
 
 fn ids(list: &Value) -> Vec<&str> {
     let images = list.as_array().unwrap();
@@ -34,12 +34,12 @@ fn ids(list: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_may_be_quoted() {
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         let found = domain_testing::tags(&[("salt, pepper", 90.0), ("5\" \u{7}pipe", 90.0)]);
         let provider = domain_testing::FakeTagProvider::new(domain_testing::Pull::Jpeg(16));
         setup.fakes.provider = std::sync::Arc::new(provider.with_tags(found));
     });
-    let id = world.register("x").await["id"].clone();
+    let id = server.register("x").await["id"].clone();
     for (query, found) in [
         ("tags=%22salt,%20pepper%22", true),
         ("any_tags=cat,%22Salt,+Pepper%22", true),
@@ -48,7 +48,7 @@ async fn names_may_be_quoted() {
         ("tags=%225%22%22%20pipe%22", true),
         ("tags=5%22%20pipe", true),
     ] {
-        let list = world.read(&format!("/images?{query}")).await;
+        let list = server.read(&format!("/images?{query}")).await;
         let ids: Vec<_> = list
             .as_array()
             .unwrap()
@@ -58,34 +58,34 @@ async fn names_may_be_quoted() {
         assert_eq!(ids, if found { vec![&id] } else { vec![] }, "{query}");
     }
     for name in ["tags", "any_tags", "not_tags"] {
-        let request = world.request(reqwest::Method::GET, &format!("/images?{name}=%22a"));
-        let refused = world.refused(request, 400, "invalid-parameter").await;
+        let request = server.request(reqwest::Method::GET, &format!("/images?{name}=%22a"));
+        let refused = server.refused(request, 400, "invalid-parameter").await;
         assert_eq!(refused["parameter"], name);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_are_listed_newest_first_without_their_bytes() {
-    let world = World::start();
-    assert_eq!(world.read("/images").await, json!([]));
+    let server = TestServer::start();
+    assert_eq!(server.read("/images").await, json!([]));
     let mut registered = Vec::new();
     for content in ["a", "b", "c"] {
-        registered.push(world.register(content).await);
-        world.clock.advance(TimeDelta::seconds(10));
+        registered.push(server.register(content).await);
+        server.clock.advance(TimeDelta::seconds(10));
     }
     for image in &mut registered {
         image.as_object_mut().unwrap().remove("data");
     }
     registered.reverse();
-    assert_eq!(world.read("/images").await, Value::Array(registered));
+    assert_eq!(server.read("/images").await, Value::Array(registered));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_are_filtered_by_date_and_tags() {
-    let world = World::start();
-    world.register("old").await;
-    world.clock.advance(TimeDelta::milliseconds(10_999));
-    let new = world.register("new").await;
+    let server = TestServer::start();
+    server.register("old").await;
+    server.clock.advance(TimeDelta::milliseconds(10_999));
+    let new = server.register("new").await;
     let new = [new["id"].as_str().unwrap()];
     for query in [
         "min_date=2024-01-01 00:00:01",
@@ -95,7 +95,7 @@ async fn images_are_filtered_by_date_and_tags() {
         "min_date=2024-01-01T02:00:10%2B02:00&tags=CAR, cab",
     ] {
         assert_eq!(
-            ids(&world.read(&format!("/images?{query}")).await),
+            ids(&server.read(&format!("/images?{query}")).await),
             new,
             "{query}"
         );
@@ -111,12 +111,12 @@ async fn images_are_filtered_by_date_and_tags() {
         "tags=car,submarine",
     ] {
         assert_eq!(
-            world.read(&format!("/images?{query}")).await,
+            server.read(&format!("/images?{query}")).await,
             json!([]),
             "{query}"
         );
         assert_eq!(
-            world
+            server
                 .get(&format!("/images?{query}"))
                 .await
                 .text()
@@ -126,7 +126,7 @@ async fn images_are_filtered_by_date_and_tags() {
         );
     }
     assert_eq!(
-        ids(&world.read("/images?tags=cab&max_date=2024-01-01").await).len(),
+        ids(&server.read("/images?tags=cab&max_date=2024-01-01").await).len(),
         2
     );
 }
@@ -154,9 +154,9 @@ async fn record(store: &FakeImageStore, carried: &[&[(&str, f64)]]) -> Vec<Image
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_are_filtered_by_more_than_all_of_the_tags() {
-    let world = World::start();
+    let server = TestServer::start();
     let images = record(
-        &world.store,
+        &server.store,
         &[
             &[("car", 90.0), ("cab", 40.0)],
             &[("car", 50.0)],
@@ -193,17 +193,17 @@ async fn images_are_filtered_by_more_than_all_of_the_tags() {
             format!("/images?{query}"),
             format!("/images?{query}&limit=4"),
         ] {
-            assert_eq!(ids(&world.read(&path).await), expected, "{path}");
+            assert_eq!(ids(&server.read(&path).await), expected, "{path}");
         }
     }
 }
 
 /// The pages of a list, by following the links.
-async fn pages(world: &World, query: &str) -> Vec<Value> {
+async fn pages(server: &TestServer, query: &str) -> Vec<Value> {
     let mut pages = Vec::new();
     let mut path = format!("/images?{query}");
     loop {
-        let response = world.get(&path).await;
+        let response = server.get(&path).await;
         assert_eq!(response.status(), 200, "{path}");
         assert!(response.content_length().is_some());
         let link = response.headers().get("link").cloned();
@@ -220,20 +220,20 @@ async fn pages(world: &World, query: &str) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_lead_to_each_other_and_hold_the_list() {
-    let world = World::start();
+    let server = TestServer::start();
     let tags: &[(&str, f64)] = &[("motor vehicle", 90.0), ("cab", 40.0)];
-    record(&world.store, &[tags; 7]).await;
+    record(&server.store, &[tags; 7]).await;
     for query in [
         "x=",
         "tags=motor%20vehicle,CAB",
         "any_tags=cab,b&not_tags=c&min_date=2024-01-01+00:00:00",
     ] {
         let query = query.strip_prefix("x=").unwrap_or(query);
-        let whole = world.read(&format!("/images?{query}")).await;
+        let whole = server.read(&format!("/images?{query}")).await;
         let whole = whole.as_array().unwrap();
         assert!(whole.len() >= 6);
         for limit in [1, 3, 6, 7, 8, 1000] {
-            let pages = pages(&world, &format!("{query}&limit={limit}")).await;
+            let pages = pages(&server, &format!("{query}&limit={limit}")).await;
             assert_eq!(pages.len(), whole.len().div_ceil(limit), "{query}, {limit}");
             let listed: Vec<&Value> = pages
                 .iter()
@@ -246,10 +246,10 @@ async fn pages_lead_to_each_other_and_hold_the_list() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_limit_there_is_no_link_and_a_cursor_leads_to_the_end() {
-    let world = World::start();
-    let images = record(&world.store, &[&[("car", 90.0)][..]; 5]).await;
-    assert!(!world.get("/images").await.headers().contains_key("link"));
-    let first = world.get("/images?limit=2").await;
+    let server = TestServer::start();
+    let images = record(&server.store, &[&[("car", 90.0)][..]; 5]).await;
+    assert!(!server.get("/images").await.headers().contains_key("link"));
+    let first = server.get("/images?limit=2").await;
     let link = first.headers()["link"].to_str().unwrap().to_owned();
     let cursor = link
         .split("cursor=")
@@ -259,9 +259,9 @@ async fn without_a_limit_there_is_no_link_and_a_cursor_leads_to_the_end() {
         .next()
         .unwrap();
     // Whatever is registered meanwhile comes before the place.
-    world.clock.advance(TimeDelta::seconds(50));
-    world.register("new").await;
-    let rest = world.get(&format!("/images?cursor={cursor}")).await;
+    server.clock.advance(TimeDelta::seconds(50));
+    server.register("new").await;
+    let rest = server.get(&format!("/images?cursor={cursor}")).await;
     assert!(!rest.headers().contains_key("link"));
     let rest: Value = rest.json().await.unwrap();
     let expected: Vec<String> = images[2..]
@@ -269,21 +269,21 @@ async fn without_a_limit_there_is_no_link_and_a_cursor_leads_to_the_end() {
         .map(|image| image.id.to_string())
         .collect();
     assert_eq!(ids(&rest), expected);
-    let page = world
+    let page = server
         .read(&format!("/images?limit=2&cursor={cursor}"))
         .await;
     assert_eq!(ids(&page), expected[..2]);
-    let empty = world.get("/images?limit=2&tags=x").await;
+    let empty = server.get("/images?limit=2&tags=x").await;
     assert!(!empty.headers().contains_key("link"));
     assert_eq!(empty.text().await.unwrap(), "[]");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn head_of_a_page_has_its_link() {
-    let world = World::start();
-    record(&world.store, &[&[("car", 90.0)][..]; 3]).await;
-    let get = world.get("/images?limit=2").await;
-    let head = world.send(Method::HEAD, "/images?limit=2").await;
+    let server = TestServer::start();
+    record(&server.store, &[&[("car", 90.0)][..]; 3]).await;
+    let get = server.get("/images?limit=2").await;
+    let head = server.send(Method::HEAD, "/images?limit=2").await;
     for name in ["link", "content-length", "content-type"] {
         assert_eq!(get.headers()[name], head.headers()[name]);
     }
@@ -292,23 +292,25 @@ async fn head_of_a_page_has_its_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tags_are_summed_up() {
-    let world = World::start();
-    assert_eq!(world.read("/tags").await, json!([]));
-    world.register("a").await;
-    world.clock.advance(TimeDelta::seconds(10));
+    let server = TestServer::start();
+    assert_eq!(server.read("/tags").await, json!([]));
+    server.register("a").await;
+    server.clock.advance(TimeDelta::seconds(10));
     let path = "/image?min_confidence=100";
-    world.post(path, &super::world::upload(&picture("b"))).await;
+    server
+        .post(path, &super::test_server::upload(&picture("b")))
+        .await;
     assert_eq!(
-        world.read("/tags").await,
+        server.read("/tags").await,
         json!([
             {"tag": "car", "n_images": 2, "min_confidence": 100.0, "max_confidence": 100.0, "mean_confidence": 100.0},
             {"tag": "auto", "n_images": 1, "min_confidence": 80.0, "max_confidence": 80.0, "mean_confidence": 80.0},
             {"tag": "cab", "n_images": 1, "min_confidence": 69.437_355_041_503_9, "max_confidence": 69.437_355_041_503_9, "mean_confidence": 69.437_355_041_503_9},
         ])
     );
-    let late = world.read("/tags?min_date=2024-01-01%2000:00:10").await;
+    let late = server.read("/tags?min_date=2024-01-01%2000:00:10").await;
     assert_eq!(late.as_array().unwrap().len(), 1);
-    assert_eq!(world.read("/tags?max_date=2023-12-31").await, json!([]));
+    assert_eq!(server.read("/tags?max_date=2023-12-31").await, json!([]));
 }
 
 #[rstest::rstest]
@@ -334,12 +336,12 @@ async fn tags_are_summed_up() {
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777?x=1", "x")]
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_parameters_are_refused(#[case] path: &str, #[case] name: &str) {
-    let world = World::start();
+    let server = TestServer::start();
     for method in [Method::GET, Method::HEAD] {
-        assert_eq!(world.send(method, path).await.status(), 400);
+        assert_eq!(server.send(method, path).await.status(), 400);
     }
-    let refused = world
-        .refused(world.request(Method::GET, path), 400, "invalid-parameter")
+    let refused = server
+        .refused(server.request(Method::GET, path), 400, "invalid-parameter")
         .await;
     assert!(
         refused["detail"]
@@ -351,20 +353,20 @@ async fn bad_parameters_are_refused(#[case] path: &str, #[case] name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_found_by_its_id_in_either_case() {
-    let world = World::start();
-    let registered = world.register("x").await;
+    let server = TestServer::start();
+    let registered = server.register("x").await;
     let id = registered["id"].as_str().unwrap();
     for id in [id.to_owned(), id.to_uppercase()] {
-        assert_eq!(world.read(&format!("/image/{id}")).await, registered);
+        assert_eq!(server.read(&format!("/image/{id}")).await, registered);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_ids_are_refused() {
-    let world = World::start();
+    let server = TestServer::start();
     let unknown = ImageId::new(at(0)).to_string();
-    let get = |id: &str| world.request(Method::GET, &format!("/image/{id}"));
-    world.refused(get(&unknown), 404, "image-not-found").await;
+    let get = |id: &str| server.request(Method::GET, &format!("/image/{id}"));
+    server.refused(get(&unknown), 404, "image-not-found").await;
     for id in [
         "1",
         "x".repeat(36).as_str(),
@@ -373,21 +375,24 @@ async fn other_ids_are_refused() {
         "%ff",
         "..%2f..%2fetc",
     ] {
-        world.refused(get(id), 400, "invalid-id").await;
+        server.refused(get(id), 400, "invalid-id").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_were_altered_are_not_given_out() {
-    let world = World::start();
-    let id = world.register("x").await["id"].as_str().unwrap().to_owned();
-    let digest = world.originals.digests()[0];
-    world.originals.tamper(&digest, "other");
-    let request = world.request(Method::GET, &format!("/image/{id}"));
-    world.refused(request, 500, "internal").await;
-    world.originals.set_down(true);
-    let request = world.request(Method::GET, &format!("/image/{id}"));
-    world.refused(request, 503, "storage-unavailable").await;
+    let server = TestServer::start();
+    let id = server.register("x").await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let digest = server.originals.digests()[0];
+    server.originals.tamper(&digest, "other");
+    let request = server.request(Method::GET, &format!("/image/{id}"));
+    server.refused(request, 500, "internal").await;
+    server.originals.set_down(true);
+    let request = server.request(Method::GET, &format!("/image/{id}"));
+    server.refused(request, 503, "storage-unavailable").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -409,15 +414,15 @@ async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
     store
         .expect_find()
         .returning(move |_| Ok(Some(known.clone())));
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.store = Arc::new(store);
         setup.originals = Arc::new(originals);
     });
-    let response = world.get(&path).await;
+    let response = server.get(&path).await;
     assert_eq!(response.status(), 200);
     assert!(response.content_length().unwrap() > 400_000);
     assert!(response.bytes().await.is_err());
-    let head = world.send(Method::HEAD, &path).await;
+    let head = server.send(Method::HEAD, &path).await;
     assert_eq!(head.status(), 200);
 }
 
@@ -455,17 +460,17 @@ fn failing(total: usize, bad_page: usize) -> (MockImageStore, Arc<AtomicUsize>) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_comes_whole() {
     let (store, _) = failing(1700, usize::MAX);
-    let world = World::with(|setup| setup.store = Arc::new(store));
-    assert_eq!(world.read("/images").await.as_array().unwrap().len(), 1700);
+    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    assert_eq!(server.read("/images").await.as_array().unwrap().len(), 1700);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_page_that_fails_is_a_problem() {
     let (store, _) = failing(1700, 0);
-    let world = World::with(|setup| setup.store = Arc::new(store));
-    let refused = world
+    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let refused = server
         .refused(
-            world.request(Method::GET, "/images"),
+            server.request(Method::GET, "/images"),
             503,
             "storage-unavailable",
         )
@@ -476,14 +481,14 @@ async fn a_first_page_that_fails_is_a_problem() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_page_that_fails_breaks_the_connection_off() {
     let (store, _) = failing(1700, 2);
-    let world = World::with(|setup| setup.store = Arc::new(store));
-    let response = world.get("/images").await;
+    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let response = server.get("/images").await;
     assert_eq!(response.status(), 200);
     assert!(response.bytes().await.is_err());
 
     let (store, _) = failing(1700, 2);
-    let world = World::with(|setup| setup.store = Arc::new(store));
-    let mut raw = world.connect().await;
+    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let mut raw = server.connect().await;
     raw.send("GET /images HTTP/1.1\r\nHost: t\r\n\r\n").await;
     let answer = raw.rest().await;
     assert!(answer.starts_with("HTTP/1.1 200 "));
@@ -494,8 +499,8 @@ async fn a_later_page_that_fails_breaks_the_connection_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn head_answers_as_get_without_reading_on() {
     let (store, pages) = failing(100_000, usize::MAX);
-    let world = World::with(|setup| setup.store = Arc::new(store));
-    let mut raw = world.connect().await;
+    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let mut raw = server.connect().await;
     raw.send("HEAD /images HTTP/1.1\r\nHost: t\r\n\r\n").await;
     let head = raw.head().await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
@@ -509,16 +514,19 @@ async fn head_answers_as_get_without_reading_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn head_has_the_headers_of_get() {
-    let world = World::start();
-    let id = world.register("x").await["id"].as_str().unwrap().to_owned();
+    let server = TestServer::start();
+    let id = server.register("x").await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     for path in [
         format!("/image/{id}"),
         "/tags".to_owned(),
         "/livez".to_owned(),
         "/image/1".to_owned(),
     ] {
-        let get = world.get(&path).await;
-        let head = world.send(Method::HEAD, &path).await;
+        let get = server.get(&path).await;
+        let head = server.send(Method::HEAD, &path).await;
         assert_eq!(get.status(), head.status());
         for name in ["content-length", "content-type"] {
             assert_eq!(get.headers()[name], head.headers()[name], "{path}");

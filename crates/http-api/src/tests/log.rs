@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::world::{Setup, picture, upload};
+use super::test_server::{Setup, picture, upload};
 use crate::{server::app, state::State};
 
 /// Keeps what is logged.

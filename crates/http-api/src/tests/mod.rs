@@ -9,5 +9,5 @@ mod log;
 mod pressure;
 mod shutdown;
 mod storage;
+mod test_server;
 mod uploads;
-mod world;

@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::world::{World, picture};
+use super::test_server::{TestServer, picture};
 
 /// What an ordinary upload may take at most, whatever others do.
 const SOON: Duration = Duration::from_secs(2);
@@ -27,8 +27,8 @@ fn address(last: u8) -> Ipv4Addr {
 }
 
 /// A server with the default limits.
-fn server() -> World {
-    World::with(|setup| setup.settings.image_bytes = 25 << 20)
+fn server() -> TestServer {
+    TestServer::with(|setup| setup.settings.image_bytes = 25 << 20)
 }
 
 async fn connect(server: SocketAddr, from: Ipv4Addr) -> TcpStream {
@@ -87,7 +87,7 @@ async fn assert_soon(server: SocketAddr, from: Ipv4Addr, body: &Bytes) {
 }
 
 /// Starts uploads that never end: pairs of a declared length and how much of it is sent.
-fn start_dripping(server: &World, uploads: impl IntoIterator<Item = (u8, usize, usize)>) {
+fn start_dripping(server: &TestServer, uploads: impl IntoIterator<Item = (u8, usize, usize)>) {
     for (from, declared, sent) in uploads {
         tokio::spawn(drip(server.address, address(from), declared, sent));
     }
@@ -121,7 +121,7 @@ async fn dripping_uploads_keep_nobody_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_that_stop_in_the_middle_keep_nobody_out() {
     // A tenth of the default limits, so that the processor is not what is scarce.
-    let server = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.settings.image_bytes = 2_500_000;
         setup.settings.memory_budget = 25_600_000;
     });
@@ -150,13 +150,13 @@ async fn large_uploads_at_once_all_come_through() {
 #[tokio::test(flavor = "multi_thread")]
 async fn prefix_of_a_trusted_proxy_is_part_of_the_location() {
     for (trusted, prefix) in [("127.0.0.1/32", "/pictures"), ("10.0.0.0/8", "")] {
-        let server = World::with(|setup| {
+        let server = TestServer::with(|setup| {
             setup.settings.trusted_proxies = vec![trusted.parse().unwrap()];
         });
         let response = server
             .request(reqwest::Method::POST, "/image")
             .header("x-forwarded-prefix", "/pictures")
-            .json(&super::world::upload(&picture("x")))
+            .json(&super::test_server::upload(&picture("x")))
             .send()
             .await
             .unwrap();
@@ -171,7 +171,7 @@ async fn prefix_of_a_trusted_proxy_is_part_of_the_location() {
 /// The last places are for clients that have few.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_client_may_not_take_all_connections() {
-    let server = World::with(|setup| setup.settings.open_files = 200);
+    let server = TestServer::with(|setup| setup.settings.open_files = 200);
     let mut many = Vec::new();
     loop {
         let mut connection = connect(server.address, address(2)).await;

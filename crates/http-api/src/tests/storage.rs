@@ -16,7 +16,7 @@ use futures_util::stream::BoxStream;
 use reqwest::Method;
 use tokio::{sync::watch, time::timeout};
 
-use super::world::{World, picture, problem, until, upload};
+use super::test_server::{TestServer, picture, problem, until, upload};
 
 type Outcome<T> = Result<T, OriginalStoreError>;
 
@@ -74,45 +74,45 @@ impl OriginalStore for Gated {
     }
 }
 
-fn gated() -> (World, watch::Sender<bool>) {
+fn gated() -> (TestServer, watch::Sender<bool>) {
     let shut = watch::Sender::new(false);
     let is_shut = shut.subscribe();
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         let inner = Arc::clone(&setup.originals);
         setup.originals = Arc::new(Gated { inner, is_shut });
         setup.settings.check_timeout = DEADLINE;
     });
-    (world, shut)
+    (server, shut)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_is_given_up_and_works_again_by_itself() {
-    let (world, shut) = gated();
-    let image = world.register("x").await;
+    let (server, shut) = gated();
+    let image = server.register("x").await;
     let path = format!("/image/{}", image["id"].as_str().unwrap());
     shut.send_replace(true);
-    let post = world
+    let post = server
         .request(Method::POST, "/image")
         .json(&upload(&picture("y")));
-    world.refused(post, 503, "storage-unavailable").await;
-    problem(world.get(&path).await, 503, "storage-unavailable").await;
-    assert_eq!(world.get("/readyz").await.status(), 503);
-    assert_eq!(world.get("/images").await.status(), 200);
-    assert_eq!(world.store.images().len(), 1);
+    server.refused(post, 503, "storage-unavailable").await;
+    problem(server.get(&path).await, 503, "storage-unavailable").await;
+    assert_eq!(server.get("/readyz").await.status(), 503);
+    assert_eq!(server.get("/images").await.status(), 200);
+    assert_eq!(server.store.images().len(), 1);
     shut.send_replace(false);
-    assert_eq!(world.get(&path).await.status(), 200);
-    world.register("y").await;
-    assert_eq!(world.store.images().len(), 2);
-    assert_eq!(world.provider.calls(), 2, "what was paid for is kept");
+    assert_eq!(server.get(&path).await.status(), 200);
+    server.register("y").await;
+    assert_eq!(server.store.images().len(), 2);
+    assert_eq!(server.provider.calls(), 2, "what was paid for is kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_slow_is_waited_for() {
-    let (world, shut) = gated();
+    let (server, shut) = gated();
     shut.send_replace(true);
     let body = upload(&picture("x"));
-    let (response, ()) = tokio::join!(world.post("/image", &body), async {
-        until(|| world.provider.calls() == 1).await;
+    let (response, ()) = tokio::join!(server.post("/image", &body), async {
+        until(|| server.provider.calls() == 1).await;
         tokio::time::sleep(DEADLINE / 3).await;
         shut.send_replace(false);
     });

@@ -9,17 +9,17 @@ use futures_util::stream;
 use reqwest::{Body, Method};
 use serde_json::{Value, json};
 
-use super::world::{IMAGE_BYTES, PATIENCE, World, picture, problem, until, upload};
+use super::test_server::{IMAGE_BYTES, PATIENCE, TestServer, picture, problem, until, upload};
 
 const JSON: &str = "POST /image HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_registered_and_given_back() {
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.settings.timezone = chrono_tz::Europe::Madrid;
     });
     let bytes = picture(&"x".repeat(113));
-    let response = world.post("/image", &upload(&bytes)).await;
+    let response = server.post("/image", &upload(&bytes)).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "application/json");
     let location = response.headers()["location"].to_str().unwrap().to_owned();
@@ -38,13 +38,13 @@ async fn an_image_is_registered_and_given_back() {
         })
     );
     assert!(text.starts_with(&format!("{{\"id\":\"{id}\",\"size\":0.12,\"date\":")));
-    assert_eq!(world.read(&location).await, image);
-    assert_eq!(world.store.images().len(), 1);
+    assert_eq!(server.read(&location).await, image);
+    assert_eq!(server.store.images().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_threshold_is_inclusive_and_confidences_stay_as_they_are() {
-    let world = World::start();
+    let server = TestServer::start();
     for (query, tags) in [
         ("", vec!["car", "auto"]),
         ("?min_confidence=80", vec!["car", "auto"]),
@@ -56,7 +56,7 @@ async fn the_threshold_is_inclusive_and_confidences_stay_as_they_are() {
         ),
         ("?min_confidence=0", vec!["car", "auto", "cab"]),
     ] {
-        let response = world
+        let response = server
             .post(&format!("/image{query}"), &upload(&picture("x")))
             .await;
         let text = response.text().await.unwrap();
@@ -70,12 +70,12 @@ async fn the_threshold_is_inclusive_and_confidences_stay_as_they_are() {
         assert_eq!(names, tags, "{query}");
         assert_eq!(text.contains("69.4373550415039"), tags.contains(&"cab"));
     }
-    assert_eq!(world.provider.calls(), 1, "the same bytes cost one call");
+    assert_eq!(server.provider.calls(), 1, "the same bytes cost one call");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_parameters_are_refused() {
-    let world = World::start();
+    let server = TestServer::start();
     for (query, name) in [
         ("min_confidence=", "min_confidence"),
         ("min_confidence=NaN", "min_confidence"),
@@ -83,10 +83,10 @@ async fn bad_parameters_are_refused() {
         ("min_confidence=1&min_confidence=1", "min_confidence"),
         ("minconfidence=60", "minconfidence"),
     ] {
-        let request = world
+        let request = server
             .request(Method::POST, &format!("/image?{query}"))
             .json(&upload(b"x"));
-        let problem = world.refused(request, 400, "invalid-parameter").await;
+        let problem = server.refused(request, 400, "invalid-parameter").await;
         assert!(
             problem["detail"]
                 .as_str()
@@ -112,11 +112,11 @@ async fn bad_parameters_are_refused() {
 #[case(r#"{"data":"\n=QUJ"}"#, "invalid-base64", "offset 1")]
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_bodies_are_refused(#[case] body: String, #[case] code: &str, #[case] what: &str) {
-    let world = World::start();
-    let request = world
+    let server = TestServer::start();
+    let request = server
         .request(Method::POST, "/image")
         .header("content-type", "application/json");
-    let problem = world.refused(request.body(body), 400, code).await;
+    let problem = server.refused(request.body(body), 400, code).await;
     assert!(
         problem["detail"].as_str().unwrap().contains(what),
         "{problem}"
@@ -125,10 +125,10 @@ async fn bad_bodies_are_refused(#[case] body: String, #[case] code: &str, #[case
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json_may_begin_with_a_byte_order_mark_and_must_be_utf8() {
-    let world = World::start();
+    let server = TestServer::start();
     let json = format!("\u{feff}{}", upload(&picture("x")));
     let post = |body: Vec<u8>| {
-        let request = world.request(Method::POST, "/image");
+        let request = server.request(Method::POST, "/image");
         request
             .header("content-type", "application/json")
             .body(body)
@@ -138,7 +138,7 @@ async fn json_may_begin_with_a_byte_order_mark_and_must_be_utf8() {
     let utf16: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let latin1 = b"{\"note\":\"a\xf1o\",\"data\":\"QUJD\"}".to_vec();
     for body in [utf16.clone(), utf16.get(2..).unwrap().to_vec(), latin1] {
-        let refused = world.refused(post(body), 400, "invalid-body").await;
+        let refused = server.refused(post(body), 400, "invalid-body").await;
         assert!(
             refused["detail"].as_str().unwrap().contains("UTF-8"),
             "{refused}"
@@ -152,10 +152,10 @@ async fn json_may_begin_with_a_byte_order_mark_and_must_be_utf8() {
 #[case("data:image/jpeg;name=\"a,b.jpg\";base64,")]
 #[tokio::test(flavor = "multi_thread")]
 async fn data_urls_may_name_any_type(#[case] prefix: &str) {
-    let world = World::start();
+    let server = TestServer::start();
     let data = BASE64_STANDARD.encode(picture("x"));
     let body = json!({"data": format!("{prefix}{data}")});
-    let response = world.post("/image", &body).await;
+    let response = server.post("/image", &body).await;
     assert_eq!(response.status(), 200);
     let image: Value = response.json().await.unwrap();
     assert_eq!(image["data"], data);
@@ -163,7 +163,7 @@ async fn data_urls_may_name_any_type(#[case] prefix: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_json_is_taken() {
-    let world = World::start();
+    let server = TestServer::start();
     let body = upload(&picture("x")).to_string();
     for content_type in [
         None,
@@ -171,11 +171,11 @@ async fn only_json_is_taken() {
         Some("multipart/form-data"),
         Some("application/x-www-form-urlencoded"),
     ] {
-        let mut request = world.request(Method::POST, "/image").body(body.clone());
+        let mut request = server.request(Method::POST, "/image").body(body.clone());
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
-        let refused = world.refused(request, 415, "unsupported-media-type").await;
+        let refused = server.refused(request, 415, "unsupported-media-type").await;
         let detail = refused["detail"].as_str().unwrap();
         assert!(
             detail.contains(content_type.unwrap_or("missing")),
@@ -183,22 +183,22 @@ async fn only_json_is_taken() {
         );
         assert!(detail.contains("application/json"), "{detail}");
     }
-    let request = world.request(Method::POST, "/image").body(body);
+    let request = server.request(Method::POST, "/image").body(body);
     let request = request.header("content-type", "application/json; charset=utf-8");
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_picture_is_refused() {
-    let world = World::start();
-    let request = world
+    let server = TestServer::start();
+    let request = server
         .request(Method::POST, "/image")
         .json(&upload(b"not a picture"));
-    let refused = world.refused(request, 422, "not-an-image").await;
+    let refused = server.refused(request, 422, "not-an-image").await;
     assert_eq!(refused["detail"], "not a fake picture");
     let huge = FakeImageCodec::picture(100_000, 100_000, "");
-    let request = world.request(Method::POST, "/image").json(&upload(&huge));
-    world.refused(request, 422, "image-too-large").await;
+    let request = server.request(Method::POST, "/image").json(&upload(&huge));
+    server.refused(request, 422, "image-too-large").await;
 }
 
 #[rstest::rstest]
@@ -219,38 +219,38 @@ async fn upstream_failures(
     #[case] code: &str,
     #[case] wait: Option<&str>,
 ) {
-    let world = World::start();
-    world.provider.fail_next(error);
-    let response = world.post("/image", &upload(&picture("x"))).await;
+    let server = TestServer::start();
+    server.provider.fail_next(error);
+    let response = server.post("/image", &upload(&picture("x"))).await;
     let header = response.headers().get("retry-after").cloned();
     assert_eq!(header.as_ref().map(|value| value.to_str().unwrap()), wait);
     let document = problem(response, status, code).await;
     assert!(!document.to_string().contains("SECRET"));
-    assert!(world.store.images().is_empty());
+    assert!(server.store.images().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_gone_is_not_the_clients_fault() {
-    let world = World::start();
-    world.originals.set_down(true);
-    let request = world
+    let server = TestServer::start();
+    server.originals.set_down(true);
+    let request = server
         .request(Method::POST, "/image")
         .json(&upload(&picture("x")));
-    world.refused(request, 503, "storage-unavailable").await;
+    server.refused(request, 503, "storage-unavailable").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_image_is_taken_in_chunks_or_with_a_length() {
-    let world = World::start();
+    let server = TestServer::start();
     let bytes = picture(&"x".repeat(IMAGE_BYTES - "II*_640x480:".len()));
-    assert_eq!(world.post("/image", &upload(&bytes)).await.status(), 200);
+    assert_eq!(server.post("/image", &upload(&bytes)).await.status(), 200);
     let body = upload(&bytes).to_string();
     let pieces: Vec<_> = body
         .as_bytes()
         .chunks(3001)
         .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
         .collect();
-    let request = world
+    let request = server
         .request(Method::POST, "/image")
         .header("content-type", "application/json")
         .body(Body::wrap_stream(stream::iter(pieces)));
@@ -261,11 +261,11 @@ async fn the_largest_image_is_taken_in_chunks_or_with_a_length() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_larger_image_is_refused_with_the_limit() {
-    let world = World::start();
-    let request = world
+    let server = TestServer::start();
+    let request = server
         .request(Method::POST, "/image")
         .json(&upload(&vec![0; IMAGE_BYTES + 1]));
-    let refused = world.refused(request, 413, "payload-too-large").await;
+    let refused = server.refused(request, 413, "payload-too-large").await;
     assert!(
         refused["detail"]
             .as_str()
@@ -282,8 +282,8 @@ async fn a_larger_image_is_refused_with_the_limit() {
 #[case("Transfer-Encoding: chunked\r\n", "100000\r\n")]
 #[tokio::test(flavor = "multi_thread")]
 async fn too_large_is_said_before_the_body_is_there(#[case] framing: &str, #[case] chunk: &str) {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send(&format!("{JSON}{framing}\r\n{chunk}{{\"data\":\""))
         .await;
     let piece = "QUJD".repeat(16_384);
@@ -307,8 +307,8 @@ async fn too_large_is_said_before_the_body_is_there(#[case] framing: &str, #[cas
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_in_the_body_is_told_at_once() {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{JSON}Content-Length: 100000\r\n\r\n{{\"data\":\"QUJD!"
     ))
@@ -323,8 +323,8 @@ async fn an_error_in_the_body_is_told_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_pauses_too_long_is_given_up() {
-    let world = World::with(|setup| setup.settings.body_pause = Duration::from_millis(100));
-    let mut raw = world.connect().await;
+    let server = TestServer::with(|setup| setup.settings.body_pause = Duration::from_millis(100));
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{JSON}Content-Length: 1000\r\n\r\n{{\"data\":\"QUJD"
     ))
@@ -336,11 +336,11 @@ async fn a_body_that_pauses_too_long_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_drips_is_given_up() {
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.settings.body_pause = Duration::from_secs(10);
         setup.settings.body_timeout = Duration::from_millis(300);
     });
-    let mut raw = world.connect().await;
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{JSON}Content-Length: 100000\r\n\r\n{{\"data\":\""
     ))
@@ -355,8 +355,8 @@ async fn a_body_that_drips_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_ends_too_early_is_refused() {
-    let world = World::start();
-    let mut raw = world.connect().await;
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{JSON}Content-Length: 1000\r\n\r\n{{\"data\":\"QUJD\"}}"
     ))
@@ -367,83 +367,84 @@ async fn a_body_that_ends_too_early_is_refused() {
         answer.starts_with("HTTP/1.1 400 ") && answer.contains("invalid-body"),
         "{answer}"
     );
-    assert!(world.store.images().is_empty());
+    assert!(server.store.images().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_uploads_at_once_wait_and_are_refused() {
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.settings.memory_budget = IMAGE_BYTES;
         setup.settings.admission_wait = Duration::from_millis(100);
     });
-    let mut first = world.connect().await;
+    let mut first = server.connect().await;
     first
         .send(&format!(
             "{JSON}Content-Length: 250000\r\n\r\n{{\"data\":\""
         ))
         .await;
     let request = || {
-        world
+        server
             .request(Method::POST, "/image")
             .json(&upload(&vec![0; IMAGE_BYTES]))
     };
     tokio::time::sleep(Duration::from_millis(50)).await;
-    world.refused(request(), 503, "overloaded").await;
+    server.refused(request(), 503, "overloaded").await;
     drop(first);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    world.refused(request(), 422, "not-an-image").await;
+    server.refused(request(), 422, "not-an-image").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_of_an_upload_is_given_back() {
-    let world = World::with(|setup| {
+    let server = TestServer::with(|setup| {
         setup.settings.memory_budget = 4 * IMAGE_BYTES;
         setup.settings.admission_wait = Duration::from_secs(5);
     });
     let bytes = picture(&"x".repeat(IMAGE_BYTES / 2));
     // The fake store keeps the first one's bytes, and with them their share.
     for _ in 0..6 {
-        assert_eq!(world.post("/image", &upload(&bytes)).await.status(), 200);
+        assert_eq!(server.post("/image", &upload(&bytes)).await.status(), 200);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_takes_too_long_is_registered_all_the_same() {
-    let world = World::with(|setup| setup.settings.request_deadline = Duration::from_millis(300));
-    world.provider.hold();
-    let request = world
+    let server =
+        TestServer::with(|setup| setup.settings.request_deadline = Duration::from_millis(300));
+    server.provider.hold();
+    let request = server
         .request(Method::POST, "/image")
         .json(&upload(&picture("x")));
-    world.refused(request, 504, "tagging-timeout").await;
-    assert!(world.store.images().is_empty());
-    world.provider.let_go();
-    until(|| world.store.images().len() == 1).await;
+    server.refused(request, 504, "tagging-timeout").await;
+    assert!(server.store.images().is_empty());
+    server.provider.let_go();
+    until(|| server.store.images().len() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_does_not_stop_its_upload() {
-    let world = World::start();
-    world.provider.hold();
+    let server = TestServer::start();
+    server.provider.hold();
     let body = upload(&picture("x")).to_string();
-    let mut raw = world.connect().await;
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{JSON}Content-Length: {}\r\n\r\n{body}",
         body.len()
     ))
     .await;
-    until(|| world.provider.calls() == 1).await;
+    until(|| server.provider.calls() == 1).await;
     drop(raw);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    world.provider.let_go();
-    until(|| world.store.images().len() == 1).await;
+    server.provider.let_go();
+    until(|| server.store.images().len() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_only_stops_sending_gets_what_costs_no_call() {
-    let world = World::start();
-    world.register("x").await;
+    let server = TestServer::start();
+    server.register("x").await;
     let body = upload(&picture("x")).to_string();
-    let mut raw = world.connect().await;
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{JSON}Content-Length: {}\r\n\r\n{body}",
         body.len()
@@ -453,14 +454,14 @@ async fn a_client_that_only_stops_sending_gets_what_costs_no_call() {
     let answer = raw.rest().await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("\"}"), "{answer}");
-    assert_eq!(world.provider.calls(), 1);
+    assert_eq!(server.provider.calls(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_asks_first_is_told_to_go_on() {
-    let world = World::start();
+    let server = TestServer::start();
     let body = upload(&picture("x")).to_string();
-    let mut raw = world.connect().await;
+    let mut raw = server.connect().await;
     raw.send(&format!(
         "{JSON}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
         body.len()
@@ -474,14 +475,14 @@ async fn a_client_that_asks_first_is_told_to_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_of_the_same_bytes_share_one_call() {
-    let world = World::start();
-    world.provider.hold();
+    let server = TestServer::start();
+    server.provider.hold();
     let body = upload(&picture("x"));
-    let posts = futures_util::future::join_all((0..5).map(|_| world.post("/image", &body)));
+    let posts = futures_util::future::join_all((0..5).map(|_| server.post("/image", &body)));
     let letting_go = async {
-        until(|| world.provider.calls() == 1).await;
+        until(|| server.provider.calls() == 1).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        world.provider.let_go();
+        server.provider.let_go();
     };
     let (responses, ()) = tokio::join!(tokio::time::timeout(PATIENCE, posts), letting_go);
     assert!(
@@ -490,6 +491,6 @@ async fn uploads_of_the_same_bytes_share_one_call() {
             .iter()
             .all(|response| response.status() == 200)
     );
-    assert_eq!(world.provider.calls(), 1);
-    assert_eq!(world.store.images().len(), 5);
+    assert_eq!(server.provider.calls(), 1);
+    assert_eq!(server.store.images().len(), 5);
 }

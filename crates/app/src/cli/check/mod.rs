@@ -13,7 +13,9 @@ use std::{
 
 use domain::{
     DatabaseId,
-    service::{Check, CheckError, CheckSettings, Depth, Event, Forgotten, Strangers, Summary},
+    service::{
+        Check, CheckError, CheckSettings, Depth, Event, Forgotten, Summary, UnknownOriginals,
+    },
 };
 use futures_util::{Stream, StreamExt, pin_mut};
 use indicatif::ProgressDrawTarget;
@@ -102,12 +104,12 @@ fn wanted(arguments: CheckArguments, settings: &Settings) -> CheckSettings {
             Depth::Digests
         },
         repair: arguments.repair,
-        strangers: if arguments.unknown {
-            Strangers::Repair
+        unknown_originals: if arguments.unknown {
+            UnknownOriginals::Repair
         } else if arguments.shared {
-            Strangers::PassOver
+            UnknownOriginals::PassOver
         } else {
-            Strangers::Tell
+            UnknownOriginals::Tell
         },
         original_age: wiring::delta(settings.upkeep.original_age),
     }

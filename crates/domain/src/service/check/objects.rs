@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Check, CheckError, Event, Events, Finding, FindingKind, Part, Strangers};
+use super::{Check, CheckError, Event, Events, Finding, FindingKind, Part, UnknownOriginals};
 use crate::{
     ContentDigest, DatabaseId, Fence,
     ports::{Fate, OriginalStoreError, RecordedOriginal, StoredObject, StoredOriginal},
@@ -107,7 +107,7 @@ impl Check {
         now: DateTime<Utc>,
     ) -> Option<FindingKind> {
         match recorded {
-            None if self.settings.strangers == Strangers::PassOver => None,
+            None if self.settings.unknown_originals == UnknownOriginals::PassOver => None,
             None => Some(FindingKind::UnknownOriginal),
             Some(known) if known.is_used => None,
             Some(known) if known.claimed_until.is_some_and(|until| until > now) => None,
@@ -145,8 +145,9 @@ impl Check {
     }
 
     fn is_repairable(&self, kind: FindingKind) -> bool {
-        let is_stranger = kind == FindingKind::UnknownOriginal;
-        self.settings.repair && (!is_stranger || self.settings.strangers == Strangers::Repair)
+        let is_unknown = kind == FindingKind::UnknownOriginal;
+        self.settings.repair
+            && (!is_unknown || self.settings.unknown_originals == UnknownOriginals::Repair)
     }
 
     /// Moves an original away.

@@ -54,15 +54,15 @@ pub(super) struct Setup {
 }
 
 /// A server, and the fakes behind it.
-pub(super) struct World {
+pub(super) struct TestServer {
     fakes: Fakes,
     pub(super) address: SocketAddr,
     pub(super) shutdown: CancellationToken,
-    pub(super) server: JoinHandle<std::io::Result<()>>,
+    pub(super) task: JoinHandle<std::io::Result<()>>,
     client: reqwest::Client,
 }
 
-impl Deref for World {
+impl Deref for TestServer {
     type Target = Fakes;
 
     fn deref(&self) -> &Fakes {
@@ -70,10 +70,10 @@ impl Deref for World {
     }
 }
 
-impl Drop for World {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.shutdown.cancel();
-        self.server.abort();
+        self.task.abort();
     }
 }
 
@@ -152,7 +152,7 @@ pub(super) fn upload(bytes: &[u8]) -> Value {
     json!({"data": BASE64_STANDARD.encode(bytes)})
 }
 
-impl World {
+impl TestServer {
     pub(super) fn start() -> Self {
         Self::with(|_| {})
     }
@@ -165,12 +165,12 @@ impl World {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let server = tokio::spawn(server(listener, api, shutdown.clone()).unwrap());
+        let task = tokio::spawn(server(listener, api, shutdown.clone()).unwrap());
         Self {
             fakes,
             address,
             shutdown,
-            server,
+            task,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
         }
     }
