@@ -143,14 +143,14 @@ mod tests {
     use super::*;
 
     /// A server that condenses, on a store that answers with `answer` and counts the calls.
-    struct World {
+    struct Fixture {
         recorded: Arc<Notify>,
         calls: Arc<AtomicU32>,
         stop: CancellationToken,
         running: tokio::task::JoinHandle<()>,
     }
 
-    impl World {
+    impl Fixture {
         fn start(answer: impl Fn(u32) -> Result<bool, ImageStoreError> + Send + 'static) -> Self {
             let calls = Arc::new(AtomicU32::new(0));
             let mut store = MockImageStore::new();
@@ -204,26 +204,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn condenses_all_there_is_and_then_looks_when_there_is_news() {
-        let world = World::start(|call| Ok(call < 5));
-        assert_eq!(world.calls_within(PAUSE / 2).await, 6);
-        assert_eq!(world.calls_within(LONG_PAUSE / 2).await, 0);
+        let fixture = Fixture::start(|call| Ok(call < 5));
+        assert_eq!(fixture.calls_within(PAUSE / 2).await, 6);
+        assert_eq!(fixture.calls_within(LONG_PAUSE / 2).await, 0);
         for _ in 0..3 {
-            world.record();
-            world.record();
-            assert!((1..=2).contains(&world.calls_within(PAUSE * 2).await));
+            fixture.record();
+            fixture.record();
+            assert!((1..=2).contains(&fixture.calls_within(PAUSE * 2).await));
         }
-        assert!((8..=11).contains(&world.calls_within(LONG_PAUSE * 10).await));
-        world.stop.cancel();
-        world.running.await.unwrap();
+        assert!((8..=11).contains(&fixture.calls_within(LONG_PAUSE * 10).await));
+        fixture.stop.cancel();
+        fixture.running.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_failed_is_tried_again_after_a_while() {
-        let world = World::start(|_| Err(ImageStoreError::Contended(cause("lock"))));
-        assert_eq!(world.calls_within(LONG_PAUSE / 2).await, 1);
-        world.record();
-        assert_eq!(world.calls_within(LONG_PAUSE).await, 1);
-        world.stop.cancel();
-        world.running.await.unwrap();
+        let fixture = Fixture::start(|_| Err(ImageStoreError::Contended(cause("lock"))));
+        assert_eq!(fixture.calls_within(LONG_PAUSE / 2).await, 1);
+        fixture.record();
+        assert_eq!(fixture.calls_within(LONG_PAUSE).await, 1);
+        fixture.stop.cancel();
+        fixture.running.await.unwrap();
     }
 }

@@ -115,14 +115,14 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// A store in which an original is abandoned that nothing has removed yet.
-struct Site {
+struct Fixture {
     database: Arc<Database>,
     folder: Arc<TempDir>,
     digest: String,
     hold: Hold,
 }
 
-impl Site {
+impl Fixture {
     async fn create(kind: Kind) -> Self {
         let mut server = Server::start(kind).await;
         server.register(&jpeg(1), "").await;
@@ -216,7 +216,7 @@ async fn assert_is_whole(server: &Server, image: &Value) {
 #[case::mysql(Kind::Mysql)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_rename_takes_nothing_from_an_upload(#[case] kind: Kind) {
-    let site = Site::create(kind).await;
+    let site = Fixture::create(kind).await;
     site.hold.close("before");
     site.hold.close("after");
     let _late = site.late_server().await;
@@ -242,7 +242,7 @@ async fn a_late_rename_takes_nothing_from_an_upload(#[case] kind: Kind) {
 #[case::mysql(Kind::Mysql)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_rename_of_a_server_that_is_killed_is_undone_by_another(#[case] kind: Kind) {
-    let site = Site::create(kind).await;
+    let site = Fixture::create(kind).await;
     site.hold.close("before");
     site.hold.close("after");
     let mut late = site.late_server().await;
@@ -263,7 +263,7 @@ async fn a_late_rename_of_a_server_that_is_killed_is_undone_by_another(#[case] k
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_unlink_takes_nothing_from_an_upload() {
-    let site = Site::create(Kind::Sqlite).await;
+    let site = Fixture::create(Kind::Sqlite).await;
     site.hold.close("unlink");
     let _late = site.late_server().await;
     site.hold.reached("unlink").await;
@@ -280,7 +280,7 @@ async fn a_late_unlink_takes_nothing_from_an_upload() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_check_takes_nothing_from_an_upload(#[case] kind: Kind) {
     for is_killed in [false, true] {
-        let site = Site::create(kind).await;
+        let site = Fixture::create(kind).await;
         // Only a check moves it away: no upkeep has heard of its claim.
         let statement = "UPDATE etiqueta_original SET claimed_until = NULL";
         site.database.execute(statement).await;
@@ -328,7 +328,7 @@ fn check(folder: &Path, database: &Database, originals: &str, arguments: &[&str]
 #[case::mysql(Kind::Mysql)]
 #[tokio::test(flavor = "multi_thread")]
 async fn two_databases_in_one_folder_remove_nothing_until_one_is_forgotten(#[case] kind: Kind) {
-    let site = Site::create(kind).await;
+    let site = Fixture::create(kind).await;
     let originals = format!("file:{}", site.images().display());
     let databases = || {
         let entries = fs::read_dir(site.images().join(".etiqueta-databases")).unwrap();

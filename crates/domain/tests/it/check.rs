@@ -37,13 +37,13 @@ const REPAIRING: CheckSettings = CheckSettings {
 };
 
 /// A store with what was damaged in it, by a clock that a day has passed on.
-struct Bench {
+struct Fixture {
     store: Arc<FakeImageStore>,
     originals: Arc<FakeOriginalStore>,
     clock: Arc<TestClock>,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         let clock = Arc::<TestClock>::default();
         Self {
@@ -133,12 +133,12 @@ impl Bench {
 
 #[tokio::test]
 async fn what_is_whole_is_counted() {
-    let bench = Bench::new();
-    bench.register(b"one").await;
-    let second = bench.register(b"second").await;
-    bench.record(&image(b"second", at(5), &[])).await;
-    bench.later();
-    let (summary, findings) = bench.summary(REPAIRING).await;
+    let fixture = Fixture::new();
+    fixture.register(b"one").await;
+    let second = fixture.register(b"second").await;
+    fixture.record(&image(b"second", at(5), &[])).await;
+    fixture.later();
+    let (summary, findings) = fixture.summary(REPAIRING).await;
     assert_eq!(findings, []);
     let expected = Summary {
         labels: 1,
@@ -149,24 +149,24 @@ async fn what_is_whole_is_counted() {
         ..Summary::default()
     };
     assert_eq!(summary, expected);
-    assert!(bench.store.find(&second.id).await.unwrap().is_some());
+    assert!(fixture.store.find(&second.id).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn every_damage_has_its_name() {
-    let bench = Bench::new();
-    let lost = bench.register(b"lost").await;
-    let cut = bench.register(b"cut off").await;
-    let changed = bench.register(b"changed").await;
-    let bad = bench.register(b"on a bad block").await;
-    let garbled = bench.register(b"of a garbled row").await;
-    bench.originals.lose(&lost.digest);
-    bench.originals.tamper(&cut.digest, "cut");
-    bench.originals.tamper(&changed.digest, "CHANGED");
-    bench.originals.spoil(&bad.digest);
-    bench.store.spoil(&garbled.id);
-    bench.originals.add_foreign("holiday.jpg");
-    let (summary, findings) = bench.summary(SETTINGS).await;
+    let fixture = Fixture::new();
+    let lost = fixture.register(b"lost").await;
+    let cut = fixture.register(b"cut off").await;
+    let changed = fixture.register(b"changed").await;
+    let bad = fixture.register(b"on a bad block").await;
+    let garbled = fixture.register(b"of a garbled row").await;
+    fixture.originals.lose(&lost.digest);
+    fixture.originals.tamper(&cut.digest, "cut");
+    fixture.originals.tamper(&changed.digest, "CHANGED");
+    fixture.originals.spoil(&bad.digest);
+    fixture.store.spoil(&garbled.id);
+    fixture.originals.add_foreign("holiday.jpg");
+    let (summary, findings) = fixture.summary(SETTINGS).await;
     let of = |kind| findings.iter().find(|f| f.kind == kind).unwrap();
     for (kind, image) in [
         (FindingKind::MissingOriginal, &lost),
@@ -177,10 +177,10 @@ async fn every_damage_has_its_name() {
         let finding = of(kind);
         assert_eq!(finding.digest, Some(image.digest), "{kind}");
         assert_eq!(finding.image, Some(image.id), "{kind}");
-        let noted = bench.store.damaged_at(&image.digest);
-        assert_eq!(noted, Some(bench.clock.now()), "{kind}");
+        let noted = fixture.store.damaged_at(&image.digest);
+        assert_eq!(noted, Some(fixture.clock.now()), "{kind}");
     }
-    assert_eq!(bench.store.damaged_at(&garbled.digest), None);
+    assert_eq!(fixture.store.damaged_at(&garbled.digest), None);
     let row = of(FindingKind::UnreadableRow);
     assert_eq!(
         (row.image, &*row.detail),
@@ -200,16 +200,16 @@ async fn every_damage_has_its_name() {
 
 #[tokio::test]
 async fn lengths_alone_do_not_tell_altered_bytes() {
-    let bench = Bench::new();
-    let cut = bench.register(b"cut off").await;
-    let changed = bench.register(b"changed").await;
-    bench.originals.tamper(&cut.digest, "cut");
-    bench.originals.tamper(&changed.digest, "CHANGED");
+    let fixture = Fixture::new();
+    let cut = fixture.register(b"cut off").await;
+    let changed = fixture.register(b"changed").await;
+    fixture.originals.tamper(&cut.digest, "cut");
+    fixture.originals.tamper(&changed.digest, "CHANGED");
     let quick = CheckSettings {
         depth: Depth::Lengths,
         ..SETTINGS
     };
-    let (summary, findings) = bench.summary(quick).await;
+    let (summary, findings) = fixture.summary(quick).await;
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].kind, FindingKind::TruncatedOriginal);
     assert_eq!((summary.originals, summary.bytes), (2, 0));
@@ -217,96 +217,96 @@ async fn lengths_alone_do_not_tell_altered_bytes() {
 
 #[tokio::test]
 async fn whole_bytes_of_another_length_are_the_rows_fault() {
-    let bench = Bench::new();
-    let image = bench.register(b"whole").await;
+    let fixture = Fixture::new();
+    let image = fixture.register(b"whole").await;
     let facts = ImageFacts {
         byte_size: 6,
         ..image.facts
     };
-    bench
+    fixture
         .store
         .claim(&image.digest, &facts, at(0), at(1))
         .await
         .unwrap();
     let expected = [(FindingKind::WrongSize, Some(image.digest))];
-    assert_eq!(bench.kinds(SETTINGS).await, expected);
-    assert_eq!(bench.store.damaged_at(&image.digest), None);
+    assert_eq!(fixture.kinds(SETTINGS).await, expected);
+    assert_eq!(fixture.store.damaged_at(&image.digest), None);
 }
 
 #[tokio::test]
 async fn what_is_under_way_is_left_alone() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     let all = CheckSettings {
         unknown_originals: UnknownOriginals::Repair,
         ..REPAIRING
     };
-    bench.put(b"an old stranger, uploaded just now").await;
-    bench.later();
-    bench.put(b"a young stranger").await;
-    bench.claim(b"an old stranger, uploaded just now").await;
-    bench.claim(b"an upload").await;
-    assert_eq!(bench.findings(all).await, []);
-    assert_eq!(bench.originals.digests().len(), 3);
+    fixture.put(b"an old stranger, uploaded just now").await;
+    fixture.later();
+    fixture.put(b"a young stranger").await;
+    fixture.claim(b"an old stranger, uploaded just now").await;
+    fixture.claim(b"an upload").await;
+    assert_eq!(fixture.findings(all).await, []);
+    assert_eq!(fixture.originals.digests().len(), 3);
 }
 
 #[tokio::test]
 async fn what_no_image_refers_to_is_moved_away_on_demand() {
-    let bench = Bench::new();
-    let kept = bench.register(b"kept").await;
-    let abandoned = bench.claim(b"abandoned").await.digest;
-    let orphan = bench.register(b"orphan").await;
-    bench.store.lose(&orphan.id);
-    let stranger = bench.put(b"stranger").await;
-    bench.later();
-    let found = bench.kinds(SETTINGS).await;
+    let fixture = Fixture::new();
+    let kept = fixture.register(b"kept").await;
+    let abandoned = fixture.claim(b"abandoned").await.digest;
+    let orphan = fixture.register(b"orphan").await;
+    fixture.store.lose(&orphan.id);
+    let stranger = fixture.put(b"stranger").await;
+    fixture.later();
+    let found = fixture.kinds(SETTINGS).await;
     assert_eq!(found.len(), 3);
     for digest in [abandoned, orphan.digest] {
         assert!(found.contains(&(FindingKind::UnreferencedOriginal, Some(digest))));
     }
     assert!(found.contains(&(FindingKind::UnknownOriginal, Some(stranger))));
-    assert_eq!(bench.originals.quarantined(), []);
+    assert_eq!(fixture.originals.quarantined(), []);
 
-    let (summary, _) = bench.summary(REPAIRING).await;
+    let (summary, _) = fixture.summary(REPAIRING).await;
     assert_eq!((summary.repaired, summary.left), (2, 1));
     let mut moved = [abandoned, orphan.digest];
     moved.sort_unstable();
-    assert_eq!(bench.originals.quarantined(), moved);
-    assert_eq!(bench.store.originals(), [kept.digest]);
+    assert_eq!(fixture.originals.quarantined(), moved);
+    assert_eq!(fixture.store.originals(), [kept.digest]);
 
     let mine = CheckSettings {
         unknown_originals: UnknownOriginals::Repair,
         ..REPAIRING
     };
-    let findings = bench.findings(mine).await;
+    let findings = fixture.findings(mine).await;
     assert_eq!(findings.len(), 1);
     assert!(findings[0].is_repaired);
-    assert_eq!(bench.originals.digests(), [kept.digest]);
-    assert_eq!(bench.store.originals(), [kept.digest]);
-    assert_eq!(bench.findings(mine).await, []);
+    assert_eq!(fixture.originals.digests(), [kept.digest]);
+    assert_eq!(fixture.store.originals(), [kept.digest]);
+    assert_eq!(fixture.findings(mine).await, []);
 }
 
 #[tokio::test]
 async fn originals_of_another_database_are_passed_over_on_demand() {
-    let bench = Bench::new();
-    bench.put(b"stranger").await;
-    bench.later();
+    let fixture = Fixture::new();
+    fixture.put(b"stranger").await;
+    fixture.later();
     let shared = CheckSettings {
         unknown_originals: UnknownOriginals::PassOver,
         ..REPAIRING
     };
-    assert_eq!(bench.findings(shared).await, []);
-    assert_eq!(bench.originals.digests().len(), 1);
+    assert_eq!(fixture.findings(shared).await, []);
+    assert_eq!(fixture.originals.digests().len(), 1);
 }
 
 #[tokio::test]
 async fn more_than_a_page_is_walked() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     for number in 0..1203_u32 {
-        bench.register(&number.to_be_bytes()).await;
+        fixture.register(&number.to_be_bytes()).await;
     }
     let last = ContentDigest::of(&1202_u32.to_be_bytes());
-    bench.originals.lose(&last);
-    let (summary, findings) = bench.summary(SETTINGS).await;
+    fixture.originals.lose(&last);
+    let (summary, findings) = fixture.summary(SETTINGS).await;
     assert_eq!((summary.images, summary.originals), (1203, 1203));
     assert_eq!(summary.objects, 1202);
     assert_eq!(findings.len(), 1);
@@ -315,12 +315,12 @@ async fn more_than_a_page_is_walked() {
 
 #[tokio::test]
 async fn a_store_that_is_gone_is_an_error_and_no_finding() {
-    let bench = Bench::new();
+    let fixture = Fixture::new();
     for number in 0..10_u32 {
-        bench.register(&number.to_be_bytes()).await;
+        fixture.register(&number.to_be_bytes()).await;
     }
-    bench.originals.set_down(true);
-    let mut events = bench.check(SETTINGS).events();
+    fixture.originals.set_down(true);
+    let mut events = fixture.check(SETTINGS).events();
     let error = loop {
         match events.try_next().await {
             Ok(event) => assert!(!matches!(event, None | Some(Event::Found(_))), "{event:?}"),
@@ -538,20 +538,20 @@ async fn what_must_not_be_moved_is_left_and_told_of() {
 
 #[tokio::test]
 async fn nothing_is_moved_while_another_database_is_registered() {
-    let bench = Bench::new();
-    let abandoned = bench.claim(b"abandoned").await.digest;
-    bench.put(b"stranger").await;
-    bench.later();
+    let fixture = Fixture::new();
+    let abandoned = fixture.claim(b"abandoned").await.digest;
+    fixture.put(b"stranger").await;
+    fixture.later();
     let all = CheckSettings {
         unknown_originals: UnknownOriginals::Repair,
         ..REPAIRING
     };
     let other = DatabaseId::random();
-    bench.originals.register(&other).await.unwrap();
-    let (summary, findings) = bench.summary(all).await;
+    fixture.originals.register(&other).await.unwrap();
+    let (summary, findings) = fixture.summary(all).await;
     assert_eq!((summary.repaired, summary.left), (0, 2));
-    assert_eq!(bench.originals.digests().len(), 2);
-    let own = bench.store.database_id().await.unwrap();
+    assert_eq!(fixture.originals.digests().len(), 2);
+    let own = fixture.store.database_id().await.unwrap();
     let shared = findings
         .iter()
         .filter(|finding| finding.kind == FindingKind::SharedOriginals);
@@ -561,33 +561,35 @@ async fn nothing_is_moved_while_another_database_is_registered() {
     expected.sort_unstable();
     assert_eq!(named, expected);
 
-    let check = bench.check(all);
+    let check = fixture.check(all);
     let forget = async |id| check.forget_database(&id).await.unwrap();
     assert_eq!(forget(own).await, Forgotten::Own);
     assert_eq!(forget(other).await, Forgotten::Done);
     assert_eq!(forget(other).await, Forgotten::Unknown);
-    let (summary, _) = bench.summary(all).await;
+    let (summary, _) = fixture.summary(all).await;
     assert_eq!((summary.repaired, summary.left), (2, 0));
-    assert!(bench.originals.quarantined().contains(&abandoned));
+    assert!(fixture.originals.quarantined().contains(&abandoned));
 }
 
 /// Killed before it looked again, in either way.
 #[tokio::test]
 async fn what_a_killed_check_set_aside_is_seen_to_by_the_next_one() {
-    let bench = Bench::new();
-    let used = bench.register(b"used").await;
-    let orphan = bench.put(b"orphan").await;
-    bench.later();
+    let fixture = Fixture::new();
+    let used = fixture.register(b"used").await;
+    let orphan = fixture.put(b"orphan").await;
+    fixture.later();
     for digest in [used.digest, orphan] {
         let fence = Fence::random();
-        let moved = bench.originals.set_aside(&digest, fence, Fate::Quarantine);
+        let moved = fixture
+            .originals
+            .set_aside(&digest, fence, Fate::Quarantine);
         assert!(moved.await.unwrap().is_some());
     }
-    assert_eq!(bench.findings(SETTINGS).await, [], "what is used is read");
-    assert_eq!(bench.findings(REPAIRING).await, []);
-    assert_eq!(bench.originals.digests(), [used.digest]);
-    assert_eq!(bench.originals.quarantined(), [orphan]);
-    assert_eq!(bench.store.originals(), [used.digest]);
+    assert_eq!(fixture.findings(SETTINGS).await, [], "what is used is read");
+    assert_eq!(fixture.findings(REPAIRING).await, []);
+    assert_eq!(fixture.originals.digests(), [used.digest]);
+    assert_eq!(fixture.originals.quarantined(), [orphan]);
+    assert_eq!(fixture.store.originals(), [used.digest]);
 }
 
 fn segment(level: i32, from: i64, until: i64) -> Segment {
@@ -595,13 +597,13 @@ fn segment(level: i32, from: i64, until: i64) -> Segment {
 }
 
 /// Two segments of a level, and one above the first.
-fn with_segments(faults: [Option<SegmentFault>; 3], steps: Option<u32>) -> Bench {
-    let bench = Bench::new();
+fn with_segments(faults: [Option<SegmentFault>; 3], steps: Option<u32>) -> Fixture {
+    let fixture = Fixture::new();
     let segments = [segment(0, 0, 10), segment(0, 10, 20), segment(1, 0, 10)];
     for (segment, fault) in segments.into_iter().zip(faults) {
-        bench.store.add_segment(segment, fault, steps);
+        fixture.store.add_segment(segment, fault, steps);
     }
-    bench
+    fixture
 }
 
 fn rows(findings: &[Finding]) -> Vec<(&str, bool)> {
@@ -617,8 +619,8 @@ fn rows(findings: &[Finding]) -> Vec<(&str, bool)> {
 #[tokio::test]
 async fn wrong_statistics_are_found() {
     let altered = Some(SegmentFault::Altered);
-    let bench = with_segments([None, altered, altered], Some(1));
-    let (summary, findings) = bench.summary(SETTINGS).await;
+    let fixture = with_segments([None, altered, altered], Some(1));
+    let (summary, findings) = fixture.summary(SETTINGS).await;
     assert_eq!(
         rows(&findings),
         [("segment 0 10", false), ("segment 1 0", false)]
@@ -630,22 +632,22 @@ async fn wrong_statistics_are_found() {
 #[tokio::test]
 async fn statistics_above_wrong_ones_are_not_judged_until_those_are_repaired() {
     let altered = Some(SegmentFault::Altered);
-    let bench = with_segments([altered, None, altered], Some(3));
-    let findings = bench.findings(SETTINGS).await;
+    let fixture = with_segments([altered, None, altered], Some(3));
+    let findings = fixture.findings(SETTINGS).await;
     assert_eq!(rows(&findings), [("segment 0 0", false)]);
-    let (summary, findings) = bench.summary(REPAIRING).await;
+    let (summary, findings) = fixture.summary(REPAIRING).await;
     assert_eq!(
         rows(&findings),
         [("segment 0 0", true), ("segment 1 0", true)]
     );
     assert_eq!((summary.repaired, summary.left), (2, 0));
-    assert_eq!(bench.findings(SETTINGS).await, []);
+    assert_eq!(fixture.findings(SETTINGS).await, []);
 }
 
 #[tokio::test]
 async fn statistics_that_cannot_be_repaired_are_left() {
-    let bench = with_segments([None, Some(SegmentFault::Missing), None], None);
-    let (summary, findings) = bench.summary(REPAIRING).await;
+    let fixture = with_segments([None, Some(SegmentFault::Missing), None], None);
+    let (summary, findings) = fixture.summary(REPAIRING).await;
     assert_eq!(rows(&findings), [("segment 0 10", false)]);
     assert_eq!((summary.repaired, summary.left), (0, 1));
 }

@@ -30,7 +30,7 @@ const CLAIM_ATTEMPTS: usize = 3;
 const CLAIM: TimeDelta = TimeDelta::hours(1);
 
 /// Everything in memory, behind the real service.
-struct World {
+struct Fixture {
     store: Arc<FakeImageStore>,
     originals: Arc<FakeOriginalStore>,
     codec: Arc<FakeImageCodec>,
@@ -40,7 +40,7 @@ struct World {
     clock: Arc<TestClock>,
 }
 
-impl World {
+impl Fixture {
     fn new(pull: Pull) -> Self {
         let clock = Arc::<TestClock>::default();
         let host = Arc::new(FakeBlobHost::new(clock.clone()));
@@ -107,8 +107,8 @@ fn unavailable() -> UpstreamError {
 
 #[tokio::test]
 async fn registers_an_image_with_the_tags_at_or_above_the_threshold() {
-    let world = World::new(Pull::PublicUrl(16));
-    let image = world
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let image = fixture
         .ingest()
         .ingest(upload(&picture(), 80.0))
         .await
@@ -117,33 +117,33 @@ async fn registers_an_image_with_the_tags_at_or_above_the_threshold() {
     assert_eq!(image.registered_at, at(0));
     assert_eq!((image.facts.width, image.facts.height), (640, 480));
     assert_eq!(image.facts.byte_size, picture().len() as u64);
-    assert_eq!(world.store.images(), [image]);
-    assert_eq!(world.originals.digests(), [ContentDigest::of(&picture())]);
+    assert_eq!(fixture.store.images(), [image]);
+    assert_eq!(fixture.originals.digests(), [ContentDigest::of(&picture())]);
 }
 
 #[tokio::test]
 async fn keeps_the_whole_answer_beside_the_image() {
-    let world = World::new(Pull::PublicUrl(16));
-    let ingest = world.ingest();
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let ingest = fixture.ingest();
     ingest.ingest(upload(&picture(), 100.0)).await.unwrap();
     let again = ingest.ingest(upload(&picture(), 0.0)).await.unwrap();
     assert_eq!(labels(&again), ["car", "cab", "road"]);
-    assert_eq!(world.provider.calls(), 1);
+    assert_eq!(fixture.provider.calls(), 1);
 }
 
 #[tokio::test]
 async fn known_bytes_cost_no_call_and_no_decoding_but_make_an_image_of_their_own() {
-    let world = World::new(Pull::PublicUrl(16));
-    let ingest = world.ingest();
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let ingest = fixture.ingest();
     let first = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
     let second = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
     assert_ne!(first.id, second.id);
-    assert_eq!(world.store.images().len(), 2);
+    assert_eq!(fixture.store.images().len(), 2);
     assert_eq!(
         (
-            world.provider.calls(),
-            world.codec.decodes(),
-            world.host.hosted()
+            fixture.provider.calls(),
+            fixture.codec.decodes(),
+            fixture.host.hosted()
         ),
         (1, 1, 1)
     );
@@ -151,21 +151,21 @@ async fn known_bytes_cost_no_call_and_no_decoding_but_make_an_image_of_their_own
 
 #[tokio::test]
 async fn a_hosted_blob_is_handed_over_once_the_provider_has_answered() {
-    let world = World::new(Pull::PublicUrl(16));
-    world
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    fixture
         .ingest()
         .ingest(upload(&picture(), 80.0))
         .await
         .unwrap();
-    assert_eq!(world.releases.handed_over(), world.host.alive());
-    assert_eq!(world.host.hosted(), 1);
+    assert_eq!(fixture.releases.handed_over(), fixture.host.alive());
+    assert_eq!(fixture.host.hosted(), 1);
 }
 
 #[tokio::test]
 async fn a_hosted_blob_is_handed_over_when_tagging_failed() {
-    let world = World::new(Pull::PublicUrl(16));
-    world.provider.fail_next(unavailable());
-    let error = world
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    fixture.provider.fail_next(unavailable());
+    let error = fixture
         .ingest()
         .ingest(upload(&picture(), 80.0))
         .await
@@ -174,63 +174,66 @@ async fn a_hosted_blob_is_handed_over_when_tagging_failed() {
         error,
         IngestError::Tagging(UpstreamError::Unavailable { .. })
     ));
-    assert_eq!(world.releases.handed_over(), world.host.alive());
-    assert_eq!(world.releases.handed_over().len(), 1);
-    assert!(world.store.images().is_empty() && world.originals.digests().is_empty());
+    assert_eq!(fixture.releases.handed_over(), fixture.host.alive());
+    assert_eq!(fixture.releases.handed_over().len(), 1);
+    assert!(fixture.store.images().is_empty() && fixture.originals.digests().is_empty());
 }
 
 #[tokio::test]
 async fn a_hosted_blob_is_handed_over_when_the_ingest_is_given_up() {
-    let world = World::new(Pull::PublicUrl(16));
-    world.provider.hold();
-    let ingest = world.ingest();
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    fixture.provider.hold();
+    let ingest = fixture.ingest();
     let given_up = ingest.ingest(upload(&picture(), 80.0));
     let waited = tokio::time::timeout(std::time::Duration::from_millis(20), given_up).await;
     assert!(waited.is_err());
-    assert_eq!(world.releases.handed_over().len(), 1);
+    assert_eq!(fixture.releases.handed_over().len(), 1);
 }
 
 #[tokio::test]
 async fn a_provider_that_takes_bytes_or_pixels_needs_no_host() {
     for (pull, copies) in [(Pull::Jpeg(16), 1), (Pull::Pixels(side(16)), 0)] {
-        let world = World::new(pull);
+        let fixture = Fixture::new(pull);
         let ports = IngestPorts {
             host: None,
-            ..world.ports()
+            ..fixture.ports()
         };
         Ingest::new(ports, SETTINGS)
             .ingest(upload(&picture(), 80.0))
             .await
             .unwrap();
-        assert_eq!((world.host.hosted(), world.codec.encodes()), (0, copies));
+        assert_eq!(
+            (fixture.host.hosted(), fixture.codec.encodes()),
+            (0, copies)
+        );
     }
 }
 
 #[tokio::test]
 async fn what_leaves_the_house_is_the_copy_unless_the_original_is_wanted() {
-    let world = World::new(Pull::Jpeg(16));
-    world
+    let fixture = Fixture::new(Pull::Jpeg(16));
+    fixture
         .ingest()
         .ingest(upload(&picture(), 80.0))
         .await
         .unwrap();
-    assert_ne!(world.provider.last_file().unwrap().bytes, picture());
+    assert_ne!(fixture.provider.last_file().unwrap().bytes, picture());
 
-    let world = World::new(Pull::Jpeg(0));
-    world
+    let fixture = Fixture::new(Pull::Jpeg(0));
+    fixture
         .ingest()
         .ingest(upload(&picture(), 80.0))
         .await
         .unwrap();
-    assert_eq!(world.provider.last_file().unwrap().bytes, picture());
-    assert_eq!(world.codec.encodes(), 0);
+    assert_eq!(fixture.provider.last_file().unwrap().bytes, picture());
+    assert_eq!(fixture.codec.encodes(), 0);
     // It is decoded all the same, small, to know that it is a picture.
-    assert_eq!(world.codec.sides(), [side(512)]);
+    assert_eq!(fixture.codec.sides(), [side(512)]);
 }
 
 #[tokio::test]
 async fn another_size_or_provider_is_another_question() {
-    let world = World::new(Pull::Jpeg(16));
+    let fixture = Fixture::new(Pull::Jpeg(16));
     let [same, smaller, original, other] = [
         FakeTagProvider::new(Pull::PublicUrl(16)),
         FakeTagProvider::new(Pull::Jpeg(8)),
@@ -238,12 +241,12 @@ async fn another_size_or_provider_is_another_question() {
         FakeTagProvider::new(Pull::Jpeg(16)).with_identity("fake", "2", "en"),
     ]
     .map(Arc::new);
-    let ingest = world.ingest();
+    let ingest = fixture.ingest();
     ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
     for (provider, calls) in [(same, 0), (smaller, 1), (original, 1), (other, 1)] {
         let ports = IngestPorts {
             provider: provider.clone(),
-            ..world.ports()
+            ..fixture.ports()
         };
         let ingest = Ingest::new(ports, SETTINGS);
         ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
@@ -253,25 +256,25 @@ async fn another_size_or_provider_is_another_question() {
 
 #[tokio::test]
 async fn concurrent_uploads_of_the_same_bytes_share_one_call() {
-    let world = World::new(Pull::PublicUrl(16));
-    world.provider.hold();
-    let ingest = Arc::new(world.ingest());
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    fixture.provider.hold();
+    let ingest = Arc::new(fixture.ingest());
     let uploads: Vec<_> = (0..8)
         .map(|_| {
             let ingest = Arc::clone(&ingest);
             tokio::spawn(async move { ingest.ingest(upload(&picture(), 80.0)).await })
         })
         .collect();
-    while world.provider.calls() == 0 {
+    while fixture.provider.calls() == 0 {
         tokio::task::yield_now().await;
     }
     uploads[0].abort();
-    world.provider.let_go();
+    fixture.provider.let_go();
     for upload in uploads.into_iter().skip(1) {
         upload.await.unwrap().unwrap();
     }
-    assert_eq!((world.provider.calls(), world.codec.decodes()), (1, 1));
-    assert!(world.store.images().len() >= 7);
+    assert_eq!((fixture.provider.calls(), fixture.codec.decodes()), (1, 1));
+    assert!(fixture.store.images().len() >= 7);
 }
 
 /// An upload whose client is gone as soon as that says so.
@@ -291,39 +294,43 @@ fn assert_cancelled(outcome: &Result<Image, IngestError>) {
 
 #[tokio::test]
 async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
-    let world = World::new(Pull::PublicUrl(16));
-    assert_cancelled(&world.ingest().ingest(left_when(|| true)).await);
-    let calls = (world.host.hosted(), world.provider.calls());
-    assert_eq!((calls, world.codec.decodes()), ((0, 0), 0));
-    assert!(world.store.images().is_empty() && world.originals.digests().is_empty());
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    assert_cancelled(&fixture.ingest().ingest(left_when(|| true)).await);
+    let calls = (fixture.host.hosted(), fixture.provider.calls());
+    assert_eq!((calls, fixture.codec.decodes()), ((0, 0), 0));
+    assert!(fixture.store.images().is_empty() && fixture.originals.digests().is_empty());
 }
 
 #[tokio::test]
 async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
-    let world = World::new(Pull::PublicUrl(16));
-    let host = Arc::clone(&world.host);
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let host = Arc::clone(&fixture.host);
     let upload = left_when(move || host.hosted() > 0);
-    assert_cancelled(&world.ingest().ingest(upload).await);
-    assert_eq!((world.host.hosted(), world.provider.calls()), (1, 0));
-    assert_eq!(world.releases.handed_over(), world.host.alive());
-    assert!(world.store.images().is_empty());
+    assert_cancelled(&fixture.ingest().ingest(upload).await);
+    assert_eq!((fixture.host.hosted(), fixture.provider.calls()), (1, 0));
+    assert_eq!(fixture.releases.handed_over(), fixture.host.alive());
+    assert!(fixture.store.images().is_empty());
 }
 
 #[tokio::test]
 async fn what_was_tagged_is_recorded_also_for_a_client_that_is_gone() {
-    let world = World::new(Pull::PublicUrl(16));
-    let provider = Arc::clone(&world.provider);
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let provider = Arc::clone(&fixture.provider);
     let upload = left_when(move || provider.calls() > 0);
-    world.ingest().ingest(upload).await.unwrap();
-    assert_eq!(world.store.images().len(), 1);
-    world.ingest().ingest(left_when(|| true)).await.unwrap();
-    assert_eq!(world.store.images().len(), 2, "what is known costs no call");
+    fixture.ingest().ingest(upload).await.unwrap();
+    assert_eq!(fixture.store.images().len(), 1);
+    fixture.ingest().ingest(left_when(|| true)).await.unwrap();
+    assert_eq!(
+        fixture.store.images().len(),
+        2,
+        "what is known costs no call"
+    );
 }
 
 #[tokio::test]
 async fn a_call_that_somebody_else_waits_for_is_made() {
-    let world = World::new(Pull::PublicUrl(16));
-    let ingest = world.ingest();
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let ingest = fixture.ingest();
     let (gone, there) = tokio::join!(
         ingest.ingest(left_when(|| true)),
         ingest.ingest(upload(&picture(), 80.0))
@@ -331,7 +338,7 @@ async fn a_call_that_somebody_else_waits_for_is_made() {
     // The first may have been told before the second came.
     assert!(gone.is_ok() || matches!(gone, Err(IngestError::Tagging(UpstreamError::Cancelled))));
     there.unwrap();
-    assert_eq!(world.provider.calls(), 1);
+    assert_eq!(fixture.provider.calls(), 1);
 }
 
 /// As the disk, a file manager and a cut-off copy leave them.
@@ -346,16 +353,16 @@ async fn a_damaged_original_is_put_again_by_the_next_upload() {
         &|originals| originals.spoil(&digest),
     ];
     for damage in damages {
-        let world = World::new(Pull::Jpeg(16));
-        let ingest = world.ingest();
+        let fixture = Fixture::new(Pull::Jpeg(16));
+        let ingest = fixture.ingest();
         ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
-        damage(&world.originals);
-        world.store.note_damage(&digest, at(1)).await.unwrap();
+        damage(&fixture.originals);
+        fixture.store.note_damage(&digest, at(1)).await.unwrap();
         ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
-        let kept = world.originals.fingerprint(&digest).await.unwrap();
+        let kept = fixture.originals.fingerprint(&digest).await.unwrap();
         assert_eq!(kept.unwrap().digest, digest);
-        assert_eq!(world.store.damaged_at(&digest), None);
-        assert_eq!(world.provider.calls(), 1);
+        assert_eq!(fixture.store.damaged_at(&digest), None);
+        assert_eq!(fixture.provider.calls(), 1);
     }
 }
 
@@ -363,21 +370,21 @@ async fn a_damaged_original_is_put_again_by_the_next_upload() {
 #[tokio::test]
 async fn a_missing_or_truncated_original_is_put_again_without_a_note() {
     let digest = ContentDigest::of(&picture());
-    let world = World::new(Pull::Jpeg(16));
-    let ingest = world.ingest();
+    let fixture = Fixture::new(Pull::Jpeg(16));
+    let ingest = fixture.ingest();
     ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
     for damage in [Bytes::new(), picture().slice(1..)] {
-        world.originals.tamper(&digest, damage);
+        fixture.originals.tamper(&digest, damage);
         ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
-        let kept = world.originals.fingerprint(&digest).await.unwrap();
+        let kept = fixture.originals.fingerprint(&digest).await.unwrap();
         assert_eq!(kept.unwrap().digest, digest);
     }
 }
 
 #[tokio::test]
 async fn what_is_no_picture_is_refused_before_anything_else_happens() {
-    let world = World::new(Pull::PublicUrl(16));
-    let error = world
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let error = fixture
         .ingest()
         .ingest(upload(&Bytes::from_static(b"text"), 80.0))
         .await
@@ -386,15 +393,15 @@ async fn what_is_no_picture_is_refused_before_anything_else_happens() {
         error,
         IngestError::Picture(CodecError::NotAnImage { .. })
     ));
-    assert_eq!((world.host.hosted(), world.provider.calls()), (0, 0));
-    assert!(world.originals.digests().is_empty());
+    assert_eq!((fixture.host.hosted(), fixture.provider.calls()), (0, 0));
+    assert!(fixture.originals.digests().is_empty());
 }
 
 #[tokio::test]
 async fn a_host_that_fails_ends_it() {
-    let world = World::new(Pull::PublicUrl(16));
-    world.host.fail_next(UpstreamError::TimedOut);
-    let error = world
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    fixture.host.fail_next(UpstreamError::TimedOut);
+    let error = fixture
         .ingest()
         .ingest(upload(&picture(), 80.0))
         .await
@@ -403,15 +410,15 @@ async fn a_host_that_fails_ends_it() {
         error,
         IngestError::Tagging(UpstreamError::TimedOut)
     ));
-    assert_eq!(world.provider.calls(), 0);
+    assert_eq!(fixture.provider.calls(), 0);
 }
 
 #[tokio::test]
 async fn without_the_host_it_needs_it_says_so() {
-    let world = World::new(Pull::PublicUrl(16));
+    let fixture = Fixture::new(Pull::PublicUrl(16));
     let ports = IngestPorts {
         host: None,
-        ..world.ports()
+        ..fixture.ports()
     };
     let error = Ingest::new(ports, SETTINGS)
         .ingest(upload(&picture(), 80.0))
@@ -425,18 +432,18 @@ async fn without_the_host_it_needs_it_says_so() {
 
 #[tokio::test]
 async fn a_full_disk_registers_nothing_and_does_not_waste_the_answer() {
-    let world = World::new(Pull::PublicUrl(16));
-    let ingest = world.ingest();
-    world.originals.set_down(true);
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let ingest = fixture.ingest();
+    fixture.originals.set_down(true);
     let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
     assert!(matches!(
         error,
         IngestError::Originals(OriginalStoreError::Unavailable(_))
     ));
-    assert!(world.store.images().is_empty());
-    world.originals.set_down(false);
+    assert!(fixture.store.images().is_empty());
+    fixture.originals.set_down(false);
     ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
-    assert_eq!(world.provider.calls(), 1);
+    assert_eq!(fixture.provider.calls(), 1);
 }
 
 /// Ports that are mocks, each allowed nothing until it is told; the provider pulls pixels from the codec's.

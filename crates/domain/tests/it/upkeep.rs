@@ -315,13 +315,13 @@ async fn a_store_that_fails_as_a_whole_ends_the_round() {
 }
 
 /// One database's view of a store of originals that several servers share.
-struct Site {
+struct Fixture {
     clock: Arc<TestClock>,
     store: Arc<FakeImageStore>,
     originals: Arc<FakeOriginalStore>,
 }
 
-impl Site {
+impl Fixture {
     fn new() -> Self {
         let clock = Arc::<TestClock>::default();
         Self {
@@ -419,10 +419,10 @@ async fn until(is_so: impl Fn() -> bool) {
 async fn whatever_a_late_removal_does_the_upload_keeps_its_bytes() {
     for place in 0..4 {
         for others_run in [false, true] {
-            let site = Site::new();
-            let digest = site.abandon(b"x").await;
-            let held = Arc::new(HeldRemoval::new(site.originals.clone()));
-            let late = site.upkeep_by(held.clone());
+            let fixture = Fixture::new();
+            let digest = fixture.abandon(b"x").await;
+            let held = Arc::new(HeldRemoval::new(fixture.originals.clone()));
+            let late = fixture.upkeep_by(held.clone());
             let barriers = [
                 &held.set_aside[0],
                 &held.set_aside[1],
@@ -432,19 +432,19 @@ async fn whatever_a_late_removal_does_the_upload_keeps_its_bytes() {
             let closed = barriers[place].close().await;
             let removal = tokio::spawn(async move { late.remove_abandoned().await });
             until(|| barriers[place].reached() > 0).await;
-            site.later(61);
-            site.register(b"x").await;
-            assert!(site.is_whole(&digest).await, "place {place}");
+            fixture.later(61);
+            fixture.register(b"x").await;
+            assert!(fixture.is_whole(&digest).await, "place {place}");
             if others_run {
-                site.upkeep().remove_abandoned().await.unwrap();
-                assert!(site.is_whole(&digest).await, "place {place}");
+                fixture.upkeep().remove_abandoned().await.unwrap();
+                assert!(fixture.is_whole(&digest).await, "place {place}");
             }
             drop(closed);
             removal.await.unwrap().unwrap();
-            assert!(site.is_whole(&digest).await, "place {place}");
-            site.upkeep().remove_abandoned().await.unwrap();
-            assert_eq!(site.originals.digests(), [digest], "place {place}");
-            assert_eq!(site.originals.digests_set_aside(), [], "place {place}");
+            assert!(fixture.is_whole(&digest).await, "place {place}");
+            fixture.upkeep().remove_abandoned().await.unwrap();
+            assert_eq!(fixture.originals.digests(), [digest], "place {place}");
+            assert_eq!(fixture.originals.digests_set_aside(), [], "place {place}");
         }
     }
 }
@@ -453,10 +453,10 @@ async fn whatever_a_late_removal_does_the_upload_keeps_its_bytes() {
 #[tokio::test]
 async fn wherever_a_late_removal_is_killed_the_upload_keeps_its_bytes() {
     for place in 0..4 {
-        let site = Site::new();
-        let digest = site.abandon(b"x").await;
-        let held = Arc::new(HeldRemoval::new(site.originals.clone()));
-        let late = site.upkeep_by(held.clone());
+        let fixture = Fixture::new();
+        let digest = fixture.abandon(b"x").await;
+        let held = Arc::new(HeldRemoval::new(fixture.originals.clone()));
+        let late = fixture.upkeep_by(held.clone());
         let barriers = [
             &held.set_aside[0],
             &held.set_aside[1],
@@ -467,8 +467,8 @@ async fn wherever_a_late_removal_is_killed_the_upload_keeps_its_bytes() {
         let first = held.set_aside[0].close().await;
         let removal = tokio::spawn(async move { late.remove_abandoned().await });
         until(|| held.set_aside[0].reached() > 0).await;
-        site.later(61);
-        site.register(b"x").await;
+        fixture.later(61);
+        fixture.register(b"x").await;
         if place > 0 {
             let _closed = barriers[place].close().await;
             drop(first);
@@ -478,10 +478,10 @@ async fn wherever_a_late_removal_is_killed_the_upload_keeps_its_bytes() {
             removal.abort();
         }
         assert!(removal.await.unwrap_err().is_cancelled());
-        assert!(site.is_whole(&digest).await, "place {place}");
-        site.upkeep().remove_abandoned().await.unwrap();
-        assert_eq!(site.originals.digests(), [digest], "place {place}");
-        assert_eq!(site.originals.digests_set_aside(), [], "place {place}");
+        assert!(fixture.is_whole(&digest).await, "place {place}");
+        fixture.upkeep().remove_abandoned().await.unwrap();
+        assert_eq!(fixture.originals.digests(), [digest], "place {place}");
+        assert_eq!(fixture.originals.digests_set_aside(), [], "place {place}");
     }
 }
 
@@ -489,10 +489,10 @@ async fn wherever_a_late_removal_is_killed_the_upload_keeps_its_bytes() {
 #[tokio::test]
 async fn what_a_killed_removal_set_aside_is_removed_by_the_next_one() {
     for place in 0..2 {
-        let site = Site::new();
-        site.abandon(b"x").await;
-        let held = Arc::new(HeldRemoval::new(site.originals.clone()));
-        let late = site.upkeep_by(held.clone());
+        let fixture = Fixture::new();
+        fixture.abandon(b"x").await;
+        let held = Arc::new(HeldRemoval::new(fixture.originals.clone()));
+        let late = fixture.upkeep_by(held.clone());
         let barrier = [&held.set_aside[1], &held.finish[0]][place];
         let closed = barrier.close().await;
         let removal = tokio::spawn(async move { late.remove_abandoned().await });
@@ -500,69 +500,70 @@ async fn what_a_killed_removal_set_aside_is_removed_by_the_next_one() {
         removal.abort();
         assert!(removal.await.unwrap_err().is_cancelled());
         drop(closed);
-        site.upkeep().remove_abandoned().await.unwrap();
-        site.later(61);
-        site.upkeep().remove_abandoned().await.unwrap();
-        assert_eq!(site.originals.digests_set_aside(), []);
-        assert_eq!(site.originals.digests(), []);
-        assert_eq!(site.store.originals(), []);
+        fixture.upkeep().remove_abandoned().await.unwrap();
+        fixture.later(61);
+        fixture.upkeep().remove_abandoned().await.unwrap();
+        assert_eq!(fixture.originals.digests_set_aside(), []);
+        assert_eq!(fixture.originals.digests(), []);
+        assert_eq!(fixture.store.originals(), []);
     }
 }
 
 /// An upload that stopped before it recorded must put once more.
 #[tokio::test]
 async fn an_upload_that_was_overtaken_by_a_removal_is_not_recorded() {
-    let site = Site::new();
-    let late = site.put(b"x").await;
-    site.later(3601);
-    assert_eq!(site.upkeep().remove_abandoned().await.unwrap(), 1);
+    let fixture = Fixture::new();
+    let late = fixture.put(b"x").await;
+    fixture.later(3601);
+    assert_eq!(fixture.upkeep().remove_abandoned().await.unwrap(), 1);
     // Another one has claimed the bytes, and not put them yet.
-    let (image, now) = (&late.image, site.clock.now());
+    let (image, now) = (&late.image, fixture.clock.now());
     let until = now + TimeDelta::hours(1);
-    site.store
+    fixture
+        .store
         .claim(&image.digest, &image.facts, now, until)
         .await
         .unwrap();
-    let lost = site.store.record(&late).await;
+    let lost = fixture.store.record(&late).await;
     assert!(matches!(lost, Err(ImageStoreError::ClaimLost)), "{lost:?}");
 }
 
 #[tokio::test]
 async fn two_databases_remove_nothing_until_one_is_forgotten() {
-    let site = Site::new();
-    let other = site.other_database();
+    let fixture = Fixture::new();
+    let other = fixture.other_database();
     let used = other.register(b"x").await;
     other.upkeep().register().await.unwrap();
-    let own = site.abandon(b"y").await;
-    assert_eq!(site.abandon(b"x").await, used);
-    for upkeep in [site.upkeep(), other.upkeep()] {
+    let own = fixture.abandon(b"y").await;
+    assert_eq!(fixture.abandon(b"x").await, used);
+    for upkeep in [fixture.upkeep(), other.upkeep()] {
         assert_eq!(upkeep.remove_abandoned().await.unwrap(), 0);
     }
     let mut both = [own, used];
     both.sort_unstable();
-    assert_eq!(site.originals.digests(), both);
+    assert_eq!(fixture.originals.digests(), both);
     let id = other.store.database_id().await.unwrap();
-    assert!(site.originals.unregister(&id).await.unwrap());
-    assert_eq!(site.upkeep().remove_abandoned().await.unwrap(), 2);
+    assert!(fixture.originals.unregister(&id).await.unwrap());
+    assert_eq!(fixture.upkeep().remove_abandoned().await.unwrap(), 2);
     // It says that it is still there as soon as it can.
     other.upkeep().remove_abandoned().await.unwrap();
-    site.abandon(b"y").await;
-    assert_eq!(site.upkeep().remove_abandoned().await.unwrap(), 0);
+    fixture.abandon(b"y").await;
+    assert_eq!(fixture.upkeep().remove_abandoned().await.unwrap(), 0);
 }
 
 /// The other one relies on the original before it is moved: the removal finds its id afterwards.
 #[tokio::test]
 async fn a_database_that_registers_during_a_removal_keeps_its_bytes() {
     for is_killed in [false, true] {
-        let site = Site::new();
-        let digest = site.abandon(b"x").await;
-        let held = Arc::new(HeldRemoval::new(site.originals.clone()));
-        let late = site.upkeep_by(held.clone());
+        let fixture = Fixture::new();
+        let digest = fixture.abandon(b"x").await;
+        let held = Arc::new(HeldRemoval::new(fixture.originals.clone()));
+        let late = fixture.upkeep_by(held.clone());
         let closed = held.set_aside[0].close().await;
         let after = held.set_aside[1].close().await;
         let removal = tokio::spawn(async move { late.remove_abandoned().await });
         until(|| held.set_aside[0].reached() > 0).await;
-        let other = site.other_database();
+        let other = fixture.other_database();
         other.upkeep().register().await.unwrap();
         other.register(b"x").await;
         drop(closed);
@@ -576,62 +577,62 @@ async fn a_database_that_registers_during_a_removal_keeps_its_bytes() {
             drop(after);
             removal.await.unwrap().unwrap();
         }
-        assert_eq!(site.originals.digests(), [digest]);
-        assert_eq!(site.originals.digests_set_aside(), []);
+        assert_eq!(fixture.originals.digests(), [digest]);
+        assert_eq!(fixture.originals.digests_set_aside(), []);
     }
 }
 
 #[tokio::test]
 async fn one_original_that_cannot_be_removed_holds_up_no_other() {
-    let site = Site::new();
+    let fixture = Fixture::new();
     let mut all = Vec::new();
     for number in 0..250_u32 {
-        all.push(site.put(&number.to_be_bytes()).await.image.digest);
+        all.push(fixture.put(&number.to_be_bytes()).await.image.digest);
     }
-    site.later(3601);
+    fixture.later(3601);
     let stuck = all[7];
-    site.originals.stick(&stuck, true);
-    let (here, there) = (site.upkeep(), site.upkeep());
+    fixture.originals.stick(&stuck, true);
+    let (here, there) = (fixture.upkeep(), fixture.upkeep());
     assert_eq!(here.remove_abandoned().await.unwrap(), 249);
-    assert_eq!(site.originals.digests(), [stuck]);
+    assert_eq!(fixture.originals.digests(), [stuck]);
     let tries = async |upkeep: &Upkeep| {
-        let before = site.store.claimed_until(&stuck);
+        let before = fixture.store.claimed_until(&stuck);
         assert_eq!(upkeep.remove_abandoned().await.unwrap(), 0);
-        site.store.claimed_until(&stuck) != before
+        fixture.store.claimed_until(&stuck) != before
     };
     // Other servers see the pause as well.
     assert!(!tries(&here).await && !tries(&there).await);
-    site.later(FIRST_PAUSE.num_seconds() + 1);
+    fixture.later(FIRST_PAUSE.num_seconds() + 1);
     assert!(tries(&here).await);
-    site.later(FIRST_PAUSE.num_seconds() + 1);
+    fixture.later(FIRST_PAUSE.num_seconds() + 1);
     assert!(!tries(&here).await, "it is twice as long now");
-    site.originals.stick(&stuck, false);
-    site.later(FIRST_PAUSE.num_seconds());
+    fixture.originals.stick(&stuck, false);
+    fixture.later(FIRST_PAUSE.num_seconds());
     assert_eq!(there.remove_abandoned().await.unwrap(), 1);
-    assert_eq!(site.originals.digests(), []);
+    assert_eq!(fixture.originals.digests(), []);
 }
 
 #[tokio::test]
 async fn with_fakes_only_what_no_image_needs_is_removed() {
-    let site = Site::new();
-    let kept = site.register(b"kept").await;
-    site.put(b"left").await;
-    let upkeep = site.upkeep();
+    let fixture = Fixture::new();
+    let kept = fixture.register(b"kept").await;
+    fixture.put(b"left").await;
+    let upkeep = fixture.upkeep();
     assert_eq!(
         upkeep.remove_abandoned().await.unwrap(),
         0,
         "an upload may still be under way"
     );
-    site.later(3601);
-    site.originals.cut_off_a_put();
+    fixture.later(3601);
+    fixture.originals.cut_off_a_put();
     assert_eq!(upkeep.remove_abandoned().await.unwrap(), 1);
-    assert_eq!(site.originals.digests(), [kept]);
+    assert_eq!(fixture.originals.digests(), [kept]);
     assert_eq!(
         upkeep.sweep().await.unwrap(),
         0,
         "a put that is still young may be under way"
     );
-    site.later(3601);
+    fixture.later(3601);
     assert_eq!(upkeep.sweep().await.unwrap(), 1);
     assert_eq!(upkeep.release_forgotten().await.unwrap(), 0);
 }

@@ -15,13 +15,13 @@ const LIMIT: usize = 100;
 const SIDE: NonZeroU32 = NonZeroU32::MIN;
 
 /// A folder of pictures and a tagger.
-struct Bench {
+struct Fixture {
     folder: TempDir,
     codec: Arc<FakeImageCodec>,
     provider: Arc<FakeTagProvider>,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         let tags = domain_testing::tags(&[("cat", 90.5), ("feline", 70.0), ("dog", 20.0)]);
         let provider = FakeTagProvider::new(Pull::Pixels(SIDE)).with_tags(tags);
@@ -89,13 +89,13 @@ impl Bench {
 
 #[tokio::test]
 async fn json_has_a_line_for_each_file_in_order() {
-    let bench = Bench::new()
+    let fixture = Fixture::new()
         .picture("b.jpg")
         .picture("a.jpg")
         .file("bad.jpg", b"no picture");
     let names = ["b.jpg", "bad.jpg", "missing.jpg", "a.jpg"];
-    let outcomes = bench.tag(&names, 70.0).await;
-    let (out, errors) = bench.told(&outcomes, Output::Json);
+    let outcomes = fixture.tag(&names, 70.0).await;
+    let (out, errors) = fixture.told(&outcomes, Output::Json);
     let tags = json!([{"tag": "cat", "confidence": 90.5}, {"tag": "feline", "confidence": 70.0}]);
     let lines: Vec<serde_json::Value> = out
         .lines()
@@ -114,17 +114,17 @@ async fn json_has_a_line_for_each_file_in_order() {
 
 #[tokio::test]
 async fn lines_have_bars_on_a_terminal_alone() {
-    let bench = Bench::new()
+    let fixture = Fixture::new()
         .picture("a.jpg")
         .file("large.jpg", &[b'x'; LIMIT + 1]);
-    let outcomes = bench.tag(&["a.jpg", "large.jpg"], 0.0).await;
-    let (out, errors) = bench.told(&outcomes, Output::Lines { bars: false });
+    let outcomes = fixture.tag(&["a.jpg", "large.jpg"], 0.0).await;
+    let (out, errors) = fixture.told(&outcomes, Output::Lines { bars: false });
     assert_eq!(
         out,
         "a.jpg\n   90.50  cat\n   70.00  feline\n   20.00  dog\n"
     );
     assert_eq!(errors, "etiqueta: large.jpg: it has more than 100 bytes\n");
-    let (out, _) = bench.told(&outcomes, Output::Lines { bars: true });
+    let (out, _) = fixture.told(&outcomes, Output::Lines { bars: true });
     let bars = "a.jpg\n   90.50  ██████████████████    cat\n   \
         70.00  ██████████████        feline\n   20.00  ████                  dog\n";
     assert_eq!(out, bars);
@@ -132,13 +132,13 @@ async fn lines_have_bars_on_a_terminal_alone() {
 
 #[tokio::test]
 async fn folders_are_searched_for_pictures_whatever_their_names() {
-    let bench = Bench::new()
+    let fixture = Fixture::new()
         .picture("album/2/b.PNG")
         .picture("album/1.jfif")
         .picture("album/no-extension")
         .picture("album/scan.dib");
-    let outcomes = bench.tag(&["album"], 80.0).await;
-    let (out, errors) = bench.told(&outcomes, Output::Lines { bars: false });
+    let outcomes = fixture.tag(&["album"], 80.0).await;
+    let (out, errors) = fixture.told(&outcomes, Output::Lines { bars: false });
     let files = ["1.jfif", "2/b.PNG", "no-extension", "scan.dib"];
     let expected = files.map(|file| format!("album/{file}\n   90.50  cat\n"));
     assert_eq!((out, errors), (expected.concat(), String::new()));
@@ -146,22 +146,22 @@ async fn folders_are_searched_for_pictures_whatever_their_names() {
 
 #[tokio::test]
 async fn what_a_folder_has_beside_pictures_is_named_and_no_failure() {
-    let bench = Bench::new()
+    let fixture = Fixture::new()
         .picture("album/a.jpg")
         .file("album/b.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
         .file("album/c.avif", b"\0\0\0\x1Cftypavif\0\0\0\0avifmif1")
         .file("album/empty.jpg", b"")
         .file("album/notes.jpg", b"notes");
-    let socket = bench.folder.path().join("album/socket");
+    let socket = fixture.folder.path().join("album/socket");
     let _socket = std::os::unix::net::UnixListener::bind(socket).unwrap();
-    let outcomes = bench.tag(&["album"], 80.0).await;
+    let outcomes = fixture.tag(&["album"], 80.0).await;
     let expected = "etiqueta: album/b.heic: left out: HEIC pictures are not supported; convert it to JPEG\n\
         etiqueta: album/c.avif: left out: AVIF pictures are not supported; convert it to JPEG\n\
         etiqueta: album/empty.jpg: left out: it is not a picture\n\
         etiqueta: album/notes.jpg: left out: it is not a picture\n\
         etiqueta: album/socket: left out: it is not a regular file\n";
     for output in [Output::Json, Output::Lines { bars: false }] {
-        let (out, errors) = bench.told(&outcomes, output);
+        let (out, errors) = fixture.told(&outcomes, output);
         assert!(
             out.contains("album/a.jpg") && !out.contains("b.heic"),
             "{out}"
@@ -175,17 +175,17 @@ async fn what_a_folder_has_beside_pictures_is_named_and_no_failure() {
 
 #[tokio::test]
 async fn a_folder_without_pictures_and_one_that_holds_itself_are_failures() {
-    let bench = Bench::new()
+    let fixture = Fixture::new()
         .picture("album/1.jpeg")
         .file("empty/notes.txt", b"notes");
     // It is not searched for ever.
     symlink(
-        bench.folder.path().join("album"),
-        bench.folder.path().join("album/again"),
+        fixture.folder.path().join("album"),
+        fixture.folder.path().join("album/again"),
     )
     .unwrap();
-    let outcomes = bench.tag(&["album", "empty"], 80.0).await;
-    let (out, errors) = bench.told(&outcomes, Output::Lines { bars: false });
+    let outcomes = fixture.tag(&["album", "empty"], 80.0).await;
+    let (out, errors) = fixture.told(&outcomes, Output::Lines { bars: false });
     assert_eq!(out, "album/1.jpeg\n   90.50  cat\n");
     let mut errors = errors.lines();
     let again = errors.next().unwrap();
@@ -204,12 +204,12 @@ async fn a_folder_without_pictures_and_one_that_holds_itself_are_failures() {
 
 #[tokio::test]
 async fn a_picture_without_tags_says_so_with_its_best_one() {
-    let bench = Bench::new().picture("a.jpg");
-    let outcomes = bench.tag(&["a.jpg"], 95.0).await;
-    let (out, errors) = bench.told(&outcomes, Output::Lines { bars: true });
+    let fixture = Fixture::new().picture("a.jpg");
+    let outcomes = fixture.tag(&["a.jpg"], 95.0).await;
+    let (out, errors) = fixture.told(&outcomes, Output::Lines { bars: true });
     let expected = "a.jpg\n  no tag above the threshold (best: cat 90.50)\n";
     assert_eq!((out.as_str(), errors.as_str()), (expected, ""));
-    let (out, _) = bench.told(&outcomes, Output::Json);
+    let (out, _) = fixture.told(&outcomes, Output::Json);
     assert_eq!(out, "{\"file\":\"a.jpg\",\"tags\":[]}\n");
     let outcome = Outcome {
         file: PathBuf::from("b.jpg"),
@@ -218,19 +218,19 @@ async fn a_picture_without_tags_says_so_with_its_best_one() {
             best: None,
         }),
     };
-    let (out, _) = bench.told(&[outcome], Output::Lines { bars: false });
+    let (out, _) = fixture.told(&[outcome], Output::Lines { bars: false });
     assert_eq!(out, "b.jpg\n  no tag above the threshold\n");
 }
 
 #[tokio::test]
 async fn no_more_pictures_are_decoded_than_are_worked_at() {
     let names = ["1.jpg", "2.jpg", "3.jpg", "4.jpg"];
-    let bench = names.into_iter().fold(Bench::new(), Bench::picture);
-    bench.provider.hold();
-    let outcomes = bench.outcomes(&names, 0.0, 1);
+    let fixture = names.into_iter().fold(Fixture::new(), Fixture::picture);
+    fixture.provider.hold();
+    let outcomes = fixture.outcomes(&names, 0.0, 1);
     pin_mut!(outcomes);
     let mut first = outcomes.next();
-    while bench.provider.calls() == 0 {
+    while fixture.provider.calls() == 0 {
         assert!((&mut first).now_or_never().is_none());
         tokio::task::yield_now().await;
     }
@@ -238,11 +238,11 @@ async fn no_more_pictures_are_decoded_than_are_worked_at() {
         assert!((&mut first).now_or_never().is_none());
         tokio::task::yield_now().await;
     }
-    assert_eq!(bench.codec.decodes(), 1);
-    bench.provider.let_go();
+    assert_eq!(fixture.codec.decodes(), 1);
+    fixture.provider.let_go();
     assert!(first.await.is_some());
     assert_eq!(outcomes.count().await, 3);
-    assert_eq!(bench.codec.decodes(), 4);
+    assert_eq!(fixture.codec.decodes(), 4);
 }
 
 #[test]
@@ -253,11 +253,11 @@ fn clouds_are_waited_for_by_more_pictures_than_cores_tag() {
 
 #[tokio::test]
 async fn a_provider_that_fails_is_told_of_with_its_cause() {
-    let bench = Bench::new().picture("a.jpg");
+    let fixture = Fixture::new().picture("a.jpg");
     let why = domain::ports::cause("401: wrong key");
-    bench.provider.fail_next(UpstreamError::Refused(why));
-    let outcomes = bench.tag(&["a.jpg"], 0.0).await;
-    let (_, errors) = bench.told(&outcomes, Output::Lines { bars: false });
+    fixture.provider.fail_next(UpstreamError::Refused(why));
+    let outcomes = fixture.tag(&["a.jpg"], 0.0).await;
+    let (_, errors) = fixture.told(&outcomes, Output::Lines { bars: false });
     let line = "etiqueta: a.jpg: tagging failed: the upstream refused the call: 401: wrong key\n";
     assert_eq!(errors, line);
 }

@@ -16,7 +16,7 @@ use rstest::rstest;
 
 use self::{
     load::{Ledger, Load},
-    site::{Ending, Site},
+    site::{Ending, Fixture},
 };
 use super::database::Kind;
 
@@ -47,7 +47,7 @@ async fn nothing_is_lost_and_nothing_left_public(#[case] kind: Kind) {
         number("ETIQUETA_CRASH_SEED").unwrap_or_else(|| rand::rng().random_range(0..1 << 32));
     println!("{kind:?}: {rounds} rounds with the seed {seed}");
     let mut run = Run {
-        site: Site::create(kind, Ending::from_environment()).await,
+        site: Fixture::create(kind, Ending::from_environment()).await,
         ledger: Ledger::default(),
         seed,
         began: Instant::now(),
@@ -63,7 +63,7 @@ async fn nothing_is_lost_and_nothing_left_public(#[case] kind: Kind) {
 }
 
 struct Run {
-    site: Site,
+    site: Fixture,
     ledger: Ledger,
     seed: u64,
     began: Instant,

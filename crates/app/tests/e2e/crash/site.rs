@@ -46,7 +46,7 @@ impl Ending {
 }
 
 /// What outlives the server.
-pub struct Site {
+pub struct Fixture {
     pub fakes: Arc<Fakes>,
     database: Arc<Database>,
     disk: Option<Disk>,
@@ -73,7 +73,7 @@ pub struct Left {
     pub remains: usize,
 }
 
-impl Site {
+impl Fixture {
     pub async fn create(kind: Kind, ending: Ending) -> Self {
         let home = TempDir::new().unwrap();
         let disk = (ending == Ending::PowerCut).then(|| Disk::create(home.path()));

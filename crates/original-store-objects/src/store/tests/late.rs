@@ -91,7 +91,7 @@ impl ObjectStore for HeldDeletions {
 }
 
 /// A bucket, a database, and a removal whose deletion has not arrived yet although its claim ran out.
-struct Site {
+struct Fixture {
     clock: Arc<TestClock>,
     store: Arc<FakeImageStore>,
     originals: Arc<Originals>,
@@ -101,7 +101,7 @@ struct Site {
 
 const CONTENT: &[u8] = b"x";
 
-impl Site {
+impl Fixture {
     async fn new() -> Self {
         let objects = Arc::new(InMemory::new());
         let on_the_way = Arc::<Barrier>::default();
@@ -114,16 +114,16 @@ impl Site {
             once: Arc::new(once),
             folder: None,
         });
-        let site = Self {
+        let fixture = Self {
             clock: Arc::default(),
             store: Arc::default(),
             late: Arc::new(HeldRemoval::new(originals.clone())),
             originals,
             on_the_way,
         };
-        site.put().await;
-        site.later(3601);
-        site
+        fixture.put().await;
+        fixture.later(3601);
+        fixture
     }
 
     fn later(&self, seconds: i64) {
@@ -211,67 +211,70 @@ async fn reached(barrier: &Barrier) {
 #[tokio::test]
 async fn a_deletion_that_arrives_after_an_upload_is_undone() {
     for others_run in [false, true] {
-        let site = Site::new().await;
-        let (sent, undoing) = (&site.on_the_way, &site.late.put_back[0]);
+        let fixture = Fixture::new().await;
+        let (sent, undoing) = (&fixture.on_the_way, &fixture.late.put_back[0]);
         let (closed, held) = (sent.close().await, undoing.close().await);
-        let removal = site.begin().await;
-        site.register().await;
+        let removal = fixture.begin().await;
+        fixture.register().await;
         if others_run {
-            site.others().await;
+            fixture.others().await;
         }
-        assert!(site.is_at_home().await);
+        assert!(fixture.is_at_home().await);
         drop(closed);
         reached(undoing).await;
-        assert!(!site.is_at_home().await, "the deletion has arrived");
-        site.assert_is_read().await;
+        assert!(!fixture.is_at_home().await, "the deletion has arrived");
+        fixture.assert_is_read().await;
         drop(held);
         removal.await.unwrap();
-        assert!(site.is_at_home().await);
-        assert_eq!(site.originals.list_set_aside(at(0)).await.unwrap(), []);
-        site.assert_is_read().await;
+        assert!(fixture.is_at_home().await);
+        assert_eq!(fixture.originals.list_set_aside(at(0)).await.unwrap(), []);
+        fixture.assert_is_read().await;
     }
 }
 
 #[tokio::test]
 async fn a_deletion_of_a_removal_that_was_killed_is_undone_by_another_server() {
-    let site = Site::new().await;
-    let (sent, undoing) = (&site.on_the_way, &site.late.put_back[0]);
+    let fixture = Fixture::new().await;
+    let (sent, undoing) = (&fixture.on_the_way, &fixture.late.put_back[0]);
     let (closed, _held) = (sent.close().await, undoing.close().await);
-    let removal = site.begin().await;
-    site.register().await;
+    let removal = fixture.begin().await;
+    fixture.register().await;
     drop(closed);
     reached(undoing).await;
     removal.abort();
     assert!(removal.await.unwrap_err().is_cancelled());
-    site.assert_is_read().await;
-    site.others().await;
-    assert!(site.is_at_home().await);
-    site.assert_is_read().await;
+    fixture.assert_is_read().await;
+    fixture.others().await;
+    assert!(fixture.is_at_home().await);
+    fixture.assert_is_read().await;
 }
 
 /// A request may outlive the process that sent it: what it set aside is all that is left then.
 #[tokio::test]
 async fn what_a_killed_removal_set_aside_outlives_its_deletion() {
-    let site = Site::new().await;
-    let closed = site.on_the_way.close().await;
-    let removal = site.begin().await;
+    let fixture = Fixture::new().await;
+    let closed = fixture.on_the_way.close().await;
+    let removal = fixture.begin().await;
     removal.abort();
     assert!(removal.await.unwrap_err().is_cancelled());
     drop(closed);
-    site.others().await;
-    assert_eq!(site.store.originals(), [], "another server removed it");
-    let left = site.originals.list_set_aside(at(0)).await.unwrap();
+    fixture.others().await;
+    assert_eq!(fixture.store.originals(), [], "another server removed it");
+    let left = fixture.originals.list_set_aside(at(0)).await.unwrap();
     assert!(
         matches!(&left[..], [original] if !original.is_settled),
         "{left:?}"
     );
-    site.register().await;
+    fixture.register().await;
 
-    let (objects, home) = (&*site.originals.objects, key(&ContentDigest::of(CONTENT)));
+    let (objects, home) = (
+        &*fixture.originals.objects,
+        key(&ContentDigest::of(CONTENT)),
+    );
     objects.delete(&home).await.unwrap();
-    site.assert_is_read().await;
-    site.others().await;
-    assert!(site.is_at_home().await);
+    fixture.assert_is_read().await;
+    fixture.others().await;
+    assert!(fixture.is_at_home().await);
     let now: DateTime<Utc> = std::time::SystemTime::now().into();
     let tomorrow = now + TimeDelta::hours(25);
     let settled = removal::list(objects, tomorrow).await.unwrap();
@@ -279,9 +282,9 @@ async fn what_a_killed_removal_set_aside_outlives_its_deletion() {
         matches!(&settled[..], [original] if original.is_settled),
         "{settled:?}"
     );
-    site.originals.put_back(&settled[0]).await.unwrap();
-    assert_eq!(site.originals.list_set_aside(at(0)).await.unwrap(), []);
-    site.assert_is_read().await;
+    fixture.originals.put_back(&settled[0]).await.unwrap();
+    assert_eq!(fixture.originals.list_set_aside(at(0)).await.unwrap(), []);
+    fixture.assert_is_read().await;
 }
 
 /// Put back where it is missing, and kept all the same.
