@@ -232,8 +232,8 @@ pub(crate) async fn migrate(
     let run = spawn_blocking(move || {
         let dialect = Dialect {
             in_transaction: false,
-            refusal: |connection: &mut AsyncConnectionWrapper<Connection>, _: &str| {
-                runtime.block_on(diagnostics.last(connection))
+            refusal: |connection: &mut AsyncConnectionWrapper<Connection>, text: &str| {
+                runtime.block_on(diagnostics.last(connection, text))
             },
         };
         let mut connection = AsyncConnectionWrapper::<Connection>::from(connection);

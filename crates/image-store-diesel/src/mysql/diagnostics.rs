@@ -67,16 +67,17 @@ impl Diagnostics {
     pub(super) async fn refusal(&self, connection: &mut Connection, error: &Error) -> Refusal {
         match Refusal::by_kind(error) {
             Some(refusal) => refusal,
-            None => self.last(connection).await,
+            None => self.last(connection, &error.to_string()).await,
         }
     }
 
-    /// What the failure of a connection's last statement means. A connection that cannot say is lost.
-    pub(super) async fn last(&self, connection: &mut Connection) -> Refusal {
+    /// What the failure of a connection's last statement means, of which this is the text. A connection that
+    /// cannot say is lost.
+    pub(super) async fn last(&self, connection: &mut Connection, text: &str) -> Refusal {
         match self.number(connection).await {
             Ok(Some(number)) => by_number(number),
-            // The server saw no error: the driver refused the call.
-            Ok(None) => Refusal::Other,
+            // The server met no error: the driver, or a proxy, refused the call.
+            Ok(None) => by_text(text),
             Err(_) => Refusal::Unavailable,
         }
     }
@@ -95,6 +96,24 @@ impl Diagnostics {
         let row: NumberRow = read.get_result(connection).await?;
         Ok(row.number)
     }
+}
+
+/// Substrings by which the errors of a proxy between this program and the server are recognised: the server
+/// behind it has no number for them.
+const TEXTS: [(&str, Refusal); 8] = [
+    ("Deadlock found", Refusal::Contended),
+    ("Lock wait timeout exceeded", Refusal::Contended),
+    ("Too many connections", Refusal::Unavailable),
+    ("read-only", Refusal::Unavailable),
+    ("command denied to user", Refusal::Unavailable),
+    ("Access denied for user", Refusal::Unavailable),
+    ("Disk full", Refusal::Unavailable),
+    ("' is full", Refusal::Unavailable),
+];
+
+fn by_text(text: &str) -> Refusal {
+    let known = TEXTS.iter().find(|(part, _)| text.contains(part));
+    known.map_or(Refusal::Other, |(_, refusal)| *refusal)
 }
 
 fn by_number(number: i64) -> Refusal {
@@ -145,6 +164,29 @@ mod tests {
         *,
     };
     use crate::connections::Lease;
+
+    #[rstest]
+    #[case("Deadlock found when trying to get lock", Refusal::Contended)]
+    #[case(
+        "Lock wait timeout exceeded; try restarting transaction",
+        Refusal::Contended
+    )]
+    #[case("Too many connections", Refusal::Unavailable)]
+    #[case(
+        "The server is running with the --read-only option",
+        Refusal::Unavailable
+    )]
+    #[case(
+        "INSERT command denied to user 'a'@'b' for table 'c'",
+        Refusal::Unavailable
+    )]
+    #[case("Access denied for user 'a'@'b'", Refusal::Unavailable)]
+    #[case("Disk full (/tmp/x); waiting", Refusal::Unavailable)]
+    #[case("The table 'x' is full", Refusal::Unavailable)]
+    #[case("You have an error in your SQL syntax", Refusal::Other)]
+    fn texts_of_proxies(#[case] text: &str, #[case] meaning: Refusal) {
+        assert_eq!(by_text(text), meaning);
+    }
 
     const CONTENDED: [i64; 9] = [1020, 1180, 1205, 1213, 3101, 8002, 8022, 8028, 9007];
     const UNAVAILABLE: [i64; 33] = [
