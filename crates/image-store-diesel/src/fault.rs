@@ -46,6 +46,12 @@ impl Refusal {
         }
     }
 
+    /// What a text says by the first of these substrings that it holds.
+    pub(crate) fn by_text(text: &str, known: &[(&str, Self)]) -> Self {
+        let found = known.iter().find(|(part, _)| text.contains(part));
+        found.map_or(Self::Other, |(_, refusal)| *refusal)
+    }
+
     /// The error of the port.
     pub(crate) fn of(
         self,

@@ -77,7 +77,7 @@ impl Diagnostics {
         match self.number(connection).await {
             Ok(Some(number)) => by_number(number),
             // The server met no error: the driver, or a proxy, refused the call.
-            Ok(None) => by_text(text),
+            Ok(None) => Refusal::by_text(text, &TEXTS),
             Err(_) => Refusal::Unavailable,
         }
     }
@@ -110,11 +110,6 @@ const TEXTS: [(&str, Refusal); 8] = [
     ("Disk full", Refusal::Unavailable),
     ("' is full", Refusal::Unavailable),
 ];
-
-fn by_text(text: &str) -> Refusal {
-    let known = TEXTS.iter().find(|(part, _)| text.contains(part));
-    known.map_or(Refusal::Other, |(_, refusal)| *refusal)
-}
 
 fn by_number(number: i64) -> Refusal {
     match number {
@@ -185,7 +180,7 @@ mod tests {
     #[case("The table 'x' is full", Refusal::Unavailable)]
     #[case("You have an error in your SQL syntax", Refusal::Other)]
     fn texts_of_proxies(#[case] text: &str, #[case] meaning: Refusal) {
-        assert_eq!(by_text(text), meaning);
+        assert_eq!(Refusal::by_text(text, &TEXTS), meaning);
     }
 
     const CONTENDED: [i64; 9] = [1020, 1180, 1205, 1213, 3101, 8002, 8022, 8028, 9007];

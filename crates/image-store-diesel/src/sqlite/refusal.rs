@@ -27,8 +27,7 @@ pub(super) fn refusal(error: &Error) -> Refusal {
 
 /// What a failure with that text means; Diesel may have written something in front of it.
 pub(super) fn by_text(text: &str) -> Refusal {
-    let known = TEXTS.iter().find(|(known, _)| text.contains(known));
-    known.map_or(Refusal::Other, |(_, refusal)| *refusal)
+    Refusal::by_text(text, &TEXTS)
 }
 
 #[cfg(test)]
