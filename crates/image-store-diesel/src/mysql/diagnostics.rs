@@ -26,6 +26,8 @@ const COUNT: &str = "GET DIAGNOSTICS @etiqueta_conditions = NUMBER";
 const READ_LAST: &str =
     "GET DIAGNOSTICS CONDITION @etiqueta_conditions @etiqueta_error = MYSQL_ERRNO";
 
+const FORGET: &str = "SET @etiqueta_error = NULL";
+
 /// How a server is asked for the number of its last error. Clones share what was found out.
 ///
 /// Diesel reads rows from prepared statements only, and MySQL, unlike MariaDB and `TiDB`, does not prepare
@@ -94,6 +96,8 @@ impl Diagnostics {
         let _ = connection.batch_execute(READ_LAST).await;
         let read = sql_query("SELECT CAST(@etiqueta_error AS SIGNED) AS number");
         let row: NumberRow = read.get_result(connection).await?;
+        // The session may go on, and its next error may leave no condition.
+        connection.batch_execute(FORGET).await?;
         Ok(row.number)
     }
 }
@@ -349,6 +353,13 @@ mod tests {
             let told = diagnostics.number(&mut connection).await;
             assert_eq!(told.unwrap(), Some(number));
         }
+        // Statements without a table leave the diagnostics of the one before.
+        connection
+            .batch_execute("SELECT COUNT(*) FROM etiqueta_label")
+            .await
+            .unwrap();
+        let told = diagnostics.number(&mut connection).await;
+        assert_eq!(told.unwrap(), None, "not that of an earlier error");
         drop(connection);
         place.remove().await;
     }
