@@ -19,8 +19,16 @@
 //! server, and NAT64 prefixes other than the well-known one.
 
 mod address;
+mod body;
+mod deadline;
+mod error;
+mod fetcher;
 mod policy;
+mod resolver;
 mod rules;
 
+pub use body::Fetched;
+pub use error::{Failure, FetchError};
+pub use fetcher::{BuildError, DEFAULT_TIMEOUT, FetchSettings, Fetcher};
 pub use policy::{FetchPolicy, UnknownPolicy};
 pub use rules::Violation;
