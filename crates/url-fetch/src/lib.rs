@@ -26,6 +26,8 @@ mod fetcher;
 mod policy;
 mod resolver;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use body::Fetched;
 pub use error::{Failure, FetchError};
