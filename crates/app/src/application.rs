@@ -112,10 +112,9 @@ impl Application {
         };
         let upkeep = upkeep::run(&self.upkeep, interval, &self.gates, &stop);
         let schema = &self.gates.schema;
-        let condensing = upkeep::condense(&self.upkeep, &self.recorded, schema, &stop);
+        let rollups = upkeep::roll_up(&self.upkeep, &self.recorded, schema, &stop);
         let saving = upkeep::save_answers(&ingest, schema, &stop);
-        let (served, opened, (), (), ()) =
-            tokio::join!(serve, background, upkeep, condensing, saving);
+        let (served, opened, (), (), ()) = tokio::join!(serve, background, upkeep, rollups, saving);
         tokio::join!(save_the_last(&ingest), drain(self.releases.as_deref()));
         tracing::info!("stopped");
         opened.and(served)

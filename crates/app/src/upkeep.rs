@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{resilience::Gate, wiring::Gates};
 
-/// The wait from one look for what can be condensed to the next.
+/// The wait between two looks for what can be rolled up.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// The wait where this server records nothing (others may), and after a failure.
@@ -59,13 +59,13 @@ where
 }
 
 /// Keeps summaries fast until it is stopped: at the start, and while images are recorded.
-pub async fn condense(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &CancellationToken) {
+pub async fn roll_up(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &CancellationToken) {
     let duty = async {
         gate.opened().await;
         loop {
-            if let Err(error) = condense_all(upkeep).await {
+            if let Err(error) = roll_up_all(upkeep).await {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, source, "summaries not condensed; tried again soon");
+                tracing::warn!(%error, source, "statistics not rolled up; tried again soon");
                 sleep(LONG_PAUSE).await;
             }
             sleep(PAUSE).await;
@@ -110,11 +110,11 @@ pub async fn save_answers_once(ingest: &Ingest) -> bool {
 }
 
 /// Condenses what there is, step by step.
-async fn condense_all(upkeep: &Upkeep) -> Result<(), UpkeepError> {
+async fn roll_up_all(upkeep: &Upkeep) -> Result<(), UpkeepError> {
     let mut steps = 0_u64;
     loop {
         let began = Instant::now();
-        if !upkeep.condense().await? {
+        if !upkeep.roll_up().await? {
             break;
         }
         steps += 1;
@@ -122,7 +122,7 @@ async fn condense_all(upkeep: &Upkeep) -> Result<(), UpkeepError> {
         sleep(began.elapsed()).await;
     }
     if steps > 0 {
-        tracing::debug!(steps, "summaries condensed");
+        tracing::debug!(steps, "statistics rolled up");
     }
     Ok(())
 }
@@ -135,14 +135,14 @@ mod tests {
     };
 
     use domain::{
-        ports::{ImageStore, ImageStoreError, MockImageStore, cause},
-        service::{UpkeepPorts, UpkeepSettings},
+        ports::{ImageStoreError, MockTagStatistics, TagStatistics, cause},
+        service::{RemovalPorts, UpkeepPorts, UpkeepSettings},
     };
-    use domain_testing::{FakeOriginalStore, TestClock};
+    use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock};
 
     use super::*;
 
-    /// A server that condenses, on a store that answers with `answer` and counts the calls.
+    /// A server that rolls up, on a store that answers with `answer` and counts the calls.
     struct Fixture {
         recorded: Arc<Notify>,
         calls: Arc<AtomicU32>,
@@ -153,10 +153,10 @@ mod tests {
     impl Fixture {
         fn start(answer: impl Fn(u32) -> Result<bool, ImageStoreError> + Send + 'static) -> Self {
             let calls = Arc::new(AtomicU32::new(0));
-            let mut store = MockImageStore::new();
+            let mut store = MockTagStatistics::new();
             let counter = Arc::clone(&calls);
             store
-                .expect_condense()
+                .expect_roll_up()
                 .returning(move |_| answer(counter.fetch_add(1, Ordering::Relaxed)));
             let gate = Gate::default();
             gate.open();
@@ -164,7 +164,7 @@ mod tests {
             let upkeep = upkeep(Arc::new(store));
             let (told, stopped) = (Arc::clone(&recorded), stop.clone());
             let running =
-                tokio::spawn(async move { condense(&upkeep, &told, &gate, &stopped).await });
+                tokio::spawn(async move { roll_up(&upkeep, &told, &gate, &stopped).await });
             Self {
                 recorded,
                 calls,
@@ -184,13 +184,18 @@ mod tests {
         }
     }
 
-    fn upkeep(store: Arc<dyn ImageStore>) -> Upkeep {
+    fn upkeep(statistics: Arc<dyn TagStatistics>) -> Upkeep {
+        let database = Arc::<FakeDatabase>::default();
         let originals = Arc::<FakeOriginalStore>::default();
         let ports = UpkeepPorts {
-            store,
+            statistics,
             originals: originals.clone(),
-            removal: originals.clone(),
-            registry: originals,
+            removal: RemovalPorts {
+                ledger: database.clone(),
+                claims: database,
+                originals: originals.clone(),
+                registry: originals,
+            },
             host: None,
             clock: Arc::<TestClock>::default(),
         };
@@ -203,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn condenses_all_there_is_and_then_looks_when_there_is_news() {
+    async fn rolls_up_all_there_is_and_then_when_images_are_recorded() {
         let fixture = Fixture::start(|call| Ok(call < 5));
         assert_eq!(fixture.calls_within(PAUSE / 2).await, 6);
         assert_eq!(fixture.calls_within(LONG_PAUSE / 2).await, 0);

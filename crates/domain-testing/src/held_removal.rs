@@ -95,4 +95,8 @@ impl OriginalRemoval for HeldRemoval {
     async fn finish(&self, original: &SetAside) -> Result<(), OriginalStoreError> {
         between(&self.finish, self.inner.finish(original)).await
     }
+
+    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError> {
+        self.inner.sweep(before).await
+    }
 }

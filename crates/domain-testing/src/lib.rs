@@ -13,18 +13,18 @@
 
 mod blob_host;
 pub mod contract;
+mod database;
 mod held_removal;
 mod image_codec;
-mod image_store;
 mod original_store;
 mod picture_source;
 mod samples;
 mod tag_provider;
 
 pub use blob_host::{FakeBlobHost, FakeReleaseQueue};
+pub use database::FakeDatabase;
 pub use held_removal::{Barrier, HeldRemoval};
 pub use image_codec::FakeImageCodec;
-pub use image_store::FakeImageStore;
 pub use original_store::FakeOriginalStore;
 pub use picture_source::{FakePictureSource, Pull};
 pub use samples::{TestClock, at, image, label, tag, tags};

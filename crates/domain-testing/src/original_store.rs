@@ -231,13 +231,6 @@ impl OriginalStore for FakeOriginalStore {
         stream::iter(all).boxed()
     }
 
-    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError> {
-        let mut state = self.available()?;
-        let found = state.remains.len();
-        state.remains.retain(|&left| left >= before);
-        Ok((found - state.remains.len()) as u64)
-    }
-
     async fn ready(&self) -> Result<(), OriginalStoreError> {
         self.available().map(drop)
     }
@@ -298,6 +291,13 @@ impl OriginalRemoval for FakeOriginalStore {
             state.quarantined.insert(original.digest);
         }
         Ok(())
+    }
+
+    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError> {
+        let mut state = self.available()?;
+        let found = state.remains.len();
+        state.remains.retain(|&left| left >= before);
+        Ok((found - state.remains.len()) as u64)
     }
 }
 

@@ -53,7 +53,7 @@ pub struct Api {
 #[derive(Clone)]
 pub struct Readiness {
     /// The database.
-    pub database: Arc<dyn ImageStore>,
+    pub images: Arc<dyn ImageStore>,
     /// The store of originals.
     pub originals: Arc<dyn OriginalStore>,
     /// The tag provider.

@@ -16,7 +16,7 @@ use std::{
 use domain::{
     Confidence, ContentDigest, Image, ImageFacts, ImageId, Label, MediaType, NewImage,
     ProviderIdentity, Tag, Tagging, TaggingKey, Tags,
-    ports::{ImageStore, ImageStoreError},
+    ports::{Database, ImageStoreError},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use image_store_diesel::{Migrator, PoolSettings, StoreUrl, connect};
@@ -79,7 +79,7 @@ enum Step {
 }
 
 async fn each(
-    store: &Arc<dyn ImageStore>,
+    store: &Arc<dyn Database>,
     images: &[Arc<NewImage>],
     at_once: usize,
     step: Step,
@@ -96,7 +96,7 @@ async fn each(
         .await
 }
 
-async fn one(store: &dyn ImageStore, new: &NewImage, step: Step) -> Result<(), ImageStoreError> {
+async fn one(store: &dyn Database, new: &NewImage, step: Step) -> Result<(), ImageStoreError> {
     let Image {
         digest,
         facts,

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod connections;
-mod fault;
+mod error;
 mod migrate;
 mod migrator;
 mod mysql;
@@ -15,7 +15,7 @@ mod values;
 
 use std::sync::Arc;
 
-use domain::ports::{ImageStore, ImageStoreError, Inspector, StatisticsInspector};
+use domain::ports::{Database, ImageStoreError};
 
 pub use self::{
     connections::PoolSettings,
@@ -25,7 +25,7 @@ pub use self::{
     url::{MysqlServer, StoreUrl, StoreUrlError, Tls},
 };
 
-/// Opens an image store. Nothing is connected yet: each call takes a connection when it needs one.
+/// Opens a database. Nothing is connected yet: each call takes a connection when it needs one.
 ///
 /// A call is repeated while another transaction is in its way, and given up after
 /// [`PoolSettings::call_timeout`]. The schema must be there; see [`Migrator`].
@@ -35,7 +35,7 @@ pub use self::{
 pub fn connect(
     url: &StoreUrl,
     settings: PoolSettings,
-) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
+) -> Result<Arc<dyn Database>, ImageStoreError> {
     connect_with(url, settings, Signals::default())
 }
 
@@ -47,57 +47,9 @@ pub fn connect_with(
     url: &StoreUrl,
     settings: PoolSettings,
     signals: Signals,
-) -> Result<Arc<dyn ImageStore>, ImageStoreError> {
+) -> Result<Arc<dyn Database>, ImageStoreError> {
     match url {
         StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings, signals)?)),
         StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings, signals)?)),
-    }
-}
-
-/// Opens what looks at the rows of a store, with connections of its own. Nothing is connected yet.
-///
-/// The schema must be there; see [`Migrator`].
-///
-/// # Errors
-/// [`ImageStoreError::Failed`] if the settings make no pool.
-pub fn inspector(
-    url: &StoreUrl,
-    settings: PoolSettings,
-) -> Result<Arc<dyn Inspector>, ImageStoreError> {
-    match url {
-        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(
-            path,
-            settings,
-            Signals::default(),
-        )?)),
-        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(
-            server,
-            settings,
-            Signals::default(),
-        )?)),
-    }
-}
-
-/// Opens what verifies the statistics of a store, with connections of its own. Nothing is connected yet.
-///
-/// The schema must be there; see [`Migrator`].
-///
-/// # Errors
-/// [`ImageStoreError::Failed`] if the settings make no pool.
-pub fn statistics(
-    url: &StoreUrl,
-    settings: PoolSettings,
-) -> Result<Arc<dyn StatisticsInspector>, ImageStoreError> {
-    match url {
-        StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(
-            path,
-            settings,
-            Signals::default(),
-        )?)),
-        StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(
-            server,
-            settings,
-            Signals::default(),
-        )?)),
     }
 }

@@ -14,7 +14,7 @@ use domain::ports::{Cause, ImageStoreError, cause};
 use thiserror::Error;
 use tokio::task::JoinError;
 
-use crate::fault::{Fault, Refusal};
+use crate::error::{Refusal, StoreError};
 
 /// Why the schema is not up to date.
 #[derive(Debug, Error)]
@@ -169,10 +169,10 @@ impl From<Error> for MigrationError {
     }
 }
 
-impl From<Fault> for MigrationError {
-    fn from(fault: Fault) -> Self {
+impl From<StoreError> for MigrationError {
+    fn from(fault: StoreError) -> Self {
         match fault {
-            Fault::Known(ImageStoreError::Contended(_)) => Self::Locked,
+            StoreError::Known(ImageStoreError::Contended(_)) => Self::Locked,
             fault => Self::Unavailable(fault.into_cause()),
         }
     }

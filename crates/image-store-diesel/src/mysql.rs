@@ -22,7 +22,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use self::diagnostics::Diagnostics;
 use crate::{
     connections::{self, PoolSettings},
-    fault::Refusal,
+    error::Refusal,
     migrate::{self, Dialect, MigrationError},
     signals::Signals,
     url::{MysqlServer, Tls},
@@ -47,18 +47,18 @@ const SNAPSHOT: &[&str] = &[
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 ];
-/// Holds a row to the end of the transaction, alone, or together with others that hold it so.
-const HELD_ALONE: &str = " FOR UPDATE";
-const HELD_SHARED: &str = " LOCK IN SHARE MODE";
-/// Gives up soon on a row that somebody holds, and then waits again as long as the session did before.
-const HASTE: &str = "SET @etiqueta_patience = @@SESSION.innodb_lock_wait_timeout, \
+/// Lock clauses: exclusive, and shared.
+const FOR_UPDATE: &str = " FOR UPDATE";
+const IN_SHARE_MODE: &str = " LOCK IN SHARE MODE";
+/// Waits one second at most for row locks, and restores what the session waited before.
+const SHORT_LOCK_WAIT: &str = "SET @etiqueta_lock_wait = @@SESSION.innodb_lock_wait_timeout, \
      SESSION innodb_lock_wait_timeout = 1";
-const PATIENCE: &str = "SET SESSION innodb_lock_wait_timeout = @etiqueta_patience";
+const RESTORE_LOCK_WAIT: &str = "SET SESSION innodb_lock_wait_timeout = @etiqueta_lock_wait";
 /// Leaves a row as it is that is there already.
 const INSERT_IF_NEW: &str = "INSERT IGNORE";
 
-/// Reads rows and holds them to the end of the transaction.
-macro_rules! holding {
+/// Locks the rows it reads, to the end of the transaction.
+macro_rules! locking {
     ($query:expr) => {
         $query.for_update()
     };
@@ -74,10 +74,10 @@ where
 }
 
 mod diagnostics;
-#[cfg(test)]
-mod place;
 #[path = "sql/mod.rs"]
 mod sql;
+#[cfg(test)]
+mod test_database;
 
 /// A connection that lay idle longer than this is tried before it is used: the server may have closed
 /// it. One that was used just now is not, because that would cost every call a round trip.
@@ -277,27 +277,27 @@ mod tests {
     use domain::TimeWindow;
 
     use super::{
-        place::Place,
         sql::{
             Statement,
             pages::{
                 Span,
-                course::measuring,
-                listing::{Walk, Wanted, listing},
+                listing::{LabelIds, Scan, listing},
+                plan::measuring,
             },
             tags::{Way, statement},
         },
+        test_database::TestDatabase,
         *,
     };
 
     /// A database of its own, with three labels on each of a thousand images.
-    async fn filled() -> (Connection, Place) {
-        let place = Place::create().await;
-        let mut connection = place.connection().await;
+    async fn filled() -> (Connection, TestDatabase) {
+        let database = TestDatabase::create().await;
+        let mut connection = database.connection().await;
         for statement in FILLING {
             sql_query(statement).execute(&mut connection).await.unwrap();
         }
-        (connection, place)
+        (connection, database)
     }
 
     const FILLING: [&str; 5] = [
@@ -344,31 +344,35 @@ mod tests {
     /// sorted. Whatever else is looked at is found by its primary key.
     async fn assert_lists_are_read_from_their_index(connection: &mut Connection) {
         let span = Span::new(&TimeWindow::default(), None);
-        let asked = |all_of: &[i32]| Wanted {
+        let asked = |all_of: &[i32]| LabelIds {
             all_of: all_of.to_vec(),
             any_of: vec![2, 3],
             none_of: (10..70).collect(),
             lowest: Some(50.0),
         };
         let many: Vec<i32> = (1..70).collect();
-        for (walk, wanted, key) in [
-            (Walk::Images, Wanted::default(), "etiqueta_image_newest"),
-            (Walk::Images, asked(&[]), "etiqueta_image_newest"),
-            (Walk::Label(1), asked(&[1]), "etiqueta_image_tag_newest"),
+        for (scan, wanted, key) in [
             (
-                Walk::Label(2),
+                Scan::AllImages,
+                LabelIds::default(),
+                "etiqueta_image_newest",
+            ),
+            (Scan::AllImages, asked(&[]), "etiqueta_image_newest"),
+            (Scan::Label(1), asked(&[1]), "etiqueta_image_tag_newest"),
+            (
+                Scan::Label(2),
                 asked(&[1, 2, 3]),
                 "etiqueta_image_tag_newest",
             ),
-            (Walk::Label(1), asked(&many), "etiqueta_image_tag_newest"),
-            (Walk::AnyOf, asked(&[1, 2]), "etiqueta_image_tag_newest"),
+            (Scan::Label(1), asked(&many), "etiqueta_image_tag_newest"),
+            (Scan::AnyLabel, asked(&[1, 2]), "etiqueta_image_tag_newest"),
         ] {
-            let steps = plan(connection, listing(walk, &wanted, &span, 50)).await;
+            let steps = plan(connection, listing(scan, &wanted, &span, 50)).await;
             let walked = steps.iter().find(|step| step.is("walked", key));
             let walked = walked.unwrap_or_else(|| panic!("{steps:#?}"));
             assert!(walked.says("Using index"), "{steps:#?}");
             assert!(
-                walk == Walk::AnyOf || !walked.says("filesort"),
+                scan == Scan::AnyLabel || !walked.says("filesort"),
                 "{steps:#?}"
             );
             for step in &steps {
@@ -437,47 +441,53 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn haste_leaves_the_sessions_patience_as_it_was() {
-        let place = Place::create().await;
-        let mut connection = place.connection().await;
+    async fn a_short_lock_wait_leaves_the_sessions_as_it_was() {
+        let database = TestDatabase::create().await;
+        let mut connection = database.connection().await;
         let wait = lock_wait(Duration::from_secs(3));
         sql_query(wait).execute(&mut connection).await.unwrap();
         for _ in 0..2 {
-            sql_query(HASTE).execute(&mut connection).await.unwrap();
+            sql_query(SHORT_LOCK_WAIT)
+                .execute(&mut connection)
+                .await
+                .unwrap();
             assert_eq!(waits(&mut connection).await, 1);
-            sql_query(PATIENCE).execute(&mut connection).await.unwrap();
+            sql_query(RESTORE_LOCK_WAIT)
+                .execute(&mut connection)
+                .await
+                .unwrap();
             assert_eq!(waits(&mut connection).await, 3);
         }
-        place.remove().await;
+        database.remove().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn everything_is_read_from_its_index() {
-        let (mut connection, place) = filled().await;
+        let (mut connection, database) = filled().await;
         assert_lists_are_read_from_their_index(&mut connection).await;
         assert_labels_are_measured_by_their_index(&mut connection).await;
         assert_tags_are_counted_by_their_index(&mut connection).await;
-        place.remove().await;
+        database.remove().await;
     }
 
     /// Uploads that wait behind it get their turn: a lock wait of a second, and not eleven of them.
     #[tokio::test(flavor = "multi_thread")]
-    async fn sealing_is_not_repeated() {
-        let (mut connection, place) = filled().await;
-        let store = place.store(sql::Sizes::default());
+    async fn rolling_up_is_not_retried() {
+        let (mut connection, database) = filled().await;
+        let store = database.store(sql::Sizes::default());
         connection.batch_execute("BEGIN").await.unwrap();
         let hold = "SELECT sealed_until FROM etiqueta_summary_state FOR UPDATE";
         connection.batch_execute(hold).await.unwrap();
         let began = std::time::Instant::now();
-        let outcome = store.condense(domain_testing::at(1000)).await;
+        let outcome = store.roll_up(domain_testing::at(1000)).await;
         assert!(
             matches!(outcome, Err(ImageStoreError::Contended(_))),
             "{outcome:?}"
         );
         assert!(began.elapsed() < Duration::from_secs(8));
         connection.batch_execute("COMMIT").await.unwrap();
-        assert!(store.condense(domain_testing::at(1000)).await.unwrap());
+        assert!(store.roll_up(domain_testing::at(1000)).await.unwrap());
         drop(store);
-        place.remove().await;
+        database.remove().await;
     }
 }

@@ -23,7 +23,7 @@ use self::{
 };
 use crate::{
     connections::{self, PoolSettings},
-    fault::Refusal,
+    error::Refusal,
     migrate::{self, Dialect, MigrationError},
     signals::Signals,
 };
@@ -44,17 +44,16 @@ const BY_TIME: &str = "INDEXED BY etiqueta_image_newest";
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Begins a transaction that reads what was committed before its first statement, and nothing later.
 const SNAPSHOT: &[&str] = &["BEGIN"];
-/// A transaction that writes holds all rows, alone; so it has waited already, with nobody behind it.
-const HELD_ALONE: &str = "";
-const HELD_SHARED: &str = "";
-const HASTE: &str = "";
-const PATIENCE: &str = "";
+/// `BEGIN IMMEDIATE` locks the whole file, so row locks and their waits have no counterpart.
+const FOR_UPDATE: &str = "";
+const IN_SHARE_MODE: &str = "";
+const SHORT_LOCK_WAIT: &str = "";
+const RESTORE_LOCK_WAIT: &str = "";
 /// Leaves a row as it is that is there already.
 const INSERT_IF_NEW: &str = "INSERT OR IGNORE";
 
-/// Reads rows and holds them to the end of the transaction; a transaction that writes holds all there
-/// are.
-macro_rules! holding {
+/// Locks the rows it reads: `BEGIN IMMEDIATE` has done so already.
+macro_rules! locking {
     ($query:expr) => {
         $query
     };
@@ -75,8 +74,6 @@ where
 }
 
 mod file;
-#[cfg(test)]
-mod place;
 mod refusal;
 #[path = "sql/mod.rs"]
 #[allow(
@@ -84,6 +81,8 @@ mod refusal;
     reason = "the statements are compiled once for each backend"
 )]
 mod sql;
+#[cfg(test)]
+mod test_database;
 
 /// Runs statements on the threads for blocking work.
 ///
@@ -298,8 +297,8 @@ mod tests {
             Statement,
             pages::{
                 Span,
-                course::measuring,
-                listing::{Walk, Wanted, listing},
+                listing::{LabelIds, Scan, listing},
+                plan::measuring,
             },
             tags::{Way, statement},
         },
@@ -349,21 +348,21 @@ mod tests {
     fn lists_are_read_from_their_index() {
         let mut connection = migrated();
         let many: Vec<i32> = (10..70).collect();
-        let asked = |all_of: &[i32]| Wanted {
+        let asked = |all_of: &[i32]| LabelIds {
             all_of: all_of.to_vec(),
             any_of: vec![4, 5],
             none_of: many.clone(),
             lowest: Some(50.0),
         };
-        for (walk, wanted, index) in [
-            (Walk::Images, Wanted::default(), BY_TIME_ALONE),
-            (Walk::Images, asked(&[]), BY_TIME_ALONE),
-            (Walk::Label(1), asked(&[1]), BY_LABEL_AND_TIME),
-            (Walk::Label(2), asked(&[1, 2, 3]), BY_LABEL_AND_TIME),
-            (Walk::Label(10), asked(&many), BY_LABEL_AND_TIME),
-            (Walk::AnyOf, asked(&[1, 2]), BY_LABEL_AND_TIME),
+        for (scan, wanted, index) in [
+            (Scan::AllImages, LabelIds::default(), BY_TIME_ALONE),
+            (Scan::AllImages, asked(&[]), BY_TIME_ALONE),
+            (Scan::Label(1), asked(&[1]), BY_LABEL_AND_TIME),
+            (Scan::Label(2), asked(&[1, 2, 3]), BY_LABEL_AND_TIME),
+            (Scan::Label(10), asked(&many), BY_LABEL_AND_TIME),
+            (Scan::AnyLabel, asked(&[1, 2]), BY_LABEL_AND_TIME),
         ] {
-            let steps = plan_of(&mut connection, listing(walk, &wanted, &anywhere(), 50));
+            let steps = plan_of(&mut connection, listing(scan, &wanted, &anywhere(), 50));
             let first = format!("SEARCH walked USING COVERING INDEX {index}");
             assert!(steps.contains(&first), "{steps:?}");
             for step in &steps {
@@ -371,7 +370,7 @@ mod tests {
                     && ["carried", "other", "image", "original"]
                         .iter()
                         .any(|table| step.starts_with(&format!("SEARCH {table}")));
-                let is_sorted = step.starts_with("USE TEMP B-TREE") && walk == Walk::AnyOf
+                let is_sorted = step.starts_with("USE TEMP B-TREE") && scan == Scan::AnyLabel
                     || step == "USE TEMP B-TREE FOR ORDER BY";
                 let is_page = step == "SCAN listed" || step.starts_with("CO-ROUTINE");
                 let is_subquery = step.starts_with("CORRELATED SCALAR SUBQUERY");

@@ -8,7 +8,7 @@
 
 use thiserror::Error;
 
-use crate::fault::Fault;
+use crate::error::StoreError;
 
 /// The only format so far.
 const FORMAT: u8 = 1;
@@ -102,8 +102,8 @@ pub(crate) fn written(usages: &[Usage]) -> Vec<u8> {
 }
 
 /// Reads a segment's content, and adds it to usages.
-pub(crate) fn read(content: &[u8], usages: &mut Vec<Usage>) -> Result<(), Fault> {
-    read_all(content, usages).map_err(Fault::corrupt)
+pub(crate) fn read(content: &[u8], usages: &mut Vec<Usage>) -> Result<(), StoreError> {
+    read_all(content, usages).map_err(StoreError::corrupt)
 }
 
 fn read_all(content: &[u8], usages: &mut Vec<Usage>) -> Result<(), Unreadable> {

@@ -13,7 +13,7 @@ use domain::{
 };
 use thiserror::Error;
 
-use crate::fault::Fault;
+use crate::error::StoreError;
 
 /// Something in the database that no version of this program wrote.
 #[derive(Debug, Error)]
@@ -41,10 +41,10 @@ pub(crate) fn micros_up(time: DateTime<Utc>) -> i64 {
     micros(time) + i64::from(!is_whole)
 }
 
-pub(crate) fn time(micros: i64) -> Result<DateTime<Utc>, Fault> {
+pub(crate) fn time(micros: i64) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_micros(micros)
         .ok_or(Unreadable::Time(micros))
-        .map_err(Fault::corrupt)
+        .map_err(StoreError::corrupt)
 }
 
 /// A number the database keeps as a signed one. No picture has more bytes than fit.
@@ -65,9 +65,9 @@ impl<const N: usize> From<&[u8]> for Bytes<N> {
 }
 
 impl<const N: usize> Bytes<N> {
-    pub(crate) fn get(self) -> Result<[u8; N], Fault> {
+    pub(crate) fn get(self) -> Result<[u8; N], StoreError> {
         self.0
-            .map_err(|length| Fault::corrupt(Unreadable::Length(length)))
+            .map_err(|length| StoreError::corrupt(Unreadable::Length(length)))
     }
 }
 
@@ -86,38 +86,39 @@ impl<const N: usize> FromSql<Binary, Mysql> for Bytes<N> {
 pub(crate) type IdBytes = Bytes<16>;
 pub(crate) type DigestBytes = Bytes<32>;
 
-pub(crate) fn image_id(id: &[u8]) -> Result<ImageId, Fault> {
+pub(crate) fn image_id(id: &[u8]) -> Result<ImageId, StoreError> {
     Ok(ImageId::from_bytes(IdBytes::from(id).get()?))
 }
 
-pub(crate) fn digest(digest: &[u8]) -> Result<ContentDigest, Fault> {
+pub(crate) fn digest(digest: &[u8]) -> Result<ContentDigest, StoreError> {
     Ok(ContentDigest::from_bytes(DigestBytes::from(digest).get()?))
 }
 
 /// Media type, width, height and size.
 pub(crate) type FactsRow = (String, i64, i64, i64);
 
-pub(crate) fn facts((media_type, width, height, size): FactsRow) -> Result<ImageFacts, Fault> {
-    let pixels = |side| u32::try_from(side).map_err(|_| Fault::corrupt(Unreadable::Pixels(side)));
+pub(crate) fn facts((media_type, width, height, size): FactsRow) -> Result<ImageFacts, StoreError> {
+    let pixels =
+        |side| u32::try_from(side).map_err(|_| StoreError::corrupt(Unreadable::Pixels(side)));
     Ok(ImageFacts {
         media_type: MediaType::from_name(&media_type)
             .ok_or(Unreadable::MediaType(media_type))
-            .map_err(Fault::corrupt)?,
+            .map_err(StoreError::corrupt)?,
         width: pixels(width)?,
         height: pixels(height)?,
-        byte_size: u64::try_from(size).map_err(|_| Fault::corrupt(Unreadable::Size(size)))?,
+        byte_size: u64::try_from(size).map_err(|_| StoreError::corrupt(Unreadable::Size(size)))?,
     })
 }
 
-pub(crate) fn label(name: &str) -> Result<Label, Fault> {
-    Label::parse(name).map_err(Fault::corrupt)
+pub(crate) fn label(name: &str) -> Result<Label, StoreError> {
+    Label::parse(name).map_err(StoreError::corrupt)
 }
 
-pub(crate) fn confidence(value: f64) -> Result<Confidence, Fault> {
-    Confidence::new(value).map_err(Fault::corrupt)
+pub(crate) fn confidence(value: f64) -> Result<Confidence, StoreError> {
+    Confidence::new(value).map_err(StoreError::corrupt)
 }
 
-pub(crate) fn tag(name: &str, value: f64) -> Result<Tag, Fault> {
+pub(crate) fn tag(name: &str, value: f64) -> Result<Tag, StoreError> {
     Ok(Tag {
         label: label(name)?,
         confidence: confidence(value)?,
@@ -129,7 +130,7 @@ pub(crate) type ImageRow = (IdBytes, i64, DigestBytes, FactsRow);
 
 pub(crate) fn untagged(
     (id, registered_at, content, row): ImageRow,
-) -> Result<UntaggedImage, Fault> {
+) -> Result<UntaggedImage, StoreError> {
     Ok(UntaggedImage {
         id: ImageId::from_bytes(id.get()?),
         digest: ContentDigest::from_bytes(content.get()?),
@@ -139,7 +140,7 @@ pub(crate) fn untagged(
 }
 
 /// Writes tags as JSON: `[[label, confidence], …]`.
-pub(crate) fn written_tags(tags: &Tags) -> Result<Vec<u8>, Fault> {
+pub(crate) fn written_tags(tags: &Tags) -> Result<Vec<u8>, StoreError> {
     let pairs: Vec<(&str, f64)> = tags
         .iter()
         .map(|tag| (tag.label.as_str(), tag.confidence.get()))
@@ -148,11 +149,11 @@ pub(crate) fn written_tags(tags: &Tags) -> Result<Vec<u8>, Fault> {
         .map_err(|error| diesel::result::Error::SerializationError(error.into()).into())
 }
 
-pub(crate) fn tagging(tagged_at: i64, written: &[u8]) -> Result<Tagging, Fault> {
-    let pairs: Vec<(String, f64)> = serde_json::from_slice(written).map_err(Fault::corrupt)?;
+pub(crate) fn tagging(tagged_at: i64, written: &[u8]) -> Result<Tagging, StoreError> {
+    let pairs: Vec<(String, f64)> = serde_json::from_slice(written).map_err(StoreError::corrupt)?;
     let tags = pairs.iter().map(|(name, value)| tag(name, *value));
     Ok(Tagging {
-        tags: tags.collect::<Result<Tags, Fault>>()?,
+        tags: tags.collect::<Result<Tags, StoreError>>()?,
         tagged_at: time(tagged_at)?,
     })
 }
@@ -164,10 +165,10 @@ mod tests {
 
     use super::*;
 
-    fn assert_corrupt<T: std::fmt::Debug>(outcome: Result<T, Fault>) {
+    fn assert_corrupt<T: std::fmt::Debug>(outcome: Result<T, StoreError>) {
         let error = outcome.unwrap_err();
         assert!(
-            matches!(error, Fault::Known(ImageStoreError::Corrupt(_))),
+            matches!(error, StoreError::Known(ImageStoreError::Corrupt(_))),
             "{error:?}"
         );
     }

@@ -172,17 +172,6 @@ impl OriginalStore for Originals {
             .boxed()
     }
 
-    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError> {
-        let Some(folder) = &self.folder else {
-            return Ok(0);
-        };
-        blocking(folder, move |folder| {
-            folder.root.check()?;
-            folder::sweep(folder.root.path(), before.into())
-        })
-        .await
-    }
-
     async fn ready(&self) -> Result<(), OriginalStoreError> {
         if self.folder.is_some() {
             return self.in_folder(|folder| folder.root.try_out()).await;
@@ -248,6 +237,17 @@ impl OriginalRemoval for Originals {
             found(self.objects.copy(&aside, &kept).await)?;
         }
         removal::delete(&*self.objects, &aside).await
+    }
+
+    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError> {
+        let Some(folder) = &self.folder else {
+            return Ok(0);
+        };
+        blocking(folder, move |folder| {
+            folder.root.check()?;
+            folder::sweep(folder.root.path(), before.into())
+        })
+        .await
     }
 }
 

@@ -16,7 +16,6 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
     ports::{
@@ -118,11 +117,6 @@ impl OriginalStore for GuardedOriginals {
     /// Not guarded: nobody waits for it.
     fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
         self.inner.list()
-    }
-
-    /// Not guarded: nobody waits for it, and it may take long where there are many.
-    async fn sweep(&self, before: DateTime<Utc>) -> Outcome<u64> {
-        self.inner.sweep(before).await
     }
 
     async fn ready(&self) -> Outcome<()> {
@@ -292,9 +286,6 @@ mod tests {
         }
         fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
             stream::empty().boxed()
-        }
-        async fn sweep(&self, _: DateTime<Utc>) -> Outcome<u64> {
-            self.ready().await.map(|()| 0)
         }
         async fn ready(&self) -> Outcome<()> {
             let _ = self.0.clone().wait_for(|is_let_go| *is_let_go).await;

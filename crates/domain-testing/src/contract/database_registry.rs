@@ -7,11 +7,14 @@ use chrono::{DateTime, Utc};
 use super::originals::listed;
 use domain::{
     DatabaseId,
-    ports::{DatabaseRegistry, OriginalStore},
+    ports::{DatabaseRegistry, OriginalRemoval, OriginalStore},
 };
 
 /// Runs every rule, each on an empty store of its own.
-pub(super) async fn run<S: OriginalStore + DatabaseRegistry>(empty: &impl AsyncFn() -> Arc<S>) {
+pub(super) async fn run<S>(empty: &impl AsyncFn() -> Arc<S>)
+where
+    S: OriginalStore + OriginalRemoval + DatabaseRegistry,
+{
     databases_are_there_once_each(&*empty().await).await;
     databases_are_no_originals(&*empty().await).await;
 }
@@ -35,7 +38,10 @@ async fn databases_are_there_once_each(registry: &dyn DatabaseRegistry) {
 }
 
 /// Neither listed nor swept.
-async fn databases_are_no_originals<S: OriginalStore + DatabaseRegistry>(store: &S) {
+async fn databases_are_no_originals<S>(store: &S)
+where
+    S: OriginalStore + OriginalRemoval + DatabaseRegistry,
+{
     let id = DatabaseId::random();
     store.register(&id).await.expect("registered");
     assert_eq!(listed(store).await, BTreeMap::new());

@@ -1,4 +1,4 @@
-//! The contract of [`Inspector`], beside that of the [`ImageStore`] whose rows it looks at.
+//! The contract of [`Inspector`](domain::ports::Inspector).
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -7,20 +7,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{at, image};
 use domain::{
     ContentDigest, Fence, Image, NewImage, ProviderIdentity, Tagging, TaggingKey,
-    ports::{ImageStore, Inspected, Inspector, RecordedOriginal, RowMark, Rows},
+    ports::{Database, Inspected, RecordedOriginal, RowMark, Rows},
 };
 
-/// An empty store, and what looks at its rows.
-type Pair = (Arc<dyn ImageStore>, Arc<dyn Inspector>);
-
 /// Runs every rule, each on an empty store of its own, which `make` makes.
-pub async fn run(make: &impl AsyncFn() -> Pair) {
-    an_empty_store_has_no_rows(&make().await).await;
-    every_row_is_walked_once(&make().await).await;
-    what_can_be_read_is_not_told_of(&make().await).await;
-    originals_are_walked_with_what_is_recorded_of_them(&make().await).await;
-    recorded_are_those_that_are_known(&make().await).await;
-    the_claim_that_runs_out_last_is_recorded(&make().await).await;
+pub async fn run(make: &impl AsyncFn() -> Arc<dyn Database>) {
+    an_empty_store_has_no_rows(&*make().await).await;
+    every_row_is_walked_once(&*make().await).await;
+    what_can_be_read_is_not_told_of(&*make().await).await;
+    originals_are_walked_with_what_is_recorded_of_them(&*make().await).await;
+    recorded_are_those_that_are_known(&*make().await).await;
+    the_claim_that_runs_out_last_is_recorded(&*make().await).await;
 }
 
 const ROWS: [Rows; 4] = [Rows::Labels, Rows::Images, Rows::Taggings, Rows::Originals];
@@ -34,7 +31,7 @@ fn key(digest: ContentDigest) -> TaggingKey {
 }
 
 /// Registers an image of its own content with a label of its own, and its tagging.
-async fn register(store: &dyn ImageStore, number: u32) -> Image {
+async fn register(store: &dyn Database, number: u32) -> Image {
     let label = format!("label {number}");
     let image = image(
         &number.to_be_bytes(),
@@ -55,19 +52,19 @@ async fn register(store: &dyn ImageStore, number: u32) -> Image {
     new.image
 }
 
-async fn claim(store: &dyn ImageStore, image: &Image, until: DateTime<Utc>) {
+async fn claim(store: &dyn Database, image: &Image, until: DateTime<Utc>) {
     store
         .claim(&image.digest, &image.facts, at(0), until)
         .await
         .unwrap();
 }
 
-async fn pages(inspector: &dyn Inspector, rows: Rows, limit: u32) -> Vec<Inspected> {
+async fn pages(store: &dyn Database, rows: Rows, limit: u32) -> Vec<Inspected> {
     let limit = NonZeroU32::new(limit).unwrap();
     let mut pages: Vec<Inspected> = Vec::new();
     let mut after: Option<RowMark> = None;
     loop {
-        let page = inspector.inspect(rows, after.take(), limit).await.unwrap();
+        let page = store.inspect(rows, after.take(), limit).await.unwrap();
         assert!(page.rows <= u64::from(limit.get()), "a page is too long");
         after.clone_from(&page.next);
         pages.push(page);
@@ -78,77 +75,74 @@ async fn pages(inspector: &dyn Inspector, rows: Rows, limit: u32) -> Vec<Inspect
 }
 
 /// All originals, in the order of their digests.
-async fn originals(inspector: &dyn Inspector, limit: u32) -> Vec<RecordedOriginal> {
-    let pages = pages(inspector, Rows::Originals, limit).await;
+async fn originals(store: &dyn Database, limit: u32) -> Vec<RecordedOriginal> {
+    let pages = pages(store, Rows::Originals, limit).await;
     let mut all: Vec<_> = pages.into_iter().flat_map(|page| page.originals).collect();
     all.sort_unstable_by_key(|original| original.digest);
     all
 }
 
-async fn recorded(inspector: &dyn Inspector, digest: ContentDigest) -> Option<RecordedOriginal> {
-    let mut known = inspector.recorded(&[digest]).await.unwrap();
+async fn recorded(store: &dyn Database, digest: ContentDigest) -> Option<RecordedOriginal> {
+    let mut known = store.recorded(&[digest]).await.unwrap();
     assert!(known.len() <= 1, "{known:?}");
     known.pop()
 }
 
 /// Claims as an orphan at a time, for a minute.
-async fn claim_orphan(store: &dyn ImageStore, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
+async fn claim_orphan(store: &dyn Database, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
     let until = now + TimeDelta::minutes(1);
     let claimed = store.claim_orphan(digest, Fence::random(), now, until);
     claimed.await.unwrap()
 }
 
-async fn an_empty_store_has_no_rows((_, inspector): &Pair) {
+async fn an_empty_store_has_no_rows(store: &dyn Database) {
     for rows in ROWS {
-        assert_eq!(inspector.count(rows).await.unwrap(), 0);
-        let pages = pages(&**inspector, rows, 10).await;
+        assert_eq!(store.count(rows).await.unwrap(), 0);
+        let pages = pages(store, rows, 10).await;
         assert_eq!(pages.iter().map(|page| page.rows).sum::<u64>(), 0);
     }
-    assert!(inspector.recorded(&[]).await.unwrap().is_empty());
+    assert!(store.recorded(&[]).await.unwrap().is_empty());
 }
 
 /// However long the pages are.
-async fn every_row_is_walked_once((store, inspector): &Pair) {
+async fn every_row_is_walked_once(store: &dyn Database) {
     for number in 0..7 {
-        register(&**store, number).await;
+        register(store, number).await;
     }
     // A label for each image, and one for all.
     let expected = [8, 7, 7, 7];
     for (rows, expected) in ROWS.into_iter().zip(expected) {
-        assert_eq!(inspector.count(rows).await.unwrap(), expected, "{rows:?}");
+        assert_eq!(store.count(rows).await.unwrap(), expected, "{rows:?}");
         for limit in [1, 2, 7, 8, 100] {
-            let pages = pages(&**inspector, rows, limit).await;
+            let pages = pages(store, rows, limit).await;
             let walked: u64 = pages.iter().map(|page| page.rows).sum();
             assert_eq!(walked, expected, "{rows:?} by {limit}");
         }
     }
-    assert_eq!(
-        originals(&**inspector, 2).await,
-        originals(&**inspector, 100).await
-    );
+    assert_eq!(originals(store, 2).await, originals(store, 100).await);
 }
 
-async fn what_can_be_read_is_not_told_of((store, inspector): &Pair) {
-    register(&**store, 1).await;
+async fn what_can_be_read_is_not_told_of(store: &dyn Database) {
+    register(store, 1).await;
     let untagged = image(b"untagged", at(0), &[]);
-    claim(&**store, &untagged, at(100)).await;
+    claim(store, &untagged, at(100)).await;
     let new = NewImage {
         fence: None,
         image: untagged,
         tagging: None,
     };
     store.record(&new).await.unwrap();
-    assert!(claim_orphan(&**store, &ContentDigest::of(b"orphan"), at(0)).await);
+    assert!(claim_orphan(store, &ContentDigest::of(b"orphan"), at(0)).await);
     for rows in ROWS {
-        for page in pages(&**inspector, rows, 10).await {
+        for page in pages(store, rows, 10).await {
             assert!(page.unreadable.is_empty(), "{:?}", page.unreadable);
         }
     }
 }
 
 /// Used by images, of which the first is told, or claimed.
-async fn originals_are_walked_with_what_is_recorded_of_them((store, inspector): &Pair) {
-    let first = register(&**store, 1).await;
+async fn originals_are_walked_with_what_is_recorded_of_them(store: &dyn Database) {
+    let first = register(store, 1).await;
     let mut second = first.clone();
     second.id = domain::ImageId::new(at(500));
     second.registered_at = at(500);
@@ -159,7 +153,7 @@ async fn originals_are_walked_with_what_is_recorded_of_them((store, inspector): 
     };
     store.record(&new).await.unwrap();
     let claimed = image(b"claimed", at(0), &[]);
-    claim(&**store, &claimed, at(100)).await;
+    claim(store, &claimed, at(100)).await;
     let mut expected = vec![
         RecordedOriginal {
             digest: first.digest,
@@ -177,37 +171,37 @@ async fn originals_are_walked_with_what_is_recorded_of_them((store, inspector): 
         },
     ];
     expected.sort_unstable_by_key(|original| original.digest);
-    assert_eq!(originals(&**inspector, 10).await, expected);
+    assert_eq!(originals(store, 10).await, expected);
 }
 
-async fn recorded_are_those_that_are_known((store, inspector): &Pair) {
+async fn recorded_are_those_that_are_known(store: &dyn Database) {
     let mut digests = vec![ContentDigest::of(b"unknown")];
     let mut expected = Vec::new();
     for number in 0..5 {
-        let image = register(&**store, number).await;
+        let image = register(store, number).await;
         digests.push(image.digest);
         expected.push((image.digest, Some(image.id)));
     }
-    let known = inspector.recorded(&digests).await.unwrap();
+    let known = store.recorded(&digests).await.unwrap();
     let mut known: Vec<_> = known.iter().map(|r| (r.digest, r.image)).collect();
     known.sort_unstable();
     expected.sort_unstable();
     assert_eq!(known, expected);
     // More than fit into one statement.
     digests.extend((0..3000_u32).map(|n| ContentDigest::of(&(1000 + n).to_be_bytes())));
-    assert_eq!(inspector.recorded(&digests).await.unwrap().len(), 5);
+    assert_eq!(store.recorded(&digests).await.unwrap().len(), 5);
 }
 
 /// Of an upload or a removal; one that only a removal ever claimed has no facts.
-async fn the_claim_that_runs_out_last_is_recorded((store, inspector): &Pair) {
+async fn the_claim_that_runs_out_last_is_recorded(store: &dyn Database) {
     let claimed = image(b"claimed", at(0), &[]);
-    claim(&**store, &claimed, at(100)).await;
-    assert!(claim_orphan(&**store, &claimed.digest, at(100)).await);
-    let held = recorded(&**inspector, claimed.digest).await.unwrap();
+    claim(store, &claimed, at(100)).await;
+    assert!(claim_orphan(store, &claimed.digest, at(100)).await);
+    let held = recorded(store, claimed.digest).await.unwrap();
     assert_eq!(held.claimed_until, Some(at(160)));
     let orphan = ContentDigest::of(b"orphan");
-    assert!(claim_orphan(&**store, &orphan, at(0)).await);
-    let held = recorded(&**inspector, orphan).await.unwrap();
+    assert!(claim_orphan(store, &orphan, at(0)).await);
+    let held = recorded(store, orphan).await.unwrap();
     assert_eq!((held.facts, held.is_used), (None, false));
     assert_eq!(held.claimed_until, Some(at(60)));
 }

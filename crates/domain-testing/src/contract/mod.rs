@@ -2,9 +2,9 @@
 //! contract that the port's documentation states.
 
 pub mod blob_host;
+pub mod database;
 mod database_registry;
 pub mod image_codec;
-pub mod image_store;
 pub mod inspector;
 mod original_removal;
 pub mod original_store;

@@ -133,7 +133,7 @@ pub async fn lists_many(store: &dyn OriginalStore) {
 }
 
 /// Sweeping takes no original, however old.
-pub async fn sweeps_no_original(store: &dyn OriginalStore) {
+pub async fn sweeps_no_original<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(1000, 6);
     let digest = put(store, &bytes).await;
     let swept = store.sweep(DateTime::<Utc>::MAX_UTC).await.expect("swept");

@@ -1,4 +1,4 @@
-//! Taking originals away, so that nothing is lost when a removal is late.
+//! Removing originals, so that nothing is lost when a removal is late.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -43,6 +43,9 @@ pub trait OriginalRemoval: Send + Sync {
     /// May be called only under, or after, a claim for removal that was valid once it was set aside: no
     /// upload granted before that is recorded any more, and none granted later relies on these bytes.
     async fn finish(&self, original: &SetAside) -> Result<(), OriginalStoreError>;
+
+    /// Removes what puts that were cut off before that time left behind. Says how much it was.
+    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError>;
 }
 
 /// An original that is set aside.

@@ -49,9 +49,6 @@ pub trait OriginalStore: Send + Sync {
     /// store itself is passed over: puts under way, what is set aside and what was quarantined.
     fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>>;
 
-    /// Removes what puts that were cut off before that time left behind. Says how much it was.
-    async fn sweep(&self, before: DateTime<Utc>) -> Result<u64, OriginalStoreError>;
-
     /// Whether originals can be put and read.
     async fn ready(&self) -> Result<(), OriginalStoreError>;
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{ImageStoreError, RowMark};
 
-/// Verifies the segments behind [`ImageStore::tag_summaries`](super::ImageStore::tag_summaries): what was
+/// Verifies the segments behind [`TagStatistics::tag_summaries`](super::TagStatistics::tag_summaries): what was
 /// counted once of a stretch of time, and kept. Segments of level 0 were counted from rows, those of
 /// each further level put together from those below.
 ///

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     Tagging, TaggingKey,
-    ports::{ImageStore, ImageStoreError, cause},
+    ports::{ImageStoreError, TaggingCache, cause},
 };
 
 /// How many answers may wait for the store before no provider is called any more: some megabytes.
@@ -65,10 +65,10 @@ impl Answers {
     ///
     /// # Errors
     /// The last failure; a store that is not available is not asked for the rest.
-    pub(super) async fn save(&self, store: &dyn ImageStore) -> Result<usize, ImageStoreError> {
+    pub(super) async fn save(&self, cache: &dyn TaggingCache) -> Result<usize, ImageStoreError> {
         let (mut saved, mut failure) = (0, None);
         for (key, tagging) in self.abandoned() {
-            match store.keep_tagging(&key, &tagging).await {
+            match cache.keep_tagging(&key, &tagging).await {
                 Ok(()) => {
                     self.lock().remove(&key);
                     saved += 1;
@@ -120,7 +120,7 @@ impl Drop for Unsaved {
 mod tests {
     use super::*;
     use crate::{
-        Confidence, ContentDigest, Label, ProviderIdentity, Tag, Tags, ports::MockImageStore,
+        Confidence, ContentDigest, Label, ProviderIdentity, Tag, Tags, ports::MockTaggingCache,
     };
 
     fn key(number: usize) -> TaggingKey {
@@ -152,7 +152,7 @@ mod tests {
     async fn writes_what_uploads_left_behind_and_nothing_else() {
         let answers = left_behind(2);
         let held = answers.hold(&key(2), &tagging());
-        let mut store = MockImageStore::new();
+        let mut store = MockTaggingCache::new();
         store
             .expect_keep_tagging()
             .times(3)
@@ -170,13 +170,13 @@ mod tests {
         one.saved();
         drop((one, other));
         assert!(answers.resume(&key(0)).is_none());
-        assert_eq!(answers.save(&MockImageStore::new()).await.unwrap(), 0);
+        assert_eq!(answers.save(&MockTaggingCache::new()).await.unwrap(), 0);
     }
 
     #[tokio::test]
     async fn an_answer_that_cannot_be_written_does_not_stop_the_others() {
         let answers = left_behind(3);
-        let mut store = MockImageStore::new();
+        let mut store = MockTaggingCache::new();
         store
             .expect_keep_tagging()
             .times(3)
@@ -193,7 +193,7 @@ mod tests {
     #[tokio::test]
     async fn a_store_that_is_away_is_asked_once() {
         let answers = left_behind(3);
-        let mut store = MockImageStore::new();
+        let mut store = MockTaggingCache::new();
         store
             .expect_keep_tagging()
             .times(1)

@@ -11,8 +11,8 @@ use self::verify::Verified;
 use crate::{
     Image, ImageId, ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow, UntaggedImage,
     ports::{
-        Clock, ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError,
-        cause,
+        Clock, ImageStore, ImageStoreError, OriginalContent, OriginalLedger, OriginalStore,
+        OriginalStoreError, TagStatistics, cause,
     },
 };
 
@@ -54,23 +54,30 @@ pub struct Found {
 /// Answers questions about registered images.
 #[derive(Clone)]
 pub struct Catalog {
-    store: Arc<dyn ImageStore>,
-    originals: Arc<dyn OriginalStore>,
-    clock: Arc<dyn Clock>,
+    ports: CatalogPorts,
     verified: Verified,
+}
+
+/// What the catalog reads from.
+#[derive(Clone)]
+pub struct CatalogPorts {
+    /// Has the images and their tags.
+    pub images: Arc<dyn ImageStore>,
+    /// Counts how labels are used.
+    pub statistics: Arc<dyn TagStatistics>,
+    /// Notes damaged originals.
+    pub ledger: Arc<dyn OriginalLedger>,
+    /// Has the originals.
+    pub originals: Arc<dyn OriginalStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Catalog {
     /// Puts the service together.
-    pub fn new(
-        store: Arc<dyn ImageStore>,
-        originals: Arc<dyn OriginalStore>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(ports: CatalogPorts) -> Self {
         Self {
-            store,
-            originals,
-            clock,
+            ports,
             verified: Verified::default(),
         }
     }
@@ -84,7 +91,7 @@ impl Catalog {
     /// The content's stream ends in that error if the bytes do not have the image's digest, which is
     /// looked at unless they were read before and not written since.
     pub async fn find(&self, id: &ImageId) -> Result<Option<Found>, CatalogError> {
-        let Some(image) = self.store.find(id).await? else {
+        let Some(image) = self.ports.images.find(id).await? else {
             return Ok(None);
         };
         let content = self.content(&image).await?;
@@ -97,7 +104,7 @@ impl Catalog {
     /// As [`find`](Self::find).
     pub async fn content(&self, image: &Image) -> Result<OriginalContent, CatalogError> {
         let damages = verify::Damages::new(self, image.digest);
-        match self.originals.get(&image.digest).await? {
+        match self.ports.originals.get(&image.digest).await? {
             None => Err(damages.note(altered(image, "is missing")).await.into()),
             Some(content) if content.len != image.facts.byte_size => {
                 let how = format!("has {} bytes", content.len);
@@ -118,8 +125,8 @@ impl Catalog {
         let Some(query) = filter.within(window) else {
             return Ok(stream::empty().boxed());
         };
-        let first = self.store.page(&query, after, PAGE).await?;
-        let rest = following(Arc::clone(&self.store), query, next_key(&first));
+        let first = self.ports.images.page(&query, after, PAGE).await?;
+        let rest = following(Arc::clone(&self.ports.images), query, next_key(&first));
         Ok(stream::once(async { Ok(first) })
             .chain(rest.map_err(Into::into))
             .boxed())
@@ -138,7 +145,7 @@ impl Catalog {
         };
         // One more than is wanted tells whether there are more.
         let asked = limit.saturating_add(1);
-        let mut images = self.store.page(&query, after, asked).await?;
+        let mut images = self.ports.images.page(&query, after, asked).await?;
         let limit = limit.get() as usize;
         let has_more = images.len() > limit;
         images.truncate(limit);
@@ -154,7 +161,7 @@ impl Catalog {
         if window.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.store.tag_summaries(&window).await?)
+        Ok(self.ports.statistics.tag_summaries(&window).await?)
     }
 }
 
@@ -169,26 +176,26 @@ enum Ahead {
 /// The pages after a place in a list. While the tags of one are read, the next one is looked for; nothing
 /// is under way while nobody asks for more, so that slow readers hold no connection.
 fn following(
-    store: Arc<dyn ImageStore>,
+    images: Arc<dyn ImageStore>,
     query: ImageQuery,
     after: Option<PageKey>,
 ) -> impl stream::Stream<Item = Result<Vec<Image>, ImageStoreError>> + Send {
     stream::try_unfold(Ahead::Place(after), move |ahead| {
-        let (store, query) = (Arc::clone(&store), query.clone());
+        let (images, query) = (Arc::clone(&images), query.clone());
         async move {
             let found = match ahead {
                 Ahead::Place(None) => return Ok(None),
-                Ahead::Place(after) => store.untagged_page(&query, after, PAGE).await,
+                Ahead::Place(after) => images.untagged_page(&query, after, PAGE).await,
                 Ahead::Found(found) => found,
             }?;
             let next = next_key(&found);
             let ahead = async {
                 match next {
                     None => Ahead::Place(None),
-                    Some(_) => Ahead::Found(store.untagged_page(&query, next, PAGE).await),
+                    Some(_) => Ahead::Found(images.untagged_page(&query, next, PAGE).await),
                 }
             };
-            let (page, ahead) = join(store.with_tags(&found), ahead).await;
+            let (page, ahead) = join(images.with_tags(&found), ahead).await;
             Ok(Some((page?, ahead)))
         }
     })

@@ -15,30 +15,26 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use thiserror::Error;
 
 pub use self::finding::{Finding, FindingKind, Summary};
-use super::removal::{RemovalError, Removals};
+use super::removal::{RemovalError, RemovalPorts};
 use crate::{
     DatabaseId,
     ports::{
-        Clock, DatabaseRegistry, ImageStore, ImageStoreError, Inspector, OriginalRemoval,
-        OriginalStore, OriginalStoreError, Rows, StatisticsInspector,
+        Clock, ImageStoreError, Inspector, OriginalStore, OriginalStoreError, Rows,
+        StatisticsInspector,
     },
 };
 
 /// What a check works with.
 #[derive(Clone)]
 pub struct CheckPorts {
-    /// Grants and ends the claims under which originals are moved away.
-    pub store: Arc<dyn ImageStore>,
+    /// Moves originals away.
+    pub removal: RemovalPorts,
     /// Has the rows.
     pub inspector: Arc<dyn Inspector>,
     /// Has the statistics.
     pub statistics: Arc<dyn StatisticsInspector>,
     /// Has the originals.
     pub originals: Arc<dyn OriginalStore>,
-    /// Moves originals away.
-    pub removal: Arc<dyn OriginalRemoval>,
-    /// Knows which databases keep originals in the same place.
-    pub registry: Arc<dyn DatabaseRegistry>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -149,7 +145,6 @@ type Events = BoxStream<'static, Result<Event, CheckError>>;
 pub struct Check {
     ports: CheckPorts,
     settings: CheckSettings,
-    removals: Removals,
 }
 
 impl From<RemovalError> for CheckError {
@@ -164,16 +159,7 @@ impl From<RemovalError> for CheckError {
 impl Check {
     /// Puts the service together.
     pub fn new(ports: CheckPorts, settings: CheckSettings) -> Self {
-        let removals = Removals {
-            store: Arc::clone(&ports.store),
-            originals: Arc::clone(&ports.removal),
-            registry: Arc::clone(&ports.registry),
-        };
-        Self {
-            ports,
-            settings,
-            removals,
-        }
+        Self { ports, settings }
     }
 
     /// Checks everything; the work is done as the events are asked for. Memory does not grow with
@@ -188,10 +174,10 @@ impl Check {
     /// Takes away the id that another database left with the originals. From then on nothing protects the
     /// originals that it needs.
     pub async fn forget_database(&self, database: &DatabaseId) -> Result<Forgotten, CheckError> {
-        if self.ports.store.database_id().await? == *database {
+        if self.ports.removal.ledger.database_id().await? == *database {
             return Ok(Forgotten::Own);
         }
-        let was_there = self.ports.registry.unregister(database).await?;
+        let was_there = self.ports.removal.registry.unregister(database).await?;
         Ok(if was_there {
             Forgotten::Done
         } else {

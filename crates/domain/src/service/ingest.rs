@@ -20,8 +20,8 @@ use crate::{
     ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
-        Known, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue, TagProvider,
-        UpstreamError,
+        Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
+        TagProvider, TaggingCache, UpstreamError,
     },
 };
 
@@ -32,7 +32,11 @@ const CLAIM_ATTEMPTS: usize = 3;
 #[derive(Clone)]
 pub struct IngestPorts {
     /// Where images are recorded.
-    pub store: Arc<dyn ImageStore>,
+    pub images: Arc<dyn ImageStore>,
+    /// Where providers' answers are kept.
+    pub taggings: Arc<dyn TaggingCache>,
+    /// Grants claims on originals.
+    pub ledger: Arc<dyn OriginalLedger>,
     /// Where the bytes are kept.
     pub originals: Arc<dyn OriginalStore>,
     /// Decodes uploads.
@@ -95,17 +99,18 @@ impl From<TaggerError> for IngestError {
 
 /// Registers images.
 pub struct Ingest {
-    work: Worker,
-    looks: SingleFlight<TaggingKey, Seen>,
+    pipeline: Pipeline,
+    analyses: SingleFlight<TaggingKey, Analyzed>,
 }
 
-/// What was found out about some bytes.
-type Seen = Result<Arc<Sight>, IngestError>;
+/// The outcome of an analysis, which uploads of the same bytes share.
+type Analyzed = Result<Arc<Analysis>, IngestError>;
 
 /// A provider's answer, and the hold on it where the store does not have it yet.
 type Answer = (Tagging, Option<Unsaved>);
 
-struct Sight {
+/// What was found out about some bytes.
+struct Analysis {
     facts: ImageFacts,
     tagging: Tagging,
     /// Where the store does not have the tagging yet.
@@ -113,9 +118,11 @@ struct Sight {
 }
 
 #[derive(Clone)]
-struct Worker {
+struct Pipeline {
     tagger: Tagger,
-    store: Arc<dyn ImageStore>,
+    images: Arc<dyn ImageStore>,
+    taggings: Arc<dyn TaggingCache>,
+    ledger: Arc<dyn OriginalLedger>,
     originals: Arc<dyn OriginalStore>,
     clock: Arc<dyn Clock>,
     claim: TimeDelta,
@@ -126,7 +133,9 @@ impl Ingest {
     /// Puts the service together.
     pub fn new(ports: IngestPorts, settings: IngestSettings) -> Self {
         let IngestPorts {
-            store,
+            images,
+            taggings,
+            ledger,
             originals,
             codec,
             provider,
@@ -140,17 +149,19 @@ impl Ingest {
             host,
             releases,
         });
-        let work = Worker {
+        let pipeline = Pipeline {
             tagger,
-            store,
+            images,
+            taggings,
+            ledger,
             originals,
             clock,
             claim: settings.claim,
             answers: Answers::default(),
         };
         Self {
-            work,
-            looks: SingleFlight::default(),
+            pipeline,
+            analyses: SingleFlight::default(),
         }
     }
 
@@ -165,11 +176,11 @@ impl Ingest {
     /// [`IngestError::Picture`], if nobody did; nothing is recorded.
     /// Whatever fails once the provider has answered, its answer is kept: it was paid for.
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
-        let key = self.work.tagger.key(upload.digest);
+        let key = self.pipeline.tagger.key(upload.digest);
         // Held until the image is recorded: from then on the store knows the tagging.
-        let look = self.look(&key, &upload);
-        let sight = look.outcome().await?;
-        self.work.keep(&upload, key, &sight).await
+        let flight = self.analyze(&key, &upload);
+        let analysis = flight.outcome().await?;
+        self.pipeline.keep(&upload, key, &analysis).await
     }
 
     /// Writes the providers' answers that failed uploads could not write. Says how many.
@@ -177,25 +188,28 @@ impl Ingest {
     /// # Errors
     /// What is left is written by a later call, or by an upload of the same bytes.
     pub async fn save_answers(&self) -> Result<usize, ImageStoreError> {
-        self.work.answers.save(&*self.work.store).await
+        let Pipeline {
+            answers, taggings, ..
+        } = &self.pipeline;
+        answers.save(&**taggings).await
     }
 
-    fn look(&self, key: &TaggingKey, upload: &Upload) -> Arc<InFlight<TaggingKey, Seen>> {
-        self.looks.join(key, &upload.context, |context| {
-            let (work, key, bytes) = (self.work.clone(), key.clone(), upload.bytes.clone());
-            async move { work.look(&key, bytes, &context).await.map(Arc::new) }.boxed()
+    fn analyze(&self, key: &TaggingKey, upload: &Upload) -> Arc<InFlight<TaggingKey, Analyzed>> {
+        self.analyses.join(key, &upload.context, |context| {
+            let (pipeline, key, bytes) = (self.pipeline.clone(), key.clone(), upload.bytes.clone());
+            async move { pipeline.analyze(&key, bytes, &context).await.map(Arc::new) }.boxed()
         })
     }
 }
 
-impl Worker {
+impl Pipeline {
     /// Finds facts and tags: those that are known, or else by decoding and tagging.
-    async fn look(
+    async fn analyze(
         &self,
         key: &TaggingKey,
         bytes: Bytes,
         context: &CallContext,
-    ) -> Result<Sight, IngestError> {
+    ) -> Result<Analysis, IngestError> {
         let (facts, answer) = self.known(key).await?;
         let (facts, answer) = match (facts, answer) {
             (Some(facts), Some(answer)) => (facts, answer),
@@ -205,7 +219,7 @@ impl Worker {
             }
             (_, None) => self.tag(key, bytes, context).await?,
         };
-        Ok(Sight {
+        Ok(Analysis {
             facts,
             tagging: answer.0,
             unsaved: answer.1,
@@ -219,7 +233,7 @@ impl Worker {
     ) -> Result<(Option<ImageFacts>, Option<Answer>), IngestError> {
         // In this order: what is no longer on its way by now is in the store.
         let waiting = self.answers.resume(key);
-        let Known { facts, tagging } = self.store.known(key).await?;
+        let Known { facts, tagging } = self.taggings.known(key).await?;
         let stored = tagging.map(|tagging| (tagging, None));
         let answer = match waiting {
             Some((tagging, unsaved)) => Some((tagging, Some(unsaved))),
@@ -253,13 +267,13 @@ impl Worker {
         &self,
         upload: &Upload,
         key: TaggingKey,
-        sight: &Sight,
+        analysis: &Analysis,
     ) -> Result<Image, IngestError> {
-        let Some(unsaved) = &sight.unsaved else {
-            return self.register(upload, None, sight).await;
+        let Some(unsaved) = &analysis.unsaved else {
+            return self.register(upload, None, analysis).await;
         };
-        let tagging = (key, sight.tagging.clone());
-        let outcome = self.register(upload, Some(&tagging), sight).await;
+        let tagging = (key, analysis.tagging.clone());
+        let outcome = self.register(upload, Some(&tagging), analysis).await;
         match &outcome {
             Ok(_) => unsaved.saved(),
             // It is asked again in the background: the client has waited long enough for it.
@@ -274,17 +288,17 @@ impl Worker {
         &self,
         upload: &Upload,
         tagging: Option<&(TaggingKey, Tagging)>,
-        sight: &Sight,
+        analysis: &Analysis,
     ) -> Result<Image, IngestError> {
         let mut attempt = 1;
         loop {
-            let claimed = self.put(upload, sight).await?;
+            let claimed = self.put(upload, analysis).await?;
             let new = NewImage {
-                image: self.image(upload, sight),
+                image: self.image(upload, analysis),
                 fence: Some(claimed.fence),
                 tagging: tagging.cloned(),
             };
-            match self.store.record(&new).await {
+            match self.images.record(&new).await {
                 Ok(()) => {
                     if claimed.is_damaged {
                         self.mended(&upload.digest).await;
@@ -297,12 +311,12 @@ impl Worker {
         }
     }
 
-    async fn put(&self, upload: &Upload, sight: &Sight) -> Result<Claimed, IngestError> {
+    async fn put(&self, upload: &Upload, analysis: &Analysis) -> Result<Claimed, IngestError> {
         let now = self.clock.now();
         let until = now + self.claim;
         let claimed = self
-            .store
-            .claim(&upload.digest, &sight.facts, now, until)
+            .ledger
+            .claim(&upload.digest, &analysis.facts, now, until)
             .await?;
         let mode = if claimed.rewrite {
             PutMode::Overwrite
@@ -317,7 +331,7 @@ impl Worker {
 
     /// The image is recorded: a note that stays behind only costs the next upload a rewrite.
     async fn mended(&self, digest: &ContentDigest) {
-        match self.store.clear_damage(digest).await {
+        match self.ledger.clear_damage(digest).await {
             Ok(()) => tracing::info!(%digest, "a damaged original was replaced"),
             Err(error) => {
                 tracing::warn!(%digest, %error, "a replaced original is still noted as damaged");
@@ -325,20 +339,20 @@ impl Worker {
         }
     }
 
-    fn image(&self, upload: &Upload, sight: &Sight) -> Image {
+    fn image(&self, upload: &Upload, analysis: &Analysis) -> Image {
         let registered_at = self.clock.now();
         Image {
             id: ImageId::new(registered_at),
             digest: upload.digest,
-            facts: sight.facts,
+            facts: analysis.facts,
             registered_at,
-            tags: sight.tagging.tags.at_least(upload.threshold),
+            tags: analysis.tagging.tags.at_least(upload.threshold),
         }
     }
 
     /// An answer that was paid for is not thrown away because the disk is full.
     async fn rescue(&self, unsaved: &Unsaved, (key, tagging): &(TaggingKey, Tagging)) {
-        match self.store.keep_tagging(key, tagging).await {
+        match self.taggings.keep_tagging(key, tagging).await {
             Ok(()) => unsaved.saved(),
             Err(error) => {
                 tracing::warn!(digest = %key.digest, %error, "a provider's answer is yet to be kept");

@@ -12,12 +12,12 @@ mod source;
 mod tagger;
 mod upkeep;
 
-pub use catalog::{Catalog, CatalogError, Found, ImagePage, ImagePages};
+pub use catalog::{Catalog, CatalogError, CatalogPorts, Found, ImagePage, ImagePages};
 pub use check::{
     Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
     Part, Summary, UnknownOriginals,
 };
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
-pub use removal::RemovalError;
+pub use removal::{RemovalError, RemovalPorts};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

@@ -12,8 +12,8 @@ use thiserror::Error;
 use crate::{
     ContentDigest, DatabaseId, Fence,
     ports::{
-        DatabaseRegistry, Fate, ImageStore, ImageStoreError, OriginalRemoval, OriginalStoreError,
-        SetAside,
+        DatabaseRegistry, Fate, ImageStoreError, OriginalLedger, OriginalRemoval,
+        OriginalStoreError, RemovalLedger, SetAside,
     },
 };
 
@@ -23,13 +23,15 @@ pub(super) const CLAIM: TimeDelta = TimeDelta::seconds(60);
 
 /// What removals work with.
 #[derive(Clone)]
-pub(super) struct Removals {
+pub struct RemovalPorts {
+    /// Knows which originals are needed, and the id of the database.
+    pub ledger: Arc<dyn OriginalLedger>,
     /// Grants the claims.
-    pub(super) store: Arc<dyn ImageStore>,
+    pub claims: Arc<dyn RemovalLedger>,
     /// Takes the originals away.
-    pub(super) originals: Arc<dyn OriginalRemoval>,
-    /// Knows which databases need originals.
-    pub(super) registry: Arc<dyn DatabaseRegistry>,
+    pub originals: Arc<dyn OriginalRemoval>,
+    /// Knows which databases keep originals in the same place.
+    pub registry: Arc<dyn DatabaseRegistry>,
 }
 
 /// What became of an original that was to be taken away.
@@ -56,10 +58,10 @@ pub enum RemovalError {
     Originals(#[from] OriginalStoreError),
 }
 
-impl Removals {
+impl RemovalPorts {
     /// Makes sure that the id of this database is where the originals are.
     pub(super) async fn register(&self) -> Result<DatabaseId, RemovalError> {
-        let own = self.store.database_id().await?;
+        let own = self.ledger.database_id().await?;
         self.registry.register(&own).await?;
         Ok(own)
     }
@@ -86,7 +88,7 @@ impl Removals {
         let aside = self.originals.set_aside(digest, fence, fate).await?;
         // A database that registered before the move may rely on what was moved.
         let is_alone = self.is_alone(own).await?;
-        let is_ours = is_alone && self.store.forget(digest, fence).await?;
+        let is_ours = is_alone && self.claims.forget(digest, fence).await?;
         match &aside {
             Some(aside) if is_ours => self.originals.finish(aside).await?,
             Some(aside) => self.originals.put_back(aside).await?,
@@ -109,7 +111,7 @@ impl Removals {
         now: DateTime<Utc>,
     ) -> Result<(), RemovalError> {
         let digest = &original.digest;
-        if !self.is_alone(own).await? || self.store.is_needed(digest, now).await? {
+        if !self.is_alone(own).await? || self.ledger.is_needed(digest, now).await? {
             return Ok(self.originals.put_back(original).await?);
         }
         // A removal that is not settled may yet take away what would be put then: this would be all.
@@ -128,7 +130,7 @@ impl Removals {
     ) -> Result<(), RemovalError> {
         let (digest, fence, until) = (&original.digest, Fence::random(), now + CLAIM);
         if self
-            .store
+            .claims
             .claim_for_removal(digest, fence, now, until)
             .await?
         {
@@ -136,9 +138,9 @@ impl Removals {
             if matches!(outcome, Outcome::Away | Outcome::Absent) {
                 self.originals.finish(original).await?;
             }
-        } else if self.store.claim_orphan(digest, fence, now, until).await? {
+        } else if self.claims.claim_orphan(digest, fence, now, until).await? {
             self.originals.finish(original).await?;
-            self.store.forget(digest, fence).await?;
+            self.claims.forget(digest, fence).await?;
         }
         Ok(())
     }

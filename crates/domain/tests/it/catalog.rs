@@ -11,15 +11,18 @@ use std::sync::Arc;
 use domain::{
     Image, ImageId, LabelFilter, PageKey, TimeWindow, UntaggedImage,
     ports::{
-        ImageStore, ImageStoreError, OriginalContent, OriginalStore, OriginalStoreError, cause,
+        ImageStore, ImageStoreError, OriginalContent, OriginalLedger, OriginalStore,
+        OriginalStoreError, cause,
     },
-    service::{Catalog, CatalogError, ImagePage},
+    service::{Catalog, CatalogError, CatalogPorts, ImagePage},
 };
 use domain::{
     NewImage,
-    ports::{MockImageStore, MockOriginalStore, PutMode, Stamp},
+    ports::{
+        MockImageStore, MockOriginalLedger, MockOriginalStore, MockTagStatistics, PutMode, Stamp,
+    },
 };
-use domain_testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image};
+use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock, at, image};
 
 /// How many images the catalog reads at a time.
 const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
@@ -28,9 +31,22 @@ fn down() -> ImageStoreError {
     ImageStoreError::Unavailable(cause("down"))
 }
 
-fn catalog(store: MockImageStore) -> Catalog {
-    let clock = Arc::<TestClock>::default();
-    Catalog::new(Arc::new(store), Arc::new(MockOriginalStore::new()), clock)
+/// Ports that are mocks, each allowed nothing.
+fn mocks() -> CatalogPorts {
+    CatalogPorts {
+        images: Arc::new(MockImageStore::new()),
+        statistics: Arc::new(MockTagStatistics::new()),
+        ledger: Arc::new(MockOriginalLedger::new()),
+        originals: Arc::new(MockOriginalStore::new()),
+        clock: Arc::<TestClock>::default(),
+    }
+}
+
+fn catalog(images: MockImageStore) -> Catalog {
+    Catalog::new(CatalogPorts {
+        images: Arc::new(images),
+        ..mocks()
+    })
 }
 
 fn full_page(newest: i64) -> Vec<Image> {
@@ -47,7 +63,7 @@ fn key(image: &Image) -> PageKey {
 struct Fixture {
     catalog: Catalog,
     image: Image,
-    store: Arc<FakeImageStore>,
+    store: Arc<FakeDatabase>,
     originals: Arc<FakeOriginalStore>,
 }
 
@@ -72,9 +88,19 @@ impl Fixture {
     }
 }
 
+fn ports(store: &Arc<FakeDatabase>, originals: Arc<dyn OriginalStore>) -> CatalogPorts {
+    CatalogPorts {
+        images: store.clone(),
+        statistics: store.clone(),
+        ledger: store.clone(),
+        originals,
+        clock: Arc::<TestClock>::default(),
+    }
+}
+
 /// A catalog over the fakes that holds one image of these bytes.
 async fn with_one_image(bytes: &'static [u8]) -> Fixture {
-    let store = Arc::new(FakeImageStore::default());
+    let store = Arc::new(FakeDatabase::default());
     let clock = Arc::<TestClock>::default();
     let originals = Arc::new(FakeOriginalStore::new(clock.clone()));
     let image = image(bytes, at(0), &[("car", 90.0)]);
@@ -95,7 +121,7 @@ async fn with_one_image(bytes: &'static [u8]) -> Fixture {
         .await
         .unwrap();
     Fixture {
-        catalog: Catalog::new(store.clone(), originals.clone(), clock),
+        catalog: Catalog::new(ports(&store, originals.clone())),
         image,
         store,
         originals,
@@ -153,15 +179,19 @@ async fn a_store_that_is_down_is_not_noted_as_damage() {
 #[tokio::test]
 async fn damage_that_cannot_be_noted_is_still_an_error() {
     let damaged = image(b"some bytes", at(0), &[]);
-    let mut store = MockImageStore::new();
+    let (mut images, mut ledger) = (MockImageStore::new(), MockOriginalLedger::new());
     let found = damaged.clone();
-    store.expect_find().return_once(|_| Ok(Some(found)));
-    store
+    images.expect_find().return_once(|_| Ok(Some(found)));
+    ledger
         .expect_note_damage()
         .times(1)
         .returning(|_, _| Err(down()));
-    let originals = Arc::<FakeOriginalStore>::default();
-    let catalog = Catalog::new(Arc::new(store), originals, Arc::<TestClock>::default());
+    let catalog = Catalog::new(CatalogPorts {
+        images: Arc::new(images),
+        ledger: Arc::new(ledger),
+        originals: Arc::<FakeOriginalStore>::default(),
+        ..mocks()
+    });
     let error = catalog.find(&damaged.id).await.err().unwrap();
     assert!(matches!(error, CatalogError::Originals(_)), "{error:?}");
 }
@@ -361,21 +391,24 @@ async fn what_cannot_match_is_not_asked() {
 
 #[tokio::test]
 async fn tags_are_summed_up_by_the_store() {
-    let mut store = MockImageStore::new();
+    let mut statistics = MockTagStatistics::new();
     let window = TimeWindow {
         from: Some(at(0)),
         until: None,
     };
-    store
+    statistics
         .expect_tag_summaries()
         .with(eq(window))
         .times(1)
         .returning(|_| Ok(Vec::new()));
-    store
+    statistics
         .expect_tag_summaries()
         .times(1)
         .returning(|_| Err(down()));
-    let catalog = catalog(store);
+    let catalog = Catalog::new(CatalogPorts {
+        statistics: Arc::new(statistics),
+        ..mocks()
+    });
     assert!(catalog.tags(window).await.unwrap().is_empty());
     assert!(matches!(
         catalog.tags(window).await,
@@ -411,11 +444,7 @@ async fn what_was_verified_is_not_digested_again_until_it_is_written() {
     ] {
         let Fixture { store, image, .. } = with_one_image(RIGHT).await;
         let fixture = Fixture {
-            catalog: Catalog::new(
-                store.clone(),
-                Arc::new(rewritten(versions)),
-                Arc::<TestClock>::default(),
-            ),
+            catalog: Catalog::new(ports(&store, Arc::new(rewritten(versions)))),
             image,
             store,
             originals: Arc::default(),

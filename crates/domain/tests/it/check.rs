@@ -7,22 +7,23 @@ use chrono::TimeDelta;
 use domain::{
     ContentDigest, Fence, Image, ImageFacts, NewImage,
     ports::{
-        Fate, MockDatabaseRegistry, MockImageStore, MockInspector, MockOriginalRemoval,
-        MockOriginalStore, PutMode, RecordedOriginal, Segment, SegmentFault, SetAside,
-        StoredObject, StoredOriginal, cause,
+        Fate, MockDatabaseRegistry, MockInspector, MockOriginalLedger, MockOriginalRemoval,
+        MockOriginalStore, MockRemovalLedger, PutMode, RecordedOriginal, Segment, SegmentFault,
+        SetAside, StoredObject, StoredOriginal, cause,
     },
 };
 use domain::{
     DatabaseId,
     ports::{
-        Clock, DatabaseRegistry, ImageStore, OriginalRemoval, OriginalStore, OriginalStoreError,
+        Clock, DatabaseRegistry, ImageStore, OriginalLedger, OriginalRemoval, OriginalStore,
+        OriginalStoreError,
     },
     service::{
         Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind,
-        Forgotten, Part, Summary, UnknownOriginals,
+        Forgotten, Part, RemovalPorts, Summary, UnknownOriginals,
     },
 };
-use domain_testing::{FakeImageStore, FakeOriginalStore, TestClock, at, image};
+use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock, at, image};
 
 const SETTINGS: CheckSettings = CheckSettings {
     depth: Depth::Digests,
@@ -38,7 +39,7 @@ const REPAIRING: CheckSettings = CheckSettings {
 
 /// A store with what was damaged in it, by a clock that a day has passed on.
 struct Fixture {
-    store: Arc<FakeImageStore>,
+    store: Arc<FakeDatabase>,
     originals: Arc<FakeOriginalStore>,
     clock: Arc<TestClock>,
 }
@@ -96,12 +97,15 @@ impl Fixture {
 
     fn check(&self, settings: CheckSettings) -> Check {
         let ports = CheckPorts {
-            store: self.store.clone(),
             inspector: self.store.clone(),
             statistics: self.store.clone(),
             originals: self.originals.clone(),
-            removal: self.originals.clone(),
-            registry: self.originals.clone(),
+            removal: RemovalPorts {
+                ledger: self.store.clone(),
+                claims: self.store.clone(),
+                originals: self.originals.clone(),
+                registry: self.originals.clone(),
+            },
             clock: self.clock.clone(),
         };
         Check::new(ports, settings)
@@ -332,13 +336,14 @@ async fn a_store_that_is_gone_is_an_error_and_no_finding() {
 
 /// A check with mocks, but that nothing is set aside and no other database is registered.
 fn mocked(
-    mut store: MockImageStore,
+    claims: MockRemovalLedger,
     inspector: MockInspector,
     originals: MockOriginalStore,
     mut removal: MockOriginalRemoval,
 ) -> Check {
     let own = DatabaseId::random();
-    store.expect_database_id().returning(move || Ok(own));
+    let mut ledger = MockOriginalLedger::new();
+    ledger.expect_database_id().returning(move || Ok(own));
     removal
         .expect_list_set_aside()
         .returning(|_| Ok(Vec::new()));
@@ -346,12 +351,15 @@ fn mocked(
     registry.expect_register().returning(|_| Ok(()));
     registry.expect_databases().returning(move || Ok(vec![own]));
     let ports = CheckPorts {
-        store: Arc::new(store),
         inspector: Arc::new(inspector),
-        statistics: Arc::<FakeImageStore>::default(),
+        statistics: Arc::<FakeDatabase>::default(),
         originals: Arc::new(originals),
-        removal: Arc::new(removal),
-        registry: Arc::new(registry),
+        removal: RemovalPorts {
+            ledger: Arc::new(ledger),
+            claims: Arc::new(claims),
+            originals: Arc::new(removal),
+            registry: Arc::new(registry),
+        },
         clock: Arc::<TestClock>::default(),
     };
     Check::new(ports, REPAIRING)
@@ -399,7 +407,7 @@ fn aside(digest: &ContentDigest, fence: Fence, fate: Fate) -> SetAside {
 async fn claims_then_sets_aside_then_forgets_then_finishes() {
     let digest = ContentDigest::of(b"x");
     let mut originals = holding(digest);
-    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    let (mut store, mut inspector) = (MockRemovalLedger::new(), MockInspector::new());
     let mut removal = MockOriginalRemoval::new();
     inspector
         .expect_recorded()
@@ -442,7 +450,7 @@ async fn claims_then_sets_aside_then_forgets_then_finishes() {
 async fn what_was_claimed_again_is_put_back() {
     let digest = ContentDigest::of(b"x");
     let mut originals = holding(digest);
-    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    let (mut store, mut inspector) = (MockRemovalLedger::new(), MockInspector::new());
     let mut removal = MockOriginalRemoval::new();
     inspector
         .expect_recorded()
@@ -473,7 +481,7 @@ async fn what_was_uploaded_or_removed_meanwhile_is_no_finding() {
         (true, Some(abandoned(digest)), Some(false)),
     ] {
         let mut originals = holding(digest);
-        let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+        let (mut store, mut inspector) = (MockRemovalLedger::new(), MockInspector::new());
         inspector
             .expect_recorded()
             .times(1)
@@ -504,7 +512,7 @@ async fn what_was_uploaded_or_removed_meanwhile_is_no_finding() {
 async fn moving(refusal: OriginalStoreError) -> Result<Vec<Event>, CheckError> {
     let digest = ContentDigest::of(b"x");
     let mut originals = holding(digest);
-    let (mut store, mut inspector) = (MockImageStore::new(), MockInspector::new());
+    let (mut store, mut inspector) = (MockRemovalLedger::new(), MockInspector::new());
     inspector
         .expect_recorded()
         .returning(move |_| Ok(vec![abandoned(digest)]));

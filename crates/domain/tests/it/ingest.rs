@@ -8,19 +8,20 @@ use chrono::TimeDelta;
 use domain::{
     Confidence, Picture,
     ports::{
-        MockBlobHost, MockImageCodec, MockImageStore, MockOriginalStore, MockReleaseQueue, cause,
+        MockBlobHost, MockImageCodec, MockImageStore, MockOriginalLedger, MockOriginalStore,
+        MockReleaseQueue, MockTaggingCache, cause,
     },
 };
 use domain::{
     ContentDigest, Image, ImageFacts, Tagging, Threshold,
     ports::{
-        CallContext, Claimed, CodecError, ImageStore, ImageStoreError, Known, OriginalStore,
+        CallContext, Claimed, CodecError, ImageStoreError, Known, OriginalLedger, OriginalStore,
         OriginalStoreError, PutMode, UpstreamError,
     },
     service::{Ingest, IngestError, IngestPorts, IngestSettings, Upload},
 };
 use domain_testing::{
-    FakeBlobHost, FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue,
+    FakeBlobHost, FakeDatabase, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue,
     FakeTagProvider, Pull, TestClock, at, tags,
 };
 
@@ -31,7 +32,7 @@ const CLAIM: TimeDelta = TimeDelta::hours(1);
 
 /// Everything in memory, behind the real service.
 struct Fixture {
-    store: Arc<FakeImageStore>,
+    store: Arc<FakeDatabase>,
     originals: Arc<FakeOriginalStore>,
     codec: Arc<FakeImageCodec>,
     provider: Arc<FakeTagProvider>,
@@ -60,7 +61,9 @@ impl Fixture {
 
     fn ports(&self) -> IngestPorts {
         IngestPorts {
-            store: self.store.clone(),
+            images: self.store.clone(),
+            taggings: self.store.clone(),
+            ledger: self.store.clone(),
             originals: self.originals.clone(),
             codec: self.codec.clone(),
             provider: self.provider.clone(),
@@ -448,7 +451,9 @@ async fn a_full_disk_registers_nothing_and_does_not_waste_the_answer() {
 
 /// Ports that are mocks, each allowed nothing until it is told; the provider pulls pixels from the codec's.
 struct Mocks {
-    store: MockImageStore,
+    images: MockImageStore,
+    taggings: MockTaggingCache,
+    ledger: MockOriginalLedger,
     originals: MockOriginalStore,
     codec: MockImageCodec,
     provider: Arc<FakeTagProvider>,
@@ -459,7 +464,9 @@ struct Mocks {
 impl Mocks {
     fn new() -> Self {
         Self {
-            store: MockImageStore::new(),
+            images: MockImageStore::new(),
+            taggings: MockTaggingCache::new(),
+            ledger: MockOriginalLedger::new(),
             originals: MockOriginalStore::new(),
             codec: MockImageCodec::new(),
             provider: Arc::new(FakeTagProvider::new(Pull::Pixels(side(16)))),
@@ -471,13 +478,15 @@ impl Mocks {
     /// A store that knows everything about the bytes, so that only keeping them is left.
     fn knowing() -> Self {
         let mut mocks = Self::new();
-        mocks.store.expect_known().returning(|_| Ok(known()));
+        mocks.taggings.expect_known().returning(|_| Ok(known()));
         mocks
     }
 
     fn ingest(self) -> Ingest {
         let ports = IngestPorts {
-            store: Arc::new(self.store),
+            images: Arc::new(self.images),
+            taggings: Arc::new(self.taggings),
+            ledger: Arc::new(self.ledger),
             originals: Arc::new(self.originals),
             codec: Arc::new(self.codec),
             provider: self.provider,
@@ -520,7 +529,7 @@ async fn claims_then_puts_then_records() {
     let mut mocks = Mocks::knowing();
     let mut order = Sequence::new();
     mocks
-        .store
+        .ledger
         .expect_claim()
         .times(1)
         .in_sequence(&mut order)
@@ -533,7 +542,7 @@ async fn claims_then_puts_then_records() {
         .in_sequence(&mut order)
         .returning(|_, _, _| Ok(()));
     mocks
-        .store
+        .images
         .expect_record()
         .times(1)
         .in_sequence(&mut order)
@@ -549,13 +558,17 @@ async fn claims_then_puts_then_records() {
 /// A store whose claim finds damage.
 fn finding_damage() -> Mocks {
     let mut mocks = Mocks::knowing();
-    mocks.store.expect_claim().times(1).returning(|_, _, _, _| {
-        Ok(Claimed {
-            rewrite: true,
-            is_damaged: true,
-            ..Claimed::default()
-        })
-    });
+    mocks
+        .ledger
+        .expect_claim()
+        .times(1)
+        .returning(|_, _, _, _| {
+            Ok(Claimed {
+                rewrite: true,
+                is_damaged: true,
+                ..Claimed::default()
+            })
+        });
     mocks
         .originals
         .expect_put()
@@ -569,7 +582,7 @@ fn finding_damage() -> Mocks {
 async fn a_note_of_damage_outlives_an_upload_that_is_not_recorded() {
     let mut mocks = finding_damage();
     mocks
-        .store
+        .images
         .expect_record()
         .times(1)
         .returning(|_| Err(store_down()));
@@ -579,9 +592,9 @@ async fn a_note_of_damage_outlives_an_upload_that_is_not_recorded() {
 #[tokio::test]
 async fn a_note_of_damage_that_cannot_be_cleared_fails_no_upload() {
     let mut mocks = finding_damage();
-    mocks.store.expect_record().times(1).returning(|_| Ok(()));
+    mocks.images.expect_record().times(1).returning(|_| Ok(()));
     mocks
-        .store
+        .ledger
         .expect_clear_damage()
         .times(1)
         .returning(|_| Err(store_down()));
@@ -593,7 +606,7 @@ async fn a_note_of_damage_that_cannot_be_cleared_fails_no_upload() {
 async fn a_store_that_is_down_costs_no_call() {
     let mut mocks = Mocks::new();
     mocks
-        .store
+        .taggings
         .expect_known()
         .times(1)
         .returning(|_| Err(store_down()));
@@ -607,7 +620,7 @@ async fn a_store_that_is_down_costs_no_call() {
 async fn bytes_that_cannot_be_claimed_are_not_put() {
     let mut mocks = Mocks::knowing();
     mocks
-        .store
+        .ledger
         .expect_claim()
         .times(1)
         .returning(|_, _, _, _| Err(store_down()));
@@ -621,7 +634,7 @@ async fn bytes_that_cannot_be_claimed_are_not_put() {
 async fn a_record_that_fails_is_an_error_and_is_not_repeated() {
     let mut mocks = Mocks::knowing();
     mocks
-        .store
+        .ledger
         .expect_claim()
         .times(1)
         .returning(|_, _, _, _| Ok(Claimed::default()));
@@ -631,7 +644,7 @@ async fn a_record_that_fails_is_an_error_and_is_not_repeated() {
         .times(1)
         .returning(|_, _, _| Ok(()));
     mocks
-        .store
+        .images
         .expect_record()
         .times(1)
         .returning(|_| Err(store_down()));
@@ -645,7 +658,7 @@ async fn a_record_that_fails_is_an_error_and_is_not_repeated() {
 async fn a_lost_claim_is_claimed_and_put_again() {
     let mut mocks = Mocks::knowing();
     mocks
-        .store
+        .ledger
         .expect_claim()
         .times(2)
         .returning(|_, _, _, _| Ok(Claimed::default()));
@@ -655,11 +668,11 @@ async fn a_lost_claim_is_claimed_and_put_again() {
         .times(2)
         .returning(|_, _, _| Ok(()));
     mocks
-        .store
+        .images
         .expect_record()
         .times(1)
         .returning(|_| Err(ImageStoreError::ClaimLost));
-    mocks.store.expect_record().times(1).returning(|_| Ok(()));
+    mocks.images.expect_record().times(1).returning(|_| Ok(()));
     mocks
         .ingest()
         .ingest(upload(&picture(), 80.0))
@@ -671,7 +684,7 @@ async fn a_lost_claim_is_claimed_and_put_again() {
 async fn a_claim_that_is_lost_again_and_again_is_an_error() {
     let mut mocks = Mocks::knowing();
     mocks
-        .store
+        .ledger
         .expect_claim()
         .times(CLAIM_ATTEMPTS)
         .returning(|_, _, _, _| Ok(Claimed::default()));
@@ -681,7 +694,7 @@ async fn a_claim_that_is_lost_again_and_again_is_an_error() {
         .times(CLAIM_ATTEMPTS)
         .returning(|_, _, _| Ok(()));
     mocks
-        .store
+        .images
         .expect_record()
         .times(CLAIM_ATTEMPTS)
         .returning(|_| Err(ImageStoreError::ClaimLost));
@@ -695,7 +708,7 @@ async fn a_claim_that_is_lost_again_and_again_is_an_error() {
 fn tagging_once() -> Mocks {
     let mut mocks = Mocks::new();
     mocks
-        .store
+        .taggings
         .expect_known()
         .returning(|_| Ok(Known::default()));
     mocks.codec.expect_decode().returning(|_, _, _| {
@@ -721,23 +734,26 @@ fn refused() -> ImageStoreError {
 /// Lets claims and puts succeed, and every record fail.
 fn recording_fails(mocks: &mut Mocks, error: fn() -> ImageStoreError) {
     mocks
-        .store
+        .ledger
         .expect_claim()
         .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks.originals.expect_put().returning(|_, _, _| Ok(()));
-    mocks.store.expect_record().returning(move |_| Err(error()));
+    mocks
+        .images
+        .expect_record()
+        .returning(move |_| Err(error()));
 }
 
 fn claiming_fails(mocks: &mut Mocks) {
     mocks
-        .store
+        .ledger
         .expect_claim()
         .returning(|_, _, _, _| Err(ImageStoreError::Contended(cause("a removal"))));
 }
 
 fn putting_fails(mocks: &mut Mocks) {
     mocks
-        .store
+        .ledger
         .expect_claim()
         .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks
@@ -758,7 +774,7 @@ async fn whatever_fails_after_tagging_the_answer_is_kept() {
         let mut mocks = tagging_once();
         fail(&mut mocks);
         mocks
-            .store
+            .taggings
             .expect_keep_tagging()
             .times(1)
             .withf(|_, tagging| tagging.tags == tags(&[("car", 91.5)]))
@@ -777,7 +793,7 @@ async fn an_answer_that_cannot_be_kept_at_once_does_not_hide_why_and_is_kept_lat
     putting_fails(&mut mocks);
     let mut outcomes = [Ok(()), Err(refused()), Err(refused())].to_vec();
     mocks
-        .store
+        .taggings
         .expect_keep_tagging()
         .times(3)
         .returning(move |_, _| outcomes.pop().unwrap());
@@ -805,17 +821,17 @@ async fn a_database_that_is_away_is_not_asked_while_the_client_waits() {
 async fn an_answer_on_its_way_to_the_store_serves_the_next_upload() {
     let mut mocks = tagging_once();
     mocks
-        .store
+        .ledger
         .expect_claim()
         .returning(|_, _, _, _| Ok(Claimed::default()));
     mocks.originals.expect_put().returning(|_, _, _| Ok(()));
     mocks
-        .store
+        .images
         .expect_record()
         .times(1)
         .returning(|_| Err(store_down()));
     mocks
-        .store
+        .images
         .expect_record()
         .times(1)
         .withf(|new| new.tagging.is_some())
@@ -832,7 +848,7 @@ async fn an_answer_on_its_way_to_the_store_serves_the_next_upload() {
 #[tokio::test]
 async fn facts_alone_do_not_spare_the_call() {
     let mut mocks = Mocks::new();
-    mocks.store.expect_known().returning(|_| {
+    mocks.taggings.expect_known().returning(|_| {
         Ok(Known {
             tagging: None,
             ..known()

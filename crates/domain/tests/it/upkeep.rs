@@ -13,19 +13,19 @@ use chrono::TimeDelta;
 use domain::{
     ContentDigest, NewImage,
     ports::{
-        HostedBlob, MockBlobHost, MockDatabaseRegistry, MockImageStore, MockOriginalRemoval,
-        MockOriginalStore, PutMode, SetAside, cause,
+        HostedBlob, MockBlobHost, MockDatabaseRegistry, MockOriginalLedger, MockOriginalRemoval,
+        MockOriginalStore, MockRemovalLedger, MockTagStatistics, PutMode, SetAside, cause,
     },
 };
 use domain::{
     DatabaseId, Fence,
     ports::{
-        BlobHost, Clock, DatabaseRegistry, Fate, ImageStore, ImageStoreError, OriginalRemoval,
-        OriginalStore, OriginalStoreError, UpstreamError,
+        BlobHost, Clock, DatabaseRegistry, Fate, ImageStore, ImageStoreError, OriginalLedger,
+        OriginalRemoval, OriginalStore, OriginalStoreError, UpstreamError,
     },
-    service::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings},
+    service::{RemovalPorts, Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings},
 };
-use domain_testing::{FakeImageStore, FakeOriginalStore, HeldRemoval, TestClock, at, image};
+use domain_testing::{FakeDatabase, FakeOriginalStore, HeldRemoval, TestClock, at, image};
 
 /// How many batches a round of removals takes at most.
 const MAX_ROUNDS: usize = 100;
@@ -39,13 +39,14 @@ const SETTINGS: UpkeepSettings = UpkeepSettings {
 };
 
 fn upkeep(
-    mut store: MockImageStore,
+    claims: MockRemovalLedger,
     originals: MockOriginalStore,
     mut removal: MockOriginalRemoval,
     host: MockBlobHost,
 ) -> Upkeep {
     let own = DatabaseId::random();
-    store.expect_database_id().returning(move || Ok(own));
+    let mut ledger = MockOriginalLedger::new();
+    ledger.expect_database_id().returning(move || Ok(own));
     removal
         .expect_list_set_aside()
         .returning(|_| Ok(Vec::new()));
@@ -53,10 +54,14 @@ fn upkeep(
     registry.expect_register().returning(|_| Ok(()));
     registry.expect_databases().returning(move || Ok(vec![own]));
     let ports = UpkeepPorts {
-        store: Arc::new(store),
+        statistics: Arc::new(MockTagStatistics::new()),
         originals: Arc::new(originals),
-        removal: Arc::new(removal),
-        registry: Arc::new(registry),
+        removal: RemovalPorts {
+            ledger: Arc::new(ledger),
+            claims: Arc::new(claims),
+            originals: Arc::new(removal),
+            registry: Arc::new(registry),
+        },
         host: Some(Arc::new(host)),
         clock: Arc::<TestClock>::default(),
     };
@@ -65,17 +70,17 @@ fn upkeep(
 
 /// Where only hosted blobs matter.
 fn releasing(host: MockBlobHost) -> Upkeep {
-    let (store, originals) = (MockImageStore::new(), MockOriginalStore::new());
+    let (store, originals) = (MockRemovalLedger::new(), MockOriginalStore::new());
     upkeep(store, originals, MockOriginalRemoval::new(), host)
 }
 
 /// Where only originals matter.
 fn removing(
-    store: MockImageStore,
+    claims: MockRemovalLedger,
     originals: MockOriginalStore,
     removal: MockOriginalRemoval,
 ) -> Upkeep {
-    upkeep(store, originals, removal, MockBlobHost::new())
+    upkeep(claims, originals, removal, MockBlobHost::new())
 }
 
 fn blobs(count: usize) -> Vec<HostedBlob> {
@@ -202,10 +207,14 @@ async fn blobs_that_cannot_be_released_do_not_hold_up_the_others() {
         let host = Stubborn::new(100, kept);
         let clock = Arc::<TestClock>::default();
         let ports = UpkeepPorts {
-            store: Arc::new(MockImageStore::new()),
+            statistics: Arc::new(MockTagStatistics::new()),
             originals: Arc::new(MockOriginalStore::new()),
-            removal: Arc::new(MockOriginalRemoval::new()),
-            registry: Arc::new(MockDatabaseRegistry::new()),
+            removal: RemovalPorts {
+                ledger: Arc::new(MockOriginalLedger::new()),
+                claims: Arc::new(MockRemovalLedger::new()),
+                originals: Arc::new(MockOriginalRemoval::new()),
+                registry: Arc::new(MockDatabaseRegistry::new()),
+            },
             host: Some(host.clone()),
             clock: clock.clone(),
         };
@@ -231,8 +240,8 @@ async fn blobs_that_cannot_be_released_do_not_hold_up_the_others() {
 }
 
 /// One original is abandoned, and may be claimed for removal.
-fn holding_one() -> MockImageStore {
-    let mut store = MockImageStore::new();
+fn holding_one() -> MockRemovalLedger {
+    let mut store = MockRemovalLedger::new();
     store
         .expect_abandoned()
         .times(1)
@@ -317,7 +326,7 @@ async fn a_store_that_fails_as_a_whole_ends_the_round() {
 /// One database's view of a store of originals that several servers share.
 struct Fixture {
     clock: Arc<TestClock>,
-    store: Arc<FakeImageStore>,
+    store: Arc<FakeDatabase>,
     originals: Arc<FakeOriginalStore>,
 }
 
@@ -346,10 +355,14 @@ impl Fixture {
 
     fn upkeep_by(&self, removal: Arc<dyn OriginalRemoval>) -> Upkeep {
         let ports = UpkeepPorts {
-            store: self.store.clone(),
+            statistics: self.store.clone(),
             originals: self.originals.clone(),
-            removal,
-            registry: self.originals.clone(),
+            removal: RemovalPorts {
+                ledger: self.store.clone(),
+                claims: self.store.clone(),
+                originals: removal,
+                registry: self.originals.clone(),
+            },
             host: None,
             clock: self.clock.clone(),
         };

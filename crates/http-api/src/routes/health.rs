@@ -121,13 +121,13 @@ pub(crate) async fn livez() -> Result<HttpResponse, Problem> {
 )]
 pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> {
     let Readiness {
-        database,
+        images,
         originals,
         provider,
     } = state.readiness.clone();
     let tagger = provider.clone();
     let (database, originals, tagger) = tokio::join!(
-        check(&state, "database", async move { database.ready().await }),
+        check(&state, "database", async move { images.ready().await }),
         check(&state, "originals", async move { originals.ready().await }),
         check(&state, "tag provider", async move { tagger.ready().await }),
     );

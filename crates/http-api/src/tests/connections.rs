@@ -1,13 +1,10 @@
 //! What is answered to bytes that are no request, over real sockets.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{
-    health::hanging::Hanging,
-    test_server::{Raw, TestServer, picture, upload},
-};
+use super::test_server::{Raw, TestServer, picture, upload};
 
 /// The head of a request.
 const GET: &str = "GET /tags HTTP/1.1\r\nHost: t\r\n";
@@ -167,7 +164,7 @@ async fn a_request_under_way_is_answered_before_the_garbage_behind_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_chunks_are_a_problem_on_every_route(#[case] head: &str, #[case] body: &str) {
     // A handler that does not read the body, and has no answer yet.
-    let server = TestServer::with(|setup| setup.store = Arc::new(Hanging));
+    let server = TestServer::with(|setup| setup.fakes.store.stall());
     let mut raw = server.connect().await;
     raw.send(&format!(
         "{head}X-Request-Id: mine\r\nTransfer-Encoding: chunked\r\n\r\n{body}"

@@ -69,14 +69,14 @@ async fn a_database_that_fails_or_hangs_is_not_ready() {
     store
         .expect_ready()
         .returning(|| Err(ImageStoreError::Unavailable(cause("SECRET"))));
-    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let server = TestServer::with(|setup| setup.images = Arc::new(store));
     assert_eq!(
         not_ready(&server).await["checks"]["database"]["status"],
         "not-ready"
     );
 
     let server = TestServer::with(|setup| {
-        setup.store = Arc::new(Hanging);
+        setup.fakes.store.stall();
         setup.settings.check_timeout = Duration::from_millis(100);
     });
     assert_eq!(
@@ -85,125 +85,10 @@ async fn a_database_that_fails_or_hangs_is_not_ready() {
     );
 }
 
-use hanging::Hanging;
-
-pub(super) mod hanging {
-    use std::num::NonZeroU32;
-
-    use async_trait::async_trait;
-    use chrono::{DateTime, Utc};
-    use domain::{
-        ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage,
-        PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
-        ports::{Claimed, ImageStore, ImageStoreError, Known},
-    };
-
-    type Outcome<T> = Result<T, ImageStoreError>;
-
-    /// A store that never answers.
-    pub(in crate::tests) struct Hanging;
-
-    async fn never<T>() -> Outcome<T> {
-        std::future::pending().await
-    }
-
-    #[async_trait]
-    impl ImageStore for Hanging {
-        async fn known(&self, _: &TaggingKey) -> Outcome<Known> {
-            never().await
-        }
-        async fn claim(
-            &self,
-            _: &ContentDigest,
-            _: &ImageFacts,
-            _: DateTime<Utc>,
-            _: DateTime<Utc>,
-        ) -> Outcome<Claimed> {
-            never().await
-        }
-        async fn note_damage(&self, _: &ContentDigest, _: DateTime<Utc>) -> Outcome<()> {
-            never().await
-        }
-        async fn clear_damage(&self, _: &ContentDigest) -> Outcome<()> {
-            never().await
-        }
-        async fn record(&self, _: &NewImage) -> Outcome<()> {
-            never().await
-        }
-        async fn keep_tagging(&self, _: &TaggingKey, _: &Tagging) -> Outcome<()> {
-            never().await
-        }
-        async fn find(&self, _: &ImageId) -> Outcome<Option<Image>> {
-            never().await
-        }
-        async fn page(
-            &self,
-            _: &ImageQuery,
-            _: Option<PageKey>,
-            _: NonZeroU32,
-        ) -> Outcome<Vec<Image>> {
-            never().await
-        }
-        async fn untagged_page(
-            &self,
-            _: &ImageQuery,
-            _: Option<PageKey>,
-            _: NonZeroU32,
-        ) -> Outcome<Vec<UntaggedImage>> {
-            never().await
-        }
-        async fn with_tags(&self, _: &[UntaggedImage]) -> Outcome<Vec<Image>> {
-            never().await
-        }
-        async fn tag_summaries(&self, _: &TimeWindow) -> Outcome<Vec<TagSummary>> {
-            never().await
-        }
-        async fn condense(&self, _: DateTime<Utc>) -> Outcome<bool> {
-            never().await
-        }
-        async fn abandoned(&self, _: DateTime<Utc>, _: NonZeroU32) -> Outcome<Vec<ContentDigest>> {
-            never().await
-        }
-        async fn claim_for_removal(
-            &self,
-            _: &ContentDigest,
-            _: Fence,
-            _: DateTime<Utc>,
-            _: DateTime<Utc>,
-        ) -> Outcome<bool> {
-            never().await
-        }
-        async fn claim_orphan(
-            &self,
-            _: &ContentDigest,
-            _: Fence,
-            _: DateTime<Utc>,
-            _: DateTime<Utc>,
-        ) -> Outcome<bool> {
-            never().await
-        }
-        async fn is_needed(&self, _: &ContentDigest, _: DateTime<Utc>) -> Outcome<bool> {
-            never().await
-        }
-        async fn forget(&self, _: &ContentDigest, _: Fence) -> Outcome<bool> {
-            never().await
-        }
-        async fn postpone(&self, _: &ContentDigest, _: Fence, _: DateTime<Utc>) -> Outcome<()> {
-            never().await
-        }
-        async fn database_id(&self) -> Outcome<DatabaseId> {
-            never().await
-        }
-        async fn ready(&self) -> Outcome<()> {
-            never().await
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_hangs_is_given_up() {
     let server = TestServer::with(|setup| {
-        setup.store = Arc::new(Hanging);
+        setup.fakes.store.stall();
         setup.settings.read_deadline = Duration::from_millis(100);
     });
     for path in [

@@ -14,10 +14,10 @@ use domain::{
     Image, ImageId, NewImage,
     ports::{
         ImageStore, ImageStoreError, MockImageStore, MockOriginalStore, OriginalContent,
-        OriginalStoreError, cause,
+        OriginalLedger, OriginalStoreError, cause,
     },
 };
-use domain_testing::{FakeImageStore, at, image};
+use domain_testing::{FakeDatabase, at, image};
 use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ async fn images_are_filtered_by_date_and_tags() {
 }
 
 /// Records an image of its own for each of these lists of tags, the newest first.
-async fn record(store: &FakeImageStore, carried: &[&[(&str, f64)]]) -> Vec<Image> {
+async fn record(store: &FakeDatabase, carried: &[&[(&str, f64)]]) -> Vec<Image> {
     let mut images = Vec::new();
     for (n, tags) in (0..).zip(carried.iter().rev()) {
         let image = image(&[n], at(i64::from(n)), tags);
@@ -415,7 +415,7 @@ async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
         .expect_find()
         .returning(move |_| Ok(Some(known.clone())));
     let server = TestServer::with(|setup| {
-        setup.store = Arc::new(store);
+        setup.images = Arc::new(store);
         setup.originals = Arc::new(originals);
     });
     let response = server.get(&path).await;
@@ -460,14 +460,14 @@ fn failing(total: usize, bad_page: usize) -> (MockImageStore, Arc<AtomicUsize>) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_comes_whole() {
     let (store, _) = failing(1700, usize::MAX);
-    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let server = TestServer::with(|setup| setup.images = Arc::new(store));
     assert_eq!(server.read("/images").await.as_array().unwrap().len(), 1700);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_page_that_fails_is_a_problem() {
     let (store, _) = failing(1700, 0);
-    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let server = TestServer::with(|setup| setup.images = Arc::new(store));
     let refused = server
         .refused(
             server.request(Method::GET, "/images"),
@@ -481,13 +481,13 @@ async fn a_first_page_that_fails_is_a_problem() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_page_that_fails_breaks_the_connection_off() {
     let (store, _) = failing(1700, 2);
-    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let server = TestServer::with(|setup| setup.images = Arc::new(store));
     let response = server.get("/images").await;
     assert_eq!(response.status(), 200);
     assert!(response.bytes().await.is_err());
 
     let (store, _) = failing(1700, 2);
-    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let server = TestServer::with(|setup| setup.images = Arc::new(store));
     let mut raw = server.connect().await;
     raw.send("GET /images HTTP/1.1\r\nHost: t\r\n\r\n").await;
     let answer = raw.rest().await;
@@ -499,7 +499,7 @@ async fn a_later_page_that_fails_breaks_the_connection_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn head_answers_as_get_without_reading_on() {
     let (store, pages) = failing(100_000, usize::MAX);
-    let server = TestServer::with(|setup| setup.store = Arc::new(store));
+    let server = TestServer::with(|setup| setup.images = Arc::new(store));
     let mut raw = server.connect().await;
     raw.send("HEAD /images HTTP/1.1\r\nHost: t\r\n\r\n").await;
     let head = raw.head().await;

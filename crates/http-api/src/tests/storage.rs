@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use domain::{
     ContentDigest,
     ports::{
@@ -62,10 +61,6 @@ impl OriginalStore for Gated {
 
     fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
         self.inner.list()
-    }
-
-    async fn sweep(&self, before: DateTime<Utc>) -> Outcome<u64> {
-        self.inner.sweep(before).await
     }
 
     async fn ready(&self) -> Outcome<()> {

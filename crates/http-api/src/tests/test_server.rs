@@ -13,10 +13,10 @@ use chrono::TimeDelta;
 use domain::{
     Confidence, Threshold,
     ports::{ImageStore, OriginalStore},
-    service::{Catalog, Ingest, IngestPorts, IngestSettings},
+    service::{Catalog, CatalogPorts, Ingest, IngestPorts, IngestSettings},
 };
 use domain_testing::{
-    FakeImageCodec, FakeImageStore, FakeOriginalStore, FakeReleaseQueue, FakeTagProvider, Pull,
+    FakeDatabase, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue, FakeTagProvider, Pull,
     TestClock, tags,
 };
 use reqwest::{Method, Response};
@@ -40,7 +40,7 @@ pub(super) const IMAGE_BYTES: usize = 200_000;
 #[derive(Clone)]
 pub(super) struct Fakes {
     pub(super) clock: Arc<TestClock>,
-    pub(super) store: Arc<FakeImageStore>,
+    pub(super) store: Arc<FakeDatabase>,
     pub(super) originals: Arc<FakeOriginalStore>,
     pub(super) provider: Arc<FakeTagProvider>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Fakes {
 pub(super) struct Setup {
     pub(super) fakes: Fakes,
     pub(super) settings: HttpSettings,
-    pub(super) store: Arc<dyn ImageStore>,
+    pub(super) images: Arc<dyn ImageStore>,
     pub(super) originals: Arc<dyn OriginalStore>,
 }
 
@@ -86,7 +86,7 @@ impl Default for Fakes {
             ("auto", 80.0),
         ]);
         Self {
-            store: Arc::new(FakeImageStore::default()),
+            store: Arc::new(FakeDatabase::default()),
             originals: Arc::new(FakeOriginalStore::new(clock.clone())),
             provider: Arc::new(FakeTagProvider::new(Pull::Jpeg(16)).with_tags(found)),
             clock,
@@ -102,7 +102,7 @@ impl Default for Setup {
                 workers: 1,
                 ..HttpSettings::new(chrono_tz::UTC, threshold(80.0), IMAGE_BYTES)
             },
-            store: fakes.store.clone(),
+            images: fakes.store.clone(),
             originals: fakes.originals.clone(),
             fakes,
         }
@@ -113,7 +113,9 @@ impl Setup {
     /// Puts the interface together.
     pub(super) fn api(self) -> Api {
         let ports = IngestPorts {
-            store: self.store.clone(),
+            images: self.images.clone(),
+            taggings: self.fakes.store.clone(),
+            ledger: self.fakes.store.clone(),
             originals: self.originals.clone(),
             codec: Arc::new(FakeImageCodec::default()),
             provider: self.fakes.provider.clone(),
@@ -124,11 +126,18 @@ impl Setup {
         let settings = IngestSettings {
             claim: TimeDelta::hours(1),
         };
+        let catalog = CatalogPorts {
+            images: self.images.clone(),
+            statistics: self.fakes.store.clone(),
+            ledger: self.fakes.store.clone(),
+            originals: self.originals.clone(),
+            clock: self.fakes.clock,
+        };
         Api {
             ingest: Arc::new(Ingest::new(ports, settings)),
-            catalog: Catalog::new(self.store.clone(), self.originals.clone(), self.fakes.clock),
+            catalog: Catalog::new(catalog),
             readiness: Readiness {
-                database: self.store,
+                images: self.images,
                 originals: self.originals,
                 provider: self.fakes.provider,
             },

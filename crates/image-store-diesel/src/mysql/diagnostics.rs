@@ -18,7 +18,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use mysql_async::{Conn, prelude::Queryable};
 
 use super::Connection;
-use crate::fault::Refusal;
+use crate::error::Refusal;
 
 const SHOW: &str = "SHOW WARNINGS";
 /// Counts the conditions that the last statement left; an error is the last of them.
@@ -153,13 +153,13 @@ fn by_number(number: i64) -> Refusal {
 mod tests {
     use domain::{
         NewImage,
-        ports::{ImageStore, ImageStoreError},
+        ports::{Database, ImageStoreError},
     };
     use domain_testing::{at, image};
     use rstest::rstest;
 
     use super::{
-        super::{place::Place, sql},
+        super::{sql, test_database::TestDatabase},
         *,
     };
     use crate::connections::Lease;
@@ -228,8 +228,8 @@ mod tests {
     #[case(&FAILED, Refusal::Other)]
     #[tokio::test(flavor = "multi_thread")]
     async fn errors_are_told_by_their_numbers(#[case] numbers: &[i64], #[case] expected: Refusal) {
-        let place = Place::create().await;
-        let store = place.concrete(sql::Sizes::default());
+        let database = TestDatabase::create().await;
+        let store = database.concrete(sql::Sizes::default());
         for number in numbers {
             assert_eq!(
                 refused(&store, &signal(*number)).await,
@@ -238,10 +238,10 @@ mod tests {
             );
         }
         drop(store);
-        place.remove().await;
+        database.remove().await;
     }
 
-    async fn record(store: &dyn ImageStore) -> Result<(), ImageStoreError> {
+    async fn record(store: &dyn Database) -> Result<(), ImageStoreError> {
         let new = NewImage {
             fence: None,
             image: image(b"some bytes", at(0), &[("car", 90.0)]),
@@ -255,9 +255,9 @@ mod tests {
     /// By a prepared statement in the middle of the transaction that records an image, and after warnings.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_trigger_refuses_an_image() {
-        let place = Place::create().await;
-        let store = place.concrete(sql::Sizes::default());
-        let mut admin = place.connection().await;
+        let database = TestDatabase::create().await;
+        let store = database.concrete(sql::Sizes::default());
+        let mut admin = database.connection().await;
         for (number, expected) in [
             (3101, Refusal::Contended),
             (1290, Refusal::Unavailable),
@@ -276,38 +276,38 @@ mod tests {
         }
         record(&*store).await.unwrap();
         drop(store);
-        place.remove().await;
+        database.remove().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_failed_commit_has_a_number() {
-        let place = Place::create().await;
-        let mut connection = place.connection().await;
+        let database = TestDatabase::create().await;
+        let mut connection = database.connection().await;
         connection.batch_execute("XA START 'a'").await.unwrap();
         connection.batch_execute("COMMIT").await.unwrap_err();
         let number = Diagnostics::default().number(&mut connection).await;
         assert_eq!(number.unwrap(), Some(1399));
         drop(connection);
-        place.remove().await;
+        database.remove().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_connection_that_cannot_answer_is_lost() {
-        let place = Place::create().await;
-        let store = place.concrete(sql::Sizes::default());
+        let database = TestDatabase::create().await;
+        let store = database.concrete(sql::Sizes::default());
         assert_eq!(
             refused(&store, "KILL CONNECTION_ID()").await,
             Refusal::Unavailable
         );
         record(&*store).await.unwrap();
         drop(store);
-        place.remove().await;
+        database.remove().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn where_nothing_failed_there_is_no_number() {
-        let place = Place::create().await;
-        let mut connection = place.connection().await;
+        let database = TestDatabase::create().await;
+        let mut connection = database.connection().await;
         connection
             .batch_execute("SELECT COUNT(*) FROM etiqueta_label")
             .await
@@ -315,15 +315,15 @@ mod tests {
         let number = Diagnostics::default().number(&mut connection).await;
         assert_eq!(number.unwrap(), None);
         drop(connection);
-        place.remove().await;
+        database.remove().await;
     }
 
     /// More than a server keeps unless it is asked to.
     #[tokio::test(flavor = "multi_thread")]
     async fn an_error_after_many_warnings_has_a_number() {
-        let place = Place::create().await;
-        let store = place.concrete(sql::Sizes::default());
-        let mut admin = place.connection().await;
+        let database = TestDatabase::create().await;
+        let store = database.concrete(sql::Sizes::default());
+        let mut admin = database.connection().await;
         let trigger = format!(
             "CREATE TRIGGER refuse BEFORE INSERT ON etiqueta_label FOR EACH ROW \
              BEGIN IF NEW.name = 'last' THEN {}; END IF; END",
@@ -339,14 +339,14 @@ mod tests {
         let refused = refused(&store, &format!("{insert}, ('last')")).await;
         assert_eq!(refused, Refusal::Contended);
         drop(store);
-        place.remove().await;
+        database.remove().await;
     }
 
     /// In the way of MySQL, which other servers understand as far as this goes.
     #[tokio::test(flavor = "multi_thread")]
     async fn numbers_are_read_from_the_diagnostics_area() {
-        let place = Place::create().await;
-        let mut connection = place.connection().await;
+        let database = TestDatabase::create().await;
+        let mut connection = database.connection().await;
         let diagnostics = Diagnostics::default();
         for number in [1213, 9007] {
             connection.batch_execute(&signal(number)).await.unwrap_err();
@@ -361,6 +361,6 @@ mod tests {
         let told = diagnostics.number(&mut connection).await;
         assert_eq!(told.unwrap(), None, "not that of an earlier error");
         drop(connection);
-        place.remove().await;
+        database.remove().await;
     }
 }

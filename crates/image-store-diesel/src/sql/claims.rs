@@ -12,7 +12,7 @@ use domain::{ContentDigest, Fence, ImageFacts, ports::Claimed};
 
 use super::Connection;
 use crate::{
-    fault::Fault,
+    error::StoreError,
     schema::{image, original},
     values::{self, FactsRow, micros, signed},
 };
@@ -33,7 +33,7 @@ pub(super) const UNKNOWN: &str = "";
 pub(super) async fn facts(
     connection: &mut Connection,
     digest: &ContentDigest,
-) -> Result<Option<ImageFacts>, Fault> {
+) -> Result<Option<ImageFacts>, StoreError> {
     let row: Option<FactsRow> = original::table
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .filter(original::media_type.ne(UNKNOWN))
@@ -59,7 +59,7 @@ pub(super) async fn claim(
     facts: &ImageFacts,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<Option<Claimed>, Fault> {
+) -> Result<Option<Claimed>, StoreError> {
     for _ in 0..ATTEMPTS {
         let claimed = match seen(connection, digest).await? {
             None => note(connection, digest, facts, until).await?,
@@ -97,7 +97,10 @@ impl Seen {
     }
 }
 
-async fn seen(connection: &mut Connection, digest: &ContentDigest) -> Result<Option<Seen>, Fault> {
+async fn seen(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+) -> Result<Option<Seen>, StoreError> {
     let seen = original::table
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .select((
@@ -127,7 +130,7 @@ async fn renew(
     facts: &ImageFacts,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<Option<Claimed>, Fault> {
+) -> Result<Option<Claimed>, StoreError> {
     let (now, until) = (micros(now), micros(until));
     let takes_over = seen.removing_until.is_some();
     let is_damaged = takes_over || seen.damaged_at.is_some();
@@ -190,7 +193,7 @@ pub(super) async fn note_damage(
     connection: &mut Connection,
     digest: &ContentDigest,
     at: DateTime<Utc>,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     diesel::update(original::table)
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .filter(original::damaged_at.is_null())
@@ -203,7 +206,7 @@ pub(super) async fn note_damage(
 pub(super) async fn clear_damage(
     connection: &mut Connection,
     digest: &ContentDigest,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     diesel::update(original::table)
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .set(original::damaged_at.eq(None::<i64>))
@@ -218,7 +221,7 @@ async fn note(
     digest: &ContentDigest,
     facts: &ImageFacts,
     until: DateTime<Utc>,
-) -> Result<Option<Claimed>, Fault> {
+) -> Result<Option<Claimed>, StoreError> {
     let claimed = Claimed {
         fence: Fence::random(),
         rewrite: true,
@@ -236,7 +239,7 @@ async fn note(
     Ok((inserted > 0).then_some(claimed))
 }
 
-/// An original that is held to the end of the transaction.
+/// Locks an original for update, to the end of the transaction.
 #[derive(Queryable)]
 pub(super) struct Held {
     pub(super) id: i64,
@@ -246,11 +249,11 @@ pub(super) struct Held {
 }
 
 /// Holds an original to the end of the transaction.
-pub(super) async fn held(
+pub(super) async fn lock_original(
     connection: &mut Connection,
     digest: &ContentDigest,
-) -> Result<Option<Held>, Fault> {
-    let held = holding!(
+) -> Result<Option<Held>, StoreError> {
+    let locked = locking!(
         original::table
             .filter(original::digest.eq(digest.as_bytes().as_slice()))
             .select((
@@ -260,7 +263,7 @@ pub(super) async fn held(
                 original::fence,
             ))
     );
-    Ok(held.get_result(connection).await.optional()?)
+    Ok(locked.get_result(connection).await.optional()?)
 }
 
 /// Ends the upload claim on an original, and holds the original to the end of the transaction. None if
@@ -272,8 +275,8 @@ pub(super) async fn end(
     connection: &mut Connection,
     digest: &ContentDigest,
     fence: Option<Fence>,
-) -> Result<Option<i64>, Fault> {
-    let Some(row) = held(connection, digest).await? else {
+) -> Result<Option<i64>, StoreError> {
+    let Some(row) = lock_original(connection, digest).await? else {
         return Ok(None);
     };
     // A removal that ran out counts as well: no upload has claimed the original since.
@@ -294,7 +297,7 @@ pub(super) async fn abandoned(
     connection: &mut Connection,
     before: DateTime<Utc>,
     limit: NonZeroU32,
-) -> Result<Vec<ContentDigest>, Fault> {
+) -> Result<Vec<ContentDigest>, StoreError> {
     let digests: Vec<Vec<u8>> = original::table
         .filter(original::claimed_until.lt(micros(before)))
         .order((original::claimed_until, original::id))
@@ -316,7 +319,7 @@ pub(super) async fn claim_for_removal(
     fence: Fence,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     let now = micros(now);
     let is_used = diesel::dsl::exists(image::table.filter(image::original_id.eq(original::id)));
     let found = diesel::update(original::table)
@@ -338,7 +341,7 @@ pub(super) async fn is_needed(
     connection: &mut Connection,
     digest: &ContentDigest,
     now: DateTime<Utc>,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     let row: Option<(i64, Option<i64>)> = original::table
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .select((original::id, original::claimed_until))
@@ -353,7 +356,7 @@ pub(super) async fn is_needed(
 }
 
 /// Whether an image refers to an original.
-pub(super) async fn is_used(connection: &mut Connection, id: i64) -> Result<bool, Fault> {
+pub(super) async fn is_used(connection: &mut Connection, id: i64) -> Result<bool, StoreError> {
     let image: Option<i64> = image::table
         .filter(image::original_id.eq(id))
         .select(image::original_id)
@@ -368,7 +371,7 @@ pub(super) async fn forget(
     connection: &mut Connection,
     digest: &ContentDigest,
     fence: Fence,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     let forgotten = diesel::delete(original::table)
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .filter(original::fence.eq(fence.as_i64()))
@@ -384,7 +387,7 @@ pub(super) async fn postpone(
     digest: &ContentDigest,
     fence: Fence,
     until: DateTime<Utc>,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     diesel::update(original::table)
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .filter(original::fence.eq(fence.as_i64()))

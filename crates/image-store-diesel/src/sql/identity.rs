@@ -5,13 +5,13 @@ use diesel_async::RunQueryDsl;
 use domain::DatabaseId;
 
 use super::Connection;
-use crate::{fault::Fault, schema::database};
+use crate::{error::StoreError, schema::database};
 
 /// The key of the only row.
 const ROW: i32 = 1;
 
 /// The id, which is made if there is none. Several that make one at once agree on one.
-pub(super) async fn find_or_make(connection: &mut Connection) -> Result<DatabaseId, Fault> {
+pub(super) async fn find_or_make(connection: &mut Connection) -> Result<DatabaseId, StoreError> {
     if let Some(id) = find(connection).await? {
         return Ok(id);
     }
@@ -23,10 +23,10 @@ pub(super) async fn find_or_make(connection: &mut Connection) -> Result<Database
         .execute(connection)
         .await?;
     let found = find(connection).await?;
-    found.ok_or_else(|| Fault::corrupt("the id of the database is gone again"))
+    found.ok_or_else(|| StoreError::corrupt("the id of the database is gone again"))
 }
 
-async fn find(connection: &mut Connection) -> Result<Option<DatabaseId>, Fault> {
+async fn find(connection: &mut Connection) -> Result<Option<DatabaseId>, StoreError> {
     let uuid: Option<Vec<u8>> = database::table
         .find(ROW)
         .select(database::uuid)
@@ -36,5 +36,5 @@ async fn find(connection: &mut Connection) -> Result<Option<DatabaseId>, Fault> 
     let id = |uuid: Vec<u8>| <[u8; 16]>::try_from(uuid).map(DatabaseId::from_bytes);
     uuid.map(id)
         .transpose()
-        .map_err(|_| Fault::corrupt("the id of the database is not 16 bytes long"))
+        .map_err(|_| StoreError::corrupt("the id of the database is not 16 bytes long"))
 }

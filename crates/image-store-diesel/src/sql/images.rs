@@ -17,7 +17,7 @@ use super::{
     taggings,
 };
 use crate::{
-    fault::Fault,
+    error::StoreError,
     schema::image,
     usage::Usage,
     values::{self, IdBytes, ImageRow, micros},
@@ -27,7 +27,10 @@ use crate::{
 pub(super) type ImageColumns = (Binary, BigInt, Binary, (Text, BigInt, BigInt, BigInt));
 
 /// Records an image. `false` if its original is not claimed.
-pub(super) async fn record(connection: &mut Connection, new: &NewImage) -> Result<bool, Fault> {
+pub(super) async fn record(
+    connection: &mut Connection,
+    new: &NewImage,
+) -> Result<bool, StoreError> {
     let tags = new.image.tags.as_slice();
     let names: Vec<&str> = tags.iter().map(|tag| tag.label.as_str()).collect();
     let labels = labels::find_or_insert(connection, &names).await?;
@@ -53,7 +56,7 @@ pub(super) async fn record(connection: &mut Connection, new: &NewImage) -> Resul
     Ok(true)
 }
 
-fn usages(tags: &[Tag], labels: &LabelIds) -> Result<Vec<Usage>, Fault> {
+fn usages(tags: &[Tag], labels: &LabelIds) -> Result<Vec<Usage>, StoreError> {
     let usage = |tag: &Tag| {
         let label = labels::id_of(labels, tag.label.as_str())?;
         Ok(Usage::once(label, tag.confidence.get()))
@@ -61,7 +64,7 @@ fn usages(tags: &[Tag], labels: &LabelIds) -> Result<Vec<Usage>, Fault> {
     tags.iter().map(usage).collect()
 }
 
-async fn insert(connection: &mut Connection, new: &Image, original: i64) -> Result<(), Fault> {
+async fn insert(connection: &mut Connection, new: &Image, original: i64) -> Result<(), StoreError> {
     diesel::insert_into(image::table)
         .values((
             image::id.eq(new.id.as_bytes().as_slice()),
@@ -78,7 +81,7 @@ async fn insert_tags(
     image: &Image,
     tags: &[Tag],
     labels: &LabelIds,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     let rows = vec!["(?, ?, ?, ?)"; tags.len()].join(", ");
     let mut statement = sql_query(format!(
         "INSERT INTO etiqueta_image_tag (image_id, label_id, registered_at, confidence) VALUES {rows}"
@@ -102,7 +105,7 @@ pub(super) async fn find(
     connection: &mut Connection,
     names: &Names,
     id: &ImageId,
-) -> Result<Option<Image>, Fault> {
+) -> Result<Option<Image>, StoreError> {
     let statement = found(id).with_columns::<FoundColumns>();
     let rows: Vec<(ImageRow, Option<i32>, Option<f64>)> = load(connection, statement).await?;
     let Some((row, ..)) = rows.as_slice().first().cloned() else {
@@ -139,7 +142,7 @@ pub(super) async fn with_tags(
     connection: &mut Connection,
     names: &Names,
     images: &[UntaggedImage],
-) -> Result<Vec<Image>, Fault> {
+) -> Result<Vec<Image>, StoreError> {
     let mut found: Vec<([u8; 16], i32, f64)> = Vec::new();
     for images in images.chunks(LISTED) {
         let statement = tags_of(images).with_columns::<(Binary, Integer, Double)>();
@@ -163,7 +166,7 @@ pub(super) async fn with_tags(
     images.collect()
 }
 
-fn tags(tags: impl Iterator<Item = (i32, f64)>, labels: &Known) -> Result<Tags, Fault> {
+fn tags(tags: impl Iterator<Item = (i32, f64)>, labels: &Known) -> Result<Tags, StoreError> {
     let tags = tags.map(|(label, confidence)| {
         Ok(Tag {
             label: labels.of(label)?,

@@ -21,7 +21,7 @@ use domain::{
 use thiserror::Error;
 
 use super::{Backend, Connection, ROWS, Store, statistics};
-use crate::fault::Fault;
+use crate::error::StoreError;
 
 /// What is wrong with a row that can be read as such.
 #[derive(Debug, Error)]
@@ -120,10 +120,10 @@ struct CountRow {
     number: i64,
 }
 
-async fn count(connection: &mut Connection, rows: Rows) -> Result<u64, Fault> {
+async fn count(connection: &mut Connection, rows: Rows) -> Result<u64, StoreError> {
     let statement = format!("SELECT COUNT(*) AS number FROM {}", table(rows));
     let row: CountRow = sql_query(statement).get_result(connection).await?;
-    u64::try_from(row.number).map_err(Fault::corrupt)
+    u64::try_from(row.number).map_err(StoreError::corrupt)
 }
 
 /// What was looked at; `next` is the key of the last row where there may be more.
@@ -157,6 +157,6 @@ fn number(mark: Option<Vec<u8>>) -> i64 {
     bytes.map_or(i64::MIN, i64::from_be_bytes)
 }
 
-fn text(bytes: Vec<u8>) -> Result<String, Fault> {
-    String::from_utf8(bytes).map_err(Fault::corrupt)
+fn text(bytes: Vec<u8>) -> Result<String, StoreError> {
+    String::from_utf8(bytes).map_err(StoreError::corrupt)
 }

@@ -7,13 +7,16 @@ use diesel_async::RunQueryDsl;
 use domain::ports::{ImageStoreError, cause};
 
 use super::{Backend, Connection, INSERT_IF_NEW, ROWS};
-use crate::{fault::Fault, schema::label};
+use crate::{error::StoreError, schema::label};
 
 /// Numbers by label.
 pub(super) type LabelIds = HashMap<String, i32>;
 
 /// The numbers of those labels that have one.
-pub(super) async fn find(connection: &mut Connection, names: &[&str]) -> Result<LabelIds, Fault> {
+pub(super) async fn find(
+    connection: &mut Connection,
+    names: &[&str],
+) -> Result<LabelIds, StoreError> {
     let mut ids = LabelIds::new();
     for names in names.chunks(ROWS) {
         let rows: Vec<(String, i32)> = label::table
@@ -33,7 +36,7 @@ pub(super) async fn find(connection: &mut Connection, names: &[&str]) -> Result<
 pub(super) async fn find_or_insert(
     connection: &mut Connection,
     names: &[&str],
-) -> Result<LabelIds, Fault> {
+) -> Result<LabelIds, StoreError> {
     let mut ids = find(connection, names).await?;
     let mut missing: Vec<&str> = names
         .iter()
@@ -50,7 +53,7 @@ pub(super) async fn find_or_insert(
     Ok(ids)
 }
 
-async fn insert(connection: &mut Connection, names: &[&str]) -> Result<(), Fault> {
+async fn insert(connection: &mut Connection, names: &[&str]) -> Result<(), StoreError> {
     for names in names.chunks(ROWS) {
         let rows = vec!["(?)"; names.len()].join(", ");
         let text = format!("{INSERT_IF_NEW} INTO etiqueta_label (name) VALUES {rows}");
@@ -64,7 +67,7 @@ async fn insert(connection: &mut Connection, names: &[&str]) -> Result<(), Fault
 }
 
 /// The number of a label that [`find_or_insert`] was asked for.
-pub(super) fn id_of(ids: &LabelIds, name: &str) -> Result<i32, Fault> {
+pub(super) fn id_of(ids: &LabelIds, name: &str) -> Result<i32, StoreError> {
     let missing = || ImageStoreError::Failed(cause("a label that was inserted is not there"));
     Ok(*ids.get(name).ok_or_else(missing)?)
 }

@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{Backend, Connection, Database, MIGRATIONS};
 use crate::{
-    fault::{Fault, Refusal},
+    error::{Refusal, StoreError},
     schema::migration,
 };
 
@@ -13,13 +13,13 @@ use crate::{
 pub(in super::super) async fn pending(
     connection: &mut Connection,
     database: &Database,
-) -> Result<Vec<String>, Fault> {
+) -> Result<Vec<String>, StoreError> {
     let versions = migration::table.select(migration::version);
     let applied = match versions.load::<String>(connection).await {
         Ok(applied) => applied,
         Err(error) => match database.refusal(connection, &error).await {
             Refusal::NoTable => Vec::new(),
-            refusal => return Err(Fault::Known(refusal.of(error))),
+            refusal => return Err(StoreError::Known(refusal.of(error))),
         },
     };
     missing(&applied)

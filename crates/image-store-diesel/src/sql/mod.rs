@@ -2,8 +2,8 @@
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
 //! dialect it takes from the parent: the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
-//! `HASTE` and `PATIENCE`, `HELD_ALONE` and `HELD_SHARED`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`,
-//! `load` and `holding!`.
+//! `SHORT_LOCK_WAIT` and `RESTORE_LOCK_WAIT`, `FOR_UPDATE` and `IN_SHARE_MODE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`,
+//! `load` and `locking!`.
 //!
 //! A method that writes is one statement, or one transaction, which the loss of its connection rolls
 //! back. One that reads images may be several
@@ -20,10 +20,10 @@ pub(super) mod migrations;
 mod names;
 mod orphans;
 pub(super) mod pages;
-mod sealing;
-mod segments;
+mod rollup;
 #[cfg(test)]
-mod small_segments;
+mod rollup_tests;
+mod segments;
 mod statement;
 mod statistics;
 mod summaries;
@@ -38,19 +38,22 @@ use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
     ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
     TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
-    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
+    ports::{
+        Claimed, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger, TagStatistics,
+        TaggingCache, cause,
+    },
 };
 
 #[cfg(test)]
 pub(super) use self::statement::Statement;
-pub(super) use self::{names::Names, sealing::Sizes, statement::Typed};
+pub(super) use self::{names::Names, rollup::Sizes, statement::Typed};
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, Database, HASTE, HELD_ALONE,
-    HELD_SHARED, INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, PATIENCE, SNAPSHOT, load,
+    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, Database, FOR_UPDATE, IN_SHARE_MODE,
+    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT, load,
 };
 use crate::{
     connections::{Lease, Loan},
-    fault::Fault,
+    error::StoreError,
     retry::{in_time, with_retries},
     signals::Signals,
     values::micros,
@@ -85,7 +88,7 @@ impl Store {
     /// Reads with a connection, in as many attempts as it takes.
     async fn read<T, F>(&self, work: impl Fn(Lease<Connection>) -> F) -> Result<T, ImageStoreError>
     where
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, StoreError>>,
     {
         self.repeat(|| self.with_connection(&self.reading, &work))
             .await
@@ -94,7 +97,7 @@ impl Store {
     /// Writes with a connection, in as many attempts as it takes.
     async fn write<T, F>(&self, work: impl Fn(Lease<Connection>) -> F) -> Result<T, ImageStoreError>
     where
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, StoreError>>,
     {
         self.repeat(|| self.write_once(&work)).await
     }
@@ -114,7 +117,7 @@ impl Store {
         work: &impl Fn(Lease<Connection>) -> F,
     ) -> Result<T, ImageStoreError>
     where
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, StoreError>>,
     {
         let value = self.with_connection(&self.writing, work).await?;
         self.database.check().await?;
@@ -128,7 +131,7 @@ impl Store {
         work: &impl Fn(Lease<Connection>) -> F,
     ) -> Result<T, ImageStoreError>
     where
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, StoreError>>,
     {
         let loan = Loan::from_pool(pool).await?;
         match work(loan.lease()?).await {
@@ -136,8 +139,8 @@ impl Store {
                 loan.give_back();
                 Ok(value)
             }
-            Err(Fault::Known(error)) => Err(error),
-            Err(Fault::Statement(error)) => {
+            Err(StoreError::Known(error)) => Err(error),
+            Err(StoreError::Statement(error)) => {
                 let refusal = self.database.refusal(&mut *loan.lease()?, &error).await;
                 Err(refusal.of(error))
             }
@@ -147,54 +150,6 @@ impl Store {
 
 #[async_trait]
 impl ImageStore for Store {
-    async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
-        // What could not be kept should not be paid for.
-        let work = |mut connection: Lease<Connection>| async move {
-            Ok(Known {
-                facts: claims::facts(&mut connection, &key.digest).await?,
-                tagging: taggings::find(&mut connection, key).await?,
-            })
-        };
-        self.repeat(|| async {
-            self.database.check().await?;
-            self.with_connection(&self.reading, &work).await
-        })
-        .await
-    }
-
-    async fn claim(
-        &self,
-        digest: &ContentDigest,
-        facts: &ImageFacts,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<Claimed, ImageStoreError> {
-        let claim = |mut connection: Lease<Connection>| async move {
-            claims::claim(&mut connection, digest, facts, now, until).await
-        };
-        let is_removed = || ImageStoreError::Contended(cause("the original is being removed"));
-        self.repeat(|| async { self.write_once(&claim).await?.ok_or_else(is_removed) })
-            .await
-    }
-
-    async fn note_damage(
-        &self,
-        digest: &ContentDigest,
-        at: DateTime<Utc>,
-    ) -> Result<(), ImageStoreError> {
-        self.write(|mut connection| async move {
-            claims::note_damage(&mut connection, digest, at).await
-        })
-        .await
-    }
-
-    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
-        self.write(
-            |mut connection| async move { claims::clear_damage(&mut connection, digest).await },
-        )
-        .await
-    }
-
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
         let is_recorded = self
             .write(|mut connection| async move { images::record(&mut connection, image).await })
@@ -205,17 +160,6 @@ impl ImageStore for Store {
         } else {
             Err(ImageStoreError::ClaimLost)
         }
-    }
-
-    async fn keep_tagging(
-        &self,
-        key: &TaggingKey,
-        tagging: &Tagging,
-    ) -> Result<(), ImageStoreError> {
-        self.write(
-            |mut connection| async move { taggings::keep(&mut connection, key, tagging).await },
-        )
-        .await
     }
 
     async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
@@ -257,6 +201,27 @@ impl ImageStore for Store {
         .await
     }
 
+    async fn ready(&self) -> Result<(), ImageStoreError> {
+        let work = |mut connection: Lease<Connection>| async move {
+            migrations::pending(&mut connection, &self.database).await
+        };
+        let pending = self
+            .repeat(|| async {
+                self.database.check().await?;
+                self.with_connection(&self.reading, &work).await
+            })
+            .await?;
+        if pending.is_empty() {
+            Ok(())
+        } else {
+            let reason = cause(format!("{} migrations have not run", pending.len()));
+            Err(ImageStoreError::Unavailable(reason))
+        }
+    }
+}
+
+#[async_trait]
+impl TagStatistics for Store {
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
         self.read(|mut connection| async move {
             summaries::summaries(&mut connection, &self.names, window).await
@@ -264,13 +229,13 @@ impl ImageStore for Store {
         .await
     }
 
-    async fn condense(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
+    async fn roll_up(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
         let before = micros(now - LAG);
         let look = |mut connection: Lease<Connection>| async move {
-            sealing::is_due(&mut connection, before, self.sizes).await
+            rollup::is_due(&mut connection, before, self.sizes).await
         };
         let seal = |mut connection: Lease<Connection>| async move {
-            sealing::seal(&mut connection, before, self.sizes).await
+            rollup::roll_up(&mut connection, before, self.sizes).await
         };
         self.signals.require_schema()?;
         // One attempt: uploads may be waiting behind it. Mostly nothing is due, and looking is in nobody's way.
@@ -279,7 +244,91 @@ impl ImageStore for Store {
         })
         .await
     }
+}
 
+#[async_trait]
+impl TaggingCache for Store {
+    async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
+        // What could not be kept should not be paid for.
+        let work = |mut connection: Lease<Connection>| async move {
+            Ok(Known {
+                facts: claims::facts(&mut connection, &key.digest).await?,
+                tagging: taggings::find(&mut connection, key).await?,
+            })
+        };
+        self.repeat(|| async {
+            self.database.check().await?;
+            self.with_connection(&self.reading, &work).await
+        })
+        .await
+    }
+
+    async fn keep_tagging(
+        &self,
+        key: &TaggingKey,
+        tagging: &Tagging,
+    ) -> Result<(), ImageStoreError> {
+        self.write(
+            |mut connection| async move { taggings::keep(&mut connection, key, tagging).await },
+        )
+        .await
+    }
+}
+
+#[async_trait]
+impl OriginalLedger for Store {
+    async fn claim(
+        &self,
+        digest: &ContentDigest,
+        facts: &ImageFacts,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Claimed, ImageStoreError> {
+        let claim = |mut connection: Lease<Connection>| async move {
+            claims::claim(&mut connection, digest, facts, now, until).await
+        };
+        let is_removed = || ImageStoreError::Contended(cause("the original is being removed"));
+        self.repeat(|| async { self.write_once(&claim).await?.ok_or_else(is_removed) })
+            .await
+    }
+
+    async fn note_damage(
+        &self,
+        digest: &ContentDigest,
+        at: DateTime<Utc>,
+    ) -> Result<(), ImageStoreError> {
+        self.write(|mut connection| async move {
+            claims::note_damage(&mut connection, digest, at).await
+        })
+        .await
+    }
+
+    async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
+        self.write(
+            |mut connection| async move { claims::clear_damage(&mut connection, digest).await },
+        )
+        .await
+    }
+
+    async fn is_needed(
+        &self,
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        self.read(
+            |mut connection| async move { claims::is_needed(&mut connection, digest, now).await },
+        )
+        .await
+    }
+
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        self.write(|mut connection| async move { identity::find_or_make(&mut connection).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl RemovalLedger for Store {
     async fn abandoned(
         &self,
         before: DateTime<Utc>,
@@ -317,17 +366,6 @@ impl ImageStore for Store {
         .await
     }
 
-    async fn is_needed(
-        &self,
-        digest: &ContentDigest,
-        now: DateTime<Utc>,
-    ) -> Result<bool, ImageStoreError> {
-        self.read(
-            |mut connection| async move { claims::is_needed(&mut connection, digest, now).await },
-        )
-        .await
-    }
-
     async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
         self.write(
             |mut connection| async move { claims::forget(&mut connection, digest, fence).await },
@@ -345,28 +383,5 @@ impl ImageStore for Store {
             claims::postpone(&mut connection, digest, fence, until).await
         })
         .await
-    }
-
-    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
-        self.write(|mut connection| async move { identity::find_or_make(&mut connection).await })
-            .await
-    }
-
-    async fn ready(&self) -> Result<(), ImageStoreError> {
-        let work = |mut connection: Lease<Connection>| async move {
-            migrations::pending(&mut connection, &self.database).await
-        };
-        let pending = self
-            .repeat(|| async {
-                self.database.check().await?;
-                self.with_connection(&self.reading, &work).await
-            })
-            .await?;
-        if pending.is_empty() {
-            Ok(())
-        } else {
-            let reason = cause(format!("{} migrations have not run", pending.len()));
-            Err(ImageStoreError::Unavailable(reason))
-        }
     }
 }

@@ -12,7 +12,7 @@ use domain::Label;
 use thiserror::Error;
 
 use super::{Connection, ROWS, labels};
-use crate::{fault::Fault, schema::label, values};
+use crate::{error::StoreError, schema::label, values};
 
 /// The most labels that are remembered; with more they are all forgotten. A few megabytes.
 const REMEMBERED: usize = 20_000;
@@ -44,9 +44,9 @@ struct Unlabelled;
 
 impl Known {
     /// The label of a number that [`Names::labels`] was asked for.
-    pub(super) fn of(&self, id: i32) -> Result<Label, Fault> {
+    pub(super) fn of(&self, id: i32) -> Result<Label, StoreError> {
         let label = self.labels.get(&id).cloned();
-        label.ok_or_else(|| Fault::corrupt(Unlabelled))
+        label.ok_or_else(|| StoreError::corrupt(Unlabelled))
     }
 
     /// The number of a label that [`Names::ids`] was asked for; none if nobody ever used it.
@@ -61,7 +61,7 @@ impl Names {
         &self,
         connection: &mut Connection,
         lists: &[&Vec<Label>],
-    ) -> Result<Arc<Known>, Fault> {
+    ) -> Result<Arc<Known>, StoreError> {
         let known = self.known();
         let asked = lists.iter().flat_map(|list| list.iter());
         let missing: Vec<&str> = asked
@@ -81,7 +81,7 @@ impl Names {
         &self,
         connection: &mut Connection,
         ids: impl Iterator<Item = i32>,
-    ) -> Result<Arc<Known>, Fault> {
+    ) -> Result<Arc<Known>, StoreError> {
         let known = self.known();
         let mut missing: Vec<i32> = ids.filter(|id| !known.labels.contains_key(id)).collect();
         missing.sort_unstable();
@@ -113,7 +113,7 @@ impl Names {
         &self,
         known: &Known,
         found: impl IntoIterator<Item = (i32, String)>,
-    ) -> Result<Arc<Known>, Fault> {
+    ) -> Result<Arc<Known>, StoreError> {
         let mut known = known.clone();
         for (id, name) in found {
             let label = values::label(&name)?;

@@ -9,7 +9,7 @@ use super::{
     BEGIN, Connection,
     claims::{self, Held, UNKNOWN, is_free},
 };
-use crate::{fault::Fault, schema::original, values::micros};
+use crate::{error::StoreError, schema::original, values::micros};
 
 /// Claims an original for removal. `false` if it is needed.
 pub(super) async fn claim(
@@ -18,9 +18,9 @@ pub(super) async fn claim(
     fence: Fence,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     connection.batch_execute(BEGIN).await?;
-    let row = claims::held(connection, digest).await?;
+    let row = claims::lock_original(connection, digest).await?;
     let time = micros(now);
     let is_claimed = match row {
         None => note(connection, digest, fence, until).await?,
@@ -40,7 +40,7 @@ async fn note(
     digest: &ContentDigest,
     fence: Fence,
     until: DateTime<Utc>,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     let inserted = diesel::insert_or_ignore_into(original::table)
         .values((
             original::digest.eq(digest.as_bytes().as_slice()),
@@ -63,7 +63,7 @@ async fn hold(
     fence: Fence,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     let found = diesel::update(original::table.find(seen.id))
         .filter(original::fence.eq(seen.fence))
         .filter(is_free!(micros(now)))

@@ -1,37 +1,36 @@
 //! Lists, page by page.
 //!
-//! A page is read from an index in its order, beginning at its place, and no further than its end:
-//! from the index of all images, from that of one label's images, or from those of several labels.
-//! What else is asked of an image is looked up for each one. So what a page costs depends on how many
-//! images are passed over, and not on how many there are.
+//! A page is one index scan in the order of the list, from its cursor on and no further than its end: of
+//! all images, of one label's images, or of those of several labels. The other conditions are looked up
+//! image by image. So the cost of a page grows with the images that fail them, not with the store.
 //!
-//! Where images may be passed over, the walk goes in strides of bounded length, a statement each: a
-//! call that is given up leaves at most one stride behind that runs on.
+//! Where images can fail, the scan goes in strides of bounded length, one statement each: a call that is
+//! cancelled leaves at most one stride running.
 
-pub(in super::super) mod course;
 pub(in super::super) mod listing;
+pub(in super::super) mod plan;
 
 use std::num::NonZeroU32;
 
 use domain::{ImageQuery, PageKey, TimeWindow, UntaggedImage};
 
 use self::{
-    course::Course,
-    listing::{Walk, Wanted, listing},
+    listing::{LabelIds, Scan, listing},
+    plan::ScanPlan,
 };
 use super::{Connection, images::ImageColumns, load, names::Names};
 use crate::{
-    fault::Fault,
+    error::StoreError,
     values::{self, ImageRow, micros, micros_up},
 };
 
-/// Where a list is entered and left.
+/// The stretch of the list that a scan reads.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Span {
     /// The first and the last microsecond.
     first: i64,
     last: i64,
-    /// The place: images of an earlier time than this, and those of this time with a smaller id.
+    /// The cursor: images before this time, and those of this time with a smaller id.
     before: i64,
     id: Vec<u8>,
 }
@@ -39,7 +38,7 @@ pub(in super::super) struct Span {
 impl Span {
     pub(in super::super) fn new(window: &TimeWindow, after: Option<PageKey>) -> Self {
         let end = window.until.map_or(i64::MAX, |until| micros_up(until) - 1);
-        // No image is from the end of time, so that none is at this place.
+        // No image has this time, so the cursor excludes none.
         let (before, id) = after.map_or((i64::MAX, Vec::new()), |key| {
             (micros(key.registered_at), key.id.as_bytes().to_vec())
         });
@@ -79,7 +78,7 @@ pub(super) async fn page(
     query: &ImageQuery,
     after: Option<PageKey>,
     limit: NonZeroU32,
-) -> Result<Vec<UntaggedImage>, Fault> {
+) -> Result<Vec<UntaggedImage>, StoreError> {
     let Some(wanted) = wanted(connection, names, query).await? else {
         return Ok(Vec::new());
     };
@@ -93,14 +92,14 @@ async fn wanted(
     connection: &mut Connection,
     names: &Names,
     query: &ImageQuery,
-) -> Result<Option<Wanted>, Fault> {
+) -> Result<Option<LabelIds>, StoreError> {
     let lists = [&query.all_of, &query.any_of, &query.none_of];
     let known = names.ids(connection, &lists).await?;
     let ids = |labels: &[domain::Label]| -> Vec<i32> {
         let ids = labels.iter().filter_map(|label| known.get(label).copied());
         ids.collect()
     };
-    let wanted = Wanted {
+    let wanted = LabelIds {
         all_of: ids(&query.all_of),
         any_of: ids(&query.any_of),
         none_of: ids(&query.none_of),
@@ -113,17 +112,17 @@ async fn wanted(
 
 async fn walk(
     connection: &mut Connection,
-    wanted: &Wanted,
+    wanted: &LabelIds,
     mut span: Span,
     limit: usize,
-) -> Result<Vec<ImageRow>, Fault> {
+) -> Result<Vec<ImageRow>, StoreError> {
     let mut rows: Vec<ImageRow> = Vec::new();
-    let mut course = Course::choose(connection, wanted, &span, limit).await?;
+    let mut plan = ScanPlan::choose(connection, wanted, &span, limit).await?;
     while rows.len() < limit && !span.is_empty() {
-        let floor = course.floor(connection, wanted, &span).await?;
+        let floor = plan.floor(connection, wanted, &span).await?;
         let stride = span.down_to(floor.unwrap_or(i64::MIN));
         let left = limit - rows.len();
-        rows.extend(list(connection, course.walk(), wanted, &stride, left).await?);
+        rows.extend(list(connection, plan.scan(), wanted, &stride, left).await?);
         match floor {
             Some(floor) => span = span.below(floor),
             None => break,
@@ -134,11 +133,11 @@ async fn walk(
 
 async fn list(
     connection: &mut Connection,
-    walk: Walk,
-    wanted: &Wanted,
+    scan: Scan,
+    wanted: &LabelIds,
     span: &Span,
     limit: usize,
-) -> Result<Vec<ImageRow>, Fault> {
-    let statement = listing(walk, wanted, span, limit).with_columns::<ImageColumns>();
+) -> Result<Vec<ImageRow>, StoreError> {
+    let statement = listing(scan, wanted, span, limit).with_columns::<ImageColumns>();
     Ok(load(connection, statement).await?)
 }

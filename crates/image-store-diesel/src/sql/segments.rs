@@ -16,9 +16,9 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, sq
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use thiserror::Error;
 
-use super::{BEGIN, Connection, HELD_ALONE, HELD_SHARED, statement::Statement};
+use super::{BEGIN, Connection, FOR_UPDATE, IN_SHARE_MODE, statement::Statement};
 use crate::{
-    fault::Fault,
+    error::StoreError,
     schema::summary_segment as segment,
     usage::{self, Usage},
 };
@@ -50,32 +50,35 @@ struct SealedRow {
     sealed_until: i64,
 }
 
-/// The time before which all is in the segments. Nobody else seals while the row is held.
-pub(super) async fn held(connection: &mut Connection, hold: &str) -> Result<i64, Fault> {
+/// Reads the time before which everything is in segments, and locks its row with a clause.
+pub(super) async fn lock_state(connection: &mut Connection, lock: &str) -> Result<i64, StoreError> {
     let statement = Statement::new(&format!(
-        "SELECT sealed_until FROM etiqueta_summary_state WHERE id = 1{hold}"
+        "SELECT sealed_until FROM etiqueta_summary_state WHERE id = 1{lock}"
     ));
     let row: Option<SealedRow> = statement.get_result(connection).await.optional()?;
-    let row = row.ok_or_else(|| Fault::corrupt(Broken::NoState))?;
+    let row = row.ok_or_else(|| StoreError::corrupt(Broken::NoState))?;
     Ok(row.sealed_until)
 }
 
 /// The time before which all is in the segments, as this transaction sees them.
-pub(super) async fn sealed_until(connection: &mut Connection) -> Result<i64, Fault> {
-    held(connection, "").await
+pub(super) async fn sealed_until(connection: &mut Connection) -> Result<i64, StoreError> {
+    lock_state(connection, "").await
 }
 
 /// Begins the transaction that records an image of a time. `true` if that time is sealed: then the
 /// transaction must [`add`] the image's tags.
-pub(super) async fn begin_recording(connection: &mut Connection, time: i64) -> Result<bool, Fault> {
+pub(super) async fn begin_recording(
+    connection: &mut Connection,
+    time: i64,
+) -> Result<bool, StoreError> {
     connection.batch_execute(BEGIN).await?;
-    if held(connection, HELD_SHARED).await? <= time {
+    if lock_state(connection, IN_SHARE_MODE).await? <= time {
         return Ok(false);
     }
-    // Two who both held it shared would wait for each other.
+    // Upgrading a shared lock would deadlock with another session that does the same.
     connection.batch_execute("ROLLBACK").await?;
     connection.batch_execute(BEGIN).await?;
-    Ok(held(connection, HELD_ALONE).await? > time)
+    Ok(lock_state(connection, FOR_UPDATE).await? > time)
 }
 
 /// Adds an image's tags to the segments that hold its time. Where one is missing, its images are counted
@@ -84,7 +87,7 @@ pub(super) async fn add(
     connection: &mut Connection,
     time: i64,
     tags: &[Usage],
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     let Some(highest) = highest(connection).await? else {
         return Ok(());
     };
@@ -108,7 +111,7 @@ async fn holding(
     connection: &mut Connection,
     level: i32,
     time: i64,
-) -> Result<Option<(i64, Vec<u8>)>, Fault> {
+) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
     let last: Option<(i64, i64, Vec<u8>)> = segment::table
         .filter(segment::level.eq(level))
         .filter(segment::from_time.le(time))
@@ -121,7 +124,7 @@ async fn holding(
 }
 
 /// The highest level that there is.
-pub(super) async fn highest(connection: &mut Connection) -> Result<Option<i32>, Fault> {
+pub(super) async fn highest(connection: &mut Connection) -> Result<Option<i32>, StoreError> {
     let level: Option<i32> = segment::table
         .order(segment::level.desc())
         .select(segment::level)
@@ -136,7 +139,7 @@ pub(super) async fn inside(
     connection: &mut Connection,
     level: i32,
     span: Span,
-) -> Result<Vec<(i64, i64, Vec<u8>)>, Fault> {
+) -> Result<Vec<(i64, i64, Vec<u8>)>, StoreError> {
     let rows = segment::table
         .filter(segment::level.eq(level))
         .filter(segment::from_time.ge(span.from))
@@ -156,7 +159,7 @@ pub(super) async fn lay_out(
     highest: i32,
     span: Span,
     usages: &mut Vec<Usage>,
-) -> Result<Vec<Span>, Fault> {
+) -> Result<Vec<Span>, StoreError> {
     let sealed_until = sealed_until(connection).await?;
     let mut left = vec![span];
     for level in (0..=highest).rev() {
@@ -179,11 +182,11 @@ async fn read(
     level: i32,
     span: Span,
     usages: &mut Vec<Usage>,
-) -> Result<Vec<Span>, Fault> {
+) -> Result<Vec<Span>, StoreError> {
     let (mut rest, mut covered) = (Vec::new(), span.from);
     for (from, until, content) in inside(connection, level, span).await? {
         if from < covered {
-            return Err(Fault::corrupt(Broken::Overlap(from)));
+            return Err(StoreError::corrupt(Broken::Overlap(from)));
         }
         usage::read(&content, usages)?;
         rest.push(Span {

@@ -8,13 +8,13 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::ports::{Repair, RowMark, Segment, SegmentFault, VerifiedSegment};
 
 use super::{
-    BEGIN, Connection, HASTE, HELD_ALONE, PATIENCE,
-    sealing::{self, Sizes},
+    BEGIN, Connection, FOR_UPDATE, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT,
+    rollup::{self, Sizes},
     segments::{self, Span},
     summaries, tags,
 };
 use crate::{
-    fault::Fault,
+    error::StoreError,
     schema::summary_segment as table,
     usage::{self, Usage},
 };
@@ -63,16 +63,16 @@ impl Cursor {
 /// A row.
 type Row = (i64, i64, Vec<u8>);
 
-pub(super) async fn count(connection: &mut Connection) -> Result<u64, Fault> {
+pub(super) async fn count(connection: &mut Connection) -> Result<u64, StoreError> {
     let count: i64 = table::table.count().get_result(connection).await?;
-    u64::try_from(count).map_err(Fault::corrupt)
+    u64::try_from(count).map_err(StoreError::corrupt)
 }
 
 /// Verifies the next segment after a mark.
 pub(super) async fn verify(
     connection: &mut Connection,
     after: Option<RowMark>,
-) -> Result<Option<VerifiedSegment>, Fault> {
+) -> Result<Option<VerifiedSegment>, StoreError> {
     summaries::begin(connection).await?;
     let highest = segments::highest(connection).await?.unwrap_or(0);
     let mut cursor = Cursor::read(after);
@@ -89,7 +89,7 @@ pub(super) async fn verify(
 async fn next(
     connection: &mut Connection,
     cursor: Cursor,
-) -> Result<Option<VerifiedSegment>, Fault> {
+) -> Result<Option<VerifiedSegment>, StoreError> {
     let sealed_until = segments::sealed_until(connection).await?;
     let Some((from, until, content)) = row_after(connection, cursor).await? else {
         // The last segments of higher levels may be yet to be put together.
@@ -124,7 +124,7 @@ async fn next(
     )))
 }
 
-async fn row_after(connection: &mut Connection, cursor: Cursor) -> Result<Option<Row>, Fault> {
+async fn row_after(connection: &mut Connection, cursor: Cursor) -> Result<Option<Row>, StoreError> {
     let of_level = table::table
         .filter(table::level.eq(cursor.level))
         .order(table::from_time)
@@ -176,7 +176,7 @@ async fn difference(
     connection: &mut Connection,
     segment: Segment,
     content: &[u8],
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, StoreError> {
     let mut kept = Vec::new();
     if usage::read(content, &mut kept).is_err() {
         return Ok(Some("it cannot be read".to_owned()));
@@ -189,7 +189,7 @@ async fn difference(
 async fn counted(
     connection: &mut Connection,
     segment: Segment,
-) -> Result<Option<Vec<Usage>>, Fault> {
+) -> Result<Option<Vec<Usage>>, StoreError> {
     let span = Span {
         from: segment.from,
         until: segment.until,
@@ -265,21 +265,21 @@ pub(super) async fn repair(
     segment: Segment,
     fault: SegmentFault,
     sizes: Sizes,
-) -> Result<Repair, Fault> {
-    connection.batch_execute(HASTE).await?;
+) -> Result<Repair, StoreError> {
+    connection.batch_execute(SHORT_LOCK_WAIT).await?;
     connection.batch_execute(BEGIN).await?;
-    segments::held(connection, HELD_ALONE).await?;
+    segments::lock_state(connection, FOR_UPDATE).await?;
     let repair = match fault {
         SegmentFault::Altered => recount(connection, segment).await?,
         SegmentFault::Missing => fill(connection, segment, sizes).await?,
         SegmentFault::Misplaced => remove(connection, segment).await?,
     };
     connection.batch_execute("COMMIT").await?;
-    connection.batch_execute(PATIENCE).await?;
+    connection.batch_execute(RESTORE_LOCK_WAIT).await?;
     Ok(repair)
 }
 
-async fn recount(connection: &mut Connection, segment: Segment) -> Result<Repair, Fault> {
+async fn recount(connection: &mut Connection, segment: Segment) -> Result<Repair, StoreError> {
     let Some(usages) = counted(connection, segment).await? else {
         return Ok(Repair::Impossible);
     };
@@ -296,7 +296,7 @@ async fn fill(
     connection: &mut Connection,
     missing: Segment,
     sizes: Sizes,
-) -> Result<Repair, Fault> {
+) -> Result<Repair, StoreError> {
     let from = covered(connection, missing).await?;
     let rest = Span {
         from,
@@ -316,7 +316,7 @@ async fn fill(
     let Some(usages) = counted(connection, segment).await? else {
         return Ok(Repair::Impossible);
     };
-    sealing::insert(connection, segment.level, span, usages).await?;
+    rollup::insert(connection, segment.level, span, usages).await?;
     Ok(if span.until < rest.until {
         Repair::More
     } else {
@@ -325,7 +325,7 @@ async fn fill(
 }
 
 /// How far what was missing is filled by now.
-async fn covered(connection: &mut Connection, missing: Segment) -> Result<i64, Fault> {
+async fn covered(connection: &mut Connection, missing: Segment) -> Result<i64, StoreError> {
     let last: Option<i64> = table::table
         .filter(table::level.eq(missing.level))
         .filter(table::from_time.ge(missing.from))
@@ -344,9 +344,9 @@ async fn piece(
     level: i32,
     rest: Span,
     sizes: Sizes,
-) -> Result<Option<Span>, Fault> {
+) -> Result<Option<Span>, StoreError> {
     if level == 0 {
-        let next = sealing::next(connection, rest, sizes.images).await?;
+        let next = rollup::next(connection, rest, sizes.images).await?;
         return Ok(Some(next.unwrap_or(rest)));
     }
     let below: Vec<i64> = table::table
@@ -365,7 +365,7 @@ async fn piece(
     }))
 }
 
-async fn remove(connection: &mut Connection, segment: Segment) -> Result<Repair, Fault> {
+async fn remove(connection: &mut Connection, segment: Segment) -> Result<Repair, StoreError> {
     diesel::delete(table::table.find((segment.level, segment.from)))
         .filter(table::until_time.eq(segment.until))
         .execute(connection)

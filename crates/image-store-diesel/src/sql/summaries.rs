@@ -15,7 +15,7 @@ use super::{
     tags,
 };
 use crate::{
-    fault::Fault,
+    error::StoreError,
     usage::{self, Usage},
     values::{self, micros_up},
 };
@@ -29,7 +29,7 @@ pub(super) async fn summaries(
     connection: &mut Connection,
     names: &Names,
     window: &TimeWindow,
-) -> Result<Vec<TagSummary>, Fault> {
+) -> Result<Vec<TagSummary>, StoreError> {
     begin(connection).await?;
     let usages = usages(connection, window).await?;
     let labels = usages.iter().map(|usage| usage.label);
@@ -38,21 +38,24 @@ pub(super) async fn summaries(
     let mut summaries = usages
         .iter()
         .map(|usage| summary(usage, &labels))
-        .collect::<Result<Vec<TagSummary>, Fault>>()?;
+        .collect::<Result<Vec<TagSummary>, StoreError>>()?;
     summaries
         .sort_unstable_by(|a, b| (Reverse(a.images), &a.label).cmp(&(Reverse(b.images), &b.label)));
     Ok(summaries)
 }
 
 /// Begins a transaction to which the database stays as it is.
-pub(super) async fn begin(connection: &mut Connection) -> Result<(), Fault> {
+pub(super) async fn begin(connection: &mut Connection) -> Result<(), StoreError> {
     for statement in SNAPSHOT {
         connection.batch_execute(statement).await?;
     }
     Ok(())
 }
 
-async fn usages(connection: &mut Connection, window: &TimeWindow) -> Result<Vec<Usage>, Fault> {
+async fn usages(
+    connection: &mut Connection,
+    window: &TimeWindow,
+) -> Result<Vec<Usage>, StoreError> {
     let window = Span {
         from: window.from.map_or(i64::MIN, micros_up),
         until: window.until.map_or(i64::MAX, micros_up),
@@ -68,7 +71,7 @@ async fn usages(connection: &mut Connection, window: &TimeWindow) -> Result<Vec<
     Ok(usage::folded(usages))
 }
 
-fn summary(usage: &Usage, labels: &Known) -> Result<TagSummary, Fault> {
+fn summary(usage: &Usage, labels: &Known) -> Result<TagSummary, StoreError> {
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
     let images = usage.images as f64;
     Ok(TagSummary {

@@ -6,7 +6,7 @@ use domain::{Tagging, TaggingKey};
 
 use super::Connection;
 use crate::{
-    fault::Fault,
+    error::StoreError,
     schema::tagging,
     values::{self, micros},
 };
@@ -14,7 +14,7 @@ use crate::{
 pub(super) async fn find(
     connection: &mut Connection,
     key: &TaggingKey,
-) -> Result<Option<Tagging>, Fault> {
+) -> Result<Option<Tagging>, StoreError> {
     let row: Option<(i64, Vec<u8>)> = tagging::table
         .filter(tagging::digest.eq(key.digest.as_bytes().as_slice()))
         .filter(tagging::provider.eq(key.provider.name().as_bytes()))
@@ -34,7 +34,7 @@ pub(super) async fn keep(
     connection: &mut Connection,
     key: &TaggingKey,
     answer: &Tagging,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     diesel::insert_or_ignore_into(tagging::table)
         .values((
             tagging::digest.eq(key.digest.as_bytes().as_slice()),

@@ -1,7 +1,7 @@
 //! How labels are used, counted from the tags themselves.
 //!
 //! What is counted is mostly a few hundred images: they are found by their time, and each one's tags
-//! are looked up. Only a database that is not condensed yet, as after an upgrade, has long stretches
+//! are looked up. Only a database that is not rolled up yet, as after an upgrade, has long stretches
 //! to count: then all its tags are read in the order of their labels, from an index that holds what is
 //! counted.
 
@@ -12,7 +12,7 @@ use diesel::{
 use diesel_async::RunQueryDsl;
 
 use super::{BY_IMAGE, BY_LABEL, BY_TIME, Connection, JOIN_IN_ORDER, segments::Span};
-use crate::{fault::Fault, usage::Usage};
+use crate::{error::StoreError, usage::Usage};
 
 /// From so many images on it costs less to read all tags in the order of their labels.
 const MANY: i64 = 32_768;
@@ -63,7 +63,10 @@ struct UsageRow {
 }
 
 /// How labels are used by the images of a stretch of time, each label once, in no particular order.
-pub(super) async fn usages(connection: &mut Connection, span: Span) -> Result<Vec<Usage>, Fault> {
+pub(super) async fn usages(
+    connection: &mut Connection,
+    span: Span,
+) -> Result<Vec<Usage>, StoreError> {
     let way = if has_many_images(connection, span).await? {
         Way::Labels
     } else {
@@ -77,10 +80,10 @@ pub(super) async fn usages(connection: &mut Connection, span: Span) -> Result<Ve
     rows.iter().map(usage).collect()
 }
 
-fn usage(row: &UsageRow) -> Result<Usage, Fault> {
+fn usage(row: &UsageRow) -> Result<Usage, StoreError> {
     Ok(Usage {
         label: row.label,
-        images: u64::try_from(row.images).map_err(Fault::corrupt)?,
+        images: u64::try_from(row.images).map_err(StoreError::corrupt)?,
         lowest: row.lowest,
         highest: row.highest,
         sum: row.total,
@@ -93,7 +96,7 @@ struct CountRow {
     images: i64,
 }
 
-async fn has_many_images(connection: &mut Connection, span: Span) -> Result<bool, Fault> {
+async fn has_many_images(connection: &mut Connection, span: Span) -> Result<bool, StoreError> {
     let row: CountRow = sql_query(format!(
         "SELECT COUNT(*) AS images FROM (SELECT 1 AS one FROM etiqueta_image {BY_TIME} \
          WHERE registered_at >= ? AND registered_at < ? LIMIT {MANY}) AS counted"

@@ -2,7 +2,7 @@
 
 use diesel::result::Error;
 
-use crate::fault::Refusal;
+use crate::error::Refusal;
 
 /// Texts of SQLite, of the library that is built in.
 const TEXTS: [(&str, Refusal); 12] = [

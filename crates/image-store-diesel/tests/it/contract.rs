@@ -1,19 +1,18 @@
 //! Runs the contract of the port, each chapter as a test of its own.
 
-/// Makes a test of each chapter. `$stores` is a value whose `store()` makes empty stores,
-/// and whose `pair()` makes them with what looks at their rows.
+/// Makes a test of each chapter. `$stores` is a value whose `store()` makes empty stores.
 macro_rules! run_contract {
     ($stores:expr) => {
         #[tokio::test]
         async fn inspection() {
             let stores = $stores;
-            domain_testing::contract::inspector::run(&async || stores.pair().await).await;
+            domain_testing::contract::inspector::run(&async || stores.store().await).await;
         }
 
         crate::contract::run_contract!(
             $stores;
             claims, removal, fencing, damage, images, labels, taggings, pages, filters, summaries,
-            condensing, concurrency
+            rollups, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {
@@ -21,7 +20,7 @@ macro_rules! run_contract {
             #[tokio::test]
             async fn $chapter() {
                 let stores = $stores;
-                domain_testing::contract::image_store::$chapter::run(&async || {
+                domain_testing::contract::database::$chapter::run(&async || {
                     stores.store().await
                 })
                 .await;

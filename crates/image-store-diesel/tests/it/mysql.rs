@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     ImageFacts, ImageQuery, NewImage,
-    ports::{ImageStore, ImageStoreError},
+    ports::{Database, ImageStoreError},
 };
 use domain_testing::{at, image};
 use futures_util::future::join_all;
@@ -14,12 +14,12 @@ use mysql_async::prelude::Queryable;
 use crate::{
     contract::run_contract,
     files::{migrations, names},
-    servers::{Database, Databases, SETTINGS, admin, server},
+    servers::{SETTINGS, TestDatabase, TestDatabases, admin, server},
 };
 
-run_contract!(Databases::default());
+run_contract!(TestDatabases::default());
 
-async fn register(store: &dyn ImageStore, content: &[u8]) -> domain::Image {
+async fn register(store: &dyn Database, content: &[u8]) -> domain::Image {
     let image = image(content, at(0), &[("car", 90.0), ("cab", 80.0)]);
     store
         .claim(&image.digest, &image.facts, at(0), at(100))
@@ -35,7 +35,7 @@ async fn register(store: &dyn ImageStore, content: &[u8]) -> domain::Image {
 }
 
 /// Registers an image and finds it again: the schema is complete.
-async fn assert_works(database: &Database) {
+async fn assert_works(database: &TestDatabase) {
     let store = database.store(SETTINGS);
     store.ready().await.unwrap();
     let image = register(&*store, b"some bytes").await;
@@ -52,7 +52,7 @@ fn assert_unavailable<T: std::fmt::Debug>(outcome: &Result<T, ImageStoreError>) 
 
 #[tokio::test]
 async fn looking_for_migrations_changes_nothing() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let pending = Migrator::new(&database.url()).pending().await.unwrap();
     assert_eq!(pending, names(&migrations("mysql")));
     let tables: Vec<String> = database.admin().await.query("SHOW TABLES").await.unwrap();
@@ -62,7 +62,7 @@ async fn looking_for_migrations_changes_nothing() {
 
 #[tokio::test]
 async fn servers_that_start_at_once_migrate_once() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let migrator = Migrator::new(&database.url());
     let runs = join_all((0..4).map(|_| migrator.run())).await;
     let mut run: Vec<String> = runs.into_iter().flat_map(Result::unwrap).collect();
@@ -80,7 +80,7 @@ async fn a_migration_that_was_killed_is_carried_on() {
                          NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)";
     let migrations = migrations("mysql");
     for noted in 0..migrations.len() {
-        let database = Database::create().await;
+        let database = TestDatabase::create().await;
         let mut admin = database.admin().await;
         admin.query_drop(NOTES).await.unwrap();
         for migration in &migrations[..noted] {
@@ -99,7 +99,7 @@ async fn a_migration_that_was_killed_is_carried_on() {
 
 #[tokio::test]
 async fn a_start_does_not_wait_for_ever_for_another_one() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let mut admin = database.admin().await;
     let lock = "SELECT GET_LOCK(CONCAT('etiqueta_migrate_', LEFT(SHA2(DATABASE(), 256), 32)), 0)";
     let granted: Option<i64> = admin.query_first(lock).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_start_does_not_wait_for_ever_for_another_one() {
 /// The tables of the program that this one replaces may be in the same database.
 #[tokio::test]
 async fn tables_of_another_program_are_left_alone() {
-    let database = Database::create().await;
+    let database = TestDatabase::create().await;
     let mut admin = database.admin().await;
     for statement in [
         "CREATE TABLE pictures (id VARCHAR(36) PRIMARY KEY, path VARCHAR(255), date DATETIME)",
@@ -147,7 +147,7 @@ async fn tables_of_another_program_are_left_alone() {
 
 #[tokio::test]
 async fn all_tables_are_called_etiqueta() {
-    let database = Database::migrated().await;
+    let database = TestDatabase::migrated().await;
     let tables: Vec<String> = database.admin().await.query("SHOW TABLES").await.unwrap();
     for table in &tables {
         let is_own = table.starts_with("etiqueta_") || table == "__diesel_schema_migrations";
@@ -159,7 +159,7 @@ async fn all_tables_are_called_etiqueta() {
 /// another one, but never the answer to the call before.
 #[tokio::test]
 async fn a_call_that_is_cut_off_spoils_no_connection() {
-    let database = Database::migrated().await;
+    let database = TestDatabase::migrated().await;
     let store = database.store(PoolSettings {
         max_connections: 1,
         ..SETTINGS
@@ -189,7 +189,7 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
 
 #[tokio::test]
 async fn a_connection_that_the_server_closed_is_replaced() {
-    let database = Database::migrated().await;
+    let database = TestDatabase::migrated().await;
     let store = database.store(PoolSettings {
         max_connections: 1,
         ..SETTINGS
@@ -215,7 +215,7 @@ async fn a_connection_that_the_server_closed_is_replaced() {
 
 #[tokio::test]
 async fn a_call_waits_for_a_connection_only_so_long() {
-    let database = Database::migrated().await;
+    let database = TestDatabase::migrated().await;
     let store = database.store(PoolSettings {
         max_connections: 1,
         acquire_timeout: Duration::from_millis(500),
@@ -247,7 +247,7 @@ async fn a_call_waits_for_a_connection_only_so_long() {
 /// Not for any row that each of them needs.
 #[tokio::test]
 async fn uploads_do_not_wait_for_each_other() {
-    let database = Database::migrated().await;
+    let database = TestDatabase::migrated().await;
     let store = database.store(SETTINGS);
     register(&*store, b"some bytes").await;
     let mut other = database.admin().await;
@@ -285,7 +285,7 @@ async fn a_wrong_password_is_unavailable_and_not_shown() {
 /// Who asks for TLS has it, or no connection.
 #[tokio::test]
 async fn tls_is_never_left_out() {
-    let mut database = Database::migrated().await;
+    let mut database = TestDatabase::migrated().await;
     database.server.tls = Some(Tls {
         ca: None,
         verify: false,

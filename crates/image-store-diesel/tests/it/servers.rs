@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use domain::ports::{ImageStore, Inspector};
-use image_store_diesel::{Migrator, MysqlServer, PoolSettings, StoreUrl, connect, inspector};
+use domain::ports::Database;
+use image_store_diesel::{Migrator, MysqlServer, PoolSettings, StoreUrl, connect};
 use mysql_async::{Conn, OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::ExposeSecret;
 
@@ -52,11 +52,11 @@ pub(crate) async fn admin(server: &MysqlServer) -> Conn {
 }
 
 /// A database of its own, dropped with this.
-pub(crate) struct Database {
+pub(crate) struct TestDatabase {
     pub(crate) server: MysqlServer,
 }
 
-impl Database {
+impl TestDatabase {
     /// An empty one.
     pub(crate) async fn create() -> Self {
         let mut server = server();
@@ -80,7 +80,7 @@ impl Database {
         StoreUrl::Mysql(self.server.clone())
     }
 
-    pub(crate) fn store(&self, settings: PoolSettings) -> Arc<dyn ImageStore> {
+    pub(crate) fn store(&self, settings: PoolSettings) -> Arc<dyn Database> {
         connect(&self.url(), settings).unwrap()
     }
 
@@ -89,7 +89,7 @@ impl Database {
     }
 }
 
-impl Drop for Database {
+impl Drop for TestDatabase {
     fn drop(&mut self) {
         let server = self.server.clone();
         // A runtime of its own: that of the test is at its end.
@@ -115,21 +115,13 @@ impl Drop for Database {
 
 /// Empty stores, each on a database of its own.
 #[derive(Default)]
-pub(crate) struct Databases(Mutex<Vec<Database>>);
+pub(crate) struct TestDatabases(Mutex<Vec<TestDatabase>>);
 
-impl Databases {
-    pub(crate) async fn store(&self) -> Arc<dyn ImageStore> {
-        let database = Database::migrated().await;
+impl TestDatabases {
+    pub(crate) async fn store(&self) -> Arc<dyn Database> {
+        let database = TestDatabase::migrated().await;
         let store = database.store(SETTINGS);
         self.0.lock().unwrap().push(database);
         store
-    }
-
-    pub(crate) async fn pair(&self) -> (Arc<dyn ImageStore>, Arc<dyn Inspector>) {
-        let database = Database::migrated().await;
-        let store = database.store(SETTINGS);
-        let inspector = inspector(&database.url(), SETTINGS).unwrap();
-        self.0.lock().unwrap().push(database);
-        (store, inspector)
     }
 }

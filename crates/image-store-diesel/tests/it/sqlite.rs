@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query};
 use domain::{
     ImageQuery, LabelFilter, NewImage, TimeWindow,
-    ports::{ImageStore, ImageStoreError, Inspector},
-    service::Catalog,
+    ports::{Database, ImageStoreError},
+    service::{Catalog, CatalogPorts},
 };
 use domain_testing::{FakeOriginalStore, TestClock, at, image};
 use futures_util::{
@@ -14,7 +14,7 @@ use futures_util::{
     future::{join, join_all},
 };
 use image_store_diesel::{
-    MigrationError, Migrator, PoolSettings, Signals, StoreUrl, connect, connect_with, inspector,
+    MigrationError, Migrator, PoolSettings, Signals, StoreUrl, connect, connect_with,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -42,17 +42,10 @@ impl Files {
         self.folder.path().join(id).join("etiqueta.db")
     }
 
-    async fn store(&self) -> Arc<dyn ImageStore> {
+    async fn store(&self) -> Arc<dyn Database> {
         let url = url(&self.file());
         Migrator::new(&url).run().await.unwrap();
         connect(&url, SETTINGS).unwrap()
-    }
-
-    async fn pair(&self) -> (Arc<dyn ImageStore>, Arc<dyn Inspector>) {
-        let url = url(&self.file());
-        Migrator::new(&url).run().await.unwrap();
-        let store = connect(&url, SETTINGS).unwrap();
-        (store, inspector(&url, SETTINGS).unwrap())
     }
 }
 
@@ -62,7 +55,7 @@ fn url(path: &std::path::Path) -> StoreUrl {
 
 run_contract!(Files::new());
 
-async fn register(store: &dyn ImageStore, content: &[u8]) -> domain::Image {
+async fn register(store: &dyn Database, content: &[u8]) -> domain::Image {
     let image = image(content, at(0), &[("car", 90.0), ("cab", 80.0)]);
     store
         .claim(&image.digest, &image.facts, at(0), at(100))
@@ -176,7 +169,7 @@ async fn two_programs_write_at_once() {
     let url = url(&files.file());
     Migrator::new(&url).run().await.unwrap();
     let stores = [(); 2].map(|()| connect(&url, SETTINGS).unwrap());
-    let write = async |store: &Arc<dyn ImageStore>, first: u32| {
+    let write = async |store: &Arc<dyn Database>, first: u32| {
         for n in 0..25 {
             register(&**store, &(first + n).to_be_bytes()).await;
         }
@@ -239,7 +232,13 @@ async fn a_list_that_is_not_read_on_holds_no_connection() {
         register(&*store, &n.to_be_bytes()).await;
     }
     let originals = Arc::<FakeOriginalStore>::default();
-    let catalog = Catalog::new(Arc::clone(&store), originals, Arc::<TestClock>::default());
+    let catalog = Catalog::new(CatalogPorts {
+        images: store.clone(),
+        statistics: store.clone(),
+        ledger: store.clone(),
+        originals,
+        clock: Arc::<TestClock>::default(),
+    });
     let list = catalog.list(TimeWindow::default(), LabelFilter::default(), None);
     let mut pages = list.await.unwrap();
     let mut listed = 0;
@@ -294,7 +293,7 @@ async fn no_call_is_made_before_the_schema_is_there() {
         matches!(early, ImageStoreError::Unavailable(_)),
         "{early:?}"
     );
-    assert!(store.condense(at(0)).await.is_err());
+    assert!(store.roll_up(at(0)).await.is_err());
     assert!(!files.file().exists());
     Migrator::new(&url).run().await.unwrap();
     migrated.send_replace(true);

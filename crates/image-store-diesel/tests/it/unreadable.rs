@@ -6,14 +6,14 @@ use std::sync::Arc;
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection};
 use domain::{
     Image, NewImage, ProviderIdentity, Tagging, TaggingKey,
-    ports::{ImageStore, Inspected, Inspector, RowMark, Rows},
+    ports::{Database, Inspected, RowMark, Rows},
 };
 use domain_testing::{at, image};
-use image_store_diesel::{Migrator, StoreUrl, connect, inspector};
+use image_store_diesel::{Migrator, StoreUrl, connect};
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 
-use crate::servers::{Database, SETTINGS};
+use crate::servers::{SETTINGS, TestDatabase};
 
 /// What anybody may write who has a database client. Labels have the numbers 1 to 5, in the order of
 /// their images.
@@ -31,7 +31,7 @@ const DAMAGES: [&str; 8] = [
 ];
 
 /// Five images: each with a label, a tagging and an original of its own, which is as long as it is late.
-async fn fill(store: &dyn ImageStore) -> Vec<Image> {
+async fn fill(store: &dyn Database) -> Vec<Image> {
     let mut images = Vec::new();
     for number in 1..=5_u32 {
         let label = format!("label {number}");
@@ -63,7 +63,7 @@ async fn fill(store: &dyn ImageStore) -> Vec<Image> {
 }
 
 /// All rows of a kind, read two at a time.
-async fn walk(inspector: &dyn Inspector, rows: Rows) -> Inspected {
+async fn walk(inspector: &dyn Database, rows: Rows) -> Inspected {
     let mut all = Inspected::default();
     let mut after: Option<RowMark> = None;
     loop {
@@ -80,7 +80,7 @@ async fn walk(inspector: &dyn Inspector, rows: Rows) -> Inspected {
 }
 
 /// The names and reasons of the rows of a kind that cannot be read, and how many rows there are.
-async fn unreadable(inspector: &dyn Inspector, rows: Rows) -> (Vec<(String, String)>, u64) {
+async fn unreadable(inspector: &dyn Database, rows: Rows) -> (Vec<(String, String)>, u64) {
     let walked = walk(inspector, rows).await;
     let told = walked.unreadable.iter();
     let mut told: Vec<_> = told
@@ -90,7 +90,7 @@ async fn unreadable(inspector: &dyn Inspector, rows: Rows) -> (Vec<(String, Stri
     (told, walked.rows)
 }
 
-async fn assert_told(inspector: &dyn Inspector, rows: Rows, count: u64, expected: &[(&str, &str)]) {
+async fn assert_told(inspector: &dyn Database, rows: Rows, count: u64, expected: &[(&str, &str)]) {
     let (told, walked) = unreadable(inspector, rows).await;
     assert_eq!(walked, count, "{rows:?}");
     assert_eq!(told.len(), expected.len(), "{told:?}");
@@ -101,7 +101,7 @@ async fn assert_told(inspector: &dyn Inspector, rows: Rows, count: u64, expected
 }
 
 /// What the damages come to.
-async fn assert_damages_are_told(inspector: &dyn Inspector, images: &[Image]) {
+async fn assert_damages_are_told(inspector: &dyn Database, images: &[Image]) {
     let heic = "\"image/heic\" is no media type";
     let originals = [
         ("etiqueta_original 1", heic),
@@ -133,7 +133,7 @@ async fn assert_damages_are_told(inspector: &dyn Inspector, images: &[Image]) {
 
 #[tokio::test]
 async fn on_mysql() {
-    let database = Database::migrated().await;
+    let database = TestDatabase::migrated().await;
     let images = fill(&*database.store(SETTINGS)).await;
     let mut admin = database.admin().await;
     admin
@@ -143,12 +143,12 @@ async fn on_mysql() {
     for damage in DAMAGES {
         admin.query_drop(damage).await.unwrap();
     }
-    let inspector = inspector(&database.url(), SETTINGS).unwrap();
+    let inspector = connect(&database.url(), SETTINGS).unwrap();
     assert_damages_are_told(&*inspector, &images).await;
 }
 
 /// A file of SQLite, filled; and a connection to it that may do anything.
-async fn file(folder: &TempDir) -> (Arc<dyn Inspector>, Vec<Image>, SqliteConnection) {
+async fn file(folder: &TempDir) -> (Arc<dyn Database>, Vec<Image>, SqliteConnection) {
     let path = folder.path().join("etiqueta.db");
     let url: StoreUrl = format!("sqlite://{}", path.display()).parse().unwrap();
     Migrator::new(&url).run().await.unwrap();
@@ -157,7 +157,7 @@ async fn file(folder: &TempDir) -> (Arc<dyn Inspector>, Vec<Image>, SqliteConnec
     connection
         .batch_execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
         .unwrap();
-    (inspector(&url, SETTINGS).unwrap(), images, connection)
+    (connect(&url, SETTINGS).unwrap(), images, connection)
 }
 
 #[tokio::test]

@@ -11,13 +11,13 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use super::Catalog;
 use crate::{
     ContentDigest, ContentHasher,
-    ports::{Clock, ImageStore, OriginalContent, OriginalStoreError, Stamp, cause},
+    ports::{Clock, OriginalContent, OriginalLedger, OriginalStoreError, Stamp, cause},
 };
 
 /// Notes damage of one original.
 pub(super) struct Damages {
     digest: ContentDigest,
-    store: Arc<dyn ImageStore>,
+    ledger: Arc<dyn OriginalLedger>,
     clock: Arc<dyn Clock>,
 }
 
@@ -25,15 +25,18 @@ impl Damages {
     pub(super) fn new(catalog: &Catalog, digest: ContentDigest) -> Self {
         Self {
             digest,
-            store: Arc::clone(&catalog.store),
-            clock: Arc::clone(&catalog.clock),
+            ledger: Arc::clone(&catalog.ports.ledger),
+            clock: Arc::clone(&catalog.ports.clock),
         }
     }
 
     /// Notes what an error says of the original, and passes the error on.
     pub(super) async fn note(&self, error: OriginalStoreError) -> OriginalStoreError {
         if matches!(error, OriginalStoreError::Altered(_))
-            && let Err(error) = self.store.note_damage(&self.digest, self.clock.now()).await
+            && let Err(error) = self
+                .ledger
+                .note_damage(&self.digest, self.clock.now())
+                .await
         {
             tracing::warn!(digest = %self.digest, %error, "a damaged original could not be noted");
         }

@@ -35,14 +35,14 @@ impl Check {
     /// Tells of other databases, and sees to what removals that were killed set aside.
     async fn prepare(&self) -> Result<Vec<Event>, CheckError> {
         if self.settings.repair {
-            let own = self.removals.register().await?;
+            let own = self.ports.removal.register().await?;
             let now = self.ports.clock.now();
-            for original in self.ports.removal.list_set_aside(now).await? {
+            for original in self.ports.removal.originals.list_set_aside(now).await? {
                 let now = self.ports.clock.now();
-                self.removals.recover(&original, &own, now).await?;
+                self.ports.removal.recover(&original, &own, now).await?;
             }
         }
-        let databases = self.ports.registry.databases().await?;
+        let databases = self.ports.removal.registry.databases().await?;
         if databases.len() < 2 {
             return Ok(Vec::new());
         }
@@ -156,22 +156,24 @@ impl Check {
     /// check, or one that is set aside, which the next check or upkeep sees to; the claim runs out, and an
     /// upload of the bytes takes the row over.
     async fn quarantine(&self, digest: &ContentDigest) -> Result<Moved, CheckError> {
-        let own = self.ports.store.database_id().await?;
-        if !self.removals.is_alone(&own).await? {
+        let own = self.ports.removal.ledger.database_id().await?;
+        if !self.ports.removal.is_alone(&own).await? {
             return Ok(Moved::Refused(SHARED.to_owned()));
         }
         let (now, fence) = (self.ports.clock.now(), Fence::random());
         let until = now + removal::CLAIM;
         if !self
             .ports
-            .store
+            .removal
+            .claims
             .claim_orphan(digest, fence, now, until)
             .await?
         {
             return Ok(Moved::Needed);
         }
         match self
-            .removals
+            .ports
+            .removal
             .take_away(digest, fence, Fate::Quarantine, &own)
             .await
         {

@@ -93,7 +93,7 @@ impl Check {
     async fn note_damage(&self, digest: &ContentDigest, kind: FindingKind) {
         let now = self.ports.clock.now();
         if kind.is_damage()
-            && let Err(error) = self.ports.store.note_damage(digest, now).await
+            && let Err(error) = self.ports.removal.ledger.note_damage(digest, now).await
         {
             // What was found is worth telling even if nothing can be written.
             tracing::warn!(%digest, %error, "a damaged original could not be noted");

@@ -14,7 +14,7 @@ use domain::{
 };
 
 use super::{Backend, Connection, inspected, mark, number, text, unreadable};
-use crate::{fault::Fault, values};
+use crate::{error::StoreError, values};
 
 /// The first image is found at the beginning of its part of an index.
 const SELECT: &str = "SELECT original.id AS id, original.digest AS digest, \
@@ -51,7 +51,7 @@ pub(super) async fn walk(
     connection: &mut Connection,
     after: Option<Vec<u8>>,
     limit: NonZeroU32,
-) -> Result<Inspected, Fault> {
+) -> Result<Inspected, StoreError> {
     let statement = format!("{SELECT} WHERE original.id > ? ORDER BY original.id LIMIT ?");
     let rows: Vec<OriginalRow> = sql_query(statement)
         .bind::<BigInt, _>(number(after))
@@ -72,7 +72,7 @@ pub(super) async fn walk(
 pub(super) async fn find(
     connection: &mut Connection,
     digests: &[ContentDigest],
-) -> Result<Vec<RecordedOriginal>, Fault> {
+) -> Result<Vec<RecordedOriginal>, StoreError> {
     let asked = vec!["?"; digests.len()].join(", ");
     let statement = format!("{SELECT} WHERE original.digest IN ({asked})");
     let mut statement = sql_query(statement).into_boxed::<Backend>();
@@ -114,7 +114,7 @@ fn recorded(row: OriginalRow) -> (Option<RecordedOriginal>, Vec<UnreadableRow>) 
         facts.and_then(Result::err),
         claimed_until.err(),
     ];
-    let tell = |fault: Fault| UnreadableRow {
+    let tell = |fault: StoreError| UnreadableRow {
         image,
         digest: known,
         ..unreadable(Rows::Originals, row.id, fault.into_cause())
@@ -122,10 +122,15 @@ fn recorded(row: OriginalRow) -> (Option<RecordedOriginal>, Vec<UnreadableRow>) 
     (original, faults.into_iter().flatten().map(tell).collect())
 }
 
-fn facts(media_type: Vec<u8>, width: i64, height: i64, size: i64) -> Result<ImageFacts, Fault> {
+fn facts(
+    media_type: Vec<u8>,
+    width: i64,
+    height: i64,
+    size: i64,
+) -> Result<ImageFacts, StoreError> {
     values::facts((text(media_type)?, width, height, size))
 }
 
-fn later(one: Option<i64>, other: Option<i64>) -> Result<Option<DateTime<Utc>>, Fault> {
+fn later(one: Option<i64>, other: Option<i64>) -> Result<Option<DateTime<Utc>>, StoreError> {
     one.max(other).map(values::time).transpose()
 }

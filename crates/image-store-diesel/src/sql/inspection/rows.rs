@@ -13,7 +13,7 @@ use domain::{
 };
 
 use super::{Backend, Connection, ROWS, Wrong, inspected, mark, number, text, unreadable};
-use crate::{fault::Fault, values};
+use crate::{error::StoreError, values};
 
 #[derive(QueryableByName)]
 struct LabelRow {
@@ -27,7 +27,7 @@ pub(super) async fn labels(
     connection: &mut Connection,
     after: Option<Vec<u8>>,
     limit: NonZeroU32,
-) -> Result<Inspected, Fault> {
+) -> Result<Inspected, StoreError> {
     let rows: Vec<LabelRow> =
         sql_query("SELECT id, name FROM etiqueta_label WHERE id > ? ORDER BY id LIMIT ?")
             .bind::<BigInt, _>(number(after))
@@ -45,12 +45,12 @@ pub(super) async fn labels(
     Ok(page)
 }
 
-fn label(name: Vec<u8>) -> Result<(), Fault> {
+fn label(name: Vec<u8>) -> Result<(), StoreError> {
     let name = text(name)?;
     if values::label(&name)?.as_str() == name {
         Ok(())
     } else {
-        Err(Fault::corrupt(Wrong::Label(name)))
+        Err(StoreError::corrupt(Wrong::Label(name)))
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn images(
     connection: &mut Connection,
     after: Option<Vec<u8>>,
     limit: NonZeroU32,
-) -> Result<Inspected, Fault> {
+) -> Result<Inspected, StoreError> {
     let rows: Vec<ImageRow> = sql_query(
         "SELECT image.id AS id, image.registered_at AS registered_at, \
          image.original_id AS original_id, original.id AS found \
@@ -97,9 +97,9 @@ fn image(row: &ImageRow) -> Vec<UnreadableRow> {
     let faults = [
         values::image_id(&row.id).err(),
         values::time(row.registered_at).err(),
-        lost.map(|original| Fault::corrupt(Wrong::Original(original))),
+        lost.map(|original| StoreError::corrupt(Wrong::Original(original))),
     ];
-    let tell = |fault: Fault| UnreadableRow {
+    let tell = |fault: StoreError| UnreadableRow {
         image: values::image_id(&row.id).ok(),
         ..unreadable(Rows::Images, shown(&row.id), fault.into_cause())
     };
@@ -122,7 +122,7 @@ struct TagRow {
 async fn tags(
     connection: &mut Connection,
     images: &[ImageRow],
-) -> Result<Vec<UnreadableRow>, Fault> {
+) -> Result<Vec<UnreadableRow>, StoreError> {
     let ids = vec!["?"; images.len()].join(", ");
     let mut statement = sql_query(format!(
         "SELECT tag.image_id AS image_id, tag.label_id AS label_id, \
@@ -186,7 +186,7 @@ pub(super) async fn taggings(
     connection: &mut Connection,
     after: Option<Vec<u8>>,
     limit: NonZeroU32,
-) -> Result<Inspected, Fault> {
+) -> Result<Inspected, StoreError> {
     let rows: Vec<TaggingRow> = sql_query(
         "SELECT id, digest, tagged_at, tags FROM etiqueta_tagging \
          WHERE id > ? ORDER BY id LIMIT ?",

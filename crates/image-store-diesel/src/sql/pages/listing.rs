@@ -1,17 +1,17 @@
-//! The statement for one stride of a walk.
+//! The statement for one stride of a scan.
 
 use super::{
     super::{BY_IMAGE, BY_LABEL, BY_TIME, JOIN_IN_ORDER, statement::Statement},
     Span,
 };
 
-/// The most labels that are joined, each one a look into the primary key. Databases join some sixty
+/// The most labels that are joined, each a look-up in the primary key. Databases join some sixty
 /// tables at most; the labels beyond these are counted.
 const JOINED: usize = 7;
 
 /// The numbers of the labels that are asked for.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(in super::super::super) struct Wanted {
+pub(in super::super::super) struct LabelIds {
     /// Images carry all of these.
     pub(in super::super::super) all_of: Vec<i32>,
     /// Images carry one of these at least, unless there are none.
@@ -22,23 +22,23 @@ pub(in super::super::super) struct Wanted {
     pub(in super::super::super) lowest: Option<f64>,
 }
 
-/// What is walked along.
+/// The index that is scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super::super) enum Walk {
+pub(in super::super::super) enum Scan {
     /// All images.
-    Images,
-    /// The images that carry this label, one of those that all must be carried.
+    AllImages,
+    /// The images with this label, one of `all_of`.
     Label(i32),
-    /// The images that carry one of the labels of which one must be carried.
-    AnyOf,
+    /// The images with a label of `any_of`.
+    AnyLabel,
 }
 
 /// The images of a span that are wanted, newest first, at most `limit`.
 ///
 /// Their keys are found first, by indexes alone; what is known of them is looked up then.
 pub(in super::super::super) fn listing(
-    walk: Walk,
-    wanted: &Wanted,
+    scan: Scan,
+    wanted: &LabelIds,
     span: &Span,
     limit: usize,
 ) -> Statement {
@@ -47,7 +47,7 @@ pub(in super::super::super) fn listing(
          original.media_type AS media_type, original.width AS width, original.height AS height, \
          original.byte_size AS byte_size FROM (",
     )
-    .then(keys(walk, wanted, span, limit))
+    .then(keys(scan, wanted, span, limit))
     .sql(&format!(
         ") AS listed \
          {JOIN_IN_ORDER} etiqueta_image AS image ON image.id = listed.id \
@@ -56,21 +56,21 @@ pub(in super::super::super) fn listing(
     ))
 }
 
-fn keys(walk: Walk, wanted: &Wanted, span: &Span, limit: usize) -> Statement {
-    let (id, table) = match walk {
-        Walk::Images => ("walked.id", format!("etiqueta_image AS walked {BY_TIME}")),
-        Walk::Label(_) | Walk::AnyOf => (
+fn keys(scan: Scan, wanted: &LabelIds, span: &Span, limit: usize) -> Statement {
+    let (id, table) = match scan {
+        Scan::AllImages => ("walked.id", format!("etiqueta_image AS walked {BY_TIME}")),
+        Scan::Label(_) | Scan::AnyLabel => (
             "walked.image_id",
             format!("etiqueta_image_tag AS walked {BY_LABEL}"),
         ),
     };
-    let (joined, counted) = others(walk, wanted);
+    let (joined, counted) = others(scan, wanted);
     let statement = Statement::new(&format!(
         "SELECT {id} AS id, walked.registered_at AS registered_at FROM {table}"
     ))
     .then(joins(id, joined, wanted.lowest))
     .sql(" WHERE ")
-    .then(walked(walk, wanted))
+    .then(walked(scan, wanted))
     .sql("walked.registered_at BETWEEN ")
     .long(span.first)
     .sql(" AND ")
@@ -80,9 +80,9 @@ fn keys(walk: Walk, wanted: &Wanted, span: &Span, limit: usize) -> Statement {
     .sql(&format!(" OR {id} < "))
     .bytes(&span.id)
     .sql(")")
-    .then(conditions(walk, id, &counted, wanted));
+    .then(conditions(scan, id, &counted, wanted));
     // An image is there once for each of the labels that it carries.
-    let statement = if walk == Walk::AnyOf {
+    let statement = if scan == Scan::AnyLabel {
         statement.sql(" GROUP BY walked.registered_at, walked.image_id")
     } else {
         statement
@@ -95,9 +95,9 @@ fn keys(walk: Walk, wanted: &Wanted, span: &Span, limit: usize) -> Statement {
 }
 
 /// The labels that must all be carried, beside one that is walked along: those to join, and the rest.
-fn others(walk: Walk, wanted: &Wanted) -> (Vec<i32>, Vec<i32>) {
+fn others(scan: Scan, wanted: &LabelIds) -> (Vec<i32>, Vec<i32>) {
     let others = wanted.all_of.iter().copied();
-    let mut joined: Vec<i32> = others.filter(|label| walk != Walk::Label(*label)).collect();
+    let mut joined: Vec<i32> = others.filter(|label| scan != Scan::Label(*label)).collect();
     let counted = joined.split_off(joined.len().min(JOINED));
     (joined, counted)
 }
@@ -116,30 +116,30 @@ fn joins(id: &str, labels: Vec<i32>, lowest: Option<f64>) -> Statement {
     statement
 }
 
-/// What part of its index is walked along.
-fn walked(walk: Walk, wanted: &Wanted) -> Statement {
-    match walk {
-        Walk::Images => Statement::default(),
-        Walk::Label(label) => Statement::default()
+/// The part of the index that is scanned.
+fn walked(scan: Scan, wanted: &LabelIds) -> Statement {
+    match scan {
+        Scan::AllImages => Statement::default(),
+        Scan::Label(label) => Statement::default()
             .one_of("walked.label_id", &[label])
             .sql(" AND "),
-        Walk::AnyOf => Statement::default()
+        Scan::AnyLabel => Statement::default()
             .one_of("walked.label_id", &wanted.any_of)
             .sql(" AND "),
     }
 }
 
-fn conditions(walk: Walk, id: &str, counted: &[i32], wanted: &Wanted) -> Statement {
+fn conditions(scan: Scan, id: &str, counted: &[i32], wanted: &LabelIds) -> Statement {
     let lowest = wanted.lowest;
-    let mut statement = match walk {
-        Walk::Images => Statement::default(),
-        Walk::Label(_) | Walk::AnyOf => confident("walked", lowest),
+    let mut statement = match scan {
+        Scan::AllImages => Statement::default(),
+        Scan::Label(_) | Scan::AnyLabel => confident("walked", lowest),
     };
     if !counted.is_empty() {
         let all = format!(" = {}", counted.len());
         statement = statement.then(carried(id, counted, lowest)).sql(&all);
     }
-    if !wanted.any_of.is_empty() && walk != Walk::AnyOf {
+    if !wanted.any_of.is_empty() && scan != Scan::AnyLabel {
         statement = statement
             .then(carried(id, &wanted.any_of, lowest))
             .sql(" > 0");

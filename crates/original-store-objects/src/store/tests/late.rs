@@ -5,10 +5,10 @@ use std::fmt;
 use chrono::TimeDelta;
 use domain::{
     NewImage,
-    ports::{Clock, ImageStore},
-    service::{Upkeep, UpkeepPorts, UpkeepSettings},
+    ports::{Clock, ImageStore, OriginalLedger},
+    service::{RemovalPorts, Upkeep, UpkeepPorts, UpkeepSettings},
 };
-use domain_testing::{Barrier, FakeImageStore, HeldRemoval, TestClock, at, image};
+use domain_testing::{Barrier, FakeDatabase, HeldRemoval, TestClock, at, image};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, PutMultipartOptions,
     PutOptions, PutPayload, PutResult,
@@ -93,7 +93,7 @@ impl ObjectStore for HeldDeletions {
 /// A bucket, a database, and a removal whose deletion has not arrived yet although its claim ran out.
 struct Fixture {
     clock: Arc<TestClock>,
-    store: Arc<FakeImageStore>,
+    store: Arc<FakeDatabase>,
     originals: Arc<Originals>,
     late: Arc<HeldRemoval>,
     on_the_way: Arc<Barrier>,
@@ -132,10 +132,14 @@ impl Fixture {
 
     fn upkeep(&self, removal: Arc<dyn OriginalRemoval>) -> Upkeep {
         let ports = UpkeepPorts {
-            store: self.store.clone(),
+            statistics: self.store.clone(),
             originals: self.originals.clone(),
-            removal,
-            registry: self.originals.clone(),
+            removal: RemovalPorts {
+                ledger: self.store.clone(),
+                claims: self.store.clone(),
+                originals: removal,
+                registry: self.originals.clone(),
+            },
             host: None,
             clock: self.clock.clone(),
         };

@@ -1,4 +1,4 @@
-//! The contract with segments so small that a few images make many of them.
+//! The contract with segments so small that a few images make many of them, and what no port shows.
 
 use std::{
     fmt::Write,
@@ -10,21 +10,18 @@ use diesel::QueryDsl;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     NewImage, TimeWindow,
-    ports::{
-        ImageStore, ImageStoreError, Repair, Segment, SegmentFault, StatisticsInspector,
-        VerifiedSegment,
-    },
+    ports::{Database, ImageStoreError, Repair, Segment, SegmentFault, VerifiedSegment},
 };
 use domain_testing::{
     at,
-    contract::image_store::{concurrency, condensing, summaries},
+    contract::database::{concurrency, rollups, summaries},
     image,
 };
 
 use super::{
-    super::place::Place,
+    super::test_database::TestDatabase,
     Connection, Sizes,
-    sealing::is_due,
+    rollup::is_due,
     segments::{begin_recording, highest, sealed_until},
     summaries::begin,
 };
@@ -41,11 +38,11 @@ const SMALL: [Sizes; 2] = [
     },
 ];
 
-async fn register(store: &dyn ImageStore, number: u8) {
+async fn register(store: &dyn Database, number: u8) {
     register_at(store, &[number], number.into()).await;
 }
 
-async fn register_at(store: &dyn ImageStore, bytes: &[u8], second: i64) {
+async fn register_at(store: &dyn Database, bytes: &[u8], second: i64) {
     let image = image(bytes, at(second), &[("car", 50.0)]);
     let (now, until) = (at(0), at(1000));
     store
@@ -63,29 +60,29 @@ async fn register_at(store: &dyn ImageStore, bytes: &[u8], second: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_is_kept() {
     for sizes in SMALL {
-        let places = Mutex::new(Vec::new());
-        let make = async || -> Arc<dyn ImageStore> {
-            let place = Place::create().await;
-            let store = place.store(sizes);
-            places.lock().unwrap().push(place);
+        let databases = Mutex::new(Vec::new());
+        let make = async || -> Arc<dyn Database> {
+            let database = TestDatabase::create().await;
+            let store = database.store(sizes);
+            databases.lock().unwrap().push(database);
             store
         };
         summaries::run(&make).await;
-        condensing::run(&make).await;
+        rollups::run(&make).await;
         concurrency::run(&make).await;
-        for place in places.into_inner().unwrap() {
-            place.remove().await;
+        for database in databases.into_inner().unwrap() {
+            database.remove().await;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_stores_condense_at_once() {
+async fn two_stores_roll_up_at_once() {
     for sizes in SMALL {
-        let place = Place::create().await;
-        let (one, other) = (place.store(sizes), place.store(sizes));
-        condensing::run_on_two(&*one, &*other).await;
-        place.remove().await;
+        let database = TestDatabase::create().await;
+        let (one, other) = (database.store(sizes), database.store(sizes));
+        rollups::run_on_two(&*one, &*other).await;
+        database.remove().await;
     }
 }
 
@@ -101,59 +98,59 @@ async fn levels(connection: &mut Connection) -> Vec<i64> {
 /// Sixteen of seventeen images: the last one could be followed by others of its time.
 #[tokio::test(flavor = "multi_thread")]
 async fn levels_are_put_together_as_they_are_complete() {
-    let place = Place::create().await;
+    let database = TestDatabase::create().await;
     let sizes = Sizes {
         images: 2,
         segments: 2,
     };
-    let store = place.store(sizes);
+    let store = database.store(sizes);
     for number in 0..17 {
         register(&*store, number).await;
     }
     // The last one is too young.
-    assert!(store.condense(at(11)).await.is_ok_and(|is_more| !is_more));
-    while store.condense(at(26)).await.unwrap() {}
-    let mut connection = place.connection().await;
+    assert!(store.roll_up(at(11)).await.is_ok_and(|is_more| !is_more));
+    while store.roll_up(at(26)).await.unwrap() {}
+    let mut connection = database.connection().await;
     assert_eq!(levels(&mut connection).await, [7, 3, 1]);
-    while store.condense(at(27)).await.unwrap() {}
+    while store.roll_up(at(27)).await.unwrap() {}
     assert_eq!(levels(&mut connection).await, [8, 4, 2, 1]);
     let before = micros(at(1000));
     assert!(!is_due(&mut connection, before, sizes).await.unwrap());
-    place.remove().await;
+    database.remove().await;
 }
 
 /// Who counts is not confused by what is sealed meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_is_answered_from_one_state_of_the_database() {
-    let place = Place::create().await;
-    let store = place.store(SMALL[0]);
+    let database = TestDatabase::create().await;
+    let store = database.store(SMALL[0]);
     for number in 0..10 {
         register(&*store, number).await;
     }
-    let mut connection = place.connection().await;
+    let mut connection = database.connection().await;
     begin(&mut connection).await.unwrap();
     assert_eq!(sealed_until(&mut connection).await.unwrap(), i64::MIN);
-    while store.condense(at(1000)).await.unwrap() {}
+    while store.roll_up(at(1000)).await.unwrap() {}
     assert_eq!(sealed_until(&mut connection).await.unwrap(), i64::MIN);
     assert_eq!(highest(&mut connection).await.unwrap(), None);
     connection.batch_execute("COMMIT").await.unwrap();
     assert!(sealed_until(&mut connection).await.unwrap() > i64::MIN);
     assert!(highest(&mut connection).await.unwrap().is_some());
-    place.remove().await;
+    database.remove().await;
 }
 
 /// Nothing is sealed while somebody records, who was told that it is not.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_seals_waits_for_who_records() {
-    let place = Place::create().await;
-    let store = place.store(SMALL[0]);
+async fn rolling_up_waits_for_recordings() {
+    let database = TestDatabase::create().await;
+    let store = database.store(SMALL[0]);
     for number in 0..10 {
         register(&*store, number).await;
     }
-    let mut connection = place.connection().await;
+    let mut connection = database.connection().await;
     let is_sealed = begin_recording(&mut connection, micros(at(0))).await;
     assert!(!is_sealed.unwrap());
-    let mut sealing = store.condense(at(1000));
+    let mut sealing = store.roll_up(at(1000));
     let soon = Duration::from_millis(300);
     let waited = tokio::time::timeout(soon, &mut sealing).await;
     assert!(waited.is_err(), "{waited:?}");
@@ -162,37 +159,37 @@ async fn who_seals_waits_for_who_records() {
     let is_sealed = begin_recording(&mut connection, micros(at(0))).await;
     assert!(is_sealed.unwrap());
     connection.batch_execute("ROLLBACK").await.unwrap();
-    place.remove().await;
+    database.remove().await;
 }
 
 /// As by a crash: it is done wholly or not at all, and nobody is held up by what it left.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_is_cut_off_spoils_nothing() {
-    let place = Place::create().await;
-    let store = place.store(SMALL[0]);
+    let database = TestDatabase::create().await;
+    let store = database.store(SMALL[0]);
     for number in 0..60 {
         register(&*store, number).await;
         let time = Duration::from_micros(100 * u64::from(number));
-        let _ = tokio::time::timeout(time, store.condense(at(1000))).await;
+        let _ = tokio::time::timeout(time, store.roll_up(at(1000))).await;
         let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
         assert_eq!(found[0].images, u64::from(number) + 1);
     }
-    while store.condense(at(1000)).await.unwrap() {}
+    while store.roll_up(at(1000)).await.unwrap() {}
     let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
     assert_eq!(found[0].images, 60);
-    place.remove().await;
+    database.remove().await;
 }
 
 /// What is broken is told, and nobody is given numbers that are made of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_segment_is_told() {
-    let place = Place::create().await;
-    let store = place.store(SMALL[0]);
+    let database = TestDatabase::create().await;
+    let store = database.store(SMALL[0]);
     for number in 0..10 {
         register(&*store, number).await;
     }
-    while store.condense(at(100)).await.unwrap() {}
-    let mut connection = place.connection().await;
+    while store.roll_up(at(100)).await.unwrap() {}
+    let mut connection = database.connection().await;
     diesel::update(segment::table)
         .set(diesel::ExpressionMethods::eq(segment::content, vec![9_u8]))
         .execute(&mut connection)
@@ -203,11 +200,11 @@ async fn a_broken_segment_is_told() {
         matches!(found, Err(ImageStoreError::Corrupt(_))),
         "{found:?}"
     );
-    place.remove().await;
+    database.remove().await;
 }
 
 /// All segments, as they are verified.
-async fn verified(inspector: &dyn StatisticsInspector) -> Vec<VerifiedSegment> {
+async fn verified(inspector: &dyn Database) -> Vec<VerifiedSegment> {
     let mut verified: Vec<VerifiedSegment> = Vec::new();
     loop {
         let after = verified.last().map(|last| last.next.clone());
@@ -219,7 +216,7 @@ async fn verified(inspector: &dyn StatisticsInspector) -> Vec<VerifiedSegment> {
     }
 }
 
-async fn faults(inspector: &dyn StatisticsInspector) -> Vec<(Segment, SegmentFault)> {
+async fn faults(inspector: &dyn Database) -> Vec<(Segment, SegmentFault)> {
     let verified = verified(inspector).await;
     let wrong = verified.into_iter().filter_map(|verified| {
         let (fault, _) = verified.fault?;
@@ -229,7 +226,7 @@ async fn faults(inspector: &dyn StatisticsInspector) -> Vec<(Segment, SegmentFau
 }
 
 /// Repairs all there is, lower levels first.
-async fn repair_all(inspector: &dyn StatisticsInspector) {
+async fn repair_all(inspector: &dyn Database) {
     let mut after = None;
     while let Some(verified) = inspector.verify_segment(after).await.unwrap() {
         if let Some((fault, _)) = verified.fault {
@@ -250,23 +247,23 @@ const EIGHTS: Sizes = Sizes {
 };
 
 /// A store whose levels have eight, four, two and one segments, of sixteen images.
-async fn sealed() -> (Place, Arc<super::Store>) {
-    let place = Place::create().await;
-    let store = place.concrete(EIGHTS);
+async fn sealed() -> (TestDatabase, Arc<dyn Database>) {
+    let database = TestDatabase::create().await;
+    let store = database.store(EIGHTS);
     for number in 0..17 {
         register(&*store, number).await;
     }
-    while store.condense(at(1000)).await.unwrap() {}
-    (place, store)
+    while store.roll_up(at(1000)).await.unwrap() {}
+    (database, store)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sound_segments_are_verified_each_once() {
-    let place = Place::create().await;
-    let store = place.concrete(EIGHTS);
+    let database = TestDatabase::create().await;
+    let store = database.store(EIGHTS);
     assert!(verified(&*store).await.is_empty());
-    place.remove().await;
-    let (place, store) = sealed().await;
+    database.remove().await;
+    let (database, store) = sealed().await;
     let found = verified(&*store).await;
     assert!(
         found.iter().all(|segment| segment.fault.is_none()),
@@ -278,14 +275,14 @@ async fn sound_segments_are_verified_each_once() {
     // An image that is recorded late is added to all levels.
     register_at(&*store, b"late", 3).await;
     assert_eq!(faults(&*store).await, []);
-    place.remove().await;
+    database.remove().await;
 }
 
 /// What somebody with a database client may do to a segment.
 async fn assert_found_and_repaired(statement: &str, expected: &[(i32, SegmentFault)]) {
-    let (place, store) = sealed().await;
+    let (database, store) = sealed().await;
     let before = store.tag_summaries(&TimeWindow::default()).await.unwrap();
-    let mut connection = place.connection().await;
+    let mut connection = database.connection().await;
     connection.batch_execute(statement).await.unwrap();
     let found: Vec<_> = faults(&*store)
         .await
@@ -297,7 +294,7 @@ async fn assert_found_and_repaired(statement: &str, expected: &[(i32, SegmentFau
     assert_eq!(faults(&*store).await, [], "{statement}");
     let after = store.tag_summaries(&TimeWindow::default()).await.unwrap();
     assert_eq!(after, before, "{statement}");
-    place.remove().await;
+    database.remove().await;
 }
 
 /// The content of a segment of two images with the first label.
@@ -422,8 +419,8 @@ async fn misplaced_segments_are_found_and_removed() {
 /// Nothing is wrong where segments are missing, and what is recorded late is not refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_missing_segments_would_hold_is_counted() {
-    let (place, store) = sealed().await;
-    let mut connection = place.connection().await;
+    let (database, store) = sealed().await;
+    let mut connection = database.connection().await;
     let delete = format!(
         "DELETE FROM etiqueta_summary_segment WHERE level <> 1 AND from_time < {}",
         micros(at(10))
@@ -438,5 +435,5 @@ async fn what_missing_segments_would_hold_is_counted() {
     assert_eq!(faults(&*store).await, []);
     let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
     assert_eq!(found[0].images, 18);
-    place.remove().await;
+    database.remove().await;
 }

@@ -1,4 +1,4 @@
-//! The contract of [`ImageStore`].
+//! The contract of the ports of a [`Database`].
 //!
 //! Each rule is a function of its own that takes an empty store; a chapter's `run` runs its rules,
 //! [`run`] all of them. No rule asks for a runtime: what runs at once is joined, not spawned.
@@ -11,7 +11,7 @@ use crate::{at, image};
 use domain::{
     ContentDigest, Fence, Image, ImageQuery, Label, NewImage, PageKey, ProviderIdentity, Tagging,
     TaggingKey, Tags,
-    ports::{ImageStore, ImageStoreError},
+    ports::{Database, ImageStoreError},
 };
 
 /// Makes the function that runs the rules of a chapter, each on a store of its own.
@@ -20,7 +20,7 @@ use domain::{
 macro_rules! chapter {
     ($($rule:ident),* $(,)?) => {
         /// Runs every rule of this chapter, each on an empty store of its own, which `make` makes.
-        pub async fn run(make: &impl AsyncFn() -> std::sync::Arc<dyn domain::ports::ImageStore>) {
+        pub async fn run(make: &impl AsyncFn() -> std::sync::Arc<dyn domain::ports::Database>) {
             $(
                 // Shown beside a failure only.
                 println!("rule: {}", stringify!($rule));
@@ -32,7 +32,6 @@ macro_rules! chapter {
 
 pub mod claims;
 pub mod concurrency;
-pub mod condensing;
 pub mod damage;
 pub mod fencing;
 pub mod filters;
@@ -40,11 +39,12 @@ pub mod images;
 pub mod labels;
 pub mod pages;
 pub mod removal;
+pub mod rollups;
 pub mod summaries;
 pub mod taggings;
 
 /// Runs every rule of every chapter, each on an empty store of its own, which `make` makes.
-pub async fn run(make: impl AsyncFn() -> Arc<dyn ImageStore>) {
+pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     claims::run(&make).await;
     removal::run(&make).await;
     fencing::run(&make).await;
@@ -55,7 +55,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn ImageStore>) {
     pages::run(&make).await;
     filters::run(&make).await;
     summaries::run(&make).await;
-    condensing::run(&make).await;
+    rollups::run(&make).await;
     concurrency::run(&make).await;
 }
 
@@ -74,7 +74,7 @@ fn new(image: &Image) -> NewImage {
 }
 
 /// Claims the original of an image from the image's time on, for an hour.
-async fn claim(store: &dyn ImageStore, image: &Image) {
+async fn claim(store: &dyn Database, image: &Image) {
     let now = image.registered_at;
     let until = now + TimeDelta::hours(1);
     store
@@ -84,7 +84,7 @@ async fn claim(store: &dyn ImageStore, image: &Image) {
 }
 
 /// Claims the original and records the image.
-async fn register(store: &dyn ImageStore, image: &Image) {
+async fn register(store: &dyn Database, image: &Image) {
     claim(store, image).await;
     store.record(&new(image)).await.unwrap();
 }
@@ -95,7 +95,7 @@ fn unique(number: u32, registered_at: DateTime<Utc>, labels: &[&str]) -> Image {
     image(&number.to_be_bytes(), registered_at, &tags)
 }
 
-async fn register_all(store: &dyn ImageStore, images: &[Image]) {
+async fn register_all(store: &dyn Database, images: &[Image]) {
     for image in images {
         register(store, image).await;
     }
@@ -105,14 +105,14 @@ async fn register_all(store: &dyn ImageStore, images: &[Image]) {
 const FENCE: Fence = Fence::from_i64(7);
 
 /// Claims for removal at a time, for a minute, under [`FENCE`].
-async fn claim_removal(store: &dyn ImageStore, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
+async fn claim_removal(store: &dyn Database, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
     claim_removal_by(store, digest, FENCE, now).await
 }
 
 /// Claims for removal at a time, for a minute. A database may end a deadlock with an upload at the
 /// cost of the removal: the caller repeats that.
 async fn claim_removal_by(
-    store: &dyn ImageStore,
+    store: &dyn Database,
     digest: &ContentDigest,
     fence: Fence,
     now: DateTime<Utc>,
@@ -127,26 +127,26 @@ async fn claim_removal_by(
 }
 
 /// Ends a removal's claim under [`FENCE`]. Whether it was still the latest one.
-async fn forget(store: &dyn ImageStore, digest: &ContentDigest) -> bool {
+async fn forget(store: &dyn Database, digest: &ContentDigest) -> bool {
     store.forget(digest, FENCE).await.unwrap()
 }
 
-async fn abandoned(store: &dyn ImageStore, before: DateTime<Utc>) -> Vec<ContentDigest> {
+async fn abandoned(store: &dyn Database, before: DateTime<Utc>) -> Vec<ContentDigest> {
     store.abandoned(before, limit(1000)).await.unwrap()
 }
 
 /// Whether the store knows the facts of some bytes.
-async fn is_known(store: &dyn ImageStore, digest: &ContentDigest) -> bool {
+async fn is_known(store: &dyn Database, digest: &ContentDigest) -> bool {
     store.known(&key(digest)).await.unwrap().facts.is_some()
 }
 
-async fn all(store: &dyn ImageStore, query: &ImageQuery) -> Vec<Image> {
+async fn all(store: &dyn Database, query: &ImageQuery) -> Vec<Image> {
     page(store, query, None, 10_000).await
 }
 
 /// A page, which is the same whether its tags are read along or later.
 async fn page(
-    store: &dyn ImageStore,
+    store: &dyn Database,
     query: &ImageQuery,
     after: Option<PageKey>,
     most: u32,
@@ -161,7 +161,7 @@ async fn page(
 }
 
 /// Walks a list page by page.
-async fn walk(store: &dyn ImageStore, query: &ImageQuery, page_size: u32) -> Vec<Image> {
+async fn walk(store: &dyn Database, query: &ImageQuery, page_size: u32) -> Vec<Image> {
     let mut walked: Vec<Image> = Vec::new();
     loop {
         let after = walked.last().map(page_key);
@@ -209,7 +209,7 @@ fn tagging(tags: Tags) -> Tagging {
     }
 }
 
-async fn known_tagging(store: &dyn ImageStore, key: &TaggingKey) -> Option<Tagging> {
+async fn known_tagging(store: &dyn Database, key: &TaggingKey) -> Option<Tagging> {
     store.known(key).await.unwrap().tagging
 }
 

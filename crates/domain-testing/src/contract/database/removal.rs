@@ -2,7 +2,7 @@
 
 use super::{MICROSECOND, abandoned, claim, claim_removal, forget, is_known, limit, register};
 use crate::{at, image};
-use domain::{ContentDigest, ports::ImageStore};
+use domain::{ContentDigest, ports::Database};
 
 chapter!(
     only_one_removal_holds_an_original,
@@ -13,7 +13,7 @@ chapter!(
     abandoned_come_oldest_first_and_not_too_many,
 );
 
-async fn claim_until(store: &dyn ImageStore, content: &[u8], until: i64) -> ContentDigest {
+async fn claim_until(store: &dyn Database, content: &[u8], until: i64) -> ContentDigest {
     let image = image(content, at(0), &[]);
     store
         .claim(&image.digest, &image.facts, at(0), at(until))
@@ -23,7 +23,7 @@ async fn claim_until(store: &dyn ImageStore, content: &[u8], until: i64) -> Cont
 }
 
 /// A removal is exclusive until it runs out, at that time and not a microsecond before.
-async fn only_one_removal_holds_an_original(store: &dyn ImageStore) {
+async fn only_one_removal_holds_an_original(store: &dyn Database) {
     let digest = claim_until(store, b"a", 100).await;
     assert!(claim_removal(store, &digest, at(100)).await);
     assert!(!claim_removal(store, &digest, at(100)).await);
@@ -32,7 +32,7 @@ async fn only_one_removal_holds_an_original(store: &dyn ImageStore) {
 }
 
 /// Neither before a claim nor after it was forgotten.
-async fn nobody_removes_what_is_not_known(store: &dyn ImageStore) {
+async fn nobody_removes_what_is_not_known(store: &dyn Database) {
     assert!(!claim_removal(store, &ContentDigest::of(b"a"), at(0)).await);
     let digest = claim_until(store, b"a", 100).await;
     assert!(claim_removal(store, &digest, at(100)).await);
@@ -41,7 +41,7 @@ async fn nobody_removes_what_is_not_known(store: &dyn ImageStore) {
 }
 
 /// The original is not known any more; a second time changes nothing.
-async fn forgetting_ends_a_removal(store: &dyn ImageStore) {
+async fn forgetting_ends_a_removal(store: &dyn Database) {
     let (digest, other) = (
         claim_until(store, b"a", 100).await,
         claim_until(store, b"b", 100).await,
@@ -55,7 +55,7 @@ async fn forgetting_ends_a_removal(store: &dyn ImageStore) {
 }
 
 /// Not claimed, claimed for an upload, in use: nothing happens to it.
-async fn forgetting_leaves_alone_what_is_not_being_removed(store: &dyn ImageStore) {
+async fn forgetting_leaves_alone_what_is_not_being_removed(store: &dyn Database) {
     assert!(!forget(store, &ContentDigest::of(b"none")).await);
     let claimed = claim_until(store, b"a", 100).await;
     assert!(!forget(store, &claimed).await);
@@ -67,7 +67,7 @@ async fn forgetting_leaves_alone_what_is_not_being_removed(store: &dyn ImageStor
 }
 
 /// Those in use are not among them; those that a killed removal left behind are.
-async fn abandoned_are_the_originals_whose_claims_ran_out(store: &dyn ImageStore) {
+async fn abandoned_are_the_originals_whose_claims_ran_out(store: &dyn Database) {
     let digest = claim_until(store, b"a", 100).await;
     let used = image(b"b", at(0), &[]);
     register(store, &used).await;
@@ -79,7 +79,7 @@ async fn abandoned_are_the_originals_whose_claims_ran_out(store: &dyn ImageStore
 }
 
 /// The one whose claim ran out first is the first.
-async fn abandoned_come_oldest_first_and_not_too_many(store: &dyn ImageStore) {
+async fn abandoned_come_oldest_first_and_not_too_many(store: &dyn Database) {
     let mut digests = Vec::new();
     for until in [30, 10, 50, 20, 40] {
         let content = format!("content {until}");

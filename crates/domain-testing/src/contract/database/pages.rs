@@ -4,7 +4,7 @@ use super::{
     MICROSECOND, all, carrying, newest_first, page, page_key, register, register_all, unique, walk,
 };
 use crate::{at, image, label};
-use domain::{Image, ImageId, ImageQuery, Label, PageKey, TimeWindow, ports::ImageStore};
+use domain::{Image, ImageId, ImageQuery, Label, PageKey, TimeWindow, ports::Database};
 
 chapter!(
     pages_are_newest_first,
@@ -18,7 +18,7 @@ chapter!(
 );
 
 /// By time of registration, not by order of arrival.
-async fn pages_are_newest_first(store: &dyn ImageStore) {
+async fn pages_are_newest_first(store: &dyn Database) {
     let images: Vec<Image> = (0..)
         .zip([30, 10, 50, 20, 40])
         .map(|(n, second)| unique(n, at(second), &["car"]))
@@ -37,7 +37,7 @@ async fn pages_are_newest_first(store: &dyn ImageStore) {
 }
 
 /// Ids are compared as unsigned bytes, the first one first.
-async fn images_of_one_time_come_by_greatest_id(store: &dyn ImageStore) {
+async fn images_of_one_time_come_by_greatest_id(store: &dyn Database) {
     let firsts = [0x7f, 0x00, 0xff, 0x80, 0x01];
     for first in firsts {
         let mut image = image(&[first], at(0), &[("car", 90.0)]);
@@ -56,7 +56,7 @@ async fn images_of_one_time_come_by_greatest_id(store: &dyn ImageStore) {
 }
 
 /// Whatever the size of the pages, and however many images share a time.
-async fn pages_join_without_gap_or_overlap(store: &dyn ImageStore) {
+async fn pages_join_without_gap_or_overlap(store: &dyn Database) {
     let images: Vec<Image> = (0..23)
         .map(|n| unique(n, at(i64::from(n / 5)), &["car"]))
         .collect();
@@ -71,7 +71,7 @@ async fn pages_join_without_gap_or_overlap(store: &dyn ImageStore) {
 }
 
 /// A place is a time and an id, not an image.
-async fn a_page_begins_after_a_place_that_no_image_has(store: &dyn ImageStore) {
+async fn a_page_begins_after_a_place_that_no_image_has(store: &dyn Database) {
     let (older, newer) = (unique(1, at(10), &["car"]), unique(2, at(20), &["car"]));
     register_all(store, &[older.clone(), newer.clone()]).await;
     let after = |registered_at, byte| {
@@ -95,7 +95,7 @@ async fn a_page_begins_after_a_place_that_no_image_has(store: &dyn ImageStore) {
 }
 
 /// The start is inside, the end is not, and a place beyond the window does not widen it.
-async fn windows_are_exact_to_the_microsecond(store: &dyn ImageStore) {
+async fn windows_are_exact_to_the_microsecond(store: &dyn Database) {
     let times = [
         at(10) - MICROSECOND,
         at(10),
@@ -135,7 +135,7 @@ async fn windows_are_exact_to_the_microsecond(store: &dyn ImageStore) {
 }
 
 /// All of them; one or two of three do not do.
-async fn an_image_must_carry_all_labels(store: &dyn ImageStore) {
+async fn an_image_must_carry_all_labels(store: &dyn Database) {
     let images = [
         unique(0, at(0), &["car", "cab", "road"]),
         unique(1, at(1), &["car", "cab"]),
@@ -163,7 +163,7 @@ async fn an_image_must_carry_all_labels(store: &dyn ImageStore) {
 }
 
 /// Neither alone nor together with one that is carried.
-async fn a_label_that_nobody_carries_finds_nothing(store: &dyn ImageStore) {
+async fn a_label_that_nobody_carries_finds_nothing(store: &dyn Database) {
     register(store, &unique(0, at(0), &["car"])).await;
     let (car, plane) = (label("car"), label("plane"));
     assert!(all(store, &carrying(&[&plane])).await.is_empty());
@@ -171,7 +171,7 @@ async fn a_label_that_nobody_carries_finds_nothing(store: &dyn ImageStore) {
 }
 
 /// Whether the rare one is the newest, the oldest or in the middle.
-async fn a_rare_label_is_found_among_common_ones(store: &dyn ImageStore) {
+async fn a_rare_label_is_found_among_common_ones(store: &dyn Database) {
     let mut images = Vec::new();
     for n in 0..60 {
         let mut labels = vec!["common", "frequent"];

@@ -4,7 +4,7 @@ use super::{MICROSECOND, abandoned, assert_claim_lost, claim_removal_by, is_know
 use crate::{at, image};
 use domain::{
     ContentDigest, Fence, Image, NewImage,
-    ports::{Claimed, ImageStore},
+    ports::{Claimed, Database},
 };
 
 chapter!(
@@ -28,7 +28,7 @@ const ONE: Fence = Fence::from_i64(1);
 const TWO: Fence = Fence::from_i64(2);
 
 /// Claims for an upload at a time, for a hundred seconds.
-async fn upload(store: &dyn ImageStore, image: &Image, second: i64) -> Claimed {
+async fn upload(store: &dyn Database, image: &Image, second: i64) -> Claimed {
     let (now, until) = (at(second), at(second + 100));
     let claimed = store.claim(&image.digest, &image.facts, now, until);
     claimed.await.unwrap()
@@ -42,7 +42,7 @@ fn under(image: &Image, claimed: Claimed) -> NewImage {
 }
 
 async fn claim_orphan(
-    store: &dyn ImageStore,
+    store: &dyn Database,
     digest: &ContentDigest,
     fence: Fence,
     second: i64,
@@ -52,7 +52,7 @@ async fn claim_orphan(
 }
 
 /// Whatever the store of originals says: what is there may be what a late removal takes away.
-async fn uploads_that_follow_a_removal_are_rewritten(store: &dyn ImageStore) {
+async fn uploads_that_follow_a_removal_are_rewritten(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     assert!(upload(store, &image, 0).await.rewrite);
     assert!(!upload(store, &image, 0).await.rewrite);
@@ -66,7 +66,7 @@ async fn uploads_that_follow_a_removal_are_rewritten(store: &dyn ImageStore) {
     );
 }
 
-async fn uploads_share_a_fence_until_a_removal_comes(store: &dyn ImageStore) {
+async fn uploads_share_a_fence_until_a_removal_comes(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let first = upload(store, &image, 0).await;
     let second = upload(store, &image, 50).await;
@@ -81,7 +81,7 @@ async fn uploads_share_a_fence_until_a_removal_comes(store: &dyn ImageStore) {
 }
 
 /// Not even by the removal itself, once it wakes up.
-async fn a_removal_that_was_taken_over_is_not_ended(store: &dyn ImageStore) {
+async fn a_removal_that_was_taken_over_is_not_ended(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     upload(store, &image, 0).await;
     assert!(claim_removal_by(store, &image.digest, ONE, at(100)).await);
@@ -94,7 +94,7 @@ async fn a_removal_that_was_taken_over_is_not_ended(store: &dyn ImageStore) {
 }
 
 /// A removal may be slow as long as the original is not claimed again.
-async fn a_removal_that_ran_out_is_ended_until_a_claim_comes(store: &dyn ImageStore) {
+async fn a_removal_that_ran_out_is_ended_until_a_claim_comes(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     upload(store, &image, 0).await;
     assert!(claim_removal_by(store, &image.digest, ONE, at(100)).await);
@@ -103,7 +103,7 @@ async fn a_removal_that_ran_out_is_ended_until_a_claim_comes(store: &dyn ImageSt
     assert!(!is_known(store, &image.digest).await);
 }
 
-async fn a_removal_is_not_ended_by_an_older_one(store: &dyn ImageStore) {
+async fn a_removal_is_not_ended_by_an_older_one(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     upload(store, &image, 0).await;
     assert!(claim_removal_by(store, &image.digest, ONE, at(100)).await);
@@ -114,7 +114,7 @@ async fn a_removal_is_not_ended_by_an_older_one(store: &dyn ImageStore) {
 }
 
 /// The removal may have taken what it put.
-async fn an_upload_from_before_a_removal_is_not_recorded(store: &dyn ImageStore) {
+async fn an_upload_from_before_a_removal_is_not_recorded(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let late = upload(store, &image, 0).await;
     assert!(claim_removal_by(store, &image.digest, ONE, at(100)).await);
@@ -127,7 +127,7 @@ async fn an_upload_from_before_a_removal_is_not_recorded(store: &dyn ImageStore)
 
 /// The later one may not have put anything yet.
 async fn an_upload_from_before_a_removal_is_not_recorded_under_the_claim_of_a_later_one(
-    store: &dyn ImageStore,
+    store: &dyn Database,
 ) {
     let image = image(b"a", at(0), &[]);
     let late = upload(store, &image, 0).await;
@@ -141,7 +141,7 @@ async fn an_upload_from_before_a_removal_is_not_recorded_under_the_claim_of_a_la
 }
 
 /// By an image, by an upload, by another removal.
-async fn orphans_are_claimed_unless_they_are_needed(store: &dyn ImageStore) {
+async fn orphans_are_claimed_unless_they_are_needed(store: &dyn Database) {
     let (used, claimed) = (image(b"used", at(0), &[]), image(b"claimed", at(0), &[]));
     let claim = upload(store, &used, 0).await;
     store.record(&under(&used, claim)).await.unwrap();
@@ -156,7 +156,7 @@ async fn orphans_are_claimed_unless_they_are_needed(store: &dyn ImageStore) {
 }
 
 /// It is known from then on, without facts. Uploads wait; it is not abandoned, not even later.
-async fn an_orphan_that_is_not_known_is_held(store: &dyn ImageStore) {
+async fn an_orphan_that_is_not_known_is_held(store: &dyn Database) {
     let image = image(b"orphan", at(0), &[]);
     let digest = &image.digest;
     assert!(claim_orphan(store, digest, ONE, 0).await);
@@ -176,7 +176,7 @@ async fn an_orphan_that_is_not_known_is_held(store: &dyn ImageStore) {
 }
 
 /// It stays abandoned, so that upkeep removes what a check that was killed held.
-async fn an_orphan_whose_claim_ran_out_is_held(store: &dyn ImageStore) {
+async fn an_orphan_whose_claim_ran_out_is_held(store: &dyn Database) {
     let image = image(b"orphan", at(0), &[]);
     let late = upload(store, &image, 0).await;
     assert!(claim_orphan(store, &image.digest, ONE, 100).await);
@@ -186,7 +186,7 @@ async fn an_orphan_whose_claim_ran_out_is_held(store: &dyn ImageStore) {
     assert!(abandoned(store, at(200)).await.is_empty());
 }
 
-async fn needed_are_those_in_use_and_those_being_uploaded(store: &dyn ImageStore) {
+async fn needed_are_those_in_use_and_those_being_uploaded(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let is_needed = async |second| store.is_needed(&image.digest, at(second)).await.unwrap();
     assert!(!is_needed(0).await);
@@ -207,7 +207,7 @@ async fn needed_are_those_in_use_and_those_being_uploaded(store: &dyn ImageStore
     assert!(is_needed(1_000_000).await);
 }
 
-async fn a_postponed_original_is_abandoned_later(store: &dyn ImageStore) {
+async fn a_postponed_original_is_abandoned_later(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     upload(store, &image, 0).await;
     assert!(claim_removal_by(store, &image.digest, ONE, at(100)).await);
@@ -220,7 +220,7 @@ async fn a_postponed_original_is_abandoned_later(store: &dyn ImageStore) {
     store.record(&under(&image, claimed)).await.unwrap();
 }
 
-async fn only_the_latest_removal_postpones(store: &dyn ImageStore) {
+async fn only_the_latest_removal_postpones(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     store.postpone(&image.digest, ONE, at(500)).await.unwrap();
     assert!(!is_known(store, &image.digest).await);
@@ -238,7 +238,7 @@ async fn only_the_latest_removal_postpones(store: &dyn ImageStore) {
     );
 }
 
-async fn the_database_keeps_its_id(store: &dyn ImageStore) {
+async fn the_database_keeps_its_id(store: &dyn Database) {
     let id = store.database_id().await.unwrap();
     assert_eq!(store.database_id().await.unwrap(), id);
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{newest_first, page, page_key, register_all, unique, walk};
 use crate::{at, image, label};
-use domain::{Confidence, Image, ImageQuery, Label, Threshold, TimeWindow, ports::ImageStore};
+use domain::{Confidence, Image, ImageQuery, Label, Threshold, TimeWindow, ports::Database};
 
 chapter!(
     an_image_must_carry_one_of_the_labels,
@@ -38,7 +38,7 @@ fn from_confidence(lowest: f64, query: ImageQuery) -> ImageQuery {
 
 /// Asserts which images are listed, by their number in order of age, in pages of all sizes.
 async fn assert_lists(
-    store: &dyn ImageStore,
+    store: &dyn Database,
     query: &ImageQuery,
     images: &[Image],
     expected: &[usize],
@@ -51,7 +51,7 @@ async fn assert_lists(
 }
 
 /// Five images, the newest last.
-async fn some(store: &dyn ImageStore) -> Vec<Image> {
+async fn some(store: &dyn Database) -> Vec<Image> {
     let images = vec![
         unique(0, at(0), &["car", "cab", "road"]),
         unique(1, at(1), &["car", "cab"]),
@@ -64,7 +64,7 @@ async fn some(store: &dyn ImageStore) -> Vec<Image> {
 }
 
 /// Once, however many of them it carries.
-async fn an_image_must_carry_one_of_the_labels(store: &dyn ImageStore) {
+async fn an_image_must_carry_one_of_the_labels(store: &dyn Database) {
     let images = some(store).await;
     for (any_of, expected) in [
         (vec!["car", "cab"], vec![3, 2, 1, 0]),
@@ -78,7 +78,7 @@ async fn an_image_must_carry_one_of_the_labels(store: &dyn ImageStore) {
 }
 
 /// Not even one.
-async fn an_image_must_without_of_the_labels(store: &dyn ImageStore) {
+async fn an_image_must_without_of_the_labels(store: &dyn Database) {
     let images = some(store).await;
     for (none_of, expected) in [
         (vec!["car"], vec![4, 3]),
@@ -91,7 +91,7 @@ async fn an_image_must_without_of_the_labels(store: &dyn ImageStore) {
 }
 
 /// In each of the lists; and the threshold itself is above itself.
-async fn a_tag_counts_from_the_threshold_on(store: &dyn ImageStore) {
+async fn a_tag_counts_from_the_threshold_on(store: &dyn Database) {
     let images = [
         image(
             b"0",
@@ -123,7 +123,7 @@ async fn a_tag_counts_from_the_threshold_on(store: &dyn ImageStore) {
 }
 
 /// With each other, with dates and with places.
-async fn filters_compose(store: &dyn ImageStore) {
+async fn filters_compose(store: &dyn Database) {
     let images = some(store).await;
     for (labels, expected) in [
         (query(&["car"], &["cab", "road"], &[]), vec![1, 0]),
@@ -155,7 +155,7 @@ async fn filters_compose(store: &dyn ImageStore) {
 }
 
 /// More than the tables that a database joins, in each of the lists.
-async fn any_number_of_labels_will_do(store: &dyn ImageStore) {
+async fn any_number_of_labels_will_do(store: &dyn Database) {
     let names: Vec<String> = (0..300).map(|n| format!("label {n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let images = [
@@ -200,7 +200,7 @@ async fn any_number_of_labels_will_do(store: &dyn ImageStore) {
 }
 
 /// All of the labels cannot be carried then; one of the others still can, and none of the others.
-async fn a_label_that_nobody_carries_changes_nothing_but_what_it_must(store: &dyn ImageStore) {
+async fn a_label_that_nobody_carries_changes_nothing_but_what_it_must(store: &dyn Database) {
     let images = some(store).await;
     assert_lists(store, &query(&["car", "plane"], &[], &[]), &images, &[]).await;
     assert_lists(store, &query(&[], &["plane", "ship"], &[]), &images, &[]).await;
@@ -300,7 +300,7 @@ fn matches(image: &Image, query: &ImageQuery) -> bool {
 }
 
 /// Many images, many questions, every answer compared with that of a loop over all images.
-async fn pages_agree_with_a_plain_filter(store: &dyn ImageStore) {
+async fn pages_agree_with_a_plain_filter(store: &dyn Database) {
     const LABELS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
     let mut dice = Dice(2024);
     let images: Vec<Image> = (0..60).map(|n| dice.image(n, &LABELS)).collect();

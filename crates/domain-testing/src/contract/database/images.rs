@@ -6,7 +6,7 @@ use super::{abandoned, all, claim, key, new, register};
 use crate::{at, image, tag};
 use domain::{
     Image, ImageFacts, ImageId, ImageQuery, MediaType, TimeWindow,
-    ports::{ImageStore, ImageStoreError, Known},
+    ports::{Database, ImageStoreError, Known},
 };
 
 chapter!(
@@ -24,7 +24,7 @@ chapter!(
 );
 
 /// Registers an image and finds it as it was, by id and in a list.
-async fn assert_comes_back(store: &dyn ImageStore, image: &Image) {
+async fn assert_comes_back(store: &dyn Database, image: &Image) {
     register(store, image).await;
     let found = store.find(&image.id).await.unwrap();
     assert_eq!(found.as_ref(), Some(image));
@@ -33,7 +33,7 @@ async fn assert_comes_back(store: &dyn ImageStore, image: &Image) {
 }
 
 /// Nothing is there, and nothing fails for that.
-async fn an_empty_store_is_ready_and_knows_nothing(store: &dyn ImageStore) {
+async fn an_empty_store_is_ready_and_knows_nothing(store: &dyn Database) {
     store.ready().await.unwrap();
     let image = image(b"a", at(0), &[("car", 90.0)]);
     let known = store.known(&key(&image.digest)).await.unwrap();
@@ -46,7 +46,7 @@ async fn an_empty_store_is_ready_and_knows_nothing(store: &dyn ImageStore) {
 }
 
 /// Every field, and the tags in their order.
-async fn an_image_comes_back_as_it_was_recorded(store: &dyn ImageStore) {
+async fn an_image_comes_back_as_it_was_recorded(store: &dyn Database) {
     let tags = [("car", 61.4), ("auto", 61.4), ("motor vehicle", 99.5)];
     assert_comes_back(store, &image(b"some bytes", at(7), &tags)).await;
     let unknown = ImageId::new(at(7));
@@ -54,7 +54,7 @@ async fn an_image_comes_back_as_it_was_recorded(store: &dyn ImageStore) {
 }
 
 /// None is mistaken for another.
-async fn every_media_type_comes_back(store: &dyn ImageStore) {
+async fn every_media_type_comes_back(store: &dyn Database) {
     for media_type in MediaType::ALL {
         let mut image = image(media_type.as_str().as_bytes(), at(0), &[]);
         image.facts.media_type = media_type;
@@ -63,7 +63,7 @@ async fn every_media_type_comes_back(store: &dyn ImageStore) {
 }
 
 /// Sides up to 32 bits, sizes beyond 32 bits.
-async fn large_numbers_come_back(store: &dyn ImageStore) {
+async fn large_numbers_come_back(store: &dyn Database) {
     let mut image = image(b"a", at(0), &[]);
     image.facts = ImageFacts {
         width: u32::MAX,
@@ -75,7 +75,7 @@ async fn large_numbers_come_back(store: &dyn ImageStore) {
 }
 
 /// Numbers that a decimal detour or single precision would change.
-async fn confidences_come_back_to_the_last_bit(store: &dyn ImageStore) {
+async fn confidences_come_back_to_the_last_bit(store: &dyn Database) {
     let odd = [
         0.0,
         5e-324,
@@ -104,7 +104,7 @@ async fn confidences_come_back_to_the_last_bit(store: &dyn ImageStore) {
 }
 
 /// Also before 1970 and far from it, and across a change of the clock in many a time zone.
-async fn times_come_back_to_the_microsecond(store: &dyn ImageStore) {
+async fn times_come_back_to_the_microsecond(store: &dyn Database) {
     let micros = [
         -1,
         0,
@@ -123,7 +123,7 @@ async fn times_come_back_to_the_microsecond(store: &dyn ImageStore) {
 }
 
 /// An id is sixteen bytes, whatever they mean.
-async fn ids_of_any_version_come_back(store: &dyn ImageStore) {
+async fn ids_of_any_version_come_back(store: &dyn Database) {
     for byte in [0, b' ', b'\\', b'\'', 0x80, 0xff] {
         let mut image = image(&[byte], at(0), &[("car", 1.0)]);
         image.id = ImageId::from_bytes([byte; 16]);
@@ -132,12 +132,12 @@ async fn ids_of_any_version_come_back(store: &dyn ImageStore) {
 }
 
 /// An image that nothing was seen in is an image.
-async fn an_image_without_tags_comes_back(store: &dyn ImageStore) {
+async fn an_image_without_tags_comes_back(store: &dyn Database) {
     assert_comes_back(store, &image(b"", at(0), &[])).await;
 }
 
 /// Eighty, some known from an earlier image.
-async fn an_image_with_many_tags_comes_back(store: &dyn ImageStore) {
+async fn an_image_with_many_tags_comes_back(store: &dyn Database) {
     for (content, labels) in [(b"a", 0..50_u32), (b"b", 30..110)] {
         let mut image = image(content, at(0), &[]);
         image.tags = labels
@@ -148,7 +148,7 @@ async fn an_image_with_many_tags_comes_back(store: &dyn ImageStore) {
 }
 
 /// They share the original and nothing else.
-async fn images_of_the_same_bytes_are_apart(store: &dyn ImageStore) {
+async fn images_of_the_same_bytes_are_apart(store: &dyn Database) {
     let first = image(b"a", at(0), &[("car", 90.0), ("cab", 20.0)]);
     let second = image(b"a", at(0) + TimeDelta::days(400), &[("car", 90.0)]);
     assert_comes_back(store, &first).await;
@@ -157,7 +157,7 @@ async fn images_of_the_same_bytes_are_apart(store: &dyn ImageStore) {
 }
 
 /// A second image under the same id is refused, and the first one stays as it is.
-async fn an_id_is_recorded_once(store: &dyn ImageStore) {
+async fn an_id_is_recorded_once(store: &dyn Database) {
     let first = image(b"a", at(0), &[("car", 90.0)]);
     register(store, &first).await;
     let mut second = image(b"b", at(1), &[("cab", 80.0)]);

@@ -1,21 +1,21 @@
-//! Where tests have their database.
+//! Databases for tests.
 
 use std::sync::Arc;
 
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
-use domain::{ImageId, ports::ImageStore};
+use domain::{ImageId, ports::Database};
 use domain_testing::at;
 
 use super::{Connection, Diagnostics, connect_with, open, patient, sql::Sizes};
 use crate::{Migrator, MysqlServer, PoolSettings, Signals, StoreUrl};
 
 /// A database of its own, with the schema. A test that fails leaves it behind.
-pub(super) struct Place {
+pub(super) struct TestDatabase {
     server: MysqlServer,
 }
 
-impl Place {
+impl TestDatabase {
     pub(super) async fn create() -> Self {
         let url = std::env::var("ETIQUETA_TEST_MYSQL_URL")
             .expect("ETIQUETA_TEST_MYSQL_URL must name a server; scripts/test starts one");
@@ -34,10 +34,11 @@ impl Place {
         Self { server }
     }
 
-    pub(super) fn store(&self, sizes: Sizes) -> Arc<dyn ImageStore> {
+    pub(super) fn store(&self, sizes: Sizes) -> Arc<dyn Database> {
         self.concrete(sizes)
     }
 
+    /// A store whose pools a test can reach.
     pub(super) fn concrete(&self, sizes: Sizes) -> Arc<super::sql::Store> {
         Arc::new(
             connect_with(

@@ -2,7 +2,7 @@
 
 use super::{claim, claim_removal, forget, key, known_tagging, tagging};
 use crate::{at, image, tag, tags};
-use domain::{ContentDigest, NewImage, ProviderIdentity, TaggingKey, ports::ImageStore};
+use domain::{ContentDigest, NewImage, ProviderIdentity, TaggingKey, ports::Database};
 
 chapter!(
     a_tagging_is_known_once_it_was_kept,
@@ -15,7 +15,7 @@ chapter!(
 );
 
 /// An answer needs no original.
-async fn a_tagging_is_known_once_it_was_kept(store: &dyn ImageStore) {
+async fn a_tagging_is_known_once_it_was_kept(store: &dyn Database) {
     let key = key(&ContentDigest::of(b"a"));
     let answer = tagging(tags(&[("car", 69.437_355_041_503_9), ("cab", 1.0 / 3.0)]));
     store.keep_tagging(&key, &answer).await.unwrap();
@@ -25,7 +25,7 @@ async fn a_tagging_is_known_once_it_was_kept(store: &dyn ImageStore) {
 }
 
 /// The whole answer, beside the tags of the image.
-async fn a_tagging_is_recorded_with_an_image(store: &dyn ImageStore) {
+async fn a_tagging_is_recorded_with_an_image(store: &dyn Database) {
     let image = image(b"a", at(0), &[("car", 90.0)]);
     claim(store, &image).await;
     let (key, answer) = (
@@ -45,7 +45,7 @@ async fn a_tagging_is_recorded_with_an_image(store: &dyn ImageStore) {
 }
 
 /// Whichever way it came, and whichever way the second one comes.
-async fn the_first_tagging_stays(store: &dyn ImageStore) {
+async fn the_first_tagging_stays(store: &dyn Database) {
     let (first, second) = (tagging(tags(&[("car", 90.0)])), tagging(tags(&[])));
     for (content, recorded_first) in [(b"a", true), (b"b", false)] {
         let image = image(content, at(0), &[]);
@@ -68,7 +68,7 @@ async fn the_first_tagging_stays(store: &dyn ImageStore) {
 }
 
 /// "Nothing seen" is not "not asked".
-async fn a_tagging_without_tags_is_an_answer(store: &dyn ImageStore) {
+async fn a_tagging_without_tags_is_an_answer(store: &dyn Database) {
     let key = key(&ContentDigest::of(b"a"));
     let answer = tagging(tags(&[]));
     store.keep_tagging(&key, &answer).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_tagging_without_tags_is_an_answer(store: &dyn ImageStore) {
 }
 
 /// A hundred labels as long as labels get, odd characters and confidences included.
-async fn a_large_tagging_comes_back(store: &dyn ImageStore) {
+async fn a_large_tagging_comes_back(store: &dyn Database) {
     let key = key(&ContentDigest::of(b"a"));
     let long = "😀".repeat(250);
     let tags = (0..100_u32)
@@ -98,7 +98,7 @@ fn changed(key: &TaggingKey, change: impl FnOnce(&mut TaggingKey)) -> TaggingKey
 }
 
 /// Keys are compared exactly: case, accents and trailing blanks included.
-async fn every_part_of_a_tagging_key_counts(store: &dyn ImageStore) {
+async fn every_part_of_a_tagging_key_counts(store: &dyn Database) {
     let base = key(&ContentDigest::of(b"a"));
     let long = "😀".repeat(ProviderIdentity::LONGEST_NAME);
     let long_language = "😀".repeat(ProviderIdentity::LONGEST_LANGUAGE);
@@ -135,7 +135,7 @@ async fn every_part_of_a_tagging_key_counts(store: &dyn ImageStore) {
 }
 
 /// What was paid for is kept when the bytes go.
-async fn taggings_outlive_the_original(store: &dyn ImageStore) {
+async fn taggings_outlive_the_original(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let (key, answer) = (key(&image.digest), tagging(tags(&[("car", 90.0)])));
     store

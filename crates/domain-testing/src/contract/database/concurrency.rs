@@ -6,7 +6,7 @@ use super::{all, claim, claim_removal, key, known_tagging, new, tagging};
 use crate::{at, image, tag};
 use domain::{
     ContentDigest, Image, ImageQuery, NewImage, Tagging, TimeWindow,
-    ports::{ImageStore, ImageStoreError},
+    ports::{Database, ImageStoreError},
 };
 
 const UPLOADS: u32 = 32;
@@ -20,7 +20,7 @@ chapter!(
 );
 
 /// Labels nobody has seen before, in another order in every image.
-async fn images_with_the_same_labels_are_recorded_at_once(store: &dyn ImageStore) {
+async fn images_with_the_same_labels_are_recorded_at_once(store: &dyn Database) {
     let images: Vec<Image> = (0..UPLOADS)
         .map(|n| {
             let mut image = image(&n.to_be_bytes(), at(i64::from(n)), &[]);
@@ -42,7 +42,7 @@ async fn images_with_the_same_labels_are_recorded_at_once(store: &dyn ImageStore
 }
 
 /// Each becomes an image of its own; one of their answers is kept.
-async fn uploads_of_the_same_bytes_are_recorded_at_once(store: &dyn ImageStore) {
+async fn uploads_of_the_same_bytes_are_recorded_at_once(store: &dyn Database) {
     let uploads: Vec<NewImage> = (0..UPLOADS)
         .map(|n| {
             let image = image(b"a", at(i64::from(n)), &[("car", 90.0), ("cab", 80.0)]);
@@ -71,7 +71,7 @@ fn answer(n: u32) -> Tagging {
 }
 
 /// All succeed, one is kept.
-async fn the_same_tagging_is_kept_at_once(store: &dyn ImageStore) {
+async fn the_same_tagging_is_kept_at_once(store: &dyn Database) {
     let key = key(&ContentDigest::of(b"a"));
     join_all((0..UPLOADS).map(|n| {
         let key = &key;
@@ -83,7 +83,7 @@ async fn the_same_tagging_is_kept_at_once(store: &dyn ImageStore) {
 }
 
 /// Exactly one.
-async fn one_of_several_removals_at_once_wins(store: &dyn ImageStore) {
+async fn one_of_several_removals_at_once_wins(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     store
         .claim(&image.digest, &image.facts, at(0), at(1))
@@ -94,7 +94,7 @@ async fn one_of_several_removals_at_once_wins(store: &dyn ImageStore) {
 }
 
 /// Either the upload or the removal gets the original, never both and never none.
-async fn claims_and_removals_at_once_exclude_each_other(store: &dyn ImageStore) {
+async fn claims_and_removals_at_once_exclude_each_other(store: &dyn Database) {
     for n in 0..16_u8 {
         let image = image(&[n], at(10), &[]);
         let (digest, facts) = (&image.digest, &image.facts);

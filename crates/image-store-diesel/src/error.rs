@@ -5,7 +5,7 @@ use domain::ports::{Cause, ImageStoreError, cause};
 
 /// Why work on a connection failed.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum StoreError {
     /// A statement failed; what that means may have to be asked of the connection.
     Statement(Error),
     /// Anything that needs no asking.
@@ -67,7 +67,7 @@ impl Refusal {
     }
 }
 
-impl Fault {
+impl StoreError {
     /// Something in the database that cannot be read.
     pub(crate) fn corrupt(
         error: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
@@ -85,13 +85,13 @@ impl Fault {
     }
 }
 
-impl From<ImageStoreError> for Fault {
+impl From<ImageStoreError> for StoreError {
     fn from(error: ImageStoreError) -> Self {
         Self::Known(error)
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         Self::Statement(error)
     }

@@ -7,7 +7,7 @@ use super::{
     key, known_tagging, new, register, tagging,
 };
 use crate::{at, image, tags};
-use domain::{ImageFacts, ImageQuery, MediaType, NewImage, ports::ImageStore};
+use domain::{ImageFacts, ImageQuery, MediaType, NewImage, ports::Database};
 
 chapter!(
     a_claim_makes_the_facts_known,
@@ -24,7 +24,7 @@ chapter!(
 );
 
 /// From the claim on, the facts are there for other uploads.
-async fn a_claim_makes_the_facts_known(store: &dyn ImageStore) {
+async fn a_claim_makes_the_facts_known(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     claim(store, &image).await;
     let known = store.known(&key(&image.digest)).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_claim_makes_the_facts_known(store: &dyn ImageStore) {
 }
 
 /// Facts are what the newest decoder says.
-async fn a_later_claim_brings_its_facts_up_to_date(store: &dyn ImageStore) {
+async fn a_later_claim_brings_its_facts_up_to_date(store: &dyn Database) {
     let mut image = image(b"a", at(0), &[]);
     register(store, &image).await;
     image.facts = ImageFacts {
@@ -49,7 +49,7 @@ async fn a_later_claim_brings_its_facts_up_to_date(store: &dyn ImageStore) {
 }
 
 /// A claim until some time has run out at that time, and not a microsecond before.
-async fn a_claim_protects_until_it_runs_out(store: &dyn ImageStore) {
+async fn a_claim_protects_until_it_runs_out(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     store
         .claim(&image.digest, &image.facts, at(0), at(100))
@@ -60,7 +60,7 @@ async fn a_claim_protects_until_it_runs_out(store: &dyn ImageStore) {
 }
 
 /// Several uploads claim the same bytes; a shorter claim does not end a longer one.
-async fn the_longest_of_several_claims_counts(store: &dyn ImageStore) {
+async fn the_longest_of_several_claims_counts(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     for until in [50, 100, 20] {
         store
@@ -73,7 +73,7 @@ async fn the_longest_of_several_claims_counts(store: &dyn ImageStore) {
 }
 
 /// While bytes are being removed, nobody puts them; a claim refused leaves the removal in force.
-async fn a_claim_waits_for_a_removal(store: &dyn ImageStore) {
+async fn a_claim_waits_for_a_removal(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let (digest, facts) = (&image.digest, &image.facts);
     store.claim(digest, facts, at(0), at(100)).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_claim_waits_for_a_removal(store: &dyn ImageStore) {
 }
 
 /// A removal that was killed does not hold the original for ever, and what it may yet do is void.
-async fn a_claim_ends_a_removal_that_ran_out(store: &dyn ImageStore) {
+async fn a_claim_ends_a_removal_that_ran_out(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let (digest, facts) = (&image.digest, &image.facts);
     store.claim(digest, facts, at(0), at(100)).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_claim_ends_a_removal_that_ran_out(store: &dyn ImageStore) {
 }
 
 /// Without a claim nothing at all is recorded.
-async fn recording_takes_a_claim(store: &dyn ImageStore) {
+async fn recording_takes_a_claim(store: &dyn Database) {
     let image = image(b"a", at(0), &[("car", 90.0)]);
     let key = key(&image.digest);
     let answer = tagging(tags(&[("car", 90.0), ("cab", 10.0)]));
@@ -118,7 +118,7 @@ async fn recording_takes_a_claim(store: &dyn ImageStore) {
 }
 
 /// A removal breaks the claim also when it was cut off: the bytes may be gone.
-async fn recording_takes_a_claim_that_no_removal_broke(store: &dyn ImageStore) {
+async fn recording_takes_a_claim_that_no_removal_broke(store: &dyn Database) {
     let mut image = image(b"a", at(0), &[]);
     let (digest, facts) = (image.digest, image.facts);
     store.claim(&digest, &facts, at(0), at(100)).await.unwrap();
@@ -131,7 +131,7 @@ async fn recording_takes_a_claim_that_no_removal_broke(store: &dyn ImageStore) {
 }
 
 /// As long as nobody removed the bytes, a slow upload still succeeds.
-async fn a_claim_that_ran_out_serves_until_a_removal_comes(store: &dyn ImageStore) {
+async fn a_claim_that_ran_out_serves_until_a_removal_comes(store: &dyn Database) {
     let image = image(b"a", at(500), &[]);
     store
         .claim(&image.digest, &image.facts, at(0), at(100))
@@ -142,7 +142,7 @@ async fn a_claim_that_ran_out_serves_until_a_removal_comes(store: &dyn ImageStor
 }
 
 /// The first of several uploads to record does not take the claim away from the others.
-async fn every_upload_under_a_claim_is_recorded(store: &dyn ImageStore) {
+async fn every_upload_under_a_claim_is_recorded(store: &dyn Database) {
     let images = [1, 2, 3].map(|second| image(b"a", at(second), &[("car", 90.0)]));
     for image in &images {
         claim(store, image).await;
@@ -154,7 +154,7 @@ async fn every_upload_under_a_claim_is_recorded(store: &dyn ImageStore) {
 }
 
 /// Neither time nor a further claim that runs out makes an original in use removable.
-async fn an_image_protects_its_original_for_good(store: &dyn ImageStore) {
+async fn an_image_protects_its_original_for_good(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     register(store, &image).await;
     assert!(!claim_removal(store, &image.digest, at(1_000_000)).await);

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 
-use super::{FakeImageStore, State};
+use super::{FakeDatabase, State};
 use domain::{
     ContentDigest, ImageId,
     ports::{
@@ -69,9 +69,9 @@ impl State {
 }
 
 #[async_trait]
-impl Inspector for FakeImageStore {
+impl Inspector for FakeDatabase {
     async fn count(&self, rows: Rows) -> Result<u64, ImageStoreError> {
-        Ok(self.state().keys(rows).len() as u64)
+        Ok(self.call().await.keys(rows).len() as u64)
     }
 
     async fn inspect(
@@ -80,7 +80,7 @@ impl Inspector for FakeImageStore {
         after: Option<RowMark>,
         limit: NonZeroU32,
     ) -> Result<Inspected, ImageStoreError> {
-        let state = self.state();
+        let state = self.call().await;
         let mut keys = state.keys(rows);
         if let Some(RowMark(last)) = after {
             keys.retain(|key| *key > last);
@@ -111,7 +111,7 @@ impl Inspector for FakeImageStore {
         &self,
         digests: &[ContentDigest],
     ) -> Result<Vec<RecordedOriginal>, ImageStoreError> {
-        let state = self.state();
+        let state = self.call().await;
         Ok(digests.iter().filter_map(|d| state.recorded(d)).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{MICROSECOND, register, register_all};
 use crate::{at, image, label};
-use domain::{Confidence, Image, TagSummary, TimeWindow, ports::ImageStore};
+use domain::{Confidence, Image, TagSummary, TimeWindow, ports::Database};
 
 chapter!(
     summaries_count_exactly,
@@ -22,12 +22,12 @@ fn summary(text: &str, images: u64, min: f64, max: f64, mean: f64) -> TagSummary
     }
 }
 
-async fn summaries(store: &dyn ImageStore, window: TimeWindow) -> Vec<TagSummary> {
+async fn summaries(store: &dyn Database, window: TimeWindow) -> Vec<TagSummary> {
     store.tag_summaries(&window).await.unwrap()
 }
 
 /// Numbers whose sums are exact in binary, so that the mean must be exact too.
-async fn summaries_count_exactly(store: &dyn ImageStore) {
+async fn summaries_count_exactly(store: &dyn Database) {
     let images = [
         image(b"a", at(0), &[("car", 90.5), ("cab", 12.25)]),
         image(b"b", at(1), &[("car", 80.25), ("cab", 12.25)]),
@@ -46,7 +46,7 @@ async fn summaries_count_exactly(store: &dyn ImageStore) {
 }
 
 /// Most used first, then by label, character by character.
-async fn summaries_are_sorted(store: &dyn ImageStore) {
+async fn summaries_are_sorted(store: &dyn Database) {
     let rare = ["zebra", "é", "e", "f", "😀", "\u{ffee}", "a b", "a-b", "a"];
     for (n, text) in (0_u8..).zip(rare) {
         let pairs = [(text, 50.0), ("middle", 50.0), ("often", 50.0)];
@@ -70,7 +70,7 @@ async fn summaries_are_sorted(store: &dyn ImageStore) {
 }
 
 /// The start is inside, the end is not.
-async fn summaries_keep_to_their_window(store: &dyn ImageStore) {
+async fn summaries_keep_to_their_window(store: &dyn Database) {
     let times = [at(10) - MICROSECOND, at(10), at(20) - MICROSECOND, at(20)];
     let images: Vec<Image> = [8.0, 4.0, 2.0, 1.0]
         .into_iter()
@@ -98,7 +98,7 @@ async fn summaries_keep_to_their_window(store: &dyn ImageStore) {
 }
 
 /// A label is not listed because it once was somewhere else.
-async fn summaries_hold_only_labels_in_use(store: &dyn ImageStore) {
+async fn summaries_hold_only_labels_in_use(store: &dyn Database) {
     register(store, &image(b"a", at(0), &[("car", 90.0)])).await;
     register(store, &image(b"b", at(100), &[("cab", 90.0)])).await;
     let window = TimeWindow {
@@ -112,7 +112,7 @@ async fn summaries_hold_only_labels_in_use(store: &dyn ImageStore) {
 }
 
 /// Adding up and dividing must not carry the mean of equal numbers past them.
-async fn a_mean_lies_between_its_extremes(store: &dyn ImageStore) {
+async fn a_mean_lies_between_its_extremes(store: &dyn Database) {
     let confidence = 69.437_355_041_503_9;
     for n in 0..7_u8 {
         register(

@@ -1,17 +1,20 @@
-//! What is condensed answers as before.
+//! Rolling up changes no answer.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
 
 use super::{claim, new, register};
-use crate::{FakeImageStore, at, image, label, tag};
-use domain::{Image, TagSummary, TimeWindow, ports::ImageStore};
+use crate::{FakeDatabase, at, image, label, tag};
+use domain::{
+    Image, TagSummary, TimeWindow,
+    ports::{Database, TagStatistics},
+};
 
 chapter!(
-    condensing_changes_no_summary,
+    rolling_up_changes_no_summary,
     late_images_are_counted,
     images_of_one_time_are_kept_together,
-    condensing_disturbs_nobody,
+    rolling_up_blocks_no_other_call,
 );
 
 /// A time long after all images.
@@ -38,17 +41,17 @@ impl Dice {
 
 /// A store, and one that counts image by image.
 struct Compared<'a> {
-    store: &'a dyn ImageStore,
-    counted: FakeImageStore,
+    store: &'a dyn Database,
+    counted: FakeDatabase,
     times: Vec<DateTime<Utc>>,
     dice: Dice,
 }
 
 impl<'a> Compared<'a> {
-    fn new(store: &'a dyn ImageStore) -> Self {
+    fn new(store: &'a dyn Database) -> Self {
         Self {
             store,
-            counted: FakeImageStore::default(),
+            counted: FakeDatabase::default(),
             times: Vec::new(),
             dice: Dice(1),
         }
@@ -116,12 +119,12 @@ fn assert_alike(found: &[TagSummary], expected: &[TagSummary], window: &TimeWind
     }
 }
 
-async fn condense(store: &dyn ImageStore, now: DateTime<Utc>) {
-    while store.condense(now).await.unwrap() {}
+async fn roll_up(store: &dyn Database, now: DateTime<Utc>) {
+    while store.roll_up(now).await.unwrap() {}
 }
 
 /// Before, between and after steps, with images that come in order, at the same time, or late.
-async fn condensing_changes_no_summary(store: &dyn ImageStore) {
+async fn rolling_up_changes_no_summary(store: &dyn Database) {
     let mut compared = Compared::new(store);
     let mut time = at(0);
     for _ in 0..8 {
@@ -133,12 +136,12 @@ async fn condensing_changes_no_summary(store: &dyn ImageStore) {
         compared.compare(6).await;
         // Up to somewhere among them.
         let now = compared.dice.pick(&compared.times[..]) + TimeDelta::seconds(10);
-        condense(store, now).await;
+        roll_up(store, now).await;
         compared.compare(6).await;
-        let is_more = store.condense(at(LATER)).await.unwrap();
+        let is_more = store.roll_up(at(LATER)).await.unwrap();
         compared.compare(6).await;
         if is_more && compared.dice.roll(2) == 0 {
-            condense(store, at(LATER)).await;
+            roll_up(store, at(LATER)).await;
         }
         let late = compared.dice.pick(&compared.times[..]);
         compared.register(late).await;
@@ -147,22 +150,22 @@ async fn condensing_changes_no_summary(store: &dyn ImageStore) {
 }
 
 /// Long after everybody thought that their time was over; also before the first image of all.
-async fn late_images_are_counted(store: &dyn ImageStore) {
+async fn late_images_are_counted(store: &dyn Database) {
     let mut compared = Compared::new(store);
     for second in 0..40 {
         compared.register(at(second)).await;
     }
-    condense(store, at(LATER)).await;
+    roll_up(store, at(LATER)).await;
     for second in [-1, 0, 7, 23, 39, -1000, 39, 40] {
         compared.register(at(second)).await;
         compared.compare(4).await;
     }
-    condense(store, at(LATER)).await;
+    roll_up(store, at(LATER)).await;
     compared.compare(20).await;
 }
 
 /// However many they are.
-async fn images_of_one_time_are_kept_together(store: &dyn ImageStore) {
+async fn images_of_one_time_are_kept_together(store: &dyn Database) {
     let mut compared = Compared::new(store);
     for second in [
         0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 4, 4, 4, 4, 4,
@@ -171,7 +174,7 @@ async fn images_of_one_time_are_kept_together(store: &dyn ImageStore) {
     }
     loop {
         compared.compare(20).await;
-        if !store.condense(at(LATER)).await.unwrap() {
+        if !store.roll_up(at(LATER)).await.unwrap() {
             break;
         }
     }
@@ -179,14 +182,14 @@ async fn images_of_one_time_are_kept_together(store: &dyn ImageStore) {
 
 const IMAGES: u32 = 48;
 
-/// Who records and who reads while somebody condenses.
-async fn condensing_disturbs_nobody(store: &dyn ImageStore) {
+/// Images are recorded and counted while others roll up.
+async fn rolling_up_blocks_no_other_call(store: &dyn Database) {
     run_on_two(store, store).await;
 }
 
-/// Images are recorded, condensed and counted at once, by two stores on one database. Half of the
+/// Images are recorded, rolled up and counted at once, by two stores on one database. Half of the
 /// images are late, or nearly so.
-pub async fn run_on_two(one: &dyn ImageStore, other: &dyn ImageStore) {
+pub async fn run_on_two(one: &dyn Database, other: &dyn Database) {
     let images: Vec<Image> = (0..IMAGES)
         .map(|n| {
             let pairs = [("car", f64::from(n)), ("cab", 50.0)];
@@ -199,7 +202,7 @@ pub async fn run_on_two(one: &dyn ImageStore, other: &dyn ImageStore) {
         join(watch(one), watch(other)),
     )
     .await;
-    condense(one, at(LATER)).await;
+    roll_up(one, at(LATER)).await;
     for store in [one, other] {
         assert_eq!(count(store).await, u64::from(IMAGES));
         let car = &store.tag_summaries(&TimeWindow::default()).await.unwrap()[1];
@@ -209,7 +212,7 @@ pub async fn run_on_two(one: &dyn ImageStore, other: &dyn ImageStore) {
     }
 }
 
-async fn record_all(store: &dyn ImageStore, images: &[Image]) {
+async fn record_all(store: &dyn Database, images: &[Image]) {
     join_all(images.iter().map(|image| async {
         claim(store, image).await;
         store.record(&new(image)).await.unwrap();
@@ -218,10 +221,10 @@ async fn record_all(store: &dyn ImageStore, images: &[Image]) {
 }
 
 /// Condenses and counts by turns. What was counted once stays.
-async fn watch(store: &dyn ImageStore) {
+async fn watch(store: &dyn Database) {
     let mut before = 0;
     for second in 0..IMAGES {
-        store.condense(at(i64::from(second + 10))).await.unwrap();
+        store.roll_up(at(i64::from(second + 10))).await.unwrap();
         let counted = count(store).await;
         assert!(counted >= before, "{counted} after {before}");
         before = counted;
@@ -229,7 +232,7 @@ async fn watch(store: &dyn ImageStore) {
 }
 
 /// How many images there are, each with all of its labels.
-async fn count(store: &dyn ImageStore) -> u64 {
+async fn count(store: &dyn Database) -> u64 {
     let summaries = store.tag_summaries(&TimeWindow::default()).await.unwrap();
     let counts: Vec<u64> = summaries.iter().map(|summary| summary.images).collect();
     match counts[..] {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::FakeImageStore;
+use super::FakeDatabase;
 use domain::ports::{
     ImageStoreError, Repair, RowMark, Segment, SegmentFault, StatisticsInspector, VerifiedSegment,
 };
@@ -15,7 +15,7 @@ pub(super) struct FakeSegment {
     steps: Option<u32>,
 }
 
-impl FakeImageStore {
+impl FakeDatabase {
     /// Adds a segment, sound or not, which can be repaired in so many steps or not at all.
     pub fn add_segment(&self, segment: Segment, fault: Option<SegmentFault>, steps: Option<u32>) {
         let added = FakeSegment {
@@ -41,16 +41,16 @@ fn mark(segment: &Segment) -> RowMark {
 }
 
 #[async_trait]
-impl StatisticsInspector for FakeImageStore {
+impl StatisticsInspector for FakeDatabase {
     async fn count_segments(&self) -> Result<u64, ImageStoreError> {
-        Ok(self.state().segments.len() as u64)
+        Ok(self.call().await.segments.len() as u64)
     }
 
     async fn verify_segment(
         &self,
         after: Option<RowMark>,
     ) -> Result<Option<VerifiedSegment>, ImageStoreError> {
-        let state = self.state();
+        let state = self.call().await;
         let after = after.as_ref().and_then(key);
         let mut segments = state.segments.iter();
         let next = segments.find(|(key, _)| after.is_none_or(|after| **key > after));
@@ -67,7 +67,7 @@ impl StatisticsInspector for FakeImageStore {
         segment: &Segment,
         _: SegmentFault,
     ) -> Result<Repair, ImageStoreError> {
-        let mut state = self.state();
+        let mut state = self.call().await;
         let found = state.segments.get_mut(&(segment.level, segment.from));
         let Some(FakeSegment { fault, steps, .. }) = found else {
             return Ok(Repair::Done);

@@ -1,4 +1,4 @@
-//! What a page's walk goes along, and how far at a time.
+//! The scan plan of a page: which index is read, and in what strides.
 
 use diesel::{
     QueryableByName,
@@ -8,106 +8,104 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     super::{BY_LABEL, BY_TIME, Connection, statement::Statement},
-    Span, Walk, Wanted,
+    LabelIds, Scan, Span,
 };
-use crate::fault::Fault;
+use crate::error::StoreError;
 
-/// How far into an index its density is measured; also the first stride of a walk along it.
+/// How far into an index its density is measured; also the first stride of its scan.
 const DEPTH: usize = 1000;
 
-/// Each stride is so many times as long as the one before it, because that was mostly in vain...
+/// By how much each stride is longer than the one before, which found too little.
 const GROWTH: usize = 4;
 
-/// ...up to this length: a fraction of a second.
+/// The longest stride, in images: a fraction of a second.
 const LONGEST: usize = 32_000;
 
-/// How many times as many images as there are matches may be walked along, rather than putting the
-/// lists of several labels together.
+/// How many images may be scanned for each match before merging the lists of several labels is cheaper.
 const IN_VAIN: f64 = 8.0;
 
-/// The most labels that are measured by one statement, and by one that is worth remembering.
+/// The most labels that one statement measures, and one that is kept prepared.
 const MEASURED: usize = 100;
 const REMEMBERED: usize = 8;
 
-/// The time at which a stride ends; none is the end of the list.
+/// The time at which a stride ends; `None` is the end of the list.
 #[derive(Debug, Clone, Copy)]
 struct Floor(Option<i64>);
 
-/// A walk, and its next stride.
-pub(super) struct Course {
-    walk: Walk,
-    /// None if no image is passed over: the page itself is the bound.
+/// A scan, and its next stride.
+pub(super) struct ScanPlan {
+    scan: Scan,
+    /// `None` if every image matches: the page itself is the bound.
     stride: Option<usize>,
     /// Where the next stride ends, if that is known.
     floor: Option<Floor>,
 }
 
-impl Course {
-    /// Chooses what to walk along: whatever is the rarest from the place on, because every step may be
-    /// in vain.
+impl ScanPlan {
+    /// Chooses the index with the lowest density of images: each of its entries may fail the filter.
     pub(super) async fn choose(
         connection: &mut Connection,
-        wanted: &Wanted,
+        wanted: &LabelIds,
         span: &Span,
         limit: usize,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, StoreError> {
         let asks_more = wanted.any_of.len() + wanted.none_of.len() > 0 || wanted.lowest.is_some();
         match wanted.all_of.as_slice() {
-            [] if !asks_more => return Ok(Self::straight(Walk::Images)),
-            [label] if !asks_more => return Ok(Self::straight(Walk::Label(*label))),
-            [] if wanted.any_of.is_empty() => return Ok(Self::along(Walk::Images, DEPTH)),
+            [] if !asks_more => return Ok(Self::straight(Scan::AllImages)),
+            [label] if !asks_more => return Ok(Self::straight(Scan::Label(*label))),
+            [] if wanted.any_of.is_empty() => return Ok(Self::along(Scan::AllImages, DEPTH)),
             _ => {}
         }
-        let reaches = reaches(connection, &wanted.all_of, span, DEPTH).await?;
+        let nth_newest = nth_newest(connection, &wanted.all_of, span, DEPTH).await?;
         // The rarer a label, the further back its thousandth image lies; it has fewer if there is none.
-        let rarest = reaches.into_iter().min();
+        let rarest = nth_newest.into_iter().min();
         let known = rarest.map(|(floor, label)| Self {
             floor: Some(Floor(floor)),
-            ..Self::along(Walk::Label(label), DEPTH)
+            ..Self::along(Scan::Label(label), DEPTH)
         });
         if wanted.any_of.is_empty() {
-            return Ok(known.unwrap_or(Self::along(Walk::Images, DEPTH)));
+            return Ok(known.unwrap_or(Self::along(Scan::AllImages, DEPTH)));
         }
         let floor = rarest.map(|(floor, _)| Floor(floor));
         let depth = depth_of_each(wanted.any_of.len(), limit);
         if is_any_of_rarer(connection, wanted, span, depth, floor).await? {
-            return Ok(Self::along(Walk::AnyOf, depth));
+            return Ok(Self::along(Scan::AnyLabel, depth));
         }
-        Ok(known.unwrap_or(Self::along(Walk::Images, DEPTH)))
+        Ok(known.unwrap_or(Self::along(Scan::AllImages, DEPTH)))
     }
 
-    fn straight(walk: Walk) -> Self {
+    fn straight(scan: Scan) -> Self {
         Self {
-            walk,
+            scan,
             stride: None,
             floor: None,
         }
     }
 
-    fn along(walk: Walk, stride: usize) -> Self {
+    fn along(scan: Scan, stride: usize) -> Self {
         Self {
-            walk,
+            scan,
             stride: Some(stride),
             floor: None,
         }
     }
 
-    pub(super) fn walk(&self) -> Walk {
-        self.walk
+    pub(super) fn scan(&self) -> Scan {
+        self.scan
     }
 
     /// The time at which the next stride ends; none if it goes to the end of the span.
     pub(super) async fn floor(
         &mut self,
         connection: &mut Connection,
-        wanted: &Wanted,
+        wanted: &LabelIds,
         span: &Span,
-    ) -> Result<Option<i64>, Fault> {
+    ) -> Result<Option<i64>, StoreError> {
         let Some(stride) = self.stride else {
             return Ok(None);
         };
         let labels = wanted.any_of.len().max(1);
-        let longest = if self.walk == Walk::AnyOf {
+        let longest = if self.scan == Scan::AnyLabel {
             LONGEST / labels
         } else {
             LONGEST
@@ -116,16 +114,16 @@ impl Course {
         if let Some(Floor(known)) = self.floor.take() {
             return Ok(known);
         }
-        match self.walk {
-            Walk::Images => Ok(depth_of_images(connection, span, stride).await?.1),
-            Walk::Label(label) => {
-                let reaches = reaches(connection, &[label], span, stride).await?;
-                Ok(reaches.into_iter().next().and_then(|(floor, _)| floor))
+        match self.scan {
+            Scan::AllImages => Ok(depth_of_images(connection, span, stride).await?.1),
+            Scan::Label(label) => {
+                let nth_newest = nth_newest(connection, &[label], span, stride).await?;
+                Ok(nth_newest.into_iter().next().and_then(|(floor, _)| floor))
             }
             // The nearest of all: no label has more images than that in the stride.
-            Walk::AnyOf => {
-                let reaches = reaches(connection, &wanted.any_of, span, stride).await?;
-                Ok(reaches.into_iter().filter_map(|(floor, _)| floor).max())
+            Scan::AnyLabel => {
+                let nth_newest = nth_newest(connection, &wanted.any_of, span, stride).await?;
+                Ok(nth_newest.into_iter().filter_map(|(floor, _)| floor).max())
             }
         }
     }
@@ -138,21 +136,21 @@ fn depth_of_each(labels: usize, limit: usize) -> usize {
     enough.min(LONGEST / labels).max(1)
 }
 
-/// Whether the lists of all the labels of which one must be carried have fewer images together than
-/// the list that would be walked along else: that of a label, with its floor, or that of all images.
+/// Whether the labels of `any_of` together have fewer images than the index that would be scanned
+/// otherwise: that of a label, with its floor, or that of all images.
 async fn is_any_of_rarer(
     connection: &mut Connection,
-    wanted: &Wanted,
+    wanted: &LabelIds,
     span: &Span,
     depth: usize,
     rival: Option<Floor>,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     let (newest, images) = depth_of_images(connection, span, DEPTH).await?;
     let Some(newest) = newest else {
         return Ok(false);
     };
-    let reaches = reaches(connection, &wanted.any_of, span, depth).await?;
-    let floors = reaches.into_iter().map(|(floor, _)| floor);
+    let nth_newest = nth_newest(connection, &wanted.any_of, span, depth).await?;
+    let floors = nth_newest.into_iter().map(|(floor, _)| floor);
     let any_of: f64 = floors.map(|floor| density(newest, floor, depth)).sum();
     Ok(match rival {
         Some(Floor(floor)) => any_of < density(newest, floor, DEPTH),
@@ -168,32 +166,32 @@ fn density(newest: i64, floor: Option<i64>, depth: usize) -> f64 {
 }
 
 #[derive(QueryableByName)]
-struct ReachRow {
+struct NthNewestRow {
     #[diesel(sql_type = Integer)]
     label_id: i32,
     #[diesel(sql_type = BigInt)]
     registered_at: i64,
 }
 
-/// For each label the time of the image that is the so-manieth of its list in a span; none if the list
-/// is shorter.
-async fn reaches(
+/// For each label, the registration time of its `depth`-th newest image in the span; `None` if it has
+/// fewer.
+async fn nth_newest(
     connection: &mut Connection,
     labels: &[i32],
     span: &Span,
     depth: usize,
-) -> Result<Vec<(Option<i64>, i32)>, Fault> {
-    let mut reaches: Vec<(Option<i64>, i32)> = Vec::new();
+) -> Result<Vec<(Option<i64>, i32)>, StoreError> {
+    let mut nth_newest: Vec<(Option<i64>, i32)> = Vec::new();
     for labels in labels.chunks(MEASURED) {
-        let rows: Vec<ReachRow> = measuring(labels, span, depth).load(connection).await?;
-        reaches.extend(
+        let rows: Vec<NthNewestRow> = measuring(labels, span, depth).load(connection).await?;
+        nth_newest.extend(
             rows.iter()
                 .map(|row| (Some(row.registered_at), row.label_id)),
         );
         let is_short = |label: &&i32| !rows.iter().any(|row| row.label_id == **label);
-        reaches.extend(labels.iter().filter(is_short).map(|label| (None, *label)));
+        nth_newest.extend(labels.iter().filter(is_short).map(|label| (None, *label)));
     }
-    Ok(reaches)
+    Ok(nth_newest)
 }
 
 pub(in super::super::super) fn measuring(labels: &[i32], span: &Span, depth: usize) -> Statement {
@@ -208,7 +206,7 @@ pub(in super::super::super) fn measuring(labels: &[i32], span: &Span, depth: usi
             .one_of("label_id", &[*label])
             .sql(" AND ")
             .then(last_within(span, depth))
-            .sql(&format!(") AS reach{n}"));
+            .sql(&format!(") AS nth{n}"));
     }
     if labels.len() > REMEMBERED {
         return statement.unique();
@@ -216,7 +214,7 @@ pub(in super::super::super) fn measuring(labels: &[i32], span: &Span, depth: usi
     statement
 }
 
-/// Picks the time of the image that is the so-manieth in a span.
+/// Selects the time of the `depth`-th newest image in the span.
 fn last_within(span: &Span, depth: usize) -> Statement {
     Statement::new("registered_at BETWEEN ")
         .long(span.first)
@@ -234,12 +232,12 @@ struct DepthRow {
     floor: Option<i64>,
 }
 
-/// The times of the newest image of a span, and of the one that is the so-manieth.
+/// The times of the newest and of the `depth`-th newest image in the span.
 async fn depth_of_images(
     connection: &mut Connection,
     span: &Span,
     depth: usize,
-) -> Result<(Option<i64>, Option<i64>), Fault> {
+) -> Result<(Option<i64>, Option<i64>), StoreError> {
     let one = || {
         Statement::new(&format!(
             "(SELECT registered_at FROM etiqueta_image {BY_TIME} WHERE "

@@ -4,7 +4,7 @@ use super::{claim_removal, forget, new, register};
 use crate::{at, image};
 use domain::{
     Image,
-    ports::{Claimed, ImageStore},
+    ports::{Claimed, Database},
 };
 
 chapter!(
@@ -17,7 +17,7 @@ chapter!(
 );
 
 /// Claims at a time, for a hundred seconds. Whether damage is noted, so that the bytes must be written.
-async fn claim_at(store: &dyn ImageStore, image: &Image, second: i64) -> bool {
+async fn claim_at(store: &dyn Database, image: &Image, second: i64) -> bool {
     let (now, until) = (at(second), at(second + 100));
     let claimed = store.claim(&image.digest, &image.facts, now, until);
     let Claimed {
@@ -30,7 +30,7 @@ async fn claim_at(store: &dyn ImageStore, image: &Image, second: i64) -> bool {
 }
 
 /// Neither a new one, nor one that is claimed or in use.
-async fn sound_originals_are_not_rewritten(store: &dyn ImageStore) {
+async fn sound_originals_are_not_rewritten(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     for _ in 0..2 {
         assert!(!claim_at(store, &image, 0).await);
@@ -39,7 +39,7 @@ async fn sound_originals_are_not_rewritten(store: &dyn ImageStore) {
     assert!(!claim_at(store, &image, 500).await);
 }
 
-async fn a_damaged_original_is_rewritten_until_the_note_is_cleared(store: &dyn ImageStore) {
+async fn a_damaged_original_is_rewritten_until_the_note_is_cleared(store: &dyn Database) {
     let (damaged, other) = (image(b"a", at(0), &[]), image(b"b", at(0), &[]));
     register(store, &damaged).await;
     register(store, &other).await;
@@ -62,7 +62,7 @@ async fn a_damaged_original_is_rewritten_until_the_note_is_cleared(store: &dyn I
 }
 
 /// An upload that is killed, or did not rewrite, leaves it to the next one.
-async fn a_note_outlives_claims_and_records(store: &dyn ImageStore) {
+async fn a_note_outlives_claims_and_records(store: &dyn Database) {
     let mut image = image(b"a", at(0), &[]);
     assert!(!claim_at(store, &image, 0).await);
     store.note_damage(&image.digest, at(1)).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_note_outlives_claims_and_records(store: &dyn ImageStore) {
     assert_eq!(store.find(&image.id).await.unwrap(), Some(image));
 }
 
-async fn damage_to_an_unknown_original_is_not_noted(store: &dyn ImageStore) {
+async fn damage_to_an_unknown_original_is_not_noted(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     store.note_damage(&image.digest, at(0)).await.unwrap();
     store.clear_damage(&image.digest).await.unwrap();
@@ -82,7 +82,7 @@ async fn damage_to_an_unknown_original_is_not_noted(store: &dyn ImageStore) {
 }
 
 /// The removal may be late rather than dead. An upload that is killed before it wrote passes that on.
-async fn taking_over_a_removal_rewrites(store: &dyn ImageStore) {
+async fn taking_over_a_removal_rewrites(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     assert!(!claim_at(store, &image, 0).await);
     assert!(claim_removal(store, &image.digest, at(100)).await);
@@ -94,7 +94,7 @@ async fn taking_over_a_removal_rewrites(store: &dyn ImageStore) {
     assert!(!claim_at(store, &image, 180).await);
 }
 
-async fn a_forgotten_original_has_no_note(store: &dyn ImageStore) {
+async fn a_forgotten_original_has_no_note(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     assert!(!claim_at(store, &image, 0).await);
     store.note_damage(&image.digest, at(1)).await.unwrap();

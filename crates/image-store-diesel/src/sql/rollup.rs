@@ -7,13 +7,13 @@ use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, sq
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
-    BEGIN, BY_TIME, Connection, HASTE, HELD_ALONE, PATIENCE,
-    segments::{Span, held, lay_out, sealed_until},
+    BEGIN, BY_TIME, Connection, FOR_UPDATE, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT,
+    segments::{Span, lay_out, lock_state, sealed_until},
     statement::Statement,
     tags,
 };
 use crate::{
-    fault::Fault,
+    error::StoreError,
     schema::{summary_segment as segment, summary_state as state},
     usage::{self, Usage},
 };
@@ -41,7 +41,7 @@ pub(super) async fn is_due(
     connection: &mut Connection,
     before: i64,
     sizes: Sizes,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     let from = sealed_until(connection).await?;
     let span = Span {
         from,
@@ -52,15 +52,15 @@ pub(super) async fn is_due(
 
 /// Seals a segment of images before a time, and puts those of higher levels together that are complete
 /// with it. `false` if there are not enough images.
-pub(super) async fn seal(
+pub(super) async fn roll_up(
     connection: &mut Connection,
     before: i64,
     sizes: Sizes,
-) -> Result<bool, Fault> {
+) -> Result<bool, StoreError> {
     // Whoever wants to record waits behind this one, while this one waits for whoever records.
-    connection.batch_execute(HASTE).await?;
+    connection.batch_execute(SHORT_LOCK_WAIT).await?;
     connection.batch_execute(BEGIN).await?;
-    let from = held(connection, HELD_ALONE).await?;
+    let from = lock_state(connection, FOR_UPDATE).await?;
     let span = Span {
         from,
         until: before,
@@ -76,7 +76,7 @@ pub(super) async fn seal(
         put_together(connection, sizes.segments).await?;
     }
     connection.batch_execute("COMMIT").await?;
-    connection.batch_execute(PATIENCE).await?;
+    connection.batch_execute(RESTORE_LOCK_WAIT).await?;
     Ok(next.is_some())
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn next(
     connection: &mut Connection,
     span: Span,
     images: u32,
-) -> Result<Option<Span>, Fault> {
+) -> Result<Option<Span>, StoreError> {
     let Some(end) = time_of(connection, span, images).await? else {
         return Ok(None);
     };
@@ -107,7 +107,7 @@ async fn time_of(
     connection: &mut Connection,
     span: Span,
     others: u32,
-) -> Result<Option<i64>, Fault> {
+) -> Result<Option<i64>, StoreError> {
     let statement = Statement::new(&format!(
         "SELECT registered_at FROM etiqueta_image {BY_TIME} WHERE registered_at >= "
     ))
@@ -125,7 +125,7 @@ pub(super) async fn insert(
     level: i32,
     span: Span,
     usages: Vec<Usage>,
-) -> Result<(), Fault> {
+) -> Result<(), StoreError> {
     diesel::insert_into(segment::table)
         .values((
             segment::level.eq(level),
@@ -139,7 +139,7 @@ pub(super) async fn insert(
 }
 
 /// Puts segments of higher levels together, as far as there are enough of the lower ones.
-async fn put_together(connection: &mut Connection, count: u32) -> Result<(), Fault> {
+async fn put_together(connection: &mut Connection, count: u32) -> Result<(), StoreError> {
     for level in 0.. {
         let Some(span) = complete(connection, level, count).await? else {
             break;
@@ -159,7 +159,7 @@ async fn complete(
     connection: &mut Connection,
     level: i32,
     count: u32,
-) -> Result<Option<Span>, Fault> {
+) -> Result<Option<Span>, StoreError> {
     let held_until: Option<i64> = segment::table
         .filter(segment::level.eq(level + 1))
         .order(segment::from_time.desc())

@@ -1,4 +1,4 @@
-//! The in-memory [`ImageStore`].
+//! The in-memory [`Database`](domain::ports::Database).
 
 mod inspection;
 mod statistics;
@@ -6,7 +6,10 @@ mod statistics;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     num::NonZeroU32,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -15,12 +18,18 @@ use chrono::{DateTime, Utc};
 use domain::{
     Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, Label,
     NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
-    ports::{Claimed, ImageStore, ImageStoreError, Known, cause},
+    ports::{
+        Claimed, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger, TagStatistics,
+        TaggingCache, cause,
+    },
 };
 
-/// An [`ImageStore`] that works, and forgets everything when it is dropped.
+/// A database that works, and forgets everything when it is dropped.
 #[derive(Debug, Default)]
-pub struct FakeImageStore(Mutex<State>);
+pub struct FakeDatabase {
+    state: Mutex<State>,
+    is_stalled: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -45,7 +54,7 @@ struct Original {
     fence: Fence,
 }
 
-impl FakeImageStore {
+impl FakeDatabase {
     /// Every image, newest first.
     pub fn images(&self) -> Vec<Image> {
         self.state().images.values().rev().cloned().collect()
@@ -88,8 +97,23 @@ impl FakeImageStore {
         self.state().spoilt.insert(*id);
     }
 
+    /// Lets every call hang from now on.
+    pub fn stall(&self) {
+        self.is_stalled.store(true, Ordering::Relaxed);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no test panicked holding the state")
+        self.state
+            .lock()
+            .expect("no test panicked holding the state")
+    }
+
+    /// The state, for a call of a port.
+    async fn call(&self) -> MutexGuard<'_, State> {
+        if self.is_stalled.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.state()
     }
 }
 
@@ -158,9 +182,95 @@ impl State {
 }
 
 #[async_trait]
-impl ImageStore for FakeImageStore {
+impl ImageStore for FakeDatabase {
+    async fn record(&self, new: &NewImage) -> Result<(), ImageStoreError> {
+        let mut state = self.call().await;
+        let image = &new.image;
+        if state.images.values().any(|known| known.id == image.id) {
+            return Err(ImageStoreError::Failed(cause("the id is taken")));
+        }
+        match state.originals.get_mut(&image.digest) {
+            Some(original) if original.stands(new.fence) => original.claimed_until = None,
+            _ => return Err(ImageStoreError::ClaimLost),
+        }
+        state
+            .images
+            .insert((image.registered_at, image.id), image.clone());
+        if let Some((key, tagging)) = &new.tagging {
+            state.keep(key, tagging);
+        }
+        Ok(())
+    }
+
+    async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
+        let state = self.call().await;
+        let found = state.images.values().find(|image| image.id == *id);
+        Ok(found.map(|image| state.read(image)))
+    }
+
+    async fn page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<Image>, ImageStoreError> {
+        Ok(self.call().await.page(query, after, limit))
+    }
+
+    async fn untagged_page(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<UntaggedImage>, ImageStoreError> {
+        let page = self.call().await.page(query, after, limit);
+        Ok(page.iter().map(Into::into).collect())
+    }
+
+    async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
+        let state = self.call().await;
+        let tagged = |image: &UntaggedImage| {
+            let kept = state.images.get(&(image.registered_at, image.id));
+            image.with(kept.map(|kept| kept.tags.clone()).unwrap_or_default())
+        };
+        Ok(images.iter().map(tagged).collect())
+    }
+
+    async fn ready(&self) -> Result<(), ImageStoreError> {
+        drop(self.call().await);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TagStatistics for FakeDatabase {
+    async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
+        let state = self.call().await;
+        let mut confidences: BTreeMap<&Label, Vec<Confidence>> = BTreeMap::new();
+        for tag in state.within(window).flat_map(|image| &image.tags) {
+            confidences
+                .entry(&tag.label)
+                .or_default()
+                .push(tag.confidence);
+        }
+        let mut summaries: Vec<TagSummary> = confidences
+            .into_iter()
+            .map(|(label, confidences)| summary(label, &confidences))
+            .collect();
+        // Sorted by label already; the sort keeps that order among equals.
+        summaries.sort_by_key(|summary| std::cmp::Reverse(summary.images));
+        Ok(summaries)
+    }
+
+    async fn roll_up(&self, _: DateTime<Utc>) -> Result<bool, ImageStoreError> {
+        Ok(false)
+    }
+}
+
+#[async_trait]
+impl TaggingCache for FakeDatabase {
     async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
-        let state = self.state();
+        let state = self.call().await;
         Ok(Known {
             facts: state
                 .originals
@@ -170,6 +280,18 @@ impl ImageStore for FakeImageStore {
         })
     }
 
+    async fn keep_tagging(
+        &self,
+        key: &TaggingKey,
+        tagging: &Tagging,
+    ) -> Result<(), ImageStoreError> {
+        self.call().await.keep(key, tagging);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl OriginalLedger for FakeDatabase {
     async fn claim(
         &self,
         digest: &ContentDigest,
@@ -177,7 +299,7 @@ impl ImageStore for FakeImageStore {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Claimed, ImageStoreError> {
-        let mut state = self.state();
+        let mut state = self.call().await;
         let is_new = !state.originals.contains_key(digest);
         let original = state.originals.entry(*digest).or_insert(Original {
             facts: Some(*facts),
@@ -210,109 +332,43 @@ impl ImageStore for FakeImageStore {
         digest: &ContentDigest,
         at: DateTime<Utc>,
     ) -> Result<(), ImageStoreError> {
-        if let Some(original) = self.state().originals.get_mut(digest) {
+        if let Some(original) = self.call().await.originals.get_mut(digest) {
             original.damaged_at.get_or_insert(at);
         }
         Ok(())
     }
 
     async fn clear_damage(&self, digest: &ContentDigest) -> Result<(), ImageStoreError> {
-        if let Some(original) = self.state().originals.get_mut(digest) {
+        if let Some(original) = self.call().await.originals.get_mut(digest) {
             original.damaged_at = None;
         }
         Ok(())
     }
 
-    async fn record(&self, new: &NewImage) -> Result<(), ImageStoreError> {
-        let mut state = self.state();
-        let image = &new.image;
-        if state.images.values().any(|known| known.id == image.id) {
-            return Err(ImageStoreError::Failed(cause("the id is taken")));
-        }
-        match state.originals.get_mut(&image.digest) {
-            Some(original) if original.stands(new.fence) => original.claimed_until = None,
-            _ => return Err(ImageStoreError::ClaimLost),
-        }
-        state
-            .images
-            .insert((image.registered_at, image.id), image.clone());
-        if let Some((key, tagging)) = &new.tagging {
-            state.keep(key, tagging);
-        }
-        Ok(())
-    }
-
-    async fn keep_tagging(
+    async fn is_needed(
         &self,
-        key: &TaggingKey,
-        tagging: &Tagging,
-    ) -> Result<(), ImageStoreError> {
-        self.state().keep(key, tagging);
-        Ok(())
+        digest: &ContentDigest,
+        now: DateTime<Utc>,
+    ) -> Result<bool, ImageStoreError> {
+        let state = self.call().await;
+        let original = state.originals.get(digest);
+        let is_claimed = original.is_some_and(|original| original.is_claimed(now));
+        Ok(is_claimed || state.first_image(digest).is_some())
     }
 
-    async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
-        let state = self.state();
-        let found = state.images.values().find(|image| image.id == *id);
-        Ok(found.map(|image| state.read(image)))
+    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
+        Ok(*self.call().await.id.get_or_insert_with(DatabaseId::random))
     }
+}
 
-    async fn page(
-        &self,
-        query: &ImageQuery,
-        after: Option<PageKey>,
-        limit: NonZeroU32,
-    ) -> Result<Vec<Image>, ImageStoreError> {
-        Ok(self.state().page(query, after, limit))
-    }
-
-    async fn untagged_page(
-        &self,
-        query: &ImageQuery,
-        after: Option<PageKey>,
-        limit: NonZeroU32,
-    ) -> Result<Vec<UntaggedImage>, ImageStoreError> {
-        let page = self.state().page(query, after, limit);
-        Ok(page.iter().map(Into::into).collect())
-    }
-
-    async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
-        let state = self.state();
-        let tagged = |image: &UntaggedImage| {
-            let kept = state.images.get(&(image.registered_at, image.id));
-            image.with(kept.map(|kept| kept.tags.clone()).unwrap_or_default())
-        };
-        Ok(images.iter().map(tagged).collect())
-    }
-
-    async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
-        let state = self.state();
-        let mut confidences: BTreeMap<&Label, Vec<Confidence>> = BTreeMap::new();
-        for tag in state.within(window).flat_map(|image| &image.tags) {
-            confidences
-                .entry(&tag.label)
-                .or_default()
-                .push(tag.confidence);
-        }
-        let mut summaries: Vec<TagSummary> = confidences
-            .into_iter()
-            .map(|(label, confidences)| summary(label, &confidences))
-            .collect();
-        // Sorted by label already; the sort keeps that order among equals.
-        summaries.sort_by_key(|summary| std::cmp::Reverse(summary.images));
-        Ok(summaries)
-    }
-
-    async fn condense(&self, _: DateTime<Utc>) -> Result<bool, ImageStoreError> {
-        Ok(false)
-    }
-
+#[async_trait]
+impl RemovalLedger for FakeDatabase {
     async fn abandoned(
         &self,
         before: DateTime<Utc>,
         limit: NonZeroU32,
     ) -> Result<Vec<ContentDigest>, ImageStoreError> {
-        let state = self.state();
+        let state = self.call().await;
         let mut found: Vec<(DateTime<Utc>, ContentDigest)> = state
             .originals
             .iter()
@@ -331,7 +387,7 @@ impl ImageStore for FakeImageStore {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
-        let mut state = self.state();
+        let mut state = self.call().await;
         let original = state.originals.get_mut(digest);
         let Some(original) = original.filter(|original| original.is_removable(now)) else {
             return Ok(false);
@@ -347,7 +403,7 @@ impl ImageStore for FakeImageStore {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError> {
-        let mut state = self.state();
+        let mut state = self.call().await;
         let is_used = state.first_image(digest).is_some();
         let original = state.originals.entry(*digest).or_insert(Original {
             facts: None,
@@ -363,19 +419,8 @@ impl ImageStore for FakeImageStore {
         Ok(true)
     }
 
-    async fn is_needed(
-        &self,
-        digest: &ContentDigest,
-        now: DateTime<Utc>,
-    ) -> Result<bool, ImageStoreError> {
-        let state = self.state();
-        let original = state.originals.get(digest);
-        let is_claimed = original.is_some_and(|original| original.is_claimed(now));
-        Ok(is_claimed || state.first_image(digest).is_some())
-    }
-
     async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError> {
-        let mut state = self.state();
+        let mut state = self.call().await;
         let is_held = state.is_held(digest, fence);
         if is_held {
             state.originals.remove(digest);
@@ -389,20 +434,12 @@ impl ImageStore for FakeImageStore {
         fence: Fence,
         until: DateTime<Utc>,
     ) -> Result<(), ImageStoreError> {
-        let mut state = self.state();
+        let mut state = self.call().await;
         if state.is_held(digest, fence)
             && let Some(original) = state.originals.get_mut(digest)
         {
             original.claimed_until = original.claimed_until.map(|_| until);
         }
-        Ok(())
-    }
-
-    async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
-        Ok(*self.state().id.get_or_insert_with(DatabaseId::random))
-    }
-
-    async fn ready(&self) -> Result<(), ImageStoreError> {
         Ok(())
     }
 }
@@ -432,27 +469,19 @@ mod tests {
 
     use super::*;
     use crate::{at, contract, image};
-    use domain::ports::Inspector;
+    use domain::ports::Database;
 
     #[tokio::test]
     async fn keeps_the_contract() {
-        contract::image_store::run(async || {
-            Arc::new(FakeImageStore::default()) as Arc<dyn ImageStore>
-        })
-        .await;
-        contract::inspector::run(&async || {
-            let store = Arc::new(FakeImageStore::default());
-            (
-                Arc::clone(&store) as Arc<dyn ImageStore>,
-                store as Arc<dyn Inspector>,
-            )
-        })
-        .await;
+        contract::database::run(async || Arc::new(FakeDatabase::default()) as Arc<dyn Database>)
+            .await;
+        contract::inspector::run(&async || Arc::new(FakeDatabase::default()) as Arc<dyn Database>)
+            .await;
     }
 
     #[tokio::test]
     async fn shows_what_it_holds() {
-        let store = FakeImageStore::default();
+        let store = FakeDatabase::default();
         let image = image(b"a", at(0), &[("car", 90.0)]);
         store
             .claim(&image.digest, &image.facts, at(0), at(9))

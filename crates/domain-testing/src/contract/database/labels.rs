@@ -2,7 +2,7 @@
 
 use super::{all, carrying, register};
 use crate::{at, image, label};
-use domain::{Image, Label, TimeWindow, ports::ImageStore};
+use domain::{Image, Label, TimeWindow, ports::Database};
 
 chapter!(
     labels_that_look_alike_are_apart,
@@ -11,7 +11,7 @@ chapter!(
 );
 
 /// Registers one image for each label.
-async fn register_each(store: &dyn ImageStore, labels: &[Label]) -> Vec<Image> {
+async fn register_each(store: &dyn Database, labels: &[Label]) -> Vec<Image> {
     let mut images = Vec::new();
     for label in labels {
         let text = label.as_str();
@@ -23,7 +23,7 @@ async fn register_each(store: &dyn ImageStore, labels: &[Label]) -> Vec<Image> {
 }
 
 /// Each label finds its own image alone, and counts for itself.
-async fn assert_apart(store: &dyn ImageStore, labels: &[Label]) {
+async fn assert_apart(store: &dyn Database, labels: &[Label]) {
     let images = register_each(store, labels).await;
     for (label, image) in labels.iter().zip(&images) {
         let found = all(store, &carrying(&[label])).await;
@@ -37,7 +37,7 @@ async fn assert_apart(store: &dyn ImageStore, labels: &[Label]) {
 }
 
 /// Pairs that one collation or another takes for equal.
-async fn labels_that_look_alike_are_apart(store: &dyn ImageStore) {
+async fn labels_that_look_alike_are_apart(store: &dyn Database) {
     let texts = [
         "cafe",
         "café",
@@ -80,7 +80,7 @@ async fn labels_that_look_alike_are_apart(store: &dyn ImageStore) {
 }
 
 /// Quotes, wildcards and the like mean themselves.
-async fn odd_labels_are_found_as_they_are(store: &dyn ImageStore) {
+async fn odd_labels_are_found_as_they_are(store: &dyn Database) {
     let texts = [
         "%",
         "_",
@@ -114,7 +114,7 @@ async fn odd_labels_are_found_as_they_are(store: &dyn ImageStore) {
 }
 
 /// 255 characters of four bytes each, which differ in the last one alone.
-async fn the_longest_labels_come_back_and_are_apart(store: &dyn ImageStore) {
+async fn the_longest_labels_come_back_and_are_apart(store: &dyn Database) {
     let labels = ["😀", "😁", "a", "é", ""].map(|last| label(&("😀".repeat(254) + last)));
     assert_apart(store, &labels).await;
 }

@@ -1,8 +1,8 @@
-//! Where tests have their database.
+//! Databases for tests.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use domain::ports::ImageStore;
+use domain::ports::Database;
 use tempfile::TempDir;
 
 use super::{Connection, connect_with, migrate, open, sql::Sizes};
@@ -12,24 +12,20 @@ use crate::{PoolSettings, Signals};
 const BUSY: Duration = Duration::from_secs(10);
 
 /// A file of its own, with the schema. Stores must not outlive it.
-pub(super) struct Place {
+pub(super) struct TestDatabase {
     folder: TempDir,
 }
 
-impl Place {
+impl TestDatabase {
     pub(super) async fn create() -> Self {
-        let place = Self {
+        let database = Self {
             folder: TempDir::new().unwrap(),
         };
-        migrate(&place.file(), BUSY).await.unwrap();
-        place
+        migrate(&database.file(), BUSY).await.unwrap();
+        database
     }
 
-    pub(super) fn store(&self, sizes: Sizes) -> Arc<dyn ImageStore> {
-        self.concrete(sizes)
-    }
-
-    pub(super) fn concrete(&self, sizes: Sizes) -> Arc<super::sql::Store> {
+    pub(super) fn store(&self, sizes: Sizes) -> Arc<dyn Database> {
         Arc::new(
             connect_with(
                 &self.file(),

@@ -1,0 +1,38 @@
+//! How the HTTP interface works.
+
+use std::time::Duration;
+
+use http_api::{HostCheck, HttpSettings};
+
+use crate::{
+    rlimit,
+    settings::{ServerSettings, Settings},
+};
+
+/// The longest wait for a request's head, which is short.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) fn settings(settings: &Settings) -> HttpSettings {
+    HttpSettings {
+        memory_budget: settings.limits.memory_bytes.get(),
+        upload_rate: settings.limits.upload_rate,
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        head_timeout: settings.limits.request_timeout.min(HEAD_TIMEOUT),
+        body_timeout: settings.limits.request_timeout,
+        unread_timeout: settings.limits.unread_timeout,
+        idle_timeout: settings.limits.idle_timeout,
+        open_files: rlimit::limit(),
+        shutdown_grace: settings.server.shutdown_timeout,
+        hosts: host_check(&settings.server),
+        ..HttpSettings::new(
+            settings.server.timezone,
+            settings.tagging.min_confidence,
+            settings.limits.image_bytes.get(),
+        )
+    }
+}
+
+fn host_check(server: &ServerSettings) -> HostCheck {
+    let trusts_proxies = !server.trusted_proxies.is_empty();
+    HostCheck::new(server.allowed_hosts.clone(), server.bind, trusts_proxies)
+}

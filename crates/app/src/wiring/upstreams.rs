@@ -1,0 +1,185 @@
+//! Who tags, and the host that gives pictures a public URL.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
+use domain::ports::{BlobHost, TagProvider};
+use support::{CircuitBreaker, Guard, GuardSettings, RetryPolicy};
+use tag_provider_imagga::{Delivery, Imagga};
+use thiserror::Error;
+
+use crate::{
+    resilience::{GuardedHost, GuardedProvider},
+    settings::{ImaggaCredentials, ProviderChoice, Settings},
+};
+
+/// How long a call to an upstream waits for a place. Longer than a call takes, so that a burst is
+/// worked off, and short enough for a client that waits.
+const QUEUE_WAIT: Duration = Duration::from_secs(20);
+
+/// How long connecting to an upstream may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Who tags.
+pub(super) struct Upstreams {
+    pub(super) provider: Arc<dyn TagProvider>,
+    /// The host that the provider needs.
+    pub(super) host: Option<Arc<dyn BlobHost>>,
+    /// Whether the provider works in this process.
+    pub(super) is_local: bool,
+}
+
+/// Chooses the provider, and connects to nobody.
+pub(super) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
+    match (settings.tagging.provider, settings.imagga.credentials()) {
+        (ProviderChoice::Auto | ProviderChoice::Imagga, Some(credentials)) => {
+            imagga(settings, &credentials)
+        }
+        (ProviderChoice::Imagga, None) => Err(settings
+            .refuse("tagging.provider", NoProvider::Credentials)
+            .into()),
+        (ProviderChoice::Auto | ProviderChoice::Local, _) => Ok(Upstreams {
+            provider: local(settings)?,
+            host: None,
+            is_local: true,
+        }),
+    }
+}
+
+/// Why nobody tags.
+#[derive(Debug, Error)]
+enum NoProvider {
+    #[error(
+        "there are no credentials of Imagga; set imagga.api_key and imagga.api_secret, or write them into credentials.json"
+    )]
+    Credentials,
+    #[cfg(not(feature = "local-tagger"))]
+    #[error("this build has no local tagger; set the credentials of Imagga")]
+    Local,
+    #[cfg(feature = "local-tagger")]
+    #[error("the local tagger has tags in {} alone", tag_provider_local::LANGUAGE)]
+    Language,
+}
+
+/// The tagger inside the program. A model of one's own is loaded before anything else happens, so
+/// that a mistake in it stops the start.
+#[cfg(feature = "local-tagger")]
+fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
+    use tag_provider_local::{LANGUAGE, LocalTagger, ModelFiles, Startup};
+    if settings.tagging.language != LANGUAGE {
+        return Err(settings
+            .refuse("tagging.language", NoProvider::Language)
+            .into());
+    }
+    let tagger = match &settings.tagging.model {
+        None => LocalTagger::start(ModelFiles::embedded(), Startup::Background),
+        Some(folder) => {
+            ModelFiles::open(folder).and_then(|files| LocalTagger::start(files, Startup::Now))
+        }
+    };
+    let tagger = tagger.map_err(|error| settings.refuse("tagging.model", error))?;
+    Ok(Arc::new(tagger))
+}
+
+#[cfg(not(feature = "local-tagger"))]
+fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
+    Err(settings
+        .refuse("tagging.provider", NoProvider::Local)
+        .into())
+}
+
+fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Result<Upstreams> {
+    let client = client(settings)?;
+    let host = settings
+        .imagekit
+        .private_key
+        .as_ref()
+        .map(|_| imagekit(settings, &client))
+        .transpose()?;
+    let delivery = if host.is_some() {
+        Delivery::PublicUrl
+    } else {
+        Delivery::File
+    };
+    let provider = Imagga::new(
+        client,
+        tag_provider_imagga::ImaggaSettings {
+            base_url: settings.imagga.base_url.to_string(),
+            api_key: credentials.api_key.clone(),
+            api_secret: credentials.api_secret.clone(),
+            language: settings.tagging.language.clone(),
+            delivery,
+            max_side: settings.tagging.max_side,
+        },
+    )
+    .map_err(|error| {
+        use tag_provider_imagga::ImaggaSettingsError::Language;
+        let key = if matches!(error, Language(_)) {
+            "tagging.language"
+        } else {
+            "imagga.base_url"
+        };
+        settings.refuse(key, error)
+    })?;
+    let guard = Guard::new(
+        Arc::default(),
+        &guard(
+            settings.imagga.concurrency.get(),
+            settings.imagga.timeout,
+            RetryPolicy::PROMPT,
+        ),
+    );
+    Ok(Upstreams {
+        provider: Arc::new(GuardedProvider::new(Arc::new(provider), guard)),
+        host,
+        is_local: false,
+    })
+}
+
+fn imagekit(settings: &Settings, client: &reqwest::Client) -> anyhow::Result<Arc<dyn BlobHost>> {
+    let own = &settings.imagekit;
+    let host = ImageKit::new(
+        client.clone(),
+        blob_host_imagekit::ImageKitSettings {
+            upload_url: own.upload_url.to_string(),
+            api_url: own.api_url.to_string(),
+            private_key: own.private_key.clone().unwrap_or_default(),
+            purge: own.purge,
+            folder: DEFAULT_FOLDER.to_owned(),
+        },
+    )
+    .map_err(|error| settings.refuse("imagekit.upload_url", error))?;
+    let breaker = Arc::<CircuitBreaker>::default();
+    let concurrency = own.concurrency.get();
+    let hosting = guard(concurrency, own.timeout, RetryPolicy::PROMPT);
+    // The release queue and upkeep do their own repeating.
+    let housekeeping = guard(concurrency, own.timeout, RetryPolicy::NEVER);
+    Ok(Arc::new(GuardedHost::new(
+        Arc::new(host),
+        Guard::new(Arc::clone(&breaker), &hosting),
+        Guard::new(breaker, &housekeeping),
+    )))
+}
+
+fn guard(concurrency: usize, attempt_timeout: Duration, retry: RetryPolicy) -> GuardSettings {
+    GuardSettings {
+        concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX),
+        queue_wait: QUEUE_WAIT,
+        attempt_timeout,
+        retry,
+    }
+}
+
+/// The one HTTP client of all upstreams.
+fn client(settings: &Settings) -> anyhow::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("etiqueta/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        // The guards' time-outs are the ones that count; this is the net below them.
+        .timeout(settings.imagga.timeout.max(settings.imagekit.timeout) + CONNECT_TIMEOUT)
+        // Neither API redirects; credentials are not carried elsewhere.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .context("making the HTTP client")
+}

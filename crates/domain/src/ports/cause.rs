@@ -1,0 +1,26 @@
+//! Errors of adapters, as the domain carries them.
+
+use std::{error::Error, sync::Arc};
+
+/// What went wrong underneath: for the log, never for a client. Shared, because uploads of the same
+/// bytes share their outcome.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// Makes a [`Cause`] of an error or of a text.
+pub fn cause(error: impl Into<Box<dyn Error + Send + Sync>>) -> Cause {
+    Arc::from(error.into())
+}
+
+/// An error with its causes, in words. A cause that an error tells of itself is not repeated.
+pub fn in_words(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,32 @@
+//! Where the answers of tag providers are kept.
+
+use async_trait::async_trait;
+
+use super::ImageStoreError;
+use crate::{ImageFacts, Tagging, TaggingKey};
+
+/// Keeps every answer of a tag provider, so that no picture is paid for twice.
+///
+/// Each method is one transaction.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait TaggingCache: Send + Sync {
+    /// What is known of these bytes: facts from an earlier upload, and the answer to this key.
+    async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError>;
+
+    /// Keeps a provider's answer without an image. One that is known already is left as it is.
+    async fn keep_tagging(
+        &self,
+        key: &TaggingKey,
+        tagging: &Tagging,
+    ) -> Result<(), ImageStoreError>;
+}
+
+/// What a store knows of some bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// The facts, if the original was claimed or recorded before and not removed since.
+    pub facts: Option<ImageFacts>,
+    /// The answer to the key.
+    pub tagging: Option<Tagging>,
+}
