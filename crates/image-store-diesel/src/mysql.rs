@@ -280,7 +280,7 @@ mod tests {
         sql::{
             Statement,
             pages::{
-                Span,
+                ScanRange,
                 listing::{LabelIds, Scan, listing},
                 plan::measuring,
             },
@@ -343,7 +343,7 @@ mod tests {
     /// A page is read in its order from an index that covers it; only a stride of several labels is
     /// sorted. Whatever else is looked at is found by its primary key.
     async fn assert_lists_are_read_from_their_index(connection: &mut Connection) {
-        let span = Span::new(&TimeWindow::default(), None);
+        let span = ScanRange::new(&TimeWindow::default(), None);
         let asked = |all_of: &[i32]| LabelIds {
             all_of: all_of.to_vec(),
             any_of: vec![2, 3],
@@ -385,7 +385,7 @@ mod tests {
     }
 
     async fn assert_labels_are_measured_by_their_index(connection: &mut Connection) {
-        let span = Span::new(&TimeWindow::default(), None);
+        let span = ScanRange::new(&TimeWindow::default(), None);
         let steps = plan(connection, measuring(&[1, 2], &span, 100)).await;
         let measured = steps
             .iter()

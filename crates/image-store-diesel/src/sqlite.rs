@@ -296,7 +296,7 @@ mod tests {
         sql::{
             Statement,
             pages::{
-                Span,
+                ScanRange,
                 listing::{LabelIds, Scan, listing},
                 plan::measuring,
             },
@@ -334,8 +334,8 @@ mod tests {
         connection
     }
 
-    fn anywhere() -> Span {
-        Span::new(&TimeWindow::default(), None)
+    fn anywhere() -> ScanRange {
+        ScanRange::new(&TimeWindow::default(), None)
     }
 
     const BY_TIME_ALONE: &str = "etiqueta_image_newest (registered_at>? AND registered_at<?)";

@@ -26,7 +26,7 @@ use crate::{
 
 /// The stretch of the list that a scan reads.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Span {
+pub(in super::super) struct ScanRange {
     /// The first and the last microsecond.
     first: i64,
     last: i64,
@@ -35,7 +35,7 @@ pub(in super::super) struct Span {
     id: Vec<u8>,
 }
 
-impl Span {
+impl ScanRange {
     pub(in super::super) fn new(window: &TimeWindow, after: Option<PageKey>) -> Self {
         let end = window.until.map_or(i64::MAX, |until| micros_up(until) - 1);
         // No image has this time, so the cursor excludes none.
@@ -82,8 +82,8 @@ pub(super) async fn page(
     let Some(wanted) = wanted(connection, names, query).await? else {
         return Ok(Vec::new());
     };
-    let span = Span::new(&query.window, after);
-    let rows = walk(connection, &wanted, span, limit.get() as usize).await?;
+    let range = ScanRange::new(&query.window, after);
+    let rows = walk(connection, &wanted, range, limit.get() as usize).await?;
     rows.into_iter().map(values::untagged).collect()
 }
 
@@ -113,18 +113,18 @@ async fn wanted(
 async fn walk(
     connection: &mut Connection,
     wanted: &LabelIds,
-    mut span: Span,
+    mut range: ScanRange,
     limit: usize,
 ) -> Result<Vec<ImageRow>, StoreError> {
     let mut rows: Vec<ImageRow> = Vec::new();
-    let mut plan = ScanPlan::choose(connection, wanted, &span, limit).await?;
-    while rows.len() < limit && !span.is_empty() {
-        let floor = plan.floor(connection, wanted, &span).await?;
-        let stride = span.down_to(floor.unwrap_or(i64::MIN));
+    let mut plan = ScanPlan::choose(connection, wanted, &range, limit).await?;
+    while rows.len() < limit && !range.is_empty() {
+        let floor = plan.floor(connection, wanted, &range).await?;
+        let stride = range.down_to(floor.unwrap_or(i64::MIN));
         let left = limit - rows.len();
         rows.extend(list(connection, plan.scan(), wanted, &stride, left).await?);
         match floor {
-            Some(floor) => span = span.below(floor),
+            Some(floor) => range = range.below(floor),
             None => break,
         }
     }
@@ -135,9 +135,9 @@ async fn list(
     connection: &mut Connection,
     scan: Scan,
     wanted: &LabelIds,
-    span: &Span,
+    range: &ScanRange,
     limit: usize,
 ) -> Result<Vec<ImageRow>, StoreError> {
-    let statement = listing(scan, wanted, span, limit).with_columns::<ImageColumns>();
+    let statement = listing(scan, wanted, range, limit).with_columns::<ImageColumns>();
     Ok(load(connection, statement).await?)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{BY_IMAGE, BY_LABEL, BY_TIME, JOIN_IN_ORDER, statement::Statement},
-    Span,
+    ScanRange,
 };
 
 /// The most labels that are joined, each a look-up in the primary key. Databases join some sixty
@@ -33,13 +33,13 @@ pub(in super::super::super) enum Scan {
     AnyLabel,
 }
 
-/// The images of a span that are wanted, newest first, at most `limit`.
+/// The images of a range that are wanted, newest first, at most `limit`.
 ///
 /// Their keys are found first, by indexes alone; what is known of them is looked up then.
 pub(in super::super::super) fn listing(
     scan: Scan,
     wanted: &LabelIds,
-    span: &Span,
+    range: &ScanRange,
     limit: usize,
 ) -> Statement {
     Statement::new(
@@ -47,7 +47,7 @@ pub(in super::super::super) fn listing(
          original.media_type AS media_type, original.width AS width, original.height AS height, \
          original.byte_size AS byte_size FROM (",
     )
-    .then(keys(scan, wanted, span, limit))
+    .then(keys(scan, wanted, range, limit))
     .sql(&format!(
         ") AS listed \
          {JOIN_IN_ORDER} etiqueta_image AS image ON image.id = listed.id \
@@ -56,7 +56,7 @@ pub(in super::super::super) fn listing(
     ))
 }
 
-fn keys(scan: Scan, wanted: &LabelIds, span: &Span, limit: usize) -> Statement {
+fn keys(scan: Scan, wanted: &LabelIds, range: &ScanRange, limit: usize) -> Statement {
     let (id, table) = match scan {
         Scan::AllImages => ("walked.id", format!("etiqueta_image AS walked {BY_TIME}")),
         Scan::Label(_) | Scan::AnyLabel => (
@@ -72,13 +72,13 @@ fn keys(scan: Scan, wanted: &LabelIds, span: &Span, limit: usize) -> Statement {
     .sql(" WHERE ")
     .then(walked(scan, wanted))
     .sql("walked.registered_at BETWEEN ")
-    .long(span.first)
+    .long(range.first)
     .sql(" AND ")
-    .long(span.last)
+    .long(range.last)
     .sql(" AND (walked.registered_at < ")
-    .long(span.before)
+    .long(range.before)
     .sql(&format!(" OR {id} < "))
-    .bytes(&span.id)
+    .bytes(&range.id)
     .sql(")")
     .then(conditions(scan, id, &counted, wanted));
     // An image is there once for each of the labels that it carries.

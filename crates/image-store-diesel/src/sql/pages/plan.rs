@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{
     super::{BY_LABEL, BY_TIME, Connection, statement::Statement},
-    LabelIds, Scan, Span,
+    LabelIds, Scan, ScanRange,
 };
 use crate::error::StoreError;
 
@@ -46,7 +46,7 @@ impl ScanPlan {
     pub(super) async fn choose(
         connection: &mut Connection,
         wanted: &LabelIds,
-        span: &Span,
+        range: &ScanRange,
         limit: usize,
     ) -> Result<Self, StoreError> {
         let asks_more = wanted.any_of.len() + wanted.none_of.len() > 0 || wanted.lowest.is_some();
@@ -56,7 +56,7 @@ impl ScanPlan {
             [] if wanted.any_of.is_empty() => return Ok(Self::along(Scan::AllImages, DEPTH)),
             _ => {}
         }
-        let nth_newest = nth_newest(connection, &wanted.all_of, span, DEPTH).await?;
+        let nth_newest = nth_newest(connection, &wanted.all_of, range, DEPTH).await?;
         // The rarer a label, the further back its thousandth image lies; it has fewer if there is none.
         let rarest = nth_newest.into_iter().min();
         let known = rarest.map(|(floor, label)| Self {
@@ -68,7 +68,7 @@ impl ScanPlan {
         }
         let floor = rarest.map(|(floor, _)| Floor(floor));
         let depth = depth_of_each(wanted.any_of.len(), limit);
-        if is_any_of_rarer(connection, wanted, span, depth, floor).await? {
+        if is_any_of_rarer(connection, wanted, range, depth, floor).await? {
             return Ok(Self::along(Scan::AnyLabel, depth));
         }
         Ok(known.unwrap_or(Self::along(Scan::AllImages, DEPTH)))
@@ -94,12 +94,12 @@ impl ScanPlan {
         self.scan
     }
 
-    /// The time at which the next stride ends; none if it goes to the end of the span.
+    /// The time at which the next stride ends; none if it goes to the end of the range.
     pub(super) async fn floor(
         &mut self,
         connection: &mut Connection,
         wanted: &LabelIds,
-        span: &Span,
+        range: &ScanRange,
     ) -> Result<Option<i64>, StoreError> {
         let Some(stride) = self.stride else {
             return Ok(None);
@@ -115,14 +115,14 @@ impl ScanPlan {
             return Ok(known);
         }
         match self.scan {
-            Scan::AllImages => Ok(depth_of_images(connection, span, stride).await?.1),
+            Scan::AllImages => Ok(depth_of_images(connection, range, stride).await?.1),
             Scan::Label(label) => {
-                let nth_newest = nth_newest(connection, &[label], span, stride).await?;
+                let nth_newest = nth_newest(connection, &[label], range, stride).await?;
                 Ok(nth_newest.into_iter().next().and_then(|(floor, _)| floor))
             }
             // The nearest of all: no label has more images than that in the stride.
             Scan::AnyLabel => {
-                let nth_newest = nth_newest(connection, &wanted.any_of, span, stride).await?;
+                let nth_newest = nth_newest(connection, &wanted.any_of, range, stride).await?;
                 Ok(nth_newest.into_iter().filter_map(|(floor, _)| floor).max())
             }
         }
@@ -141,15 +141,15 @@ fn depth_of_each(labels: usize, limit: usize) -> usize {
 async fn is_any_of_rarer(
     connection: &mut Connection,
     wanted: &LabelIds,
-    span: &Span,
+    range: &ScanRange,
     depth: usize,
     rival: Option<Floor>,
 ) -> Result<bool, StoreError> {
-    let (newest, images) = depth_of_images(connection, span, DEPTH).await?;
+    let (newest, images) = depth_of_images(connection, range, DEPTH).await?;
     let Some(newest) = newest else {
         return Ok(false);
     };
-    let nth_newest = nth_newest(connection, &wanted.any_of, span, depth).await?;
+    let nth_newest = nth_newest(connection, &wanted.any_of, range, depth).await?;
     let floors = nth_newest.into_iter().map(|(floor, _)| floor);
     let any_of: f64 = floors.map(|floor| density(newest, floor, depth)).sum();
     Ok(match rival {
@@ -173,17 +173,17 @@ struct NthNewestRow {
     registered_at: i64,
 }
 
-/// For each label, the registration time of its `depth`-th newest image in the span; `None` if it has
+/// For each label, the registration time of its `depth`-th newest image in the range; `None` if it has
 /// fewer.
 async fn nth_newest(
     connection: &mut Connection,
     labels: &[i32],
-    span: &Span,
+    range: &ScanRange,
     depth: usize,
 ) -> Result<Vec<(Option<i64>, i32)>, StoreError> {
     let mut nth_newest: Vec<(Option<i64>, i32)> = Vec::new();
     for labels in labels.chunks(MEASURED) {
-        let rows: Vec<NthNewestRow> = measuring(labels, span, depth).load(connection).await?;
+        let rows: Vec<NthNewestRow> = measuring(labels, range, depth).load(connection).await?;
         nth_newest.extend(
             rows.iter()
                 .map(|row| (Some(row.registered_at), row.label_id)),
@@ -194,7 +194,11 @@ async fn nth_newest(
     Ok(nth_newest)
 }
 
-pub(in super::super::super) fn measuring(labels: &[i32], span: &Span, depth: usize) -> Statement {
+pub(in super::super::super) fn measuring(
+    labels: &[i32],
+    range: &ScanRange,
+    depth: usize,
+) -> Statement {
     let mut statement = Statement::default();
     for (n, label) in labels.iter().enumerate() {
         let before = if n == 0 { "" } else { " UNION ALL " };
@@ -205,7 +209,7 @@ pub(in super::super::super) fn measuring(labels: &[i32], span: &Span, depth: usi
             ))
             .one_of("label_id", &[*label])
             .sql(" AND ")
-            .then(last_within(span, depth))
+            .then(last_within(range, depth))
             .sql(&format!(") AS nth{n}"));
     }
     if labels.len() > REMEMBERED {
@@ -214,12 +218,12 @@ pub(in super::super::super) fn measuring(labels: &[i32], span: &Span, depth: usi
     statement
 }
 
-/// Selects the time of the `depth`-th newest image in the span.
-fn last_within(span: &Span, depth: usize) -> Statement {
+/// Selects the time of the `depth`-th newest image in the range.
+fn last_within(range: &ScanRange, depth: usize) -> Statement {
     Statement::new("registered_at BETWEEN ")
-        .long(span.first)
+        .long(range.first)
         .sql(" AND ")
-        .long(span.last)
+        .long(range.last)
         .sql(" ORDER BY registered_at DESC LIMIT 1 OFFSET ")
         .long(i64::try_from(depth - 1).unwrap_or(i64::MAX))
 }
@@ -232,10 +236,10 @@ struct DepthRow {
     floor: Option<i64>,
 }
 
-/// The times of the newest and of the `depth`-th newest image in the span.
+/// The times of the newest and of the `depth`-th newest image in the range.
 async fn depth_of_images(
     connection: &mut Connection,
-    span: &Span,
+    range: &ScanRange,
     depth: usize,
 ) -> Result<(Option<i64>, Option<i64>), StoreError> {
     let one = || {
@@ -245,10 +249,10 @@ async fn depth_of_images(
     };
     let statement = Statement::new("SELECT ")
         .then(one())
-        .then(last_within(span, 1))
+        .then(last_within(range, 1))
         .sql(") AS newest, ")
         .then(one())
-        .then(last_within(span, depth))
+        .then(last_within(range, depth))
         .sql(") AS floor");
     let row: DepthRow = statement.get_result(connection).await?;
     Ok((row.newest, row.floor))
