@@ -13,6 +13,7 @@ use tokio_util::{
     task::{AbortOnDropHandle, TaskTracker},
 };
 use tracing::Instrument;
+use upload_body::BodyKind;
 
 use super::{
     Api, HttpSettings, Readiness,
@@ -41,7 +42,8 @@ impl State {
     /// Takes the current runtime as the one where the services run.
     pub(super) fn new(api: Api, shutdown: CancellationToken) -> Self {
         let settings = api.settings;
-        let largest = settings.body_limits().memory(None);
+        // The kind that takes the most.
+        let largest = settings.body_limits().memory(&BodyKind::Json, None);
         let patience = Patience {
             standstill: settings.admission_wait,
             total: settings.body_timeout,

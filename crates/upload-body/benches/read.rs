@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use base64::prelude::*;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use upload_body::{Body, BodyLimits, Received};
+use upload_body::{Body, BodyKind, BodyLimits, Received};
 
 /// How much of a body arrives at a time.
 const PIECE: usize = 32 << 10;
@@ -46,7 +46,7 @@ fn read(document: &[u8]) -> Received {
     let limits = BodyLimits {
         image_bytes: 16 << 20,
     };
-    let mut body = Body::new(limits, None);
+    let mut body = Body::new(BodyKind::Json, limits, None);
     for piece in document.chunks(PIECE) {
         body.push(piece).unwrap();
     }

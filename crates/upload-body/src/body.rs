@@ -1,6 +1,6 @@
-//! The body of an upload, taken apart while it arrives: JSON, base64, size and digest at once.
+//! The body of an upload, taken apart while it arrives: the picture, its size and its digest at once.
 //!
-//! What is held is the decoded image and little beside it, never the text on the wire.
+//! What is held is the picture and little beside it, never the text on the wire.
 
 use domain::{ContentDigest, ContentHasher};
 use thiserror::Error;
@@ -8,6 +8,8 @@ use thiserror::Error;
 use crate::{
     decoder::{Decoder, TextError},
     held::Held,
+    kind::BodyKind,
+    multipart::{ENVELOPE, FilePart, FileSink, HEAD, Multipart, MultipartError},
     scanner::{DocumentError, SKELETON, Scanner, TextSink},
     syntax::SyntaxError,
 };
@@ -20,30 +22,60 @@ pub struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// The largest body, in bytes: base64 is a third longer than the image; line breaks and escapes
-    /// make it up to an eighth longer again; a prefix and other members want room too.
-    pub fn body_bytes(self) -> u64 {
+    /// The largest body of that kind, in bytes. Base64 is a third longer than the image; line breaks and
+    /// escapes make it up to an eighth longer again; a prefix, other members and the headers of a part want
+    /// room too.
+    pub fn body_bytes(self, kind: &BodyKind) -> u64 {
         let image = self.image_bytes as u64;
-        (image / 3 + 1) * 4 / 8 * 9 + SKELETON as u64
+        match kind {
+            BodyKind::Json => (image / 3 + 1) * 4 / 8 * 9 + SKELETON as u64,
+            BodyKind::Raw => image,
+            BodyKind::Multipart(_) => image + ENVELOPE as u64,
+        }
     }
 
     /// Checks how long a body is, or says it is.
-    pub fn check_length(self, length: u64) -> Result<(), BodyError> {
-        let most = self.body_bytes();
-        if length > most {
-            return Err(BodyError::BodyTooLarge(most));
+    pub fn check_length(self, kind: &BodyKind, length: u64) -> Result<(), BodyError> {
+        let most = self.body_bytes(kind);
+        if length <= most {
+            return Ok(());
         }
-        Ok(())
+        Err(match kind {
+            BodyKind::Raw => BodyError::ImageTooLarge(self.image_bytes),
+            BodyKind::Json | BodyKind::Multipart(_) => BodyError::BodyTooLarge(most),
+        })
     }
 
     /// How much memory a body of that length can take while it is read, in bytes, [`buffers`] included. A
     /// body of unknown length can take the most.
-    pub fn memory(self, length: Option<u64>) -> u64 {
-        let body = length.unwrap_or(u64::MAX).min(self.body_bytes());
-        let beside = body.min(SKELETON as u64);
-        let image = ((body - beside) / 4 * 3 + 3).min(self.image_bytes as u64);
+    pub fn memory(self, kind: &BodyKind, length: Option<u64>) -> u64 {
+        let body = length.unwrap_or(u64::MAX).min(self.body_bytes(kind));
+        let beside = body.min(match kind {
+            BodyKind::Json => SKELETON as u64,
+            BodyKind::Raw => 0,
+            BodyKind::Multipart(_) => HEAD as u64,
+        });
         // What grows by doubling takes up to twice what is in it.
-        image + 2 * beside + buffers(length)
+        self.image(kind, body) + 2 * beside + buffers(length)
+    }
+
+    /// The largest image in a body of that length, in bytes.
+    fn image(self, kind: &BodyKind, length: u64) -> u64 {
+        let image = match kind {
+            BodyKind::Json => length.saturating_sub(SKELETON as u64) / 4 * 3 + 3,
+            BodyKind::Raw | BodyKind::Multipart(_) => length,
+        };
+        image.min(self.image_bytes as u64)
+    }
+
+    /// Room for the image of a body of that length, so that it never moves while it grows.
+    fn room(self, kind: &BodyKind, length: Option<u64>) -> usize {
+        let length = length.unwrap_or(u64::MAX);
+        let image = match kind {
+            BodyKind::Json => length / 4 * 3 + 3,
+            BodyKind::Raw | BodyKind::Multipart(_) => length,
+        };
+        usize::try_from(image).map_or(self.image_bytes, |image| image.min(self.image_bytes))
     }
 }
 
@@ -71,6 +103,12 @@ pub enum BodyError {
     /// The text is not base64.
     #[error(transparent)]
     Text(TextError),
+    /// It is no multipart body with one file part.
+    #[error(transparent)]
+    Multipart(#[from] MultipartError),
+    /// There are no bytes where the body is the picture.
+    #[error("the body is empty; it must be the picture")]
+    Empty,
     /// The image is too large.
     #[error("the image has more than the {0} bytes allowed")]
     ImageTooLarge(usize),
@@ -84,7 +122,8 @@ impl BodyError {
     pub fn limit(&self) -> Option<u64> {
         match self {
             Self::Document(error) => error.limit(),
-            Self::Text(_) => None,
+            Self::Multipart(error) => error.limit(),
+            Self::Text(_) | Self::Empty => None,
             Self::ImageTooLarge(limit) => Some(*limit as u64),
             Self::BodyTooLarge(limit) => Some(*limit),
         }
@@ -112,89 +151,137 @@ pub struct Received {
     pub bytes: Held,
     /// Their SHA-256.
     pub digest: ContentDigest,
+    /// The name of the file that a multipart body gave: without its path and control characters, at most 255
+    /// bytes of UTF-8.
+    pub file_name: Option<String>,
 }
 
 /// A body that is arriving.
 pub struct Body {
+    kind: BodyKind,
     limits: BodyLimits,
     taken: u64,
-    scanner: Scanner,
-    image: Decoding,
+    reader: Reader,
+    image: Arrived,
 }
 
-/// The image that is being decoded.
-struct Decoding {
+/// Extracts the image from a body.
+enum Reader {
+    Json(Box<(Scanner, Base64)>),
+    Raw,
+    Multipart(Box<Multipart>),
+}
+
+/// The base64 that is being decoded.
+struct Base64 {
     decoder: Decoder,
     /// What was decoded last.
     piece: Vec<u8>,
-    decoded: Decoded,
 }
 
-/// What was decoded so far.
-struct Decoded {
+/// The image bytes received so far.
+struct Arrived {
     limit: usize,
     hasher: ContentHasher,
     bytes: Held,
 }
 
 impl Body {
-    /// Begins a body, of that length where it is known.
-    pub fn new(limits: BodyLimits, length: Option<u64>) -> Self {
+    /// Begins a body of that kind, of that length where it is known.
+    pub fn new(kind: BodyKind, limits: BodyLimits, length: Option<u64>) -> Self {
+        let reader = match &kind {
+            BodyKind::Json => Reader::Json(Box::new((Scanner::new(), Base64::new()))),
+            BodyKind::Raw => Reader::Raw,
+            BodyKind::Multipart(boundary) => Reader::Multipart(Box::new(Multipart::new(boundary))),
+        };
         Self {
+            image: Arrived {
+                limit: limits.image_bytes,
+                hasher: ContentHasher::default(),
+                bytes: Held::with_room(limits.room(&kind, length)),
+            },
+            kind,
             limits,
             taken: 0,
-            scanner: Scanner::new(),
-            image: Decoding {
-                decoder: Decoder::new(),
-                piece: Vec::new(),
-                decoded: Decoded {
-                    limit: limits.image_bytes,
-                    hasher: ContentHasher::default(),
-                    bytes: Held::with_room(room(limits, length)),
-                },
-            },
+            reader,
         }
     }
 
     /// Takes the next piece.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), BodyError> {
         self.taken += piece.len() as u64;
-        self.limits.check_length(self.taken)?;
-        self.scanner.push(piece, &mut self.image)
+        self.limits.check_length(&self.kind, self.taken)?;
+        let image = &mut self.image;
+        match &mut self.reader {
+            Reader::Json(json) => {
+                let (scanner, base64) = &mut **json;
+                scanner.push(piece, &mut Decoding { base64, image })
+            }
+            Reader::Raw => image.add(piece),
+            Reader::Multipart(multipart) => multipart.push(piece, image),
+        }
     }
 
     /// How much memory it takes by now, in bytes.
     pub fn held(&self) -> u64 {
-        (self.image.decoded.bytes.len() + self.scanner.held()) as u64
+        let beside = match &self.reader {
+            Reader::Json(json) => json.0.held(),
+            Reader::Raw => 0,
+            Reader::Multipart(multipart) => multipart.held(),
+        };
+        (self.image.bytes.len() + beside) as u64
     }
 
     /// Ends the body.
     pub fn finish(self) -> Result<Received, BodyError> {
-        self.scanner.finish()?;
-        self.image.finish()
-    }
-}
-
-/// Room for the image of a body of that length, so that it never moves while it grows.
-fn room(limits: BodyLimits, length: Option<u64>) -> usize {
-    let length = length.unwrap_or(u64::MAX);
-    let image = usize::try_from(length / 4 * 3 + 3).unwrap_or(usize::MAX);
-    image.min(limits.image_bytes)
-}
-
-impl Decoding {
-    fn finish(mut self) -> Result<Received, BodyError> {
-        self.piece.clear();
-        self.decoder.finish(&mut self.piece)?;
-        self.decoded.add(&self.piece)?;
+        let Self {
+            reader, mut image, ..
+        } = self;
+        let file_name = match reader {
+            Reader::Json(json) => {
+                let (scanner, base64) = *json;
+                scanner.finish()?;
+                base64.finish(&mut image)?;
+                None
+            }
+            Reader::Raw if image.is_empty() => return Err(BodyError::Empty),
+            Reader::Raw => None,
+            Reader::Multipart(multipart) => {
+                let FilePart { name, file_name } = multipart.finish()?;
+                if image.is_empty() {
+                    return Err(MultipartError::EmptyFile(name).into());
+                }
+                file_name
+            }
+        };
         Ok(Received {
-            bytes: self.decoded.bytes,
-            digest: self.decoded.hasher.finish(),
+            bytes: image.bytes,
+            digest: image.hasher.finish(),
+            file_name,
         })
     }
 }
 
-impl Decoded {
+impl Base64 {
+    fn new() -> Self {
+        Self {
+            decoder: Decoder::new(),
+            piece: Vec::new(),
+        }
+    }
+
+    fn finish(mut self, image: &mut Arrived) -> Result<(), BodyError> {
+        self.piece.clear();
+        self.decoder.finish(&mut self.piece)?;
+        image.add(&self.piece)
+    }
+}
+
+impl Arrived {
+    fn is_empty(&self) -> bool {
+        self.bytes.len() == 0
+    }
+
     fn add(&mut self, piece: &[u8]) -> Result<(), BodyError> {
         if self.bytes.len() + piece.len() > self.limit {
             return Err(BodyError::ImageTooLarge(self.limit));
@@ -205,20 +292,35 @@ impl Decoded {
     }
 }
 
-impl TextSink for Decoding {
+impl FileSink for Arrived {
+    type Error = BodyError;
+
+    fn file(&mut self, bytes: &[u8]) -> Result<(), BodyError> {
+        self.add(bytes)
+    }
+}
+
+/// Decodes base64 into the image.
+struct Decoding<'b> {
+    base64: &'b mut Base64,
+    image: &'b mut Arrived,
+}
+
+impl TextSink for Decoding<'_> {
     type Error = BodyError;
 
     fn text(&mut self, text: &[u8]) -> Result<(), BodyError> {
-        self.piece.clear();
-        self.decoder.push(text, &mut self.piece)?;
-        self.decoded.add(&self.piece)
+        let Base64 { decoder, piece } = &mut *self.base64;
+        piece.clear();
+        decoder.push(text, piece)?;
+        self.image.add(piece)
     }
 
     fn escaped(&mut self, character: char) -> Result<(), BodyError> {
         match character {
             '\n' | '\r' | '\t' | '\u{c}' => self.text(b" "),
             ' '..='~' => self.text(character.encode_utf8(&mut [0; 4]).as_bytes()),
-            _ => Err(self.decoder.refuse().into()),
+            _ => Err(self.base64.decoder.refuse().into()),
         }
     }
 }
@@ -229,17 +331,34 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kind::Boundary;
 
     const LIMITS: BodyLimits = BodyLimits {
         image_bytes: 30_000,
     };
 
     fn take(document: &[u8], pieces: usize) -> Result<Received, BodyError> {
-        let mut body = Body::new(LIMITS, Some(document.len() as u64));
-        for piece in document.chunks(pieces.max(1)) {
+        take_as(BodyKind::Json, document, pieces)
+    }
+
+    fn take_as(kind: BodyKind, bytes: &[u8], pieces: usize) -> Result<Received, BodyError> {
+        let need = LIMITS.memory(&kind, Some(bytes.len() as u64));
+        let mut body = Body::new(kind, LIMITS, Some(bytes.len() as u64));
+        for piece in bytes.chunks(pieces.max(1)) {
             body.push(piece)?;
+            assert!(body.held() <= need);
         }
         body.finish()
+    }
+
+    fn multipart() -> BodyKind {
+        BodyKind::Multipart(Boundary::parse("b").unwrap())
+    }
+
+    /// A multipart body with that file.
+    fn form(file: &[u8]) -> Vec<u8> {
+        let head = "--b\r\nContent-Disposition: form-data; name=f; filename=a.jpg\r\n\r\n";
+        [head.as_bytes(), file, b"\r\n--b--\r\n"].concat()
     }
 
     fn json(text: &str) -> Vec<u8> {
@@ -302,7 +421,7 @@ mod tests {
                 .replace('/', "\\/")
                 .into_bytes(),
         ] {
-            assert!(body.len() as u64 <= LIMITS.body_bytes());
+            assert!(body.len() as u64 <= LIMITS.body_bytes(&BodyKind::Json));
             assert_eq!(take(&body, 1000).unwrap().bytes.as_ref(), image);
         }
     }
@@ -318,16 +437,54 @@ mod tests {
 
     #[test]
     fn refuses_a_larger_body_by_its_announcement_and_by_its_bytes() {
-        let most = LIMITS.body_bytes();
-        assert_eq!(LIMITS.check_length(most), Ok(()));
+        let most = LIMITS.body_bytes(&BodyKind::Json);
+        assert_eq!(LIMITS.check_length(&BodyKind::Json, most), Ok(()));
         assert_eq!(
-            LIMITS.check_length(most + 1),
+            LIMITS.check_length(&BodyKind::Json, most + 1),
             Err(BodyError::BodyTooLarge(most))
         );
-        let mut body = Body::new(LIMITS, None);
+        let mut body = Body::new(BodyKind::Json, LIMITS, None);
         let blanks = vec![b' '; usize::try_from(most).unwrap()];
         assert_eq!(body.push(&blanks), Ok(()));
         assert_eq!(body.push(b" "), Err(BodyError::BodyTooLarge(most)));
+    }
+
+    #[test]
+    fn bytes_and_files_are_bounded_as_images_are() {
+        let largest = vec![7; LIMITS.image_bytes];
+        let larger = vec![7; LIMITS.image_bytes + 1];
+        let error = BodyError::ImageTooLarge(LIMITS.image_bytes);
+        for (kind, taken, refused) in [
+            (BodyKind::Raw, largest.clone(), larger.clone()),
+            (multipart(), form(&largest), form(&larger)),
+        ] {
+            let received = take_as(kind.clone(), &taken, 999).unwrap();
+            assert_eq!(received.bytes.as_ref(), largest);
+            assert_eq!(take_as(kind.clone(), &refused, 999).unwrap_err(), error);
+            let most = LIMITS.body_bytes(&kind);
+            assert_eq!(LIMITS.check_length(&kind, most), Ok(()));
+            let refused = LIMITS.check_length(&kind, most + 1).unwrap_err();
+            assert_eq!(refused.limit(), Some(most));
+        }
+    }
+
+    #[test]
+    fn a_picture_without_bytes_is_refused() {
+        assert_eq!(
+            take_as(BodyKind::Raw, b"", 1).unwrap_err(),
+            BodyError::Empty
+        );
+        let error = take_as(multipart(), &form(b""), 1).unwrap_err();
+        assert_eq!(error.to_string(), "the file of the part `f` is empty");
+        assert_eq!(error.limit(), None);
+    }
+
+    #[test]
+    fn json_can_hold_the_most() {
+        let json = LIMITS.memory(&BodyKind::Json, None);
+        for kind in [BodyKind::Raw, multipart()] {
+            assert!(LIMITS.memory(&kind, None) < json);
+        }
     }
 
     #[test]
@@ -335,11 +492,14 @@ mod tests {
         let limits = BodyLimits {
             image_bytes: 25 << 20,
         };
-        assert!(limits.memory(Some(1000)) >= 1000);
-        assert!(limits.memory(None) <= (28 << 20));
-        assert_eq!(limits.memory(None), limits.memory(Some(u64::MAX)));
+        assert!(limits.memory(&BodyKind::Json, Some(1000)) >= 1000);
+        assert!(limits.memory(&BodyKind::Json, None) <= (28 << 20));
+        assert_eq!(
+            limits.memory(&BodyKind::Json, None),
+            limits.memory(&BodyKind::Json, Some(u64::MAX))
+        );
         // The largest picture that the first clients of the interface really send.
-        assert!(limits.memory(Some(13_700_000)) < 12_500_000);
+        assert!(limits.memory(&BodyKind::Json, Some(13_700_000)) < 12_500_000);
     }
 
     proptest! {
@@ -351,6 +511,22 @@ mod tests {
             let received = take(&json(&BASE64_STANDARD.encode(&image)), pieces).unwrap();
             prop_assert_eq!(received.digest, ContentDigest::of(&image));
             prop_assert_eq!(received.bytes.as_ref(), &image[..]);
+        }
+
+        #[test]
+        fn bytes_and_files_arrive_as_they_were_sent(
+            image in prop::collection::vec(any::<u8>(), 1..9000),
+            pieces in 1usize..5000,
+        ) {
+            let (raw, form) = (BodyKind::Raw, form(&image));
+            let raw = take_as(raw, &image, pieces).unwrap();
+            let file = take_as(multipart(), &form, pieces).unwrap();
+            for received in [&raw, &file] {
+                prop_assert_eq!(received.digest, ContentDigest::of(&image));
+                prop_assert_eq!(received.bytes.as_ref(), &image[..]);
+            }
+            prop_assert_eq!(raw.file_name, None);
+            prop_assert_eq!(file.file_name.as_deref(), Some("a.jpg"));
         }
     }
 }

@@ -6,6 +6,7 @@ use actix_web::{
     web::{Data, Payload},
 };
 use domain::service::Upload;
+use upload_body::BodyKind;
 use utoipa::ToSchema;
 
 use crate::{
@@ -78,6 +79,7 @@ pub(crate) async fn post_image(
     let origin = Forwarded::of(&request, &state.settings.trusted_proxies);
     let received = upload::receive(
         body,
+        BodyKind::Json,
         length,
         origin.client,
         &state.admission,

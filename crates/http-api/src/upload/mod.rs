@@ -7,7 +7,7 @@ mod pace;
 use actix_web::{error::PayloadError, web::Payload};
 use bytes::Bytes;
 use domain::{ContentDigest, ports::ClientKey};
-use upload_body::{Body, BodyError, buffers};
+use upload_body::{Body, BodyError, BodyKind, buffers};
 
 pub(super) use self::admission::{Admission, Patience};
 use self::{admission::Overloaded, arriving::Arriving};
@@ -27,25 +27,26 @@ pub(super) struct Received {
 /// Its part of the memory budget grows as it arrives. While there is no room for more, it is not read.
 pub(super) async fn receive(
     payload: Payload,
+    kind: BodyKind,
     length: Option<u64>,
     client: ClientKey,
     admission: &Admission,
     settings: &HttpSettings,
 ) -> Result<Received, Problem> {
     let limits = settings.body_limits();
-    limits.check_length(length.unwrap_or(0))?;
-    let mut share = admission.enter(client, limits.memory(length));
+    limits.check_length(&kind, length.unwrap_or(0))?;
+    let mut share = admission.enter(client, limits.memory(&kind, length));
     let buffers = buffers(length);
     share.cover(buffers).await?;
     let mut arriving = Arriving::new(payload, settings);
-    let mut body = Body::new(limits, length);
+    let mut body = Body::new(kind, limits, length);
     while let Some(piece) = arriving.next(share.is_reserved()).await? {
         share
             .cover(buffers + body.held() + piece.len() as u64)
             .await?;
         body.push(&piece)?;
     }
-    let upload_body::Received { bytes, digest } = body.finish()?;
+    let upload_body::Received { bytes, digest, .. } = body.finish()?;
     Ok(Received {
         bytes: share.keep_with(bytes),
         digest,
