@@ -17,7 +17,8 @@ use super::{
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
-    ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
+    ContentDigest, Image, ImageFacts, ImageId, NewImage, ProviderIdentity, Tagging, TaggingKey,
+    Tags, Threshold,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
@@ -69,6 +70,15 @@ pub struct Upload {
     pub threshold: Threshold,
     /// Whom the image is registered for. Once they have gone, no work that costs something is done for them.
     pub context: CallContext,
+}
+
+/// The tags of a picture that is not registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// Those at or above the threshold, highest confidence first.
+    pub tags: Tags,
+    /// The provider that found them.
+    pub provider: ProviderIdentity,
 }
 
 /// Why an image was not registered. Nothing of it is left that upkeep does not remove.
@@ -181,6 +191,28 @@ impl Ingest {
         let flight = self.analyze(&key, &upload);
         let analysis = flight.outcome().await?;
         self.pipeline.keep(&upload, key, &analysis).await
+    }
+
+    /// Tags a picture without registering it: neither its bytes nor a row are kept.
+    ///
+    /// The provider's answer is shared with uploads of the same bytes: a known one is used, a new one is kept. What
+    /// [`ingest`](Self::ingest) says of its future holds here too.
+    ///
+    /// # Errors
+    /// Those of `ingest` up to the provider's answer. An answer that cannot be kept yet is no error:
+    /// [`save_answers`](Self::save_answers) writes it.
+    pub async fn tag(&self, upload: Upload) -> Result<Tagged, IngestError> {
+        let key = self.pipeline.tagger.key(upload.digest);
+        // Held until the answer is kept, as for an upload.
+        let flight = self.analyze(&key, &upload);
+        let analysis = flight.outcome().await?;
+        let tags = analysis.tagging.tags.at_least(upload.threshold);
+        let tagging = (key, analysis.tagging.clone());
+        if let Some(unsaved) = &analysis.unsaved {
+            self.pipeline.rescue(unsaved, &tagging).await;
+        }
+        let (TaggingKey { provider, .. }, _) = tagging;
+        Ok(Tagged { tags, provider })
     }
 
     /// Writes the providers' answers that failed uploads could not write. Says how many.

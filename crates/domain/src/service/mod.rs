@@ -17,7 +17,7 @@ pub use check::{
     Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
     Part, Summary, UnknownOriginals,
 };
-pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Upload};
+pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload};
 pub use removal::{RemovalError, RemovalPorts};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

@@ -16,7 +16,7 @@ use domain::{
     ContentDigest, Image, ImageFacts, Tagging, Threshold,
     ports::{
         CallContext, Claimed, CodecError, ImageStoreError, Known, OriginalLedger, OriginalStore,
-        OriginalStoreError, PutMode, UpstreamError,
+        OriginalStoreError, PutMode, TagProvider, UpstreamError,
     },
     service::{Ingest, IngestError, IngestPorts, IngestSettings, Upload},
 };
@@ -278,6 +278,59 @@ async fn concurrent_uploads_of_the_same_bytes_share_one_call() {
     }
     assert_eq!((fixture.provider.calls(), fixture.codec.decodes()), (1, 1));
     assert!(fixture.store.images().len() >= 7);
+}
+
+#[tokio::test]
+async fn tagging_registers_nothing_and_keeps_the_answer() {
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let ingest = fixture.ingest();
+    let tagged = ingest.tag(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(tagged.tags, tags(&[("car", 91.5), ("cab", 80.0)]));
+    assert_eq!(&tagged.provider, fixture.provider.identity());
+    assert_eq!(fixture.originals.puts(), 0);
+    assert!(fixture.store.images().is_empty() && fixture.store.originals().is_empty());
+    let kept: Vec<_> = fixture.store.taggings();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].1.tags.len(), 3, "the whole answer is kept");
+
+    let all = ingest.tag(upload(&picture(), 0.0)).await.unwrap();
+    assert_eq!(all.tags.len(), 3);
+    let image = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(image.tags, tagged.tags);
+    assert_eq!(fixture.provider.calls(), 1);
+}
+
+#[tokio::test]
+async fn tagging_known_bytes_costs_no_call_and_no_decoding() {
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    let ingest = fixture.ingest();
+    let image = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
+    let tagged = ingest.tag(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(tagged.tags, image.tags);
+    assert_eq!((fixture.provider.calls(), fixture.codec.decodes()), (1, 1));
+    assert_eq!(fixture.store.images(), [image]);
+}
+
+#[tokio::test]
+async fn tagging_and_an_upload_of_the_same_bytes_share_one_call() {
+    let fixture = Fixture::new(Pull::PublicUrl(16));
+    fixture.provider.hold();
+    let ingest = fixture.ingest();
+    let both = async {
+        tokio::join!(
+            ingest.tag(upload(&picture(), 80.0)),
+            ingest.ingest(upload(&picture(), 80.0)),
+        )
+    };
+    let letting_go = async {
+        while fixture.provider.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
+        fixture.provider.let_go();
+    };
+    let ((tagged, image), ()) = tokio::join!(both, letting_go);
+    assert_eq!(tagged.unwrap().tags, image.unwrap().tags);
+    assert_eq!((fixture.provider.calls(), fixture.codec.decodes()), (1, 1));
 }
 
 /// An upload whose client is gone as soon as that says so.
@@ -802,6 +855,24 @@ async fn an_answer_that_cannot_be_kept_at_once_does_not_hide_why_and_is_kept_lat
     let error = ingest.ingest(upload(&picture(), 80.0)).await.unwrap_err();
     assert!(matches!(error, IngestError::Originals(_)));
     assert!(ingest.save_answers().await.is_err());
+    assert_eq!(ingest.save_answers().await.unwrap(), 1);
+    assert_eq!(ingest.save_answers().await.unwrap(), 0);
+    assert_eq!(provider.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_tagging_whose_answer_cannot_be_kept_at_once_succeeds_and_it_is_kept_later() {
+    let mut mocks = tagging_once();
+    let mut outcomes = [Ok(()), Err(store_down())].to_vec();
+    mocks
+        .taggings
+        .expect_keep_tagging()
+        .times(2)
+        .returning(move |_, _| outcomes.pop().unwrap());
+    let provider = Arc::clone(&mocks.provider);
+    let ingest = mocks.ingest();
+    let tagged = ingest.tag(upload(&picture(), 80.0)).await.unwrap();
+    assert_eq!(tagged.tags, tags(&[("car", 91.5)]));
     assert_eq!(ingest.save_answers().await.unwrap(), 1);
     assert_eq!(ingest.save_answers().await.unwrap(), 0);
     assert_eq!(provider.calls(), 1);
