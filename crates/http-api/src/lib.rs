@@ -12,6 +12,7 @@ mod link;
 mod middleware;
 mod openapi;
 mod params;
+mod prefer;
 mod problem;
 pub mod queries;
 mod request_id;

@@ -42,7 +42,7 @@ macro_rules! table {
 table! {
     /// The request is no HTTP that can be read.
     MalformedRequest, "malformed-request", BAD_REQUEST, "The request is not valid HTTP";
-    /// The body is no JSON object with a text `data`.
+    /// The body is no JSON object with a text `data`, no form with one file, or empty.
     InvalidBody, "invalid-body", BAD_REQUEST, "The body cannot be read";
     /// `data` is not base64, or is empty.
     InvalidBase64, "invalid-base64", BAD_REQUEST, "The data is not base64";
@@ -62,8 +62,8 @@ table! {
     PayloadTooLarge, "payload-too-large", PAYLOAD_TOO_LARGE, "The upload is too large";
     /// The URL is longer than the limit.
     UriTooLong, "uri-too-long", URI_TOO_LONG, "The URL is too long";
-    /// The body is not `application/json`.
-    UnsupportedMediaType, "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON";
+    /// The content type of the body is not one that is taken, or it is compressed.
+    UnsupportedMediaType, "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported";
     /// The headers are longer than the limit.
     HeadersTooLarge, "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large";
     /// The bytes are no picture that can be read.

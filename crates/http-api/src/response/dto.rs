@@ -6,7 +6,10 @@ use chrono::{DateTime, Datelike, Timelike};
 use chrono_tz::Tz;
 use domain::{Image, Tag, TagSummary};
 use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Ref, RefOr, Schema, schema::AnyOfBuilder},
+};
 
 /// An image without its bytes.
 #[derive(Serialize, ToSchema)]
@@ -63,6 +66,31 @@ pub(crate) struct TagBody<'a> {
     /// How sure the tag provider is, from 0 to 100.
     #[schema(minimum = 0, maximum = 100, example = 69.437_355_041_503_9)]
     confidence: f64,
+}
+
+/// The answer to an upload: an image, with its bytes unless the client preferred it without.
+pub(crate) struct RegisteredBody;
+
+impl PartialSchema for RegisteredBody {
+    fn schema() -> RefOr<Schema> {
+        // Not `oneOf`: an image with its bytes is one without them, too.
+        let schema = AnyOfBuilder::new()
+            .item(Ref::from_schema_name(ImageWithDataBody::name()))
+            .item(Ref::from_schema_name(ImageBody::name()))
+            .build();
+        RefOr::T(Schema::AnyOf(schema))
+    }
+}
+
+impl ToSchema for RegisteredBody {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((
+            ImageWithDataBody::name().into(),
+            ImageWithDataBody::schema(),
+        ));
+        schemas.push((ImageBody::name().into(), ImageBody::schema()));
+        ImageWithDataBody::schemas(schemas);
+    }
 }
 
 /// How a tag is used.

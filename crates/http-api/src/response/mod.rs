@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub(super) use self::{
     data::{Head, WithData, from_bytes},
-    dto::{ImageBody, ImageWithDataBody, TagSummaryBody},
+    dto::{ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody},
     pages::{images, page},
 };
 use super::problem::Problem;

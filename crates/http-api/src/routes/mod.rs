@@ -3,6 +3,7 @@
 mod fallback;
 mod get_image;
 mod health;
+mod incoming;
 mod list_images;
 mod list_tags;
 mod post_image;

@@ -1,13 +1,14 @@
-//! Reading uploads: admission, JSON, base64, digest.
+//! Reading uploads: headers, admission, body.
 
 mod admission;
 mod arriving;
+mod content;
 mod pace;
 
-use actix_web::{error::PayloadError, web::Payload};
+use actix_web::{error::PayloadError, http::header::HeaderMap, web::Payload};
 use bytes::Bytes;
 use domain::{ContentDigest, ports::ClientKey};
-use upload_body::{Body, BodyError, BodyKind, buffers};
+use upload_body::{Body, BodyError, buffers};
 
 pub(super) use self::admission::{Admission, Patience};
 use self::{admission::Overloaded, arriving::Arriving};
@@ -22,17 +23,17 @@ pub(super) struct Received {
     pub(super) digest: ContentDigest,
 }
 
-/// Reads the body of an upload, of that length where it is known.
+/// Reads the body of an upload that has these headers.
 ///
 /// Its part of the memory budget grows as it arrives. While there is no room for more, it is not read.
 pub(super) async fn receive(
     payload: Payload,
-    kind: BodyKind,
-    length: Option<u64>,
+    headers: &HeaderMap,
     client: ClientKey,
     admission: &Admission,
     settings: &HttpSettings,
 ) -> Result<Received, Problem> {
+    let (kind, length) = (content::kind(headers)?, content::length(headers));
     let limits = settings.body_limits();
     limits.check_length(&kind, length.unwrap_or(0))?;
     let mut share = admission.enter(client, limits.memory(&kind, length));
