@@ -32,6 +32,7 @@ pub fn openapi() -> Document {
     ),
     paths(
         routes::post_image,
+        routes::post_tag,
         routes::get_image,
         routes::list_images,
         routes::list_tags,
@@ -41,7 +42,7 @@ pub fn openapi() -> Document {
     components(schemas(ProblemBody)),
     tags(
         (name = "images", description = "Images and their tags"),
-        (name = "tags", description = "How tags are used"),
+        (name = "tags", description = "Tags of pictures, and how tags are used"),
         (name = "operations", description = "For those who run the server"),
     ),
     modifiers(&Problems, &Dates),

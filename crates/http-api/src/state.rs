@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     Image,
     ports::cause,
-    service::{Catalog, Ingest, Upload},
+    service::{Catalog, Ingest, IngestError, Tagged, Upload},
 };
 use tokio::runtime::Handle;
 use tokio_util::{
@@ -91,22 +91,48 @@ impl State {
         AbortOnDropHandle::new(self.runtime.spawn(work.in_current_span()))
     }
 
-    /// Registers an image. Goes on when nobody waits any more: others may share its work. But then
-    /// nothing more is begun for it that costs something.
-    pub(super) async fn ingest(&self, mut upload: Upload) -> Result<Image, Problem> {
+    /// Registers an image.
+    pub(super) async fn ingest(&self, upload: Upload) -> Result<Image, Problem> {
         let ingest = Arc::clone(&self.ingest);
+        let too_late = "the image was not registered in time; it may still be";
+        self.work(upload, too_late, |upload| async move {
+            ingest.ingest(upload).await
+        })
+        .await
+    }
+
+    /// Tags a picture without registering it.
+    pub(super) async fn tag(&self, upload: Upload) -> Result<Tagged, Problem> {
+        let ingest = Arc::clone(&self.ingest);
+        let too_late = "the image was not tagged in time";
+        self.work(upload, too_late, |upload| async move {
+            ingest.tag(upload).await
+        })
+        .await
+    }
+
+    /// Runs the work on an upload, up to the deadline of requests. It continues after the deadline and after the
+    /// caller has gone, as other uploads may share it, but then starts nothing more that costs something.
+    async fn work<T, F>(
+        &self,
+        mut upload: Upload,
+        too_late: &str,
+        start: impl FnOnce(Upload) -> F,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, IngestError>> + Send + 'static,
+    {
         // Lives as long as this is waited for: who was answered in the meantime waits no longer.
         let waiting = Arc::new(());
         upload.context = upload.context.while_held(&waiting);
-        let work = async move { ingest.ingest(upload).await }.in_current_span();
-        let task = self.under_way.spawn_on(work, &self.runtime);
+        let task = self
+            .under_way
+            .spawn_on(start(upload).in_current_span(), &self.runtime);
         match tokio::time::timeout(self.settings.request_deadline, task).await {
             Ok(Ok(outcome)) => outcome.map_err(Into::into),
             Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),
-            Err(_) => Err(Problem::new(
-                Code::TaggingTimeout,
-                "the image was not registered in time; it may still be",
-            )),
+            Err(_) => Err(Problem::new(Code::TaggingTimeout, too_late)),
         }
     }
 

@@ -1,11 +1,13 @@
 //! `POST /image`.
 
 use image::ImageFormat;
+use reqwest::multipart::{Form, Part};
 use rstest::rstest;
 use serde_json::{Value, json};
-use upstream_fakes::{Fakes, tags_of};
+use upstream_fakes::{Fakes, Route, tags_of};
 
 use super::{
+    crash::site::files,
     database::Kind,
     pictures::{file, jpeg},
     server::{Server, decode, encode},
@@ -186,6 +188,49 @@ async fn bodies_that_are_not_what_they_should_be(#[case] body: &'static str) {
     server.assert_problem(response, 400, "invalid-body").await;
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn pictures_come_as_files_and_are_tagged_without_being_registered(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let picture = jpeg(1);
+    let post = |path: &str| server.request(reqwest::Method::POST, path);
+    let form = || {
+        let part = Part::bytes(picture.clone()).file_name("photo.jpg");
+        Form::new().part("file", part)
+    };
+    let response = post("/tag").multipart(form()).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let tagged: Value = response.json().await.unwrap();
+    assert_eq!(tagged["provider"], "imagga");
+    assert_eq!(tagged["version"], "v2");
+    assert_eq!(server.json("/images").await, json!([]));
+    assert!(files(server.folder.path()).is_empty());
+
+    let raw = || {
+        let request = post("/image").header("content-type", "image/jpeg");
+        request.body(picture.clone())
+    };
+    for request in [post("/image").multipart(form()), raw()] {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let image: Value = response.json().await.unwrap();
+        assert_eq!(image["tags"], tagged["tags"]);
+        assert_eq!(decode(&image["data"]), picture);
+    }
+    let minimal = raw().header("prefer", "return=minimal");
+    let minimal = minimal.send().await.unwrap();
+    assert_eq!(minimal.headers()["preference-applied"], "return=minimal");
+    let image: Value = minimal.json().await.unwrap();
+    assert!(
+        image["data"].is_null() && image["id"].is_string(),
+        "{image}"
+    );
+    let calls = server.fakes.imagga().traffic().calls(Route::Tags);
+    assert_eq!(calls, 1, "the answer for the tagging was kept");
+}
+
 #[tokio::test]
 async fn other_content_types_are_refused() {
     let server = Server::start(Kind::Sqlite).await;
@@ -194,6 +239,7 @@ async fn other_content_types_are_refused() {
         None,
         Some("text/plain"),
         Some("application/x-www-form-urlencoded"),
+        Some("multipart/form-data"),
     ] {
         let mut request = server
             .request(reqwest::Method::POST, "/image")

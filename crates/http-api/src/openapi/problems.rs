@@ -42,7 +42,7 @@ impl Modify for Problems {
 /// What can go wrong on a route, beside what can everywhere.
 fn problems_of(path: &str) -> &'static [Code] {
     match path {
-        "/image" => &[
+        "/image" | "/tag" => &[
             Code::InvalidBody,
             Code::InvalidBase64,
             Code::InvalidParameter,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, Timelike};
 use chrono_tz::Tz;
-use domain::{Image, Tag, TagSummary};
+use domain::{Image, Tag, TagSummary, service::Tagged};
 use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -93,6 +93,22 @@ impl ToSchema for RegisteredBody {
     }
 }
 
+/// The tags of a picture that is not registered.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tagged)]
+pub(crate) struct TaggedBody<'a> {
+    /// The tags, highest confidence first, ties by name.
+    #[serde(serialize_with = "as_tags")]
+    #[schema(value_type = Vec<TagBody>)]
+    tags: &'a domain::Tags,
+    /// The tag provider.
+    #[schema(example = "imagga")]
+    provider: &'a str,
+    /// The version of its model or interface.
+    #[schema(example = "v2")]
+    version: &'a str,
+}
+
 /// How a tag is used.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TagSummary)]
@@ -131,6 +147,16 @@ impl<'a> From<&'a Tag> for TagBody<'a> {
         Self {
             tag: tag.label.as_str(),
             confidence: tag.confidence.get(),
+        }
+    }
+}
+
+impl<'a> From<&'a Tagged> for TaggedBody<'a> {
+    fn from(tagged: &'a Tagged) -> Self {
+        Self {
+            tags: &tagged.tags,
+            provider: tagged.provider.name(),
+            version: tagged.provider.version(),
         }
     }
 }

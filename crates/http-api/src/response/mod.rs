@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub(super) use self::{
     data::{Head, WithData, from_bytes},
-    dto::{ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody},
+    dto::{ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody, TaggedBody},
     pages::{images, page},
 };
 use super::problem::Problem;

@@ -7,6 +7,7 @@ mod incoming;
 mod list_images;
 mod list_tags;
 mod post_image;
+mod post_tag;
 
 use std::future::ready;
 
@@ -19,6 +20,7 @@ use actix_web::{
 pub(super) use self::{
     get_image::__path_get_image, health::__path_livez, health::__path_readyz,
     list_images::__path_list_images, list_tags::__path_list_tags, post_image::__path_post_image,
+    post_tag::__path_post_tag,
 };
 
 /// The methods of a route that is read.
@@ -31,6 +33,7 @@ const WRITABLE: &str = "POST, OPTIONS";
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(with_rest("/image", WRITABLE).route(web::post().to(post_image::post_image)))
+        .service(with_rest("/tag", WRITABLE).route(web::post().to(post_tag::post_tag)))
         .service(readable("/image/{id}", get_image::get_image))
         .service(readable("/images", list_images::list_images))
         .service(readable("/tags", list_tags::list_tags))

@@ -29,6 +29,7 @@ async fn a_request_id_is_taken_over_or_made() {
 #[case("/nowhere")]
 #[case("/images/")]
 #[case("/tags/")]
+#[case("/tag/")]
 #[case("/image/")]
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/")]
 #[case("/image/a/b")]
@@ -48,6 +49,7 @@ async fn other_paths_are_not_found(#[case] path: &str) {
 
 #[rstest::rstest]
 #[case("/image", &["GET", "HEAD", "PUT", "DELETE", "PATCH", "BREW"], "POST, OPTIONS")]
+#[case("/tag", &["GET", "HEAD", "PUT", "DELETE"], "POST, OPTIONS")]
 #[case("/images", &["POST", "PUT", "DELETE", "TRACE"], "GET, HEAD, OPTIONS")]
 #[case("/tags", &["POST", "PUT"], "GET, HEAD, OPTIONS")]
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777", &["POST", "DELETE"], "GET, HEAD, OPTIONS")]

@@ -53,6 +53,7 @@ async fn names(response: Response) -> Vec<String> {
 
 #[rstest::rstest]
 #[case("/image")]
+#[case("/tag")]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_content_type_gets_the_answer_of_json(#[case] path: &str) {
     let server = TestServer::start();
@@ -91,6 +92,7 @@ async fn every_content_type_gets_the_answer_of_json(#[case] path: &str) {
 
 #[rstest::rstest]
 #[case("/image")]
+#[case("/tag")]
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_are_read_from_the_query_only(#[case] path: &str) {
     let server = TestServer::start();
@@ -279,6 +281,37 @@ async fn bodies_that_pause_or_end_too_early_are_given_up(#[case] head: &str, #[c
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(answer.contains("invalid-body"), "{answer}");
     assert!(server.store.images().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_memory_of_every_form_is_counted_and_given_back() {
+    let server = TestServer::with(|setup| {
+        setup.settings.memory_budget = IMAGE_BYTES;
+        setup.settings.admission_wait = Duration::from_millis(100);
+    });
+    let bytes = sized(IMAGE_BYTES / 2);
+    let requests = || {
+        let form = server.request(Method::POST, "/tag");
+        [
+            server.raw("/tag", "image/tiff", &bytes),
+            form.multipart(file(&bytes)),
+        ]
+    };
+    for head in [RAW, MULTIPART] {
+        let mut first = server.connect().await;
+        first
+            .send(&format!("{head}Content-Length: 190000\r\n\r\n"))
+            .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for request in requests() {
+            server.refused(request, 503, "overloaded").await;
+        }
+        drop(first);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for request in requests().into_iter().chain(requests()) {
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
 }
 
 #[rstest::rstest]

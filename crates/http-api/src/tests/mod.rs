@@ -10,5 +10,6 @@ mod log;
 mod pressure;
 mod shutdown;
 mod storage;
+mod tag;
 mod test_server;
 mod uploads;
