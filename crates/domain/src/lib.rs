@@ -32,6 +32,9 @@ pub use image_id::{ImageId, ImageIdError};
 pub use label::{Label, LabelError};
 pub use media_type::MediaType;
 pub use picture::{DecodedPicture, EncodedPicture, Lease, Picture};
-pub use query::{ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow};
+pub use query::{
+    Comparison, Condition, ImageQuery, LabelFilter, Operator, PageKey, TagCondition, TagSummary,
+    TimeWindow,
+};
 pub use tag::{Tag, Tags};
 pub use tagging::{ProviderIdentity, ProviderIdentityError, Tagging, TaggingKey};

@@ -1,12 +1,16 @@
 //! Questions that the catalog answers.
 
+mod condition;
 mod filter;
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-pub use self::filter::LabelFilter;
+pub use self::{
+    condition::{Comparison, Condition, Operator, TagCondition},
+    filter::LabelFilter,
+};
 use crate::{Confidence, Image, ImageId, Label, Tag, Threshold, UntaggedImage};
 
 /// A half-open interval of registration times: `from` is inside, `until` is the first one outside.
@@ -45,6 +49,8 @@ pub struct ImageQuery {
     pub none_of: Vec<Label>,
     /// The confidence from which on a tag counts as carried; none counts every tag.
     pub threshold: Option<Threshold>,
+    /// Further conditions, all of which must hold. The threshold does not apply to them.
+    pub conditions: Vec<Condition>,
 }
 
 impl ImageQuery {
@@ -65,6 +71,10 @@ impl ImageQuery {
             && self.all_of.iter().all(carries)
             && (self.any_of.is_empty() || self.any_of.iter().any(carries))
             && !self.none_of.iter().any(carries)
+            && self
+                .conditions
+                .iter()
+                .all(|condition| condition.holds(image))
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) const IMAGES: &[&str] = &[
     "any_tags",
     "not_tags",
     "min_confidence",
+    "q",
     "limit",
     "cursor",
 ];
@@ -25,7 +26,7 @@ pub(super) const IMAGES: &[&str] = &[
 pub struct List {
     /// When the images were registered.
     pub window: TimeWindow,
-    /// Their tags.
+    /// Their tags, and what else is searched for.
     pub labels: LabelFilter,
     /// The place where the list goes on; none is its beginning.
     pub after: Option<PageKey>,
@@ -36,9 +37,13 @@ pub struct List {
 /// The query of `GET /images`, its dates read in that time zone.
 pub fn images(query: &str, zone: Tz) -> Result<List, Problem> {
     let query = Query::parse(query, IMAGES)?;
+    let labels = query.labels()?;
     Ok(List {
         window: query.window(zone)?,
-        labels: query.labels()?,
+        labels: match query.search(zone)? {
+            Some(condition) => labels.matching(condition),
+            None => labels,
+        },
         after: query.cursor()?,
         limit: query.limit()?,
     })

@@ -274,7 +274,7 @@ async fn lock(connection: &mut Connection, wait: Duration) -> Result<(), Migrati
 mod tests {
     use diesel::{QueryableByName, sql_types::Text};
     use diesel_async::SimpleAsyncConnection;
-    use domain::TimeWindow;
+    use domain::{Comparison, Condition, MediaType, Operator, TimeWindow};
 
     use super::{
         sql::{
@@ -340,6 +340,19 @@ mod tests {
         explain.load(connection).await.unwrap()
     }
 
+    /// Conditions of every kind that is looked up image by image.
+    fn conditions() -> Vec<Condition> {
+        let width = Comparison {
+            operator: Operator::AtLeast,
+            value: 1000,
+        };
+        let any = vec![Condition::Type(MediaType::Jpeg), Condition::Width(width)];
+        vec![
+            Condition::Not(Box::new(Condition::Untagged)),
+            Condition::Any(any),
+        ]
+    }
+
     /// A page is read in its order from an index that covers it; only a stride of several labels is
     /// sorted. Whatever else is looked at is found by its primary key.
     async fn assert_lists_are_read_from_their_index(connection: &mut Connection) {
@@ -349,6 +362,12 @@ mod tests {
             any_of: vec![2, 3],
             none_of: (10..70).collect(),
             lowest: Some(50.0),
+            ..LabelIds::default()
+        };
+        let conditional = |all_of: &[i32]| LabelIds {
+            all_of: all_of.to_vec(),
+            conditions: conditions(),
+            ..LabelIds::default()
         };
         let many: Vec<i32> = (1..70).collect();
         for (scan, wanted, key) in [
@@ -366,6 +385,12 @@ mod tests {
             ),
             (Scan::Label(1), asked(&many), "etiqueta_image_tag_newest"),
             (Scan::AnyLabel, asked(&[1, 2]), "etiqueta_image_tag_newest"),
+            (Scan::AllImages, conditional(&[]), "etiqueta_image_newest"),
+            (
+                Scan::Label(1),
+                conditional(&[1]),
+                "etiqueta_image_tag_newest",
+            ),
         ] {
             let steps = plan(connection, listing(scan, &wanted, &span, 50)).await;
             let walked = steps.iter().find(|step| step.is("walked", key));

@@ -290,7 +290,7 @@ fn not_run(error: Error) -> MigrationError {
 #[cfg(test)]
 mod tests {
     use diesel::{QueryableByName, sql_query, sql_types::Text};
-    use domain::TimeWindow;
+    use domain::{Comparison, Condition, MediaType, Operator, TimeWindow};
 
     use super::{
         sql::{
@@ -342,6 +342,19 @@ mod tests {
     const BY_LABEL_AND_TIME: &str =
         "etiqueta_image_tag_newest (label_id=? AND registered_at>? AND registered_at<?)";
 
+    /// Conditions of every kind that is looked up image by image.
+    fn conditions() -> Vec<Condition> {
+        let width = Comparison {
+            operator: Operator::AtLeast,
+            value: 1000,
+        };
+        let any = vec![Condition::Type(MediaType::Jpeg), Condition::Width(width)];
+        vec![
+            Condition::Not(Box::new(Condition::Untagged)),
+            Condition::Any(any),
+        ]
+    }
+
     /// A page is read in its order from an index, with nothing sorted but the page itself and the
     /// stride of several labels, and with nothing else walked along.
     #[test]
@@ -353,6 +366,12 @@ mod tests {
             any_of: vec![4, 5],
             none_of: many.clone(),
             lowest: Some(50.0),
+            ..LabelIds::default()
+        };
+        let conditional = |all_of: &[i32]| LabelIds {
+            all_of: all_of.to_vec(),
+            conditions: conditions(),
+            ..LabelIds::default()
         };
         for (scan, wanted, index) in [
             (Scan::AllImages, LabelIds::default(), BY_TIME_ALONE),
@@ -361,13 +380,15 @@ mod tests {
             (Scan::Label(2), asked(&[1, 2, 3]), BY_LABEL_AND_TIME),
             (Scan::Label(10), asked(&many), BY_LABEL_AND_TIME),
             (Scan::AnyLabel, asked(&[1, 2]), BY_LABEL_AND_TIME),
+            (Scan::AllImages, conditional(&[]), BY_TIME_ALONE),
+            (Scan::Label(1), conditional(&[1]), BY_LABEL_AND_TIME),
         ] {
             let steps = plan_of(&mut connection, listing(scan, &wanted, &anywhere(), 50));
             let first = format!("SEARCH walked USING COVERING INDEX {index}");
             assert!(steps.contains(&first), "{steps:?}");
             for step in &steps {
                 let is_looked_up = step.starts_with("SEARCH ")
-                    && ["carried", "other", "image", "original"]
+                    && ["carried", "other", "image", "original", "pictured", "fact"]
                         .iter()
                         .any(|table| step.starts_with(&format!("SEARCH {table}")));
                 let is_sorted = step.starts_with("USE TEMP B-TREE") && scan == Scan::AnyLabel

@@ -3,10 +3,11 @@
 pub(super) mod cursor;
 mod dates;
 mod names;
+mod search;
 
 use std::num::NonZeroU32;
 
-use domain::{Confidence, LabelFilter, PageKey, Threshold, TimeWindow};
+use domain::{Condition, Confidence, LabelFilter, PageKey, Threshold, TimeWindow};
 
 use self::dates::Edge;
 use super::problem::{Code, Problem};
@@ -91,6 +92,16 @@ impl Query {
             filter = filter.at_least(threshold);
         }
         Ok(filter)
+    }
+
+    /// What `q` searches for; `None` if it is blank or absent.
+    pub(super) fn search(&self, zone: chrono_tz::Tz) -> Result<Option<Condition>, Problem> {
+        let text = self.get("q").filter(|text| !text.trim().is_empty());
+        let condition = text.map(|text| search::parse(text, zone)).transpose();
+        condition.map_err(|error| {
+            let detail = format!("`q` at character {}: {error}", error.position);
+            Problem::new(Code::InvalidQuery, detail).position("q", error.position)
+        })
     }
 
     /// The names that a parameter lists.

@@ -48,6 +48,8 @@ table! {
     InvalidBase64, "invalid-base64", BAD_REQUEST, "The data is not base64";
     /// A query parameter is unknown, repeated or has an impossible value.
     InvalidParameter, "invalid-parameter", BAD_REQUEST, "A parameter is wrong";
+    /// A search cannot be understood.
+    InvalidQuery, "invalid-query", BAD_REQUEST, "The search cannot be understood";
     /// The id in the path is not a UUID.
     InvalidId, "invalid-id", BAD_REQUEST, "The id is malformed";
     /// No image has that id.
@@ -114,6 +116,7 @@ mod tests {
             ("invalid-body", 400),
             ("invalid-base64", 400),
             ("invalid-parameter", 400),
+            ("invalid-query", 400),
             ("invalid-id", 400),
             ("image-not-found", 404),
             ("route-not-found", 404),

@@ -28,6 +28,7 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 struct Facts {
     parameter: Option<String>,
+    position: Option<usize>,
     limit: Option<u64>,
     setting: Option<&'static str>,
     format: Option<String>,
@@ -63,6 +64,14 @@ impl Problem {
         let mut problem = Self::new(Code::InvalidParameter, format!("`{name}` {why}"));
         problem.facts.parameter = Some(name.to_owned());
         problem
+    }
+
+    /// Says where in a parameter the fault is, in characters from 0.
+    #[must_use]
+    pub fn position(mut self, parameter: &str, position: usize) -> Self {
+        self.facts.parameter = Some(parameter.to_owned());
+        self.facts.position = Some(position);
+        self
     }
 
     /// A URL beyond that many bytes.
@@ -157,6 +166,7 @@ impl Problem {
             description: &self.detail,
             request_id,
             parameter: self.facts.parameter.as_deref(),
+            position: self.facts.position,
             limit: self.facts.limit,
             setting: self.facts.setting,
             format: self.facts.format.as_deref(),
@@ -205,6 +215,10 @@ pub(super) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "min_confidence")]
     parameter: Option<&'a str>,
+    /// Where in the parameter it is wrong, in characters from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 4)]
+    position: Option<usize>,
     /// The limit that was exceeded: bytes of `payload-too-large`, `uri-too-long` and
     /// `headers-too-large`, pixels of `image-too-large`, units of work of `image-too-complex`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -56,6 +56,14 @@ use crate::{
                            with all their tags either way."
         ),
         (
+            "q" = Option<String>, Query, example = "cat>=80 -dog date>=2024-01-01",
+            description = "A search, beside the other parameters. Blanks mean AND, which binds tighter than \
+                           `|` or `OR`; `-` or `NOT` excludes; brackets group. A term is a tag (in quotes \
+                           where it holds blanks), a tag with a confidence (`cat>=80`), `untagged`, \
+                           `type:jpeg`, or `date`, `taken`, `width` or `height` with `<`, `<=`, `=`, `>=` \
+                           or `>`. At most 2000 characters, 100 terms and brackets 20 deep."
+        ),
+        (
             "limit" = Option<u32>, Query, minimum = 1, maximum = 1000, example = 50,
             description = "The most images of the answer. If there are more, `Link` says where."
         ),

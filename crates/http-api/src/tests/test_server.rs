@@ -256,7 +256,14 @@ pub(super) async fn problem(response: Response, status: u16, code: &str) -> Valu
     assert_eq!(document["detail"], document["description"]);
     assert_eq!(document["request_id"], *id);
     assert_eq!(document["type"], format!("urn:etiqueta:problem:{code}"));
-    let facts = ["parameter", "limit", "setting", "format", "retry_after"];
+    let facts = [
+        "parameter",
+        "position",
+        "limit",
+        "setting",
+        "format",
+        "retry_after",
+    ];
     let members = document.as_object().unwrap().keys();
     let common = members.filter(|name| !facts.contains(&name.as_str()));
     assert_eq!(common.count(), 7, "{document}");

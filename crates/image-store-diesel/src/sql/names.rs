@@ -33,7 +33,7 @@ struct Remembered {
 
 /// Labels that are known, by number and the other way round.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Known {
+pub(in super::super) struct Known {
     labels: HashMap<i32, Label>,
     ids: HashMap<Label, i32>,
 }

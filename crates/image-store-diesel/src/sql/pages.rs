@@ -7,12 +7,13 @@
 //! Where images can fail, the scan goes in strides of bounded length, one statement each: a call that is
 //! cancelled leaves at most one stride running.
 
+mod condition;
 pub(in super::super) mod listing;
 pub(in super::super) mod plan;
 
 use std::num::NonZeroU32;
 
-use domain::{ImageQuery, PageKey, TimeWindow, UntaggedImage};
+use domain::{Condition, ImageQuery, PageKey, TimeWindow, UntaggedImage};
 
 use self::{
     listing::{LabelIds, Scan, listing},
@@ -93,7 +94,9 @@ async fn wanted(
     names: &Names,
     query: &ImageQuery,
 ) -> Result<Option<LabelIds>, StoreError> {
-    let lists = [&query.all_of, &query.any_of, &query.none_of];
+    let asked = query.conditions.iter().flat_map(Condition::labels);
+    let asked = asked.cloned().collect();
+    let lists = [&query.all_of, &query.any_of, &query.none_of, &asked];
     let known = names.ids(connection, &lists).await?;
     let ids = |labels: &[domain::Label]| -> Vec<i32> {
         let ids = labels.iter().filter_map(|label| known.get(label).copied());
@@ -104,6 +107,8 @@ async fn wanted(
         any_of: ids(&query.any_of),
         none_of: ids(&query.none_of),
         lowest: query.threshold.map(|threshold| threshold.lowest().get()),
+        conditions: query.conditions.clone(),
+        known,
     };
     let is_possible = wanted.all_of.len() == query.all_of.len()
         && (query.any_of.is_empty() || !wanted.any_of.is_empty());

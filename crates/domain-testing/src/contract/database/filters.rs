@@ -4,7 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{newest_first, page, page_key, register_all, unique, walk};
 use crate::{at, image, label};
-use domain::{Confidence, Image, ImageQuery, Label, Threshold, TimeWindow, ports::Database};
+use domain::{
+    Comparison, Condition, Confidence, Image, ImageQuery, Label, MediaType, Operator, Threshold,
+    TimeWindow, ports::Database,
+};
 
 chapter!(
     an_image_must_carry_one_of_the_labels,
@@ -273,12 +276,64 @@ impl Dice {
             from: (self.roll(3) == 0).then(|| self.time()),
             until: (self.roll(3) == 0).then(|| self.time()),
         };
+        let count = self.roll(3);
+        let conditions = (0..count).map(|_| self.condition(of, 2)).collect();
         let labels = query(&all_of, &any_of, &none_of);
-        let query = ImageQuery { window, ..labels };
+        let query = ImageQuery {
+            window,
+            conditions,
+            ..labels
+        };
         if self.roll(2) == 0 {
             return from_confidence(self.confidence(), query);
         }
         query
+    }
+}
+
+impl Dice {
+    fn operator(&mut self) -> Operator {
+        use Operator::{Above, AtLeast, AtMost, Below, Equal};
+        [Below, AtMost, Equal, AtLeast, Above][usize::try_from(self.roll(5)).unwrap()]
+    }
+
+    fn size(&mut self) -> Comparison<u32> {
+        Comparison {
+            operator: self.operator(),
+            value: [480, 640, 641][usize::try_from(self.roll(3)).unwrap()],
+        }
+    }
+
+    fn tag(&mut self, of: &[&'static str]) -> Condition {
+        let name = of[usize::try_from(self.roll(of.len() as u64)).unwrap()];
+        let confidence = (self.roll(2) == 0).then(|| Comparison {
+            operator: self.operator(),
+            value: Confidence::new(self.confidence()).unwrap(),
+        });
+        Condition::tag(name, confidence)
+    }
+
+    /// A condition of that depth at most; one of its labels is carried by no image.
+    fn condition(&mut self, of: &[&'static str], depth: u32) -> Condition {
+        let count = self.roll(3);
+        match self.roll(if depth == 0 { 6 } else { 9 }) {
+            0 | 1 => self.tag(of),
+            2 => Condition::tag("nowhere", None),
+            3 => Condition::Untagged,
+            4 => Condition::Registered(TimeWindow {
+                from: (self.roll(2) == 0).then(|| self.time()),
+                until: (self.roll(2) == 0).then(|| self.time()),
+            }),
+            5 => match self.roll(4) {
+                0 => Condition::Type(MediaType::Jpeg),
+                1 => Condition::Type(MediaType::Png),
+                2 => Condition::Width(self.size()),
+                _ => Condition::Height(self.size()),
+            },
+            6 => Condition::Not(Box::new(self.condition(of, depth - 1))),
+            7 => Condition::Any((0..count).map(|_| self.condition(of, depth - 1)).collect()),
+            _ => Condition::All((0..count).map(|_| self.condition(of, depth - 1)).collect()),
+        }
     }
 }
 
@@ -297,6 +352,10 @@ fn matches(image: &Image, query: &ImageQuery) -> bool {
         && query.all_of.iter().all(carries)
         && (query.any_of.is_empty() || query.any_of.iter().any(carries))
         && !query.none_of.iter().any(carries)
+        && query
+            .conditions
+            .iter()
+            .all(|condition| condition.holds(image))
 }
 
 /// Many images, many questions, every answer compared with that of a loop over all images.
@@ -307,7 +366,7 @@ async fn pages_agree_with_a_plain_filter(store: &dyn Database) {
     register_all(store, &images).await;
     let sorted = newest_first(images);
     let mut found = 0;
-    for _ in 0..200 {
+    for _ in 0..300 {
         let query = dice.query(&LABELS);
         let matching = sorted.iter().filter(|image| matches(image, &query));
         let expected: Vec<Image> = matching.cloned().collect();

@@ -1,16 +1,20 @@
 //! The statement for one stride of a scan.
 
+use std::sync::Arc;
+
+use domain::Condition;
+
 use super::{
-    super::{BY_IMAGE, BY_LABEL, BY_TIME, JOIN_IN_ORDER, statement::Statement},
-    ScanRange,
+    super::{BY_IMAGE, BY_LABEL, BY_TIME, JOIN_IN_ORDER, names::Known, statement::Statement},
+    ScanRange, condition,
 };
 
 /// The most labels that are joined, each a look-up in the primary key. Databases join some sixty
 /// tables at most; the labels beyond these are counted.
 const JOINED: usize = 7;
 
-/// The numbers of the labels that are asked for.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The labels that are asked for, by their numbers, and further conditions.
+#[derive(Debug, Clone, Default)]
 pub(in super::super::super) struct LabelIds {
     /// Images carry all of these.
     pub(in super::super::super) all_of: Vec<i32>,
@@ -20,6 +24,9 @@ pub(in super::super::super) struct LabelIds {
     pub(in super::super::super) none_of: Vec<i32>,
     /// The confidence from which on a tag counts.
     pub(in super::super::super) lowest: Option<f64>,
+    /// Further conditions, and the numbers of their labels.
+    pub(in super::super::super) conditions: Vec<Condition>,
+    pub(in super::super::super) known: Arc<Known>,
 }
 
 /// The index that is scanned.
@@ -148,6 +155,11 @@ fn conditions(scan: Scan, id: &str, counted: &[i32], wanted: &LabelIds) -> State
         statement = statement
             .then(carried(id, &wanted.none_of, lowest))
             .sql(" = 0");
+    }
+    for condition in &wanted.conditions {
+        statement = statement
+            .sql(" AND ")
+            .then(condition::holds(condition, id, &wanted.known));
     }
     statement
 }

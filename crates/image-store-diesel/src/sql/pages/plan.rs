@@ -49,7 +49,8 @@ impl ScanPlan {
         range: &ScanRange,
         limit: usize,
     ) -> Result<Self, StoreError> {
-        let asks_more = wanted.any_of.len() + wanted.none_of.len() > 0 || wanted.lowest.is_some();
+        let asks_more = wanted.any_of.len() + wanted.none_of.len() + wanted.conditions.len() > 0
+            || wanted.lowest.is_some();
         match wanted.all_of.as_slice() {
             [] if !asks_more => return Ok(Self::straight(Scan::AllImages)),
             [label] if !asks_more => return Ok(Self::straight(Scan::Label(*label))),

@@ -1,0 +1,273 @@
+//! Conditions that a search puts together of terms.
+
+use crate::{Confidence, Image, Label, MediaType, Tag, Threshold, TimeWindow};
+
+/// What an image must be like. It is evaluated by recursion, so whoever builds one from input must bound
+/// its depth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Every one of these holds; true of every image if there are none.
+    All(Vec<Self>),
+    /// At least one of these holds; true of no image if there are none.
+    Any(Vec<Self>),
+    /// This does not hold.
+    Not(Box<Self>),
+    /// The image carries a tag.
+    Tag(TagCondition),
+    /// The image has no tags.
+    Untagged,
+    /// The image was registered in a window.
+    Registered(TimeWindow),
+    /// The file is of a type.
+    Type(MediaType),
+    /// The width of the upright picture in pixels.
+    Width(Comparison<u32>),
+    /// The height of the upright picture in pixels.
+    Height(Comparison<u32>),
+}
+
+/// A tag of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagCondition {
+    /// Its label.
+    pub label: Label,
+    /// Its confidence. Without one, the threshold of the list decides whether a tag counts.
+    pub confidence: Option<Comparison<Confidence>>,
+}
+
+/// A comparison with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comparison<T> {
+    /// How.
+    pub operator: Operator,
+    /// With what.
+    pub value: T,
+}
+
+/// How two values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// `<`
+    Below,
+    /// `<=`
+    AtMost,
+    /// `=`
+    Equal,
+    /// `>=`
+    AtLeast,
+    /// `>`
+    Above,
+}
+
+impl Operator {
+    /// The operator as SQL and searches write it.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::Below => "<",
+            Self::AtMost => "<=",
+            Self::Equal => "=",
+            Self::AtLeast => ">=",
+            Self::Above => ">",
+        }
+    }
+}
+
+impl<T: Ord> Comparison<T> {
+    /// Whether it holds of a value.
+    pub fn admits(&self, value: &T) -> bool {
+        match self.operator {
+            Operator::Below => *value < self.value,
+            Operator::AtMost => *value <= self.value,
+            Operator::Equal => *value == self.value,
+            Operator::AtLeast => *value >= self.value,
+            Operator::Above => *value > self.value,
+        }
+    }
+
+    /// Whether each value of which it holds is at least that one.
+    fn implies_at_least(&self, lowest: &T) -> bool {
+        let is_lower_bound = !matches!(self.operator, Operator::Below | Operator::AtMost);
+        is_lower_bound && self.value >= *lowest
+    }
+}
+
+impl Condition {
+    /// True of every image.
+    pub const ALWAYS: Self = Self::All(Vec::new());
+
+    /// True of no image.
+    pub const NEVER: Self = Self::Any(Vec::new());
+
+    /// A tag of that name; a name that cannot be a label is carried by no image.
+    pub fn tag(name: &str, confidence: Option<Comparison<Confidence>>) -> Self {
+        Label::parse(name).map_or(Self::NEVER, |label| {
+            Self::Tag(TagCondition { label, confidence })
+        })
+    }
+
+    /// Whether it holds of an image.
+    pub fn holds(&self, image: &Image) -> bool {
+        match self {
+            Self::All(all) => all.iter().all(|condition| condition.holds(image)),
+            Self::Any(any) => any.iter().any(|condition| condition.holds(image)),
+            Self::Not(condition) => !condition.holds(image),
+            Self::Tag(wanted) => image.tags.iter().any(|tag| wanted.holds(tag)),
+            Self::Untagged => image.tags.iter().next().is_none(),
+            Self::Registered(window) => window.contains(image.registered_at),
+            Self::Type(kind) => image.facts.media_type == *kind,
+            Self::Width(width) => width.admits(&image.facts.width),
+            Self::Height(height) => height.admits(&image.facts.height),
+        }
+    }
+
+    /// The labels that it asks about, each at least once.
+    pub fn labels(&self) -> Vec<&Label> {
+        match self {
+            Self::All(some) | Self::Any(some) => some.iter().flat_map(Self::labels).collect(),
+            Self::Not(condition) => condition.labels(),
+            Self::Tag(wanted) => vec![&wanted.label],
+            Self::Untagged
+            | Self::Registered(_)
+            | Self::Type(_)
+            | Self::Width(_)
+            | Self::Height(_) => Vec::new(),
+        }
+    }
+
+    /// Writes a threshold into each tag that has no comparison of its own.
+    pub(super) fn with_threshold(self, threshold: Threshold) -> Self {
+        match self {
+            Self::All(all) => Self::All(with_threshold(all, threshold)),
+            Self::Any(any) => Self::Any(with_threshold(any, threshold)),
+            Self::Not(condition) => Self::Not(Box::new(condition.with_threshold(threshold))),
+            Self::Tag(mut wanted) => {
+                wanted.confidence.get_or_insert(Comparison {
+                    operator: Operator::AtLeast,
+                    value: threshold.lowest(),
+                });
+                Self::Tag(wanted)
+            }
+            other => other,
+        }
+    }
+}
+
+fn with_threshold(conditions: Vec<Condition>, threshold: Threshold) -> Vec<Condition> {
+    let each = conditions.into_iter();
+    each.map(|condition| condition.with_threshold(threshold))
+        .collect()
+}
+
+impl TagCondition {
+    fn holds(&self, tag: &Tag) -> bool {
+        let comparison = self.confidence.as_ref();
+        tag.label == self.label && comparison.is_none_or(|wanted| wanted.admits(&tag.confidence))
+    }
+
+    /// Whether an image of which this holds carries the label at or above the threshold of the list.
+    fn implies(&self, threshold: Option<Threshold>) -> bool {
+        match (&self.confidence, threshold) {
+            (None, _) | (_, None) => true,
+            (Some(wanted), Some(threshold)) => wanted.implies_at_least(&threshold.lowest()),
+        }
+    }
+}
+
+/// A condition, taken apart into what an index of the store can answer and the rest.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// Labels that the images must carry.
+    pub(super) all_of: Vec<Label>,
+    /// Labels of which they must carry one, unless empty.
+    pub(super) any_of: Vec<Label>,
+    /// Labels that they must not carry.
+    pub(super) none_of: Vec<Label>,
+    /// When they must have been registered.
+    pub(super) window: TimeWindow,
+    /// What must hold besides.
+    pub(super) rest: Vec<Condition>,
+    /// Whether nothing can meet the condition.
+    pub(super) is_impossible: bool,
+}
+
+impl Parts {
+    /// Takes a condition apart, for a list with that threshold.
+    pub(super) fn of(condition: Condition, threshold: Option<Threshold>) -> Self {
+        let mut parts = Self::default();
+        let mut left = vec![condition];
+        while let Some(condition) = left.pop() {
+            match condition {
+                Condition::All(all) => left.extend(all.into_iter().rev()),
+                Condition::Not(condition) => parts.take_negated(*condition, &mut left),
+                Condition::Any(mut any) if any.len() == 1 => left.append(&mut any),
+                Condition::Any(any) => parts.take_any(any),
+                Condition::Tag(wanted) => parts.take_tag(wanted, threshold),
+                Condition::Registered(window) => parts.window = parts.window.and(window),
+                other => parts.rest.push(other),
+            }
+        }
+        if let Some(threshold) = threshold {
+            parts.rest = with_threshold(parts.rest, threshold);
+        }
+        parts
+    }
+
+    fn take_negated(&mut self, condition: Condition, left: &mut Vec<Condition>) {
+        match condition {
+            Condition::Not(condition) => left.push(*condition),
+            Condition::Any(any) => {
+                let each = any.into_iter().rev();
+                left.extend(each.map(|condition| Condition::Not(Box::new(condition))));
+            }
+            Condition::Tag(TagCondition {
+                label,
+                confidence: None,
+            }) => self.none_of.push(label),
+            other => self.rest.push(Condition::Not(Box::new(other))),
+        }
+    }
+
+    fn take_any(&mut self, any: Vec<Condition>) {
+        self.is_impossible |= any.is_empty();
+        match plain_labels(&any) {
+            Some(labels) if self.any_of.is_empty() => self.any_of = labels,
+            _ => self.rest.push(Condition::Any(any)),
+        }
+    }
+
+    fn take_tag(&mut self, wanted: TagCondition, threshold: Option<Threshold>) {
+        // The label's index finds the images; the comparison is looked up in each.
+        if wanted.implies(threshold) {
+            self.all_of.push(wanted.label.clone());
+        }
+        if wanted.confidence.is_some() {
+            self.rest.push(Condition::Tag(wanted));
+        }
+    }
+}
+
+/// The labels, if the conditions are nothing but tags without comparisons.
+fn plain_labels(conditions: &[Condition]) -> Option<Vec<Label>> {
+    let label = |condition: &Condition| match condition {
+        Condition::Tag(TagCondition {
+            label,
+            confidence: None,
+        }) => Some(label.clone()),
+        _ => None,
+    };
+    conditions.iter().map(label).collect()
+}
+
+impl TimeWindow {
+    /// The times inside both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            from: self.from.max(other.from),
+            until: match (self.until, other.until) {
+                (Some(one), Some(another)) => Some(one.min(another)),
+                (one, another) => one.or(another),
+            },
+        }
+    }
+}
