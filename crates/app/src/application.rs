@@ -1,4 +1,4 @@
-//! The server as a whole: put together, run, stopped.
+//! Builds, runs and stops the server.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -18,20 +18,20 @@ use crate::{
     wiring::{self, Database, Gates, SchemaError},
 };
 
-/// How long the release of hosted blobs, and the last writes, may take once everything else has ended.
+/// Time-out for releasing hosted blobs, and for the last writes, once everything else has ended.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// The wait before a database, or a registration, that failed is tried again.
+/// The wait before a failed connection to the database, or a failed registration, is retried.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// How to serve.
+/// Options of `etiqueta serve`.
 #[derive(Debug, Clone, Copy)]
 pub struct ServeOptions {
-    /// Whether pending migrations are applied at the start; else they stop it.
+    /// Whether pending migrations are applied at the start; otherwise they stop it.
     pub migrate: bool,
 }
 
-/// A server that listens but does not answer yet.
+/// A server whose port is bound but which does not answer yet.
 pub struct Application {
     listener: TcpListener,
     api: http_api::Api,
@@ -45,11 +45,11 @@ pub struct Application {
 }
 
 impl Application {
-    /// Puts the server together and binds its port.
+    /// Assembles the server and binds its port.
     ///
     /// # Errors
-    /// Settings that cannot be used, a port that is taken, an embedded database that cannot be
-    /// opened. A database server that cannot be reached is no error: it is waited for.
+    /// Invalid settings, a port in use, an embedded database that cannot be opened. An unreachable database
+    /// server is not an error: the server waits for it.
     pub async fn build(settings: Settings, options: ServeOptions) -> anyhow::Result<Self> {
         let gates = Gates::default();
         let parts = wiring::assemble(&settings, &gates)?;
@@ -66,7 +66,7 @@ impl Application {
             original_age: wiring::delta(settings.upkeep.original_age),
         };
         let upkeep = Upkeep::new(parts.upkeep, ages);
-        // With a database server it is tried once that answers; a failure is logged then.
+        // With a database server, registration is attempted once it answers, and failures are logged then.
         if parts.database.is_embedded() && upkeep.register().await.is_ok() {
             gates.registered.open();
         }
@@ -83,14 +83,14 @@ impl Application {
         })
     }
 
-    /// The port it listens on.
+    /// The port the server listens on.
     pub fn port(&self) -> u16 {
         self.listener
             .local_addr()
             .map_or(0, |address| address.port())
     }
 
-    /// Serves until it is told to stop; then lets requests in progress finish.
+    /// Serves until `stop` is cancelled, then lets requests in progress finish.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
         let address = self.listener.local_addr()?;
         let ingest = Arc::clone(&self.api.ingest);
@@ -121,7 +121,7 @@ impl Application {
     }
 }
 
-/// Writes the answers of the uploads that failed last.
+/// Writes the providers' answers that the last failed uploads left behind.
 async fn save_the_last(ingest: &Ingest) {
     let saved = timeout(DRAIN, upkeep::save_answers_once(ingest)).await;
     if !saved.unwrap_or(false) {
@@ -167,8 +167,8 @@ async fn open(
         .map_err(Into::into)
 }
 
-/// Leaves the id of the database with the originals, before which none is put: another database there
-/// must learn of this one before it removes anything.
+/// Registers the id of this database beside the originals. No original is put before that: another database
+/// there must know of this one before it removes anything.
 async fn register(upkeep: &Upkeep, gates: &Gates, stop: &CancellationToken) {
     if gates.registered.is_open() {
         return;
@@ -223,7 +223,7 @@ async fn stop_on_signal(stop: CancellationToken) {
     };
     tracing::info!(signal = name, "stopping; requests in progress may finish");
     stop.cancel();
-    // Who asks a second time does not want to wait.
+    // A second signal stops the server at once.
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -1,4 +1,4 @@
-//! The real time.
+//! The system clock.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::ports::Clock;

@@ -1,4 +1,4 @@
-//! Who else on the machine may read what the store writes.
+//! Permissions of the files that the store writes.
 
 use std::{
     fmt, fs,
@@ -8,28 +8,28 @@ use std::{
 
 use rustix::fs::Mode;
 
-/// The permissions that new files and folders are made without: `077` keeps them to the account.
+/// The file mode creation mask: `077` keeps new files and folders to the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Umask(u32);
 
-/// The permissions of everybody but the owner.
+/// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
 impl Umask {
-    /// Reads three octal digits. The first must be 0: the server has to use what it makes.
+    /// Parses three octal digits. The first must be 0: the server has to use the files it creates.
     pub fn parse(text: &str) -> Option<Self> {
         let is_octal = text.len() == 3 && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
         let mask = u32::from_str_radix(text, 8).ok().filter(|_| is_octal)?;
         (mask & !OTHERS == 0).then_some(Self(mask))
     }
 
-    /// Applies it to the process: to all that is made from here on.
+    /// Sets it for the process, for all files created from here on.
     pub fn apply(self) {
         rustix::process::umask(Mode::from_raw_mode(self.0));
     }
 
-    /// Warns of what is there already and open to more accounts than what would be made now. It is left
-    /// as it is: somebody may rely on it.
+    /// Warns of existing files with wider permissions than new ones would get. They are not changed: other
+    /// software may rely on them.
     pub fn warn_of_wider(self, paths: &[PathBuf]) {
         let wider: Vec<String> = paths.iter().filter_map(|path| self.wider(path)).collect();
         if !wider.is_empty() {
@@ -41,7 +41,7 @@ impl Umask {
         }
     }
 
-    /// The path and its permissions, where they are wider.
+    /// The path and its permissions, if they are wider.
     fn wider(self, path: &Path) -> Option<String> {
         let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
         (mode & self.0 != 0).then(|| format!("{} ({mode:03o})", path.display()))
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_wider_permissions_are_told_of() {
+    fn only_wider_permissions_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let umask = Umask::parse("027").unwrap();
         let set = |mode| {
@@ -77,8 +77,8 @@ mod tests {
             umask.wider(folder.path())
         };
         assert_eq!(set(0o750), None);
-        let told = set(0o755).unwrap();
-        assert!(told.ends_with(" (755)"), "{told}");
+        let warning = set(0o755).unwrap();
+        assert!(warning.ends_with(" (755)"), "{warning}");
         assert_eq!(umask.wider(&folder.path().join("none")), None);
     }
 }

@@ -1,9 +1,9 @@
 //! Releasing hosted blobs off the critical path.
 //!
-//! Blobs that wait are released together. Calls begin `PACE` apart, so that a lone blob goes at
-//! once while a backlog goes by bulk: ImageKit takes about five writes a second. Several calls may
-//! be under way, so that one that hangs holds up nobody. What fails is tried again, first soon, then
-//! ever more seldom; what is given up, or lost when the process is killed, is found by upkeep.
+//! Waiting blobs are released in batches. Calls start `PACE` apart, so that a single blob is released at
+//! once while a backlog is batched: ImageKit takes about five writes a second. Several calls may be in
+//! flight, so that a hanging one delays no other. Failures are retried with exponential back-off; blobs
+//! that are given up, or lost when the process is killed, are found by upkeep.
 
 use std::{
     sync::{
@@ -19,15 +19,15 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-/// How far apart calls begin.
+/// Interval between the starts of two calls.
 const PACE: Duration = Duration::from_millis(200);
 /// Most blobs in one call: ImageKit's own limit.
 const BATCH: usize = 100;
-/// Most calls at a time.
+/// Most calls in flight.
 const CALLS: usize = 8;
-/// The wait before the second try; doubled each time.
+/// The wait before the first retry, doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(400);
-/// Tries before a blob is left to upkeep: the last one comes some minutes after the first.
+/// Attempts before a blob is left to upkeep: the last one comes some minutes after the first.
 const TRIES: u32 = 10;
 
 struct Waiting {
@@ -35,7 +35,7 @@ struct Waiting {
     tries: u32,
 }
 
-/// Hands blobs over to the releaser.
+/// A handle that queues blobs for release.
 pub struct Releases {
     sender: mpsc::UnboundedSender<Waiting>,
     pending: Arc<Pending>,
@@ -48,7 +48,7 @@ struct Pending {
 }
 
 impl Releases {
-    /// Starts a releaser; it lives as long as this does.
+    /// Starts a release task, which lives as long as the returned handle.
     pub fn start(host: Arc<dyn BlobHost>) -> Arc<Self> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let pending = Arc::<Pending>::default();
@@ -62,7 +62,7 @@ impl Releases {
         Arc::new(Self { sender, pending })
     }
 
-    /// Waits until nothing is left to release.
+    /// Waits until the queue is empty and no call is in flight.
     pub async fn drained(&self) {
         loop {
             let changed = self.pending.changed.notified();
@@ -93,7 +93,7 @@ impl Pending {
 struct Releaser {
     host: Arc<dyn BlobHost>,
     pending: Arc<Pending>,
-    /// Weak, so that the releaser ends when its owner is gone.
+    /// Weak, so that the task ends when the handle is dropped.
     again: mpsc::WeakUnboundedSender<Waiting>,
     calls: Arc<Semaphore>,
 }
@@ -120,7 +120,7 @@ impl Releaser {
         }
     }
 
-    /// Releases a batch. Gives back what is to be tried again.
+    /// Releases a batch. Returns the blobs to retry.
     async fn release(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
         let blobs: Vec<HostedBlob> = batch.iter().map(|waiting| waiting.blob.clone()).collect();
         match self.host.release(&blobs).await {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lone_blob_goes_at_once() {
+    async fn single_blob_is_released_at_once() {
         let mut host = MockBlobHost::new();
         host.expect_release()
             .times(1)
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_backlog_goes_by_bulk_and_each_blob_once() {
+    async fn backlog_is_batched_and_each_blob_released_once() {
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let mut host = MockBlobHost::new();
         let seen = Arc::clone(&sizes);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_failed_is_tried_again_within_half_a_second() {
+    async fn failure_is_retried_within_half_a_second() {
         let mut host = MockBlobHost::new();
         host.expect_release().times(1).returning(|_| Err(failure()));
         host.expect_release().times(1).returning(|_| Ok(()));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_never_succeeds_is_left_to_upkeep() {
+    async fn permanent_failure_is_left_to_upkeep() {
         let mut host = MockBlobHost::new();
         host.expect_release()
             .times(TRIES as usize)
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hung_call_holds_up_nobody() {
+    async fn hanging_call_delays_no_other() {
         let host = Arc::new(HangsForOne(Mutex::default()));
         let releases = Releases::start(Arc::<HangsForOne>::clone(&host));
         releases.release_later(blob(0));

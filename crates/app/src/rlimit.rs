@@ -1,12 +1,12 @@
-//! How many files and connections the process may have open.
+//! The limit of open files and connections (`RLIMIT_NOFILE`).
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is taken for no limit at all.
+/// Treated as unlimited.
 const PLENTY: u64 = 1 << 20;
 
-/// Asks for as many as the process may have: the limit that it is started with is often made for
-/// programs that are older than servers with many connections.
+/// Raises the soft limit to the hard limit: the default soft limit is often too low for a server with many
+/// connections.
 pub fn raise() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let wanted = Rlimit {
@@ -19,7 +19,7 @@ pub fn raise() {
     tracing::debug!(limit = limit(), "files and connections that may be open");
 }
 
-/// How many may be open.
+/// The current limit.
 pub fn limit() -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(PLENTY);
     usize::try_from(limit.min(PLENTY)).unwrap_or(usize::MAX)

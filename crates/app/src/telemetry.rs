@@ -1,4 +1,4 @@
-//! Logging: who hears of what, and in which form.
+//! Logging: filters and formats.
 
 use std::{
     io::{self, IsTerminal},
@@ -13,14 +13,14 @@ use tracing_subscriber::{
 
 use crate::settings::{LogFormat, LogSettings};
 
-/// Libraries that tell more than anybody wants to hear; a filter that names them wins.
+/// Overly verbose libraries; a filter that names them wins.
 const QUIETER: &str = "actix_http=off,actix_server=warn,h2=warn,hyper=warn,hyper_util=warn,mio=warn,\
     mysql_async=warn,object_store=warn,reqwest=warn,rustls=warn";
 
-/// Sets up logging to standard error for the whole process, panics included. `level` is what is
-/// logged where the settings leave that to the command.
+/// Sets up logging to standard error for the whole process, panics included. `level` applies if the
+/// settings leave the level to the command.
 ///
-/// A logger that is there already stays.
+/// A logger that is already set stays.
 pub fn init(settings: &LogSettings, level: &str) {
     let registry = tracing_subscriber::registry();
     let lines = lines(settings.format).with_filter(filter(settings, level));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_settings_say_wins() {
+    fn filter_of_the_settings_wins() {
         let directives = directives(Some("debug,hyper=trace"), "info");
         assert!(directives.contains(&"debug".to_owned()), "{directives:?}");
         assert!(

@@ -1,4 +1,4 @@
-//! Upkeep runs by itself: at the start, and every few minutes.
+//! Schedules upkeep: at the start, and periodically.
 
 use std::{fmt::Display, future::Future, time::Duration};
 
@@ -11,14 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{resilience::Gate, wiring::Gates};
 
-/// The wait between two looks for what can be rolled up.
+/// The interval between two rollups while images are recorded.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The wait where this server records nothing (others may), and after a failure.
+/// The interval while this server records nothing (others may), and after a failure.
 const LONG_PAUSE: Duration = Duration::from_secs(30);
 
-/// Runs every duty of upkeep until it is stopped. The duties do not wait for each other: a blob host
-/// that hangs keeps nobody from removing originals. What needs the database waits for its gate.
+/// Runs every upkeep task until `stop` is cancelled. The tasks are independent: a hanging blob host does
+/// not delay the removal of originals. Tasks that need the database wait for its gate.
 pub async fn run(upkeep: &Upkeep, every: Duration, gates: &Gates, stop: &CancellationToken) {
     let duties = async {
         tokio::join!(
@@ -58,7 +58,7 @@ where
     }
 }
 
-/// Keeps summaries fast until it is stopped: at the start, and while images are recorded.
+/// Rolls up statistics until `stop` is cancelled: at the start, and while images are recorded.
 pub async fn roll_up(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &CancellationToken) {
     let duty = async {
         gate.opened().await;
@@ -69,14 +69,14 @@ pub async fn roll_up(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &Can
                 sleep(LONG_PAUSE).await;
             }
             sleep(PAUSE).await;
-            // Either way it is time.
+            // Notified or timed out, a rollup is due.
             let _ = timeout(LONG_PAUSE, recorded.notified()).await;
         }
     };
     stop.run_until_cancelled(duty).await;
 }
 
-/// Writes providers' answers that failed uploads left behind, until it is stopped.
+/// Writes providers' answers left behind by failed uploads, until `stop` is cancelled.
 pub async fn save_answers(ingest: &Ingest, gate: &Gate, stop: &CancellationToken) {
     let duty = async {
         gate.opened().await;
@@ -93,7 +93,7 @@ pub async fn save_answers(ingest: &Ingest, gate: &Gate, stop: &CancellationToken
     stop.run_until_cancelled(duty).await;
 }
 
-/// Writes those that there are. `false` if some are left.
+/// Writes the pending answers. `false` if some are left.
 pub async fn save_answers_once(ingest: &Ingest) -> bool {
     match ingest.save_answers().await {
         Ok(0) => true,
@@ -109,7 +109,7 @@ pub async fn save_answers_once(ingest: &Ingest) -> bool {
     }
 }
 
-/// Condenses what there is, step by step.
+/// Rolls up until nothing is left, step by step.
 async fn roll_up_all(upkeep: &Upkeep) -> Result<(), UpkeepError> {
     let mut steps = 0_u64;
     loop {
@@ -118,7 +118,7 @@ async fn roll_up_all(upkeep: &Upkeep) -> Result<(), UpkeepError> {
             break;
         }
         steps += 1;
-        // As long again is for uploads.
+        // Pause for as long as the step took, to leave the database to uploads.
         sleep(began.elapsed()).await;
     }
     if steps > 0 {
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that rolls up, on a store that answers with `answer` and counts the calls.
+    /// A server that rolls up, on a store that returns `answer` and counts the calls.
     struct Fixture {
         recorded: Arc<Notify>,
         calls: Arc<AtomicU32>,
@@ -162,9 +162,9 @@ mod tests {
             gate.open();
             let (recorded, stop) = (Arc::<Notify>::default(), CancellationToken::new());
             let upkeep = upkeep(Arc::new(store));
-            let (told, stopped) = (Arc::clone(&recorded), stop.clone());
+            let (notify, stopped) = (Arc::clone(&recorded), stop.clone());
             let running =
-                tokio::spawn(async move { roll_up(&upkeep, &told, &gate, &stopped).await });
+                tokio::spawn(async move { roll_up(&upkeep, &notify, &gate, &stopped).await });
             Self {
                 recorded,
                 calls,
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_failed_is_tried_again_after_a_while() {
+    async fn failure_is_retried_after_a_while() {
         let fixture = Fixture::start(|_| Err(ImageStoreError::Contended(cause("lock"))));
         assert_eq!(fixture.calls_within(LONG_PAUSE / 2).await, 1);
         fixture.record();

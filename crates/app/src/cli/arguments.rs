@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// The command; serving where none is named.
+    /// The command; `serve` by default.
     pub(super) fn command(&self) -> Command {
         let serve = Command::Serve { no_migrate: false };
         self.command.clone().unwrap_or(serve)
@@ -99,7 +99,7 @@ pub(super) struct TagArguments {
 }
 
 impl Command {
-    /// What is logged where the settings leave that to the command.
+    /// The log level if the settings leave it to the command.
     pub(super) fn log_level(&self) -> &'static str {
         match self {
             Self::Serve { .. } => "info",
@@ -133,7 +133,7 @@ mod tests {
     #[case("etiqueta --config my.toml")]
     #[case("etiqueta --config my.toml migrate")]
     #[case("etiqueta migrate --config my.toml")]
-    fn the_settings_file_may_stand_before_or_behind_the_command(#[case] line: &str) {
+    fn config_option_precedes_or_follows_the_command(#[case] line: &str) {
         let file = parsed(line).unwrap().config;
         assert_eq!(file, Some(PathBuf::from("my.toml")));
     }

@@ -1,4 +1,4 @@
-//! How a command ended: a line and an exit code.
+//! How a command ended: one line of error, and an exit code.
 
 use std::{
     error::Error,
@@ -11,13 +11,13 @@ use thiserror::Error;
 
 use crate::settings::SettingsError;
 
-/// The exit code of a command that could not do its work.
+/// Exit code: the command failed.
 const FAILED: u8 = 1;
 
-/// The exit code of a command that could not begin.
+/// Exit code: the command could not start.
 const WRONG: u8 = 2;
 
-/// The exit code of a check that came to no end. Those of a check that did are its own.
+/// Exit code: a check could not be completed. Completed checks have codes of their own.
 const UNCHECKED: u8 = 8;
 
 /// The store could not be checked.
@@ -25,18 +25,18 @@ const UNCHECKED: u8 = 8;
 #[error("the store could not be checked")]
 pub(super) struct Unchecked;
 
-/// A mistake in the command line.
+/// An error in the command line.
 #[derive(Debug, Error)]
 #[error("{0}; see etiqueta --help")]
 pub(super) struct Usage(String);
 
 impl Usage {
-    /// A mistake that only the store shows.
+    /// A usage error that only shows once the store is open.
     pub(super) fn because(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
 
-    /// Takes what there is to say out of the many lines of a parser's error.
+    /// Extracts the message from the many lines of clap's error.
     pub(super) fn new(error: &clap::Error) -> Self {
         let text = error.render().to_string();
         let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
@@ -45,27 +45,27 @@ impl Usage {
     }
 }
 
-/// Writes the line of a failure to `out`, and gives the exit code.
+/// Writes the error line to `out` and returns the exit code.
 pub(super) fn report(outcome: anyhow::Result<ExitCode>, out: &mut dyn Write) -> ExitCode {
     let error = match outcome {
         Ok(code) => return code,
         Err(error) => error,
     };
     if is_broken_pipe(&error) && !error.is::<Unchecked>() {
-        // The reader has seen enough, as in `etiqueta config | head -1`.
+        // The reader closed the pipe, as in `etiqueta config | head -1`.
         return ExitCode::SUCCESS;
     }
-    // Where the line cannot be written, nobody is there to read it.
+    // A failed write to standard error cannot be reported anywhere.
     let _ = writeln!(out, "etiqueta: {}", one_line(error.as_ref()));
     ExitCode::from(code(&error))
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, on one line.
 pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
     plain(&in_words(error))
 }
 
-/// A text without line breaks and other control characters.
+/// The text without line breaks and other control characters.
 pub(super) fn plain(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
@@ -97,22 +97,22 @@ mod tests {
         settings::{Environment, Settings},
     };
 
-    fn told(error: anyhow::Error) -> (String, ExitCode) {
+    fn reported(error: anyhow::Error) -> (String, ExitCode) {
         let mut out = Vec::new();
         let code = report(Err(error), &mut out);
         (String::from_utf8(out).unwrap(), code)
     }
 
     #[test]
-    fn a_failure_is_told_with_its_causes_and_is_1() {
+    fn failure_is_reported_with_its_causes_and_exits_1() {
         let cause = io::Error::other("no\nspace");
-        let (line, code) = told(anyhow::Error::new(cause).context("writing"));
+        let (line, code) = reported(anyhow::Error::new(cause).context("writing"));
         assert_eq!(line, "etiqueta: writing: no space\n");
         assert_eq!(code, ExitCode::from(1));
     }
 
     #[test]
-    fn wrong_settings_are_told_once_and_are_2() {
+    fn wrong_settings_are_reported_once_and_exit_2() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("etiqueta.toml"), [0xff]).unwrap();
         let environment = Environment {
@@ -120,17 +120,17 @@ mod tests {
             ..Environment::default()
         };
         let error = Settings::load(&environment).unwrap_err();
-        let (line, code) = told(error.into());
+        let (line, code) = reported(error.into());
         let why = "etiqueta.toml: cannot be read: stream did not contain valid UTF-8";
         assert_eq!(line, format!("etiqueta: {why}\n"));
         assert_eq!(code, ExitCode::from(2));
     }
 
     #[test]
-    fn a_check_that_failed_is_8_also_where_nobody_reads_it() {
+    fn failed_check_exits_8_even_on_a_closed_pipe() {
         for kind in [io::ErrorKind::StorageFull, io::ErrorKind::BrokenPipe] {
             let error = anyhow::Error::new(io::Error::from(kind)).context(Unchecked);
-            let (line, code) = told(error);
+            let (line, code) = reported(error);
             assert!(
                 line.starts_with("etiqueta: the store could not be checked: "),
                 "{line}"
@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_command_line_is_one_line_and_2() {
+    fn usage_error_is_one_line_and_exits_2() {
         let error = Arguments::try_parse_from(["etiqueta", "tag"]).unwrap_err();
-        let (line, code) = told(Usage::new(&error).into());
+        let (line, code) = reported(Usage::new(&error).into());
         assert_eq!(
             line,
             "etiqueta: the following required arguments were not provided: <FILE>...; \
@@ -152,9 +152,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_failure() {
+    fn closed_pipe_is_not_a_failure() {
         let error = io::Error::from(io::ErrorKind::BrokenPipe);
-        let (line, code) = told(Err::<(), _>(error).context("printing").unwrap_err());
+        let (line, code) = reported(Err::<(), _>(error).context("printing").unwrap_err());
         assert_eq!(line, "");
         assert_eq!(code, ExitCode::SUCCESS);
     }

@@ -1,8 +1,7 @@
-//! The command line: what is asked for, done, and how it ended.
+//! The command line: parsing, running the command, exit codes.
 //!
-//! Exit codes: 0 is success, 1 a failure (of some file, for `tag`), 2 a wrong command line or wrong
-//! settings. Those of `check` are like those of `fsck`: see `check`. An error is one line on standard
-//! error.
+//! Exit codes: 0 success, 1 failure (of any file, for `tag`), 2 wrong command line or settings. Those of
+//! `check` follow `fsck`: see `check`. An error is one line on standard error.
 
 mod arguments;
 mod check;
@@ -29,24 +28,24 @@ use crate::{
     wiring::Database,
 };
 
-/// Runs the command that the arguments name; the first argument is the program itself.
+/// Runs the command named by the arguments; the first argument is the program itself.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environment) -> ExitCode {
     let outcome = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => start(arguments, environment),
         Err(error) if error.use_stderr() => Err(Usage::new(&error).into()),
-        // Help and version, which were asked for.
+        // Help and version, which were requested.
         Err(text) => done(text.print()),
     };
     exit::report(outcome, &mut io::stderr())
 }
 
-/// Executes a command on a runtime of its own.
+/// Runs a command on its own Tokio runtime.
 fn start(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
     if matches!(arguments.command(), Command::Tag(_)) {
-        // The runtime starts threads, so that this comes first.
+        // Must come before the runtime, which starts threads.
         allocator::use_one_arena();
     }
-    // Migrations block their thread, which takes a runtime with several.
+    // Migrations block their thread, so the runtime needs several.
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(execute(arguments, environment))
 }
@@ -80,16 +79,16 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
     }
 }
 
-/// The exit code of a command that knows success and failure alone.
+/// Exit code of a command that only succeeds or fails.
 fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> anyhow::Result<ExitCode> {
     outcome.map(|()| ExitCode::SUCCESS).map_err(Into::into)
 }
 
-/// Loads the settings and sets up logging, `level` where they leave that open.
+/// Loads the settings and sets up logging; `level` is the default level.
 fn load(environment: &Environment, level: &str) -> Result<Settings, SettingsError> {
     let Loaded { settings, warnings } = Settings::load(environment)?;
     telemetry::init(&settings.log, level);
-    // Before any file is made.
+    // Before any file is created.
     settings.server.umask.apply();
     for warning in warnings {
         tracing::warn!("{warning}");

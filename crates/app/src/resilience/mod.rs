@@ -1,7 +1,7 @@
 //! Decorators over the ports: retries, limits, circuit breaking, time-outs.
 //!
-//! No adapter knows of them; that of the database has retries and a deadline of its own. What they are made of is
-//! in the crate `support`.
+//! Adapters know nothing of them; the database adapter has its own retries and deadline. The building
+//! blocks are in the crate `support`.
 
 mod gate;
 mod originals;

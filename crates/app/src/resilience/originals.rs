@@ -1,8 +1,8 @@
-//! The store of originals, guarded: a folder that hangs holds up nobody for ever, and nothing else.
+//! The store of originals, with time-outs and a bound on concurrent calls.
 //!
-//! What a call does to a folder cannot be broken off: it occupies a thread until the disk answers. So
-//! calls have places, which those that were given up keep until they are really done, and the threads
-//! that a hung disk takes away are bounded.
+//! A blocking call to a folder cannot be cancelled: it occupies a thread until the disk answers. So every
+//! call holds a permit, and an abandoned call keeps it until it really ends, which bounds the threads that
+//! a hung disk can occupy.
 
 use std::{
     pin::Pin,
@@ -32,12 +32,12 @@ use tokio::{
 
 use super::{Gate, GuardedRegistry, GuardedRemoval};
 
-/// Calls at a time: more than disks do at once, and a fraction of the threads for blocking work.
-const PLACES: usize = 64;
+/// Permits for concurrent calls: more than disks serve at once, and a fraction of the blocking threads.
+const MAX_CALLS: usize = 64;
 
 pub(super) type Outcome<T> = Result<T, OriginalStoreError>;
 
-/// A store of originals that gives up what hangs.
+/// A store of originals with time-outs.
 pub struct GuardedOriginals {
     inner: Arc<dyn OriginalStore>,
     calls: Calls,
@@ -45,11 +45,11 @@ pub struct GuardedOriginals {
 }
 
 impl GuardedOriginals {
-    /// Guards a store. No call takes longer than the deadline, nor does a piece of an original. Nothing
-    /// is put before the gate is open, which is when the database is registered beside the originals.
+    /// Guards a store. No call, and no chunk of an original, takes longer than the deadline. Puts wait
+    /// until the gate is open, which is when the database is registered beside the originals.
     pub fn new(inner: Arc<dyn OriginalStore>, deadline: Duration, registered: Gate) -> Self {
         let calls = Calls {
-            places: Arc::new(Semaphore::new(PLACES)),
+            places: Arc::new(Semaphore::new(MAX_CALLS)),
             left: Arc::default(),
             deadline,
         };
@@ -60,12 +60,12 @@ impl GuardedOriginals {
         }
     }
 
-    /// Guards removals from the same store, which take the same places.
+    /// Guards removals from the same store, sharing its permits.
     pub fn removal(&self, inner: Arc<dyn OriginalRemoval>) -> GuardedRemoval {
         GuardedRemoval::new(inner, self.calls.clone())
     }
 
-    /// Guards the registry of the same store.
+    /// Guards the registry of the same store, sharing its permits.
     pub fn registry(&self, inner: Arc<dyn DatabaseRegistry>) -> GuardedRegistry {
         GuardedRegistry::new(inner, self.calls.clone())
     }
@@ -109,12 +109,12 @@ impl OriginalStore for GuardedOriginals {
             .await?
     }
 
-    /// Not guarded, as it takes as long as the original is large: nobody waits for it.
+    /// No time-out: it takes time in proportion to the original's length, and no request waits for it.
     async fn fingerprint(&self, digest: &ContentDigest) -> Outcome<Option<Fingerprint>> {
         self.inner.fingerprint(digest).await
     }
 
-    /// Not guarded: nobody waits for it.
+    /// No time-out: no request waits for it.
     fn list(&self) -> BoxStream<'static, Outcome<StoredObject>> {
         self.inner.list()
     }
@@ -126,7 +126,7 @@ impl OriginalStore for GuardedOriginals {
     }
 }
 
-/// The pieces of an original, each within the deadline.
+/// The chunks of an original, each within the deadline.
 fn guarded(
     pieces: BoxStream<'static, Outcome<Bytes>>,
     calls: Calls,
@@ -145,22 +145,22 @@ fn guarded(
     .boxed()
 }
 
-/// The calls under way.
+/// Calls in flight.
 #[derive(Clone)]
 pub(super) struct Calls {
     places: Arc<Semaphore>,
-    /// How many go on without anybody who waits for them.
+    /// How many abandoned calls are still running.
     left: Arc<AtomicUsize>,
     deadline: Duration,
 }
 
 impl Calls {
-    /// Does something that may hang.
+    /// Runs a call that may hang.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Outcome<T> {
-        if self.left.load(Ordering::Relaxed) >= PLACES {
+        if self.left.load(Ordering::Relaxed) >= MAX_CALLS {
             return Err(late("all calls to the originals hang"));
         }
         let deadline = Instant::now() + self.deadline;
@@ -181,7 +181,7 @@ fn late(why: &str) -> OriginalStoreError {
     OriginalStoreError::Unavailable(cause(why))
 }
 
-/// A call, which goes on by itself when nobody waits for it any more: it could not be stopped.
+/// A call that keeps running when its future is dropped, as it cannot be cancelled.
 struct Call<T: Send + 'static> {
     work: Option<(BoxFuture<'static, T>, OwnedSemaphorePermit)>,
     left: Arc<AtomicUsize>,
@@ -247,17 +247,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_original_passes_as_it_is() {
+    async fn original_passes_unchanged() {
         let pieces = ["abc", "def"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
         let store = giving(stream::iter(pieces).boxed());
         let content = store.get(&digest()).await.unwrap().unwrap();
         let read: Vec<Bytes> = content.stream.try_collect().await.unwrap();
         assert_eq!((content.len, read.concat()), (6, b"abcdef".to_vec()));
-        assert_eq!(store.calls.places.available_permits(), PLACES);
+        assert_eq!(store.calls.places.available_permits(), MAX_CALLS);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_piece_that_hangs_is_an_error_and_the_last() {
+    async fn hanging_chunk_is_an_error_and_the_last_item() {
         let pieces = stream::iter([Ok(Bytes::from_static(b"abc"))]).chain(stream::pending());
         let store = giving(pieces.boxed());
         let mut content = store.get(&digest()).await.unwrap().unwrap();
@@ -267,7 +267,7 @@ mod tests {
         assert!(content.stream.next().await.is_none());
     }
 
-    /// Hangs until it is let go.
+    /// Hangs until released.
     struct Hanging(watch::Receiver<bool>);
 
     #[async_trait]
@@ -294,16 +294,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn calls_that_hang_are_bounded_and_forgotten_once_they_are_done() {
+    async fn hanging_calls_are_bounded_and_free_their_permits() {
         let (letting_go, hanging) = watch::channel(false);
         let store =
             GuardedOriginals::new(Arc::new(Hanging(hanging)), DEADLINE, Gate::opened_already());
         let began = Instant::now();
-        let calls = (0..2 * PLACES).map(|_| store.ready());
+        let calls = (0..2 * MAX_CALLS).map(|_| store.ready());
         let outcomes = futures_util::future::join_all(calls).await;
         assert!(outcomes.iter().all(Result::is_err));
         assert_eq!(began.elapsed(), DEADLINE);
-        assert_eq!(store.calls.left.load(Ordering::Relaxed), PLACES);
+        assert_eq!(store.calls.left.load(Ordering::Relaxed), MAX_CALLS);
         assert!(
             store
                 .put(&digest(), Bytes::new(), PutMode::KeepExisting)

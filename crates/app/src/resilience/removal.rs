@@ -1,7 +1,6 @@
 //! Removals of originals, and the registry of databases beside them, guarded like the originals.
 //!
-//! A call that was given up goes on by itself and may do at any later time what it was meant to: the port
-//! is made for that.
+//! An abandoned call keeps running and may take effect at any later time; the port is designed for that.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use domain::{
 
 use super::originals::{Calls, Outcome};
 
-/// Removals that give up what hangs.
+/// Removals with time-outs.
 pub struct GuardedRemoval {
     inner: Arc<dyn OriginalRemoval>,
     calls: Calls,
@@ -61,13 +60,13 @@ impl OriginalRemoval for GuardedRemoval {
             .await?
     }
 
-    /// Not guarded: nobody waits for it, and it may take long where there are many.
+    /// No time-out: no request waits for it, and a large store takes long.
     async fn sweep(&self, before: DateTime<Utc>) -> Outcome<u64> {
         self.inner.sweep(before).await
     }
 }
 
-/// A registry that gives up what hangs.
+/// A registry with time-outs.
 pub struct GuardedRegistry {
     inner: Arc<dyn DatabaseRegistry>,
     calls: Calls,

@@ -1,4 +1,4 @@
-//! The two upstream ports, guarded.
+//! Guards for the two upstream ports.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl TagProvider for GuardedProvider {
         self.inner.max_side()
     }
 
-    /// Not guarded: what decodes and hosts the picture has guards of its own.
+    /// Not guarded: decoding and hosting the picture have guards of their own.
     async fn prepare(&self, picture: &dyn PictureSource) -> Result<(), UpstreamError> {
         self.inner.prepare(picture).await
     }
@@ -59,7 +59,7 @@ impl TagProvider for GuardedProvider {
 
 /// A blob host behind guards.
 ///
-/// Hosting and housekeeping queue apart: ImageKit limits the rate of deletes and lists but not of
+/// Hosting and housekeeping queue separately: ImageKit limits the rate of deletes and lists but not of
 /// uploads, so its 429s for the one must not slow down the other.
 pub struct GuardedHost {
     inner: Arc<dyn BlobHost>,
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(fixture.releases.handed_over(), fixture.host.alive());
     }
 
-    /// The host has retries of its own.
+    /// The host has its own retries.
     #[tokio::test(start_paused = true)]
     async fn a_failure_of_the_host_is_not_retried_by_the_provider() {
         let fixture = Fixture::new();

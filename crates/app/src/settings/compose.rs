@@ -15,10 +15,10 @@ const DATABASE: &str = "MYSQL_USER_DATABASE";
 const FOLDER: &str = "IMAGE_FOLDER";
 const FILTER: &str = "RUST_LOG";
 
-/// The port of MySQL where none is named.
+/// The default port of MySQL.
 const MYSQL_PORT: u16 = 3306;
 
-/// `MYSQL_ROOT_PASSWORD` is accepted there and not needed.
+/// `MYSQL_ROOT_PASSWORD` is accepted but not used.
 pub(super) fn layer(
     variables: &Variables,
     warnings: &mut Vec<Warning>,
@@ -42,7 +42,7 @@ pub(super) fn layer(
 }
 
 fn mysql_url(variables: &Variables, server: &str) -> Result<String, SettingsError> {
-    // The text is not shown: some write user and password into it.
+    // The value is not shown: it may contain user and password.
     let (host, port) =
         host_and_port(server).ok_or_else(|| wrong(SERVER, "is not a host or host:port"))?;
     let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

@@ -10,13 +10,13 @@ use super::{
     variables::Variables,
 };
 
-/// The credentials file that is read where none is named.
+/// The default credentials file.
 const NAME: &str = "credentials.json";
 
 /// The variable that names another one.
 const VARIABLE: &str = "ETIQUETA_CREDENTIALS";
 
-/// A field and the setting that it makes. One without a setting is accepted and not needed.
+/// A field and its setting. A field without a setting is accepted but not used.
 type Field = (&'static str, Option<&'static str>);
 
 const SERVICES: [(&str, &[Field]); 3] = [
@@ -102,7 +102,7 @@ fn parse(text: &str, file: &str, warnings: &mut Vec<Warning>) -> Result<Layer, S
     Ok(layer)
 }
 
-/// Nothing, or `<your_key>` and the like, as in the example file.
+/// Empty, or a placeholder like `<your_key>` in the example file.
 fn is_placeholder(text: &str) -> bool {
     text.is_empty() || text.starts_with('<') && text.ends_with('>')
 }

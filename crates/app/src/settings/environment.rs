@@ -1,13 +1,13 @@
-//! Where settings are looked for.
+//! Where settings are read from.
 
 use std::{ffi::OsString, fmt, path::PathBuf};
 
 /// A working directory and the variables of a process.
 #[derive(Clone, Default)]
 pub struct Environment {
-    /// The folder in which `etiqueta.toml` and `credentials.json` are.
+    /// The folder of `etiqueta.toml` and `credentials.json`.
     pub folder: PathBuf,
-    /// The settings file, where one is named. It must exist.
+    /// The settings file, if one is named. It must exist.
     pub file: Option<PathBuf>,
     /// Names and values.
     pub variables: Vec<(OsString, OsString)>,
@@ -24,7 +24,7 @@ impl Environment {
     }
 }
 
-/// Shows no variables: there are secrets among them.
+/// Omits the variables, which may hold secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Environment")

@@ -4,11 +4,11 @@ use std::{io, sync::Arc};
 
 use thiserror::Error;
 
-/// Why the settings cannot be used. The text is one line that names the key or variable, and never
-/// holds a secret.
+/// Why the settings cannot be used. The text is one line that names the key or variable, and never contains
+/// a secret.
 #[derive(Debug, Clone, Error)]
 pub enum SettingsError {
-    /// The value of a setting is impossible.
+    /// The value of a setting is invalid.
     #[error("{key}: {problem} (from {origin})")]
     Impossible {
         /// The setting.
@@ -18,22 +18,22 @@ pub enum SettingsError {
         /// The file or variable that set it.
         origin: String,
     },
-    /// A file or variable sets something that is no setting.
+    /// A file or variable sets an unknown key.
     #[error("{key}: no such setting{} (from {origin})", did_you_mean(.suggestion.as_deref()))]
     UnknownKey {
-        /// What it sets.
+        /// The unknown key.
         key: String,
-        /// The setting that was probably meant.
+        /// The key that was probably meant.
         suggestion: Option<String>,
         /// The file or variable.
         origin: String,
     },
-    /// A variable is impossible, before it sets anything.
+    /// The text of a variable is invalid in itself.
     #[error("{variable}: {problem}")]
     Variable {
         /// Its name.
         variable: String,
-        /// What is wrong with its value.
+        /// What is wrong with its text.
         problem: String,
     },
     /// A file cannot be read.
@@ -41,7 +41,7 @@ pub enum SettingsError {
     Unreadable {
         /// Its name.
         file: String,
-        /// What the system says.
+        /// The system's error.
         source: Arc<io::Error>,
     },
     /// A file named by an option or a variable does not exist.
@@ -50,26 +50,26 @@ pub enum SettingsError {
         /// Its name.
         file: String,
     },
-    /// A file is not in its format. The text is not shown: it may be a secret.
+    /// Syntax error in a file. The offending text is not shown: it may be a secret.
     #[error("{file}: line {line}: {problem}")]
     Syntax {
         /// Its name.
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// What the parser says.
+        /// The parser's message.
         problem: String,
     },
-    /// `config` could not merge the layers, or has read a value as another type than was asked for.
-    /// What it says is not shown, as it may quote a secret.
+    /// `config` could not merge the layers, or read a value as a type other than requested. Its message is
+    /// not shown, as it may quote a secret.
     #[error("the settings cannot be merged")]
     Merge,
 }
 
-/// Something that is logged and does not stop the start.
+/// A problem that is logged and does not stop the start.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Warning {
-    /// A folder in the place of a file, as docker makes one when it mounts a file that is missing.
+    /// A folder instead of a file, as docker creates when it mounts a missing file.
     #[error("{file} is a folder, not a file; it is taken as missing")]
     Folder {
         /// Its name.
@@ -89,15 +89,15 @@ pub enum Warning {
         /// The field.
         field: String,
     },
-    /// A variable that is almost one of ours.
+    /// A variable whose name differs from a known one in case or underscores only.
     #[error("{variable} is not read; the variable is called {right}")]
     Misspelled {
         /// Its name.
         variable: String,
-        /// The name that is read.
+        /// The known name.
         right: String,
     },
-    /// A variable that does nothing without another.
+    /// A variable that has no effect without another.
     #[error("{variable} is not read, because {without} is not set")]
     Alone {
         /// Its name.

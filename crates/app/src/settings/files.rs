@@ -1,20 +1,20 @@
-//! Reading the files that settings come from.
+//! Reads settings files.
 
 use std::{fs, io, path::Path, sync::Arc};
 
 use super::error::{SettingsError, Warning};
 
-/// What a path leads to.
+/// What a path contains.
 pub(super) enum Content {
     /// Nothing.
     Missing,
-    /// A folder, which counts as nothing.
+    /// A folder, which is treated as missing.
     Folder(Warning),
     /// A text.
     Text(String),
 }
 
-/// Reads a text file, called `name` in messages, whatever its path.
+/// Reads a text file; `name` stands for its path in messages.
 pub(super) fn read(path: &Path, name: &str) -> Result<Content, SettingsError> {
     if path.is_dir() {
         return Ok(Content::Folder(Warning::Folder {

@@ -6,7 +6,7 @@ use config::{Config, ConfigError, Value, ValueKind};
 
 use super::error::SettingsError;
 
-/// What the layers come to.
+/// The merged values.
 #[derive(Clone, Default)]
 pub(super) struct InForce(Config);
 
@@ -20,7 +20,7 @@ impl InForce {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
-        // `Config::get` makes a new value, which has no origin.
+        // `Config::get` deserializes into a new value, which has no origin.
         key.split('.')
             .try_fold(&self.0.cache, |value, name| match &value.kind {
                 ValueKind::Table(table) => table.get(name),
@@ -33,7 +33,7 @@ impl InForce {
         self.get(key)?.origin()
     }
 
-    /// Says what is wrong with a setting, and where it was set.
+    /// An error that names the setting, the problem, and where it was set.
     pub(super) fn impossible(&self, key: &str, problem: impl Into<String>) -> SettingsError {
         SettingsError::Impossible {
             key: key.to_owned(),
@@ -42,7 +42,7 @@ impl InForce {
         }
     }
 
-    /// What a reader refused. Its text alone is shown: other errors of `config` quote the value.
+    /// The error of a reader. Only its own text is shown: other errors of `config` quote the value.
     pub(super) fn refused(&self, error: ConfigError) -> SettingsError {
         let ConfigError::At { error, key, .. } = error else {
             return SettingsError::Merge;
@@ -54,7 +54,7 @@ impl InForce {
     }
 }
 
-/// Shows no values: there are secrets among them.
+/// Omits the values, which may be secrets.
 impl fmt::Debug for InForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InForce").finish_non_exhaustive()

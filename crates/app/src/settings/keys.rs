@@ -2,10 +2,10 @@
 
 use super::{error::SettingsError, schema::Setting, table::Settings};
 
-/// What the names of the variables of settings begin with.
+/// The prefix of the variables of settings.
 pub(super) const PREFIX: &str = "ETIQUETA__";
 
-/// The lowest Jaro–Winkler similarity of a key that is suggested for an unknown one.
+/// The lowest Jaro–Winkler similarity at which a known key is suggested for an unknown one.
 const LEAST_SIMILARITY: f64 = 0.9;
 
 /// All keys, those of `…_file` included.
@@ -21,12 +21,12 @@ pub(super) fn is_section(name: &str) -> bool {
     })
 }
 
-/// The variable of a setting.
+/// The name of a setting's variable.
 pub(super) fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
-/// Refuses a key that is no setting.
+/// The error for an unknown key.
 pub(super) fn unknown(key: &str, origin: &str) -> SettingsError {
     let similar = keys().map(|known| (strsim::jaro_winkler(&known, key), known));
     let similar = similar.filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY);

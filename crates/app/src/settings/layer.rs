@@ -11,9 +11,8 @@ use super::{
 
 /// Values by dotted key, each with its origin.
 ///
-/// `config` merges whatever it is given: `server = 80` would replace the whole section, and an empty
-/// section loses its origin. Hence layers are flat, and [checked](Self::checked) before they are
-/// merged.
+/// `config` merges anything: `server = 80` would replace the whole section, and an empty section loses its
+/// origin. So layers are flat, and [checked](Self::checked) before they are merged.
 #[derive(Clone, Default)]
 pub(super) struct Layer(Map<String, Value>);
 
@@ -23,7 +22,7 @@ impl Layer {
         self.0.insert(key.to_owned(), value);
     }
 
-    /// Refuses keys that are no settings, values for sections, and sections for values.
+    /// Rejects unknown keys, values for sections, and sections for values.
     pub(super) fn checked(mut self) -> Result<Self, SettingsError> {
         for (key, value) in &self.0 {
             let origin = value.origin().unwrap_or_default();
@@ -58,7 +57,7 @@ impl Source for Layer {
     }
 }
 
-/// Shows the keys alone: the values may be secrets.
+/// Shows only the keys: the values may be secrets.
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()

@@ -1,9 +1,9 @@
-//! Settings: what can be set, from where it comes, and what is impossible.
+//! Settings: their layers, values and validation.
 //!
-//! `config` merges the layers, later wins: the defaults inside the binary, `etiqueta.toml`,
-//! `credentials.json`, the variables that a `.env` of the compose stack has, and
-//! `ETIQUETA__SECTION__KEY`. Each value has its origin, so that what is refused is refused by its key
-//! and its file or variable. `table.rs` is the one list of what there is.
+//! `config` merges the layers, later ones win: the defaults inside the binary, `etiqueta.toml`,
+//! `credentials.json`, the variables that a `.env` of the compose stack has, and `ETIQUETA__SECTION__KEY`.
+//! Each value keeps its origin, so that errors name the key and its file or variable. `table.rs` is the one
+//! list of settings.
 
 mod compose;
 mod credentials;
@@ -46,12 +46,12 @@ use self::{in_force::InForce, schema::Setting, variables::Variables};
 pub struct Loaded {
     /// The settings.
     pub settings: Settings,
-    /// To be logged once there is a logger.
+    /// To be logged once logging is set up.
     pub warnings: Vec<Warning>,
 }
 
 impl Settings {
-    /// Merges the layers and checks the result.
+    /// Merges the layers and validates the result.
     pub fn load(environment: &Environment) -> Result<Loaded, SettingsError> {
         let variables = Variables::new(&environment.variables);
         let mut warnings = Vec::new();
@@ -71,13 +71,13 @@ impl Settings {
         Ok(Loaded { settings, warnings })
     }
 
-    /// What is in force, as TOML; secrets are masked.
+    /// The settings in force as TOML; secrets are masked.
     pub fn to_toml(&self) -> String {
         render::to_toml(Self::TABLE, &self.in_force)
     }
 
-    /// Refuses a setting for a reason that its user has found, such as the parser of an adapter. The
-    /// reason must hold no secret.
+    /// An error for a value that its user rejected, such as the parser of an adapter. The reason must not
+    /// contain a secret.
     pub fn refuse(&self, key: &str, reason: impl Error + Send + Sync + 'static) -> SettingsError {
         self.in_force.impossible(key, reason.to_string())
     }
@@ -94,7 +94,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Half an account is a mistake, not an absent one.
+    /// Half an account is an error, not an absent account.
     fn check_credentials(&self) -> Result<(), SettingsError> {
         const KEY: &str = "imagga.api_key";
         const SECRET: &str = "imagga.api_secret";

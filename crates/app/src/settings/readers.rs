@@ -1,7 +1,6 @@
-//! Reads the value of a setting: functions for serde's `deserialize_with`.
+//! Validating readers of setting values, for serde's `deserialize_with`.
 //!
-//! Their errors say what is wrong in half a sentence that follows the key. They show the value, but
-//! never that of a secret.
+//! Their errors are half a sentence that follows the key. They quote the value, but never a secret.
 
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
@@ -17,14 +16,14 @@ use url::Url;
 use super::types::{LogFormat, ProviderChoice, SecretUrl};
 use crate::permissions::Umask;
 
-/// The longest name of a language, in characters.
+/// The longest language code, in characters.
 const MAX_LANGUAGE: usize = 16;
 
 pub(super) fn address<'de, D: Deserializer<'de>>(value: D) -> Result<IpAddr, D::Error> {
     read(value, |kind| parse(text(kind)?, "an IP address"))
 }
 
-/// An address is a network of its own.
+/// An address counts as a network of one.
 pub(super) fn networks<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<IpNet>, D::Error> {
     let network = |text: &str| {
         let address = text.parse().map(|it: IpAddr| it.to_canonical().into());
@@ -113,7 +112,7 @@ pub(super) fn secret_url<'de, D: Deserializer<'de>>(value: D) -> Result<SecretUr
 }
 
 pub(super) fn service_url<'de, D: Deserializer<'de>>(value: D) -> Result<Url, D::Error> {
-    // Not shown: some write user and password into it.
+    // The value is not shown: it may contain user and password.
     const WHAT: &str = "is not the address of a service, such as https://api.example.com";
     read(value, |kind| {
         let url = Url::parse(text(kind)?).ok().filter(is_service);
@@ -127,7 +126,7 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error
     })
 }
 
-/// A whole number of a type that holds `MOST`.
+/// A whole number from `LEAST` to `MOST`, in a type that holds `MOST`.
 pub(super) fn number<'de, D, T, const LEAST: u64, const MOST: u64>(value: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -143,12 +142,12 @@ where
     })
 }
 
-/// A whole number from 1 on.
+/// A whole number of at least 1.
 pub(super) fn count<'de, D, const MOST: u64>(value: D) -> Result<NonZeroUsize, D::Error>
 where
     D: Deserializer<'de>,
 {
-    // The range leaves out 0.
+    // The range excludes 0.
     let number = number::<D, usize, 1, MOST>(value)?;
     Ok(NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN))
 }
@@ -180,7 +179,7 @@ pub(super) fn min_confidence<'de, D: Deserializer<'de>>(value: D) -> Result<Thre
     read(value, |kind| threshold(&bare(kind)?))
 }
 
-/// A threshold: a number from 0 to 100, decimals allowed.
+/// A threshold: a number from 0 to 100, possibly with decimals.
 pub(crate) fn threshold(text: &str) -> Result<Threshold, String> {
     let confidence = Confidence::new(parse(text, "a number from 0 to 100")?);
     Ok(Threshold::new(
@@ -188,7 +187,7 @@ pub(crate) fn threshold(text: &str) -> Result<Threshold, String> {
     ))
 }
 
-/// The entries of a list, which is written as one or as a text with commas. Empty ones are left out.
+/// The entries of a list, given as a TOML list or as comma-separated text. Empty entries are skipped.
 pub(super) fn entries(kind: &ValueKind) -> Result<Vec<String>, String> {
     let joined = match kind {
         ValueKind::Array(items) => {
@@ -213,7 +212,7 @@ where
     reader(&Value::deserialize(value)?.kind).map_err(D::Error::custom)
 }
 
-/// What TOML writes in quotes. Without them `umask = 077` would be the number 77.
+/// A TOML string. Without quotes `umask = 077` would be the number 77.
 pub(super) fn text(kind: &ValueKind) -> Result<&str, String> {
     match kind {
         ValueKind::String(text) => Ok(text),
@@ -221,11 +220,11 @@ pub(super) fn text(kind: &ValueKind) -> Result<&str, String> {
     }
 }
 
-/// What TOML writes without quotes; a variable is a text all the same.
+/// A TOML value without quotes; variables are always text.
 fn bare(kind: &ValueKind) -> Result<String, String> {
     match kind {
         ValueKind::Array(_) | ValueKind::Table(_) => Err("is not a single value".to_owned()),
-        // The reader of TOML has no other kind for it.
+        // The TOML reader maps only dates to `Nil`.
         ValueKind::Nil => Err("is a date".to_owned()),
         kind => Ok(kind.to_string()),
     }
@@ -247,8 +246,8 @@ fn choose<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-/// Without user and password, which would get into logs, and without a query, since the paths of
-/// calls are appended.
+/// Rejects user and password, which would get into logs, and a query, since the paths of calls are
+/// appended.
 fn is_service(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
         && url.has_host()
@@ -258,7 +257,7 @@ fn is_service(url: &Url) -> bool {
         && url.fragment().is_none()
 }
 
-/// Says that a value is not `what`. The value is in quotes where it would else be hard to see.
+/// The error that a value is not `what`. The value is quoted where it would be hard to see otherwise.
 fn not_a(value: &str, what: &str) -> String {
     const LONGEST: usize = 60;
     let plain = !value.is_empty()

@@ -8,10 +8,10 @@ use super::{
     schema::{Setting, Visibility},
 };
 
-/// What is printed instead of a secret.
+/// Printed instead of a secret.
 const MASK: &str = "********";
 
-/// Writes a line for each setting, which says where the value comes from unless it is a default.
+/// Writes one line for each setting, with the origin of the value unless it is the default.
 pub(super) fn to_toml(table: &[Setting], in_force: &InForce) -> String {
     let mut rows: Vec<_> = table.iter().collect();
     rows.sort_by_key(|setting| setting.key);
@@ -63,7 +63,7 @@ fn list(given: &ValueKind) -> String {
     format!("[{}]", entries.join(", "))
 }
 
-/// A number or truth value that was read; not every spelling that is read is TOML.
+/// A number or truth value; not every accepted spelling is valid TOML.
 fn bare(text: &str) -> String {
     if let Ok(number) = text.parse::<i64>() {
         return number.to_string();
@@ -74,8 +74,8 @@ fn bare(text: &str) -> String {
     )
 }
 
-/// Masks the password of a URL. Whatever comes before the last `@` counts as user and password, also
-/// where it should have been encoded; the path of a file has none.
+/// Masks the password of a URL. Everything before the last `@` counts as user and password, even where it
+/// should have been encoded; the path of a file has none.
 fn without_password(url: &str) -> String {
     match url.split_once(':') {
         None | Some(("file" | "sqlite", _)) => url.to_owned(),

@@ -1,4 +1,4 @@
-//! The macro behind the table of settings, and what a row of it is.
+//! The macro that defines the table of settings, and its rows.
 
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -24,7 +24,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// The key that names a file with the value; only what is secret has one.
+    /// The key that names a file with the value; only secrets have one.
     pub(super) fn file_key(&self) -> Option<String> {
         (self.visibility != Visibility::Public).then(|| format!("{}_file", self.key))
     }
@@ -33,16 +33,16 @@ impl Setting {
 /// How much of a value may be printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visibility {
-    /// All of it.
+    /// The whole value.
     Public,
-    /// All but the password of a URL.
+    /// The value without the password of the URL.
     PasswordMasked,
-    /// Only whether there is one.
+    /// Only whether it is set.
     Secret,
 }
 
-/// The types that a setting may have. The type alone decides what is printed, so a secret cannot be
-/// left out of a list of secrets.
+/// The types of settings. The type alone decides what is printed, so no secret can be forgotten in a list
+/// of secrets.
 pub(super) trait SettingType {
     const VISIBILITY: Visibility;
 }

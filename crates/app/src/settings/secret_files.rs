@@ -1,4 +1,4 @@
-//! `…_file`: settings that name a file with a secret, as those of docker and systemd.
+//! `…_file` settings: files that contain a secret, as docker and systemd provide them.
 
 use std::{
     fs::File,
@@ -12,14 +12,14 @@ use super::{
     error::SettingsError, in_force::InForce, layer::Layer, readers::text, schema::Setting,
 };
 
-/// The largest file with a secret, in bytes.
+/// The largest secret file, in bytes.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// The secrets that are in files. A relative path starts at `folder`.
+/// Reads the secrets from their files. A relative path starts at `folder`.
 ///
 /// # Errors
 ///
-/// A file that cannot be read, is empty or too large, and a secret that is set itself as well.
+/// A file that cannot be read, is empty or too large, and a secret that is also set directly.
 pub(super) fn layer(
     table: &[Setting],
     in_force: &InForce,
@@ -48,14 +48,14 @@ pub(super) fn layer(
     Ok(layer)
 }
 
-/// What sets a value other than an empty one.
+/// The origin of a value, unless the value is empty.
 fn set_by<'a>(in_force: &'a InForce, key: &str) -> Option<&'a str> {
     let value = in_force.get(key)?;
     let is_empty = matches!(&value.kind, ValueKind::String(text) if text.is_empty());
     value.origin().filter(|_| !is_empty)
 }
 
-/// The text of the file, without a newline at its end.
+/// The text of the file, without the trailing newline.
 fn read(path: &Path) -> Result<String, String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
     let mut bytes = Vec::new();

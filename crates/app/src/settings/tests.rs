@@ -210,7 +210,7 @@ fn documented(setting: &Setting) -> String {
     )
 }
 
-/// A default as a variable holds it.
+/// The default as a variable would hold it.
 fn default(setting: &Setting) -> String {
     match (setting.default)() {
         list @ ValueKind::Array(_) => readers::entries(&list).unwrap().join(","),
@@ -444,7 +444,7 @@ fn a_variable_that_is_no_text_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_refused_by_its_line_without_its_text() {
+fn toml_syntax_error_names_the_line_and_hides_the_text() {
     let fixture = Fixture::new().file("etiqueta.toml", "[imagga]\napi_key = hush\n");
     let text = fixture.refusal();
     assert!(text.starts_with("etiqueta.toml: line 2: "), "{text}");
@@ -621,7 +621,7 @@ fn impossible_credentials_are_refused(#[case] text: &str, #[case] refusal: &str)
     assert_eq!(fixture.refusal(), refusal);
 }
 
-/// Settings with a secret wherever one can be.
+/// Settings with a secret wherever one is possible.
 fn full_of_secrets() -> Fixture {
     let credentials = r#"{
         "imagekitio": {"private_key": "hush-1"},

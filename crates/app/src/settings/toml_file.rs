@@ -1,6 +1,6 @@
-//! `etiqueta.toml`.
+//! Reads `etiqueta.toml`.
 //!
-//! `config` reads TOML as well, but keeps no line, has no integers beyond 64 bits, and quotes the
+//! `config` reads TOML as well, but keeps no line numbers, has no integers beyond 64 bits, and quotes the
 //! text in its errors, which may be a secret.
 
 use std::{borrow::Cow, path::Path};
@@ -15,7 +15,7 @@ use super::{
     layer::Layer,
 };
 
-/// The settings file that is read where none is named.
+/// The default settings file.
 const NAME: &str = "etiqueta.toml";
 
 pub(super) fn layer(
@@ -48,7 +48,7 @@ fn parse(text: &str, file: &str) -> Result<Layer, SettingsError> {
     Ok(layer)
 }
 
-/// Sets each value by its dotted key. An empty section stays, so that its name is checked.
+/// Flattens a table into dotted keys. An empty section stays, so that its name is checked.
 fn flatten(path: &str, table: &DeTable<'_>, origin: &impl Fn(usize) -> String, layer: &mut Layer) {
     for (name, value) in table {
         let key = match path {
@@ -66,12 +66,12 @@ fn kind(value: &DeValue<'_>) -> ValueKind {
     match value {
         DeValue::String(text) => text.as_ref().into(),
         DeValue::Boolean(flag) => (*flag).into(),
-        // What is beyond 128 bits is out of range everywhere.
+        // Integers beyond 128 bits are out of range for every setting.
         DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix())
             .unwrap_or(i128::MAX)
             .into(),
         DeValue::Float(number) => number.as_str().parse().unwrap_or(f64::NAN).into(),
-        // No setting is a date: readers refuse it.
+        // No setting is a date: readers reject it.
         DeValue::Datetime(_) => ValueKind::Nil,
         DeValue::Array(items) => {
             let items = items.iter().map(|item| Value::from(kind(item.get_ref())));
@@ -81,7 +81,7 @@ fn kind(value: &DeValue<'_>) -> ValueKind {
     }
 }
 
-/// The line of a byte, counted from 1.
+/// The line of a byte offset, counted from 1.
 fn line_at(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().iter().take(offset);
     1 + before.filter(|byte| **byte == b'\n').count()

@@ -1,8 +1,8 @@
-//! Types of settings that nothing else has.
+//! Types used by settings alone.
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Who tags.
+/// The tag provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderChoice {
     /// Imagga where its credentials are set, else the local tagger.
@@ -13,12 +13,12 @@ pub enum ProviderChoice {
     Local,
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people on a terminal, else JSON.
+    /// `Human` on a terminal, else `Json`.
     Auto,
-    /// For people.
+    /// Text for reading.
     Human,
     /// One JSON object a line.
     Json,

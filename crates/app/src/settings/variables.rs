@@ -1,4 +1,4 @@
-//! The variables of the environment, and those of settings: `ETIQUETA__SECTION__KEY`.
+//! Environment variables, and those of settings: `ETIQUETA__SECTION__KEY`.
 
 use std::{collections::BTreeMap, ffi::OsString};
 
@@ -14,7 +14,7 @@ use super::{
 pub(super) struct Variables(BTreeMap<String, OsString>);
 
 impl Variables {
-    /// Variables whose names are no Unicode cannot be ours.
+    /// Variables whose names are not Unicode are ignored.
     pub(super) fn new(variables: &[(OsString, OsString)]) -> Self {
         let named = |(name, value): &(OsString, OsString)| {
             let name = name.to_str()?;
@@ -23,18 +23,18 @@ impl Variables {
         Self(variables.iter().filter_map(named).collect())
     }
 
-    /// A variable's text; an empty variable counts as none.
+    /// A variable's text; an empty variable counts as unset.
     pub(super) fn text(&self, name: &str) -> Result<Option<&str>, SettingsError> {
         let value = self.0.get(name).map(|value| unicode(name, value));
         Ok(value.transpose()?.filter(|text| !text.is_empty()))
     }
 
-    /// The settings among the variables. An empty one sets an empty value.
+    /// The settings among the variables. An empty variable sets an empty value.
     pub(super) fn layer(&self, warnings: &mut Vec<Warning>) -> Result<Layer, SettingsError> {
         let mut ours = Map::new();
         for (name, value) in &self.0 {
             if let Some(written) = name.strip_prefix(PREFIX) {
-                // `config` takes names in any case, so that two variables could set one key.
+                // `config` ignores case, so that two variables could set one key.
                 if written.contains(char::is_lowercase) {
                     return Err(unknown(&written.to_lowercase().replace("__", "."), name));
                 }
@@ -57,7 +57,7 @@ impl Variables {
     }
 }
 
-/// The right name of a variable that differs from it in case and underscores alone.
+/// The known name of a variable that differs from it in case and underscores alone.
 fn misspelled(name: &str) -> Option<String> {
     let letters = |text: &str| text.to_uppercase().replace('_', "");
     let written = letters(name);

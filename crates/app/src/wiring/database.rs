@@ -1,4 +1,4 @@
-//! The database: its URL, its pool, its schema.
+//! The database: its URL, connection pool and schema.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::settings::Settings;
 
-/// The longest wait for a connection to the database.
+/// The longest wait for a pooled connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 
 /// The database behind the image store.
@@ -19,19 +19,19 @@ pub struct Database {
     pool: PoolSettings,
 }
 
-/// Why the schema of the database is not as it must be.
+/// Why the schema of the database is not usable.
 #[derive(Debug, Error)]
 pub enum SchemaError {
     /// The migrations failed.
     #[error(transparent)]
     Migration(#[from] MigrationError),
-    /// Migrations are pending, and applying them was not wanted.
+    /// Migrations are pending and were not to be applied.
     #[error("{0} migrations of the database are pending: run `etiqueta migrate`")]
     Pending(usize),
 }
 
 impl SchemaError {
-    /// Whether the database just cannot be reached now.
+    /// Whether the database is only unreachable for now.
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
@@ -41,7 +41,7 @@ impl SchemaError {
 }
 
 impl Database {
-    /// Reads the URL. Connects to nobody.
+    /// Parses the URL and creates the pool, without connecting.
     pub fn new(settings: &Settings) -> anyhow::Result<Self> {
         let url = settings
             .database
@@ -59,12 +59,12 @@ impl Database {
         Ok(Self { url, pool })
     }
 
-    /// Whether it is a file of this process, not a server.
+    /// Whether the database is a file of this process rather than a server.
     pub fn is_embedded(&self) -> bool {
         matches!(self.url, StoreUrl::Sqlite { .. })
     }
 
-    /// Applies the pending migrations. Says how many there were.
+    /// Applies the pending migrations and returns their number.
     pub async fn migrate(&self) -> Result<usize, SchemaError> {
         Ok(Migrator::new(&self.url).run().await?.len())
     }

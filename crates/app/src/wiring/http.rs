@@ -1,4 +1,4 @@
-//! How the HTTP interface works.
+//! Options of the HTTP interface.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     settings::{ServerSettings, Settings},
 };
 
-/// The longest wait for a request's head, which is short.
+/// The longest time-out of a request's head, which is short.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn settings(settings: &Settings) -> HttpSettings {

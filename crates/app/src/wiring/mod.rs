@@ -1,4 +1,4 @@
-//! Which adapters stand behind the ports. This module alone names them.
+//! Composition root: the only module that names the adapters.
 
 mod database;
 mod http;
@@ -28,32 +28,32 @@ use self::{
 };
 use crate::{clock::SystemClock, releases::Releases, resilience::Gate, settings::Settings};
 
-/// Everything that a server consists of.
+/// The components of a server.
 pub struct Parts {
-    /// What the HTTP interface is made of.
+    /// The dependencies of the HTTP interface.
     pub api: Api,
-    /// What upkeep works with.
+    /// The dependencies of upkeep.
     pub upkeep: UpkeepPorts,
-    /// Notified after each image that was recorded: there may be something to roll up.
+    /// Notified after each recorded image: there may be something to roll up.
     pub recorded: Arc<Notify>,
-    /// Releases hosted blobs, where there is a host.
+    /// Releases hosted blobs, if there is a blob host.
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
     pub database: Database,
-    /// The files and folders that the store consists of.
+    /// The files and folders of the store.
     pub paths: Vec<PathBuf>,
 }
 
-/// What calls wait for after the start.
+/// Gates that calls wait for after the start.
 #[derive(Debug, Clone, Default)]
 pub struct Gates {
-    /// Open once the schema of the database is there.
+    /// Opens once the database has its schema.
     pub schema: Gate,
-    /// Open once the database is registered with the originals.
+    /// Opens once the database is registered with the originals.
     pub registered: Gate,
 }
 
-/// Puts everything together. Connects to nobody yet.
+/// Wires all components together, without connecting to anything yet.
 pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
     let recorded = Arc::<Notify>::default();
@@ -62,7 +62,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         recorded: Arc::clone(&recorded),
     })?;
     let Upstreams { provider, host, .. } = upstreams(settings)?;
-    // Last of what may be refused, because it makes a folder.
+    // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
@@ -114,7 +114,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     })
 }
 
-/// What of the store is on this machine.
+/// The paths of the store on this machine.
 fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
     let file = match &database.url {
         StoreUrl::Sqlite { path } => Some(path.clone()),
@@ -127,17 +127,17 @@ fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
     file.into_iter().chain(folder).collect()
 }
 
-/// What tags pictures without keeping them.
+/// A tagger without a store.
 pub struct Tagging {
     /// Tags them.
     pub tagger: Tagger,
-    /// Whether pictures are tagged by this machine's own processor.
+    /// Whether pictures are tagged on this machine.
     pub is_local: bool,
-    /// Releases hosted blobs, where there is a host.
+    /// Releases hosted blobs, if there is a blob host.
     pub releases: Option<Arc<Releases>>,
 }
 
-/// Puts a tagger together, without any store.
+/// Wires a tagger without a store.
 pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
     let Upstreams {
         provider,
@@ -158,7 +158,7 @@ pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
     })
 }
 
-/// Puts together what a check works with. Neither schema nor folder is made: both must be there.
+/// Wires the dependencies of a check. Neither schema nor folder is created: both must exist.
 pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<CheckPorts> {
     let originals = original_store_objects::open_existing(&originals_url(settings)?)?;
     let stored = database.connect(Signals::default())?;
@@ -176,7 +176,7 @@ pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<Chec
     })
 }
 
-/// What takes originals away.
+/// The dependencies of removing originals.
 fn removal(stored: Arc<dyn ports::Database>, originals: Originals) -> RemovalPorts {
     RemovalPorts {
         ledger: stored.clone(),
@@ -186,7 +186,7 @@ fn removal(stored: Arc<dyn ports::Database>, originals: Originals) -> RemovalPor
     }
 }
 
-/// A duration as the domain counts it.
+/// Converts a duration to the domain's type.
 pub fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
@@ -208,7 +208,7 @@ fn queue(releases: Option<&Arc<Releases>>) -> Arc<dyn ReleaseQueue> {
     }
 }
 
-/// Without a host nothing is hosted, so nothing is handed over.
+/// Without a blob host nothing is hosted, so nothing can be handed over.
 struct NoHost;
 
 impl ReleaseQueue for NoHost {

@@ -11,14 +11,14 @@ use crate::{
     settings::Settings,
 };
 
-/// The originals, by their ports.
+/// The originals, as their ports.
 pub(super) struct Originals {
     pub(super) store: Arc<dyn OriginalStore>,
     pub(super) removal: Arc<dyn OriginalRemoval>,
     pub(super) registry: Arc<dyn DatabaseRegistry>,
 }
 
-/// Opens the originals, and makes their folder.
+/// Opens the originals and creates their folder.
 pub(super) fn originals(settings: &Settings, registered: &Gate) -> anyhow::Result<Originals> {
     let url = originals_url(settings)?;
     let store =
@@ -32,10 +32,10 @@ pub(super) fn originals(settings: &Settings, registered: &Gate) -> anyhow::Resul
     })
 }
 
-/// The setting that says where originals are.
+/// The key of the originals' URL.
 const ORIGINALS: &str = "originals.url";
 
-/// Where the originals are.
+/// Parses the URL of the originals.
 pub(super) fn originals_url(settings: &Settings) -> anyhow::Result<OriginalsUrl> {
     let url = settings.originals.url.expose_secret().parse();
     Ok(url.map_err(|error| settings.refuse(ORIGINALS, error))?)

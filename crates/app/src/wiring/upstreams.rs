@@ -1,4 +1,4 @@
-//! Who tags, and the host that gives pictures a public URL.
+//! The tag provider and the blob host.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,23 +14,23 @@ use crate::{
     settings::{ImaggaCredentials, ProviderChoice, Settings},
 };
 
-/// How long a call to an upstream waits for a place. Longer than a call takes, so that a burst is
-/// worked off, and short enough for a client that waits.
+/// How long a call to an upstream waits for a permit. Longer than a call takes, so that a burst is worked
+/// off, and short enough for a waiting client.
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
 
 /// How long connecting to an upstream may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Who tags.
+/// The tag provider, and its blob host.
 pub(super) struct Upstreams {
     pub(super) provider: Arc<dyn TagProvider>,
-    /// The host that the provider needs.
+    /// The blob host that the provider needs.
     pub(super) host: Option<Arc<dyn BlobHost>>,
-    /// Whether the provider works in this process.
+    /// Whether the provider runs in this process.
     pub(super) is_local: bool,
 }
 
-/// Chooses the provider, and connects to nobody.
+/// Chooses the provider, without connecting to anything.
 pub(super) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
     match (settings.tagging.provider, settings.imagga.credentials()) {
         (ProviderChoice::Auto | ProviderChoice::Imagga, Some(credentials)) => {
@@ -47,7 +47,7 @@ pub(super) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
     }
 }
 
-/// Why nobody tags.
+/// Why no provider can be used.
 #[derive(Debug, Error)]
 enum NoProvider {
     #[error(
@@ -62,7 +62,7 @@ enum NoProvider {
     Language,
 }
 
-/// The tagger inside the program. A model of one's own is loaded before anything else happens, so
+/// The local tagger. A model given in the settings is loaded before anything else happens, so
 /// that a mistake in it stops the start.
 #[cfg(feature = "local-tagger")]
 fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
@@ -153,7 +153,7 @@ fn imagekit(settings: &Settings, client: &reqwest::Client) -> anyhow::Result<Arc
     let breaker = Arc::<CircuitBreaker>::default();
     let concurrency = own.concurrency.get();
     let hosting = guard(concurrency, own.timeout, RetryPolicy::PROMPT);
-    // The release queue and upkeep do their own repeating.
+    // The release queue and upkeep have their own retries.
     let housekeeping = guard(concurrency, own.timeout, RetryPolicy::NEVER);
     Ok(Arc::new(GuardedHost::new(
         Arc::new(host),
@@ -171,14 +171,14 @@ fn guard(concurrency: usize, attempt_timeout: Duration, retry: RetryPolicy) -> G
     }
 }
 
-/// The one HTTP client of all upstreams.
+/// The HTTP client shared by all upstreams.
 fn client(settings: &Settings) -> anyhow::Result<reqwest::Client> {
     reqwest::Client::builder()
         .user_agent(concat!("etiqueta/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        // The guards' time-outs are the ones that count; this is the net below them.
+        // The guards' time-outs are the effective ones; this one is a safety net.
         .timeout(settings.imagga.timeout.max(settings.imagekit.timeout) + CONNECT_TIMEOUT)
-        // Neither API redirects; credentials are not carried elsewhere.
+        // Neither API redirects, and credentials must not follow a redirect.
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .context("making the HTTP client")

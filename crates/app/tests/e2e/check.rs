@@ -1,4 +1,4 @@
-//! `etiqueta check`: a store damaged in every way, found, and put right as far as that goes.
+//! `etiqueta check`: every kind of damage is found and, where possible, repaired.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use super::{
     server::{Server, command, run},
 };
 
-/// How a check ended: exit code, lines on standard output, standard error.
+/// Exit code, lines on standard output, standard error.
 type Ending = (i32, Vec<Value>, String);
 
 fn prepared(folder: &Path, database: &str, arguments: &[&str]) -> Command {
@@ -37,7 +37,7 @@ fn check(server: &Server, arguments: &[&str]) -> Ending {
     (code, output.lines().map(line).collect(), errors)
 }
 
-/// The findings, by name and what they are about; without the summary.
+/// The findings, by name and subject; without the summary.
 fn findings(lines: &[Value]) -> Vec<(String, String)> {
     let about = |line: &Value| {
         let keys = ["row", "file", "digest"];
@@ -61,7 +61,7 @@ fn assert_sound(ending: &Ending) {
     assert_eq!(errors, "");
 }
 
-/// Images whose files are old enough to be told from those of uploads under way.
+/// Images whose files are old enough not to be taken for uploads in progress.
 struct Stored {
     server: Server,
     ids: Vec<String>,
@@ -69,7 +69,7 @@ struct Stored {
 }
 
 impl Stored {
-    /// Registers so many images, and ends the server.
+    /// Registers `count` images and stops the server.
     async fn create(kind: Kind, count: u8) -> Self {
         let mut server = Server::start(kind).await;
         let (mut ids, mut digests) = (Vec::new(), Vec::new());
@@ -99,7 +99,7 @@ impl Stored {
         self.root().join(fan).join(digest)
     }
 
-    /// Puts a file where an original of another database would be.
+    /// Creates a file like an original of another database.
     fn stray(&self, content: &[u8]) -> String {
         let digest = domain::ContentDigest::of(content).to_string();
         let place = self.place(&digest);
@@ -109,7 +109,7 @@ impl Stored {
         digest
     }
 
-    /// Removes an image, as somebody with a database client would.
+    /// Deletes an image's row directly in the database.
     async fn orphan(&self, image: usize) {
         let id = self.ids[image].replace('-', "");
         for (table, column) in [("image_tag", "image_id"), ("image", "id")] {
@@ -187,7 +187,7 @@ async fn every_damage_is_found_by_its_name(#[case] kind: Kind) {
     let stranger = stored.stray(b"of another database");
     fs::write(stored.root().join("holiday.jpg"), b"x").unwrap();
     fs::create_dir(stored.root().join("more")).unwrap();
-    // Neither is what a put that is under way has written so far, nor what hides.
+    // Neither a partial put in progress nor a hidden file.
     fs::write(format!("{}#1", places[6].display()), b"half").unwrap();
     fs::write(stored.root().join(".gitignore"), b"*").unwrap();
 
@@ -234,7 +234,7 @@ async fn every_damage_is_found_by_its_name(#[case] kind: Kind) {
 #[case::sqlite(Kind::Sqlite)]
 #[case::mysql(Kind::Mysql)]
 #[tokio::test]
-async fn what_is_unreferenced_is_moved_away_and_the_rest_is_left(#[case] kind: Kind) {
+async fn moves_unreferenced_originals_and_nothing_else(#[case] kind: Kind) {
     let stored = Stored::create(kind, 3).await;
     let stranger = stored.stray(b"of another database");
     stored.orphan(0).await;
@@ -254,7 +254,7 @@ async fn what_is_unreferenced_is_moved_away_and_the_rest_is_left(#[case] kind: K
     assert_eq!(code, 0, "a foreign file does no harm: {lines:?}");
     assert!(stored.root().join("holiday.jpg").exists());
 
-    // The server is none the worse for it, and takes the same picture anew.
+    // The server still works, and registers the same picture again.
     let server = stored.server.restart(&[]).await;
     let again = server.register(&jpeg(0), "").await;
     let path = format!("/image/{}", again["id"].as_str().unwrap());
@@ -265,7 +265,7 @@ async fn what_is_unreferenced_is_moved_away_and_the_rest_is_left(#[case] kind: K
 }
 
 #[tokio::test]
-async fn people_get_lines_and_a_summary() {
+async fn text_output_has_lines_and_a_summary() {
     let stored = Stored::create(Kind::Sqlite, 2).await;
     let run = |arguments: &[&str]| {
         let folder = stored.server.folder.path();
@@ -289,7 +289,7 @@ async fn people_get_lines_and_a_summary() {
     );
 }
 
-/// As eager as it can be set: whatever is a second old is suspect.
+/// With the shortest ages that can be set: everything a second old is suspect.
 #[rstest]
 #[case::sqlite(Kind::Sqlite)]
 #[case::mysql(Kind::Mysql)]
@@ -377,7 +377,7 @@ async fn a_store_that_is_gone_is_not_called_empty() {
 }
 
 #[test]
-fn wrong_settings_are_told_as_ever() {
+fn wrong_settings_are_reported_as_by_other_commands() {
     let folder = TempDir::new().unwrap();
     let (code, _, errors) = run(prepared(folder.path(), "postgres://x", &[]));
     assert_eq!(code, 2, "{errors}");
@@ -385,14 +385,15 @@ fn wrong_settings_are_told_as_ever() {
     assert_eq!(code, 2, "{errors}");
 }
 
-/// The server has no segments of its own in so short a time: somebody counted one image too many.
+/// The server creates no rollup segments in so short a time, so one that counts an image too many is
+/// inserted.
 #[rstest]
 #[case::sqlite(Kind::Sqlite)]
 #[case::mysql(Kind::Mysql)]
 #[tokio::test]
 async fn wrong_statistics_are_found_and_counted_again(#[case] kind: Kind) {
     const UNTIL: i64 = 4_000_000_000_000_000;
-    // The label number 1 on seven images, with confidences of 50.
+    // Label number 1 on seven images, each with confidence 50.
     const SEVEN: &str = "010107000000000000494000000000000049400000000000e07540";
     let stored = Stored::create(kind, 3).await;
     let statements = [

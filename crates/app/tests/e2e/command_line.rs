@@ -17,7 +17,7 @@ fn with(folder: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Com
     command
 }
 
-/// The last line of what a refused start says; the exit code must not be 0.
+/// The last line on standard error of a refused start; the exit code must not be 0.
 fn refusal(command: Command) -> String {
     let (code, _, errors) = run(command);
     assert_eq!(code, 2, "{errors}");
@@ -26,7 +26,7 @@ fn refusal(command: Command) -> String {
 }
 
 #[test]
-fn settings_that_cannot_be_stop_the_start_with_one_line() {
+fn invalid_settings_stop_the_start_with_one_line() {
     let folder = TempDir::new().unwrap();
     for (name, value, key) in [
         ("ETIQUETA__SERVER__PROT", "1", "server.prot"),

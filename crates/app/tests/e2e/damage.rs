@@ -1,4 +1,4 @@
-//! Originals that are lost or altered on the disk: found by a read or a check, put again by an upload.
+//! Originals lost or altered on the disk: found by a read or a check, restored by an upload.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use super::{
     server::{Server, command, decode, run},
 };
 
-/// What happens to a file.
+/// What happens to the file.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
     Missing,
@@ -47,7 +47,7 @@ fn path_of(image: &Value) -> String {
     format!("/image/{}", image["id"].as_str().unwrap())
 }
 
-/// Large originals are streamed: their answer breaks off.
+/// Large originals are streamed: their response is cut off.
 async fn is_refused(response: Response) -> bool {
     response.status() == 500 || response.bytes().await.is_err()
 }

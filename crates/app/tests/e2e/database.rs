@@ -1,4 +1,4 @@
-//! Databases for tests: each test has one of its own.
+//! Databases for tests, one for each test.
 
 use std::{path::Path, process::Command};
 
@@ -19,7 +19,7 @@ pub enum Database {
 }
 
 impl Database {
-    /// Makes an empty one. SQLite's file lies in the folder.
+    /// Creates an empty one. SQLite's file is in `folder`.
     pub async fn create(kind: Kind, folder: &Path) -> Self {
         if kind == Kind::Sqlite {
             return Self::Sqlite(format!(
@@ -37,7 +37,7 @@ impl Database {
         }
     }
 
-    /// Which one it is.
+    /// The kind of database.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Sqlite(_) => Kind::Sqlite,
@@ -45,14 +45,14 @@ impl Database {
         }
     }
 
-    /// Its URL, as the settings want it.
+    /// Its URL, in the form of the settings.
     pub fn url(&self) -> &str {
         match self {
             Self::Sqlite(url) | Self::Mysql { url, .. } => url,
         }
     }
 
-    /// Runs a statement in it, for tests that prepare or break something.
+    /// Executes a statement, for tests that prepare or break something.
     pub async fn execute(&self, statement: &str) {
         match self {
             Self::Mysql { url, .. } => execute(url, statement).await,
@@ -62,7 +62,7 @@ impl Database {
 }
 
 impl Database {
-    /// A session in it, for tests that hold locks.
+    /// A session, for tests that hold locks.
     pub async fn session(&self) -> mysql_async::Conn {
         let options = mysql_async::Opts::from_url(self.url()).expect("a mysql:// URL");
         mysql_async::Conn::new(options)
@@ -95,7 +95,7 @@ fn server_url() -> String {
     )
 }
 
-/// By Python, whose library comes with it: the tests have none of SQLite's own.
+/// Uses Python, which bundles SQLite: the tests link none of their own.
 fn execute_in_file(file: &str, statement: &str) {
     const SCRIPT: &str = "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]); \
         connection.execute(sys.argv[2]); connection.commit()";

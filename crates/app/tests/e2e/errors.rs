@@ -1,4 +1,4 @@
-//! What is answered to requests that are not quite right.
+//! Responses to malformed requests.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use upstream_fakes::Fakes;
 
 use super::{database::Kind, pictures::jpeg, server::Server};
 
-/// What is answered to bytes on a connection of their own, up to its end.
+/// Sends bytes on a new connection and returns the response up to the close.
 async fn sent(server: &Server, bytes: &str) -> String {
     let address = server.process.origin.trim_start_matches("http://");
     let mut connection = TcpStream::connect(address).await.unwrap();
@@ -22,7 +22,7 @@ async fn sent(server: &Server, bytes: &str) -> String {
     answer
 }
 
-/// The line of the log that says how a request was answered.
+/// The log line of a request's response.
 async fn logged(server: &Server, id: &str) -> Value {
     let began = Instant::now();
     loop {
@@ -42,7 +42,7 @@ async fn logged(server: &Server, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_refused_before_any_route_is_a_problem_and_a_line_in_the_log() {
+async fn requests_rejected_before_routing_are_logged() {
     let server = Server::start(Kind::Sqlite).await;
     let long = "x".repeat(200_000);
     for (request, status, code) in [
@@ -189,7 +189,7 @@ async fn unknown_routes_and_methods() {
 }
 
 #[tokio::test]
-async fn request_ids_are_taken_over_if_they_are_sane() {
+async fn sane_request_ids_are_kept() {
     let server = Server::start(Kind::Sqlite).await;
     let ask = async |id: &str| {
         let request = server
@@ -217,7 +217,7 @@ async fn request_ids_are_taken_over_if_they_are_sane() {
 }
 
 #[tokio::test]
-async fn urls_and_headers_beyond_all_measure() {
+async fn oversized_urls_and_headers_are_rejected() {
     let server = Server::start(Kind::Sqlite).await;
     let fits = format!("/images?tags={}", "a".repeat(7_000));
     assert_eq!(server.get(&fits).await.status(), 200);

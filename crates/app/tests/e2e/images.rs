@@ -33,7 +33,7 @@ async fn gives_back_what_was_posted_also_after_a_restart(#[case] kind: Kind) {
 async fn a_large_image_comes_back_whole() {
     let server = Server::start(Kind::Sqlite).await;
     let mut picture = jpeg(1);
-    // What follows the end of a JPEG is part of the file and of no interest to a decoder.
+    // Bytes after the end of a JPEG belong to the file, but a decoder ignores them.
     let filler =
         (0..10_000_000_u32).map(|n| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap());
     picture.extend(filler);
@@ -110,7 +110,7 @@ async fn head_is_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn an_original_that_was_altered_is_not_served_as_a_whole_one() {
+async fn altered_original_is_not_served_as_intact() {
     let server = Server::start(Kind::Sqlite).await;
     let posted = server.register(&jpeg(1), "").await;
     let path = format!("/image/{}", posted["id"].as_str().unwrap());

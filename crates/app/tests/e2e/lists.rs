@@ -113,7 +113,7 @@ fn tags(image: &Value) -> BTreeMap<&str, f64> {
     .collect()
 }
 
-/// The ids of the images that pass.
+/// The ids of the images that match.
 fn passing(images: &[Value], passes: impl Fn(&BTreeMap<&str, f64>) -> bool) -> Vec<String> {
     let passing = images.iter().filter(|image| passes(&tags(image)));
     passing
@@ -179,7 +179,7 @@ async fn filters_by_any_and_none_of_the_tags_and_by_confidence(#[case] kind: Kin
     }
 }
 
-/// More labels than a database joins tables.
+/// More labels than a database can join tables.
 #[rstest]
 #[case::sqlite(Kind::Sqlite)]
 #[case::mysql(Kind::Mysql)]

@@ -1,4 +1,4 @@
-//! The tagger inside the binary: no account, nobody is called.
+//! The tagger inside the binary, which needs no account and calls no service.
 
 use std::{fs, io::Cursor, path::Path, process::Command};
 
@@ -33,10 +33,10 @@ const PHOTOS: [(&str, &[u8]); 4] = [
 
 type Found = Vec<(String, f64)>;
 
-/// A file and what was found in it, or why it was refused.
+/// A file and its tags, or the error.
 type Outcome = (String, Result<Found, String>);
 
-/// The tags of the files in a folder, by name of the file; and the exit code.
+/// The tags of the files in a folder, by file name; and the exit code.
 fn tag(folder: &Path, lowest: &str) -> (Vec<Outcome>, i32) {
     let mut command = command(folder);
     command.args(["tag", "--json", "--min-confidence", lowest, "."]);
@@ -68,10 +68,10 @@ fn written(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     file.into_inner()
 }
 
-/// EXIF data of one entry: what is stored was turned left.
+/// EXIF data with one entry: the stored pixels are rotated left.
 const TURNED: &[u8] = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
 
-/// The photo turned left, with EXIF data that say so; nothing of it is lost.
+/// The photo rotated left, losslessly, with EXIF data that say so.
 fn turned_png(photo: &DynamicImage) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = PngEncoder::new(&mut file);
@@ -178,7 +178,7 @@ fn a_photo_has_the_same_tags_in_every_form() {
             let tolerance = if file == "turned.png" { 2.0 } else { 5.0 };
             for (tag, _) in first.iter().chain(found) {
                 let (a, b) = (confidence(first, tag), confidence(found, tag));
-                // Just below the least that is told, a tag is not there.
+                // Below the lowest confidence reported, a tag is absent.
                 let (a, b) = (a.max(5.0), b.max(5.0));
                 assert!(
                     (a - b).abs() <= tolerance,
@@ -212,7 +212,7 @@ fn odd_pictures_are_tagged_or_refused() {
 }
 
 #[test]
-fn the_quality_of_a_tagger_is_measured_by_a_truth_of_ones_own() {
+fn tag_quality_is_measured_with_custom_ground_truth() {
     let folder = TempDir::new().unwrap();
     let photos = folder.path().join("photos");
     fs::create_dir_all(photos.join("more")).unwrap();
@@ -247,7 +247,8 @@ fn the_quality_of_a_tagger_is_measured_by_a_truth_of_ones_own() {
             .collect::<Vec<_>>()
     };
     assert_eq!(output.lines().next(), Some("4 photos"));
-    // The coffee has tags, and its truth is wrong; a synonym of the cat and an ancestor of the woman are right.
+    // The coffee has tags, and its truth is wrong; a synonym of the cat and an ancestor of the woman are
+    // right.
     assert_eq!(
         row(">= 80")[3..6],
         ["3 of 4 (75.0 %)", "1", "0"],
@@ -267,7 +268,7 @@ fn the_quality_of_a_tagger_is_measured_by_a_truth_of_ones_own() {
     assert!(code == 0 && output.contains("TRUTH.tsv"), "{output}");
 }
 
-/// The last line of what a refused start says.
+/// The last line on standard error of a refused start.
 fn refusal(folder: &Path, name: &str, value: &str) -> String {
     let mut command = command(folder);
     command.env(name, value);
@@ -277,7 +278,7 @@ fn refusal(folder: &Path, name: &str, value: &str) -> String {
 }
 
 #[test]
-fn what_the_local_tagger_cannot_do_stops_the_start() {
+fn unsupported_settings_of_the_local_tagger_stop_the_start() {
     let folder = TempDir::new().unwrap();
     let line = refusal(folder.path(), "ETIQUETA__TAGGING__LANGUAGE", "es");
     assert!(

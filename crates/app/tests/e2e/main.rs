@@ -1,4 +1,4 @@
-//! The running binary over HTTP: every row of the contract, on SQLite and on MySQL or MariaDB.
+//! End-to-end tests of the binary over HTTP: every row of the contract, on SQLite and on MySQL or MariaDB.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

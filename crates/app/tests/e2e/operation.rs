@@ -41,7 +41,7 @@ async fn says_that_it_lives_and_is_ready(#[case] kind: Kind) {
     );
 }
 
-/// Whoever tries the documented example out should see it work.
+/// The documented example must work when copied.
 #[tokio::test]
 async fn the_example_of_an_upload_is_taken() {
     let server = Server::start(Kind::Sqlite).await;
@@ -156,7 +156,7 @@ async fn a_database_that_is_down_at_the_start_is_waited_for() {
 #[case::sqlite(Kind::Sqlite)]
 #[case::mysql(Kind::Mysql)]
 #[tokio::test]
-async fn without_migrations_it_starts_only_on_a_migrated_database(#[case] kind: Kind) {
+async fn no_migrate_requires_a_migrated_database(#[case] kind: Kind) {
     let fakes = Fakes::start().await.unwrap();
     let folder = TempDir::new().unwrap();
     let database = Database::create(kind, folder.path()).await;
@@ -195,7 +195,7 @@ async fn without_migrations_it_starts_only_on_a_migrated_database(#[case] kind: 
 }
 
 #[tokio::test]
-async fn a_slow_body_is_told_so_and_hurts_nobody() {
+async fn slow_body_gets_408_and_delays_no_other() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let patience = [("ETIQUETA__LIMITS__REQUEST_TIMEOUT", "1s")];
     let server = Server::start_with(Kind::Sqlite, Fakes::start().await.unwrap(), &patience).await;
@@ -236,7 +236,7 @@ async fn secrets_reach_neither_the_log_nor_a_client() {
     assert!(log.lines().count() > 5);
 }
 
-/// The permissions of everything in a folder that the server works in.
+/// The permissions of everything in the server's working folder.
 fn permissions(folder: &Path) -> BTreeSet<u32> {
     let entries = walkdir::WalkDir::new(folder).min_depth(1).into_iter();
     entries
@@ -261,7 +261,7 @@ async fn files_are_for_the_account_alone_unless_that_is_set(
 }
 
 #[tokio::test]
-async fn wider_permissions_are_told_of_once_and_left() {
+async fn wider_permissions_are_reported_once_and_left() {
     let wide = [("ETIQUETA__SERVER__UMASK", "022")];
     let fakes = Fakes::start().await.unwrap();
     let server = Server::start_with(Kind::Sqlite, fakes, &wide).await;
@@ -269,10 +269,10 @@ async fn wider_permissions_are_told_of_once_and_left() {
     let before = permissions(server.folder.path());
     let server = server.restart(&[]).await;
     let log = server.process.log();
-    let told: Vec<&str> = log.lines().filter(|l| l.contains("server.umask")).collect();
-    assert_eq!(told.len(), 1, "{log}");
+    let warnings: Vec<&str> = log.lines().filter(|l| l.contains("server.umask")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
     for path in ["etiqueta.db (644)", "Images (755)"] {
-        assert!(told[0].contains(path), "{told:?}");
+        assert!(warnings[0].contains(path), "{warnings:?}");
     }
     assert!(permissions(server.folder.path()).is_superset(&before));
 }

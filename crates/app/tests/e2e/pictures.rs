@@ -1,4 +1,4 @@
-//! Pictures made for tests.
+//! Generated pictures.
 
 use std::io::Cursor;
 
@@ -13,7 +13,7 @@ pub fn picture(width: u32, height: u32, seed: u8) -> DynamicImage {
     .into()
 }
 
-/// The same as a file of that format.
+/// The same, encoded in the given format.
 pub fn file(format: ImageFormat, width: u32, height: u32, seed: u8) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     picture(width, height, seed)

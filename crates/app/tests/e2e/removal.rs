@@ -1,5 +1,5 @@
-//! Removals that are late, beside uploads of the same bytes through another process; and two databases
-//! that keep originals in one folder.
+//! Late removals, beside uploads of the same bytes through another process; and two databases that keep
+//! originals in one folder.
 
 use std::{
     fs,
@@ -21,8 +21,9 @@ use super::{
     server::{Server, command, decode, run},
 };
 
-/// Holds up renames and unlinks of what is set aside, as a hung disk does: before while the file
-/// `$HELD.before` exists, after while `$HELD.after` does. Says that it is there by `$HELD.before.reached`.
+/// An `LD_PRELOAD` library that delays renames and unlinks of quarantined files, like a hung disk: before
+/// the call while the file `$HELD.before` exists, after it while `$HELD.after` does. It signals its arrival
+/// by `$HELD.before.reached`.
 const HOLDING: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -58,13 +59,13 @@ int unlink(const char *path) {
 }
 "#;
 
-/// A file that a removal is held up by.
+/// A file that delays a removal.
 struct Hold {
     folder: TempDir,
 }
 
 impl Hold {
-    /// Compiles what holds up.
+    /// Compiles the library.
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let source = folder.path().join("holding.c");
@@ -114,7 +115,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A store in which an original is abandoned that nothing has removed yet.
+/// A store with an orphaned original that nothing has removed yet.
 struct Fixture {
     database: Arc<Database>,
     folder: Arc<TempDir>,
@@ -137,7 +138,7 @@ impl Fixture {
         site
     }
 
-    /// As if the upload had been killed before it recorded its image, and that long ago.
+    /// As if the upload had been killed before it recorded its image, long enough ago.
     async fn abandon(&self) {
         abandon(&self.database).await;
         self.age();
@@ -169,14 +170,14 @@ impl Fixture {
         Server::start_on(self.database.clone(), self.folder.clone(), fakes, variables).await
     }
 
-    /// A server that removes the original as soon as it starts, and is held up.
+    /// A server that removes the original as soon as it starts, and is delayed.
     async fn late_server(&self) -> Server {
         let variables = self.hold.variables();
         let variables = variables.each_ref().map(|(key, value)| (&**key, &**value));
         self.server(&variables).await
     }
 
-    /// `etiqueta check --repair`, which moves the original away and is held up.
+    /// `etiqueta check --repair`, which moves the original away and is delayed.
     fn late_check(&self) -> Child {
         let mut command = command(self.folder.path());
         command
@@ -187,7 +188,7 @@ impl Fixture {
         command.spawn().unwrap()
     }
 
-    /// A minute passes, after which uploads no longer wait for a removal.
+    /// Lets a minute pass, after which uploads no longer wait for a removal.
     async fn let_claims_run_out(&self) {
         let statement =
             "UPDATE etiqueta_original SET removing_until = 1 WHERE removing_until IS NOT NULL";
@@ -195,7 +196,7 @@ impl Fixture {
     }
 }
 
-/// Takes the images away, and lets the claims on their originals have run out.
+/// Deletes the images, and expires the claims on their originals.
 async fn abandon(database: &Database) {
     for statement in [
         "DELETE FROM etiqueta_image_tag",
@@ -241,7 +242,7 @@ async fn a_late_rename_takes_nothing_from_an_upload(#[case] kind: Kind) {
 #[case::sqlite(Kind::Sqlite)]
 #[case::mysql(Kind::Mysql)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_rename_of_a_server_that_is_killed_is_undone_by_another(#[case] kind: Kind) {
+async fn late_rename_of_a_killed_server_is_undone_by_another(#[case] kind: Kind) {
     let site = Fixture::create(kind).await;
     site.hold.close("before");
     site.hold.close("after");
@@ -281,7 +282,7 @@ async fn a_late_unlink_takes_nothing_from_an_upload() {
 async fn a_late_check_takes_nothing_from_an_upload(#[case] kind: Kind) {
     for is_killed in [false, true] {
         let site = Fixture::create(kind).await;
-        // Only a check moves it away: no upkeep has heard of its claim.
+        // Only a check moves it away: upkeep must not know of its claim.
         let statement = "UPDATE etiqueta_original SET claimed_until = NULL";
         site.database.execute(statement).await;
         site.hold.close("before");
@@ -311,7 +312,7 @@ async fn a_late_check_takes_nothing_from_an_upload(#[case] kind: Kind) {
     }
 }
 
-/// What a check says, and its exit code.
+/// The output and exit code of a check.
 fn check(folder: &Path, database: &Database, originals: &str, arguments: &[&str]) -> (i32, String) {
     let mut command = command(folder);
     command
@@ -327,7 +328,7 @@ fn check(folder: &Path, database: &Database, originals: &str, arguments: &[&str]
 #[case::sqlite(Kind::Sqlite)]
 #[case::mysql(Kind::Mysql)]
 #[tokio::test(flavor = "multi_thread")]
-async fn two_databases_in_one_folder_remove_nothing_until_one_is_forgotten(#[case] kind: Kind) {
+async fn shared_folder_is_kept_until_one_database_is_forgotten(#[case] kind: Kind) {
     let site = Fixture::create(kind).await;
     let originals = format!("file:{}", site.images().display());
     let databases = || {
@@ -378,10 +379,10 @@ async fn two_databases_in_one_folder_remove_nothing_until_one_is_forgotten(#[cas
     let (code, said) = checked(&["--forget-database", given_up]);
     assert_eq!(code, 2, "{said}");
     until("it is removed", || !site.home().exists()).await;
-    let told = server
+    let reports = server
         .process
         .log()
         .matches("another database keeps")
         .count();
-    assert_eq!(told, 1, "the log says so once");
+    assert_eq!(reports, 1, "the log says so once");
 }

@@ -16,7 +16,7 @@ use upstream_fakes::Fakes;
 
 use super::database::{Database, Kind};
 
-/// A server that runs, with what it runs on. It is killed when this is dropped.
+/// A running server with its dependencies, killed on drop.
 pub struct Server {
     pub client: Client,
     pub fakes: Fakes,
@@ -25,25 +25,25 @@ pub struct Server {
     pub process: Process,
 }
 
-/// A process of the binary and what it has logged so far.
+/// A process of the binary, and its log so far.
 pub struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
     pub origin: String,
 }
 
-/// The binary under test: what `ETIQUETA_TEST_BINARY` names, or else the one that was built along.
+/// The binary under test: `ETIQUETA_TEST_BINARY`, or the one built by Cargo.
 pub fn binary() -> String {
     std::env::var("ETIQUETA_TEST_BINARY")
         .unwrap_or_else(|_| env!("CARGO_BIN_EXE_etiqueta").to_owned())
 }
 
-/// The binary in a folder, with nothing in its environment but what is given.
+/// The binary in a folder, with an empty environment.
 pub fn command(folder: &Path) -> Command {
     prepared(Command::new(binary()), folder)
 }
 
-/// The same for a program that ends up in the binary.
+/// The same for a command that execs the binary.
 pub fn prepared(mut command: Command, folder: &Path) -> Command {
     command
         .current_dir(folder)
@@ -54,19 +54,19 @@ pub fn prepared(mut command: Command, folder: &Path) -> Command {
 }
 
 impl Server {
-    /// A server with the fakes for its upstreams.
+    /// A server with fakes for its upstreams.
     pub async fn start(kind: Kind) -> Self {
         Self::start_with(kind, Fakes::start().await.unwrap(), &[]).await
     }
 
-    /// The same, with fakes of one's own and more variables (which win over the usual ones).
+    /// The same, with the given fakes and additional variables, which win over the default ones.
     pub async fn start_with(kind: Kind, fakes: Fakes, variables: &[(&str, &str)]) -> Self {
         let folder = Arc::new(TempDir::new().unwrap());
         let database = Arc::new(Database::create(kind, folder.path()).await);
         Self::start_on(database, folder, fakes, variables).await
     }
 
-    /// A server on a database and a folder that exist already.
+    /// A server on an existing database and folder.
     pub async fn start_on(
         database: Arc<Database>,
         folder: Arc<TempDir>,
@@ -79,7 +79,7 @@ impl Server {
         server
     }
 
-    /// The same with a command of one's own, and before it is ready.
+    /// The same with the given command, and without waiting until it is ready.
     pub fn launch(
         database: Arc<Database>,
         folder: Arc<TempDir>,
@@ -102,7 +102,7 @@ impl Server {
         }
     }
 
-    /// Waits for `/readyz` to say so.
+    /// Waits for 200 from `/readyz`.
     pub async fn wait_until_ready(&self) {
         let began = Instant::now();
         loop {
@@ -142,7 +142,7 @@ impl Server {
         self.request(Method::GET, path).send().await.unwrap()
     }
 
-    /// GET, which must answer 200, as JSON.
+    /// GETs JSON; the status must be 200.
     pub async fn json(&self, path: &str) -> Value {
         let response = self.get(path).await;
         assert_eq!(response.status(), 200, "{path}");
@@ -173,7 +173,7 @@ impl Server {
         body
     }
 
-    /// Checks that an answer is a problem document of that status and code.
+    /// Asserts that a response is a problem document of that status and code.
     pub async fn assert_problem(&self, response: Response, status: u16, code: &str) -> Value {
         let headers = response.headers().clone();
         let (got, content) = (response.status(), headers.get("content-type").cloned());
@@ -236,7 +236,7 @@ impl Process {
         Self { child, log, origin }
     }
 
-    /// The log says where the server listens.
+    /// Reads the origin from the log.
     fn origin(child: &mut Child, log: &Mutex<String>) -> String {
         let began = Instant::now();
         loop {
@@ -282,7 +282,7 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to exit by itself.
     pub fn wait(&mut self, at_most: Duration) -> ExitStatus {
         let began = Instant::now();
         loop {
@@ -301,7 +301,7 @@ impl Drop for Process {
     }
 }
 
-/// Runs a command to its end: exit code, standard output, standard error.
+/// Runs a command to completion: exit code, standard output, standard error.
 pub fn run(mut command: Command) -> (i32, String, String) {
     let mut child = command
         .stdout(Stdio::piped())
@@ -326,12 +326,12 @@ pub fn run(mut command: Command) -> (i32, String, String) {
 }
 
 impl Server {
-    /// As [`Server::register`], of bytes that the future keeps.
+    /// As [`Server::register`], for owned bytes.
     pub async fn register_owned(&self, bytes: Vec<u8>) -> Value {
         self.register(&bytes, "").await
     }
 
-    /// As [`Server::post`], apart from the server: to be spawned.
+    /// As [`Server::post`], but independent of the server's lifetime: to be spawned.
     pub fn post_soon(&self, bytes: &[u8]) -> impl Future<Output = Option<Response>> + use<> {
         let request = self
             .request(Method::POST, "/image")

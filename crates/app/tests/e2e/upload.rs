@@ -176,7 +176,7 @@ async fn base64_is_taken_as_people_write_it() {
 #[case("")]
 #[case("data=AAAA")]
 #[tokio::test]
-async fn bodies_that_are_not_what_they_should_be(#[case] body: &'static str) {
+async fn malformed_bodies_are_refused(#[case] body: &'static str) {
     let server = Server::start(Kind::Sqlite).await;
     let response = server
         .request(reqwest::Method::POST, "/image")
@@ -259,7 +259,7 @@ async fn other_content_types_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_sound_picture_is_refused() {
+async fn damaged_and_foreign_files_are_refused() {
     let server = Server::start_with(
         Kind::Sqlite,
         Fakes::start().await.unwrap(),

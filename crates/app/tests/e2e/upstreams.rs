@@ -1,4 +1,4 @@
-//! Imagga and ImageKit, and what becomes of their failures.
+//! Calls to Imagga and ImageKit, and their failures.
 
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ async fn concurrent_posts_of_the_same_bytes_share_one_call() {
 }
 
 #[tokio::test]
-async fn what_is_sent_is_a_downscaled_copy_and_the_original_stays_untouched() {
+async fn a_downscaled_copy_is_sent_and_the_original_is_kept() {
     let server = Server::start(Kind::Sqlite).await;
     server
         .fakes
@@ -110,7 +110,7 @@ async fn a_failed_tagging_leaves_nothing_public() {
 }
 
 #[tokio::test]
-async fn a_backlog_is_released_by_bulk_at_five_writes_a_second() {
+async fn backlog_is_released_in_batches_at_five_writes_a_second() {
     let fakes = Fakes::builder()
         .writes_per_second(Some(5))
         .start()
@@ -184,7 +184,7 @@ async fn upkeep_removes_at_the_start_what_was_forgotten() {
 #[case::imagekit_hangs(Route::Upload, Fault::hang(), 504, "tagging-timeout")]
 #[case::imagekit_babbles(Route::Upload, Fault::garbage(), 502, "tagging-failed")]
 #[tokio::test]
-async fn failures_are_told_apart(
+async fn failures_map_to_status_and_code(
     #[case] route: Route,
     #[case] fault: Fault,
     #[case] status: u16,
@@ -230,7 +230,7 @@ async fn a_passing_failure_is_not_noticed() {
 }
 
 #[tokio::test]
-async fn the_breaker_opens_after_ten_failures_and_spares_the_upstream() {
+async fn breaker_opens_after_ten_failures() {
     let server = Server::start(Kind::Sqlite).await;
     server
         .fakes
@@ -249,7 +249,7 @@ async fn the_breaker_opens_after_ten_failures_and_spares_the_upstream() {
 }
 
 #[tokio::test]
-async fn a_hung_call_delays_nobody_else() {
+async fn hanging_call_delays_no_other() {
     let server = Server::start(Kind::Sqlite).await;
     server
         .fakes
@@ -306,7 +306,8 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
     }
 }
 
-/// As a full table would, after the tags were paid for. The server is killed before the next upload.
+/// Inserts fail as with a full table, after the tags were paid for. The server is killed before the next
+/// upload.
 #[rstest]
 #[case::sqlite(
     Kind::Sqlite,

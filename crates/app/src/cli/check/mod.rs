@@ -1,7 +1,7 @@
-//! `etiqueta check`: whether all images and originals are there and whole.
+//! `etiqueta check`: verifies that all images and originals exist and are intact.
 //!
-//! Exit codes, as far as they go like those of `fsck`: 0 all is sound, 1 what was found was repaired, 4
-//! something found is left, 8 it could not be checked; 2 as with the other commands.
+//! Exit codes follow `fsck` where they can: 0 no findings, 1 all findings repaired, 4 findings left, 8 the
+//! check could not be completed; 2 as for the other commands.
 
 mod output;
 mod progress;
@@ -30,10 +30,10 @@ use crate::{
     wiring::{self, Database},
 };
 
-/// The exit code where everything that was found was put right.
+/// Exit code: every finding was repaired.
 const REPAIRED: u8 = 1;
 
-/// The exit code where something that was found is left.
+/// Exit code: some findings are left.
 const LEFT: u8 = 4;
 
 pub(super) async fn run(
@@ -55,13 +55,13 @@ pub(super) async fn run(
 
 async fn prepare(arguments: CheckArguments, settings: &Settings) -> anyhow::Result<Check> {
     let database = Database::new(settings)?;
-    // Before anything is opened: looking makes neither a file nor a folder.
+    // Before anything is opened: a check must create neither file nor folder.
     database.require_schema().await?;
     let ports = wiring::checking(settings, &database)?;
     Ok(Check::new(ports, wanted(arguments, settings)))
 }
 
-/// Takes away the id of a database that is given up.
+/// Removes the registered id of a database that is given up.
 async fn forget(
     database: DatabaseId,
     arguments: CheckArguments,

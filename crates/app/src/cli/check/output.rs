@@ -1,4 +1,4 @@
-//! Telling of findings: as JSON for programs, as lines for people.
+//! Prints findings, as JSON or as lines of text.
 
 use std::{
     collections::BTreeMap,
@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use crate::cli::exit::plain;
 
-/// The form of what is printed.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
-    /// One object a line, the summary too.
+    /// One JSON object a line, including the summary.
     Json,
-    /// A line for each finding; the summary goes where errors go.
+    /// One line for each finding; the summary goes to standard error.
     Lines,
 }
 
@@ -59,7 +59,7 @@ impl Output {
         if json { Self::Json } else { Self::Lines }
     }
 
-    /// Tells of a finding.
+    /// Prints a finding.
     pub(super) fn finding(self, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Json => writeln!(out, "{}", json(finding)?)?,
@@ -68,7 +68,7 @@ impl Output {
         out.flush()
     }
 
-    /// Tells how it ended.
+    /// Prints the summary.
     pub(super) fn summary(
         self,
         summary: &Summary,
@@ -114,11 +114,11 @@ fn json_end(summary: &Summary) -> serde_json::Result<String> {
     serde_json::to_string(&JsonEnd { summary })
 }
 
-/// The finding's name, what it is about, and what is wrong with it.
+/// The finding's name, its subject, and the problem.
 fn line(finding: &Finding) -> String {
     let digest = finding.digest.map(|digest| digest.to_string());
     let image = finding.image.map(|image| format!("image {image}"));
-    // A row of an image has its id in its name.
+    // The name of an image row contains the image's id.
     let image = image.filter(|_| finding.row.is_none());
     let names = [finding.row.clone(), finding.file.clone(), digest, image];
     let about: Vec<String> = names.into_iter().flatten().collect();
@@ -216,18 +216,18 @@ mod tests {
     }
 
     #[test]
-    fn the_end_tells_numbers() {
+    fn summary_has_counts() {
         let mut summary = Summary {
             images: 1200,
             bytes: 2048,
             ..Summary::default()
         };
-        let told = |summary: &Summary, output: Output| {
+        let printed = |summary: &Summary, output: Output| {
             let (mut out, mut errors) = (Vec::new(), Vec::new());
             output.summary(summary, &mut out, &mut errors).unwrap();
             [out, errors].map(|text| String::from_utf8(text).unwrap())
         };
-        let [out, errors] = told(&summary, Output::Lines);
+        let [out, errors] = printed(&summary, Output::Lines);
         assert_eq!(out, "");
         assert_eq!(
             errors,
@@ -241,12 +241,12 @@ mod tests {
         for finding in [moved, finding(FindingKind::AlteredOriginal)] {
             summary.note(&Event::Found(finding));
         }
-        let [_, errors] = told(&summary, Output::Lines);
+        let [_, errors] = printed(&summary, Output::Lines);
         assert!(
             errors.starts_with("etiqueta: 1 repaired, 1 left ("),
             "{errors}"
         );
-        let [out, errors] = told(&summary, Output::Json);
+        let [out, errors] = printed(&summary, Output::Json);
         assert_eq!(errors, "");
         let summary = &serde_json::from_str::<Value>(&out).unwrap()["summary"];
         let findings = json!({"unreferenced-original": 1, "altered-original": 1});

@@ -1,4 +1,4 @@
-//! How far it is, for whoever looks at a terminal.
+//! Progress bars on a terminal.
 
 use domain::{ports::Rows, service::Part};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -6,27 +6,27 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const WITH_LENGTH: &str = "{msg:9} {bar:32} {human_pos} of {human_len}  {eta} left";
 const WITHOUT_LENGTH: &str = "{msg:9} {human_pos}";
 
-/// A bar for each part, gone at the end.
+/// One bar for each part, cleared at the end.
 pub(super) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// Nothing is shown.
+    /// Shows nothing.
     pub(super) fn hidden() -> Self {
         Self {
             bar: ProgressBar::hidden(),
         }
     }
 
-    /// Shown there.
+    /// Draws to `target`.
     pub(super) fn shown(target: ProgressDrawTarget) -> Self {
         Self {
             bar: ProgressBar::with_draw_target(None, target),
         }
     }
 
-    /// A part begins, of that length where it is known.
+    /// Starts a part, of `length` steps if known.
     pub(super) fn begin(&self, part: Part, length: Option<u64>) {
         let template = if let Some(length) = length {
             self.bar.set_length(length);
@@ -42,12 +42,12 @@ impl Progress {
         self.bar.reset();
     }
 
-    /// The part got on by so much.
+    /// Advances the current part by `count`.
     pub(super) fn advance(&self, count: u64) {
         self.bar.inc(count);
     }
 
-    /// Writes something with the bar out of the way.
+    /// Runs `write` with the bar hidden.
     pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bar.suspend(write)
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_begins_anew_with_each_part_and_is_gone_at_the_end() {
+    fn bar_restarts_with_each_part_and_is_cleared_at_the_end() {
         let terminal = InMemoryTerm::new(10, 80);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
         let progress = Progress::shown(target);

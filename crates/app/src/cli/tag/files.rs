@@ -1,4 +1,4 @@
-//! Finding and reading pictures.
+//! Finds and reads image files.
 
 use std::{
     fs::File,
@@ -23,8 +23,8 @@ pub(super) struct Found {
     pub(super) problem: Option<FileError>,
 }
 
-/// A file as it is; all files in a folder and in the folders in it, by name. Those that are not
-/// pictures by their content come with the reason why they are left out.
+/// A file as given, or all files below a folder, sorted by name. Files whose content is not a supported
+/// image come with the reason for skipping them.
 pub(super) fn find(name: PathBuf) -> Box<dyn Iterator<Item = Found> + Send> {
     if name.is_dir() {
         Box::new(Search::new(name))
@@ -36,7 +36,7 @@ pub(super) fn find(name: PathBuf) -> Box<dyn Iterator<Item = Found> + Send> {
     }
 }
 
-/// The files in a folder; if there is none to tag, the folder with that problem.
+/// Walks a folder; if it has no file to tag, yields the folder with that error.
 struct Search {
     folder: PathBuf,
     walk: walkdir::IntoIter,
@@ -76,7 +76,7 @@ impl Iterator for Search {
     }
 }
 
-/// A file among the entries of a folder.
+/// Maps a directory entry to a file.
 fn found(entry: walkdir::Result<DirEntry>) -> Option<Found> {
     match entry {
         Ok(entry) if entry.file_type().is_dir() => None,
@@ -91,9 +91,9 @@ fn found(entry: walkdir::Result<DirEntry>) -> Option<Found> {
     }
 }
 
-/// Why a file is not to be tagged.
+/// Why a file cannot be tagged.
 fn examine(entry: &DirEntry) -> Result<(), FileError> {
-    // A pipe might keep its reader waiting.
+    // Opening a pipe could block.
     if !entry.file_type().is_file() {
         return Err(FileError::LeftOut(LeftOut::NoFile));
     }
@@ -108,7 +108,7 @@ fn examine(entry: &DirEntry) -> Result<(), FileError> {
     }
 }
 
-/// Reads a file of at most so many bytes, once there is room for it.
+/// Reads a file of at most `limit` bytes, once the budget has room for it.
 pub(super) async fn read(
     path: PathBuf,
     limit: usize,
@@ -123,7 +123,7 @@ pub(super) async fn read(
     Ok((bytes.into(), reserved))
 }
 
-/// Opens a file and says how much of it is going to be read. A pipe or a device may have any length.
+/// Opens a file and says how many bytes to reserve for it. A pipe or a device may have any length.
 fn open(path: &Path, limit: usize) -> io::Result<(File, usize)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
@@ -132,7 +132,7 @@ fn open(path: &Path, limit: usize) -> io::Result<(File, usize)> {
     Ok((file, length.min(limit)))
 }
 
-/// Stops one byte after the limit, so that no file and no device fills the memory.
+/// Stops one byte after the limit, so that no file or device can exhaust memory.
 fn read_at_most(file: File, length: usize, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length + 1);
     file.take(limit as u64 + 1).read_to_end(&mut bytes)?;

@@ -1,20 +1,20 @@
-//! What a file is, by its first bytes.
+//! File types by their first bytes.
 
-/// How many bytes are enough.
+/// How many bytes [`Kind::sniff`] needs.
 pub(super) const PREFIX: u64 = 32;
 
-/// What a file is. Whether a picture is whole is for the codec to find out.
+/// The type of a file. Whether an image is intact is for the codec to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A picture of a format that is read.
+    /// An image of a supported format.
     Picture,
-    /// A picture of another format.
+    /// An image of an unsupported format.
     Unread(&'static str),
-    /// No picture.
+    /// Not an image.
     Other,
 }
 
-/// Formats that are read, by how their files begin.
+/// Magic numbers of supported formats.
 const READ: [&[u8]; 8] = [
     b"\xFF\xD8\xFF",
     b"\x89PNG\r\n\x1A\n",
@@ -26,7 +26,7 @@ const READ: [&[u8]; 8] = [
     b"MM\0+",
 ];
 
-/// Formats that are not.
+/// Magic numbers of unsupported image formats.
 const UNREAD: [(&str, &[u8]); 10] = [
     ("JPEG XL", b"\xFF\x0A"),
     ("JPEG XL", b"\0\0\0\x0CJXL \r\n\x87\n"),
@@ -41,7 +41,7 @@ const UNREAD: [(&str, &[u8]); 10] = [
 ];
 
 impl Kind {
-    /// Tells the kind by the first bytes of a file.
+    /// Detects the type from the first bytes of a file.
     pub(super) fn sniff(prefix: &[u8]) -> Self {
         let begins = |magic: &&[u8]| prefix.starts_with(magic);
         if READ.iter().any(begins) || is_webp(prefix) || is_bmp(prefix) {
@@ -57,12 +57,12 @@ fn is_webp(prefix: &[u8]) -> bool {
     prefix.starts_with(b"RIFF") && prefix.get(8..12) == Some(b"WEBP")
 }
 
-/// `BM` alone also begins texts; the length of the second header is a small number.
+/// `BM` alone also begins texts; the length of the second header must be a small number.
 fn is_bmp(prefix: &[u8]) -> bool {
     prefix.starts_with(b"BM") && prefix.get(15..18) == Some(&[0; 3])
 }
 
-/// Pictures in the container that films have, by the brands that the file claims.
+/// Images in ISO base media containers, by the brands in the `ftyp` box.
 fn of_brands(prefix: &[u8]) -> Option<&'static str> {
     let brands = prefix
         .strip_prefix(b"\0\0\0")

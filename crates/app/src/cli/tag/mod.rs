@@ -1,4 +1,4 @@
-//! `etiqueta tag`: the tags of pictures, without storing anything.
+//! `etiqueta tag`: prints the tags of images, without storing anything.
 
 mod files;
 mod kind;
@@ -28,14 +28,13 @@ use self::{files::Found, output::Output, progress::Progress};
 use super::arguments::TagArguments;
 use crate::{releases::Releases, settings::Settings, wiring};
 
-/// How many pictures for each processor core are worked at together: while one is looked at, the
-/// next is read.
+/// How many pictures are processed concurrently per core: while one is decoded or tagged, the next is read.
 const AT_A_TIME: usize = 2;
 
-/// How long the removal of hosted pictures may take at the end.
+/// Time-out for removing hosted pictures at the end.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// A picture and its tags, or why it has none.
+/// A picture and its tags, or the error.
 #[derive(Debug)]
 struct Outcome {
     file: PathBuf,
@@ -45,13 +44,13 @@ struct Outcome {
 /// The tags of a picture.
 #[derive(Debug)]
 struct Tagged {
-    /// Those that are confident enough.
+    /// Those at or above the threshold.
     tags: Tags,
-    /// The most confident one, which may be below the threshold.
+    /// The most confident tag, possibly below the threshold.
     best: Option<Tag>,
 }
 
-/// Why a file in a folder is passed over. That is no failure.
+/// Why a file in a folder is skipped, which is not a failure.
 #[derive(Debug, Error)]
 enum LeftOut {
     #[error("{0} pictures are not supported; convert it to JPEG")]
@@ -77,7 +76,7 @@ enum FileError {
     Tagging(#[from] TaggerError),
 }
 
-/// Some files were not tagged; each was told of.
+/// Some files were not tagged; each was reported.
 #[derive(Debug, Error)]
 #[error("{failed} of {all} files were not tagged")]
 struct SomeFailed {
@@ -85,19 +84,19 @@ struct SomeFailed {
     all: usize,
 }
 
-/// How to tag.
+/// Options of a run.
 #[derive(Debug, Clone)]
 struct Wanted {
     threshold: Threshold,
     image_bytes: usize,
-    /// For the files that are read; their pixels have room of their own.
+    /// Bounds the bytes of the files read; pixels have a budget of their own.
     budget: ByteBudget,
-    /// How many pictures may be decoded or tagged at a time. Others are read and wait.
+    /// Bounds how many pictures are decoded or tagged at a time. Others are read and wait.
     turns: Arc<Semaphore>,
 }
 
-/// How many pictures are worked at together. One that is tagged here keeps a core busy from
-/// its decoding on, so more of them would only be held; other taggers are waited for.
+/// How many pictures are processed concurrently. The local tagger keeps a core busy from decoding on, so
+/// more would only occupy memory; with a remote tagger most of the time is spent waiting.
 fn turns(is_local: bool, cores: usize) -> usize {
     if is_local { cores } else { AT_A_TIME * cores }
 }
@@ -123,7 +122,7 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
         Progress::hidden()
     };
     let interrupted = async {
-        // Without a signal handler Ctrl-C ends the process by itself.
+        // Without a signal handler Ctrl-C ends the process anyway.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -137,7 +136,7 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
     outcome
 }
 
-/// Pictures that were hosted for the provider are not left public.
+/// Removes pictures that were hosted for the provider, so that none stays public.
 async fn drain(releases: Option<Arc<Releases>>) {
     if let Some(releases) = releases
         && timeout(DRAIN, releases.drained()).await.is_err()
@@ -158,7 +157,7 @@ async fn print_all(
             all += 1;
             failed += usize::from(outcome.tagged.is_err());
         }
-        progress.tell(|| output.write(&outcome, &mut io::stdout(), &mut io::stderr()))?;
+        progress.advance(|| output.write(&outcome, &mut io::stdout(), &mut io::stderr()))?;
     }
     match failed {
         0 => Ok(()),
@@ -166,7 +165,7 @@ async fn print_all(
     }
 }
 
-/// Tags files, and the pictures in folders; in the order of the names, several at a time.
+/// Tags files, and the pictures in folders: in the order of the names, several at a time.
 fn outcomes(names: Vec<PathBuf>, tagger: Tagger, wanted: Wanted) -> impl Stream<Item = Outcome> {
     stream::iter(names.into_iter().flat_map(files::find))
         .map(move |Found { file, problem }| {
@@ -187,7 +186,7 @@ fn outcomes(names: Vec<PathBuf>, tagger: Tagger, wanted: Wanted) -> impl Stream<
 
 async fn tag(file: &Path, tagger: &Tagger, wanted: &Wanted) -> Result<Tagged, FileError> {
     let (bytes, _place) = files::read(file.to_owned(), wanted.image_bytes, &wanted.budget).await?;
-    // It fails only where the semaphore was closed, which never happens.
+    // Fails only if the semaphore is closed, which never happens.
     let _turn = wanted.turns.acquire().await.ok();
     let tags = tagger.tag_file(bytes).await?;
     Ok(Tagged {

@@ -1,4 +1,4 @@
-//! Telling of tags: as JSON for programs, as lines for people.
+//! Prints tags, as JSON or as lines of text.
 
 use std::io::{self, Write};
 
@@ -8,15 +8,15 @@ use serde::Serialize;
 use super::{FileError, Outcome, Tagged};
 use crate::cli::exit::{one_line, plain};
 
-/// The length of the bar of 100 %.
+/// The length of the bar for 100 %.
 const BAR: f64 = 20.0;
 
-/// The form of what is printed.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
-    /// One object a line.
+    /// One JSON object a line.
     Json,
-    /// Name, and a line for each tag; with bars on a terminal.
+    /// A name, and a line for each tag; with bars on a terminal.
     Lines { bars: bool },
 }
 
@@ -24,12 +24,12 @@ pub(super) enum Output {
 struct Line<'a> {
     file: &'a str,
     #[serde(flatten)]
-    told: Told<'a>,
+    result: Reported<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Told<'a> {
+enum Reported<'a> {
     Tags(Vec<JsonTag<'a>>),
     Error(String),
 }
@@ -49,8 +49,8 @@ impl Output {
         }
     }
 
-    /// Writes what came of a file. Where people read, a failure goes to `errors`; a file that was left
-    /// out always does.
+    /// Writes the outcome of a file. In text format a failure goes to `errors`; a skipped file
+    /// always does.
     pub(super) fn write(
         self,
         outcome: &Outcome,
@@ -81,11 +81,11 @@ fn name(outcome: &Outcome) -> String {
 }
 
 fn json(file: &str, tagged: &Result<Tagged, FileError>) -> serde_json::Result<String> {
-    let told = match tagged {
-        Ok(tagged) => Told::Tags(tagged.tags.iter().map(json_tag).collect()),
-        Err(error) => Told::Error(one_line(error)),
+    let result = match tagged {
+        Ok(tagged) => Reported::Tags(tagged.tags.iter().map(json_tag).collect()),
+        Err(error) => Reported::Error(one_line(error)),
     };
-    serde_json::to_string(&Line { file, told })
+    serde_json::to_string(&Line { file, result })
 }
 
 fn json_tag(tag: &Tag) -> JsonTag<'_> {
@@ -95,7 +95,7 @@ fn json_tag(tag: &Tag) -> JsonTag<'_> {
     }
 }
 
-/// The label comes last: its width on a terminal is hard to tell.
+/// The label comes last: its width on a terminal is hard to compute.
 fn line(tag: &Tag, bars: bool) -> String {
     let confidence = tag.confidence.get();
     let label = plain(tag.label.as_str());
@@ -105,7 +105,7 @@ fn line(tag: &Tag, bars: bool) -> String {
     format!("  {confidence:6.2}  {:20}  {label}", bar(confidence))
 }
 
-/// The line of a picture without tags, with the tag that came nearest.
+/// The line of a picture without tags, with its most confident tag.
 fn nothing(best: Option<&Tag>) -> String {
     let best = best.map(|tag| {
         let (label, confidence) = (plain(tag.label.as_str()), tag.confidence.get());
@@ -114,7 +114,7 @@ fn nothing(best: Option<&Tag>) -> String {
     format!("  no tag above the threshold{}", best.unwrap_or_default())
 }
 
-/// A bar of a length in proportion.
+/// A bar of a length proportional to the confidence.
 fn bar(confidence: f64) -> String {
     let is_filled = |cell: &u8| f64::from(*cell) + 0.5 <= confidence / 100.0 * BAR;
     (0..20).filter(is_filled).map(|_| '█').collect()

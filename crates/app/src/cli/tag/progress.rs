@@ -1,4 +1,4 @@
-//! How far it is, for whoever looks at a terminal.
+//! Progress bar on a terminal.
 
 use std::{path::PathBuf, thread};
 
@@ -8,23 +8,23 @@ use super::files;
 
 const TEMPLATE: &str = "{bar:32} {human_pos} of {human_len}  {eta} left";
 
-/// A bar that shows up once there is more than one file, and is gone at the end.
+/// A bar, shown if there is more than one file and cleared at the end.
 pub(super) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// Nothing is shown.
+    /// Shows nothing.
     pub(super) fn hidden() -> Self {
         Self {
             bar: ProgressBar::hidden(),
         }
     }
 
-    /// Shown where `target` says.
+    /// Draws to `target`.
     ///
-    /// Files are tagged while others are still being looked for. So they are counted apart, in a
-    /// thread that ends with the process: a large tree of folders keeps nobody waiting.
+    /// Tagging starts while the folders are still being walked, so files are counted separately, in a
+    /// thread that ends with the process: a large tree delays nothing.
     pub(super) fn begin(
         names: Vec<PathBuf>,
         target: impl FnOnce() -> ProgressDrawTarget + Send + 'static,
@@ -34,16 +34,16 @@ impl Progress {
             bar.set_style(style);
         }
         let counted = bar.downgrade();
-        // Without a thread there is no bar, and the work goes on.
+        // Without a thread there is no bar; the work goes on.
         let _ = thread::Builder::new().spawn(move || count(names, &counted, target));
         Self { bar }
     }
 
-    /// One file more is done: writes what there is to tell about it, with the bar out of the way.
-    pub(super) fn tell<T>(&self, write: impl FnOnce() -> T) -> T {
-        let told = self.bar.suspend(write);
+    /// Counts one file as done, and runs `write` with the bar hidden.
+    pub(super) fn advance<T>(&self, write: impl FnOnce() -> T) -> T {
+        let result = self.bar.suspend(write);
         self.bar.inc(1);
-        told
+        result
     }
 }
 
@@ -53,7 +53,7 @@ impl Drop for Progress {
     }
 }
 
-/// Counts files for as long as somebody wants to know.
+/// Counts files until the receiver is dropped.
 fn count(
     names: Vec<PathBuf>,
     counted: &WeakProgressBar,
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bar_is_out_of_the_way_of_lines_and_gone_at_the_end() {
+    fn bar_is_hidden_for_lines_and_cleared_at_the_end() {
         let terminal = InMemoryTerm::new(10, 80);
         let progress = begin(&terminal, &["a.jpg", "b.jpg", "c.jpg"]);
         wait_for(&progress, 3);
@@ -108,7 +108,7 @@ mod tests {
             "{}",
             terminal.contents()
         );
-        assert_eq!(progress.tell(|| terminal.contents()), "");
+        assert_eq!(progress.advance(|| terminal.contents()), "");
         progress.bar.force_draw();
         assert!(
             terminal.contents().contains("1 of 3"),
@@ -125,7 +125,7 @@ mod tests {
         let progress = begin(&terminal, &["a.jpg"]);
         wait_for(&progress, 1);
         progress.bar.force_draw();
-        progress.tell(|| ());
+        progress.advance(|| ());
         assert!(progress.bar.is_hidden());
         assert_eq!(terminal.contents(), "");
     }

@@ -74,8 +74,8 @@ impl Fixture {
         outcomes(names, tagger, wanted)
     }
 
-    /// What is printed, and what is complained of; the folder is taken out of both.
-    fn told(&self, outcomes: &[Outcome], output: Output) -> (String, String) {
+    /// Standard output and standard error, with the folder's path removed from both.
+    fn print(&self, outcomes: &[Outcome], output: Output) -> (String, String) {
         let (mut out, mut errors) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             output.write(outcome, &mut out, &mut errors).unwrap();
@@ -95,7 +95,7 @@ async fn json_has_a_line_for_each_file_in_order() {
         .file("bad.jpg", b"no picture");
     let names = ["b.jpg", "bad.jpg", "missing.jpg", "a.jpg"];
     let outcomes = fixture.tag(&names, 70.0).await;
-    let (out, errors) = fixture.told(&outcomes, Output::Json);
+    let (out, errors) = fixture.print(&outcomes, Output::Json);
     let tags = json!([{"tag": "cat", "confidence": 90.5}, {"tag": "feline", "confidence": 70.0}]);
     let lines: Vec<serde_json::Value> = out
         .lines()
@@ -118,34 +118,34 @@ async fn lines_have_bars_on_a_terminal_alone() {
         .picture("a.jpg")
         .file("large.jpg", &[b'x'; LIMIT + 1]);
     let outcomes = fixture.tag(&["a.jpg", "large.jpg"], 0.0).await;
-    let (out, errors) = fixture.told(&outcomes, Output::Lines { bars: false });
+    let (out, errors) = fixture.print(&outcomes, Output::Lines { bars: false });
     assert_eq!(
         out,
         "a.jpg\n   90.50  cat\n   70.00  feline\n   20.00  dog\n"
     );
     assert_eq!(errors, "etiqueta: large.jpg: it has more than 100 bytes\n");
-    let (out, _) = fixture.told(&outcomes, Output::Lines { bars: true });
+    let (out, _) = fixture.print(&outcomes, Output::Lines { bars: true });
     let bars = "a.jpg\n   90.50  ██████████████████    cat\n   \
         70.00  ██████████████        feline\n   20.00  ████                  dog\n";
     assert_eq!(out, bars);
 }
 
 #[tokio::test]
-async fn folders_are_searched_for_pictures_whatever_their_names() {
+async fn folders_are_searched_by_content_not_by_name() {
     let fixture = Fixture::new()
         .picture("album/2/b.PNG")
         .picture("album/1.jfif")
         .picture("album/no-extension")
         .picture("album/scan.dib");
     let outcomes = fixture.tag(&["album"], 80.0).await;
-    let (out, errors) = fixture.told(&outcomes, Output::Lines { bars: false });
+    let (out, errors) = fixture.print(&outcomes, Output::Lines { bars: false });
     let files = ["1.jfif", "2/b.PNG", "no-extension", "scan.dib"];
     let expected = files.map(|file| format!("album/{file}\n   90.50  cat\n"));
     assert_eq!((out, errors), (expected.concat(), String::new()));
 }
 
 #[tokio::test]
-async fn what_a_folder_has_beside_pictures_is_named_and_no_failure() {
+async fn other_files_in_a_folder_are_named_without_failure() {
     let fixture = Fixture::new()
         .picture("album/a.jpg")
         .file("album/b.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
@@ -161,7 +161,7 @@ async fn what_a_folder_has_beside_pictures_is_named_and_no_failure() {
         etiqueta: album/notes.jpg: left out: it is not a picture\n\
         etiqueta: album/socket: left out: it is not a regular file\n";
     for output in [Output::Json, Output::Lines { bars: false }] {
-        let (out, errors) = fixture.told(&outcomes, output);
+        let (out, errors) = fixture.print(&outcomes, output);
         assert!(
             out.contains("album/a.jpg") && !out.contains("b.heic"),
             "{out}"
@@ -174,18 +174,18 @@ async fn what_a_folder_has_beside_pictures_is_named_and_no_failure() {
 }
 
 #[tokio::test]
-async fn a_folder_without_pictures_and_one_that_holds_itself_are_failures() {
+async fn empty_folder_and_symlink_loop_are_failures() {
     let fixture = Fixture::new()
         .picture("album/1.jpeg")
         .file("empty/notes.txt", b"notes");
-    // It is not searched for ever.
+    // A cycle: the search must end.
     symlink(
         fixture.folder.path().join("album"),
         fixture.folder.path().join("album/again"),
     )
     .unwrap();
     let outcomes = fixture.tag(&["album", "empty"], 80.0).await;
-    let (out, errors) = fixture.told(&outcomes, Output::Lines { bars: false });
+    let (out, errors) = fixture.print(&outcomes, Output::Lines { bars: false });
     assert_eq!(out, "album/1.jpeg\n   90.50  cat\n");
     let mut errors = errors.lines();
     let again = errors.next().unwrap();
@@ -206,10 +206,10 @@ async fn a_folder_without_pictures_and_one_that_holds_itself_are_failures() {
 async fn a_picture_without_tags_says_so_with_its_best_one() {
     let fixture = Fixture::new().picture("a.jpg");
     let outcomes = fixture.tag(&["a.jpg"], 95.0).await;
-    let (out, errors) = fixture.told(&outcomes, Output::Lines { bars: true });
+    let (out, errors) = fixture.print(&outcomes, Output::Lines { bars: true });
     let expected = "a.jpg\n  no tag above the threshold (best: cat 90.50)\n";
     assert_eq!((out.as_str(), errors.as_str()), (expected, ""));
-    let (out, _) = fixture.told(&outcomes, Output::Json);
+    let (out, _) = fixture.print(&outcomes, Output::Json);
     assert_eq!(out, "{\"file\":\"a.jpg\",\"tags\":[]}\n");
     let outcome = Outcome {
         file: PathBuf::from("b.jpg"),
@@ -218,12 +218,12 @@ async fn a_picture_without_tags_says_so_with_its_best_one() {
             best: None,
         }),
     };
-    let (out, _) = fixture.told(&[outcome], Output::Lines { bars: false });
+    let (out, _) = fixture.print(&[outcome], Output::Lines { bars: false });
     assert_eq!(out, "b.jpg\n  no tag above the threshold\n");
 }
 
 #[tokio::test]
-async fn no_more_pictures_are_decoded_than_are_worked_at() {
+async fn decoding_is_bounded_by_the_permits() {
     let names = ["1.jpg", "2.jpg", "3.jpg", "4.jpg"];
     let fixture = names.into_iter().fold(Fixture::new(), Fixture::picture);
     fixture.provider.hold();
@@ -246,18 +246,18 @@ async fn no_more_pictures_are_decoded_than_are_worked_at() {
 }
 
 #[test]
-fn clouds_are_waited_for_by_more_pictures_than_cores_tag() {
+fn remote_taggers_get_more_concurrency_than_cores() {
     assert_eq!(turns(true, 2), 2);
     assert_eq!(turns(false, 2), 4);
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_is_told_of_with_its_cause() {
+async fn provider_failure_is_reported_with_its_cause() {
     let fixture = Fixture::new().picture("a.jpg");
     let why = domain::ports::cause("401: wrong key");
     fixture.provider.fail_next(UpstreamError::Refused(why));
     let outcomes = fixture.tag(&["a.jpg"], 0.0).await;
-    let (_, errors) = fixture.told(&outcomes, Output::Lines { bars: false });
+    let (_, errors) = fixture.print(&outcomes, Output::Lines { bars: false });
     let line = "etiqueta: a.jpg: tagging failed: the upstream refused the call: 401: wrong key\n";
     assert_eq!(errors, line);
 }

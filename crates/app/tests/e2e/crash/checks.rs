@@ -1,4 +1,4 @@
-//! What must be so after each restart.
+//! Invariants after each restart.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -15,25 +15,25 @@ use super::{
 };
 use crate::{database::Kind, server::decode};
 
-/// How many images of earlier rounds are read again in each.
+/// How many images of earlier rounds are read again in each round.
 const SAMPLE: usize = 8;
 
-/// How far back the list is read: past the round before. A database server may end what it was told
-/// to do after the client is gone.
+/// How far back the list is read: past the previous round. A database server may finish a statement after
+/// its client is gone.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// How long upkeep may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time-out of upkeep.
+const UPKEEP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Says whether a database file is sound, as SQLite's own shell would.
+/// Runs SQLite's integrity checks on a database file.
 const INTEGRITY: &str = "import sqlite3, sys; \
     base = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=20); \
     print(base.execute('PRAGMA integrity_check').fetchall(), \
           base.execute('PRAGMA foreign_key_check').fetchall())";
 
-/// The checks of every round: what was answered last is there, exact and listed; nothing else is than
-/// what was posted; nothing is left at the blob host, no file is left half-written; the database is
-/// sound.
+/// Checks of every round: the images acknowledged since the last round exist, have their exact bytes and
+/// are listed; nothing that was not posted exists; nothing is left at the blob host; no partial file is
+/// left; the database is intact.
 pub async fn after_restart(server: &Running, ledger: &mut Ledger, rng: &mut StdRng) {
     let from = SystemTime::now() - WINDOW;
     let from = humantime::format_rfc3339_seconds(from);
@@ -55,11 +55,11 @@ pub async fn after_restart(server: &Running, ledger: &mut Ledger, rng: &mut StdR
     }
 }
 
-/// The same for all that there is, and the statistics besides.
+/// The same for all images, and the statistics as well.
 pub async fn everything(server: &Running, ledger: &mut Ledger) {
     let listed = list(server, "/images").await;
     let ids = ids(&listed);
-    assert_eq!(ids.len(), listed.len(), "an id twice\n{}", server.told());
+    assert_eq!(ids.len(), listed.len(), "an id twice\n{}", server.report());
     for answered in &ledger.answered {
         assert_is_listed_and_there(server, answered, &ids).await;
     }
@@ -77,7 +77,7 @@ pub async fn everything(server: &Running, ledger: &mut Ledger) {
     the_statistics_are_those_of_the_list(server, &listed).await;
 }
 
-/// No original without an image stays. What claims an original runs out after some seconds.
+/// No original without an image stays. Claims on originals expire after some seconds.
 pub async fn no_original_is_left_over(server: &Running, ledger: &mut Ledger) {
     let began = Instant::now();
     loop {
@@ -90,13 +90,13 @@ pub async fn no_original_is_left_over(server: &Running, ledger: &mut Ledger) {
             kept > used.len(),
             "{kept} originals of {}\n{}",
             used.len(),
-            server.told()
+            server.report()
         );
         assert!(
-            began.elapsed() < PATIENCE,
+            began.elapsed() < UPKEEP_TIMEOUT,
             "{kept} originals, {} are used\n{}",
             used.len(),
-            server.told()
+            server.report()
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
         let listed = list(server, "/images").await;
@@ -108,7 +108,7 @@ async fn get(server: &Running, path: &str) -> Value {
     let response = server.client.get(server.url(path)).send().await.unwrap();
     let status = response.status();
     let text = response.text().await.unwrap();
-    assert_eq!(status, 200, "{path}: {text}\n{}", server.told());
+    assert_eq!(status, 200, "{path}: {text}\n{}", server.report());
     serde_json::from_str(&text).unwrap()
 }
 
@@ -129,7 +129,7 @@ async fn assert_is_listed_and_there(server: &Running, answered: &Answered, ids: 
         ids.contains(&*answered.id),
         "{} is not listed\n{}",
         answered.id,
-        server.told()
+        server.report()
     );
     assert_is_there(server, answered).await;
 }
@@ -137,13 +137,18 @@ async fn assert_is_listed_and_there(server: &Running, answered: &Answered, ids: 
 async fn assert_is_there(server: &Running, answered: &Answered) {
     let image = get(server, &format!("/image/{}", answered.id)).await;
     let is_exact = decode(&image["data"]) == picture(answered.picture);
-    assert!(is_exact, "{}: other bytes\n{}", answered.id, server.told());
+    assert!(
+        is_exact,
+        "{}: other bytes\n{}",
+        answered.id,
+        server.report()
+    );
     if let Some(body) = &answered.body {
-        assert_eq!(&image, body, "{}", server.told());
+        assert_eq!(&image, body, "{}", server.report());
     }
 }
 
-/// Also of those that were registered without an answer.
+/// Includes images registered without an acknowledgement.
 async fn every_row_has_its_bytes(server: &Running, ledger: &mut Ledger, listed: &[Value]) {
     for image in listed {
         let id = image["id"].as_str().unwrap();
@@ -152,13 +157,13 @@ async fn every_row_has_its_bytes(server: &Running, ledger: &mut Ledger, listed: 
         }
         let image = get(server, &format!("/image/{id}")).await;
         let posted = ledger.known.get(&mark(&decode(&image["data"])));
-        let posted = posted.unwrap_or_else(|| panic!("{id}: never posted\n{}", server.told()));
+        let posted = posted.unwrap_or_else(|| panic!("{id}: never posted\n{}", server.report()));
         ledger.rows.insert(id.to_owned(), *posted);
     }
 }
 
-/// A call to the blob host that was under way may end there after its caller, so that its picture
-/// is made to look old here.
+/// A call to the blob host may complete there after its caller was killed, so its picture is made to look
+/// old here.
 async fn nothing_is_left_behind(server: &Running) {
     let (began, host) = (Instant::now(), server.fakes.imagekit());
     loop {
@@ -170,10 +175,10 @@ async fn nothing_is_left_behind(server: &Running) {
             host.backdate(&blob.id, Duration::from_hours(1));
         }
         assert!(
-            began.elapsed() < PATIENCE,
+            began.elapsed() < UPKEEP_TIMEOUT,
             "{} pictures are public, {remains:?} are left\n{}",
             blobs.len(),
-            server.told()
+            server.report()
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -189,7 +194,7 @@ async fn assert_sound(server: &Running) {
     let output = output.await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(said, "[('ok',)] []", "{errors}\n{}", server.told());
+    assert_eq!(said, "[('ok',)] []", "{errors}\n{}", server.report());
 }
 
 async fn the_statistics_are_those_of_the_list(server: &Running, listed: &[Value]) {
@@ -202,15 +207,15 @@ async fn the_statistics_are_those_of_the_list(server: &Running, listed: &[Value]
             .entry(tag["tag"].as_str().unwrap().to_owned())
             .or_default() += 1;
     }
-    let told = list(server, "/tags").await;
-    let told = told.iter().map(|tag| {
+    let report = list(server, "/tags").await;
+    let report = report.iter().map(|tag| {
         let name = tag["tag"].as_str().unwrap().to_owned();
         (name, tag["n_images"].as_u64().unwrap())
     });
     assert_eq!(
-        told.collect::<BTreeMap<_, _>>(),
+        report.collect::<BTreeMap<_, _>>(),
         expected,
         "{}",
-        server.told()
+        server.report()
     );
 }

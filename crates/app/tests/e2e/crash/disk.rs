@@ -1,7 +1,7 @@
 //! A disk whose power can be cut: a file system in a file, shut down as `xfstests` does it.
 //!
-//! After `EXT4_IOC_SHUTDOWN` with `NOLOGFLUSH` the file system takes and gives nothing more, and what
-//! was neither synced nor written back by then is not there when it is mounted anew. Needs root.
+//! After `EXT4_IOC_SHUTDOWN` with `NOLOGFLUSH` the file system rejects all I/O, and data neither synced nor
+//! written back by then is missing after the next mount. Needs root.
 
 use std::{
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Makes one in a folder.
+    /// Creates one in a folder.
     pub fn create(home: &Path) -> Self {
         let disk = Self {
             image: home.join("disk"),
@@ -38,12 +38,12 @@ impl Disk {
         disk
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// From now on nothing gets to the disk, and what only the memory knows is lost.
+    /// From now on nothing reaches the disk, and dirty pages are lost.
     pub fn cut_power(&self) {
         let python = std::env::var("ETIQUETA_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         run(Command::new(python)
@@ -51,13 +51,13 @@ impl Disk {
             .arg(&self.folder));
     }
 
-    /// Mounts it anew, as at the next start of the machine.
+    /// Mounts it again, as at the next boot.
     pub fn restore(&self) {
         self.unmount();
         self.mount();
     }
 
-    /// With a commit of the journal so seldom that nothing gets to the disk by itself.
+    /// With a journal commit interval so long that nothing reaches the disk by itself.
     fn mount(&self) {
         run(Command::new("mount")
             .args(["-o", "loop,commit=600"])

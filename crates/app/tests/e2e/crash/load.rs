@@ -1,4 +1,4 @@
-//! Clients that post, and the book that is kept of it.
+//! Clients that post, and the ledger of what they posted.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,10 +19,10 @@ use tokio::task::JoinHandle;
 use super::site::{Left, Running};
 use crate::server::encode;
 
-/// Clients at a time.
+/// Concurrent clients.
 const CLIENTS: usize = 6;
 
-/// A picture is named by the number that it is made from.
+/// The seed that a picture is generated from, which identifies it.
 pub type Number = u64;
 
 /// Everything that was posted, answered and found.
@@ -30,26 +30,26 @@ pub type Number = u64;
 pub struct Ledger {
     /// How often each picture was posted.
     pub posts: HashMap<Number, usize>,
-    /// The pictures by what is made of their bytes.
+    /// The pictures by the hash of their bytes.
     pub known: HashMap<u64, Number>,
-    /// What was answered with 200.
+    /// Images answered with 200.
     pub answered: Vec<Answered>,
     /// How many of those have been checked.
     pub checked: usize,
-    /// Every image that the server has listed, and its picture.
+    /// Every image ever listed by the server, and its picture.
     pub rows: HashMap<String, Number>,
-    /// Pictures left at the blob host, remains of files, by all the ends together.
+    /// Pictures left at the blob host, and partial files, summed over all rounds.
     left: Left,
-    /// Ends that left some.
+    /// Rounds that left some.
     ends: Left,
 }
 
-/// An image that the server said it has.
+/// An image acknowledged by the server.
 #[derive(Clone)]
 pub struct Answered {
     pub id: String,
     pub picture: Number,
-    /// The answer, where it arrived as a whole.
+    /// The response body, if it arrived as a whole.
     pub body: Option<Value>,
 }
 
@@ -80,14 +80,14 @@ impl fmt::Display for Ledger {
     }
 }
 
-/// What is made of bytes to find them again.
+/// A hash that identifies bytes.
 pub fn mark(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()
 }
 
-/// A small picture of noise in one of three formats; one of ten is larger than what is written at once.
+/// A small picture of noise in one of three formats; one in ten is longer than one write.
 pub fn picture(number: Number) -> Vec<u8> {
     let mut rng = StdRng::seed_from_u64(number);
     let side = if rng.random_ratio(1, 10) { 200 } else { 24 };
@@ -99,7 +99,7 @@ pub fn picture(number: Number) -> Vec<u8> {
     file.into_inner()
 }
 
-/// Clients at work.
+/// Running clients.
 pub struct Load {
     clients: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
@@ -114,7 +114,7 @@ struct Record {
 }
 
 impl Load {
-    /// Lets them post new pictures, and now and then one that was posted before.
+    /// Starts clients that post new pictures, and now and then one posted before.
     pub fn start(server: &Running, ledger: &Ledger, rng: &mut StdRng) -> Self {
         let old: Arc<Vec<Number>> = Arc::new(ledger.posts.keys().copied().take(1000).collect());
         let (stop, record) = (Arc::default(), Arc::<Mutex<Record>>::default());
@@ -136,8 +136,8 @@ impl Load {
         }
     }
 
-    /// Enters what they did into the book. Any refusal is a finding, but those of a server whose disk
-    /// has no power any more.
+    /// Stops the clients and enters their posts into the ledger. Any rejection fails the test, except those
+    /// of a server whose disk has lost power.
     pub async fn collect(self, ledger: &mut Ledger, server: &Running, may_lack_disk: bool) {
         self.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
@@ -151,7 +151,7 @@ impl Load {
         ledger.answered.extend(record.answered);
         let refused = record.refused;
         let is_fine = refused.is_empty() || may_lack_disk;
-        assert!(is_fine, "{refused:?}\n{}", server.told());
+        assert!(is_fine, "{refused:?}\n{}", server.report());
     }
 }
 
@@ -188,7 +188,7 @@ impl Client {
         drop(record);
         match self.rng.random_range(0..8) {
             0 if !self.old.is_empty() => self.old[self.rng.random_range(0..self.old.len())],
-            // The same as another client just now.
+            // The same picture as another client just now.
             1 => now.unwrap_or_else(|| self.rng.random()),
             _ => self.rng.random(),
         }
@@ -198,7 +198,7 @@ impl Client {
         let response = self.http.post(&self.url).json(body).send().await?;
         let status = response.status().as_u16();
         let location = response.headers().get("location").cloned();
-        // From here on the server has said 200, whatever becomes of the rest of the answer.
+        // The server has answered 200, even if the rest of the response is lost.
         let text = response.text().await;
         let mut record = self.record.lock().unwrap();
         if status == 200 {

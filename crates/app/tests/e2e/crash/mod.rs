@@ -1,8 +1,8 @@
-//! The server killed at random instants, again and again: nothing is lost, nothing is left public.
+//! Kills the server at random instants, again and again: nothing is lost, nothing stays public.
 //!
-//! A round starts the binary, checks what the round before left, lets several clients post, and ends
-//! the server in the middle of it. The checks are in [`checks`]. A few rounds run with the other
-//! tests; `scripts/crash-test` runs as many as one likes, and can cut the power in place of killing.
+//! A round starts the binary, checks what the previous round left, lets several clients post, and ends the
+//! server meanwhile. The checks are in [`checks`]. A few rounds run with the other tests;
+//! `scripts/crash-test` runs any number, and can cut the power instead of killing.
 
 mod checks;
 mod disk;
@@ -20,13 +20,13 @@ use self::{
 };
 use super::database::Kind;
 
-/// Rounds when `ETIQUETA_CRASH_ROUNDS` does not say how many.
+/// Rounds by default; `ETIQUETA_CRASH_ROUNDS` overrides it.
 const ROUNDS: u64 = 6;
 
 /// The longest time from the first post to the end, in milliseconds.
 const LONGEST: u64 = 400;
 
-/// How many rounds there are from one thorough check to the next.
+/// A thorough check runs every so many rounds.
 const THOROUGH: u64 = 10;
 
 fn number(variable: &str) -> Option<u64> {
@@ -70,8 +70,7 @@ struct Run {
 }
 
 impl Run {
-    /// Everything in a round follows from the seed and the number of the round, but for the time that
-    /// things take.
+    /// Everything in a round follows from the seed and the number of the round, except timing.
     async fn round(&mut self, round: u64) {
         let mut rng = StdRng::seed_from_u64(self.seed.wrapping_add(round << 32));
         let place = format!("seed {}, round {round}", self.seed);

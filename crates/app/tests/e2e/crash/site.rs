@@ -1,4 +1,4 @@
-//! What outlives the server: its folder, its database, its upstreams.
+//! The state that outlives the server: its folder, database and upstreams.
 
 use std::{
     fs::File,
@@ -17,8 +17,8 @@ use crate::{
     server::{Process, command},
 };
 
-/// Upkeep as often as settings allow. What it is to find is made to look an hour old, but for claims
-/// on originals: they run out after a time that is longer than an upload takes on a busy machine.
+/// The shortest intervals that settings allow. What upkeep should find is made to look an hour old, except
+/// claims on originals: they expire after a time longer than an upload takes on a busy machine.
 const UPKEEP: [(&str, &str); 3] = [
     ("ETIQUETA__UPKEEP__INTERVAL", "1s"),
     ("ETIQUETA__UPKEEP__HOSTED_BLOB_AGE", "30m"),
@@ -30,12 +30,12 @@ const UPKEEP: [(&str, &str); 3] = [
 pub enum Ending {
     /// By SIGKILL.
     Kill,
-    /// With the disk losing what was not synced.
+    /// The disk loses everything not synced.
     PowerCut,
 }
 
 impl Ending {
-    /// `ETIQUETA_CRASH_ENDING`: `kill`, which is what is done when it is not set, or `power-cut`.
+    /// `ETIQUETA_CRASH_ENDING`: `kill` (the default) or `power-cut`.
     pub fn from_environment() -> Self {
         match std::env::var("ETIQUETA_CRASH_ENDING").as_deref() {
             Ok("power-cut") => Self::PowerCut,
@@ -45,24 +45,24 @@ impl Ending {
     }
 }
 
-/// What outlives the server.
+/// The state that outlives the server.
 pub struct Fixture {
     pub fakes: Arc<Fakes>,
     database: Arc<Database>,
     disk: Option<Disk>,
     folder: PathBuf,
-    /// The last to be dropped: the disk is mounted in it.
+    /// Dropped last: the disk is mounted in it.
     _home: TempDir,
 }
 
-/// A server on a site.
+/// A running server.
 pub struct Running {
     pub client: Client,
     pub process: Process,
     pub fakes: Arc<Fakes>,
     pub folder: PathBuf,
     pub kind: Kind,
-    /// What to say of a finding, so that it can be looked for again.
+    /// The seed and round, to reproduce a finding.
     pub place: String,
 }
 
@@ -135,7 +135,7 @@ impl Fixture {
         }
     }
 
-    /// Ends the server. Says what it left, and makes that look as old as it will be once upkeep comes.
+    /// Ends the server. Returns what it left, and ages that so that upkeep will find it.
     pub fn end(&self, server: &mut Running) -> Left {
         if let Some(disk) = &self.disk {
             disk.cut_power();
@@ -170,7 +170,7 @@ impl Running {
             assert!(
                 began.elapsed() < Duration::from_secs(30),
                 "not ready\n{}",
-                self.told()
+                self.report()
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -180,13 +180,13 @@ impl Running {
         format!("{}{path}", self.process.origin)
     }
 
-    /// Where a finding was made, and the log.
-    pub fn told(&self) -> String {
+    /// Seed and round, and the log.
+    pub fn report(&self) -> String {
         format!("{}\n{}", self.place, self.process.log())
     }
 }
 
-/// What writes that were cut off left in the folder of originals.
+/// Partial files in the folder of originals.
 pub fn remains(folder: &Path) -> Vec<PathBuf> {
     files(folder)
         .into_iter()
@@ -197,7 +197,7 @@ pub fn remains(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// What belongs to the folder of originals and stays: its mark, and the ids of its databases.
+/// The store's own files: its marker, and the ids of its databases.
 const OWN: [&str; 2] = [".etiqueta-originals", ".etiqueta-databases"];
 
 /// The files in the folder of originals.

@@ -1,4 +1,4 @@
-//! Clients that are slow, or do nothing at all.
+//! Slow and idle clients.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use image::{ImageFormat, RgbImage};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use upstream_fakes::Fakes;
 
-use super::{PATIENCE, Raw, until};
+use super::{Raw, TEST_TIMEOUT, until};
 use crate::{database::Kind, pictures::jpeg, server::Server};
 
 async fn start(variables: &[(&str, &str)]) -> Server {
@@ -14,7 +14,7 @@ async fn start(variables: &[(&str, &str)]) -> Server {
 }
 
 #[tokio::test]
-async fn a_slow_head_is_told_so() {
+async fn slow_head_gets_408() {
     let server = start(&[("ETIQUETA__LIMITS__REQUEST_TIMEOUT", "1s")]).await;
     let mut slow = Raw::connect(&server).await;
     slow.send("GET /images HTTP/1.1\r\nhost: ").await;
@@ -23,7 +23,7 @@ async fn a_slow_head_is_told_so() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
-/// A picture of noise, which no format makes small.
+/// A picture of noise, which no format compresses.
 fn noise() -> Vec<u8> {
     let picture = RgbImage::from_fn(1500, 1500, |_, _| image::Rgb(rand::random()));
     let mut file = std::io::Cursor::new(Vec::new());
@@ -32,7 +32,7 @@ fn noise() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_is_broken_off() {
+async fn unread_response_is_cut_off() {
     let server = start(&[("ETIQUETA__LIMITS__UNREAD_TIMEOUT", "1s")]).await;
     let image = server.register(&noise(), "").await;
     let path = format!("/image/{}", image["id"].as_str().unwrap());
@@ -71,12 +71,12 @@ async fn an_idle_connection_is_closed() {
     let began = Instant::now();
     let answer = idle.rest().await;
     assert!(answer.ends_with("[]"), "{answer}");
-    assert!(began.elapsed() < PATIENCE / 2);
+    assert!(began.elapsed() < TEST_TIMEOUT / 2);
 }
 
-/// Ten thousand, or what the machine's limit of open files lets a server have.
+/// Ten thousand, or as many as the limit of open files allows.
 #[tokio::test]
-async fn ten_thousand_idle_connections_starve_nobody() {
+async fn ten_thousand_idle_connections_starve_no_client() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let current = maximum;
     setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
@@ -94,13 +94,13 @@ async fn ten_thousand_idle_connections_starve_nobody() {
         let batch = (0..100).map(|_| Raw::connect(&server));
         connections.extend(futures_util::future::join_all(batch).await);
     }
-    // Half of them have been of use before, and are kept; the others never said anything.
+    // Half of them have been used, and are kept alive; the others never sent anything.
     for connection in connections.iter_mut().step_by(2) {
         connection
             .send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
             .await;
     }
-    // Each call comes by a connection of its own.
+    // Each call opens a new connection.
     let client = reqwest::Client::builder().no_proxy();
     let client = client.pool_max_idle_per_host(0).build().unwrap();
     for seed in 2..12 {

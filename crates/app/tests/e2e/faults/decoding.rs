@@ -1,4 +1,4 @@
-//! Pictures that take long to decode: they hold up no others, and are given up where they must be.
+//! Pictures that are slow to decode: they delay no others, and are cancelled where they must be.
 
 use std::{
     fs,
@@ -11,22 +11,23 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use upstream_fakes::Fakes;
 
-use super::{PATIENCE, Raw, until};
+use super::{Raw, TEST_TIMEOUT, until};
 use crate::{
     database::Kind,
     pictures::jpeg,
     server::{Server, encode},
 };
 
-/// Pixels on each side of a dear picture.
+/// Width and height of an expensive picture, in pixels.
 const SIDE: u32 = 10_000;
 
 async fn start(variables: &[(&str, &str)]) -> Server {
     Server::start_with(Kind::Sqlite, Fakes::start().await.unwrap(), variables).await
 }
 
-/// A hundred megapixels in less than a megabyte (BMP, run-length encoded); each shade makes another picture.
-fn dear(shade: u8) -> Vec<u8> {
+/// A hundred megapixels in less than a megabyte (BMP, run-length encoded); each shade makes another
+/// picture.
+fn expensive(shade: u8) -> Vec<u8> {
     let mut row = [255, 1].repeat(39);
     row.extend([55, 1, 0, 0]);
     let mut pixels = row.repeat(SIDE as usize);
@@ -48,17 +49,17 @@ fn dear(shade: u8) -> Vec<u8> {
     file
 }
 
-/// Processor time that the server has used.
+/// Processor time used by the server.
 fn processor_time(server: &Server) -> Duration {
     let line = fs::read_to_string(format!("/proc/{}/stat", server.process.id())).unwrap();
     let (_, fields) = line.rsplit_once(") ").unwrap();
     let mut fields = fields.split(' ').skip(11).take(2);
     let mut ticks = || fields.next().unwrap().parse::<u64>().unwrap();
-    // The kernel counts in hundredths of a second, whatever its own clock is.
+    // The kernel reports hundredths of a second, whatever its tick rate.
     Duration::from_millis(10 * (ticks() + ticks()))
 }
 
-/// Waits until the server does nothing any more. Returns the processor time that it has used by then.
+/// Waits until the server is idle. Returns the processor time used by then.
 async fn processor_time_at_rest(server: &Server) -> Duration {
     let began = Instant::now();
     let mut before = processor_time(server);
@@ -68,16 +69,16 @@ async fn processor_time_at_rest(server: &Server) -> Duration {
         if now.saturating_sub(before) <= Duration::from_millis(20) {
             return now;
         }
-        assert!(began.elapsed() < PATIENCE, "it goes on working");
+        assert!(began.elapsed() < TEST_TIMEOUT, "it goes on working");
         before = now;
     }
 }
 
-/// Processor time of a dear picture that is registered.
+/// Processor time of registering an expensive picture.
 async fn whole_cost(server: &Server) -> Duration {
     server.register(&jpeg(1), "").await;
     let before = processor_time_at_rest(server).await;
-    server.register(&dear(1), "").await;
+    server.register(&expensive(1), "").await;
     processor_time_at_rest(server).await.saturating_sub(before)
 }
 
@@ -91,14 +92,14 @@ async fn post_from(address: &str, server: &Server, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn ordinary_pictures_do_not_wait_for_dear_ones() {
+async fn ordinary_pictures_do_not_wait_for_expensive_ones() {
     for (seed, address) in [(1, "127.0.0.1"), (2, "127.0.0.2")] {
         let server = start(&[]).await;
         let at_rest = processor_time_at_rest(&server).await;
         let began = Instant::now();
         let mut uploads = JoinSet::new();
         for shade in 0..10 {
-            uploads.spawn(server.post_soon(&dear(shade)));
+            uploads.spawn(server.post_soon(&expensive(shade)));
         }
         until(&server, "they are worked on", async || {
             processor_time(&server).saturating_sub(at_rest) > Duration::from_millis(200)
@@ -126,7 +127,7 @@ async fn decoding_ends_at_its_deadline() {
     let server = start(&[("ETIQUETA__LIMITS__DECODE_TIMEOUT", "50ms")]).await;
     server.register(&jpeg(1), "").await;
     let before = processor_time_at_rest(&server).await;
-    let answer = server.post(&dear(1), "").await;
+    let answer = server.post(&expensive(1), "").await;
     server.assert_problem(answer, 503, "overloaded").await;
     let spent = processor_time_at_rest(&server).await.saturating_sub(before);
     assert!(spent < whole / 2, "{spent:?} of {whole:?}");
@@ -138,7 +139,7 @@ async fn decoding_ends_when_the_client_has_gone() {
     let whole = whole_cost(&server).await;
     let before = processor_time_at_rest(&server).await;
     let mut client = Raw::connect(&server).await;
-    client.upload(&dear(2)).await;
+    client.upload(&expensive(2)).await;
     until(&server, "it is decoded", async || {
         processor_time(&server).saturating_sub(before) > whole / 5
     })
@@ -150,14 +151,14 @@ async fn decoding_ends_when_the_client_has_gone() {
 }
 
 #[tokio::test]
-async fn pictures_beyond_the_limits_of_memory_and_work_are_refused() {
+async fn pictures_over_the_memory_or_work_limit_are_refused() {
     let server = start(&[("ETIQUETA__LIMITS__PIXEL_BYTES", "1048576")]).await;
-    let answer = server.post(&dear(1), "").await;
+    let answer = server.post(&expensive(1), "").await;
     let problem = server.assert_problem(answer, 422, "image-too-large").await;
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("limits.pixel_bytes"), "{detail}");
     let server = start(&[("ETIQUETA__LIMITS__IMAGE_WORK", "10000")]).await;
-    let answer = server.post(&dear(1), "").await;
+    let answer = server.post(&expensive(1), "").await;
     server
         .assert_problem(answer, 422, "image-too-complex")
         .await;

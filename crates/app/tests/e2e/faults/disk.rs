@@ -1,7 +1,7 @@
-//! A small file system that can be full.
+//! A small file system that can be filled.
 //!
-//! It is a tmpfs. Root mounts it; where that is not allowed, as in most containers, `/dev/shm` will do if
-//! it is small, as it is there; and who is not root gives the server a namespace of its own.
+//! It is a tmpfs. Root mounts it; where mounting is not allowed, as in most containers, a small `/dev/shm`
+//! serves; other users run the server in a mount namespace of its own.
 
 use std::{
     fs::File,
@@ -14,10 +14,10 @@ use tempfile::TempDir;
 
 use crate::server::{Server, binary, command, prepared};
 
-/// More than a server needs, and soon full.
+/// More than a server needs, and quickly filled.
 const SIZE: &str = "8m";
 
-/// The largest `/dev/shm` that is filled, in bytes.
+/// The largest `/dev/shm` that is used, in bytes.
 const SMALL: u64 = 256 << 20;
 
 const SHARED: &str = "/dev/shm";
@@ -32,16 +32,16 @@ const IN_A_NAMESPACE: &str = "mount -t tmpfs -o size=\"$0\" tmpfs \"$1\" && shif
 /// A small file system, until this is dropped.
 pub(super) struct Disk {
     folder: TempDir,
-    place: Place,
+    mount_kind: Mount,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Mounted for everybody.
+enum Mount {
+    /// Mounted for all processes.
     Mounted,
-    /// There already.
+    /// An existing one, such as `/dev/shm`.
     Shared,
-    /// Mounted by the server's command, for the server alone.
+    /// Mounted by the server's command, in its own mount namespace.
     Private,
 }
 
@@ -50,23 +50,23 @@ impl Disk {
         let folder = TempDir::new().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={SIZE}"), "tmpfs"]);
-        let place = if succeeds(mount.arg(folder.path())) {
-            Place::Mounted
+        let mount_kind = if succeeds(mount.arg(folder.path())) {
+            Mount::Mounted
         } else if size(Path::new(SHARED)).is_some_and(|size| size <= SMALL) {
             let folder = TempDir::new_in(SHARED).unwrap();
-            let place = Place::Shared;
-            return Self { folder, place };
+            let mount_kind = Mount::Shared;
+            return Self { folder, mount_kind };
         } else {
             let mut unshare = Command::new("unshare");
             assert!(succeeds(unshare.args(["-Urm", "true"])), "{HELP}");
-            Place::Private
+            Mount::Private
         };
-        Self { folder, place }
+        Self { folder, mount_kind }
     }
 
-    /// The binary, on a machine that has this disk.
+    /// The binary, with access to this disk.
     pub(super) fn command(&self, folder: &Path) -> Command {
-        if self.place != Place::Private {
+        if self.mount_kind != Mount::Private {
             return command(folder);
         }
         let mut command = prepared(Command::new("unshare"), folder);
@@ -75,14 +75,14 @@ impl Disk {
         command
     }
 
-    /// Where the server finds it.
+    /// The path as the server sees it.
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where the test finds it.
+    /// The path as the test sees it.
     pub(super) fn seen_from_outside(&self, server: &Server) -> PathBuf {
-        if self.place != Place::Private {
+        if self.mount_kind != Mount::Private {
             return self.path().to_owned();
         }
         let root = PathBuf::from(format!("/proc/{}/root", server.process.id()));
@@ -97,7 +97,7 @@ impl Disk {
         }
     }
 
-    /// Makes room again.
+    /// Frees the space again.
     pub(super) fn make_room(&self, server: &Server) {
         std::fs::remove_file(self.filler(server)).unwrap();
     }
@@ -109,7 +109,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if self.place == Place::Mounted {
+        if self.mount_kind == Mount::Mounted {
             let _ = Command::new("umount").arg("-l").arg(self.path()).status();
         }
     }

@@ -1,8 +1,8 @@
-//! What becomes of requests when something that the server depends on fails, and that it works again by
-//! itself. The table in `docs/operations.md` names a test for each case.
+//! Requests while a dependency of the server fails, and recovery without a restart. The table in
+//! `docs/operations.md` names a test for each case.
 //!
-//! Databases and upstreams are made to fail by a [proxy](Proxy) in front of them, disks by a [small file
-//! system](Disk) or by their permissions.
+//! Databases and upstreams fail by a [proxy](Proxy) in front of them, disks by a [small file system](Disk)
+//! or by their permissions.
 
 mod clients;
 mod decoding;
@@ -34,15 +34,15 @@ use super::{
     server::Server,
 };
 
-/// Longer than anything takes that works.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything that works takes.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 async fn until(server: &Server, what: &str, is_so: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !is_so().await {
         assert!(
-            began.elapsed() < PATIENCE,
+            began.elapsed() < TEST_TIMEOUT,
             "not so: {what}\n{}",
             server.process.log()
         );
@@ -50,7 +50,7 @@ async fn until(server: &Server, what: &str, is_so: impl AsyncFn() -> bool) {
     }
 }
 
-/// A server whose command is made for the folder that it works in.
+/// A server whose command is built for its working folder.
 async fn start_by(command: impl FnOnce(&Path) -> Command, variables: &[(&str, &str)]) -> Server {
     let folder = Arc::new(TempDir::new().unwrap());
     let database = Arc::new(Database::create(Kind::Sqlite, folder.path()).await);
@@ -62,13 +62,13 @@ async fn start_by(command: impl FnOnce(&Path) -> Command, variables: &[(&str, &s
 }
 
 impl Server {
-    /// Checks that a request fails because the storage does, within a time, with a wait.
+    /// Asserts that a request fails with a storage error, within the deadline and with `Retry-After`.
     async fn assert_no_storage(&self, response: Response) {
         self.assert_problem(response, 503, "storage-unavailable")
             .await;
     }
 
-    /// Checks that the process answers at once, whatever it waits for elsewhere.
+    /// Asserts that the process still answers at once.
     async fn assert_lives(&self) {
         let began = Instant::now();
         assert_eq!(self.get("/livez").await.status(), 200);
@@ -77,7 +77,7 @@ impl Server {
         assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     }
 
-    /// How many images are registered. Each of them can be read with all its bytes.
+    /// The number of registered images, each of which must be readable in full.
     async fn whole_images(&self) -> usize {
         let images = self.json("/images").await;
         let images = images.as_array().unwrap();
@@ -94,7 +94,7 @@ impl Server {
         self.json(&format!("/image/{}", id.as_str().unwrap())).await
     }
 
-    /// Checks that of interrupted writes nothing is left, or that upkeep takes it away.
+    /// Asserts that no partial writes are left, or that upkeep removes them.
     async fn assert_nothing_half_written(&self) {
         let folder = self.folder.path();
         until(self, "remains of writes are gone", async || {
@@ -103,7 +103,7 @@ impl Server {
         .await;
     }
 
-    /// Waits until the log tells something: it is read from a pipe, at a pace of its own.
+    /// Waits for a text in the log, which is read asynchronously from a pipe.
     async fn until_logged(&self, text: &str) {
         until(self, "the log says why", async || {
             self.process.log().contains(text)
@@ -111,7 +111,7 @@ impl Server {
         .await;
     }
 
-    /// Waits until uploads work again, by themselves.
+    /// Waits until uploads recover.
     async fn until_uploads_work(&self, picture: &[u8]) {
         until(self, "uploads work", async || {
             self.post(picture, "").await.status() == 200
@@ -119,7 +119,7 @@ impl Server {
         .await;
     }
 
-    /// Waits until requests work again, by themselves.
+    /// Waits until requests recover.
     async fn until_back(&self, path: &str) {
         until(self, "it works again", async || {
             self.get(path).await.status() == 200

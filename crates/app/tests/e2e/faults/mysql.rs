@@ -1,4 +1,4 @@
-//! A database server that fails. What only a broken server says is said in its place by the proxy.
+//! A failing database server. Errors that only a broken server sends are injected by the proxy.
 
 use std::{
     sync::Arc,
@@ -53,7 +53,7 @@ fn tag_calls(server: &Server) -> u64 {
     server.fakes.imagga().traffic().calls(Route::Tags)
 }
 
-/// Whatever needs the database fails in time, and says when to come again. The rest goes on.
+/// Requests that need the database fail in time, with `Retry-After`. Others succeed.
 async fn assert_all_fail(server: &Server, id: &str) {
     let began = Instant::now();
     let image = format!("/image/{id}");
@@ -190,7 +190,7 @@ async fn permission_to_read_lost() {
 }
 
 #[tokio::test]
-async fn a_deadlock_is_tried_again() {
+async fn deadlock_is_retried() {
     const DEADLOCK: Refusal = (
         1213,
         "40001",
@@ -205,7 +205,7 @@ async fn a_deadlock_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_row_that_somebody_else_holds_is_waited_for() {
+async fn row_locked_by_another_session_is_waited_for() {
     let (_proxy, server) = start(&[SHORT]).await;
     server.register(&jpeg(1), "").await;
     let mut other = server.database.session().await;

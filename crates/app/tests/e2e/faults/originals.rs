@@ -1,4 +1,4 @@
-//! A folder of originals that fails.
+//! A failing folder of originals.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -20,7 +20,7 @@ use crate::{
     server::{Server, binary, command, prepared, run},
 };
 
-/// The binary for an account that permissions bind. They do not bind root: it gives up that right.
+/// The binary as an account that is subject to permissions. Root is not, so it drops that capability.
 pub(super) fn bound_by_permissions(folder: &Path) -> Command {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     if !is_root {
@@ -37,7 +37,7 @@ fn images(server: &Server) -> PathBuf {
     server.folder.path().join("Images")
 }
 
-/// Uploads fail, lists go on, the server says that it is not ready.
+/// Uploads fail, lists work, and the server reports not ready.
 async fn assert_no_uploads(server: &Server) {
     for _ in 0..2 {
         let response = server.post(&jpeg(2), "").await;
@@ -49,7 +49,7 @@ async fn assert_no_uploads(server: &Server) {
     server.assert_lives().await;
 }
 
-/// What failed works, and its tags are not asked for anew.
+/// Failed uploads succeed, without asking for their tags again.
 async fn assert_back(server: &Server) {
     server.until_back("/readyz").await;
     server.register(&jpeg(2), "").await;
@@ -98,7 +98,7 @@ async fn out_of_space() {
     assert!(remains.is_empty(), "{remains:?}");
 }
 
-/// Sets the permissions of a folder and of those in it, innermost first.
+/// Sets the permissions of a folder and its subfolders, innermost first.
 fn permit(folder: &Path, mode: u32) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -133,7 +133,7 @@ async fn permission_lost() {
     assert_back(&server).await;
 }
 
-/// A pipe that nobody writes to hangs whoever opens it, as a file on a dead network disk does.
+/// A FIFO without a writer blocks every open, like a file on a dead network disk.
 struct Pipe {
     path: PathBuf,
     bytes: Vec<u8>,
@@ -148,10 +148,10 @@ impl Pipe {
         Self { path, bytes }
     }
 
-    /// Lets go of those who hang, and puts the file back.
+    /// Unblocks the readers and restores the file.
     fn undo(self) -> Option<File> {
         let mut options = OpenOptions::new();
-        // Fails where nobody hangs.
+        // Fails if nothing is blocked.
         let writer = options
             .write(true)
             .custom_flags(O_NONBLOCK)

@@ -1,4 +1,4 @@
-//! Stands between the server and something that it calls, and makes that fail.
+//! A proxy between the server and a dependency that injects faults.
 
 use std::sync::{
     Arc,
@@ -16,16 +16,16 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What becomes of connections.
+/// The state of the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// They go through.
+    /// Data passes through.
     Up,
-    /// Each piece takes so long.
+    /// Each chunk is delayed.
     Slow(Duration),
-    /// Nothing gets through, and nobody is told.
+    /// No data passes, and connections stay open.
     Hung,
-    /// They break, and new ones do too.
+    /// Connections are reset, and new ones too.
     Down,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Proxy {
 struct Shared {
     target: String,
     line: watch::Sender<Line>,
-    /// Raised to break the connections there are.
+    /// Incremented to break the existing connections.
     epoch: watch::Sender<usize>,
     refusal: std::sync::Mutex<Option<Refused>>,
     refused: AtomicUsize,
@@ -51,14 +51,14 @@ struct Shared {
 #[derive(Clone, Copy)]
 struct Refused {
     refusal: Refusal,
-    /// Also what only reads.
+    /// Whether statements that only read are included.
     is_reading: bool,
-    /// How often; none is for good.
+    /// How often; `None` is forever.
     times: Option<usize>,
 }
 
 impl Proxy {
-    /// In front of an address.
+    /// Listens in front of an address.
     pub(super) async fn to(target: impl Into<String>, line: Line) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -86,13 +86,13 @@ impl Proxy {
         self.shared.line.send_replace(line);
     }
 
-    /// Breaks the connections there are; new ones are as they were.
+    /// Breaks the existing connections; new ones are not affected.
     pub(super) fn break_off(&self) {
         self.shared.epoch.send_modify(|epoch| *epoch += 1);
     }
 
-    /// Answers statements that write with an error, or all of them, so often or for good. Statements
-    /// that were prepared before are not known here, so that connections are broken off.
+    /// Answers statements that write with an error, or all statements, `times` times or forever. Statements
+    /// prepared earlier cannot be recognised, so the connections are broken.
     pub(super) fn refuse(&self, refusal: Refusal, is_reading: bool, times: Option<usize>) {
         *self.shared.refusal.lock().unwrap() = Some(Refused {
             refusal,
@@ -149,7 +149,7 @@ impl Shared {
         }
     }
 
-    /// Waits as the line does.
+    /// Delays or blocks according to the state.
     async fn pass(&self) {
         let mut line = self.line.subscribe();
         let line = match line.wait_for(|line| *line != Line::Hung).await {
@@ -202,7 +202,7 @@ impl Shared {
         }
     }
 
-    /// As [`Shared::bytes`], but packet by packet of MySQL's protocol, each looked at.
+    /// As [`Shared::bytes`], but inspects each packet of MySQL's protocol.
     async fn statements(
         &self,
         from: &mut (impl AsyncRead + Unpin),
@@ -244,7 +244,7 @@ impl Shared {
     }
 }
 
-/// An error as it is on the wire: the first packet that answers a command.
+/// The error packet, as the first response to a command.
 fn written((number, state, text): Refusal) -> Vec<u8> {
     let mut body = vec![0xff];
     body.extend(number.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Connections that are not treated as a well-behaved client would.
+//! Raw connections for misbehaving clients.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::PATIENCE;
+use super::TEST_TIMEOUT;
 use crate::server::{Server, encode};
 
-/// A bare connection to a server.
+/// A raw TCP connection to a server.
 pub(super) struct Raw(pub(super) TcpStream);
 
 impl Raw {
@@ -20,7 +20,7 @@ impl Raw {
         Self(TcpStream::connect(address(server)).await.unwrap())
     }
 
-    /// One that takes little before it is read from.
+    /// One with a small receive buffer.
     pub(super) fn narrow(server: &Server) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -34,7 +34,7 @@ impl Raw {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// Sends the whole of an upload.
+    /// Sends a complete upload.
     pub(super) async fn upload(&mut self, bytes: &[u8]) {
         let body = json!({ "data": encode(bytes) }).to_string();
         let length = body.len();
@@ -45,7 +45,7 @@ impl Raw {
         .await;
     }
 
-    /// Ends the sending half.
+    /// Shuts down the sending half.
     pub(super) async fn half_close(&mut self) {
         self.0.shutdown().await.unwrap();
     }
@@ -60,8 +60,8 @@ impl Raw {
     pub(super) async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         let reading = self.0.read_to_end(&mut bytes);
-        // A reset ends it just as well.
-        let _ = tokio::time::timeout(PATIENCE, reading).await.unwrap();
+        // A reset ends it as well.
+        let _ = tokio::time::timeout(TEST_TIMEOUT, reading).await.unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }

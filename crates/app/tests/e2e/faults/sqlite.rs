@@ -20,7 +20,7 @@ use crate::{
     server::{Server, command, run},
 };
 
-/// Another program that has the file for itself, until this is dropped.
+/// Another process that locks the file, until this is dropped.
 struct Holder(Child);
 
 impl Holder {
@@ -65,7 +65,7 @@ async fn held_by_another_program() {
     server.register(&jpeg(1), "").await;
     let holder = Holder::hold(&file(&server));
     let began = Instant::now();
-    // One waits for the file, the others for the one connection that writes.
+    // One waits for the file lock, the others for the single writing connection.
     let pictures = [2, 3, 4].map(jpeg);
     let posts = pictures.iter().map(|picture| server.post(picture, ""));
     for response in futures_util::future::join_all(posts).await {
@@ -116,7 +116,7 @@ async fn out_of_space() {
     server.assert_nothing_half_written().await;
 }
 
-/// No upload is acknowledged that would be gone after the next start.
+/// No upload may be acknowledged that would be lost at the next start.
 async fn assert_no_uploads_until_it_is_back(server: &Server, away: &Path) {
     for seed in [1, 2] {
         let response = server.post(&jpeg(seed), "").await;
@@ -180,7 +180,7 @@ async fn cannot_be_opened_at_the_start() {
     assert!(errors.contains("database"), "{errors}");
 }
 
-/// A file that is open stays open, whatever its permissions; what counts is the next start.
+/// An open file stays usable, whatever its permissions; the next start is what matters.
 #[tokio::test]
 async fn read_only_at_the_start() {
     let folder = Arc::new(TempDir::new().unwrap());

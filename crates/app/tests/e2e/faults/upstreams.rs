@@ -1,4 +1,4 @@
-//! Imagga and ImageKit away, slow, hung, and with more calls than they take.
+//! Imagga and ImageKit down, slow, hanging, and overloaded.
 
 use std::{
     sync::Arc,
@@ -43,7 +43,7 @@ impl Upstream {
         }
     }
 
-    /// The call that an upload makes there.
+    /// The route that an upload calls.
     fn route(self) -> Route {
         match self {
             Imagga => Route::Tags,
@@ -146,7 +146,7 @@ async fn slow(#[case] upstream: Upstream) {
     assert_nothing_is_left(&server).await;
 }
 
-/// One call at a time, which hangs: some wait for it, more are told at once to come again.
+/// One call at a time, which hangs: some callers wait for it, more are rejected at once with `Retry-After`.
 #[rstest]
 #[case(Imagga)]
 #[case(ImageKit)]

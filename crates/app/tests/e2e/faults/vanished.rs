@@ -1,4 +1,4 @@
-//! Clients that go away: no call that costs something is begun for them, and nothing is left behind.
+//! Clients that disconnect: no paid call is started for them, and nothing is left behind.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use upstream_fakes::{Fakes, Fault, Route};
 use super::{Raw, until};
 use crate::{database::Kind, pictures::jpeg, server::Server};
 
-/// How a client goes.
+/// How a client disconnects.
 #[derive(Debug, Clone, Copy)]
 enum Parting {
     Close,
@@ -30,7 +30,7 @@ impl Parting {
     }
 }
 
-/// How many uploads were answered, whether anybody heard it or not.
+/// How many uploads were answered, whether or not the response was read.
 fn answered(server: &Server) -> usize {
     let log = server.process.log();
     let is_upload = |line: &&str| line.contains("\"POST\"") && line.contains("\"answered\"");
@@ -45,7 +45,7 @@ async fn one_call_at_a_time() -> Server {
     Server::start_with(Kind::Sqlite, Fakes::start().await.unwrap(), &variables).await
 }
 
-/// The first upload has the only place at one upstream; the second waits for it, and goes.
+/// The first upload holds the only permit of one upstream; the second waits for it, and disconnects.
 async fn leave_in_the_queue(parting: Parting, route: Route) -> Server {
     let server = one_call_at_a_time().await;
     let traffic = if route == Route::Tags {
@@ -143,7 +143,7 @@ async fn before_a_call_is_repeated() {
 }
 
 #[tokio::test]
-async fn while_somebody_else_waits_for_the_same() {
+async fn while_another_client_waits_for_the_same() {
     let server = one_call_at_a_time().await;
     let traffic = server.fakes.imagekit().traffic();
     traffic.fail_next(Route::Upload, Fault::delay(Duration::from_millis(300)));
@@ -161,7 +161,7 @@ async fn while_somebody_else_waits_for_the_same() {
 }
 
 #[tokio::test]
-async fn who_only_stops_sending_gets_what_costs_no_call() {
+async fn half_closed_client_gets_answers_that_cost_no_call() {
     let server = one_call_at_a_time().await;
     server.register(&jpeg(1), "").await;
     let mut client = Raw::connect(&server).await;
