@@ -1,12 +1,12 @@
-//! How sure a provider is of a tag.
+//! Confidence of a tag.
 
 use std::cmp::Ordering;
 
 use thiserror::Error;
 
-/// A provider's belief in a tag, from 0 to 100.
+/// The confidence of a tag, from 0 to 100.
 ///
-/// The value is kept exactly as the provider gave it. It is always finite, so it has a total order.
+/// The provider's number is kept exactly. It is always finite, so confidences have a total order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Confidence(f64);
 
@@ -16,10 +16,10 @@ pub struct Confidence(f64);
 pub struct ConfidenceError(pub f64);
 
 impl Confidence {
-    /// Takes a number from 0 to 100, both included.
+    /// Accepts a number from 0 to 100, both included.
     pub fn new(value: f64) -> Result<Self, ConfidenceError> {
         if (0.0..=100.0).contains(&value) {
-            // `+ 0.0` turns a negative zero, which would be written as `-0.0`, into a plain one.
+            // `+ 0.0` turns negative zero, which would be written as `-0.0`, into positive zero.
             Ok(Self(value + 0.0))
         } else {
             Err(ConfidenceError(value))
@@ -46,12 +46,12 @@ impl Ord for Confidence {
     }
 }
 
-/// The lowest confidence that is kept.
+/// The lowest confidence to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Threshold(Confidence);
 
 impl Threshold {
-    /// Makes a threshold of a confidence.
+    /// A threshold that admits `lowest` and above.
     pub fn new(lowest: Confidence) -> Self {
         Self(lowest)
     }
@@ -79,7 +79,7 @@ mod tests {
     #[case(f64::NAN)]
     #[case(f64::INFINITY)]
     #[case(f64::NEG_INFINITY)]
-    fn refuses_what_is_no_confidence(#[case] value: f64) {
+    fn refuses_numbers_out_of_range(#[case] value: f64) {
         assert!(Confidence::new(value).is_err());
     }
 

@@ -1,26 +1,26 @@
-//! What tells one database of images from another.
+//! The identity of a database of images.
 
 use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
-/// The id of a database of images, made once and kept in it. Databases leave theirs where they keep
-/// originals, so that each learns of the others.
+/// The id of a database of images, generated once and stored in it. Each database registers its id beside
+/// the originals, so that databases sharing them learn of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DatabaseId(Uuid);
 
 impl DatabaseId {
-    /// An id that no other database has.
+    /// Generates a random id.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// The id with those sixteen bytes.
+    /// The id with these 16 bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// Its sixteen bytes.
+    /// The 16 bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }

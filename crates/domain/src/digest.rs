@@ -1,4 +1,4 @@
-//! What names an original: the SHA-256 of its bytes.
+//! The address of an original: the SHA-256 of its bytes.
 
 use std::{fmt, str::FromStr};
 
@@ -15,12 +15,12 @@ pub struct ContentDigest([u8; 32]);
 pub struct DigestError;
 
 impl ContentDigest {
-    /// Digests bytes that are all there. For bytes that are still arriving see [`ContentHasher`].
+    /// Digests complete bytes. For bytes that are still arriving see [`ContentHasher`].
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Takes the 32 bytes of a digest.
+    /// The digest with these 32 bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -60,17 +60,17 @@ impl FromStr for ContentDigest {
     }
 }
 
-/// Digests bytes as they arrive.
+/// Digests bytes incrementally.
 #[derive(Debug, Clone, Default)]
 pub struct ContentHasher(Sha256);
 
 impl ContentHasher {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of all bytes taken.
+    /// The digest of all bytes added.
     pub fn finish(self) -> ContentDigest {
         ContentDigest(self.0.finalize().into())
     }
@@ -80,7 +80,7 @@ impl ContentHasher {
 mod tests {
     use super::*;
 
-    // FIPS 180-4, example of one block.
+    // The one-block example of FIPS 180-4.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]

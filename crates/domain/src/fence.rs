@@ -15,18 +15,18 @@ use uuid::Uuid;
 pub struct Fence(i64);
 
 impl Fence {
-    /// A token that differs from all others.
+    /// A random token.
     pub fn random() -> Self {
         let (high, _) = Uuid::new_v4().as_u64_pair();
         Self(high.cast_signed())
     }
 
-    /// The token as databases keep it. 0 is that of originals from before there were tokens.
+    /// The token from its integer form in databases. 0 is the fence of originals older than fencing tokens.
     pub const fn from_i64(number: i64) -> Self {
         Self(number)
     }
 
-    /// The token as databases keep it.
+    /// The integer form of the token in databases.
     pub fn as_i64(self) -> i64 {
         self.0
     }

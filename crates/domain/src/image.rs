@@ -1,17 +1,17 @@
-//! The entity: an image that somebody registered.
+//! Images, the entity of the domain.
 
 use chrono::{DateTime, Utc};
 
 use crate::{ContentDigest, Fence, ImageId, MediaType, Tagging, TaggingKey, Tags};
 
-/// What is known of an original once it has been decoded.
+/// Facts about an original, known once it has been decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// The kind of picture.
+    /// The format.
     pub media_type: MediaType,
-    /// Pixels across, as it is shown (EXIF orientation applied).
+    /// Width in pixels, after EXIF orientation is applied.
     pub width: u32,
-    /// Pixels down, as it is shown (EXIF orientation applied).
+    /// Height in pixels, after EXIF orientation is applied.
     pub height: u32,
     /// The size of the original in bytes.
     pub byte_size: u64,
@@ -20,11 +20,11 @@ pub struct ImageFacts {
 /// A registered image, with its tags and without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// The id.
+    /// The image's id.
     pub id: ImageId,
-    /// Names the original.
+    /// The address of the original.
     pub digest: ContentDigest,
-    /// What is known of the original.
+    /// Facts about the original.
     pub facts: ImageFacts,
     /// When it was registered, to the microsecond.
     pub registered_at: DateTime<Utc>,
@@ -32,21 +32,21 @@ pub struct Image {
     pub tags: Tags,
 }
 
-/// A registered image before its tags are read.
+/// A registered image whose tags have not been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UntaggedImage {
-    /// The id.
+    /// The image's id.
     pub id: ImageId,
-    /// Names the original.
+    /// The address of the original.
     pub digest: ContentDigest,
-    /// What is known of the original.
+    /// Facts about the original.
     pub facts: ImageFacts,
     /// When it was registered, to the microsecond.
     pub registered_at: DateTime<Utc>,
 }
 
 impl UntaggedImage {
-    /// The image with its tags.
+    /// The image with these tags.
     pub fn with(self, tags: Tags) -> Image {
         Image {
             id: self.id,
@@ -69,14 +69,14 @@ impl From<&Image> for UntaggedImage {
     }
 }
 
-/// An image about to be recorded, with what the store keeps beside it.
+/// An image to record, with what the store keeps beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewImage {
     /// The image.
     pub image: Image,
-    /// The fence of the upload claim under which its bytes were put: it is recorded only while that one
-    /// stands. None where nothing can have removed them since.
+    /// The fence of the upload claim under which its bytes were put: the image is recorded only while that
+    /// claim stands. `None` if no removal can have intervened.
     pub fence: Option<Fence>,
-    /// The provider's whole answer, where the store does not have it yet.
+    /// The provider's complete answer, if the store does not have it yet.
     pub tagging: Option<(TaggingKey, Tagging)>,
 }

@@ -1,4 +1,4 @@
-//! The ids of images.
+//! Ids of images.
 
 use std::{fmt, str::FromStr};
 
@@ -8,8 +8,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 /// The id of an image: a UUID, written in lower case with hyphens (36 characters).
 ///
-/// Ids made here are of version 7 (RFC 9562), so they sort by the time of registration; ids of any
-/// version are understood.
+/// Generated ids are of version 7 (RFC 9562), so they sort by registration time; ids of any version parse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageId(Uuid);
 
@@ -19,7 +18,7 @@ pub struct ImageId(Uuid);
 pub struct ImageIdError;
 
 impl ImageId {
-    /// Makes a new id for an image registered at that time.
+    /// Generates an id for an image registered at that time.
     pub fn new(registered_at: DateTime<Utc>) -> Self {
         let seconds = u64::try_from(registered_at.timestamp()).unwrap_or(0);
         let nanos = registered_at.timestamp_subsec_nanos();
@@ -28,7 +27,7 @@ impl ImageId {
         )))
     }
 
-    /// Takes the 16 bytes of an id, most significant first.
+    /// The id with these 16 bytes, most significant first.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
@@ -48,7 +47,7 @@ impl fmt::Display for ImageId {
 impl FromStr for ImageId {
     type Err = ImageIdError;
 
-    /// Takes 36 characters, in either case.
+    /// Parses 36 characters, in either case.
     fn from_str(text: &str) -> Result<Self, ImageIdError> {
         if text.len() != uuid::fmt::Hyphenated::LENGTH {
             return Err(ImageIdError);

@@ -8,17 +8,17 @@ use unicode_normalization::UnicodeNormalization;
 /// The longest label, in characters.
 pub const MAX_LABEL_CHARS: usize = 255;
 
-/// The text of a tag: trimmed, Unicode NFC, lower case, 1 to [`MAX_LABEL_CHARS`] characters, none of
-/// them a control character.
+/// The text of a tag: trimmed, Unicode NFC, lower case, 1 to [`MAX_LABEL_CHARS`] characters, none of them a
+/// control character.
 ///
-/// Clones share the text: a list of a million images has few different ones.
+/// Clones share the text: a list of a million images has few distinct labels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(Arc<str>);
 
-/// The text cannot be a label.
+/// Why a text cannot be a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LabelError {
-    /// Nothing is left of the text once it is trimmed and control characters are dropped.
+    /// The text is empty after trimming and dropping control characters.
     #[error("a label cannot be empty")]
     Empty,
     /// The normalised text has more than [`MAX_LABEL_CHARS`] characters.
@@ -47,7 +47,7 @@ impl Label {
     }
 }
 
-/// Drops control characters. Most texts have none, and are not copied.
+/// Drops control characters. Most texts have none and are not copied.
 fn without_controls(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         Cow::Owned(text.replace(char::is_control, ""))
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_nothing_and_too_much() {
+    fn refuses_empty_and_overlong_texts() {
         assert_eq!(Label::parse(" \n\t"), Err(LabelError::Empty));
         assert_eq!(Label::parse("\u{1} \u{2}"), Err(LabelError::Empty));
         assert!(Label::parse(&"ñ".repeat(255)).is_ok());

@@ -1,10 +1,9 @@
 //! The rules of Etiqueta, free of any technology.
 //!
-//! An *image* is a picture somebody registered: its bytes (the *original*, addressed by the SHA-256
-//! of its content), and the *tags* that a *tag provider* found in it. This crate says what those
-//! words mean, which *ports* the outside world must implement, and what happens in which order:
-//! [`service::Ingest`] registers images, [`service::Catalog`] reads them, [`service::Upkeep`]
-//! removes what was left behind.
+//! An *image* is a registered picture: its bytes (the *original*, addressed by the SHA-256 of its content),
+//! and the *tags* that a *tag provider* found in it. This crate defines these terms, the *ports* that
+//! adapters implement, and the services on top of them: [`service::Ingest`] registers images,
+//! [`service::Catalog`] reads them, [`service::Upkeep`] removes what interrupted work left behind.
 //!
 //! It has no runtime, no I/O and no framework; adapters depend on it, never the other way round.
 

@@ -1,8 +1,8 @@
-//! Kinds of pictures.
+//! Formats of pictures.
 
 use std::fmt;
 
-/// What kind of picture some bytes are, told from the bytes themselves.
+/// The format of a picture, detected from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MediaType {
     /// `image/jpeg`
@@ -20,7 +20,7 @@ pub enum MediaType {
 }
 
 impl MediaType {
-    /// Every media type there is.
+    /// All supported media types.
     pub const ALL: [Self; 6] = [
         Self::Jpeg,
         Self::Png,
@@ -42,7 +42,7 @@ impl MediaType {
         }
     }
 
-    /// The media type of that registered name.
+    /// The media type with that registered name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

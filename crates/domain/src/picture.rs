@@ -1,4 +1,4 @@
-//! Decoded pictures, and what is sent of them.
+//! Decoded and encoded pictures.
 
 use std::{any::Any, fmt, ops::Deref};
 
@@ -6,26 +6,26 @@ use bytes::Bytes;
 
 use crate::MediaType;
 
-/// A picture decoded from an original: oriented as it is shown, flattened to RGB, downscaled.
+/// A decoded picture: oriented by EXIF, flattened to RGB, downscaled.
 #[derive(Debug, Clone)]
 pub struct Picture {
     /// The media type of the original.
     pub media_type: MediaType,
-    /// Pixels across of the original, as it is shown.
+    /// Width of the original in pixels, after orientation.
     pub width: u32,
-    /// Pixels down of the original, as it is shown.
+    /// Height of the original in pixels, after orientation.
     pub height: u32,
-    /// Pixels across of the downscaled copy.
+    /// Width of the downscaled copy in pixels.
     pub scaled_width: u32,
-    /// Pixels down of the downscaled copy.
+    /// Height of the downscaled copy in pixels.
     pub scaled_height: u32,
     /// The downscaled copy: rows from the top, three bytes (red, green, blue; sRGB) a pixel.
     pub pixels: Vec<u8>,
-    /// The original, if the copy has the very same pixels: neither scaled nor turned.
+    /// The original file, if the copy has exactly its pixels: neither scaled nor rotated.
     pub as_uploaded: Option<Bytes>,
 }
 
-/// A picture with the memory that was granted for its pixels, given back when this is dropped.
+/// A picture with the lease on the memory of its pixels, released on drop.
 #[derive(Debug)]
 pub struct DecodedPicture {
     picture: Picture,
@@ -33,7 +33,7 @@ pub struct DecodedPicture {
 }
 
 impl DecodedPicture {
-    /// A picture whose pixels are in the memory of that lease.
+    /// A picture whose pixels are accounted for by `lease`.
     pub fn new(picture: Picture, lease: Lease) -> Self {
         Self {
             picture,
@@ -57,7 +57,7 @@ impl Deref for DecodedPicture {
     }
 }
 
-/// Something that is held for as long as this lives, such as a share of a memory budget.
+/// An opaque guard, such as a share of a memory budget, held until this is dropped.
 #[derive(Default)]
 pub struct Lease(Option<Box<dyn Any + Send + Sync>>);
 
@@ -78,7 +78,7 @@ impl fmt::Debug for Lease {
     }
 }
 
-/// The bytes of a picture file, as they are sent to a blob host or a tag provider.
+/// A picture file as sent to a blob host or a tag provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedPicture {
     /// The kind of picture.

@@ -1,4 +1,4 @@
-//! Questions that the catalog answers.
+//! Queries of the catalog.
 
 mod condition;
 mod filter;
@@ -13,12 +13,12 @@ pub use self::{
 };
 use crate::{Confidence, Image, ImageId, Label, Tag, Threshold, UntaggedImage};
 
-/// A half-open interval of registration times: `from` is inside, `until` is the first one outside.
+/// A half-open interval of registration times: `from` is included, `until` excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TimeWindow {
-    /// The earliest time inside; none leaves the window open.
+    /// The earliest time included; `None` is unbounded.
     pub from: Option<DateTime<Utc>>,
-    /// The earliest time after the window; none leaves it open.
+    /// The earliest time after the window; `None` is unbounded.
     pub until: Option<DateTime<Utc>>,
 }
 
@@ -34,27 +34,27 @@ impl TimeWindow {
     }
 }
 
-/// Which images a store shall list. Never one that is known to be empty: the catalog answers that.
+/// Selects images of a store. Never a query known to match nothing: the catalog answers that itself.
 ///
-/// Each list of labels is sorted, has each label once, and asks for nothing if it is empty.
+/// Each list of labels is sorted and free of duplicates; an empty list is no condition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageQuery {
     /// When they were registered.
     pub window: TimeWindow,
-    /// The labels that an image carries, all of them.
+    /// Labels that an image must all carry.
     pub all_of: Vec<Label>,
-    /// The labels of which an image carries at least one.
+    /// Labels of which an image must carry at least one.
     pub any_of: Vec<Label>,
-    /// The labels of which an image carries none.
+    /// Labels of which an image must carry none.
     pub none_of: Vec<Label>,
-    /// The confidence from which on a tag counts as carried; none counts every tag.
+    /// The lowest confidence at which a tag counts as carried; `None` counts every tag.
     pub threshold: Option<Threshold>,
     /// Further conditions, all of which must hold. The threshold does not apply to them.
     pub conditions: Vec<Condition>,
 }
 
 impl ImageQuery {
-    /// Whether an image is in the list.
+    /// Whether an image matches.
     pub fn admits(&self, image: &Image) -> bool {
         let counts = |tag: &&Tag| {
             self.threshold
@@ -78,24 +78,24 @@ impl ImageQuery {
     }
 }
 
-/// A place in a list that is sorted newest first: after this image.
+/// A cursor in a list sorted newest first: after this image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageKey {
-    /// When the last image before this place was registered.
+    /// When the last image before the cursor was registered.
     pub registered_at: DateTime<Utc>,
     /// The id of that image.
     pub id: ImageId,
 }
 
 impl From<&Image> for PageKey {
-    /// The place after an image.
+    /// The cursor after an image.
     fn from(image: &Image) -> Self {
         Self::from(&UntaggedImage::from(image))
     }
 }
 
 impl From<&UntaggedImage> for PageKey {
-    /// The place after an image.
+    /// The cursor after an image.
     fn from(image: &UntaggedImage) -> Self {
         Self {
             registered_at: image.registered_at,
@@ -104,7 +104,7 @@ impl From<&UntaggedImage> for PageKey {
     }
 }
 
-/// How one label is used by the images of a window.
+/// Usage of one label in the images of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TagSummary {
     /// The label.

@@ -5,9 +5,9 @@ use crate::{Confidence, Label, Threshold};
 /// A label with a confidence, attached to one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
-    /// What was seen.
+    /// The label.
     pub label: Label,
-    /// How sure the provider is.
+    /// The provider's confidence in it.
     pub confidence: Confidence,
 }
 
@@ -19,7 +19,7 @@ impl Tags {
     /// The tags at or above a threshold.
     #[must_use]
     pub fn at_least(&self, threshold: Threshold) -> Self {
-        // Sorted by confidence: what is admitted is a prefix.
+        // Sorted by confidence, so the admitted tags are a prefix.
         let kept = self
             .0
             .partition_point(|tag| threshold.admits(tag.confidence));
@@ -31,23 +31,23 @@ impl Tags {
         &self.0
     }
 
-    /// Walks the tags in order.
+    /// Iterates over the tags in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Tag> {
         self.0.iter()
     }
 
-    /// How many tags there are.
+    /// The number of tags.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no tags.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Folds equal labels into one with the highest confidence, and sorts.
+/// Keeps each label once, with its highest confidence, and sorts.
 impl FromIterator<Tag> for Tags {
     fn from_iter<I: IntoIterator<Item = Tag>>(tags: I) -> Self {
         let mut tags: Vec<Tag> = tags.into_iter().collect();

@@ -1,11 +1,11 @@
-//! What a provider once said of some bytes.
+//! Answers of tag providers.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::{ContentDigest, Tags};
 
-/// Who tags, and how: two answers with the same identity for the same picture are the same answer.
+/// The identity of a provider: two answers with the same identity for the same picture are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProviderIdentity {
     name: String,
@@ -13,7 +13,7 @@ pub struct ProviderIdentity {
     language: String,
 }
 
-/// Parts that do not identify a provider.
+/// Why a part of an identity is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ProviderIdentityError {
     /// A part is empty.
@@ -22,12 +22,12 @@ pub enum ProviderIdentityError {
         /// `name`, `version` or `language`.
         part: &'static str,
     },
-    /// A part is longer than the stores keep.
+    /// A part is longer than the stores allow.
     #[error("the {part} of a tag provider has {length} characters, more than {longest}")]
     TooLong {
         /// `name`, `version` or `language`.
         part: &'static str,
-        /// Its characters.
+        /// Its length in characters.
         length: usize,
         /// Most characters allowed.
         longest: usize,
@@ -87,19 +87,19 @@ fn checked(
     }
 }
 
-/// Names one answer: these bytes, seen by this provider, at this size.
+/// The key of an answer: these bytes, seen by this provider, at this size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TaggingKey {
     /// The original.
     pub digest: ContentDigest,
     /// The provider.
     pub provider: ProviderIdentity,
-    /// The longest side in pixels of the copy it was sent; 0 where it was given the original, or
-    /// pixels at a size of its own choice.
+    /// The longest side in pixels of the copy sent; 0 if the provider got the original, or pixels at a size
+    /// of its own choice.
     pub max_side: u32,
 }
 
-/// A provider's whole answer for one original.
+/// A provider's complete answer for one original.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tagging {
     /// Everything it found, whatever the confidence.

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-/// What went wrong underneath: for the log, never for a client. Shared, because uploads of the same
+/// The underlying error: for the log, never for a client. Shared, because concurrent uploads of the same
 /// bytes share their outcome.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -11,7 +11,7 @@ pub fn cause(error: impl Into<Box<dyn Error + Send + Sync>>) -> Cause {
     Arc::from(error.into())
 }
 
-/// An error with its causes, in words. A cause that an error tells of itself is not repeated.
+/// An error and its causes, as text. A cause whose text an error already includes is not repeated.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

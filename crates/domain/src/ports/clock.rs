@@ -1,10 +1,10 @@
-//! Time.
+//! The clock.
 
 use chrono::{DateTime, Utc};
 
-/// Tells the time.
+/// A source of the current time.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Clock: Send + Sync {
-    /// Now, cut to whole microseconds: what the stores can keep.
+    /// The current time, truncated to microseconds, the resolution of the stores.
     fn now(&self) -> DateTime<Utc>;
 }

@@ -1,4 +1,4 @@
-//! How pictures fail to be decoded or encoded.
+//! Errors of decoding and encoding pictures.
 
 use thiserror::Error;
 
@@ -7,51 +7,52 @@ use super::Cause;
 /// Why a picture was not decoded or encoded.
 #[derive(Debug, Clone, Error)]
 pub enum CodecError {
-    /// The bytes are no picture of a supported format, or a truncated or corrupt one.
+    /// The bytes are not a picture of a supported format, or a truncated or corrupt one.
     #[error("{reason}")]
     NotAnImage {
-        /// What is wrong with the bytes, for the client that sent them.
+        /// What is wrong with the bytes; shown to the client.
         reason: String,
     },
     /// The picture has more pixels than the limit.
     #[error("the image has {width} x {height} pixels, more than the {limit} allowed")]
     TooManyPixels {
-        /// Pixels across.
+        /// Width in pixels.
         width: u32,
-        /// Pixels down.
+        /// Height in pixels.
         height: u32,
         /// The most pixels allowed.
         limit: u64,
     },
-    /// The bytes are a picture, of a format or a kind that is not read.
+    /// The bytes are a picture of an unsupported format or variant.
     #[error("{reason}")]
     UnsupportedFormat {
-        /// The format, as people call it.
+        /// The common name of the format.
         format: String,
-        /// What is not read, and what to do, for the client that sent it.
+        /// What is not supported, and what to do; shown to the client.
         reason: String,
     },
-    /// A side is too long, or decoding would take more memory than there is for pixels.
+    /// A side is too long, or decoding would need more memory than the pixel budget has.
     #[error("{reason}")]
     TooLarge {
-        /// Which bound the picture exceeds, for the client that sent it.
+        /// Which bound is exceeded; shown to the client.
         reason: String,
     },
-    /// The picture takes more work than one may cost. Counted, never timed: the same everywhere.
+    /// Decoding costs more work than one picture may. Work is counted, not timed, so the limit is
+    /// deterministic.
     #[error("the image takes {work} units of work or more, of {limit} allowed")]
     TooComplex {
-        /// Units counted until it was refused.
+        /// Units counted until the picture was refused.
         work: u64,
         /// The most units allowed.
         limit: u64,
     },
-    /// Too much work waits already.
+    /// The queue is full.
     #[error("too many images wait to be decoded")]
     Overloaded,
-    /// The work was stopped at its deadline.
+    /// The deadline passed before the work was done.
     #[error("the image was not decoded in time")]
     TimedOut,
-    /// The work was stopped because the caller has gone.
+    /// The caller has gone.
     #[error("the caller has gone")]
     Cancelled,
     /// The codec itself failed.

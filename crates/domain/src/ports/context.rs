@@ -1,4 +1,4 @@
-//! On whose behalf a call is made.
+//! The caller of an operation.
 
 use std::{
     fmt,
@@ -9,11 +9,11 @@ use std::{
 
 use super::UpstreamError;
 
-/// The caller of a call: whether it still waits, until when, and which client it is.
+/// The caller of an operation: whether it still waits, until when, and for which client.
 ///
-/// No call that costs something starts once the caller has gone or the deadline has passed. A call in flight is
-/// not cancelled when its caller goes; it ends at the deadline. Whoever repeats calls, or lets them queue, asks
-/// before each one, behind the queue. Clones are the same caller.
+/// No call that costs something starts once the caller has gone or the deadline has passed. A call in
+/// flight is not cancelled when its caller goes; it ends at the deadline. Decorators that retry or queue
+/// calls must check the context before each one, after the wait. Clones are the same caller.
 #[derive(Clone)]
 pub struct CallContext {
     is_gone: Arc<dyn Fn() -> bool + Send + Sync>,
@@ -22,14 +22,14 @@ pub struct CallContext {
 }
 
 impl CallContext {
-    /// A call by the program itself: it is never cancelled and has no deadline.
+    /// A call by the program itself, never cancelled and without a deadline.
     pub fn local() -> Self {
         Self::cancelled_when(|| false)
     }
 
-    /// A call by the program itself, cancelled once that function returns `true`.
+    /// A call by the program itself, cancelled once the function returns `true`.
     ///
-    /// The function must be cheap and never block. A caller that has gone must not come back.
+    /// The function must be cheap, must never block, and must not return `false` again.
     pub fn cancelled_when(is_gone: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self {
             is_gone: Arc::new(is_gone),
@@ -38,13 +38,13 @@ impl CallContext {
         }
     }
 
-    /// The same call, made for that client.
+    /// The same call, on behalf of that client.
     #[must_use]
     pub fn for_client(self, client: ClientKey) -> Self {
         Self { client, ..self }
     }
 
-    /// The same call, with that deadline or its own, whichever is earlier.
+    /// The same call, with the earlier of that deadline and its own.
     #[must_use]
     pub fn until(self, deadline: Instant) -> Self {
         let deadline = self.deadline.map_or(deadline, |own| own.min(deadline));
@@ -64,7 +64,7 @@ impl CallContext {
         }
     }
 
-    /// The client, for sharing out what is scarce.
+    /// The client, for fair scheduling.
     pub fn client(&self) -> ClientKey {
         self.client
     }
@@ -79,10 +79,11 @@ impl CallContext {
         self.is_late() || (self.is_gone)()
     }
 
-    /// Checked before each call that costs something.
+    /// Must be called before each call that costs something.
     ///
     /// # Errors
-    /// [`UpstreamError::TimedOut`] after the deadline, [`UpstreamError::Cancelled`] once the caller has gone.
+    /// [`UpstreamError::TimedOut`] after the deadline, [`UpstreamError::Cancelled`] once the caller has
+    /// gone.
     pub fn check(&self) -> Result<(), UpstreamError> {
         if self.is_late() {
             Err(UpstreamError::TimedOut)
@@ -93,7 +94,7 @@ impl CallContext {
         }
     }
 
-    /// That time, or what is left until the deadline if that is less.
+    /// The given time, or the time left until the deadline if that is less.
     pub fn at_most(&self, time: Duration) -> Duration {
         match self.deadline {
             None => time,
@@ -117,8 +118,7 @@ impl fmt::Debug for CallContext {
     }
 }
 
-/// A client as far as fairness goes: one IPv4 address, or one IPv6 network of 64 bits, which is what a
-/// single subscriber has.
+/// The unit of fairness: one IPv4 address, or one IPv6 /64 network, which is what a single subscriber has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientKey(Option<IpAddr>);
 
@@ -126,7 +126,7 @@ impl ClientKey {
     /// The program itself.
     pub const LOCAL: Self = Self(None);
 
-    /// The client at that address. An IPv4 address inside IPv6 is that IPv4 address.
+    /// The client at that address. An IPv4-mapped IPv6 address is the IPv4 address.
     pub fn from_address(address: IpAddr) -> Self {
         Self(Some(match address.to_canonical() {
             IpAddr::V6(address) => {

@@ -1,11 +1,11 @@
-//! All ports of one database together.
+//! All ports of one database.
 
 use super::{
     ImageStore, Inspector, OriginalLedger, RemovalLedger, StatisticsInspector, TagStatistics,
     TaggingCache,
 };
 
-/// Everything that one database keeps. Services take the ports that they need; this one is for whoever opens
+/// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
 /// a database, and for the contract suites.
 pub trait Database:
     ImageStore

@@ -1,23 +1,23 @@
-//! Which databases keep originals in one place.
+//! The databases that share originals.
 
 use async_trait::async_trait;
 
 use super::OriginalStoreError;
 use crate::DatabaseId;
 
-/// The ids of the databases that keep originals in a folder or bucket, left there by each of them.
+/// The ids of the databases that keep originals in the same folder or bucket.
 ///
-/// A database knows only which originals it needs itself. Where there are several, none of them may take
-/// any original away.
+/// A database knows only its own references. While several databases are registered, none of them may
+/// remove any original.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait DatabaseRegistry: Send + Sync {
-    /// Leaves the id of a database, durably, before the database relies on any original. May be repeated.
+    /// Registers a database, durably, before it relies on any original. Idempotent.
     async fn register(&self, database: &DatabaseId) -> Result<(), OriginalStoreError>;
 
-    /// The ids that were left, in ascending order. One that was registered before the call is among them.
+    /// The registered ids, in ascending order. Ids registered before the call are included.
     async fn databases(&self) -> Result<Vec<DatabaseId>, OriginalStoreError>;
 
-    /// Takes an id away, durably. `false` if it is not there.
+    /// Removes an id, durably. `false` if it is not registered.
     async fn unregister(&self, database: &DatabaseId) -> Result<bool, OriginalStoreError>;
 }

@@ -1,4 +1,4 @@
-//! Decoding and encoding pictures.
+//! Decoding and encoding of pictures.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -8,19 +8,19 @@ use bytes::Bytes;
 use super::{CallContext, CodecError};
 use crate::{DecodedPicture, EncodedPicture};
 
-/// Decodes uploads, encodes what is sent of them. Work is done off the caller's thread.
+/// Decodes uploads, and encodes the copies sent upstream. Work runs off the caller's thread.
 ///
-/// Work is shared out fairly between the clients that calls are made for, and waits for its turn. A call whose
-/// caller has gone fails with [`CodecError::Cancelled`], whether it still waits or has begun.
+/// Work is queued, and scheduled fairly between the clients of its calls. A call whose caller has gone
+/// fails with [`CodecError::Cancelled`], whether it is queued or running.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ImageCodec: Send + Sync {
-    /// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF file, told by its content.
+    /// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF file, detected by its content.
     ///
-    /// Strict: truncated and corrupt files are errors. EXIF orientation is applied, alpha is laid
-    /// over white, of several frames the first is taken. The pixels are those of a copy whose
-    /// longest side is at most `side` pixels; a smaller picture is not enlarged.
-    /// The number of pixels is checked before any is decoded.
+    /// Strict: truncated and corrupt files are errors. EXIF orientation is applied, alpha is blended over
+    /// white, and of several frames the first is taken. The pixels are those of a copy whose longest side
+    /// is at most `side` pixels; a smaller picture is not enlarged. The number of pixels is checked before
+    /// any is decoded.
     async fn decode(
         &self,
         bytes: Bytes,
@@ -28,7 +28,7 @@ pub trait ImageCodec: Send + Sync {
         context: &CallContext,
     ) -> Result<DecodedPicture, CodecError>;
 
-    /// Encodes the downscaled copy as JPEG, without any metadata.
+    /// Encodes the downscaled copy as JPEG, without metadata.
     async fn encode(
         &self,
         picture: Arc<DecodedPicture>,

@@ -1,4 +1,4 @@
-//! The rows of an image store, as they are: for checking them.
+//! Raw access to the rows of an image store, for checks.
 
 use std::num::NonZeroU32;
 
@@ -8,18 +8,18 @@ use chrono::{DateTime, Utc};
 use super::{Cause, ImageStoreError};
 use crate::{ContentDigest, ImageFacts, ImageId};
 
-/// Looks at the rows of an image store one by one, and tells of those that nobody can read.
+/// Scans the rows of an image store, and reports unreadable ones.
 ///
-/// A walk sees every row that is there from its beginning to its end; of those that come and go
-/// meanwhile it may see any. It holds nobody up.
+/// A scan sees every row that exists for its whole duration; rows inserted or deleted meanwhile may be
+/// missed. It takes no locks that delay others.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait Inspector: Send + Sync {
-    /// How many rows of a kind there are.
+    /// The number of rows of a kind.
     async fn count(&self, rows: Rows) -> Result<u64, ImageStoreError>;
 
-    /// Reads rows of a kind, in an order of the store's own, from a place on, at most `limit`. A
-    /// row that cannot be read is no error, but among those told of.
+    /// Reads at most `limit` rows of a kind after a cursor, in an order of the store's own. A row that
+    /// cannot be read is not an error but reported among the unreadable ones.
     async fn inspect(
         &self,
         rows: Rows,
@@ -27,7 +27,7 @@ pub trait Inspector: Send + Sync {
         limit: NonZeroU32,
     ) -> Result<Inspected, ImageStoreError>;
 
-    /// Those of these originals that are known, in no particular order.
+    /// Which of these originals are recorded, in no particular order.
     async fn recorded(
         &self,
         digests: &[ContentDigest],
@@ -39,41 +39,41 @@ pub trait Inspector: Send + Sync {
 pub enum Rows {
     /// The labels of tags.
     Labels,
-    /// Images with their tags. What their labels and originals are is told with these.
+    /// Images with their tags. Their labels and originals are verified with them.
     Images,
     /// Providers' answers.
     Taggings,
-    /// What is known of the originals.
+    /// Facts and claims of originals.
     Originals,
 }
 
-/// A place in a walk along rows. What it holds means something to its store alone.
+/// A cursor of a scan, opaque to all but its store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowMark(pub Vec<u8>);
 
-/// Some rows that were looked at.
+/// A batch of inspected rows.
 #[derive(Debug, Clone, Default)]
 pub struct Inspected {
-    /// How many there were, those that cannot be read among them.
+    /// The number of rows, unreadable ones included.
     pub rows: u64,
-    /// What they say, where they are those of originals and say that much.
+    /// The originals read, if the rows are those of originals and are readable that far.
     pub originals: Vec<RecordedOriginal>,
-    /// Those that cannot be read, or not wholly.
+    /// Rows that cannot be read, wholly or in part.
     pub unreadable: Vec<UnreadableRow>,
-    /// Where the next ones begin; none if there are no more.
+    /// The cursor of the next batch; `None` at the end.
     pub next: Option<RowMark>,
 }
 
-/// What is recorded of an original.
+/// The record of an original.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedOriginal {
     /// Its digest.
     pub digest: ContentDigest,
-    /// Its facts, where they are known and can be read.
+    /// Its facts, if recorded and readable.
     pub facts: Option<ImageFacts>,
     /// Whether an image refers to it.
     pub is_used: bool,
-    /// The first such image, where its id can be read.
+    /// The first such image, if its id is readable.
     pub image: Option<ImageId>,
     /// Until when an upload or a removal claims it.
     pub claimed_until: Option<DateTime<Utc>>,
@@ -82,11 +82,11 @@ pub struct RecordedOriginal {
 /// A row that cannot be read.
 #[derive(Debug, Clone)]
 pub struct UnreadableRow {
-    /// How it is found in the database: its table and its key.
+    /// Its table and key, to find it in the database.
     pub name: String,
-    /// The image that it is about, where that is known.
+    /// The image it belongs to, if known.
     pub image: Option<ImageId>,
-    /// The original that it is about, where that is known.
+    /// The original it belongs to, if known.
     pub digest: Option<ContentDigest>,
     /// What is wrong with it.
     pub reason: Cause,

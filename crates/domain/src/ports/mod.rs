@@ -1,7 +1,7 @@
-//! What the domain asks of the world outside.
+//! The interfaces that adapters implement.
 //!
 //! The documentation of each trait is its contract; `domain_testing::contract` has a suite for each, which
-//! every adapter passes, the in-memory fakes included. "Not found" is never an error.
+//! every adapter passes, including the in-memory fakes. "Not found" is never an error.
 
 mod blob_host;
 mod cause;

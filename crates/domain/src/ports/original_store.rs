@@ -1,4 +1,4 @@
-//! Where the uploaded bytes are kept.
+//! The store of uploaded bytes.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,15 +11,15 @@ use thiserror::Error;
 use super::Cause;
 use crate::{ContentDigest, ContentHasher};
 
-/// Keeps originals, addressed by the digest of their content.
+/// Stores originals, addressed by the digest of their content.
 ///
-/// A store that is gone as a whole (a disk that is not mounted, a folder that was taken away) is not
-/// available; it is never taken for an empty one.
+/// A store that is missing as a whole (an unmounted disk, a deleted folder) is unavailable; it must never
+/// be taken for an empty one.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait OriginalStore: Send + Sync {
-    /// Keeps bytes. Atomic and durable: once it returned `Ok` they survive a power cut, and no reader
-    /// ever sees a part of them. The same digest twice, even at once, is one original.
+    /// Stores bytes. Atomic and durable: once it returned `Ok` they survive a power cut, and no reader ever
+    /// sees a part of them. Putting the same digest twice, even concurrently, makes one original.
     async fn put(
         &self,
         digest: &ContentDigest,
@@ -27,7 +27,7 @@ pub trait OriginalStore: Send + Sync {
         mode: PutMode,
     ) -> Result<(), OriginalStoreError>;
 
-    /// Opens an original. One that a removal has set aside is there.
+    /// Opens an original, including one that a removal has set aside.
     async fn get(
         &self,
         digest: &ContentDigest,
@@ -36,49 +36,49 @@ pub trait OriginalStore: Send + Sync {
     /// The length of an original in bytes.
     async fn length(&self, digest: &ContentDigest) -> Result<Option<u64>, OriginalStoreError>;
 
-    /// Reads an original to its end and says what is really there.
+    /// Reads an original to its end and returns its actual length and digest.
     ///
     /// # Errors
-    /// [`OriginalStoreError::Unavailable`] also if this one alone cannot be read.
+    /// [`OriginalStoreError::Unavailable`] even if only this one cannot be read.
     async fn fingerprint(
         &self,
         digest: &ContentDigest,
     ) -> Result<Option<Fingerprint>, OriginalStoreError>;
 
-    /// All originals, in no particular order, and whatever else lies among them. What belongs to the
-    /// store itself is passed over: puts under way, what is set aside and what was quarantined.
+    /// All originals, in no particular order, and foreign files among them. The store's own files are
+    /// skipped: puts in progress, originals set aside and the quarantine.
     fn list(&self) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>>;
 
     /// Whether originals can be put and read.
     async fn ready(&self) -> Result<(), OriginalStoreError>;
 }
 
-/// What a put does to an original that is there already.
+/// What a put does to an existing original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutMode {
-    /// Leaves it if it has the right length, which takes one look at its metadata.
+    /// Keeps it if it has the right length, which costs one metadata request.
     KeepExisting,
-    /// Replaces it, whatever is there.
+    /// Replaces it unconditionally.
     Overwrite,
 }
 
-/// An original that has been opened.
+/// An opened original.
 pub struct OriginalContent {
     /// Its length in bytes.
     pub len: u64,
-    /// Another one after each write of the original, where the store can tell.
+    /// Changes with each write of the original, if the store can tell.
     pub stamp: Option<Stamp>,
-    /// Its bytes, in pieces of the adapter's choice. A piece that cannot be read is an error; the
-    /// stream never ends early without one.
+    /// Its bytes, in chunks of the adapter's choice. A chunk that cannot be read is an error; the stream
+    /// never ends early without one.
     pub stream: BoxStream<'static, Result<Bytes, OriginalStoreError>>,
 }
 
-/// Tells the writes of an original apart.
+/// Distinguishes the writes of an original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp(u64);
 
 impl Stamp {
-    /// Makes one of whatever a write changes. It holds within this process.
+    /// A stamp of metadata that a write changes. Valid within this process only.
     pub fn of(signs: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         signs.hash(&mut hasher);
@@ -87,7 +87,7 @@ impl Stamp {
 }
 
 impl OriginalContent {
-    /// Reads to the end and says what was there.
+    /// Reads to the end and returns the actual length and digest.
     pub async fn fingerprint(self) -> Result<Fingerprint, OriginalStoreError> {
         let hasher = ContentHasher::default();
         let read = self
@@ -104,7 +104,7 @@ impl OriginalContent {
     }
 }
 
-/// What some bytes really are.
+/// The actual length and digest of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Their length.
@@ -113,33 +113,33 @@ pub struct Fingerprint {
     pub digest: ContentDigest,
 }
 
-/// Something in a list.
+/// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredObject {
     /// An original.
     Original(StoredOriginal),
-    /// Something that is none, by its name; a folder stands for all that is in it.
+    /// Not an original, by its name; a folder stands for its whole content.
     Foreign(String),
 }
 
-/// An original in a list.
+/// An original in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOriginal {
     /// Its digest.
     pub digest: ContentDigest,
     /// Its length in bytes.
     pub len: u64,
-    /// When it was put.
+    /// When it was last put.
     pub modified: DateTime<Utc>,
 }
 
-/// Why the original store did not do its work.
+/// Errors of the store of originals.
 #[derive(Debug, Clone, Error)]
 pub enum OriginalStoreError {
     /// The folder or bucket cannot be reached, is full, or refuses access.
     #[error("the store of originals is not available")]
     Unavailable(#[source] Cause),
-    /// An original is shorter or longer than it was.
+    /// An original has another length than it had.
     #[error("an original was altered")]
     Altered(#[source] Cause),
 }

@@ -11,23 +11,22 @@ use crate::{ContentDigest, Fence};
 /// Grants claims for removing originals, the counterpart of [`OriginalLedger`](super::OriginalLedger).
 ///
 /// A removal claim is granted only for an original that no image refers to and whose upload claims have all
-/// run out. It carries a fence: any later claim invalidates it.
+/// expired. It carries a fence: any later claim invalidates it.
 ///
 /// Each method is one transaction.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait RemovalLedger: Send + Sync {
-    /// Originals that no image refers to and whose upload claims ran out before that time, oldest
-    /// first, at most `limit`.
+    /// Originals that no image refers to and whose upload claims expired before that time, oldest first, at
+    /// most `limit`.
     async fn abandoned(
         &self,
         before: DateTime<Utc>,
         limit: NonZeroU32,
     ) -> Result<Vec<ContentDigest>, ImageStoreError>;
 
-    /// Claims an original for removal until that time, under a fence that no other claim has. `false` if
-    /// an image refers to it, an upload claim has not run out at `now`, another removal holds it, or it is
-    /// not known.
+    /// Claims an original for removal until that time, under a unique fence. `false` if an image refers to
+    /// it, an upload claim has not expired at `now`, another removal holds it, or it is unknown.
     async fn claim_for_removal(
         &self,
         digest: &ContentDigest,
@@ -36,11 +35,11 @@ pub trait RemovalLedger: Send + Sync {
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError>;
 
-    /// As [`claim_for_removal`](Self::claim_for_removal), but also an original that is not known, or whose
-    /// upload claim was ended by an image that is not there any more.
+    /// As [`claim_for_removal`](Self::claim_for_removal), but also claims an unknown original, or one whose
+    /// upload claim was ended by an image that no longer exists.
     ///
-    /// While it is claimed the original counts as known, without facts if it had none. If the claim is
-    /// never ended, the original is not abandoned by that, so that no upkeep removes it.
+    /// While it is claimed the original counts as known, without facts if it had none. A claim that is
+    /// never ended does not make the original abandoned, so upkeep does not remove it.
     async fn claim_orphan(
         &self,
         digest: &ContentDigest,
@@ -49,11 +48,11 @@ pub trait RemovalLedger: Send + Sync {
         until: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError>;
 
-    /// Ends a removal claim: the original is not known any more. `false`, and nothing happens, unless the
-    /// latest claim of all is a removal's, with this fence; whether it ran out does not matter.
+    /// Ends a removal claim, after which the original is unknown. Does nothing and returns `false` unless
+    /// the latest claim is a removal's with this fence; whether it expired does not matter.
     async fn forget(&self, digest: &ContentDigest, fence: Fence) -> Result<bool, ImageStoreError>;
 
-    /// Keeps an original that is claimed for removal under this fence from being abandoned before that
+    /// Defers an original that is claimed for removal under this fence: it is not abandoned before that
     /// time. Does nothing to others.
     async fn postpone(
         &self,

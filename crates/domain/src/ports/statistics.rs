@@ -1,29 +1,29 @@
-//! The statistics that an image store keeps beside its rows: for verifying them.
+//! Access to the stored statistics of an image store, for verifying them.
 
 use async_trait::async_trait;
 
 use super::{ImageStoreError, RowMark};
 
-/// Verifies the segments behind [`TagStatistics::tag_summaries`](super::TagStatistics::tag_summaries): what was
-/// counted once of a stretch of time, and kept. Segments of level 0 were counted from rows, those of
-/// each further level put together from those below.
+/// Verifies the rollup segments behind
+/// [`TagStatistics::tag_summaries`](super::TagStatistics::tag_summaries): statistics of a time span,
+/// counted once and stored. Segments of level 0 are counted from rows, those of each further level merged
+/// from the level below.
 ///
 /// Every call is one bounded transaction, so it may run beside servers.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait StatisticsInspector: Send + Sync {
-    /// How many segments there are.
+    /// The number of segments.
     async fn count_segments(&self) -> Result<u64, ImageStoreError>;
 
-    /// Verifies the next segment after a mark, lower levels first; none after the last one. A gap
-    /// between segments is a segment that is missing.
+    /// Verifies the next segment after a cursor, lower levels first; `None` after the last one. A gap
+    /// between segments is reported as a missing segment.
     async fn verify_segment(
         &self,
         after: Option<RowMark>,
     ) -> Result<Option<VerifiedSegment>, ImageStoreError>;
 
-    /// Does a step towards repairing a segment. What it is made of must be right: repair lower levels
-    /// first.
+    /// Does one step of repairing a segment. Its inputs must be right: repair lower levels first.
     async fn repair_segment(
         &self,
         segment: &Segment,
@@ -31,55 +31,55 @@ pub trait StatisticsInspector: Send + Sync {
     ) -> Result<Repair, ImageStoreError>;
 }
 
-/// A segment, in a store's own measure of time.
+/// A segment, in the store's own unit of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Segment {
     /// Its level.
     pub level: i32,
-    /// Where it begins.
+    /// Its first instant.
     pub from: i64,
     /// The first instant after it.
     pub until: i64,
 }
 
 impl Segment {
-    /// Whether this one is made of that one, among others.
+    /// Whether `other` is an input of this segment.
     pub fn is_above(&self, other: &Self) -> bool {
         self.level > other.level && self.from < other.until && other.from < self.until
     }
 }
 
-/// A segment that was looked at.
+/// A verified segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedSegment {
-    /// Which one.
+    /// The segment.
     pub segment: Segment,
-    /// How it is found in the database: its table and its key.
+    /// Its table and key, to find it in the database.
     pub name: String,
-    /// What is wrong with it, and in words.
+    /// What is wrong with it, with a description.
     pub fault: Option<(SegmentFault, String)>,
-    /// Where the next one is.
+    /// The cursor of the next one.
     pub next: RowMark,
 }
 
 /// What is wrong with a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentFault {
-    /// It says something else than what it is made of.
+    /// It differs from its inputs.
     Altered,
-    /// There is none for its stretch of time.
+    /// There is none for its time span.
     Missing,
-    /// It is where no segment belongs: over another one, or after what was counted.
+    /// It overlaps another one, or lies after what was counted.
     Misplaced,
 }
 
-/// How far a repair has come.
+/// The progress of a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
     /// It is done.
     Done,
     /// There is more to do.
     More,
-    /// What it would be made of is not right itself.
+    /// Its inputs are wrong themselves.
     Impossible,
 }

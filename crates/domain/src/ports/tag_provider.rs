@@ -1,4 +1,4 @@
-//! What turns pictures into tags.
+//! Tagging of pictures.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,47 +10,47 @@ use crate::{ProviderIdentity, Tags};
 // There is no mock: mockall gives a `dyn` parameter other lifetimes than async_trait does.
 #[async_trait]
 pub trait TagProvider: Send + Sync {
-    /// Who it is.
+    /// The provider's identity.
     fn identity(&self) -> &ProviderIdentity;
 
-    /// Longest side in pixels of the copy that leaves this process; 0 where the original does, or nothing.
-    /// With the identity it names an answer: neither may change while the provider lives.
+    /// Longest side in pixels of the copy that leaves this process; 0 if the original does, or nothing.
+    /// Part of the key of an answer, like the identity: neither may change while the provider lives.
     fn max_side(&self) -> u32;
 
-    /// Pulls from the source all that [`tag`](Self::tag) will pull, and calls nobody itself.
+    /// Pulls everything from the source that [`tag`](Self::tag) will pull, without a call to the provider.
     ///
-    /// It is called before `tag`, so that whoever limits, times and retries calls of `tag` does so with the
-    /// provider's call alone: decoding and hosting have queues, time-outs and retries of their own.
+    /// Must be called before `tag`, so that guards of `tag` limit, time and retry the provider's call
+    /// alone: decoding and hosting have queues, time-outs and retries of their own.
     async fn prepare(&self, picture: &dyn PictureSource) -> Result<(), UpstreamError>;
 
     /// Tags a picture: everything the provider found, whatever the confidence.
     ///
-    /// Labels that cannot be labels are dropped (and logged). While the provider still loads, the
-    /// call waits. No call starts once the caller has gone; a call in flight is not cancelled.
+    /// Invalid labels are dropped (and logged). While the provider is loading, the call waits. No call
+    /// starts once the caller has gone; a call in flight is not cancelled.
     ///
     /// # Errors
-    /// [`UpstreamError::Cancelled`] if no call was made because the caller had gone; those of the source, as
-    /// they are.
+    /// [`UpstreamError::Cancelled`] if no call was made because the caller had gone; the errors of the
+    /// source are passed on unchanged.
     async fn tag(
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
     ) -> Result<Tags, UpstreamError>;
 
-    /// Whether it can tag now, without calling anybody: a local model that still loads, or a quota
-    /// that is known to be used up, cannot.
+    /// Whether it can tag now, determined without a call: not while a local model is loading, or the quota
+    /// is known to be used up.
     async fn ready(&self) -> Result<(), UpstreamError>;
 
-    /// The account's quota as it was last seen, where the provider has one.
+    /// The account's last known quota, if the provider has one.
     fn quota(&self) -> Option<Quota>;
 }
 
-/// How many calls an account has left.
+/// The remaining calls of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Calls in a period.
+    /// Calls per period.
     pub limit: u64,
-    /// Calls left in this one.
+    /// Calls left in the current period.
     pub remaining: u64,
     /// When the next period begins.
     pub resets_at: Option<DateTime<Utc>>,

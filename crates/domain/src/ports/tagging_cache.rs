@@ -1,4 +1,4 @@
-//! Where the answers of tag providers are kept.
+//! The cache of tag providers' answers.
 
 use async_trait::async_trait;
 
@@ -11,10 +11,10 @@ use crate::{ImageFacts, Tagging, TaggingKey};
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait TaggingCache: Send + Sync {
-    /// What is known of these bytes: facts from an earlier upload, and the answer to this key.
+    /// What is stored about these bytes: facts from an earlier upload, and the answer for this key.
     async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError>;
 
-    /// Keeps a provider's answer without an image. One that is known already is left as it is.
+    /// Stores a provider's answer without an image. An existing one is left unchanged.
     async fn keep_tagging(
         &self,
         key: &TaggingKey,
@@ -27,6 +27,6 @@ pub trait TaggingCache: Send + Sync {
 pub struct Known {
     /// The facts, if the original was claimed or recorded before and not removed since.
     pub facts: Option<ImageFacts>,
-    /// The answer to the key.
+    /// The answer for the key.
     pub tagging: Option<Tagging>,
 }

@@ -1,4 +1,4 @@
-//! How calls to outside services fail.
+//! Errors of calls to outside services.
 
 use std::time::Duration;
 
@@ -6,45 +6,45 @@ use thiserror::Error;
 
 use super::{Cause, CodecError};
 
-/// Why a [`TagProvider`](super::TagProvider) or a [`BlobHost`](super::BlobHost) did not do its work.
+/// Why a call to a [`TagProvider`](super::TagProvider) or a [`BlobHost`](super::BlobHost) failed.
 #[derive(Debug, Clone, Error)]
 pub enum UpstreamError {
-    /// The picture itself cannot be decoded or encoded: no call was made.
+    /// The picture cannot be decoded or encoded: no call was made.
     #[error(transparent)]
     Picture(CodecError),
-    /// The provider says that it cannot read this picture.
+    /// The provider cannot read this picture.
     #[error("the provider cannot read the picture")]
     Unreadable(#[source] Cause),
-    /// It refused the call: wrong credentials, a disabled account, an invalid parameter.
+    /// The call was refused: wrong credentials, a disabled account, an invalid parameter.
     #[error("the upstream refused the call")]
     Refused(#[source] Cause),
-    /// It answered something that is no answer.
+    /// The response cannot be understood.
     #[error("the upstream's answer makes no sense")]
     Malformed(#[source] Cause),
     /// The account's quota is used up.
     #[error("the quota is used up")]
     QuotaExhausted {
-        /// How long until it is renewed, where the upstream says so.
+        /// How long until the quota is renewed, if the upstream says so.
         retry_after: Option<Duration>,
     },
-    /// It takes no more calls for now.
+    /// The upstream rejects calls for now.
     #[error("the upstream is busy")]
     Busy {
-        /// How long it asked us to wait.
+        /// The wait the upstream asked for.
         retry_after: Option<Duration>,
     },
-    /// It did not answer in time.
+    /// No response in time.
     #[error("the upstream did not answer in time")]
     TimedOut,
     /// The call was not made, because its caller had gone.
     #[error("the caller has gone")]
     Cancelled,
-    /// It failed (5xx), or the connection did.
+    /// The upstream failed (5xx), or the connection did.
     #[error("the upstream is not available")]
     Unavailable {
-        /// How long it asked us to wait.
+        /// The wait the upstream asked for.
         retry_after: Option<Duration>,
-        /// What went wrong.
+        /// The underlying error.
         #[source]
         source: Cause,
     },
@@ -57,7 +57,7 @@ impl From<CodecError> for UpstreamError {
 }
 
 impl UpstreamError {
-    /// Whether the same call may succeed if it is repeated within seconds.
+    /// Whether a retry within seconds may succeed.
     pub fn is_temporary(&self) -> bool {
         matches!(
             self,
@@ -65,7 +65,7 @@ impl UpstreamError {
         )
     }
 
-    /// How long the upstream asked us to wait before the next call.
+    /// The wait the upstream asked for before the next call.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QuotaExhausted { retry_after }

@@ -1,10 +1,10 @@
-//! Which images a list shows.
+//! Filters of a list of images.
 
 use super::condition::{Condition, Parts, TagCondition};
 use crate::{ImageQuery, Label, Threshold, TimeWindow};
 
-/// Which labels an image must carry, which it must not, and what else must be true of it. The default asks
-/// for nothing.
+/// Which labels an image must carry, which it must not, and further conditions. The default is no
+/// condition.
 ///
 /// Names that cannot be labels (an empty one, say) are labels that no image carries.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,12 +14,12 @@ pub struct LabelFilter {
     none_of: Vec<Label>,
     threshold: Option<Threshold>,
     condition: Option<Condition>,
-    /// A label was asked for that no image can carry.
+    /// A required label cannot exist.
     is_impossible: bool,
 }
 
 impl LabelFilter {
-    /// Lets images pass that carry every one of these names.
+    /// Requires every one of these names.
     #[must_use]
     pub fn all_of<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
         let labels: Option<Vec<Label>> = parsed(names).collect();
@@ -30,14 +30,14 @@ impl LabelFilter {
         }
     }
 
-    /// Lets images pass that carry at least one of these names.
+    /// Requires at least one of these names.
     #[must_use]
     pub fn any_of<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
         let any_of = Some(sorted(parsed(names).flatten().collect(), []));
         Self { any_of, ..self }
     }
 
-    /// Lets images pass that carry not one of these names.
+    /// Excludes images with any of these names.
     #[must_use]
     pub fn none_of<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
         let none_of = sorted(parsed(names).flatten().collect(), []);
@@ -51,14 +51,14 @@ impl LabelFilter {
         Self { threshold, ..self }
     }
 
-    /// Lets images pass that meet a condition. The threshold counts for its tags without a comparison.
+    /// Requires a condition. The threshold applies to its tags without a comparison.
     #[must_use]
     pub fn matching(self, condition: Condition) -> Self {
         let condition = Some(condition);
         Self { condition, ..self }
     }
 
-    /// The question to ask a store, in its simplest form; none if no image can be the answer.
+    /// The query in its simplest form; `None` if no image can match.
     pub fn within(self, window: TimeWindow) -> Option<ImageQuery> {
         let threshold = self
             .threshold
@@ -104,7 +104,7 @@ impl LabelFilter {
     }
 }
 
-/// That an image carries one of these labels, where there are any.
+/// The condition that an image carries one of these labels; `None` without labels.
 fn any_tag(labels: Vec<Label>, threshold: Option<Threshold>) -> Option<Condition> {
     if labels.is_empty() {
         return None;
@@ -120,8 +120,8 @@ fn any_tag(labels: Vec<Label>, threshold: Option<Threshold>) -> Option<Condition
     })
 }
 
-/// The labels of which one must be carried, beside others that all must, and others that must not:
-/// nothing where one of them is carried in any case, none where none of them can be.
+/// Simplifies `any_of`, given the labels required and excluded: empty if one of them is carried anyway,
+/// `None` if none of them can be.
 fn simplest(mut any_of: Vec<Label>, all_of: &[Label], none_of: &[Label]) -> Option<Vec<Label>> {
     any_of.retain(|label| none_of.binary_search(label).is_err());
     if any_of.is_empty() {
@@ -138,7 +138,7 @@ fn shares_any(some: &[Label], others: &[Label]) -> bool {
     some.iter().any(|label| others.binary_search(label).is_ok())
 }
 
-/// The names as labels, none for one that cannot be a label.
+/// The names as labels, `None` for one that cannot be a label.
 fn parsed<'a>(names: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = Option<Label>> {
     names.into_iter().map(|name| Label::parse(name).ok())
 }

@@ -1,7 +1,7 @@
-//! Providers' answers that the store does not have yet.
+//! Providers' answers that are not stored yet.
 //!
-//! An answer was paid for. It is held here from the moment it is there until it is stored; what an
-//! upload that fails leaves behind is written in the background, and serves other uploads until then.
+//! An answer was paid for. It is held here from its arrival until it is stored; answers left behind by
+//! failed uploads are written in the background, and serve other uploads until then.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -13,27 +13,27 @@ use crate::{
     ports::{ImageStoreError, TaggingCache, cause},
 };
 
-/// How many answers may wait for the store before no provider is called any more: some megabytes.
+/// How many answers may be pending before provider calls stop: some megabytes.
 pub(super) const CAPACITY: usize = 1000;
 
-/// The answers that are not stored yet. Clones share them.
+/// The pending answers. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Answers(Arc<Mutex<HashMap<TaggingKey, Answer>>>);
 
 struct Answer {
     tagging: Tagging,
-    /// How many uploads may yet store it. Without one it is written in the background.
+    /// How many uploads may yet store it. At 0 it is written in the background.
     holders: usize,
 }
 
-/// An upload's hold on an answer that is not stored yet.
+/// An upload's reference to a pending answer.
 pub(super) struct Unsaved {
     key: TaggingKey,
     answers: Answers,
 }
 
 impl Answers {
-    /// Fails if so many answers wait that another one could not be kept.
+    /// Fails if there is no room for another pending answer.
     pub(super) fn check_room(&self) -> Result<(), ImageStoreError> {
         if self.lock().len() < CAPACITY {
             return Ok(());
@@ -42,7 +42,7 @@ impl Answers {
         Err(ImageStoreError::Unavailable(cause(reason)))
     }
 
-    /// Holds an answer that just arrived.
+    /// Adds an answer that just arrived.
     pub(super) fn hold(&self, key: &TaggingKey, tagging: &Tagging) -> Unsaved {
         let mut answers = self.lock();
         let answer = answers.entry(key.clone()).or_insert_with(|| Answer {
@@ -53,7 +53,7 @@ impl Answers {
         self.unsaved(key)
     }
 
-    /// Holds an answer that an earlier upload left behind.
+    /// Takes a reference to an answer that an earlier upload left behind.
     pub(super) fn resume(&self, key: &TaggingKey) -> Option<(Tagging, Unsaved)> {
         let mut answers = self.lock();
         let answer = answers.get_mut(key)?;
@@ -61,10 +61,10 @@ impl Answers {
         Some((answer.tagging.clone(), self.unsaved(key)))
     }
 
-    /// Writes the answers that no upload holds. Says how many.
+    /// Writes the answers that no upload refers to, and returns their number.
     ///
     /// # Errors
-    /// The last failure; a store that is not available is not asked for the rest.
+    /// The last failure; an unavailable store is not asked for the rest.
     pub(super) async fn save(&self, cache: &dyn TaggingCache) -> Result<usize, ImageStoreError> {
         let (mut saved, mut failure) = (0, None);
         for (key, tagging) in self.abandoned() {
@@ -101,7 +101,7 @@ impl Answers {
 }
 
 impl Unsaved {
-    /// The store has it.
+    /// The answer has been stored.
     pub(super) fn saved(&self) {
         self.answers.lock().remove(&self.key);
     }
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    /// Answers to these questions, left behind by uploads that failed.
+    /// Pending answers left behind by failed uploads.
     fn left_behind(count: usize) -> Answers {
         let answers = Answers::default();
         (0..count).for_each(|number| drop(answers.hold(&key(number), &tagging())));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn writes_what_uploads_left_behind_and_nothing_else() {
+    async fn writes_only_answers_that_uploads_left_behind() {
         let answers = left_behind(2);
         let held = answers.hold(&key(2), &tagging());
         let mut store = MockTaggingCache::new();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn forgets_what_an_upload_stored() {
+    async fn forgets_answers_that_an_upload_stored() {
         let answers = Answers::default();
         let (one, other) = (answers.hold(&key(0), &tagging()), answers.resume(&key(0)));
         one.saved();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_cannot_be_written_does_not_stop_the_others() {
+    async fn failed_write_does_not_stop_the_others() {
         let answers = left_behind(3);
         let mut store = MockTaggingCache::new();
         store
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_is_away_is_asked_once() {
+    async fn unavailable_store_is_asked_once() {
         let answers = left_behind(3);
         let mut store = MockTaggingCache::new();
         store
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn says_when_another_answer_could_not_be_kept() {
+    fn reports_when_there_is_no_room_for_another_answer() {
         assert!(left_behind(CAPACITY - 1).check_room().is_ok());
         let full = left_behind(CAPACITY);
         assert!(full.check_room().is_err());

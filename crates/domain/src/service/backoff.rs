@@ -1,4 +1,4 @@
-//! Pauses that grow with each failure of an item.
+//! Exponential back-off for each of many items.
 
 use std::{
     collections::HashMap,
@@ -8,27 +8,27 @@ use std::{
 
 use chrono::TimeDelta;
 
-/// How many items are remembered. The failures of more are all taken for first ones.
+/// How many items are remembered. Failures of further items all count as first ones.
 const REMEMBERED: usize = 10_000;
 
-/// Remembers how often items failed one after the other, as long as the process lives.
+/// Counts consecutive failures of items, in memory.
 pub(super) struct Backoff<K> {
     failures: Mutex<HashMap<K, u32>>,
     first: TimeDelta,
     longest: TimeDelta,
 }
 
-/// What follows from a failure.
+/// The consequence of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Setback {
-    /// How long the item should be left alone.
+    /// How long to leave the item alone.
     pub(super) pause: TimeDelta,
-    /// Whether it did not fail before, so that it is worth a line in the log.
+    /// Whether it is the item's first failure in a row, which is worth logging.
     pub(super) is_first: bool,
 }
 
 impl<K: Hash + Eq> Backoff<K> {
-    /// Pauses that double from the first one on, up to the longest.
+    /// Pauses double from `first` up to `longest`.
     pub(super) fn new(first: TimeDelta, longest: TimeDelta) -> Self {
         Self {
             failures: Mutex::default(),
@@ -37,7 +37,7 @@ impl<K: Hash + Eq> Backoff<K> {
         }
     }
 
-    /// An item failed.
+    /// Records a failure of an item.
     pub(super) fn failed(&self, item: K) -> Setback {
         let mut failures = self.lock();
         let before = failures.get(&item).copied().unwrap_or_default();
@@ -50,7 +50,7 @@ impl<K: Hash + Eq> Backoff<K> {
         }
     }
 
-    /// An item did not fail.
+    /// Records a success of an item.
     pub(super) fn succeeded(&self, item: &K) {
         self.lock().remove(item);
     }

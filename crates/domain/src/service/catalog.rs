@@ -1,4 +1,4 @@
-//! Reading what was registered.
+//! Reads registered images.
 
 mod verify;
 
@@ -16,11 +16,11 @@ use crate::{
     },
 };
 
-/// How many images are read from the store at a time: few enough to be held in memory for every
-/// reader, enough to make the round trips cheap.
+/// How many images are read from the store at a time: few enough to be held in memory for every reader,
+/// enough to make the round trips cheap.
 const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
-/// Why the catalog has no answer.
+/// Errors of the catalog.
 #[derive(Debug, Clone, Error)]
 pub enum CatalogError {
     /// The store failed.
@@ -31,7 +31,7 @@ pub enum CatalogError {
     Originals(#[from] OriginalStoreError),
 }
 
-/// A list of images, newest first, in pages. Read as it is walked: its size does not matter.
+/// A list of images, newest first, in pages. Read lazily, so its size does not matter.
 pub type ImagePages = BoxStream<'static, Result<Vec<Image>, CatalogError>>;
 
 /// A page of a list of images.
@@ -39,7 +39,7 @@ pub type ImagePages = BoxStream<'static, Result<Vec<Image>, CatalogError>>;
 pub struct ImagePage {
     /// The images, newest first.
     pub images: Vec<Image>,
-    /// Where the next page begins; none if there are no more images.
+    /// The cursor of the next page; `None` if this is the last.
     pub next: Option<PageKey>,
 }
 
@@ -51,30 +51,30 @@ pub struct Found {
     pub content: OriginalContent,
 }
 
-/// Answers questions about registered images.
+/// Reads registered images and their statistics.
 #[derive(Clone)]
 pub struct Catalog {
     ports: CatalogPorts,
     verified: Verified,
 }
 
-/// What the catalog reads from.
+/// The ports of the catalog.
 #[derive(Clone)]
 pub struct CatalogPorts {
-    /// Has the images and their tags.
+    /// Images and their tags.
     pub images: Arc<dyn ImageStore>,
-    /// Counts how labels are used.
+    /// Usage of labels.
     pub statistics: Arc<dyn TagStatistics>,
-    /// Notes damaged originals.
+    /// Records damaged originals.
     pub ledger: Arc<dyn OriginalLedger>,
-    /// Has the originals.
+    /// The originals.
     pub originals: Arc<dyn OriginalStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Catalog {
-    /// Puts the service together.
+    /// Creates the service.
     pub fn new(ports: CatalogPorts) -> Self {
         Self {
             ports,
@@ -84,12 +84,12 @@ impl Catalog {
 
     /// The image with that id, and its bytes.
     ///
-    /// Damage is noted with the original, so that the next upload of the same bytes replaces it.
+    /// Damage is recorded with the original, so that the next upload of the same bytes replaces it.
     ///
     /// # Errors
-    /// [`OriginalStoreError::Altered`] if the bytes are missing or of another length than recorded.
-    /// The content's stream ends in that error if the bytes do not have the image's digest, which is
-    /// looked at unless they were read before and not written since.
+    /// [`OriginalStoreError::Altered`] if the bytes are missing or of another length than recorded. The
+    /// content's stream ends in that error if the bytes do not match the image's digest, which is verified
+    /// unless they were read before and not written since.
     pub async fn find(&self, id: &ImageId) -> Result<Option<Found>, CatalogError> {
         let Some(image) = self.ports.images.find(id).await? else {
             return Ok(None);
@@ -114,8 +114,8 @@ impl Catalog {
         }
     }
 
-    /// The images of a window that pass the filter, from a place in their list on. The first page is
-    /// read before this returns.
+    /// The images of a window that match the filter, after a cursor. The first page is read before this
+    /// returns.
     pub async fn list(
         &self,
         window: TimeWindow,
@@ -132,7 +132,7 @@ impl Catalog {
             .boxed())
     }
 
-    /// One page of that list: at most `limit` images after a place.
+    /// One page of that list: at most `limit` images after a cursor.
     pub async fn page(
         &self,
         window: TimeWindow,
@@ -143,7 +143,7 @@ impl Catalog {
         let Some(query) = filter.within(window) else {
             return Ok(ImagePage::default());
         };
-        // One more than is wanted tells whether there are more.
+        // One more than requested shows whether there are more.
         let asked = limit.saturating_add(1);
         let mut images = self.ports.images.page(&query, after, asked).await?;
         let limit = limit.get() as usize;
@@ -156,7 +156,7 @@ impl Catalog {
         })
     }
 
-    /// How the labels are used by the images of a window: most used first, then by label.
+    /// Usage of the labels in the images of a window: most used first, then by label.
     pub async fn tags(&self, window: TimeWindow) -> Result<Vec<TagSummary>, CatalogError> {
         if window.is_empty() {
             return Ok(Vec::new());
@@ -167,14 +167,14 @@ impl Catalog {
 
 /// What is known of the next page.
 enum Ahead {
-    /// Where it begins; none if there is no such page.
+    /// Its cursor; `None` if there is no such page.
     Place(Option<PageKey>),
     /// Its images, without their tags.
     Found(Result<Vec<UntaggedImage>, ImageStoreError>),
 }
 
-/// The pages after a place in a list. While the tags of one are read, the next one is looked for; nothing
-/// is under way while nobody asks for more, so that slow readers hold no connection.
+/// The pages after a cursor. While the tags of one page are read, the next page is prefetched; nothing is
+/// in flight while the stream is not polled, so slow readers hold no connection.
 fn following(
     images: Arc<dyn ImageStore>,
     query: ImageQuery,
@@ -201,7 +201,7 @@ fn following(
     })
 }
 
-/// Where the page after this one begins; none if this one is the last.
+/// The cursor after this page; `None` if it is the last.
 fn next_key<'a, T>(page: &'a [T]) -> Option<PageKey>
 where
     &'a T: Into<PageKey>,

@@ -1,7 +1,7 @@
-//! Looking whether everything is there and whole: rows, statistics and originals.
+//! Verifies rows, statistics and originals.
 //!
-//! It works beside servers that take uploads. What is under way is told by the same claims that hold
-//! uploads and upkeep apart, and what is moved away is moved under such a claim.
+//! It works beside servers that take uploads. The claims that keep uploads and upkeep apart also mark work
+//! in progress, and originals are moved away only under such a claim.
 
 mod finding;
 mod objects;
@@ -24,63 +24,63 @@ use crate::{
     },
 };
 
-/// What a check works with.
+/// The ports of a check.
 #[derive(Clone)]
 pub struct CheckPorts {
     /// Moves originals away.
     pub removal: RemovalPorts,
-    /// Has the rows.
+    /// Scans the rows.
     pub inspector: Arc<dyn Inspector>,
-    /// Has the statistics.
+    /// Verifies the statistics.
     pub statistics: Arc<dyn StatisticsInspector>,
-    /// Has the originals.
+    /// The originals.
     pub originals: Arc<dyn OriginalStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// How to check.
+/// Options of a check.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckSettings {
-    /// What is looked at of each original.
+    /// How thoroughly originals are verified.
     pub depth: Depth,
-    /// Whether what no image refers to is moved out of the way, and wrong statistics are counted again.
+    /// Whether unreferenced originals are moved to the quarantine, and wrong statistics recounted.
     pub repair: bool,
-    /// What becomes of originals that this store never heard of.
+    /// What to do with originals unknown to this store.
     pub unknown_originals: UnknownOriginals,
-    /// How old an original must be to be called unreferenced: longer than any upload takes.
+    /// The minimum age of an unreferenced original: longer than any upload takes.
     pub original_age: TimeDelta,
 }
 
-/// What is looked at of each original.
+/// How thoroughly originals are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Its length.
+    /// Only their lengths.
     Lengths,
-    /// All its bytes.
+    /// All their bytes.
     Digests,
 }
 
-/// What becomes of originals that this store never heard of. Another database that uses the same
-/// place may refer to them.
+/// What to do with originals unknown to this store. Another database that shares the folder or bucket may
+/// refer to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownOriginals {
-    /// They are passed over: they are another database's.
+    /// Ignore them: they belong to another database.
     PassOver,
-    /// They are told of, and left alone.
+    /// Report them, and leave them alone.
     Tell,
-    /// They are told of, and moved away where that is wanted: no other database uses the place.
+    /// Report them, and move them away if repairing: no other database shares the originals.
     Repair,
 }
 
-/// A part of a check; the parts come one after the other.
+/// A phase of a check; phases run one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// The rows of a kind; with those of originals the bytes that belong to them.
+    /// The rows of a kind; with those of originals also their bytes.
     Rows(Rows),
-    /// What is counted once and kept.
+    /// The rollup segments.
     Statistics,
-    /// Whatever the store of originals holds.
+    /// The objects in the store of originals.
     Objects,
 }
 
@@ -93,30 +93,30 @@ const PARTS: [Part; 6] = [
     Part::Objects,
 ];
 
-/// Something that happens while a check runs.
+/// A progress event of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A part begins, which has about so many rows or objects, where that is known.
+    /// A phase starts, with its approximate number of rows or objects if known.
     Begun {
-        /// The part.
+        /// The phase.
         part: Part,
         /// Its length.
         length: Option<u64>,
     },
-    /// A part got on.
+    /// Progress within a phase.
     Done {
-        /// The part.
+        /// The phase.
         part: Part,
-        /// By so many rows or objects.
+        /// Rows or objects done since the last event.
         count: u64,
-        /// By so many bytes that were read.
+        /// Bytes read since the last event.
         bytes: u64,
     },
-    /// Something is not as it should be.
+    /// A problem was found.
     Found(Finding),
 }
 
-/// Why a check came to no end. What was found until then is so; what was moved away is away.
+/// Why a check was aborted. Findings so far are valid, and repairs stay.
 #[derive(Debug, Clone, Error)]
 pub enum CheckError {
     /// The image store failed.
@@ -127,14 +127,14 @@ pub enum CheckError {
     Originals(#[from] OriginalStoreError),
 }
 
-/// What came of taking an id away.
+/// The result of unregistering a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forgotten {
-    /// It is away.
+    /// It was removed.
     Done,
-    /// It is this database's own, and stays.
+    /// It is this database's own id, and stays.
     Own,
-    /// It was not there.
+    /// It was not registered.
     Unknown,
 }
 
@@ -157,13 +157,13 @@ impl From<RemovalError> for CheckError {
 }
 
 impl Check {
-    /// Puts the service together.
+    /// Creates the service.
     pub fn new(ports: CheckPorts, settings: CheckSettings) -> Self {
         Self { ports, settings }
     }
 
-    /// Checks everything; the work is done as the events are asked for. Memory does not grow with
-    /// the number of images. What follows an error means nothing.
+    /// Checks everything, lazily as the events are polled. Memory use does not depend on the number of
+    /// images. Events after an error are meaningless.
     pub fn events(&self) -> Events {
         let check = self.clone();
         stream::iter(PARTS)
@@ -171,8 +171,8 @@ impl Check {
             .boxed()
     }
 
-    /// Takes away the id that another database left with the originals. From then on nothing protects the
-    /// originals that it needs.
+    /// Unregisters another database from the originals. From then on nothing protects the originals that it
+    /// needs.
     pub async fn forget_database(&self, database: &DatabaseId) -> Result<Forgotten, CheckError> {
         if self.ports.removal.ledger.database_id().await? == *database {
             return Ok(Forgotten::Own);
@@ -185,7 +185,7 @@ impl Check {
         })
     }
 
-    /// Checks one part, as [`events`](Self::events) checks all of them.
+    /// Checks one phase, as [`events`](Self::events) checks all of them.
     pub fn part(&self, part: Part) -> Events {
         let check = self.clone();
         let begun = stream::once(async move { check.begin(part).await });

@@ -1,4 +1,4 @@
-//! Releasing hosted blobs that were forgotten, some of which may refuse to go.
+//! Releases forgotten blobs, some of which may repeatedly fail.
 
 use std::{
     collections::HashMap,
@@ -10,16 +10,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::backoff::Backoff;
 use crate::ports::{BlobHost, HostedBlob, UpstreamError, in_words};
 
-/// How long a blob is left alone that could not be released, at first.
+/// The first pause of a blob that could not be released.
 const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(10);
 
-/// The longest that such a blob is left alone.
+/// The longest pause of such a blob.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
 
-/// After so many blobs that could not be released, and none that could, it is the host that fails.
+/// After this many blobs that could not be released, and none that could, the host itself is failing.
 const HOPELESS: usize = 3;
 
-/// The blobs that could not be released, as long as the process lives.
+/// The blobs that could not be released, in memory.
 pub(super) struct Forgotten {
     failures: Backoff<String>,
     resting: Mutex<HashMap<String, DateTime<Utc>>>,
@@ -35,7 +35,7 @@ impl Default for Forgotten {
 }
 
 impl Forgotten {
-    /// Those of these blobs that are not left alone now.
+    /// Those of these blobs that are not pausing.
     pub(super) fn due(&self, mut blobs: Vec<HostedBlob>, now: DateTime<Utc>) -> Vec<HostedBlob> {
         let mut resting = self.resting();
         resting.retain(|_, until| *until > now);
@@ -43,10 +43,10 @@ impl Forgotten {
         blobs
     }
 
-    /// Releases blobs. Says how many.
+    /// Releases blobs, and returns their number.
     ///
-    /// A call that fails is halved until the blobs are found that it failed for. Those are left alone for
-    /// a pause that grows.
+    /// A failing batch is bisected until the failing blobs are found. Those are retried with a growing
+    /// back-off.
     ///
     /// # Errors
     /// If the host releases none.

@@ -1,8 +1,8 @@
-//! Registering an image: look at the bytes, tag them, keep them, record them, in this order.
+//! Registers an image: analyze the bytes, tag them, put them, record them, in this order.
 //!
-//! The order is what makes it safe to be killed anywhere: a row is recorded only when its bytes are
-//! durable, and the answer is given only when the row is. What an ingest that was cut off leaves
-//! behind (a hosted blob, bytes without a row) is harmless and found by [`Upkeep`](super::Upkeep).
+//! The order makes it crash-safe: a row is recorded only when its bytes are durable, and success is
+//! reported only when the row is. Remains of an interrupted ingest (a hosted blob, bytes without a row) are
+//! harmless and found by [`Upkeep`](super::Upkeep).
 
 use std::sync::Arc;
 
@@ -26,36 +26,36 @@ use crate::{
     },
 };
 
-/// How often an upload is claimed and put anew when upkeep removed the same bytes in between.
+/// How often an upload is claimed and put again when upkeep removed the same bytes in between.
 const CLAIM_ATTEMPTS: usize = 3;
 
-/// What ingest works with.
+/// The ports of ingest.
 #[derive(Clone)]
 pub struct IngestPorts {
-    /// Where images are recorded.
+    /// Records the images.
     pub images: Arc<dyn ImageStore>,
-    /// Where providers' answers are kept.
+    /// Caches providers' answers.
     pub taggings: Arc<dyn TaggingCache>,
     /// Grants claims on originals.
     pub ledger: Arc<dyn OriginalLedger>,
-    /// Where the bytes are kept.
+    /// Stores the bytes.
     pub originals: Arc<dyn OriginalStore>,
     /// Decodes uploads.
     pub codec: Arc<dyn ImageCodec>,
-    /// Tags them.
+    /// Tags pictures.
     pub provider: Arc<dyn TagProvider>,
-    /// Gives them a public URL; needed only by a provider that pulls one.
+    /// Gives pictures a public URL; needed only by a provider that pulls one.
     pub host: Option<Arc<dyn BlobHost>>,
-    /// Takes hosted blobs back.
+    /// Releases hosted blobs.
     pub releases: Arc<dyn ReleaseQueue>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// How ingest works.
+/// Options of ingest.
 #[derive(Debug, Clone, Copy)]
 pub struct IngestSettings {
-    /// For how long an upload protects bytes that no image refers to yet.
+    /// How long an upload claim protects bytes that no image refers to yet.
     pub claim: TimeDelta,
 }
 
@@ -68,7 +68,7 @@ pub struct Upload {
     pub digest: ContentDigest,
     /// The lowest confidence of the tags to record.
     pub threshold: Threshold,
-    /// Whom the image is registered for. Once they have gone, no work that costs something is done for them.
+    /// The caller. Once it has gone, no work that costs something starts.
     pub context: CallContext,
 }
 
@@ -81,10 +81,10 @@ pub struct Tagged {
     pub provider: ProviderIdentity,
 }
 
-/// Why an image was not registered. Nothing of it is left that upkeep does not remove.
+/// Why an image was not registered. Nothing is left that upkeep does not remove.
 #[derive(Debug, Clone, Error)]
 pub enum IngestError {
-    /// The bytes are no picture that can be taken.
+    /// The bytes are not an acceptable picture.
     #[error(transparent)]
     Picture(CodecError),
     /// The picture could not be tagged.
@@ -93,7 +93,7 @@ pub enum IngestError {
     /// The image could not be recorded.
     #[error(transparent)]
     Store(#[from] ImageStoreError),
-    /// The bytes could not be kept.
+    /// The bytes could not be stored.
     #[error(transparent)]
     Originals(#[from] OriginalStoreError),
 }
@@ -113,17 +113,17 @@ pub struct Ingest {
     analyses: SingleFlight<TaggingKey, Analyzed>,
 }
 
-/// The outcome of an analysis, which uploads of the same bytes share.
+/// The outcome of an analysis, shared by concurrent uploads of the same bytes.
 type Analyzed = Result<Arc<Analysis>, IngestError>;
 
-/// A provider's answer, and the hold on it where the store does not have it yet.
+/// A provider's answer, and the reference to it while it is pending.
 type Answer = (Tagging, Option<Unsaved>);
 
-/// What was found out about some bytes.
+/// The facts and tags of some bytes.
 struct Analysis {
     facts: ImageFacts,
     tagging: Tagging,
-    /// Where the store does not have the tagging yet.
+    /// Present while the tagging is not stored yet.
     unsaved: Option<Unsaved>,
 }
 
@@ -140,7 +140,7 @@ struct Pipeline {
 }
 
 impl Ingest {
-    /// Puts the service together.
+    /// Creates the service.
     pub fn new(ports: IngestPorts, settings: IngestSettings) -> Self {
         let IngestPorts {
             images,
@@ -177,29 +177,29 @@ impl Ingest {
 
     /// Registers an image under a new id.
     ///
-    /// The future should be driven to its end also when nobody waits for the image any more: other
-    /// uploads of the same bytes may share its work, and what was tagged is recorded. Whether anybody
-    /// waits is checked before each call to the provider and to the blob host, and while the picture is decoded.
+    /// The future should be driven to its end even if the caller has gone: other uploads of the same bytes
+    /// may share its work, and tags that were paid for are recorded. Cancellation is checked before each
+    /// call to the provider and to the blob host, and while the picture is decoded.
     ///
     /// # Errors
     /// [`UpstreamError::Cancelled`], as [`IngestError::Tagging`], or [`CodecError::Cancelled`], as
-    /// [`IngestError::Picture`], if nobody did; nothing is recorded.
-    /// Whatever fails once the provider has answered, its answer is kept: it was paid for.
+    /// [`IngestError::Picture`], if every caller had gone; nothing is recorded. Whatever fails once the
+    /// provider has answered, its answer is kept: it was paid for.
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
         let key = self.pipeline.tagger.key(upload.digest);
-        // Held until the image is recorded: from then on the store knows the tagging.
+        // Held until the image is recorded: from then on the store has the tagging.
         let flight = self.analyze(&key, &upload);
         let analysis = flight.outcome().await?;
         self.pipeline.keep(&upload, key, &analysis).await
     }
 
-    /// Tags a picture without registering it: neither its bytes nor a row are kept.
+    /// Tags a picture without registering it: neither its bytes nor a row is stored.
     ///
-    /// The provider's answer is shared with uploads of the same bytes: a known one is used, a new one is kept. What
-    /// [`ingest`](Self::ingest) says of its future holds here too.
+    /// The provider's answer is shared with uploads of the same bytes: a stored one is used, a new one is
+    /// stored. As with [`ingest`](Self::ingest), the future should be driven to its end.
     ///
     /// # Errors
-    /// Those of `ingest` up to the provider's answer. An answer that cannot be kept yet is no error:
+    /// Those of `ingest` up to the provider's answer. An answer that cannot be stored yet is not an error:
     /// [`save_answers`](Self::save_answers) writes it.
     pub async fn tag(&self, upload: Upload) -> Result<Tagged, IngestError> {
         let key = self.pipeline.tagger.key(upload.digest);
@@ -215,7 +215,7 @@ impl Ingest {
         Ok(Tagged { tags, provider })
     }
 
-    /// Writes the providers' answers that failed uploads could not write. Says how many.
+    /// Writes the providers' answers that failed uploads could not write, and returns their number.
     ///
     /// # Errors
     /// What is left is written by a later call, or by an upload of the same bytes.
@@ -235,7 +235,7 @@ impl Ingest {
 }
 
 impl Pipeline {
-    /// Finds facts and tags: those that are known, or else by decoding and tagging.
+    /// Finds facts and tags: the stored ones, or else by decoding and tagging.
     async fn analyze(
         &self,
         key: &TaggingKey,
@@ -258,12 +258,12 @@ impl Pipeline {
         })
     }
 
-    /// What is known of the bytes: their facts, and the answer, in the store or on its way there.
+    /// The stored facts of the bytes, and the answer, stored or pending.
     async fn known(
         &self,
         key: &TaggingKey,
     ) -> Result<(Option<ImageFacts>, Option<Answer>), IngestError> {
-        // In this order: what is no longer on its way by now is in the store.
+        // In this order: an answer that is no longer pending by now is in the store.
         let waiting = self.answers.resume(key);
         let Known { facts, tagging } = self.taggings.known(key).await?;
         let stored = tagging.map(|tagging| (tagging, None));
@@ -281,9 +281,9 @@ impl Pipeline {
         bytes: Bytes,
         context: &CallContext,
     ) -> Result<(ImageFacts, Answer), IngestError> {
-        // Decoding for a caller that has gone takes time from those that wait.
+        // Decoding for a caller that has gone delays those that wait.
         context.check().map_err(IngestError::Tagging)?;
-        // What could not be kept is not paid for.
+        // An answer that could not be kept must not be paid for.
         self.answers.check_room()?;
         let (facts, tags) = self.tagger.tag(&key.digest, bytes, context).await?;
         let tagging = Tagging {
@@ -294,7 +294,7 @@ impl Pipeline {
         Ok((facts, (tagging, Some(unsaved))))
     }
 
-    /// Keeps the bytes and records the image. If that fails, the provider's answer is kept all the same.
+    /// Puts the bytes and records the image. If that fails, the provider's answer is kept nonetheless.
     async fn keep(
         &self,
         upload: &Upload,
@@ -308,14 +308,14 @@ impl Pipeline {
         let outcome = self.register(upload, Some(&tagging), analysis).await;
         match &outcome {
             Ok(_) => unsaved.saved(),
-            // It is asked again in the background: the client has waited long enough for it.
+            // The write is retried in the background: the client has waited long enough.
             Err(IngestError::Store(ImageStoreError::Unavailable(_))) => {}
             Err(_) => self.rescue(unsaved, &tagging).await,
         }
         outcome
     }
 
-    /// Keeps the bytes, then records the image.
+    /// Puts the bytes, then records the image.
     async fn register(
         &self,
         upload: &Upload,
@@ -361,7 +361,7 @@ impl Pipeline {
         Ok(claimed)
     }
 
-    /// The image is recorded: a note that stays behind only costs the next upload a rewrite.
+    /// The image is recorded: a stale damage note only costs the next upload a rewrite.
     async fn mended(&self, digest: &ContentDigest) {
         match self.ledger.clear_damage(digest).await {
             Ok(()) => tracing::info!(%digest, "a damaged original was replaced"),
@@ -382,7 +382,7 @@ impl Pipeline {
         }
     }
 
-    /// An answer that was paid for is not thrown away because the disk is full.
+    /// An answer that was paid for is not lost because the disk is full.
     async fn rescue(&self, unsaved: &Unsaved, (key, tagging): &(TaggingKey, Tagging)) {
         match self.taggings.keep_tagging(key, tagging).await {
             Ok(()) => unsaved.saved(),

@@ -1,4 +1,4 @@
-//! What happens, and in which order.
+//! The use cases, built on the ports.
 
 mod answers;
 mod backoff;

@@ -1,8 +1,8 @@
-//! Taking an original away: set aside, look at the claim again, then finish or put back.
+//! Removes an original: set it aside, check the claim again, then finish or put it back.
 //!
-//! What sets an original aside may be late by any time, and take bytes that were put since. Ending the
-//! claim for removal is the look: it succeeds only while no later claim was granted, and only after that
-//! are the bytes given up. `docs/architecture.md` goes through the interleavings.
+//! Setting an original aside may take effect arbitrarily late, and hit bytes that were put since. Ending
+//! the removal claim is the check: it succeeds only if no later claim was granted, and only then are the
+//! bytes given up. `docs/architecture.md` goes through the interleavings.
 
 use std::sync::Arc;
 
@@ -17,37 +17,37 @@ use crate::{
     },
 };
 
-/// For how long an original is held that is taken away. Uploads of the same bytes wait; after that, or if
-/// the process is killed, they take over. A removal may take longer: then it is put back.
+/// How long a removal claim lasts. Uploads of the same bytes wait; after that, or if the process is killed,
+/// they take over. A removal may take longer: then it is put back.
 pub(super) const CLAIM: TimeDelta = TimeDelta::seconds(60);
 
-/// What removals work with.
+/// The ports of removals.
 #[derive(Clone)]
 pub struct RemovalPorts {
     /// Knows which originals are needed, and the id of the database.
     pub ledger: Arc<dyn OriginalLedger>,
     /// Grants the claims.
     pub claims: Arc<dyn RemovalLedger>,
-    /// Takes the originals away.
+    /// Removes the originals.
     pub originals: Arc<dyn OriginalRemoval>,
-    /// Knows which databases keep originals in the same place.
+    /// Knows which databases share the originals.
     pub registry: Arc<dyn DatabaseRegistry>,
 }
 
-/// What became of an original that was to be taken away.
+/// The result of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is away.
+    /// It was removed.
     Away,
-    /// It was not there.
+    /// It did not exist.
     Absent,
-    /// It was claimed again, and is where it was.
+    /// It was claimed again, and is back in place.
     Kept,
-    /// Another database may need it, and it is where it was.
+    /// Another database may need it, and it is back in place.
     Shared,
 }
 
-/// Why an original was not taken away.
+/// Why an original was not removed.
 #[derive(Debug, Clone, Error)]
 pub enum RemovalError {
     /// The image store failed.
@@ -59,22 +59,22 @@ pub enum RemovalError {
 }
 
 impl RemovalPorts {
-    /// Makes sure that the id of this database is where the originals are.
+    /// Ensures that the id of this database is registered beside the originals.
     pub(super) async fn register(&self) -> Result<DatabaseId, RemovalError> {
         let own = self.ledger.database_id().await?;
         self.registry.register(&own).await?;
         Ok(own)
     }
 
-    /// Whether no other database keeps originals in the same place. Not while this one's id is missing:
-    /// others would not know of it.
+    /// Whether no other database shares the originals. `false` while this one's id is missing: others would
+    /// not know of it.
     pub(super) async fn is_alone(&self, own: &DatabaseId) -> Result<bool, RemovalError> {
         Ok(self.registry.databases().await? == [*own])
     }
 
-    /// Takes an original away that was claimed for removal under this fence, and ends the claim.
+    /// Removes an original that was claimed for removal under this fence, and ends the claim.
     ///
-    /// After an error, or killed in between, the original may be set aside: [`Self::recover`] sees to it.
+    /// After an error or a crash the original may be set aside: [`Self::recover`] deals with it.
     pub(super) async fn take_away(
         &self,
         digest: &ContentDigest,
@@ -86,7 +86,7 @@ impl RemovalPorts {
             return Ok(Outcome::Shared);
         }
         let aside = self.originals.set_aside(digest, fence, fate).await?;
-        // A database that registered before the move may rely on what was moved.
+        // A database that registered before the move may rely on the moved original.
         let is_alone = self.is_alone(own).await?;
         let is_ours = is_alone && self.claims.forget(digest, fence).await?;
         match &aside {
@@ -102,8 +102,8 @@ impl RemovalPorts {
         })
     }
 
-    /// Sees to an original that a removal has set aside which was killed, or is late: puts it back if it
-    /// is needed, and brings it to its fate if not. Leaves it alone while its removal holds the claim.
+    /// Recovers an original set aside by a removal that was killed or is late: puts it back if it is
+    /// needed, and finishes it if not. Leaves it alone while its removal holds the claim.
     pub(super) async fn recover(
         &self,
         original: &SetAside,
@@ -114,14 +114,15 @@ impl RemovalPorts {
         if !self.is_alone(own).await? || self.ledger.is_needed(digest, now).await? {
             return Ok(self.originals.put_back(original).await?);
         }
-        // A removal that is not settled may yet take away what would be put then: this would be all.
+        // An unsettled removal may yet remove what would be put back: the quarantined copy would be all
+        // that is left.
         if original.is_settled {
             self.end(original, own, now).await?;
         }
         Ok(())
     }
 
-    /// Brings an original to its fate, unless somebody holds it.
+    /// Finishes the removal of an original, unless it is claimed.
     async fn end(
         &self,
         original: &SetAside,

@@ -1,4 +1,4 @@
-//! Single flight: work that several callers ask for at the same time is done once.
+//! Single flight: concurrent callers of the same work share one execution.
 
 use std::{
     collections::HashMap,
@@ -18,11 +18,11 @@ type Table<K, T> = Arc<Mutex<HashMap<K, Weak<InFlight<K, T>>>>>;
 /// Work in flight, by key: later callers wait for the outcome of the first.
 pub(super) struct SingleFlight<K: Eq + Hash, T>(Table<K, T>);
 
-/// A caller's share in some work.
+/// A caller's share in the work in flight.
 ///
-/// The work is polled by whoever waits for its outcome, and dropped with the last share. As long as a share
-/// is held after the outcome is there, others can still join: that is how an outcome that is yet to be
-/// stored is not worked out twice.
+/// The work is polled by the callers that wait for its outcome, and dropped with the last share. While a
+/// share is held after the outcome exists, others can still join: thus an outcome that is not stored yet is
+/// not computed twice.
 pub(super) struct InFlight<K: Eq + Hash, T> {
     work: Shared<BoxFuture<'static, T>>,
     waiters: Arc<Waiters>,
@@ -37,8 +37,8 @@ impl<K: Eq + Hash, T> Default for SingleFlight<K, T> {
 }
 
 impl<K: Eq + Hash + Clone, T: Clone + Send + Sync + 'static> SingleFlight<K, T> {
-    /// Joins the work in flight for that key, or starts it. Its context names the client of the caller that
-    /// started it, and is cancelled once the calls of all who joined are.
+    /// Joins the work in flight for that key, or starts it. Its context has the client of the caller that
+    /// started it, and is cancelled once those of all joined callers are.
     pub(super) fn join(
         &self,
         key: &K,
@@ -73,7 +73,7 @@ impl<K: Eq + Hash, T: Clone> InFlight<K, T> {
 impl<K: Eq + Hash, T> Drop for InFlight<K, T> {
     fn drop(&mut self) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        // Newer work may be there by now.
+        // The key may belong to newer work by now.
         if table
             .get(&self.key)
             .is_some_and(|in_flight| in_flight.strong_count() == 0)
@@ -84,7 +84,7 @@ impl<K: Eq + Hash, T> Drop for InFlight<K, T> {
 }
 
 /// The callers that joined some work. `None` once the work has seen that all of them have gone: it may be
-/// given up then, so nobody can join it any more.
+/// abandoned then, so no caller can join it any more.
 struct Waiters(Mutex<Option<Vec<CallContext>>>);
 
 impl Waiters {
@@ -105,7 +105,7 @@ impl Waiters {
         waiters.is_some()
     }
 
-    /// The context of the work that is done for all of them.
+    /// The context of the shared work.
     fn context(self: &Arc<Self>, client: ClientKey) -> CallContext {
         let waiters = Arc::clone(self);
         CallContext::cancelled_when(move || waiters.are_gone()).for_client(client)

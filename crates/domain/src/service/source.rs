@@ -1,4 +1,4 @@
-//! A picture file, in the forms that tag providers pull.
+//! The picture source of a file.
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 
@@ -14,11 +14,11 @@ use crate::{
     },
 };
 
-/// Longest side of the copy that is decoded where no other is needed, to know that the file is a picture. Small,
-/// so that it takes little memory, and large JPEGs can be decoded at a reduced scale.
+/// Longest side of the copy that is decoded if no other is needed, to verify that the file is a picture.
+/// Small, so that it takes little memory, and large JPEGs can be decoded at a reduced scale.
 const PROBE_SIDE: NonZeroU32 = NonZeroU32::MIN.saturating_add(511);
 
-/// What a source works with.
+/// The ports of a source.
 #[derive(Clone)]
 pub(super) struct SourcePorts {
     pub(super) codec: Arc<dyn ImageCodec>,
@@ -26,7 +26,7 @@ pub(super) struct SourcePorts {
     pub(super) releases: Arc<dyn ReleaseQueue>,
 }
 
-/// The picture file of one call. What it hosted is handed to the release queue when it is dropped.
+/// The picture file of one call. Blobs that it hosted are queued for release on drop.
 pub(super) struct FileSource {
     ports: SourcePorts,
     digest: ContentDigest,
@@ -35,7 +35,7 @@ pub(super) struct FileSource {
     made: Mutex<Made>,
 }
 
-/// What was made so far.
+/// The forms made so far.
 #[derive(Default)]
 struct Made {
     facts: Option<ImageFacts>,
@@ -60,7 +60,7 @@ impl FileSource {
         }
     }
 
-    /// What is known of the picture once it was decoded, which this does if nothing did before.
+    /// The facts of the picture; decodes it unless that was done before.
     pub(super) async fn facts(&self) -> Result<ImageFacts, CodecError> {
         self.facts_of(&mut *self.made.lock().await).await
     }
@@ -73,7 +73,7 @@ impl FileSource {
             .ok_or_else(|| CodecError::Failed(cause("no facts")))
     }
 
-    /// Decodes a copy of that size, unless its pixels are there. They are not kept.
+    /// Decodes a copy of that size, unless it exists. The new pixels are not cached.
     async fn decode(
         &self,
         made: &mut Made,
@@ -93,7 +93,7 @@ impl FileSource {
         Ok(Arc::new(picture))
     }
 
-    /// Encodes a copy of that size, unless the file is there. It is not kept, and neither are its pixels: they
+    /// Encodes a copy of that size, unless it exists. Neither the file nor its pixels are cached: pixels
     /// are the most memory that a picture takes.
     async fn encode(&self, made: &mut Made, side: u32) -> Result<EncodedPicture, CodecError> {
         if let Some(file) = made.files.get(&side) {

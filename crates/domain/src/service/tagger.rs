@@ -1,4 +1,4 @@
-//! Tagging a picture, without keeping anything of it.
+//! Tags a picture without storing anything.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use crate::{
     },
 };
 
-/// What a tagger works with.
+/// The ports of a tagger.
 #[derive(Clone)]
 pub struct TaggerPorts {
-    /// Decodes pictures, and encodes what is sent of them.
+    /// Decodes pictures, and encodes the copies sent upstream.
     pub codec: Arc<dyn ImageCodec>,
-    /// Tags them.
+    /// Tags pictures.
     pub provider: Arc<dyn TagProvider>,
-    /// Gives them a public URL; needed only by a provider that pulls one.
+    /// Gives pictures a public URL; needed only by a provider that pulls one.
     pub host: Option<Arc<dyn BlobHost>>,
-    /// Takes hosted blobs back.
+    /// Releases hosted blobs.
     pub releases: Arc<dyn ReleaseQueue>,
 }
 
 /// Why a picture was not tagged.
 #[derive(Debug, Clone, Error)]
 pub enum TaggerError {
-    /// The bytes are no picture that can be taken.
+    /// The bytes are not an acceptable picture.
     #[error(transparent)]
     Picture(#[from] CodecError),
     /// The provider, or the blob host it needs, failed.
@@ -54,7 +54,7 @@ pub struct Tagger {
 }
 
 impl Tagger {
-    /// Puts the service together.
+    /// Creates the service.
     pub fn new(ports: TaggerPorts) -> Self {
         let TaggerPorts {
             codec,
@@ -70,7 +70,7 @@ impl Tagger {
         Self { provider, source }
     }
 
-    /// What names the answer for these bytes.
+    /// The cache key of the answer for these bytes.
     pub fn key(&self, digest: ContentDigest) -> TaggingKey {
         TaggingKey {
             digest,
@@ -86,7 +86,7 @@ impl Tagger {
         Ok(tags)
     }
 
-    /// Decodes a picture file, for its facts alone.
+    /// Decodes a picture file for its facts alone.
     pub(super) async fn facts(
         &self,
         digest: &ContentDigest,

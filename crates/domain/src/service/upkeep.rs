@@ -1,4 +1,4 @@
-//! What runs by itself: removing what interrupted work left behind, and keeping summaries fast.
+//! Background work: removes what interrupted work left behind, and rolls up statistics.
 
 mod abandoned;
 
@@ -17,19 +17,19 @@ use crate::ports::{
     UpstreamError,
 };
 
-/// How many lists of forgotten blobs are worked through in one go.
+/// How many batches of forgotten blobs are processed in one run.
 const MAX_ROUNDS: usize = 100;
 
-/// What upkeep works with.
+/// The ports of upkeep.
 #[derive(Clone)]
 pub struct UpkeepPorts {
-    /// Keeps the statistics.
+    /// Rolls up the statistics.
     pub statistics: Arc<dyn TagStatistics>,
-    /// Has the originals.
+    /// The originals.
     pub originals: Arc<dyn OriginalStore>,
-    /// Takes originals away.
+    /// Removes originals.
     pub removal: RemovalPorts,
-    /// Has the hosted blobs, where there is a host.
+    /// The blob host, if there is one.
     pub host: Option<Arc<dyn BlobHost>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -38,13 +38,13 @@ pub struct UpkeepPorts {
 /// How old left-overs must be before they are removed.
 #[derive(Debug, Clone, Copy)]
 pub struct UpkeepSettings {
-    /// Age of a hosted blob that nobody released. Longer than any tagging takes.
+    /// Age of a hosted blob that was not released. Longer than any tagging takes.
     pub hosted_blob_age: TimeDelta,
-    /// Age of the remains of a put that was cut off. Longer than any put takes.
+    /// Age of the remains of an interrupted put. Longer than any put takes.
     pub original_age: TimeDelta,
 }
 
-/// Why some upkeep was not done. It is tried again next time.
+/// Why a task of upkeep failed. The next run retries it.
 #[derive(Debug, Clone, Error)]
 pub enum UpkeepError {
     /// The blob host failed.
@@ -67,7 +67,7 @@ impl From<RemovalError> for UpkeepError {
     }
 }
 
-/// Removes what was left behind.
+/// Removes left-overs.
 #[derive(Clone)]
 pub struct Upkeep {
     ports: UpkeepPorts,
@@ -77,7 +77,7 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// Puts the service together.
+    /// Creates the service.
     pub fn new(ports: UpkeepPorts, settings: UpkeepSettings) -> Self {
         let abandoned =
             AbandonedOriginals::new(ports.removal.clone(), Arc::clone(&ports.originals));
@@ -89,15 +89,15 @@ impl Upkeep {
         }
     }
 
-    /// Leaves the id of the database with the originals. No original may be put before.
+    /// Registers the database beside the originals. No original may be put before.
     pub async fn register(&self) -> Result<(), UpkeepError> {
         self.ports.removal.register().await?;
         Ok(())
     }
 
-    /// Releases the hosted blobs that nobody released. Says how many.
+    /// Releases forgotten blobs, and returns their number.
     ///
-    /// One that cannot be released is left alone for a pause, and holds up no other.
+    /// One that cannot be released is retried after a back-off, and delays no other.
     pub async fn release_forgotten(&self) -> Result<usize, UpkeepError> {
         let Some(host) = &self.ports.host else {
             return Ok(0);
@@ -115,21 +115,21 @@ impl Upkeep {
         Ok(released)
     }
 
-    /// Removes the originals that no image refers to and no upload protects, and finishes or undoes the
-    /// removals that were killed. Says how many it removed.
+    /// Removes the originals that no image refers to and no upload protects, and finishes or undoes killed
+    /// removals. Returns the number of originals removed.
     ///
-    /// While other databases keep originals in the same place, none is removed.
+    /// While other databases share the originals, none is removed.
     pub async fn remove_abandoned(&self) -> Result<usize, UpkeepError> {
         self.abandoned.remove(self.ports.clock.as_ref()).await
     }
 
-    /// Removes the remains of puts that were cut off. Says how many.
+    /// Removes the remains of interrupted puts, and returns their number.
     pub async fn sweep(&self) -> Result<u64, UpkeepError> {
         let before = self.ports.clock.now() - self.settings.original_age;
         Ok(self.ports.removal.originals.sweep(before).await?)
     }
 
-    /// Does one step of the work that keeps summaries fast. `true` if there may be more to do.
+    /// Does one step of the rollup. `true` if there may be more to do.
     pub async fn roll_up(&self) -> Result<bool, UpkeepError> {
         Ok(self
             .ports

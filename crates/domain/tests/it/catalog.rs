@@ -24,14 +24,14 @@ use domain::{
 };
 use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock, at, image};
 
-/// How many images the catalog reads at a time.
+/// The catalog's page size.
 const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
 fn down() -> ImageStoreError {
     ImageStoreError::Unavailable(cause("down"))
 }
 
-/// Ports that are mocks, each allowed nothing.
+/// Mocks that expect no call.
 fn mocks() -> CatalogPorts {
     CatalogPorts {
         images: Arc::new(MockImageStore::new()),
@@ -59,7 +59,7 @@ fn key(image: &Image) -> PageKey {
     image.into()
 }
 
-/// A catalog over the fakes that holds one image.
+/// A catalog over the fakes, with one image.
 struct Fixture {
     catalog: Catalog,
     image: Image,
@@ -74,7 +74,7 @@ impl Fixture {
         Ok(pieces.concat())
     }
 
-    /// Asserts that the image cannot be read, and that this is noted as damage.
+    /// Asserts that the image cannot be read, and that the damage is recorded.
     async fn assert_damaged(&self) {
         let error = self.read().await.unwrap_err();
         assert!(
@@ -98,7 +98,7 @@ fn ports(store: &Arc<FakeDatabase>, originals: Arc<dyn OriginalStore>) -> Catalo
     }
 }
 
-/// A catalog over the fakes that holds one image of these bytes.
+/// A catalog over the fakes, with one image of these bytes.
 async fn with_one_image(bytes: &'static [u8]) -> Fixture {
     let store = Arc::new(FakeDatabase::default());
     let clock = Arc::<TestClock>::default();
@@ -196,15 +196,15 @@ async fn damage_that_cannot_be_noted_is_still_an_error() {
     assert!(matches!(error, CatalogError::Originals(_)), "{error:?}");
 }
 
-/// A store that tells of the page after a place, once, and of its tags.
-fn telling(store: &mut MockImageStore, after: PageKey, page: &[Image]) {
+/// Expects one read of the page after a cursor, and one of its tags.
+fn expect_page(store: &mut MockImageStore, after: PageKey, page: &[Image]) {
     let untagged: Vec<UntaggedImage> = page.iter().map(Into::into).collect();
-    let told = untagged.clone();
+    let returned = untagged.clone();
     store
         .expect_untagged_page()
         .with(always(), eq(Some(after)), eq(PAGE))
         .times(1)
-        .returning(move |_, _, _| Ok(told.clone()));
+        .returning(move |_, _, _| Ok(returned.clone()));
     let page = page.to_vec();
     store
         .expect_with_tags()
@@ -224,8 +224,8 @@ async fn a_list_walks_the_pages_by_their_last_image() {
         .with(always(), eq(None), eq(PAGE))
         .times(1)
         .returning(move |_, _, _| Ok(page.clone()));
-    telling(&mut store, key(&first[499]), &second);
-    telling(&mut store, key(&second[499]), &last);
+    expect_page(&mut store, key(&first[499]), &second);
+    expect_page(&mut store, key(&second[499]), &last);
     let pages = catalog(store)
         .list(TimeWindow::default(), LabelFilter::default(), None)
         .await
@@ -234,7 +234,7 @@ async fn a_list_walks_the_pages_by_their_last_image() {
     assert_eq!(listed, [first, second, last]);
 }
 
-/// While the tags of a page are read, the next one is looked for, and no more than that.
+/// While the tags of a page are read, one page is prefetched, and no more.
 #[tokio::test]
 async fn a_list_is_looked_up_one_page_ahead() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -274,7 +274,7 @@ async fn a_list_that_is_not_walked_reads_one_page() {
 }
 
 #[tokio::test]
-async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
+async fn list_fails_at_once_on_the_first_page_only() {
     let mut store = MockImageStore::new();
     store
         .expect_page()
@@ -294,7 +294,7 @@ async fn a_list_fails_at_once_on_its_first_page_and_in_between_later() {
         .expect_page()
         .times(1)
         .returning(move |_, _, _| Ok(page.clone()));
-    telling(&mut store, key(&first[499]), &second);
+    expect_page(&mut store, key(&first[499]), &second);
     store
         .expect_untagged_page()
         .times(1)
@@ -343,7 +343,7 @@ async fn a_list_may_begin_at_a_place() {
     assert_eq!(pages.concat(), []);
 }
 
-/// Whether there are more images than a page holds decides on a next page, not whether it is full.
+/// A next page exists if there are more images, not if the page is full.
 #[tokio::test]
 async fn a_page_says_where_the_next_one_begins() {
     let images: Vec<Image> = (0..4).map(|n| image(b"x", at(100 - n), &[])).collect();
@@ -371,7 +371,7 @@ async fn a_page_says_where_the_next_one_begins() {
 }
 
 #[tokio::test]
-async fn what_cannot_match_is_not_asked() {
+async fn impossible_filter_costs_no_query() {
     let nothing = TimeWindow {
         from: Some(at(1)),
         until: Some(at(1)),
@@ -419,7 +419,7 @@ async fn tags_are_summed_up_by_the_store() {
 const RIGHT: &[u8] = b"some bytes";
 const WRONG: &[u8] = b"some bites";
 
-/// A store that has these bytes at the first read, and so on, with their stamps.
+/// A store whose reads return these bytes in turn, with their stamps.
 fn rewritten(versions: Vec<(&'static [u8], Option<u8>)>) -> MockOriginalStore {
     let mut originals = MockOriginalStore::new();
     let mut versions = versions.into_iter();
@@ -435,9 +435,9 @@ fn rewritten(versions: Vec<(&'static [u8], Option<u8>)>) -> MockOriginalStore {
 }
 
 #[tokio::test]
-async fn what_was_verified_is_not_digested_again_until_it_is_written() {
+async fn verified_original_is_not_digested_again_until_rewritten() {
     for (versions, expected) in [
-        // The second one could not be right: it shows that nothing looked.
+        // The second version is wrong: it shows that nothing was verified.
         (vec![(RIGHT, Some(1)), (WRONG, Some(1))], true),
         (vec![(RIGHT, Some(1)), (WRONG, Some(2))], false),
         (vec![(RIGHT, None), (WRONG, None)], false),

@@ -37,7 +37,7 @@ const REPAIRING: CheckSettings = CheckSettings {
     ..SETTINGS
 };
 
-/// A store with what was damaged in it, by a clock that a day has passed on.
+/// A damaged store; its clock is a day ahead.
 struct Fixture {
     store: Arc<FakeDatabase>,
     originals: Arc<FakeOriginalStore>,
@@ -128,7 +128,7 @@ impl Fixture {
         self.summary(settings).await.1
     }
 
-    /// What is found, by kind and original.
+    /// The findings, by kind and original.
     async fn kinds(&self, settings: CheckSettings) -> Vec<(FindingKind, Option<ContentDigest>)> {
         let findings = self.findings(settings).await;
         findings.iter().map(|f| (f.kind, f.digest)).collect()
@@ -136,7 +136,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn what_is_whole_is_counted() {
+async fn intact_rows_and_originals_are_counted() {
     let fixture = Fixture::new();
     fixture.register(b"one").await;
     let second = fixture.register(b"second").await;
@@ -203,7 +203,7 @@ async fn every_damage_has_its_name() {
 }
 
 #[tokio::test]
-async fn lengths_alone_do_not_tell_altered_bytes() {
+async fn quick_check_misses_altered_bytes() {
     let fixture = Fixture::new();
     let cut = fixture.register(b"cut off").await;
     let changed = fixture.register(b"changed").await;
@@ -238,7 +238,7 @@ async fn whole_bytes_of_another_length_are_the_rows_fault() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_left_alone() {
+async fn work_in_progress_is_left_alone() {
     let fixture = Fixture::new();
     let all = CheckSettings {
         unknown_originals: UnknownOriginals::Repair,
@@ -254,7 +254,7 @@ async fn what_is_under_way_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_no_image_refers_to_is_moved_away_on_demand() {
+async fn repair_moves_unreferenced_originals_away() {
     let fixture = Fixture::new();
     let kept = fixture.register(b"kept").await;
     let abandoned = fixture.claim(b"abandoned").await.digest;
@@ -334,7 +334,7 @@ async fn a_store_that_is_gone_is_an_error_and_no_finding() {
     assert!(matches!(error, CheckError::Originals(_)), "{error:?}");
 }
 
-/// A check with mocks, but that nothing is set aside and no other database is registered.
+/// A check with mocks; nothing is set aside and no other database is registered.
 fn mocked(
     claims: MockRemovalLedger,
     inspector: MockInspector,
@@ -365,7 +365,7 @@ fn mocked(
     Check::new(ports, REPAIRING)
 }
 
-/// What the check of the stored objects finds, without its first event, which says that it begins.
+/// The events of the object phase, without the one that starts it.
 fn objects(check: &Check) -> impl Stream<Item = Result<Event, CheckError>> + use<> {
     check.part(Part::Objects).skip(1)
 }
@@ -445,9 +445,9 @@ async fn claims_then_sets_aside_then_forgets_then_finishes() {
     );
 }
 
-/// An upload took over while the original was moved: its bytes are what was moved.
+/// An upload took over while the original was moved: its bytes are the moved ones.
 #[tokio::test]
-async fn what_was_claimed_again_is_put_back() {
+async fn reclaimed_original_is_put_back() {
     let digest = ContentDigest::of(b"x");
     let mut originals = holding(digest);
     let (mut store, mut inspector) = (MockRemovalLedger::new(), MockInspector::new());
@@ -468,7 +468,7 @@ async fn what_was_claimed_again_is_put_back() {
 }
 
 #[tokio::test]
-async fn what_was_uploaded_or_removed_meanwhile_is_no_finding() {
+async fn concurrent_uploads_and_removals_are_no_findings() {
     let digest = ContentDigest::of(b"x");
     let used = RecordedOriginal {
         is_used: true,
@@ -508,7 +508,7 @@ async fn what_was_uploaded_or_removed_meanwhile_is_no_finding() {
     }
 }
 
-/// What the check meets when it moves the one original away.
+/// Moves the one original, whose move fails with `refusal`.
 async fn moving(refusal: OriginalStoreError) -> Result<Vec<Event>, CheckError> {
     let digest = ContentDigest::of(b"x");
     let mut originals = holding(digest);
@@ -528,13 +528,13 @@ async fn moving(refusal: OriginalStoreError) -> Result<Vec<Event>, CheckError> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_moved_is_not_forgotten() {
+async fn original_that_cannot_be_moved_is_not_forgotten() {
     let outcome = moving(OriginalStoreError::Unavailable(cause("read-only"))).await;
     assert!(matches!(outcome, Err(CheckError::Originals(_))));
 }
 
 #[tokio::test]
-async fn what_must_not_be_moved_is_left_and_told_of() {
+async fn original_that_must_not_be_moved_is_left_and_reported() {
     let events = moving(OriginalStoreError::Altered(cause("damaged"))).await;
     let events = events.unwrap();
     let [_, Event::Found(finding)] = &events[..] else {
@@ -579,9 +579,9 @@ async fn nothing_is_moved_while_another_database_is_registered() {
     assert!(fixture.originals.quarantined().contains(&abandoned));
 }
 
-/// Killed before it looked again, in either way.
+/// Killed before the claim was checked again, in either way.
 #[tokio::test]
-async fn what_a_killed_check_set_aside_is_seen_to_by_the_next_one() {
+async fn next_check_recovers_what_a_killed_one_set_aside() {
     let fixture = Fixture::new();
     let used = fixture.register(b"used").await;
     let orphan = fixture.put(b"orphan").await;
@@ -604,7 +604,7 @@ fn segment(level: i32, from: i64, until: i64) -> Segment {
     Segment { level, from, until }
 }
 
-/// Two segments of a level, and one above the first.
+/// Two segments of one level, and one above the first.
 fn with_segments(faults: [Option<SegmentFault>; 3], steps: Option<u32>) -> Fixture {
     let fixture = Fixture::new();
     let segments = [segment(0, 0, 10), segment(0, 10, 20), segment(1, 0, 10)];
@@ -636,9 +636,9 @@ async fn wrong_statistics_are_found() {
     assert_eq!((summary.segments, summary.left), (3, 2));
 }
 
-/// What is put together from others is no evidence against itself.
+/// A segment merged from wrong ones proves nothing.
 #[tokio::test]
-async fn statistics_above_wrong_ones_are_not_judged_until_those_are_repaired() {
+async fn segments_above_wrong_ones_wait_for_the_repair() {
     let altered = Some(SegmentFault::Altered);
     let fixture = with_segments([altered, None, altered], Some(3));
     let findings = fixture.findings(SETTINGS).await;

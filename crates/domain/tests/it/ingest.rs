@@ -25,12 +25,12 @@ use domain_testing::{
     FakeTagProvider, Pull, TestClock, at, tags,
 };
 
-/// How often an upload tries to get its claim.
+/// How often an upload tries to claim.
 const CLAIM_ATTEMPTS: usize = 3;
 
 const CLAIM: TimeDelta = TimeDelta::hours(1);
 
-/// Everything in memory, behind the real service.
+/// The real service over in-memory fakes.
 struct Fixture {
     store: Arc<FakeDatabase>,
     originals: Arc<FakeOriginalStore>,
@@ -109,7 +109,7 @@ fn unavailable() -> UpstreamError {
 }
 
 #[tokio::test]
-async fn registers_an_image_with_the_tags_at_or_above_the_threshold() {
+async fn registers_an_image_with_its_tags_above_the_threshold() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     let image = fixture
         .ingest()
@@ -135,7 +135,7 @@ async fn keeps_the_whole_answer_beside_the_image() {
 }
 
 #[tokio::test]
-async fn known_bytes_cost_no_call_and_no_decoding_but_make_an_image_of_their_own() {
+async fn known_bytes_make_a_new_image_without_call_or_decoding() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     let ingest = fixture.ingest();
     let first = ingest.ingest(upload(&picture(), 80.0)).await.unwrap();
@@ -153,7 +153,7 @@ async fn known_bytes_cost_no_call_and_no_decoding_but_make_an_image_of_their_own
 }
 
 #[tokio::test]
-async fn a_hosted_blob_is_handed_over_once_the_provider_has_answered() {
+async fn hosted_blob_is_released_after_the_answer() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     fixture
         .ingest()
@@ -165,7 +165,7 @@ async fn a_hosted_blob_is_handed_over_once_the_provider_has_answered() {
 }
 
 #[tokio::test]
-async fn a_hosted_blob_is_handed_over_when_tagging_failed() {
+async fn hosted_blob_is_released_when_tagging_failed() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     fixture.provider.fail_next(unavailable());
     let error = fixture
@@ -183,7 +183,7 @@ async fn a_hosted_blob_is_handed_over_when_tagging_failed() {
 }
 
 #[tokio::test]
-async fn a_hosted_blob_is_handed_over_when_the_ingest_is_given_up() {
+async fn hosted_blob_is_released_when_ingest_is_dropped() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     fixture.provider.hold();
     let ingest = fixture.ingest();
@@ -213,7 +213,7 @@ async fn a_provider_that_takes_bytes_or_pixels_needs_no_host() {
 }
 
 #[tokio::test]
-async fn what_leaves_the_house_is_the_copy_unless_the_original_is_wanted() {
+async fn copy_is_sent_unless_the_original_is_requested() {
     let fixture = Fixture::new(Pull::Jpeg(16));
     fixture
         .ingest()
@@ -230,12 +230,12 @@ async fn what_leaves_the_house_is_the_copy_unless_the_original_is_wanted() {
         .unwrap();
     assert_eq!(fixture.provider.last_file().unwrap().bytes, picture());
     assert_eq!(fixture.codec.encodes(), 0);
-    // It is decoded all the same, small, to know that it is a picture.
+    // It is decoded nonetheless, small, to verify that it is a picture.
     assert_eq!(fixture.codec.sides(), [side(512)]);
 }
 
 #[tokio::test]
-async fn another_size_or_provider_is_another_question() {
+async fn another_size_or_provider_is_another_key() {
     let fixture = Fixture::new(Pull::Jpeg(16));
     let [same, smaller, original, other] = [
         FakeTagProvider::new(Pull::PublicUrl(16)),
@@ -333,7 +333,7 @@ async fn tagging_and_an_upload_of_the_same_bytes_share_one_call() {
     assert_eq!((fixture.provider.calls(), fixture.codec.decodes()), (1, 1));
 }
 
-/// An upload whose client is gone as soon as that says so.
+/// An upload whose client is gone once the closure returns `true`.
 fn left_when(is_gone: impl Fn() -> bool + Send + Sync + 'static) -> Upload {
     Upload {
         context: CallContext::cancelled_when(is_gone),
@@ -349,7 +349,7 @@ fn assert_cancelled(outcome: &Result<Image, IngestError>) {
 }
 
 #[tokio::test]
-async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
+async fn gone_client_costs_no_call_and_records_nothing() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     assert_cancelled(&fixture.ingest().ingest(left_when(|| true)).await);
     let calls = (fixture.host.hosted(), fixture.provider.calls());
@@ -358,7 +358,7 @@ async fn for_a_client_that_is_gone_no_call_begins_and_nothing_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
+async fn no_tagging_starts_if_the_client_goes_during_hosting() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     let host = Arc::clone(&fixture.host);
     let upload = left_when(move || host.hosted() > 0);
@@ -369,7 +369,7 @@ async fn a_client_that_goes_while_its_picture_is_hosted_is_not_tagged_for() {
 }
 
 #[tokio::test]
-async fn what_was_tagged_is_recorded_also_for_a_client_that_is_gone() {
+async fn tagged_image_is_recorded_even_for_a_gone_client() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     let provider = Arc::clone(&fixture.provider);
     let upload = left_when(move || provider.calls() > 0);
@@ -384,20 +384,20 @@ async fn what_was_tagged_is_recorded_also_for_a_client_that_is_gone() {
 }
 
 #[tokio::test]
-async fn a_call_that_somebody_else_waits_for_is_made() {
+async fn shared_call_is_made_while_any_caller_waits() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     let ingest = fixture.ingest();
     let (gone, there) = tokio::join!(
         ingest.ingest(left_when(|| true)),
         ingest.ingest(upload(&picture(), 80.0))
     );
-    // The first may have been told before the second came.
+    // The first may have been answered before the second came.
     assert!(gone.is_ok() || matches!(gone, Err(IngestError::Tagging(UpstreamError::Cancelled))));
     there.unwrap();
     assert_eq!(fixture.provider.calls(), 1);
 }
 
-/// As the disk, a file manager and a cut-off copy leave them.
+/// Altered, truncated, missing and unreadable bytes.
 #[tokio::test]
 async fn a_damaged_original_is_put_again_by_the_next_upload() {
     let digest = ContentDigest::of(&picture());
@@ -422,9 +422,9 @@ async fn a_damaged_original_is_put_again_by_the_next_upload() {
     }
 }
 
-/// Without a note, the length alone tells.
+/// Without a note the length alone decides.
 #[tokio::test]
-async fn a_missing_or_truncated_original_is_put_again_without_a_note() {
+async fn missing_or_truncated_original_is_put_again_without_note() {
     let digest = ContentDigest::of(&picture());
     let fixture = Fixture::new(Pull::Jpeg(16));
     let ingest = fixture.ingest();
@@ -438,7 +438,7 @@ async fn a_missing_or_truncated_original_is_put_again_without_a_note() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_is_refused_before_anything_else_happens() {
+async fn invalid_picture_is_refused_first() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     let error = fixture
         .ingest()
@@ -454,7 +454,7 @@ async fn what_is_no_picture_is_refused_before_anything_else_happens() {
 }
 
 #[tokio::test]
-async fn a_host_that_fails_ends_it() {
+async fn failing_host_fails_the_upload() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     fixture.host.fail_next(UpstreamError::TimedOut);
     let error = fixture
@@ -470,7 +470,7 @@ async fn a_host_that_fails_ends_it() {
 }
 
 #[tokio::test]
-async fn without_the_host_it_needs_it_says_so() {
+async fn missing_blob_host_is_reported() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     let ports = IngestPorts {
         host: None,
@@ -487,7 +487,7 @@ async fn without_the_host_it_needs_it_says_so() {
 }
 
 #[tokio::test]
-async fn a_full_disk_registers_nothing_and_does_not_waste_the_answer() {
+async fn full_disk_registers_nothing_but_keeps_the_answer() {
     let fixture = Fixture::new(Pull::PublicUrl(16));
     let ingest = fixture.ingest();
     fixture.originals.set_down(true);
@@ -502,7 +502,7 @@ async fn a_full_disk_registers_nothing_and_does_not_waste_the_answer() {
     assert_eq!(fixture.provider.calls(), 1);
 }
 
-/// Ports that are mocks, each allowed nothing until it is told; the provider pulls pixels from the codec's.
+/// Mocks that expect no call until configured; the provider pulls pixels from the codec's.
 struct Mocks {
     images: MockImageStore,
     taggings: MockTaggingCache,
@@ -528,7 +528,7 @@ impl Mocks {
         }
     }
 
-    /// A store that knows everything about the bytes, so that only keeping them is left.
+    /// A store that has everything about the bytes, so that only put and record are left.
     fn knowing() -> Self {
         let mut mocks = Self::new();
         mocks.taggings.expect_known().returning(|_| Ok(known()));
@@ -632,7 +632,7 @@ fn finding_damage() -> Mocks {
 }
 
 #[tokio::test]
-async fn a_note_of_damage_outlives_an_upload_that_is_not_recorded() {
+async fn damage_note_outlives_an_upload_that_is_not_recorded() {
     let mut mocks = finding_damage();
     mocks
         .images
@@ -757,7 +757,7 @@ async fn a_claim_that_is_lost_again_and_again_is_an_error() {
     ));
 }
 
-/// Mocks of an upload that is tagged once, with a store that does not know its tags before.
+/// Mocks of an upload that is tagged once, with a store that does not have its tags before.
 fn tagging_once() -> Mocks {
     let mut mocks = Mocks::new();
     mocks
@@ -816,7 +816,7 @@ fn putting_fails(mocks: &mut Mocks) {
 }
 
 #[tokio::test]
-async fn whatever_fails_after_tagging_the_answer_is_kept() {
+async fn answer_is_kept_whatever_fails_after_tagging() {
     let failures: [fn(&mut Mocks); 4] = [
         claiming_fails,
         putting_fails,
@@ -841,7 +841,7 @@ async fn whatever_fails_after_tagging_the_answer_is_kept() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_kept_at_once_does_not_hide_why_and_is_kept_later() {
+async fn unsaved_answer_keeps_the_first_error_and_is_saved_later() {
     let mut mocks = tagging_once();
     putting_fails(&mut mocks);
     let mut outcomes = [Ok(()), Err(refused()), Err(refused())].to_vec();
@@ -861,7 +861,7 @@ async fn an_answer_that_cannot_be_kept_at_once_does_not_hide_why_and_is_kept_lat
 }
 
 #[tokio::test]
-async fn a_tagging_whose_answer_cannot_be_kept_at_once_succeeds_and_it_is_kept_later() {
+async fn tagging_succeeds_if_its_answer_is_saved_later() {
     let mut mocks = tagging_once();
     let mut outcomes = [Ok(()), Err(store_down())].to_vec();
     mocks
@@ -879,7 +879,7 @@ async fn a_tagging_whose_answer_cannot_be_kept_at_once_succeeds_and_it_is_kept_l
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_not_asked_while_the_client_waits() {
+async fn unavailable_database_is_not_retried_in_the_request() {
     let mut mocks = tagging_once();
     recording_fails(&mut mocks, store_down);
     let provider = Arc::clone(&mocks.provider);
@@ -889,7 +889,7 @@ async fn a_database_that_is_away_is_not_asked_while_the_client_waits() {
 }
 
 #[tokio::test]
-async fn an_answer_on_its_way_to_the_store_serves_the_next_upload() {
+async fn pending_answer_serves_the_next_upload() {
     let mut mocks = tagging_once();
     mocks
         .ledger

@@ -17,7 +17,7 @@ fn threshold(lowest: f64) -> Threshold {
 }
 
 #[test]
-fn nothing_asks_for_nothing() {
+fn empty_filter_is_no_condition() {
     assert_eq!(asked(LabelFilter::default()), Some(ImageQuery::default()));
 }
 
@@ -48,7 +48,7 @@ fn no_image_carries_an_empty_name(#[case] names: &[&str]) {
 }
 
 #[test]
-fn an_empty_window_or_a_contradiction_is_no_question() {
+fn empty_window_or_contradiction_is_no_query() {
     let window = TimeWindow {
         from: Some(at(1)),
         until: Some(at(1)),
@@ -60,7 +60,7 @@ fn an_empty_window_or_a_contradiction_is_no_question() {
 }
 
 #[test]
-fn what_says_nothing_more_is_left_out() {
+fn redundant_labels_are_dropped() {
     let filter = LabelFilter::default().all_of(["b"]);
     let query = asked(filter.clone().any_of(["a", "b"])).unwrap();
     assert!(query.any_of.is_empty());
@@ -75,7 +75,7 @@ fn what_says_nothing_more_is_left_out() {
     assert_eq!(query.threshold, None);
 }
 
-/// What a filter means, read off its own definition.
+/// The meaning of a filter, by definition.
 fn passes(image: &Image, all: &[&str], any: Option<&[&str]>, not: &[&str], from: f64) -> bool {
     let carries = |name: &&str| {
         let mut tags = image.tags.iter();

@@ -1,4 +1,4 @@
-//! The services of the domain, against the in-memory fakes and against mocks.
+//! Tests of the domain's services, against the in-memory fakes and against mocks.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What providers pull is made once, and given back.
+//! Forms that providers pull are made once, and released.
 
 use std::{
     num::NonZeroU32,
@@ -18,7 +18,7 @@ use domain::{
 use domain_testing::{FakeBlobHost, FakeImageCodec, FakeReleaseQueue, FakeTagProvider, Pull, tags};
 use futures_util::{FutureExt, future::join_all, pin_mut};
 
-/// A provider that has what several others find.
+/// A provider that merges the tags of several others.
 struct Merged {
     identity: ProviderIdentity,
     parts: Vec<FakeTagProvider>,
@@ -74,7 +74,7 @@ impl TagProvider for Merged {
     }
 }
 
-/// Everything around a tagger, in memory.
+/// The surroundings of a tagger, in memory.
 #[derive(Default)]
 struct Fixture {
     codec: Arc<FakeImageCodec>,
@@ -145,7 +145,7 @@ async fn every_size_is_hosted_and_released_by_itself() {
 
 /// The original is not sent before it is known to be a picture.
 #[tokio::test]
-async fn what_is_no_picture_is_not_hosted() {
+async fn invalid_picture_is_not_hosted() {
     for max_side in [0, 16] {
         let fixture = Fixture::default();
         let provider = Arc::new(FakeTagProvider::new(Pull::PublicUrl(max_side)));
@@ -160,7 +160,7 @@ async fn what_is_no_picture_is_not_hosted() {
     }
 }
 
-/// A codec whose pictures hold a lease that can be watched.
+/// A codec whose pictures hold a lease that can be observed.
 fn leasing() -> (MockImageCodec, Weak<()>) {
     let lease = Arc::new(());
     let watched = Arc::downgrade(&lease);

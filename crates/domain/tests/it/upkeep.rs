@@ -27,10 +27,10 @@ use domain::{
 };
 use domain_testing::{FakeDatabase, FakeOriginalStore, HeldRemoval, TestClock, at, image};
 
-/// How many batches a round of removals takes at most.
+/// How many batches one run of removals takes at most.
 const MAX_ROUNDS: usize = 100;
 
-/// How long what cannot be removed is left alone at first.
+/// The first pause of an original that cannot be removed.
 const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(20);
 
 const SETTINGS: UpkeepSettings = UpkeepSettings {
@@ -68,13 +68,13 @@ fn upkeep(
     Upkeep::new(ports, SETTINGS)
 }
 
-/// Where only hosted blobs matter.
+/// Upkeep of hosted blobs alone.
 fn releasing(host: MockBlobHost) -> Upkeep {
     let (store, originals) = (MockRemovalLedger::new(), MockOriginalStore::new());
     upkeep(store, originals, MockOriginalRemoval::new(), host)
 }
 
-/// Where only originals matter.
+/// Upkeep of originals alone.
 fn removing(
     claims: MockRemovalLedger,
     originals: MockOriginalStore,
@@ -100,7 +100,7 @@ fn failure() -> UpstreamError {
 }
 
 #[tokio::test]
-async fn releases_what_is_older_than_its_age_until_nothing_is_left() {
+async fn releases_old_blobs_until_none_is_left() {
     let mut host = MockBlobHost::new();
     let before = at(0) - SETTINGS.hosted_blob_age;
     host.expect_forgotten()
@@ -117,7 +117,7 @@ async fn releases_what_is_older_than_its_age_until_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn a_host_that_keeps_what_it_released_does_not_keep_us() {
+async fn host_that_keeps_released_blobs_does_not_loop_forever() {
     let mut host = MockBlobHost::new();
     host.expect_forgotten()
         .times(MAX_ROUNDS)
@@ -136,7 +136,7 @@ async fn a_host_that_fails_is_reported() {
         .times(1)
         .returning(|_| Err(failure()));
     host.expect_forgotten().times(1).returning(|_| Ok(blobs(9)));
-    // All, the first half and so on: three blobs are enough to know.
+    // All, then the first half and so on: three blobs suffice to tell.
     host.expect_release()
         .times(1..=8)
         .returning(|_| Err(failure()));
@@ -147,7 +147,7 @@ async fn a_host_that_fails_is_reported() {
     }
 }
 
-/// A host that keeps some blobs whatever it is told, and fails each call that names one of them.
+/// A host that keeps some blobs, and fails each call that names one of them.
 struct Stubborn {
     alive: Mutex<Vec<HostedBlob>>,
     kept: Vec<String>,
@@ -227,7 +227,7 @@ async fn blobs_that_cannot_be_released_do_not_hold_up_the_others() {
         assert_eq!(released, 100 - kept.len());
         assert_eq!(host.alive(), host.kept);
         host.calls();
-        // They are left alone for longer and longer.
+        // The back-off grows.
         for (minutes, calls) in [(9, 0), (1, 1), (19, 0), (1, 1)] {
             clock.advance(TimeDelta::minutes(minutes));
             let outcome = upkeep.release_forgotten().await;
@@ -288,7 +288,7 @@ async fn claims_then_sets_aside_then_forgets_then_finishes() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_claimed_is_left_alone() {
+async fn unclaimable_original_is_left_alone() {
     let mut store = holding_one();
     store
         .expect_claim_for_removal()
@@ -298,7 +298,7 @@ async fn what_cannot_be_claimed_is_left_alone() {
     assert_eq!(upkeep.remove_abandoned().await.unwrap(), 0);
 }
 
-/// Nothing is postponed for what is not the original's fault.
+/// No original is postponed for a failure of the whole store.
 #[tokio::test]
 async fn a_store_that_fails_as_a_whole_ends_the_round() {
     let (mut store, mut originals) = (holding_one(), MockOriginalStore::new());
@@ -419,17 +419,17 @@ impl Fixture {
     }
 }
 
-/// Lets everything else run until something is so.
+/// Yields to other tasks until the condition holds.
 async fn until(is_so: impl Fn() -> bool) {
     while !is_so() {
         tokio::task::yield_now().await;
     }
 }
 
-/// A removal that stops at each place in turn, long enough for its claim to run out, while another server
-/// takes the same bytes again, with and without an upkeep of that other server while it is stopped.
+/// A removal that stops at each step in turn, long enough for its claim to expire, while another server
+/// takes the same bytes again, with and without an upkeep of that other server in between.
 #[tokio::test]
-async fn whatever_a_late_removal_does_the_upload_keeps_its_bytes() {
+async fn upload_keeps_its_bytes_despite_a_late_removal() {
     for place in 0..4 {
         for others_run in [false, true] {
             let fixture = Fixture::new();
@@ -462,9 +462,9 @@ async fn whatever_a_late_removal_does_the_upload_keeps_its_bytes() {
     }
 }
 
-/// The same, but that it is killed where it stopped.
+/// The same, but it is killed where it stopped.
 #[tokio::test]
-async fn wherever_a_late_removal_is_killed_the_upload_keeps_its_bytes() {
+async fn upload_keeps_its_bytes_despite_a_killed_removal() {
     for place in 0..4 {
         let fixture = Fixture::new();
         let digest = fixture.abandon(b"x").await;
@@ -498,9 +498,9 @@ async fn wherever_a_late_removal_is_killed_the_upload_keeps_its_bytes() {
     }
 }
 
-/// Whether it had looked again or not.
+/// Whether or not the claim had been checked again.
 #[tokio::test]
-async fn what_a_killed_removal_set_aside_is_removed_by_the_next_one() {
+async fn next_removal_finishes_what_a_killed_one_set_aside() {
     for place in 0..2 {
         let fixture = Fixture::new();
         fixture.abandon(b"x").await;
@@ -522,14 +522,14 @@ async fn what_a_killed_removal_set_aside_is_removed_by_the_next_one() {
     }
 }
 
-/// An upload that stopped before it recorded must put once more.
+/// An upload that stopped before it recorded must put again.
 #[tokio::test]
-async fn an_upload_that_was_overtaken_by_a_removal_is_not_recorded() {
+async fn upload_overtaken_by_a_removal_is_not_recorded() {
     let fixture = Fixture::new();
     let late = fixture.put(b"x").await;
     fixture.later(3601);
     assert_eq!(fixture.upkeep().remove_abandoned().await.unwrap(), 1);
-    // Another one has claimed the bytes, and not put them yet.
+    // Another upload has claimed the bytes, and not put them yet.
     let (image, now) = (&late.image, fixture.clock.now());
     let until = now + TimeDelta::hours(1);
     fixture
@@ -558,15 +558,15 @@ async fn two_databases_remove_nothing_until_one_is_forgotten() {
     let id = other.store.database_id().await.unwrap();
     assert!(fixture.originals.unregister(&id).await.unwrap());
     assert_eq!(fixture.upkeep().remove_abandoned().await.unwrap(), 2);
-    // It says that it is still there as soon as it can.
+    // It registers again as soon as it can.
     other.upkeep().remove_abandoned().await.unwrap();
     fixture.abandon(b"y").await;
     assert_eq!(fixture.upkeep().remove_abandoned().await.unwrap(), 0);
 }
 
-/// The other one relies on the original before it is moved: the removal finds its id afterwards.
+/// The other database relies on the original before it is moved: the removal finds its id afterwards.
 #[tokio::test]
-async fn a_database_that_registers_during_a_removal_keeps_its_bytes() {
+async fn database_registered_during_a_removal_keeps_its_bytes() {
     for is_killed in [false, true] {
         let fixture = Fixture::new();
         let digest = fixture.abandon(b"x").await;
@@ -596,7 +596,7 @@ async fn a_database_that_registers_during_a_removal_keeps_its_bytes() {
 }
 
 #[tokio::test]
-async fn one_original_that_cannot_be_removed_holds_up_no_other() {
+async fn failing_original_delays_no_other() {
     let fixture = Fixture::new();
     let mut all = Vec::new();
     for number in 0..250_u32 {
@@ -626,7 +626,7 @@ async fn one_original_that_cannot_be_removed_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn with_fakes_only_what_no_image_needs_is_removed() {
+async fn only_unneeded_originals_are_removed_from_the_fakes() {
     let fixture = Fixture::new();
     let kept = fixture.register(b"kept").await;
     fixture.put(b"left").await;

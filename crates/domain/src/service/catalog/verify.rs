@@ -1,4 +1,4 @@
-//! Verifying originals while they are read.
+//! Verifies originals while they are read.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use crate::{
     ports::{Clock, OriginalContent, OriginalLedger, OriginalStoreError, Stamp, cause},
 };
 
-/// Notes damage of one original.
+/// Records damage of one original.
 pub(super) struct Damages {
     digest: ContentDigest,
     ledger: Arc<dyn OriginalLedger>,
@@ -30,7 +30,7 @@ impl Damages {
         }
     }
 
-    /// Notes what an error says of the original, and passes the error on.
+    /// Records the damage that an error reports, and returns the error.
     pub(super) async fn note(&self, error: OriginalStoreError) -> OriginalStoreError {
         if matches!(error, OriginalStoreError::Altered(_))
             && let Err(error) = self
@@ -44,16 +44,16 @@ impl Damages {
     }
 }
 
-/// How many originals are remembered, some fifty bytes each.
+/// How many originals are remembered, at some fifty bytes each.
 const REMEMBERED: usize = 20_000;
 
-/// The originals that were read to their end and found right, by the stamp of their last write: they are
-/// not digested again. Clones share them.
+/// The originals whose digest was verified, by the stamp of their last write: they are not digested again.
+/// Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Verified(Arc<Mutex<HashMap<ContentDigest, Stamp>>>);
 
 impl Verified {
-    /// The content, which ends in an error if its bytes do not have their digest.
+    /// Wraps the content so that it ends in an error if its bytes do not match the digest.
     pub(super) fn check(&self, content: OriginalContent, damages: Damages) -> OriginalContent {
         let OriginalContent { len, stamp, .. } = content;
         if stamp.is_some() && stamp == self.lock().get(&damages.digest).copied() {
@@ -85,7 +85,7 @@ impl Verified {
     }
 }
 
-/// An original that is read and verified.
+/// An original being read and verified.
 struct Reading {
     content: OriginalContent,
     hasher: ContentHasher,
@@ -109,7 +109,7 @@ impl Reading {
         .boxed()
     }
 
-    /// What is wrong with the bytes that were read.
+    /// The error of the bytes read, if any.
     async fn verdict(self) -> Option<OriginalStoreError> {
         let found = self.hasher.finish();
         let expected = self.damages.digest;

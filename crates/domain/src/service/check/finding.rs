@@ -1,39 +1,39 @@
-//! What a check finds.
+//! Findings of a check.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{Event, Part};
 use crate::{ContentDigest, ImageId, ports::Rows};
 
-/// What is wrong. The names are for programs, and stay.
+/// The kind of a problem. The names are stable, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
-    /// An image refers to bytes that are not there.
+    /// An image refers to bytes that do not exist.
     MissingOriginal,
-    /// Bytes have another length than they had.
+    /// The bytes have another length than recorded.
     TruncatedOriginal,
-    /// Bytes are others than they were.
+    /// The bytes do not match their digest.
     AlteredOriginal,
-    /// Bytes are there and cannot be read.
+    /// The bytes exist but cannot be read.
     UnreadableOriginal,
-    /// Bytes are what they were, and the row says that they have another length.
+    /// The bytes match their digest, but the row records another length.
     WrongSize,
-    /// A row says something that cannot be.
+    /// A row holds an invalid value.
     UnreadableRow,
-    /// What is kept of how labels are used is not what the rows say.
+    /// A rollup segment disagrees with the rows.
     WrongStatistics,
-    /// No image refers to bytes that this database noted once.
+    /// No image refers to bytes that this database has recorded.
     UnreferencedOriginal,
-    /// This database never heard of these bytes.
+    /// This database has no record of these bytes.
     UnknownOriginal,
-    /// Something among the originals is none. It does no harm.
+    /// A file among the originals that is not one. Harmless.
     ForeignFile,
-    /// A database, by its id, keeps originals in the same place as others. It does no harm.
+    /// Another database, by its id, shares the originals. Harmless.
     SharedOriginals,
 }
 
 impl FindingKind {
-    /// Its name.
+    /// Its stable name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MissingOriginal => "missing-original",
@@ -50,7 +50,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether an upload of the same bytes mends it.
+    /// Whether an upload of the same bytes repairs it.
     pub(super) fn is_damage(self) -> bool {
         matches!(
             self,
@@ -61,7 +61,7 @@ impl FindingKind {
         )
     }
 
-    /// Whether something should be done about it.
+    /// Whether it needs action.
     pub fn is_fault(self) -> bool {
         !matches!(self, Self::ForeignFile | Self::SharedOriginals)
     }
@@ -73,22 +73,22 @@ impl fmt::Display for FindingKind {
     }
 }
 
-/// Something that is not as it should be.
+/// A problem found by a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is.
+    /// The kind of problem.
     pub kind: FindingKind,
-    /// The original that it is about.
+    /// The original concerned.
     pub digest: Option<ContentDigest>,
-    /// The image that it is about; of several the first.
+    /// The image concerned; of several the first.
     pub image: Option<ImageId>,
-    /// The row that it is about: its table and its key.
+    /// The row concerned: its table and key.
     pub row: Option<String>,
-    /// The name of what is no original.
+    /// The name of the foreign file.
     pub file: Option<String>,
-    /// What is wrong, in words.
+    /// A description.
     pub detail: String,
-    /// Whether it was put right.
+    /// Whether it was repaired.
     pub is_repaired: bool,
 }
 
@@ -106,33 +106,33 @@ impl Finding {
     }
 }
 
-/// A check in numbers.
+/// The counts of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// Labels that were looked at.
+    /// Labels checked.
     pub labels: u64,
-    /// Images that were looked at.
+    /// Images checked.
     pub images: u64,
-    /// Providers' answers that were looked at.
+    /// Providers' answers checked.
     pub taggings: u64,
-    /// Originals that were looked for.
+    /// Originals checked.
     pub originals: u64,
-    /// Bytes of originals that were read.
+    /// Bytes of originals read.
     pub bytes: u64,
-    /// Segments of the statistics that were verified.
+    /// Rollup segments verified.
     pub segments: u64,
-    /// Objects that the store of originals holds.
+    /// Objects listed in the store of originals.
     pub objects: u64,
-    /// What was found, how often.
+    /// Findings of each kind.
     pub findings: BTreeMap<FindingKind, u64>,
-    /// How much of it was put right.
+    /// Findings that were repaired.
     pub repaired: u64,
-    /// How much of it should be put right, and was not.
+    /// Findings that need action and were not repaired.
     pub left: u64,
 }
 
 impl Summary {
-    /// Takes an event into account.
+    /// Adds an event to the counts.
     pub fn note(&mut self, event: &Event) {
         match event {
             Event::Begun { .. } => {}

@@ -1,4 +1,4 @@
-//! What the store of originals holds, and whether anybody needs it.
+//! Checks the objects in the store of originals for orphans.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::{
     service::removal::{self, Outcome, RemovalError},
 };
 
-/// How many objects are asked for in one go.
+/// How many objects are processed in one batch.
 const CHUNK: usize = 500;
 
 impl Check {
@@ -32,7 +32,7 @@ impl Check {
         prepared.try_flatten().chain(chunks).boxed()
     }
 
-    /// Tells of other databases, and sees to what removals that were killed set aside.
+    /// Reports other databases, and recovers originals set aside by killed removals.
     async fn prepare(&self) -> Result<Vec<Event>, CheckError> {
         if self.settings.repair {
             let own = self.ports.removal.register().await?;
@@ -46,8 +46,8 @@ impl Check {
         if databases.len() < 2 {
             return Ok(Vec::new());
         }
-        let told = databases.iter().map(|id| Event::Found(neighbour(id)));
-        Ok(told.collect())
+        let found = databases.iter().map(|id| Event::Found(neighbour(id)));
+        Ok(found.collect())
     }
 
     async fn chunk(&self, objects: Vec<StoredObject>) -> Result<Events, CheckError> {
@@ -64,7 +64,7 @@ impl Check {
                 StoredObject::Original(original) if original.modified <= youngest => {
                     old.push(original);
                 }
-                // It may be the original of an upload under way.
+                // May belong to an upload in progress.
                 StoredObject::Original(_) => {}
             }
         }
@@ -81,7 +81,7 @@ impl Check {
             .boxed())
     }
 
-    /// Those that nobody seems to need.
+    /// Originals that seem to be orphans.
     async fn suspects(
         &self,
         stored: Vec<StoredOriginal>,
@@ -100,7 +100,7 @@ impl Check {
         Ok(stored.into_iter().filter(is_suspect).collect())
     }
 
-    /// Why nobody needs an original, by what is recorded of it.
+    /// Why an original seems to be an orphan, by its record.
     fn suspicion(
         &self,
         recorded: Option<&RecordedOriginal>,
@@ -115,9 +115,8 @@ impl Check {
         }
     }
 
-    /// Looks again: since it was listed, an original may have been removed, or uploaded anew. An
-    /// upload claims it before it puts it, so what is there is asked first, and what is recorded
-    /// after that.
+    /// Looks again: since it was listed, an original may have been removed, or uploaded again. An upload
+    /// claims before it puts, so the store is asked first and the record second.
     async fn resolve(&self, stored: StoredOriginal) -> Result<Option<Finding>, CheckError> {
         let digest = stored.digest;
         if self.ports.originals.length(&digest).await?.is_none() {
@@ -150,11 +149,11 @@ impl Check {
             && (!is_unknown || self.settings.unknown_originals == UnknownOriginals::Repair)
     }
 
-    /// Moves an original away.
+    /// Moves an original to the quarantine.
     ///
-    /// Killed in between, this leaves an original that is still there, and found again by the next
-    /// check, or one that is set aside, which the next check or upkeep sees to; the claim runs out, and an
-    /// upload of the bytes takes the row over.
+    /// A crash in between leaves an original either in place, where the next check finds it again, or set
+    /// aside, which the next check or upkeep recovers; the claim expires, and an upload of the bytes takes
+    /// the row over.
     async fn quarantine(&self, digest: &ContentDigest) -> Result<Moved, CheckError> {
         let own = self.ports.removal.ledger.database_id().await?;
         if !self.ports.removal.is_alone(&own).await? {
@@ -190,10 +189,10 @@ impl Check {
 
 const SHARED: &str = "another database keeps originals in the same place";
 
-/// What became of an original that was to be moved away.
+/// The result of moving an original away.
 enum Moved {
     Away,
-    /// It is needed after all, or gone.
+    /// It is needed after all, or no longer exists.
     Needed,
     Refused(String),
 }

@@ -1,4 +1,4 @@
-//! The rows, and the bytes that belong to them.
+//! Checks the rows, and the bytes that they refer to.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -13,14 +13,14 @@ use crate::{
     },
 };
 
-/// How many rows are read at a time.
+/// How many rows are read in one batch.
 const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
-/// How many originals are read at a time: enough to keep a disk and a few processors busy, and to
-/// leave something of both to servers.
+/// How many originals are read concurrently: enough to keep a disk and a few cores busy, and to leave some
+/// of both to servers.
 const AT_A_TIME: usize = 4;
 
-/// What there is of an original.
+/// What was found of an original.
 enum Sight {
     Nothing,
     Length(u64),
@@ -56,7 +56,7 @@ impl Check {
     fn page(&self, rows: Rows, page: Inspected) -> Events {
         let unreadable = page.unreadable.into_iter();
         let unreadable = stream::iter(unreadable.map(|row| Ok(Event::Found(unreadable_row(row)))));
-        // Those of which nothing can be read are done with.
+        // Rows that cannot be read at all are done.
         let done = page.rows.saturating_sub(page.originals.len() as u64);
         let done = stream::once(async move { Ok(done_with(rows, done, 0)) });
         let check = self.clone();
@@ -72,7 +72,7 @@ impl Check {
     }
 
     async fn original(&self, original: &RecordedOriginal) -> Result<Vec<Event>, CheckError> {
-        // What no image refers to need not be there.
+        // Bytes that no image refers to need not exist.
         if !original.is_used {
             return Ok(vec![done_with(Rows::Originals, 1, 0)]);
         }
@@ -89,13 +89,13 @@ impl Check {
         Ok(events)
     }
 
-    /// Notes damage with the original: the next upload of the same bytes replaces it.
+    /// Records damage with the original: the next upload of the same bytes replaces it.
     async fn note_damage(&self, digest: &ContentDigest, kind: FindingKind) {
         let now = self.ports.clock.now();
         if kind.is_damage()
             && let Err(error) = self.ports.removal.ledger.note_damage(digest, now).await
         {
-            // What was found is worth telling even if nothing can be written.
+            // A finding is worth reporting even if it cannot be recorded.
             tracing::warn!(%digest, %error, "a damaged original could not be noted");
         }
     }
@@ -119,7 +119,8 @@ impl Check {
         }
     }
 
-    /// Fails if the store of originals as a whole does: it answers for what it does not have.
+    /// Fails if the store of originals is unavailable as a whole, so that an outage is not reported as
+    /// missing originals.
     async fn is_reachable(&self) -> Result<(), CheckError> {
         let nothing = ContentDigest::from_bytes([0; 32]);
         self.ports.originals.length(&nothing).await?;

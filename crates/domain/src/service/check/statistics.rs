@@ -1,18 +1,18 @@
-//! The statistics, and whether they say what the rows do.
+//! Checks the rollup segments against the rows.
 
 use futures_util::{StreamExt, stream};
 
 use super::{Check, CheckError, Event, Events, Finding, FindingKind, Part};
 use crate::ports::{Repair, Segment, SegmentFault, VerifiedSegment};
 
-/// How many wrong segments are remembered, so that those above them are not judged by them.
+/// How many wrong segments are remembered, so that those above are not compared with them.
 const REMEMBERED: usize = 10_000;
 
-/// A place in the walk along segments.
+/// The state of the scan along segments.
 #[derive(Default)]
 struct Walk {
     last: Option<VerifiedSegment>,
-    /// The segments that are wrong, and stay so.
+    /// The segments that are wrong and were not repaired.
     wrong: Vec<Segment>,
 }
 
@@ -59,9 +59,9 @@ impl Check {
         Ok(Some((events, walk)))
     }
 
-    /// Repairs a segment, step by step. `false` if that cannot be done.
+    /// Repairs a segment, step by step. `false` if that is impossible.
     ///
-    /// Killed in between, it leaves the rest to the next check.
+    /// A crash in between leaves the rest to the next check.
     async fn repair(&self, segment: &Segment, fault: SegmentFault) -> Result<bool, CheckError> {
         loop {
             match self.ports.statistics.repair_segment(segment, fault).await? {
@@ -74,7 +74,7 @@ impl Check {
 }
 
 impl Walk {
-    /// It is compared with those below it, which is no use if one of them is wrong.
+    /// Whether an input of the segment is wrong, which makes a comparison useless.
     fn is_above_a_wrong_one(&self, segment: &Segment) -> bool {
         self.wrong.iter().any(|wrong| segment.is_above(wrong))
     }

@@ -1,4 +1,4 @@
-//! Removing originals that no image refers to.
+//! Removes originals that no image refers to.
 
 use std::{
     num::NonZeroU32,
@@ -22,23 +22,23 @@ use crate::{
     ports::{Clock, Fate, OriginalStore, OriginalStoreError, in_words},
 };
 
-/// How many abandoned originals are looked at in one go.
+/// How many abandoned originals are processed in one run.
 const BATCH: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
-/// How long an original is left alone that could not be removed, at first. Longer than a request to a
-/// bucket is valid: what it may still do must be over before the original is removed once more.
+/// The first pause of an original that could not be removed. Longer than a request to a bucket is valid: it
+/// must have no late effect any more when the original is removed again.
 const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(20);
 
-/// The longest that such an original is left alone.
+/// The longest pause of such an original.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
 
 /// Removes abandoned originals.
 pub(super) struct AbandonedOriginals {
     ports: RemovalPorts,
     originals: Arc<dyn OriginalStore>,
-    /// The originals that could not be removed, or not be recovered.
+    /// The originals that could not be removed or recovered.
     failures: Backoff<ContentDigest>,
-    /// Whether the log says that other databases keep originals in the same place.
+    /// Whether it was logged that other databases share the originals.
     is_sharing_logged: AtomicBool,
 }
 
@@ -52,12 +52,12 @@ impl AbandonedOriginals {
         }
     }
 
-    /// Removes the originals that no image refers to and no upload protects, and sees to what removals
-    /// that were killed set aside. Says how many it removed.
+    /// Removes the originals that no image refers to and no upload protects, and recovers those that killed
+    /// removals set aside. Returns the number removed.
     ///
     /// Candidates come from the store's own claims, never from a listing of the originals. While other
-    /// databases keep originals in the same place, none is removed. An original that cannot be removed is
-    /// left alone for a pause, and holds up no other.
+    /// databases share the originals, none is removed. An original that cannot be removed is retried after
+    /// a back-off, and delays no other.
     pub(super) async fn remove(&self, clock: &dyn Clock) -> Result<usize, UpkeepError> {
         let own = self.ports.register().await?;
         self.recover(&own, clock).await?;
@@ -80,7 +80,7 @@ impl AbandonedOriginals {
         }
     }
 
-    /// Sees to what removals set aside that were killed, or are late.
+    /// Recovers originals set aside by removals that were killed or are late.
     async fn recover(&self, own: &DatabaseId, clock: &dyn Clock) -> Result<(), UpkeepError> {
         let now = clock.now();
         for original in self.ports.originals.list_set_aside(now).await? {
@@ -96,7 +96,7 @@ impl AbandonedOriginals {
         Ok(())
     }
 
-    /// Whether no other database keeps originals in the same place. The log says once that one does.
+    /// Whether no other database shares the originals. Logged once if one does.
     async fn is_alone(&self, own: &DatabaseId) -> Result<bool, UpkeepError> {
         let is_alone = self.ports.is_alone(own).await?;
         let is_logged = self.is_sharing_logged.swap(!is_alone, Ordering::Relaxed);
@@ -141,10 +141,10 @@ impl AbandonedOriginals {
         }
     }
 
-    /// Says for how long an original is to be left alone after a failure.
+    /// The pause of an original after a failure.
     ///
     /// # Errors
-    /// If it is the store as a whole that fails.
+    /// If the store fails as a whole.
     async fn note_failure(
         &self,
         digest: &ContentDigest,
@@ -160,13 +160,13 @@ impl AbandonedOriginals {
     }
 }
 
-/// What became of a candidate.
+/// The result for a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Removal {
     /// It is removed.
     Done,
-    /// It is somebody else's now.
+    /// It is claimed by another holder now.
     Skipped,
-    /// It could not be removed, and is left alone for a while.
+    /// It could not be removed, and pauses.
     Postponed,
 }
