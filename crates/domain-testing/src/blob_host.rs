@@ -14,7 +14,7 @@ use domain::{
     ports::{BlobHost, CallContext, Clock, HostedBlob, ReleaseQueue, UpstreamError},
 };
 
-/// A blob host that keeps pictures in memory.
+/// A blob host in memory.
 pub struct FakeBlobHost {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -35,7 +35,7 @@ struct Kept {
     since: DateTime<Utc>,
 }
 
-/// A host whose time stands still.
+/// A host whose clock stands still.
 impl Default for FakeBlobHost {
     fn default() -> Self {
         Self::new(Arc::new(TestClock::default()))
@@ -43,7 +43,7 @@ impl Default for FakeBlobHost {
 }
 
 impl FakeBlobHost {
-    /// An empty host that goes by that clock.
+    /// An empty host with that clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
@@ -51,23 +51,23 @@ impl FakeBlobHost {
         }
     }
 
-    /// Lets a call that comes fail, whichever it is; said several times, as many calls fail.
+    /// Makes the next call fail; each use adds one failure.
     pub fn fail_next(&self, error: UpstreamError) {
         self.state().failures.push_back(error);
     }
 
-    /// Lets [`BlobHost::forgotten`] answer with so many blobs at most.
+    /// Limits how many blobs [`BlobHost::forgotten`] returns.
     pub fn list_at_most(&self, count: usize) {
         self.state().list_at_most = Some(count);
     }
 
-    /// The blobs that are there, oldest first.
+    /// The existing blobs, oldest first.
     pub fn alive(&self) -> Vec<HostedBlob> {
         let state = self.state();
         state.blobs.iter().map(|kept| kept.blob.clone()).collect()
     }
 
-    /// What a URL leads to.
+    /// The picture at a URL.
     pub fn fetch(&self, url: &str) -> Option<EncodedPicture> {
         let state = self.state();
         let kept = state.blobs.iter().find(|kept| kept.blob.url == url)?;
@@ -79,7 +79,7 @@ impl FakeBlobHost {
         self.state().hosted
     }
 
-    /// How many calls of [`BlobHost::release`] came, failed ones included.
+    /// How many calls of [`BlobHost::release`] were made, failed ones included.
     pub fn releases(&self) -> usize {
         self.state().releases
     }
@@ -148,12 +148,12 @@ impl BlobHost for FakeBlobHost {
     }
 }
 
-/// A release queue that releases nothing and remembers what it was handed.
+/// A release queue that records blobs and releases none.
 #[derive(Debug, Default)]
 pub struct FakeReleaseQueue(Mutex<Vec<HostedBlob>>);
 
 impl FakeReleaseQueue {
-    /// What was handed over so far, in order.
+    /// The queued blobs, in order.
     pub fn handed_over(&self) -> Vec<HostedBlob> {
         self.blobs().clone()
     }
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl contract::blob_host::World for InMemory {
+    impl contract::blob_host::HostProbe for InMemory {
         async fn fetch(&self, url: &str) -> Option<Bytes> {
             self.host.fetch(url).map(|picture| picture.bytes)
         }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn fails_as_often_as_it_is_told() {
+    async fn fails_as_often_as_configured() {
         let host = FakeBlobHost::default();
         host.fail_next(UpstreamError::TimedOut);
         assert!(host.release(&[]).await.is_err());

@@ -24,7 +24,7 @@ use domain::{
     },
 };
 
-/// A database that works, and forgets everything when it is dropped.
+/// A working database in memory.
 #[derive(Debug, Default)]
 pub struct FakeDatabase {
     state: Mutex<State>,
@@ -35,19 +35,19 @@ pub struct FakeDatabase {
 struct State {
     originals: HashMap<ContentDigest, Original>,
     id: Option<DatabaseId>,
-    /// In the order of lists, backwards.
+    /// In reverse list order.
     images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
     taggings: HashMap<TaggingKey, Tagging>,
-    /// Images whose rows cannot be read by those who look for that.
+    /// Images whose rows the inspector reports as unreadable.
     spoilt: HashSet<ImageId>,
     segments: BTreeMap<(i32, i64), statistics::FakeSegment>,
 }
 
 #[derive(Debug)]
 struct Original {
-    /// None where only a check ever claimed it.
+    /// `None` if only a check ever claimed it.
     facts: Option<ImageFacts>,
-    /// None once an image refers to it.
+    /// `None` once an image refers to it.
     claimed_until: Option<DateTime<Utc>>,
     removing_until: Option<DateTime<Utc>>,
     damaged_at: Option<DateTime<Utc>>,
@@ -60,20 +60,20 @@ impl FakeDatabase {
         self.state().images.values().rev().cloned().collect()
     }
 
-    /// Every original that is known, in the order of their digests.
+    /// Every known original, in the order of their digests.
     pub fn originals(&self) -> Vec<ContentDigest> {
         let mut digests: Vec<_> = self.state().originals.keys().copied().collect();
         digests.sort_unstable();
         digests
     }
 
-    /// Until when an original is claimed for an upload; none if it is unknown, or safe because an
-    /// image refers to it.
+    /// Until when an original is claimed for an upload; `None` if it is unknown, or safe because an image
+    /// refers to it.
     pub fn claimed_until(&self, digest: &ContentDigest) -> Option<DateTime<Utc>> {
         self.state().originals.get(digest)?.claimed_until
     }
 
-    /// When an original was noted as damaged.
+    /// When an original was marked as damaged.
     pub fn damaged_at(&self, digest: &ContentDigest) -> Option<DateTime<Utc>> {
         self.state().originals.get(digest)?.damaged_at
     }
@@ -87,17 +87,17 @@ impl FakeDatabase {
             .collect()
     }
 
-    /// Takes an image away and leaves its original as it is, as somebody with a database client would.
+    /// Deletes an image and leaves its original, as an external client might.
     pub fn lose(&self, id: &ImageId) {
         self.state().images.retain(|_, image| image.id != *id);
     }
 
-    /// Lets the row of an image be told of as unreadable.
+    /// Makes the row of an image unreadable for the inspector.
     pub fn spoil(&self, id: &ImageId) {
         self.state().spoilt.insert(*id);
     }
 
-    /// Lets every call hang from now on.
+    /// Makes every call hang from now on.
     pub fn stall(&self) {
         self.is_stalled.store(true, Ordering::Relaxed);
     }
@@ -108,7 +108,7 @@ impl FakeDatabase {
             .expect("no test panicked holding the state")
     }
 
-    /// The state, for a call of a port.
+    /// Locks the state for a call of a port.
     async fn call(&self) -> MutexGuard<'_, State> {
         if self.is_stalled.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
@@ -122,7 +122,7 @@ impl Original {
         self.removing_until.is_some_and(|until| until > now)
     }
 
-    /// Whether an upload claim with that fence is the latest of all.
+    /// Whether the latest claim is an upload's with that fence.
     fn stands(&self, fence: Option<Fence>) -> bool {
         self.removing_until.is_none() && fence.is_none_or(|fence| fence == self.fence)
     }
@@ -163,7 +163,7 @@ impl State {
             .filter(|image| window.contains(image.registered_at))
     }
 
-    /// The image, with what is known of its original by now.
+    /// A page of images, with the current facts of their originals.
     fn page(&self, query: &ImageQuery, after: Option<PageKey>, limit: NonZeroU32) -> Vec<Image> {
         self.within(&query.window)
             .filter(|image| after.is_none_or(|key| is_after(image, key)))
@@ -257,7 +257,7 @@ impl TagStatistics for FakeDatabase {
             .into_iter()
             .map(|(label, confidences)| summary(label, &confidences))
             .collect();
-        // Sorted by label already; the sort keeps that order among equals.
+        // Sorted by label already; the stable sort keeps that order among equals.
         summaries.sort_by_key(|summary| std::cmp::Reverse(summary.images));
         Ok(summaries)
     }
@@ -458,7 +458,7 @@ fn summary(label: &Label, confidences: &[Confidence]) -> TagSummary {
         images: confidences.len() as u64,
         min_confidence: lowest,
         max_confidence: highest,
-        // Rounding must not carry the mean of equal numbers past them.
+        // Rounding must not move the mean of equal numbers past them.
         mean_confidence: (sum / confidences.len() as f64).clamp(lowest.get(), highest.get()),
     }
 }

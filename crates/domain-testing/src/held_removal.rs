@@ -1,4 +1,4 @@
-//! Removals that are late.
+//! Removals that a test can delay.
 
 use std::sync::{
     Arc,
@@ -14,8 +14,8 @@ use domain::{
     ports::{Fate, OriginalRemoval, OriginalStoreError, SetAside},
 };
 
-/// Removals whose steps a test can hold up before and after they happen, as a hung disk or a stopped
-/// process would.
+/// Removals whose steps a test can hold before and after they happen, like a hung disk or a stopped
+/// process.
 pub struct HeldRemoval {
     inner: Arc<dyn OriginalRemoval>,
     /// Passed before and after a step.
@@ -26,7 +26,7 @@ pub struct HeldRemoval {
     pub finish: [Barrier; 2],
 }
 
-/// Something that a step passes, unless it is closed.
+/// A barrier that a step passes unless it is closed.
 #[derive(Default)]
 pub struct Barrier {
     lock: Arc<Mutex<()>>,
@@ -52,7 +52,7 @@ impl Barrier {
 }
 
 impl HeldRemoval {
-    /// Nothing is held up yet.
+    /// Wraps removals with open barriers.
     pub fn new(inner: Arc<dyn OriginalRemoval>) -> Self {
         Self {
             inner,

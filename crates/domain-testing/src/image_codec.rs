@@ -16,12 +16,12 @@ use domain::{
     ports::{CallContext, CodecError, ImageCodec},
 };
 
-/// What every fake picture begins with; its size and a colon follow, then whatever one likes.
-/// Sniffing finds a picture in it.
+/// The prefix of every fake picture, followed by its size, a colon and arbitrary bytes. Sniffing detects a
+/// TIFF.
 const MAGIC: &str = "II*\0";
 
-/// A codec that takes bytes such as `II*\0640x480:anything` as a JPEG of 640 x 480 black pixels, and
-/// nothing else as a picture. It counts what it is asked for.
+/// A codec that decodes bytes such as `II*\0640x480:anything` as a JPEG of 640 x 480 black pixels, and
+/// nothing else. It counts its calls.
 #[derive(Debug)]
 pub struct FakeImageCodec {
     max_pixels: u64,
@@ -30,14 +30,14 @@ pub struct FakeImageCodec {
 }
 
 impl Default for FakeImageCodec {
-    /// Originals of 100 million pixels at most.
+    /// Allows originals of up to 100 million pixels.
     fn default() -> Self {
         Self::new(100_000_000)
     }
 }
 
 impl FakeImageCodec {
-    /// A codec that decodes originals of so many pixels at most.
+    /// A codec that decodes originals of at most that many pixels.
     pub fn new(max_pixels: u64) -> Self {
         Self {
             max_pixels,
@@ -46,23 +46,23 @@ impl FakeImageCodec {
         }
     }
 
-    /// The bytes of a picture that this codec decodes. Another content makes another picture.
+    /// The bytes of a picture that this codec decodes. Other content makes another picture.
     pub fn picture(width: u32, height: u32, content: &str) -> Bytes {
         format!("{MAGIC}{width}x{height}:{content}").into()
     }
 
-    /// How many decodes were asked for, those that failed included.
+    /// How many decodes were requested, failed ones included.
     pub fn decodes(&self) -> usize {
         self.sides().len()
     }
 
-    /// The sides for which decodes were asked, in order.
+    /// The sides of the decodes requested, in order.
     pub fn sides(&self) -> Vec<NonZeroU32> {
         let sides = self.decodes.lock();
         sides.expect("no test panicked holding the codec").clone()
     }
 
-    /// How many encodes were asked for.
+    /// How many encodes were requested.
     pub fn encodes(&self) -> usize {
         self.encodes.load(Ordering::SeqCst)
     }
@@ -126,7 +126,7 @@ impl ImageCodec for FakeImageCodec {
     }
 }
 
-/// The size that the bytes of a fake picture name.
+/// The size named in the bytes of a fake picture.
 fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     let rest = bytes.strip_prefix(MAGIC.as_bytes())?;
     let end = rest.iter().position(|&byte| byte == b':')?;

@@ -1,7 +1,7 @@
-//! For tests: in-memory fakes that work, and one contract suite for every port.
+//! Test support: in-memory fakes, and a contract suite for every port.
 //!
-//! A fake keeps state and obeys the port's whole contract; mocks (`ports::Mock…`) check calls and
-//! return what they are told. The suites in [`contract`] are run by every adapter and by the fakes.
+//! A fake keeps state and obeys the port's whole contract; mocks (`ports::Mock…`) check calls and return
+//! configured results. Every adapter and every fake runs the suites in [`contract`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -22,10 +22,10 @@ use domain::{
     },
 };
 
-/// Length of the pieces in which an original is read: short, so that there are several.
+/// Chunk length of reads: short, so that there are several chunks.
 const PIECE: usize = 1000;
 
-/// Keeps originals in memory. It can be made to fail, and to have been tampered with.
+/// Keeps originals in memory. Tests can inject failures and tampering.
 pub struct FakeOriginalStore {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -46,7 +46,7 @@ struct State {
 }
 
 impl State {
-    /// The bytes of an original, also where it is set aside.
+    /// The bytes of an original, including one set aside.
     fn read(&self, digest: &ContentDigest) -> Option<Bytes> {
         let kept = self.originals.get(digest).map(|(bytes, _)| bytes);
         let set_aside = || {
@@ -59,14 +59,14 @@ impl State {
 }
 
 impl Default for FakeOriginalStore {
-    /// An empty store by a clock that stands still.
+    /// An empty store whose clock stands still.
     fn default() -> Self {
         Self::new(Arc::new(TestClock::default()))
     }
 }
 
 impl FakeOriginalStore {
-    /// An empty store by that clock.
+    /// An empty store with that clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
@@ -74,7 +74,7 @@ impl FakeOriginalStore {
         }
     }
 
-    /// The digests of the originals kept, in their order.
+    /// The digests of the stored originals, in order.
     pub fn digests(&self) -> Vec<ContentDigest> {
         self.lock().originals.keys().copied().collect()
     }
@@ -84,39 +84,39 @@ impl FakeOriginalStore {
         self.lock().puts
     }
 
-    /// Lets every call fail as unavailable, or ends that.
+    /// Makes every call fail as unavailable, or ends that.
     pub fn set_down(&self, is_down: bool) {
         self.lock().is_down = is_down;
     }
 
-    /// Puts other bytes in an original's place, as a damaged disk would.
+    /// Replaces an original's bytes, like a damaged disk.
     pub fn tamper(&self, digest: &ContentDigest, bytes: impl Into<Bytes>) {
         let modified = self.clock.now();
         let mut state = self.lock();
         state.originals.insert(*digest, (bytes.into(), modified));
     }
 
-    /// Takes an original away, as somebody with a file manager would.
+    /// Deletes an original, as an external program might.
     pub fn lose(&self, digest: &ContentDigest) {
         self.lock().originals.remove(digest);
     }
 
-    /// Lets an original be there and not be read, as on a bad block.
+    /// Makes an original exist but unreadable, like a bad block.
     pub fn spoil(&self, digest: &ContentDigest) {
         self.lock().unreadable.insert(*digest);
     }
 
-    /// Lays something among the originals that is none.
+    /// Adds a foreign file.
     pub fn add_foreign(&self, name: &str) {
         self.lock().foreign.push(name.to_owned());
     }
 
-    /// The digests of the originals that were moved away, in their order.
+    /// The digests of the quarantined originals, in order.
     pub fn quarantined(&self) -> Vec<ContentDigest> {
         self.lock().quarantined.iter().copied().collect()
     }
 
-    /// Lets an original be read and not be set aside, as in a folder without permission.
+    /// Makes an original readable but impossible to set aside, like a folder without permission.
     pub fn stick(&self, digest: &ContentDigest, is_stuck: bool) {
         let mut state = self.lock();
         if is_stuck {
@@ -126,14 +126,14 @@ impl FakeOriginalStore {
         }
     }
 
-    /// The digests of the originals that are set aside, in their order.
+    /// The digests of the originals set aside, in order.
     pub fn digests_set_aside(&self) -> Vec<ContentDigest> {
         let state = self.lock();
         let originals = state.set_aside.values();
         originals.map(|(original, _)| original.digest).collect()
     }
 
-    /// Leaves behind what a put that was cut off now would.
+    /// Leaves the remains of an interrupted put.
     pub fn cut_off_a_put(&self) {
         let now = self.clock.now();
         self.lock().remains.push(now);
@@ -146,9 +146,7 @@ impl FakeOriginalStore {
     fn available(&self) -> Result<MutexGuard<'_, State>, OriginalStoreError> {
         let state = self.lock();
         if state.is_down {
-            return Err(OriginalStoreError::Unavailable(cause(
-                "it was told to fail",
-            )));
+            return Err(OriginalStoreError::Unavailable(cause("configured to fail")));
         }
         Ok(state)
     }
@@ -236,7 +234,7 @@ impl OriginalStore for FakeOriginalStore {
     }
 }
 
-/// What an original is set aside under.
+/// The name of an original set aside.
 fn name(original: &SetAside) -> String {
     format!("{} {} {:?}", original.digest, original.fence, original.fate)
 }
@@ -340,7 +338,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn fails_while_it_is_told_to() {
+    async fn fails_while_down() {
         let store = FakeOriginalStore::default();
         store.set_down(true);
         let digest = ContentDigest::of(b"a");

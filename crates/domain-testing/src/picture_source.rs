@@ -23,8 +23,8 @@ pub enum Pull {
     PublicUrl(u32),
 }
 
-/// A source that has a picture in one form, the same at every size, and remembers what was pulled. Pulling
-/// another form is [`UpstreamError::Refused`].
+/// A source that has a picture in one form, the same at every size, and records the pulls. Pulling another
+/// form is [`UpstreamError::Refused`].
 #[derive(Debug)]
 pub struct FakePictureSource {
     form: Form,
@@ -40,22 +40,22 @@ enum Form {
 }
 
 impl FakePictureSource {
-    /// A source of those pixels.
+    /// A source of these pixels.
     pub fn of_pixels(picture: Picture) -> Self {
         Self::new(Form::Pixels(Arc::new(picture.into())))
     }
 
-    /// A source of that file.
+    /// A source of this file.
     pub fn of_file(file: EncodedPicture) -> Self {
         Self::new(Form::File(file))
     }
 
-    /// A source of a file that is at that URL.
+    /// A source of a file at this URL.
     pub fn of_url(url: impl Into<String>) -> Self {
         Self::new(Form::Url(url.into()))
     }
 
-    /// A source that fails, whatever is pulled.
+    /// A source whose every pull fails.
     pub fn failing(error: UpstreamError) -> Self {
         Self::new(Form::Failure(error))
     }
@@ -65,7 +65,7 @@ impl FakePictureSource {
         Self { form, pulls }
     }
 
-    /// What was pulled so far, in order.
+    /// The pulls so far, in order.
     pub fn pulls(&self) -> Vec<Pull> {
         self.lock().clone()
     }

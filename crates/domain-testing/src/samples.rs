@@ -1,4 +1,4 @@
-//! Small things that tests need.
+//! Sample values for tests.
 
 use std::sync::Mutex;
 
@@ -9,7 +9,7 @@ use domain::{
     ports::Clock,
 };
 
-/// A time: so many seconds after 2024-01-01 00:00:00 UTC.
+/// The time `seconds` after 2024-01-01 00:00:00 UTC.
 pub fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_704_067_200 + seconds, 0).expect("a time in range")
 }
@@ -51,7 +51,7 @@ pub fn image(content: &[u8], registered_at: DateTime<Utc>, pairs: &[(&str, f64)]
     }
 }
 
-/// A clock that stands still until it is moved. It begins at [`at`]`(0)`.
+/// A clock that stands still until it is moved. It starts at [`at`]`(0)`.
 #[derive(Debug)]
 pub struct TestClock(Mutex<DateTime<Utc>>);
 

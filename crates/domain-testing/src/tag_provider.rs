@@ -15,7 +15,7 @@ use domain::{
     ports::{CallContext, PictureSource, Quota, TagProvider, UpstreamError, cause},
 };
 
-/// A tag provider that finds in every picture what it was told to find.
+/// A tag provider that finds the configured tags in every picture.
 pub struct FakeTagProvider {
     pull: Pull,
     identity: ProviderIdentity,
@@ -36,7 +36,7 @@ struct State {
 }
 
 impl FakeTagProvider {
-    /// A provider `fake` of version `1` that pulls pictures in that form and finds nothing in them.
+    /// A provider `fake` of version `1` that pulls pictures in that form and finds no tags.
     pub fn new(pull: Pull) -> Self {
         Self {
             pull,
@@ -46,28 +46,28 @@ impl FakeTagProvider {
         }
     }
 
-    /// Gives it another identity.
+    /// Sets its identity.
     #[must_use]
     pub fn with_identity(mut self, name: &str, version: &str, language: &str) -> Self {
         self.identity = ProviderIdentity::parse(name, version, language).expect("an identity");
         self
     }
 
-    /// Tells it what to find.
+    /// Sets the tags it finds.
     #[must_use]
     pub fn with_tags(self, tags: Tags) -> Self {
         self.set_tags(tags);
         self
     }
 
-    /// Lets it fetch URLs at that host: it cannot read what is not (or no longer) there.
+    /// Makes it fetch URLs from that host: it cannot read blobs that do not (or no longer) exist.
     #[must_use]
     pub fn fetching_from(mut self, host: Arc<FakeBlobHost>) -> Self {
         self.host = Some(host);
         self
     }
 
-    /// Tells it what to find from now on.
+    /// Sets the tags it finds from now on.
     pub fn set_tags(&self, tags: Tags) {
         self.state().tags = tags;
     }
@@ -77,34 +77,34 @@ impl FakeTagProvider {
         self.state().quota = quota;
     }
 
-    /// Makes it unready for that reason, or ready again. It tags all the same.
+    /// Makes it unready for that reason, or ready again. It still tags.
     pub fn set_not_ready(&self, reason: Option<UpstreamError>) {
         self.state().not_ready = reason;
     }
 
-    /// Lets a call of [`TagProvider::tag`] that comes fail; said several times, as many calls fail.
+    /// Makes the next call of [`TagProvider::tag`] fail; each use adds one failure.
     pub fn fail_next(&self, error: UpstreamError) {
         self.state().failures.push_back(error);
     }
 
-    /// Lets calls of [`TagProvider::tag`] wait, until [`let_go`](Self::let_go).
+    /// Holds calls of [`TagProvider::tag`] until [`let_go`](Self::let_go).
     pub fn hold(&self) {
         self.state().is_held = true;
     }
 
-    /// Lets the calls that wait go on.
+    /// Resumes the held calls.
     pub fn let_go(&self) {
         let mut state = self.state();
         state.is_held = false;
         state.waiting.drain(..).for_each(Waker::wake);
     }
 
-    /// How many calls of [`TagProvider::tag`] came: those that wait and those that failed included.
+    /// How many calls of [`TagProvider::tag`] were made, held and failed ones included.
     pub fn calls(&self) -> usize {
         self.state().calls
     }
 
-    /// The picture file that it saw last, whether it was given the bytes or fetched them.
+    /// The last picture file it received, as bytes or by URL.
     pub fn last_file(&self) -> Option<EncodedPicture> {
         self.state().last_file.clone()
     }
@@ -121,7 +121,7 @@ impl FakeTagProvider {
         .await;
     }
 
-    /// The picture file that a source leads to; `None` where it is not one.
+    /// The picture file of a source; `None` if it is not one.
     async fn read(
         &self,
         picture: &dyn PictureSource,

@@ -3,14 +3,14 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use domain_testing::contract::blob_host::{World, all};
+use domain_testing::contract::blob_host::{HostProbe, all};
 
 use crate::support::{Stage, client};
 
 struct OverHttp(reqwest::Client);
 
 #[async_trait]
-impl World for OverHttp {
+impl HostProbe for OverHttp {
     async fn fetch(&self, url: &str) -> Option<Bytes> {
         let answer = self.0.get(url).send().await.unwrap();
         if answer.status().is_success() {
@@ -32,7 +32,7 @@ impl World for OverHttp {
 #[tokio::test]
 async fn keeps_the_contract_of_the_port() {
     let stage = Stage::new().await;
-    let world = OverHttp(client(Duration::from_secs(20)));
-    all(&stage.host, &world).await;
+    let probe = OverHttp(client(Duration::from_secs(20)));
+    all(&stage.host, &probe).await;
     assert_eq!(stage.kit().alive(), 0);
 }

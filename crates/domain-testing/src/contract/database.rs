@@ -1,7 +1,7 @@
 //! The contract of the ports of a [`Database`].
 //!
-//! Each rule is a function of its own that takes an empty store; a chapter's `run` runs its rules,
-//! [`run`] all of them. No rule asks for a runtime: what runs at once is joined, not spawned.
+//! Each rule is a function that takes an empty store; a chapter's `run` runs its rules, [`run`] all of
+//! them. Rules need no runtime: concurrent calls are joined, not spawned.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -14,15 +14,15 @@ use domain::{
     ports::{Database, ImageStoreError},
 };
 
-/// Makes the function that runs the rules of a chapter, each on a store of its own.
+/// Defines the function that runs the rules of a chapter, each on a new store.
 ///
-/// Rules are private, so that the compiler tells of one that is missing from the list.
+/// Rules are private, so that the compiler warns of one missing from the list.
 macro_rules! chapter {
     ($($rule:ident),* $(,)?) => {
-        /// Runs every rule of this chapter, each on an empty store of its own, which `make` makes.
+        /// Runs every rule of this chapter, each on a new empty store from `make`.
         pub async fn run(make: &impl AsyncFn() -> std::sync::Arc<dyn domain::ports::Database>) {
             $(
-                // Shown beside a failure only.
+                // Shown on failure only.
                 println!("rule: {}", stringify!($rule));
                 $rule(&*make().await).await;
             )*
@@ -43,7 +43,7 @@ pub mod rollups;
 pub mod summaries;
 pub mod taggings;
 
-/// Runs every rule of every chapter, each on an empty store of its own, which `make` makes.
+/// Runs every rule of every chapter, each on a new empty store from `make`.
 pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     claims::run(&make).await;
     removal::run(&make).await;
@@ -73,7 +73,7 @@ fn new(image: &Image) -> NewImage {
     }
 }
 
-/// Claims the original of an image from the image's time on, for an hour.
+/// Claims the original of an image, from the image's time on, for an hour.
 async fn claim(store: &dyn Database, image: &Image) {
     let now = image.registered_at;
     let until = now + TimeDelta::hours(1);
@@ -89,7 +89,7 @@ async fn register(store: &dyn Database, image: &Image) {
     store.record(&new(image)).await.unwrap();
 }
 
-/// An image of its own content.
+/// An image with unique content.
 fn unique(number: u32, registered_at: DateTime<Utc>, labels: &[&str]) -> Image {
     let tags: Vec<(&str, f64)> = labels.iter().map(|label| (*label, 90.0)).collect();
     image(&number.to_be_bytes(), registered_at, &tags)
@@ -101,16 +101,16 @@ async fn register_all(store: &dyn Database, images: &[Image]) {
     }
 }
 
-/// The fence of the removals of a rule that has no two of them.
+/// The fence of removals, in rules with only one of them.
 const FENCE: Fence = Fence::from_i64(7);
 
-/// Claims for removal at a time, for a minute, under [`FENCE`].
+/// Claims for removal at `now`, for a minute, under [`FENCE`].
 async fn claim_removal(store: &dyn Database, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
     claim_removal_by(store, digest, FENCE, now).await
 }
 
-/// Claims for removal at a time, for a minute. A database may end a deadlock with an upload at the
-/// cost of the removal: the caller repeats that.
+/// Claims for removal at `now`, for a minute. A database may resolve a deadlock with an upload by failing
+/// the removal, which is then retried.
 async fn claim_removal_by(
     store: &dyn Database,
     digest: &ContentDigest,
@@ -126,7 +126,7 @@ async fn claim_removal_by(
     }
 }
 
-/// Ends a removal's claim under [`FENCE`]. Whether it was still the latest one.
+/// Ends a removal claim under [`FENCE`]. Whether it was still the latest one.
 async fn forget(store: &dyn Database, digest: &ContentDigest) -> bool {
     store.forget(digest, FENCE).await.unwrap()
 }
@@ -135,7 +135,7 @@ async fn abandoned(store: &dyn Database, before: DateTime<Utc>) -> Vec<ContentDi
     store.abandoned(before, limit(1000)).await.unwrap()
 }
 
-/// Whether the store knows the facts of some bytes.
+/// Whether the store has the facts of some bytes.
 async fn is_known(store: &dyn Database, digest: &ContentDigest) -> bool {
     store.known(&key(digest)).await.unwrap().facts.is_some()
 }
@@ -144,7 +144,7 @@ async fn all(store: &dyn Database, query: &ImageQuery) -> Vec<Image> {
     page(store, query, None, 10_000).await
 }
 
-/// A page, which is the same whether its tags are read along or later.
+/// A page, which must not depend on whether its tags are read with it or later.
 async fn page(
     store: &dyn Database,
     query: &ImageQuery,
@@ -160,7 +160,7 @@ async fn page(
     page
 }
 
-/// Walks a list page by page.
+/// Reads a list page by page.
 async fn walk(store: &dyn Database, query: &ImageQuery, page_size: u32) -> Vec<Image> {
     let mut walked: Vec<Image> = Vec::new();
     loop {
@@ -188,7 +188,7 @@ fn carrying(labels: &[&Label]) -> ImageQuery {
     }
 }
 
-/// Sorts images as lists are sorted.
+/// Sorts images in list order.
 fn newest_first(mut images: Vec<Image>) -> Vec<Image> {
     images.sort_unstable_by_key(|image| std::cmp::Reverse((image.registered_at, image.id)));
     images

@@ -1,4 +1,4 @@
-//! The contract of [`DatabaseRegistry`], beside that of the [`OriginalStore`] that it belongs to.
+//! The contract of [`DatabaseRegistry`], beside that of its [`OriginalStore`].
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use domain::{
     ports::{DatabaseRegistry, OriginalRemoval, OriginalStore},
 };
 
-/// Runs every rule, each on an empty store of its own.
+/// Runs every rule, each on a new empty store.
 pub(super) async fn run<S>(empty: &impl AsyncFn() -> Arc<S>)
 where
     S: OriginalStore + OriginalRemoval + DatabaseRegistry,
@@ -37,7 +37,7 @@ async fn databases_are_there_once_each(registry: &dyn DatabaseRegistry) {
     assert_eq!(databases().await, ids);
 }
 
-/// Neither listed nor swept.
+/// Registered ids are neither listed nor swept.
 async fn databases_are_no_originals<S>(store: &S)
 where
     S: OriginalStore + OriginalRemoval + DatabaseRegistry,

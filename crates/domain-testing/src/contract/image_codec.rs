@@ -9,27 +9,27 @@ use domain::{
     ports::{CallContext, CodecError, ImageCodec},
 };
 
-/// A picture file that the codec decodes.
+/// A picture file that the codec supports.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// The file.
     pub bytes: Bytes,
-    /// What kind of picture it is.
+    /// Its format.
     pub media_type: MediaType,
-    /// Pixels across, as it is shown.
+    /// Width in pixels, after orientation.
     pub width: u32,
-    /// Pixels down, as it is shown.
+    /// Height in pixels, after orientation.
     pub height: u32,
 }
 
-/// What the suite shows to a codec.
+/// The inputs of the suite.
 #[derive(Debug, Clone)]
 pub struct Samples {
-    /// Longest side of the copies that are asked for, in pixels.
+    /// Longest side of the copies requested, in pixels.
     pub side: NonZeroU32,
-    /// Pictures that are in order.
+    /// Intact pictures.
     pub whole: Vec<Sample>,
-    /// Files that were pictures before they were truncated or damaged.
+    /// Truncated or damaged pictures.
     pub broken: Vec<Bytes>,
     /// Pictures of more pixels than the codec allows.
     pub oversized: Vec<Bytes>,
@@ -47,7 +47,7 @@ pub async fn suite(codec: &dyn ImageCodec, samples: &Samples) {
     refuses_too_many_pixels(codec, &samples.oversized, samples.side).await;
 }
 
-/// A picture is decoded to its type, its size, and a copy of the size that was asked for.
+/// A picture is decoded to its type, its size, and a copy of the requested size.
 pub async fn decodes_a_picture(codec: &dyn ImageCodec, sample: &Sample, side: NonZeroU32) {
     let picture = decoded(codec, &sample.bytes, side).await;
     assert_eq!(picture.media_type, sample.media_type);

@@ -10,14 +10,14 @@ use domain::{
     ports::{Database, Inspected, RecordedOriginal, RowMark, Rows},
 };
 
-/// Runs every rule, each on an empty store of its own, which `make` makes.
+/// Runs every rule, each on a new empty store from `make`.
 pub async fn run(make: &impl AsyncFn() -> Arc<dyn Database>) {
     an_empty_store_has_no_rows(&*make().await).await;
     every_row_is_walked_once(&*make().await).await;
-    what_can_be_read_is_not_told_of(&*make().await).await;
-    originals_are_walked_with_what_is_recorded_of_them(&*make().await).await;
+    readable_rows_are_not_reported(&*make().await).await;
+    originals_are_read_with_their_records(&*make().await).await;
     recorded_are_those_that_are_known(&*make().await).await;
-    the_claim_that_runs_out_last_is_recorded(&*make().await).await;
+    the_claim_that_expires_last_is_recorded(&*make().await).await;
 }
 
 const ROWS: [Rows; 4] = [Rows::Labels, Rows::Images, Rows::Taggings, Rows::Originals];
@@ -30,7 +30,7 @@ fn key(digest: ContentDigest) -> TaggingKey {
     }
 }
 
-/// Registers an image of its own content with a label of its own, and its tagging.
+/// Registers an image with unique content and a unique label, and its tagging.
 async fn register(store: &dyn Database, number: u32) -> Image {
     let label = format!("label {number}");
     let image = image(
@@ -88,7 +88,7 @@ async fn recorded(store: &dyn Database, digest: ContentDigest) -> Option<Recorde
     known.pop()
 }
 
-/// Claims as an orphan at a time, for a minute.
+/// Claims as an orphan at `now`, for a minute.
 async fn claim_orphan(store: &dyn Database, digest: &ContentDigest, now: DateTime<Utc>) -> bool {
     let until = now + TimeDelta::minutes(1);
     let claimed = store.claim_orphan(digest, Fence::random(), now, until);
@@ -104,12 +104,12 @@ async fn an_empty_store_has_no_rows(store: &dyn Database) {
     assert!(store.recorded(&[]).await.unwrap().is_empty());
 }
 
-/// However long the pages are.
+/// For any batch size.
 async fn every_row_is_walked_once(store: &dyn Database) {
     for number in 0..7 {
         register(store, number).await;
     }
-    // A label for each image, and one for all.
+    // A label for each image, and one shared.
     let expected = [8, 7, 7, 7];
     for (rows, expected) in ROWS.into_iter().zip(expected) {
         assert_eq!(store.count(rows).await.unwrap(), expected, "{rows:?}");
@@ -122,7 +122,7 @@ async fn every_row_is_walked_once(store: &dyn Database) {
     assert_eq!(originals(store, 2).await, originals(store, 100).await);
 }
 
-async fn what_can_be_read_is_not_told_of(store: &dyn Database) {
+async fn readable_rows_are_not_reported(store: &dyn Database) {
     register(store, 1).await;
     let untagged = image(b"untagged", at(0), &[]);
     claim(store, &untagged, at(100)).await;
@@ -140,8 +140,8 @@ async fn what_can_be_read_is_not_told_of(store: &dyn Database) {
     }
 }
 
-/// Used by images, of which the first is told, or claimed.
-async fn originals_are_walked_with_what_is_recorded_of_them(store: &dyn Database) {
+/// Used by images, of which the first is reported, or claimed.
+async fn originals_are_read_with_their_records(store: &dyn Database) {
     let first = register(store, 1).await;
     let mut second = first.clone();
     second.id = domain::ImageId::new(at(500));
@@ -192,8 +192,8 @@ async fn recorded_are_those_that_are_known(store: &dyn Database) {
     assert_eq!(store.recorded(&digests).await.unwrap().len(), 5);
 }
 
-/// Of an upload or a removal; one that only a removal ever claimed has no facts.
-async fn the_claim_that_runs_out_last_is_recorded(store: &dyn Database) {
+/// Of an upload or a removal; an original that only a removal ever claimed has no facts.
+async fn the_claim_that_expires_last_is_recorded(store: &dyn Database) {
     let claimed = image(b"claimed", at(0), &[]);
     claim(store, &claimed, at(100)).await;
     assert!(claim_orphan(store, &claimed.digest, at(100)).await);

@@ -1,5 +1,5 @@
-//! One suite for each port. Each function takes an empty adapter and panics where it breaks the
-//! contract that the port's documentation states.
+//! One suite for each port. Each function takes an empty adapter and panics if it violates the contract in
+//! the port's documentation.
 
 pub mod blob_host;
 pub mod database;

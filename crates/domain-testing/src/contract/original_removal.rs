@@ -1,5 +1,4 @@
-//! The contract of [`OriginalRemoval`], beside that of the [`OriginalStore`] whose originals it takes
-//! away.
+//! The contract of [`OriginalRemoval`], beside that of its [`OriginalStore`].
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,15 +11,15 @@ use domain::{
     ports::{Fate, Fingerprint, OriginalRemoval, OriginalStore, SetAside},
 };
 
-/// Runs every rule, each on an empty store of its own.
+/// Runs every rule, each on a new empty store.
 pub(super) async fn run<S: OriginalStore + OriginalRemoval>(empty: &impl AsyncFn() -> Arc<S>) {
-    what_is_finished_is_gone(&*empty().await).await;
-    what_is_set_aside_is_still_read(&*empty().await).await;
-    what_is_set_aside_is_put_back(&*empty().await).await;
+    finished_original_is_gone(&*empty().await).await;
+    original_set_aside_is_still_read(&*empty().await).await;
+    original_set_aside_is_put_back(&*empty().await).await;
     a_put_does_not_take_what_is_set_aside_for_there(&*empty().await).await;
-    what_was_put_since_stays(&*empty().await).await;
-    removals_of_one_original_do_not_meet(&*empty().await).await;
-    what_is_not_there_is_not_set_aside(&*empty().await).await;
+    bytes_put_since_stay(&*empty().await).await;
+    removals_of_one_original_are_independent(&*empty().await).await;
+    missing_original_is_not_set_aside(&*empty().await).await;
 }
 
 async fn set_aside(store: &dyn OriginalRemoval, digest: &ContentDigest, fate: Fate) -> SetAside {
@@ -41,8 +40,8 @@ async fn aside(store: &dyn OriginalRemoval) -> Vec<(ContentDigest, Fence, Fate)>
     all.iter().map(|o| (o.digest, o.fence, o.fate)).collect()
 }
 
-/// Neither read, listed nor swept any more; it may be put again, and others stay.
-async fn what_is_finished_is_gone<S: OriginalStore + OriginalRemoval>(store: &S) {
+/// It is neither read, listed nor swept any more; it may be put again, and others stay.
+async fn finished_original_is_gone<S: OriginalStore + OriginalRemoval>(store: &S) {
     let (one, two) = (content(1000, 3), content(2000, 4));
     let other = put(store, &two).await;
     for fate in [Fate::Removal, Fate::Quarantine] {
@@ -61,8 +60,8 @@ async fn what_is_finished_is_gone<S: OriginalStore + OriginalRemoval>(store: &S)
     assert_eq!(read(store, &other).await, Some(two));
 }
 
-/// An image that was recorded at the last moment has its bytes all the time.
-async fn what_is_set_aside_is_still_read<S: OriginalStore + OriginalRemoval>(store: &S) {
+/// An image recorded at the last moment has its bytes all the time.
+async fn original_set_aside_is_still_read<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(100_000, 5);
     let digest = put(store, &bytes).await;
     let moved = set_aside(store, &digest, Fate::Removal).await;
@@ -80,7 +79,7 @@ async fn what_is_set_aside_is_still_read<S: OriginalStore + OriginalRemoval>(sto
     assert_eq!(read(store, &digest).await, Some(bytes));
 }
 
-async fn what_is_set_aside_is_put_back<S: OriginalStore + OriginalRemoval>(store: &S) {
+async fn original_set_aside_is_put_back<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(1000, 6);
     let digest = put(store, &bytes).await;
     for fate in [Fate::Removal, Fate::Quarantine] {
@@ -108,7 +107,7 @@ async fn a_put_does_not_take_what_is_set_aside_for_there<S: OriginalStore + Orig
     assert_eq!(read(store, &digest).await, Some(bytes));
 }
 
-async fn what_was_put_since_stays<S: OriginalStore + OriginalRemoval>(store: &S) {
+async fn bytes_put_since_stay<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(1000, 8);
     let digest = put(store, &bytes).await;
     let moved = set_aside(store, &digest, Fate::Removal).await;
@@ -118,8 +117,8 @@ async fn what_was_put_since_stays<S: OriginalStore + OriginalRemoval>(store: &S)
     assert_eq!(read(store, &digest).await, Some(bytes));
 }
 
-/// Whatever a late one finishes is its own.
-async fn removals_of_one_original_do_not_meet<S: OriginalStore + OriginalRemoval>(store: &S) {
+/// A late one finishes only what it set aside itself.
+async fn removals_of_one_original_are_independent<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(1000, 9);
     let digest = put(store, &bytes).await;
     let late = set_aside(store, &digest, Fate::Removal).await;
@@ -133,7 +132,7 @@ async fn removals_of_one_original_do_not_meet<S: OriginalStore + OriginalRemoval
     assert_eq!(read(store, &digest).await, Some(bytes));
 }
 
-async fn what_is_not_there_is_not_set_aside<S: OriginalStore + OriginalRemoval>(store: &S) {
+async fn missing_original_is_not_set_aside<S: OriginalStore + OriginalRemoval>(store: &S) {
     let digest = ContentDigest::of(b"never put");
     let (fence, fate) = (Fence::random(), Fate::Removal);
     let moved = store.set_aside(&digest, fence, fate).await.expect("asked");

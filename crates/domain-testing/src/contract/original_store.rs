@@ -33,14 +33,14 @@ where
     database_registry::run(&empty).await;
 }
 
-/// An empty store is ready, time and again.
+/// An empty store is ready, repeatedly.
 pub async fn is_ready(store: &dyn OriginalStore) {
     store.ready().await.expect("ready");
     store.ready().await.expect("still ready");
     assert_eq!(listed(store).await, BTreeMap::new());
 }
 
-/// Originals of any length come back byte for byte.
+/// Originals of any length are read back byte for byte.
 pub async fn gives_back_what_was_put(store: &dyn OriginalStore) {
     for len in [0, 1, 4096, 300_000, 3_000_001] {
         let bytes = content(len, 1);
@@ -49,13 +49,13 @@ pub async fn gives_back_what_was_put(store: &dyn OriginalStore) {
     }
 }
 
-/// What was not put is not found.
+/// An original that was not put is not found.
 pub async fn knows_nothing_that_was_not_put(store: &dyn OriginalStore) {
     let digest = ContentDigest::of(b"never put");
     assert_eq!(read(store, &digest).await, None);
 }
 
-/// The same digest twice, even at once, is one original.
+/// Putting the same digest twice, even concurrently, makes one original.
 pub async fn keeps_the_same_bytes_once(store: &dyn OriginalStore) {
     let bytes = content(70_000, 2);
     let digest = put(store, &bytes).await;
@@ -67,8 +67,8 @@ pub async fn keeps_the_same_bytes_once(store: &dyn OriginalStore) {
     assert_eq!(read(store, &digest).await, Some(bytes));
 }
 
-/// Whatever is there of the same digest is replaced if that is wanted, and else only if its length is
-/// not that of the bytes.
+/// An existing original of the same digest is replaced on request, and otherwise only if its length is
+/// wrong.
 pub async fn overwrites_what_is_there(store: &dyn OriginalStore) {
     let bytes = content(70_000, 10);
     let digest = ContentDigest::of(&bytes);
@@ -86,7 +86,7 @@ pub async fn overwrites_what_is_there(store: &dyn OriginalStore) {
     assert_eq!(listed(store).await, BTreeMap::from([(digest, 70_000)]));
 }
 
-/// Who reads while the same bytes are put finds them whole or not at all.
+/// Readers during a put of the same bytes find them whole or not at all.
 pub async fn shows_no_part_of_an_original(store: &dyn OriginalStore) {
     for round in 0..8 {
         let bytes = content(1_000_003, 100 + round);
@@ -109,7 +109,7 @@ pub async fn shows_no_part_of_an_original(store: &dyn OriginalStore) {
     }
 }
 
-/// An original removed while it is read is read to its end, or the reader learns of it.
+/// An original removed while it is read is read to its end, or the stream fails.
 pub async fn never_ends_a_stream_early<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(5_000_000, 5);
     let digest = put(store, &bytes).await;
@@ -132,7 +132,7 @@ pub async fn lists_many(store: &dyn OriginalStore) {
     assert_eq!(listed(store).await, expected);
 }
 
-/// Sweeping takes no original, however old.
+/// Sweeping removes no original, however old.
 pub async fn sweeps_no_original<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(1000, 6);
     let digest = put(store, &bytes).await;
@@ -141,7 +141,7 @@ pub async fn sweeps_no_original<S: OriginalStore + OriginalRemoval>(store: &S) {
     assert_eq!(read(store, &digest).await, Some(bytes));
 }
 
-/// Length and digest are those of the bytes; of what is not there nothing is told.
+/// Length and digest are those of the bytes; a missing original has none.
 pub async fn measures_what_is_there(store: &dyn OriginalStore) {
     for len in [0, 1, 2_000_001] {
         let bytes = content(len, 7);

@@ -1,4 +1,4 @@
-//! What the suites of originals share.
+//! Helpers shared by the suites of originals.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use domain::{
 };
 use futures_util::TryStreamExt;
 
-/// Sets an original aside and brings it to its fate. Whether it was there.
+/// Sets an original aside and finishes it. Whether it existed.
 pub(super) async fn take_away(
     store: &dyn OriginalRemoval,
     digest: &ContentDigest,

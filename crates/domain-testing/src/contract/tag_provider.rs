@@ -8,13 +8,12 @@ use domain::{
     ports::{CallContext, CodecError, TagProvider, UpstreamError},
 };
 
-/// What the suite shows the provider.
+/// The inputs of the suite.
 #[derive(Debug)]
 pub struct Samples {
-    /// A picture in the form that the provider pulls, in which it finds something.
+    /// A picture in the form that the provider pulls, for which it has tags.
     pub readable: FakePictureSource,
-    /// Something in the form that the provider pulls which is no picture; `None` where the form is
-    /// pixels.
+    /// Something in the form that the provider pulls that is not a picture; `None` if the form is pixels.
     pub unreadable: Option<FakePictureSource>,
 }
 
@@ -30,7 +29,7 @@ pub async fn all(provider: &dyn TagProvider, samples: &Samples) {
     it_is_ready_after_it_tagged(provider, samples).await;
 }
 
-/// Name, version, language and size are always the same.
+/// Name, version, language and size never change.
 pub fn it_has_an_identity(provider: &dyn TagProvider) {
     let (identity, side) = (provider.identity().clone(), provider.max_side());
     let parts = (identity.name(), identity.version(), identity.language());
@@ -39,7 +38,7 @@ pub fn it_has_an_identity(provider: &dyn TagProvider) {
     assert_eq!(provider.max_side(), side);
 }
 
-/// All that a call pulls was pulled before by the preparation.
+/// The preparation pulls everything that a call pulls.
 pub async fn it_prepares_what_it_pulls(provider: &dyn TagProvider, samples: &Samples) {
     let picture = &samples.readable;
     provider.prepare(picture).await.expect("prepared");
@@ -51,7 +50,7 @@ pub async fn it_prepares_what_it_pulls(provider: &dyn TagProvider, samples: &Sam
     }
 }
 
-/// A picture that can be read is tagged, the same way each time.
+/// A readable picture is tagged, deterministically.
 pub async fn it_finds_tags(provider: &dyn TagProvider, samples: &Samples) {
     let tags = provider.tag(&samples.readable, &local()).await;
     let tags = tags.expect("tags");
@@ -60,7 +59,7 @@ pub async fn it_finds_tags(provider: &dyn TagProvider, samples: &Samples) {
     assert_eq!(again.expect("tags"), tags);
 }
 
-/// Calls do not get in each other's way.
+/// Concurrent calls do not affect each other.
 pub async fn it_takes_several_calls_at_a_time(provider: &dyn TagProvider, samples: &Samples) {
     let context = local();
     let alone = provider.tag(&samples.readable, &context).await;
@@ -71,7 +70,7 @@ pub async fn it_takes_several_calls_at_a_time(provider: &dyn TagProvider, sample
     }
 }
 
-/// What is no picture is [`UpstreamError::Unreadable`], and the next picture is tagged as ever.
+/// An invalid picture is [`UpstreamError::Unreadable`], and the next picture is tagged as usual.
 pub async fn it_says_what_it_cannot_read(provider: &dyn TagProvider, samples: &Samples) {
     let Some(unreadable) = &samples.unreadable else {
         return;
@@ -83,7 +82,7 @@ pub async fn it_says_what_it_cannot_read(provider: &dyn TagProvider, samples: &S
     tags.expect("tags");
 }
 
-/// An error of the source is handed on as it is.
+/// An error of the source is passed on unchanged.
 pub async fn it_fails_as_its_source_does(provider: &dyn TagProvider) {
     let failing = FakePictureSource::failing(UpstreamError::Picture(CodecError::Overloaded));
     let prepared = provider.prepare(&failing).await;

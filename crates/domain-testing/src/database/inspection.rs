@@ -14,7 +14,7 @@ use domain::{
 };
 
 impl State {
-    /// The keys of the rows of a kind, in their order.
+    /// The keys of the rows of a kind, in order.
     fn keys(&self, rows: Rows) -> Vec<Vec<u8>> {
         let mut keys: Vec<Vec<u8>> = match rows {
             Rows::Labels => {

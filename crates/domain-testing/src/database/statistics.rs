@@ -1,4 +1,4 @@
-//! The in-memory [`StatisticsInspector`], which keeps no statistics but those of a test.
+//! The in-memory [`StatisticsInspector`], whose segments are set by tests.
 
 use async_trait::async_trait;
 
@@ -11,12 +11,12 @@ use domain::ports::{
 pub(super) struct FakeSegment {
     segment: Segment,
     fault: Option<SegmentFault>,
-    /// How many steps a repair takes; none if it is impossible.
+    /// How many steps a repair takes; `None` if it is impossible.
     steps: Option<u32>,
 }
 
 impl FakeDatabase {
-    /// Adds a segment, sound or not, which can be repaired in so many steps or not at all.
+    /// Adds a segment, sound or faulty, repairable in that many steps or not at all.
     pub fn add_segment(&self, segment: Segment, fault: Option<SegmentFault>, steps: Option<u32>) {
         let added = FakeSegment {
             segment,

@@ -1,4 +1,4 @@
-//! Claims of uploads: what they protect, and what breaks them.
+//! Upload claims: what they protect, and what invalidates them.
 
 use chrono::TimeDelta;
 
@@ -23,7 +23,7 @@ chapter!(
     an_image_protects_its_original_for_good,
 );
 
-/// From the claim on, the facts are there for other uploads.
+/// From the claim on, other uploads see the facts.
 async fn a_claim_makes_the_facts_known(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     claim(store, &image).await;
@@ -32,7 +32,7 @@ async fn a_claim_makes_the_facts_known(store: &dyn Database) {
     assert_eq!(known.tagging, None);
 }
 
-/// Facts are what the newest decoder says.
+/// The facts are those of the latest claim.
 async fn a_later_claim_brings_its_facts_up_to_date(store: &dyn Database) {
     let mut image = image(b"a", at(0), &[]);
     register(store, &image).await;
@@ -48,7 +48,7 @@ async fn a_later_claim_brings_its_facts_up_to_date(store: &dyn Database) {
     assert_eq!(store.find(&image.id).await.unwrap(), Some(image));
 }
 
-/// A claim until some time has run out at that time, and not a microsecond before.
+/// A claim expires exactly at its time, not a microsecond earlier.
 async fn a_claim_protects_until_it_runs_out(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     store
@@ -72,7 +72,7 @@ async fn the_longest_of_several_claims_counts(store: &dyn Database) {
     assert!(claim_removal(store, &image.digest, at(100)).await);
 }
 
-/// While bytes are being removed, nobody puts them; a claim refused leaves the removal in force.
+/// While bytes are being removed, no upload may put them; a refused claim leaves the removal in force.
 async fn a_claim_waits_for_a_removal(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let (digest, facts) = (&image.digest, &image.facts);
@@ -87,7 +87,7 @@ async fn a_claim_waits_for_a_removal(store: &dyn Database) {
     store.record(&new(&image)).await.unwrap();
 }
 
-/// A removal that was killed does not hold the original for ever, and what it may yet do is void.
+/// A killed removal does not hold the original forever, and has no effect afterwards.
 async fn a_claim_ends_a_removal_that_ran_out(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let (digest, facts) = (&image.digest, &image.facts);
@@ -100,7 +100,7 @@ async fn a_claim_ends_a_removal_that_ran_out(store: &dyn Database) {
     store.record(&new(&image)).await.unwrap();
 }
 
-/// Without a claim nothing at all is recorded.
+/// Nothing is recorded without a claim.
 async fn recording_takes_a_claim(store: &dyn Database) {
     let image = image(b"a", at(0), &[("car", 90.0)]);
     let key = key(&image.digest);
@@ -117,7 +117,7 @@ async fn recording_takes_a_claim(store: &dyn Database) {
     assert!(!is_known(store, &new.image.digest).await);
 }
 
-/// A removal breaks the claim also when it was cut off: the bytes may be gone.
+/// A removal breaks the claim even if it was interrupted: the bytes may be gone.
 async fn recording_takes_a_claim_that_no_removal_broke(store: &dyn Database) {
     let mut image = image(b"a", at(0), &[]);
     let (digest, facts) = (image.digest, image.facts);
@@ -130,7 +130,7 @@ async fn recording_takes_a_claim_that_no_removal_broke(store: &dyn Database) {
     assert_claim_lost(&store.record(&new(&image)).await);
 }
 
-/// As long as nobody removed the bytes, a slow upload still succeeds.
+/// A slow upload succeeds unless a removal intervened.
 async fn a_claim_that_ran_out_serves_until_a_removal_comes(store: &dyn Database) {
     let image = image(b"a", at(500), &[]);
     store
@@ -153,7 +153,7 @@ async fn every_upload_under_a_claim_is_recorded(store: &dyn Database) {
     assert_eq!(all(store, &ImageQuery::default()).await.len(), 3);
 }
 
-/// Neither time nor a further claim that runs out makes an original in use removable.
+/// Neither time nor a further claim that expires makes an original in use removable.
 async fn an_image_protects_its_original_for_good(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     register(store, &image).await;

@@ -1,4 +1,4 @@
-//! Several at once: everybody succeeds who may, and nobody waits for ever.
+//! Concurrent calls: all permitted calls succeed, and none waits forever.
 
 use futures_util::future::{join, join_all};
 
@@ -19,7 +19,7 @@ chapter!(
     claims_and_removals_at_once_exclude_each_other,
 );
 
-/// Labels nobody has seen before, in another order in every image.
+/// New labels, in another order in every image.
 async fn images_with_the_same_labels_are_recorded_at_once(store: &dyn Database) {
     let images: Vec<Image> = (0..UPLOADS)
         .map(|n| {
@@ -93,7 +93,7 @@ async fn one_of_several_removals_at_once_wins(store: &dyn Database) {
     assert_eq!(outcomes.into_iter().filter(|won| *won).count(), 1);
 }
 
-/// Either the upload or the removal gets the original, never both and never none.
+/// Either the upload or the removal gets the original, never both and never neither.
 async fn claims_and_removals_at_once_exclude_each_other(store: &dyn Database) {
     for n in 0..16_u8 {
         let image = image(&[n], at(10), &[]);

@@ -1,4 +1,4 @@
-//! Notes of damaged originals: who sets them, what they ask of uploads, what ends them.
+//! Damage notes: what sets them, their effect on uploads, and what clears them.
 
 use super::{claim_removal, forget, new, register};
 use crate::{at, image};
@@ -16,7 +16,7 @@ chapter!(
     a_forgotten_original_has_no_note,
 );
 
-/// Claims at a time, for a hundred seconds. Whether damage is noted, so that the bytes must be written.
+/// Claims at a time, for a hundred seconds. Returns whether the bytes must be rewritten.
 async fn claim_at(store: &dyn Database, image: &Image, second: i64) -> bool {
     let (now, until) = (at(second), at(second + 100));
     let claimed = store.claim(&image.digest, &image.facts, now, until);
@@ -29,7 +29,7 @@ async fn claim_at(store: &dyn Database, image: &Image, second: i64) -> bool {
     is_damaged
 }
 
-/// Neither a new one, nor one that is claimed or in use.
+/// Neither new ones, nor claimed ones, nor ones in use.
 async fn sound_originals_are_not_rewritten(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     for _ in 0..2 {
@@ -81,7 +81,7 @@ async fn damage_to_an_unknown_original_is_not_noted(store: &dyn Database) {
     assert!(!claim_at(store, &image, 0).await);
 }
 
-/// The removal may be late rather than dead. An upload that is killed before it wrote passes that on.
+/// The removal may be late rather than dead. An upload killed before it wrote passes that on.
 async fn taking_over_a_removal_rewrites(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     assert!(!claim_at(store, &image, 0).await);

@@ -1,4 +1,4 @@
-//! Fences: what a claim granted later takes away from those before it.
+//! Fences: what a later claim invalidates.
 
 use super::{MICROSECOND, abandoned, assert_claim_lost, claim_removal_by, is_known, new};
 use crate::{at, image};
@@ -51,7 +51,7 @@ async fn claim_orphan(
     store.claim_orphan(digest, fence, now, until).await.unwrap()
 }
 
-/// Whatever the store of originals says: what is there may be what a late removal takes away.
+/// Even if the bytes exist: a late removal may take them away.
 async fn uploads_that_follow_a_removal_are_rewritten(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     assert!(upload(store, &image, 0).await.rewrite);
@@ -80,7 +80,7 @@ async fn uploads_share_a_fence_until_a_removal_comes(store: &dyn Database) {
     assert_eq!(fourth.fence, third.fence, "an image protects it");
 }
 
-/// Not even by the removal itself, once it wakes up.
+/// Not even by the removal itself, once it resumes.
 async fn a_removal_that_was_taken_over_is_not_ended(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     upload(store, &image, 0).await;
@@ -93,7 +93,7 @@ async fn a_removal_that_was_taken_over_is_not_ended(store: &dyn Database) {
     assert_eq!(store.find(&image.id).await.unwrap(), Some(image));
 }
 
-/// A removal may be slow as long as the original is not claimed again.
+/// A removal may be slow while the original is not claimed again.
 async fn a_removal_that_ran_out_is_ended_until_a_claim_comes(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     upload(store, &image, 0).await;
@@ -113,7 +113,7 @@ async fn a_removal_is_not_ended_by_an_older_one(store: &dyn Database) {
     assert!(store.forget(&image.digest, TWO).await.unwrap());
 }
 
-/// The removal may have taken what it put.
+/// The removal may have taken the bytes.
 async fn an_upload_from_before_a_removal_is_not_recorded(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let late = upload(store, &image, 0).await;
@@ -140,7 +140,7 @@ async fn an_upload_from_before_a_removal_is_not_recorded_under_the_claim_of_a_la
     store.record(&under(&image, later)).await.unwrap();
 }
 
-/// By an image, by an upload, by another removal.
+/// Needed by an image, an upload or another removal.
 async fn orphans_are_claimed_unless_they_are_needed(store: &dyn Database) {
     let (used, claimed) = (image(b"used", at(0), &[]), image(b"claimed", at(0), &[]));
     let claim = upload(store, &used, 0).await;
@@ -155,7 +155,7 @@ async fn orphans_are_claimed_unless_they_are_needed(store: &dyn Database) {
     assert!(store.forget(&claimed.digest, TWO).await.unwrap());
 }
 
-/// It is known from then on, without facts. Uploads wait; it is not abandoned, not even later.
+/// It becomes known, without facts. Uploads wait; it is never abandoned.
 async fn an_orphan_that_is_not_known_is_held(store: &dyn Database) {
     let image = image(b"orphan", at(0), &[]);
     let digest = &image.digest;
@@ -175,7 +175,7 @@ async fn an_orphan_that_is_not_known_is_held(store: &dyn Database) {
     assert_eq!(store.find(&image.id).await.unwrap(), Some(image));
 }
 
-/// It stays abandoned, so that upkeep removes what a check that was killed held.
+/// It stays abandoned, so that upkeep removes what a killed check held.
 async fn an_orphan_whose_claim_ran_out_is_held(store: &dyn Database) {
     let image = image(b"orphan", at(0), &[]);
     let late = upload(store, &image, 0).await;

@@ -1,4 +1,4 @@
-//! Lists of images by what they carry: all of some labels, one of some, none of some, and how sure.
+//! Filtered lists: all of some labels, any of some, none of some, and a threshold.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,11 +11,11 @@ use domain::{
 
 chapter!(
     an_image_must_carry_one_of_the_labels,
-    an_image_must_without_of_the_labels,
+    an_image_must_carry_none_of_the_labels,
     a_tag_counts_from_the_threshold_on,
     filters_compose,
     any_number_of_labels_will_do,
-    a_label_that_nobody_carries_changes_nothing_but_what_it_must,
+    unknown_label_matches_nothing,
     pages_agree_with_a_plain_filter,
 );
 
@@ -39,7 +39,7 @@ fn from_confidence(lowest: f64, query: ImageQuery) -> ImageQuery {
     ImageQuery { threshold, ..query }
 }
 
-/// Asserts which images are listed, by their number in order of age, in pages of all sizes.
+/// Asserts which images are listed, by number in order of age, for all page sizes.
 async fn assert_lists(
     store: &dyn Database,
     query: &ImageQuery,
@@ -66,7 +66,7 @@ async fn some(store: &dyn Database) -> Vec<Image> {
     images
 }
 
-/// Once, however many of them it carries.
+/// Each image is listed once, however many of the labels it carries.
 async fn an_image_must_carry_one_of_the_labels(store: &dyn Database) {
     let images = some(store).await;
     for (any_of, expected) in [
@@ -80,8 +80,8 @@ async fn an_image_must_carry_one_of_the_labels(store: &dyn Database) {
     }
 }
 
-/// Not even one.
-async fn an_image_must_without_of_the_labels(store: &dyn Database) {
+/// Images with even one of the labels are excluded.
+async fn an_image_must_carry_none_of_the_labels(store: &dyn Database) {
     let images = some(store).await;
     for (none_of, expected) in [
         (vec!["car"], vec![4, 3]),
@@ -93,7 +93,7 @@ async fn an_image_must_without_of_the_labels(store: &dyn Database) {
     }
 }
 
-/// In each of the lists; and the threshold itself is above itself.
+/// In each of the lists; the threshold is inclusive.
 async fn a_tag_counts_from_the_threshold_on(store: &dyn Database) {
     let images = [
         image(
@@ -125,7 +125,7 @@ async fn a_tag_counts_from_the_threshold_on(store: &dyn Database) {
     }
 }
 
-/// With each other, with dates and with places.
+/// With each other, with windows and with cursors.
 async fn filters_compose(store: &dyn Database) {
     let images = some(store).await;
     for (labels, expected) in [
@@ -157,7 +157,7 @@ async fn filters_compose(store: &dyn Database) {
     }
 }
 
-/// More than the tables that a database joins, in each of the lists.
+/// More labels than a database can join tables, in each of the lists.
 async fn any_number_of_labels_will_do(store: &dyn Database) {
     let names: Vec<String> = (0..300).map(|n| format!("label {n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -202,8 +202,8 @@ async fn any_number_of_labels_will_do(store: &dyn Database) {
     assert_lists(store, &query, &images, &[]).await;
 }
 
-/// All of the labels cannot be carried then; one of the others still can, and none of the others.
-async fn a_label_that_nobody_carries_changes_nothing_but_what_it_must(store: &dyn Database) {
+/// An unknown label makes "all of" impossible, and has no effect on "any of" and "none of".
+async fn unknown_label_matches_nothing(store: &dyn Database) {
     let images = some(store).await;
     assert_lists(store, &query(&["car", "plane"], &[], &[]), &images, &[]).await;
     assert_lists(store, &query(&[], &["plane", "ship"], &[]), &images, &[]).await;
@@ -232,10 +232,10 @@ async fn a_label_that_nobody_carries_changes_nothing_but_what_it_must(store: &dy
     .await;
 }
 
-/// A sequence that looks random and is always the same (Knuth's MMIX constants).
-struct Dice(u64);
+/// A deterministic pseudo-random sequence (Knuth's MMIX constants).
+struct Lcg(u64);
 
-impl Dice {
+impl Lcg {
     fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
@@ -244,7 +244,7 @@ impl Dice {
         (self.0 >> 33) % sides
     }
 
-    /// Each of the labels with one chance in so many.
+    /// Each of the labels with a chance of one in `chance`.
     fn subset(&mut self, of: &[&'static str], chance: u64) -> Vec<&'static str> {
         of.iter()
             .copied()
@@ -291,7 +291,7 @@ impl Dice {
     }
 }
 
-impl Dice {
+impl Lcg {
     fn operator(&mut self) -> Operator {
         use Operator::{Above, AtLeast, AtMost, Below, Equal};
         [Below, AtMost, Equal, AtLeast, Above][usize::try_from(self.roll(5)).unwrap()]
@@ -337,7 +337,7 @@ impl Dice {
     }
 }
 
-/// What a query means, without the help of the query itself.
+/// The meaning of a query, by definition.
 fn matches(image: &Image, query: &ImageQuery) -> bool {
     let lowest = query
         .threshold
@@ -358,10 +358,10 @@ fn matches(image: &Image, query: &ImageQuery) -> bool {
             .all(|condition| condition.holds(image))
 }
 
-/// Many images, many questions, every answer compared with that of a loop over all images.
+/// Many images and queries; every result is compared with that of a loop over all images.
 async fn pages_agree_with_a_plain_filter(store: &dyn Database) {
     const LABELS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
-    let mut dice = Dice(2024);
+    let mut dice = Lcg(2024);
     let images: Vec<Image> = (0..60).map(|n| dice.image(n, &LABELS)).collect();
     register_all(store, &images).await;
     let sorted = newest_first(images);

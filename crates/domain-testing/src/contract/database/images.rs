@@ -1,4 +1,4 @@
-//! What is recorded comes back as it was.
+//! Recorded images are read back unchanged.
 
 use chrono::{DateTime, TimeDelta};
 
@@ -23,7 +23,7 @@ chapter!(
     an_id_is_recorded_once,
 );
 
-/// Registers an image and finds it as it was, by id and in a list.
+/// Registers an image and reads it back, by id and in a list.
 async fn assert_comes_back(store: &dyn Database, image: &Image) {
     register(store, image).await;
     let found = store.find(&image.id).await.unwrap();
@@ -32,7 +32,7 @@ async fn assert_comes_back(store: &dyn Database, image: &Image) {
     assert!(listed.contains(image), "{image:?} is not among {listed:?}");
 }
 
-/// Nothing is there, and nothing fails for that.
+/// Reads of an empty store succeed and find nothing.
 async fn an_empty_store_is_ready_and_knows_nothing(store: &dyn Database) {
     store.ready().await.unwrap();
     let image = image(b"a", at(0), &[("car", 90.0)]);
@@ -53,7 +53,7 @@ async fn an_image_comes_back_as_it_was_recorded(store: &dyn Database) {
     assert_eq!(store.find(&unknown).await.unwrap(), None);
 }
 
-/// None is mistaken for another.
+/// No media type is mistaken for another.
 async fn every_media_type_comes_back(store: &dyn Database) {
     for media_type in MediaType::ALL {
         let mut image = image(media_type.as_str().as_bytes(), at(0), &[]);
@@ -103,7 +103,7 @@ async fn confidences_come_back_to_the_last_bit(store: &dyn Database) {
     assert_eq!(bits(&found), bits(&image));
 }
 
-/// Also before 1970 and far from it, and across a change of the clock in many a time zone.
+/// Before 1970 and far from it too, and across daylight-saving changes.
 async fn times_come_back_to_the_microsecond(store: &dyn Database) {
     let micros = [
         -1,
@@ -122,7 +122,7 @@ async fn times_come_back_to_the_microsecond(store: &dyn Database) {
     }
 }
 
-/// An id is sixteen bytes, whatever they mean.
+/// An id is any sixteen bytes.
 async fn ids_of_any_version_come_back(store: &dyn Database) {
     for byte in [0, b' ', b'\\', b'\'', 0x80, 0xff] {
         let mut image = image(&[byte], at(0), &[("car", 1.0)]);
@@ -131,7 +131,7 @@ async fn ids_of_any_version_come_back(store: &dyn Database) {
     }
 }
 
-/// An image that nothing was seen in is an image.
+/// An image without tags is an image.
 async fn an_image_without_tags_comes_back(store: &dyn Database) {
     assert_comes_back(store, &image(b"", at(0), &[])).await;
 }
@@ -147,7 +147,7 @@ async fn an_image_with_many_tags_comes_back(store: &dyn Database) {
     }
 }
 
-/// They share the original and nothing else.
+/// They share only the original.
 async fn images_of_the_same_bytes_are_apart(store: &dyn Database) {
     let first = image(b"a", at(0), &[("car", 90.0), ("cab", 20.0)]);
     let second = image(b"a", at(0) + TimeDelta::days(400), &[("car", 90.0)]);
@@ -156,7 +156,7 @@ async fn images_of_the_same_bytes_are_apart(store: &dyn Database) {
     assert_eq!(all(store, &ImageQuery::default()).await, [second, first]);
 }
 
-/// A second image under the same id is refused, and the first one stays as it is.
+/// A second image under the same id is refused, and the first one stays unchanged.
 async fn an_id_is_recorded_once(store: &dyn Database) {
     let first = image(b"a", at(0), &[("car", 90.0)]);
     register(store, &first).await;

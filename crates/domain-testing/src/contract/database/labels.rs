@@ -1,4 +1,4 @@
-//! Labels are texts, compared character by character and never by a collation.
+//! Labels are compared character by character, never by a collation.
 
 use super::{all, carrying, register};
 use crate::{at, image, label};
@@ -22,7 +22,7 @@ async fn register_each(store: &dyn Database, labels: &[Label]) -> Vec<Image> {
     images
 }
 
-/// Each label finds its own image alone, and counts for itself.
+/// Each label finds only its own image, and is counted separately.
 async fn assert_apart(store: &dyn Database, labels: &[Label]) {
     let images = register_each(store, labels).await;
     for (label, image) in labels.iter().zip(&images) {
@@ -36,7 +36,7 @@ async fn assert_apart(store: &dyn Database, labels: &[Label]) {
     assert_eq!(summed, sorted);
 }
 
-/// Pairs that one collation or another takes for equal.
+/// Pairs that some collation considers equal.
 async fn labels_that_look_alike_are_apart(store: &dyn Database) {
     let texts = [
         "cafe",
@@ -79,7 +79,7 @@ async fn labels_that_look_alike_are_apart(store: &dyn Database) {
     assert_apart(store, &texts.map(label)).await;
 }
 
-/// Quotes, wildcards and the like mean themselves.
+/// Quotes, wildcards and the like have no special meaning.
 async fn odd_labels_are_found_as_they_are(store: &dyn Database) {
     let texts = [
         "%",

@@ -13,11 +13,11 @@ chapter!(
     a_page_begins_after_a_place_that_no_image_has,
     windows_are_exact_to_the_microsecond,
     an_image_must_carry_all_labels,
-    a_label_that_nobody_carries_finds_nothing,
+    unknown_label_finds_nothing,
     a_rare_label_is_found_among_common_ones,
 );
 
-/// By time of registration, not by order of arrival.
+/// By registration time, not by order of insertion.
 async fn pages_are_newest_first(store: &dyn Database) {
     let images: Vec<Image> = (0..)
         .zip([30, 10, 50, 20, 40])
@@ -55,7 +55,7 @@ async fn images_of_one_time_come_by_greatest_id(store: &dyn Database) {
     }
 }
 
-/// Whatever the size of the pages, and however many images share a time.
+/// For any page size, and however many images share a time.
 async fn pages_join_without_gap_or_overlap(store: &dyn Database) {
     let images: Vec<Image> = (0..23)
         .map(|n| unique(n, at(i64::from(n / 5)), &["car"]))
@@ -70,7 +70,7 @@ async fn pages_join_without_gap_or_overlap(store: &dyn Database) {
     }
 }
 
-/// A place is a time and an id, not an image.
+/// A cursor is a time and an id, not an image.
 async fn a_page_begins_after_a_place_that_no_image_has(store: &dyn Database) {
     let (older, newer) = (unique(1, at(10), &["car"]), unique(2, at(20), &["car"]));
     register_all(store, &[older.clone(), newer.clone()]).await;
@@ -94,7 +94,7 @@ async fn a_page_begins_after_a_place_that_no_image_has(store: &dyn Database) {
     }
 }
 
-/// The start is inside, the end is not, and a place beyond the window does not widen it.
+/// The start is included, the end is not, and a cursor beyond the window does not widen it.
 async fn windows_are_exact_to_the_microsecond(store: &dyn Database) {
     let times = [
         at(10) - MICROSECOND,
@@ -134,7 +134,7 @@ async fn windows_are_exact_to_the_microsecond(store: &dyn Database) {
     }
 }
 
-/// All of them; one or two of three do not do.
+/// One or two of three do not suffice.
 async fn an_image_must_carry_all_labels(store: &dyn Database) {
     let images = [
         unique(0, at(0), &["car", "cab", "road"]),
@@ -163,14 +163,14 @@ async fn an_image_must_carry_all_labels(store: &dyn Database) {
 }
 
 /// Neither alone nor together with one that is carried.
-async fn a_label_that_nobody_carries_finds_nothing(store: &dyn Database) {
+async fn unknown_label_finds_nothing(store: &dyn Database) {
     register(store, &unique(0, at(0), &["car"])).await;
     let (car, plane) = (label("car"), label("plane"));
     assert!(all(store, &carrying(&[&plane])).await.is_empty());
     assert!(all(store, &carrying(&[&car, &plane])).await.is_empty());
 }
 
-/// Whether the rare one is the newest, the oldest or in the middle.
+/// Whether the rare one is the newest, the oldest or in between.
 async fn a_rare_label_is_found_among_common_ones(store: &dyn Database) {
     let mut images = Vec::new();
     for n in 0..60 {

@@ -1,4 +1,4 @@
-//! Claims of removals, and the originals they are for.
+//! Removal claims, and abandoned originals.
 
 use super::{MICROSECOND, abandoned, claim, claim_removal, forget, is_known, limit, register};
 use crate::{at, image};
@@ -6,7 +6,7 @@ use domain::{ContentDigest, ports::Database};
 
 chapter!(
     only_one_removal_holds_an_original,
-    nobody_removes_what_is_not_known,
+    unknown_originals_are_not_removed,
     forgetting_ends_a_removal,
     forgetting_leaves_alone_what_is_not_being_removed,
     abandoned_are_the_originals_whose_claims_ran_out,
@@ -22,7 +22,7 @@ async fn claim_until(store: &dyn Database, content: &[u8], until: i64) -> Conten
     image.digest
 }
 
-/// A removal is exclusive until it runs out, at that time and not a microsecond before.
+/// A removal claim is exclusive until it expires, exactly at its time.
 async fn only_one_removal_holds_an_original(store: &dyn Database) {
     let digest = claim_until(store, b"a", 100).await;
     assert!(claim_removal(store, &digest, at(100)).await);
@@ -32,7 +32,7 @@ async fn only_one_removal_holds_an_original(store: &dyn Database) {
 }
 
 /// Neither before a claim nor after it was forgotten.
-async fn nobody_removes_what_is_not_known(store: &dyn Database) {
+async fn unknown_originals_are_not_removed(store: &dyn Database) {
     assert!(!claim_removal(store, &ContentDigest::of(b"a"), at(0)).await);
     let digest = claim_until(store, b"a", 100).await;
     assert!(claim_removal(store, &digest, at(100)).await);
@@ -40,7 +40,7 @@ async fn nobody_removes_what_is_not_known(store: &dyn Database) {
     assert!(!claim_removal(store, &digest, at(1000)).await);
 }
 
-/// The original is not known any more; a second time changes nothing.
+/// The original becomes unknown; forgetting it twice has no effect.
 async fn forgetting_ends_a_removal(store: &dyn Database) {
     let (digest, other) = (
         claim_until(store, b"a", 100).await,
@@ -54,7 +54,7 @@ async fn forgetting_ends_a_removal(store: &dyn Database) {
     assert_eq!(abandoned(store, at(1000)).await, [other]);
 }
 
-/// Not claimed, claimed for an upload, in use: nothing happens to it.
+/// An original that is unclaimed, claimed for an upload, or in use stays.
 async fn forgetting_leaves_alone_what_is_not_being_removed(store: &dyn Database) {
     assert!(!forget(store, &ContentDigest::of(b"none")).await);
     let claimed = claim_until(store, b"a", 100).await;
@@ -66,7 +66,7 @@ async fn forgetting_leaves_alone_what_is_not_being_removed(store: &dyn Database)
     assert_eq!(store.find(&used.id).await.unwrap(), Some(used));
 }
 
-/// Those in use are not among them; those that a killed removal left behind are.
+/// Originals in use are not among them; those that a killed removal left behind are.
 async fn abandoned_are_the_originals_whose_claims_ran_out(store: &dyn Database) {
     let digest = claim_until(store, b"a", 100).await;
     let used = image(b"b", at(0), &[]);
@@ -78,7 +78,7 @@ async fn abandoned_are_the_originals_whose_claims_ran_out(store: &dyn Database) 
     assert_eq!(abandoned(store, at(1_000_000)).await, [digest]);
 }
 
-/// The one whose claim ran out first is the first.
+/// The one whose claim expired first comes first.
 async fn abandoned_come_oldest_first_and_not_too_many(store: &dyn Database) {
     let mut digests = Vec::new();
     for until in [30, 10, 50, 20, 40] {

@@ -1,4 +1,4 @@
-//! Rolling up changes no answer.
+//! Rollups change no result.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
@@ -20,12 +20,12 @@ chapter!(
 /// A time long after all images.
 const LATER: i64 = 100_000;
 
-/// Numbers that look random and are the same each time.
-struct Dice(u64);
+/// A deterministic pseudo-random sequence.
+struct Lcg(u64);
 
-impl Dice {
+impl Lcg {
     fn roll(&mut self, sides: u64) -> u64 {
-        // The constants of Knuth's MMIX.
+        // Knuth's MMIX constants.
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -44,7 +44,7 @@ struct Compared<'a> {
     store: &'a dyn Database,
     counted: FakeDatabase,
     times: Vec<DateTime<Utc>>,
-    dice: Dice,
+    dice: Lcg,
 }
 
 impl<'a> Compared<'a> {
@@ -53,7 +53,7 @@ impl<'a> Compared<'a> {
             store,
             counted: FakeDatabase::default(),
             times: Vec::new(),
-            dice: Dice(1),
+            dice: Lcg(1),
         }
     }
 
@@ -74,7 +74,7 @@ impl<'a> Compared<'a> {
         self.times.push(time);
     }
 
-    /// The whole of time, and windows whose edges fall on and beside the times of images.
+    /// Compares all of time, and windows whose bounds fall on and beside the times of images.
     async fn compare(&mut self, windows: u32) {
         self.compare_one(TimeWindow::default()).await;
         for _ in 0..windows {
@@ -123,7 +123,7 @@ async fn roll_up(store: &dyn Database, now: DateTime<Utc>) {
     while store.roll_up(now).await.unwrap() {}
 }
 
-/// Before, between and after steps, with images that come in order, at the same time, or late.
+/// Before, between and after steps, with images that arrive in order, at the same time, or late.
 async fn rolling_up_changes_no_summary(store: &dyn Database) {
     let mut compared = Compared::new(store);
     let mut time = at(0);
@@ -134,7 +134,7 @@ async fn rolling_up_changes_no_summary(store: &dyn Database) {
             compared.register(time).await;
         }
         compared.compare(6).await;
-        // Up to somewhere among them.
+        // Up to a random one of them.
         let now = compared.dice.pick(&compared.times[..]) + TimeDelta::seconds(10);
         roll_up(store, now).await;
         compared.compare(6).await;
@@ -149,7 +149,7 @@ async fn rolling_up_changes_no_summary(store: &dyn Database) {
     }
 }
 
-/// Long after everybody thought that their time was over; also before the first image of all.
+/// Long after their time was rolled up; also before the first image of all.
 async fn late_images_are_counted(store: &dyn Database) {
     let mut compared = Compared::new(store);
     for second in 0..40 {
@@ -187,8 +187,8 @@ async fn rolling_up_blocks_no_other_call(store: &dyn Database) {
     run_on_two(store, store).await;
 }
 
-/// Images are recorded, rolled up and counted at once, by two stores on one database. Half of the
-/// images are late, or nearly so.
+/// Records, rolls up and counts concurrently, by two stores on one database. Half of the images are late,
+/// or nearly so.
 pub async fn run_on_two(one: &dyn Database, other: &dyn Database) {
     let images: Vec<Image> = (0..IMAGES)
         .map(|n| {
@@ -220,7 +220,7 @@ async fn record_all(store: &dyn Database, images: &[Image]) {
     .await;
 }
 
-/// Condenses and counts by turns. What was counted once stays.
+/// Rolls up and counts alternately. Counts never decrease.
 async fn watch(store: &dyn Database) {
     let mut before = 0;
     for second in 0..IMAGES {
@@ -231,7 +231,7 @@ async fn watch(store: &dyn Database) {
     }
 }
 
-/// How many images there are, each with all of its labels.
+/// The number of images, each with all of its labels.
 async fn count(store: &dyn Database) -> u64 {
     let summaries = store.tag_summaries(&TimeWindow::default()).await.unwrap();
     let counts: Vec<u64> = summaries.iter().map(|summary| summary.images).collect();

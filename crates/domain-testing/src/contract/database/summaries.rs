@@ -1,4 +1,4 @@
-//! How labels are used.
+//! Usage of labels.
 
 use super::{MICROSECOND, register, register_all};
 use crate::{at, image, label};
@@ -69,7 +69,7 @@ async fn summaries_are_sorted(store: &dyn Database) {
     );
 }
 
-/// The start is inside, the end is not.
+/// The start is included, the end is not.
 async fn summaries_keep_to_their_window(store: &dyn Database) {
     let times = [at(10) - MICROSECOND, at(10), at(20) - MICROSECOND, at(20)];
     let images: Vec<Image> = [8.0, 4.0, 2.0, 1.0]
@@ -97,7 +97,7 @@ async fn summaries_keep_to_their_window(store: &dyn Database) {
     );
 }
 
-/// A label is not listed because it once was somewhere else.
+/// Labels used only outside the window are not listed.
 async fn summaries_hold_only_labels_in_use(store: &dyn Database) {
     register(store, &image(b"a", at(0), &[("car", 90.0)])).await;
     register(store, &image(b"b", at(100), &[("cab", 90.0)])).await;
@@ -111,7 +111,7 @@ async fn summaries_hold_only_labels_in_use(store: &dyn Database) {
     );
 }
 
-/// Adding up and dividing must not carry the mean of equal numbers past them.
+/// Rounding must not move the mean of equal numbers past them.
 async fn a_mean_lies_between_its_extremes(store: &dyn Database) {
     let confidence = 69.437_355_041_503_9;
     for n in 0..7_u8 {

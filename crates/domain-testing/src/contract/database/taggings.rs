@@ -1,4 +1,4 @@
-//! Providers' answers.
+//! The cache of providers' answers.
 
 use super::{claim, claim_removal, forget, key, known_tagging, tagging};
 use crate::{at, image, tag, tags};
@@ -24,7 +24,7 @@ async fn a_tagging_is_known_once_it_was_kept(store: &dyn Database) {
     assert_eq!(known.facts, None);
 }
 
-/// The whole answer, beside the tags of the image.
+/// The complete answer, beside the tags of the image.
 async fn a_tagging_is_recorded_with_an_image(store: &dyn Database) {
     let image = image(b"a", at(0), &[("car", 90.0)]);
     claim(store, &image).await;
@@ -44,7 +44,7 @@ async fn a_tagging_is_recorded_with_an_image(store: &dyn Database) {
     assert_eq!(store.find(&new.image.id).await.unwrap(), Some(new.image));
 }
 
-/// Whichever way it came, and whichever way the second one comes.
+/// However the two are stored.
 async fn the_first_tagging_stays(store: &dyn Database) {
     let (first, second) = (tagging(tags(&[("car", 90.0)])), tagging(tags(&[])));
     for (content, recorded_first) in [(b"a", true), (b"b", false)] {
@@ -67,7 +67,7 @@ async fn the_first_tagging_stays(store: &dyn Database) {
     }
 }
 
-/// "Nothing seen" is not "not asked".
+/// An empty answer is not a missing one.
 async fn a_tagging_without_tags_is_an_answer(store: &dyn Database) {
     let key = key(&ContentDigest::of(b"a"));
     let answer = tagging(tags(&[]));
@@ -75,7 +75,7 @@ async fn a_tagging_without_tags_is_an_answer(store: &dyn Database) {
     assert_eq!(known_tagging(store, &key).await, Some(answer));
 }
 
-/// A hundred labels as long as labels get, odd characters and confidences included.
+/// A hundred labels of maximum length, with odd characters and confidences.
 async fn a_large_tagging_comes_back(store: &dyn Database) {
     let key = key(&ContentDigest::of(b"a"));
     let long = "😀".repeat(250);
@@ -134,7 +134,7 @@ async fn every_part_of_a_tagging_key_counts(store: &dyn Database) {
     }
 }
 
-/// What was paid for is kept when the bytes go.
+/// Answers that were paid for are kept when the bytes are removed.
 async fn taggings_outlive_the_original(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     let (key, answer) = (key(&image.digest), tagging(tags(&[("car", 90.0)])));
