@@ -14,7 +14,7 @@ pub(crate) enum StoreError {
 
 /// What a failed statement means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum ErrorClass {
     /// Another transaction was in the way: the whole transaction may be repeated.
     Contended,
     /// The database is lost, read-only, full, or shutting down.
@@ -29,7 +29,7 @@ pub(crate) enum Refusal {
     Other,
 }
 
-impl Refusal {
+impl ErrorClass {
     /// What Diesel's own kind says; none where that does not decide.
     pub(crate) fn by_kind(error: &Error) -> Option<Self> {
         use DatabaseErrorKind as Kind;
@@ -49,7 +49,7 @@ impl Refusal {
     /// What a text says by the first of these substrings that it holds.
     pub(crate) fn by_text(text: &str, known: &[(&str, Self)]) -> Self {
         let found = known.iter().find(|(part, _)| text.contains(part));
-        found.map_or(Self::Other, |(_, refusal)| *refusal)
+        found.map_or(Self::Other, |(_, class)| *class)
     }
 
     /// The error of the port.
@@ -108,19 +108,19 @@ mod tests {
     }
 
     #[rstest]
-    #[case(refused(DatabaseErrorKind::SerializationFailure), Refusal::Contended)]
-    #[case(refused(DatabaseErrorKind::ClosedConnection), Refusal::Unavailable)]
-    #[case(refused(DatabaseErrorKind::UnableToSendCommand), Refusal::Unavailable)]
-    #[case(refused(DatabaseErrorKind::ReadOnlyTransaction), Refusal::Unavailable)]
-    #[case(Error::BrokenTransactionManager, Refusal::Unavailable)]
-    #[case(Error::DeserializationError("odd".into()), Refusal::Corrupt)]
-    #[case(refused(DatabaseErrorKind::UniqueViolation), Refusal::Other)]
-    fn diesels_kind_decides(#[case] error: Error, #[case] meaning: Refusal) {
-        assert_eq!(Refusal::by_kind(&error), Some(meaning));
+    #[case(refused(DatabaseErrorKind::SerializationFailure), ErrorClass::Contended)]
+    #[case(refused(DatabaseErrorKind::ClosedConnection), ErrorClass::Unavailable)]
+    #[case(refused(DatabaseErrorKind::UnableToSendCommand), ErrorClass::Unavailable)]
+    #[case(refused(DatabaseErrorKind::ReadOnlyTransaction), ErrorClass::Unavailable)]
+    #[case(Error::BrokenTransactionManager, ErrorClass::Unavailable)]
+    #[case(Error::DeserializationError("odd".into()), ErrorClass::Corrupt)]
+    #[case(refused(DatabaseErrorKind::UniqueViolation), ErrorClass::Other)]
+    fn diesels_kind_decides(#[case] error: Error, #[case] meaning: ErrorClass) {
+        assert_eq!(ErrorClass::by_kind(&error), Some(meaning));
     }
 
     #[test]
     fn an_unknown_kind_decides_nothing() {
-        assert_eq!(Refusal::by_kind(&refused(DatabaseErrorKind::Unknown)), None);
+        assert_eq!(ErrorClass::by_kind(&refused(DatabaseErrorKind::Unknown)), None);
     }
 }

@@ -14,7 +14,7 @@ use domain::ports::{Cause, ImageStoreError, cause};
 use thiserror::Error;
 use tokio::task::JoinError;
 
-use crate::error::{Refusal, StoreError};
+use crate::error::{ErrorClass, StoreError};
 
 /// Why the schema is not up to date.
 #[derive(Debug, Error)]
@@ -47,15 +47,15 @@ pub(crate) struct Dialect<R> {
     /// a transaction would only keep the connection from being asked about an error first.
     pub(crate) in_transaction: bool,
     /// What the failure of a connection's last statement means, which Diesel keeps to itself but for its
-    /// text: `Fn(&mut C, &str) -> Refusal`. Blocks.
-    pub(crate) refusal: R,
+    /// text: `Fn(&mut C, &str) -> ErrorClass`. Blocks.
+    pub(crate) classify: R,
 }
 
 /// Runs what has not run, on a connection that holds the lock. Blocks.
 pub(crate) fn run<DB: Backend, C: MigrationHarness<DB>>(
     connection: &mut C,
     migrations: EmbeddedMigrations,
-    dialect: &Dialect<impl Fn(&mut C, &str) -> Refusal>,
+    dialect: &Dialect<impl Fn(&mut C, &str) -> ErrorClass>,
 ) -> Result<Vec<String>, MigrationError>
 where
     EmbeddedMigrations: MigrationSource<DB>,
@@ -76,7 +76,7 @@ where
 fn run_one<DB: Backend, C: MigrationHarness<DB>>(
     connection: &mut C,
     migration: &dyn Migration<DB>,
-    dialect: &Dialect<impl Fn(&mut C, &str) -> Refusal>,
+    dialect: &Dialect<impl Fn(&mut C, &str) -> ErrorClass>,
 ) -> Result<bool, MigrationError> {
     let mut step = Step {
         migration,
@@ -89,21 +89,21 @@ fn run_one<DB: Backend, C: MigrationHarness<DB>>(
             return Ok(true);
         };
         // Asked before anything else is done with the connection.
-        let refusal = (dialect.refusal)(connection, &source.to_string());
+        let class = (dialect.classify)(connection, &source.to_string());
         if has_run(connection, migration)? {
             return Ok(false);
         }
-        match refusal {
+        match class {
             // An earlier run was killed before it noted that it had added the column. MySQL has no
             // `ADD COLUMN IF NOT EXISTS`.
-            Refusal::DuplicateColumn if !step.is_applied => step.is_applied = true,
-            Refusal::Contended if attempt < ATTEMPTS => {
+            ErrorClass::DuplicateColumn if !step.is_applied => step.is_applied = true,
+            ErrorClass::Contended if attempt < ATTEMPTS => {
                 attempt += 1;
                 std::thread::sleep(PAUSE);
             }
-            refusal => {
+            class => {
                 let name = migration.name().to_string();
-                let source = cause(refusal.of(source));
+                let source = cause(class.of(source));
                 return Err(MigrationError::Failed { name, source });
             }
         }

@@ -22,7 +22,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 use self::diagnostics::Diagnostics;
 use crate::{
     connections::{self, PoolSettings},
-    error::Refusal,
+    error::ErrorClass,
     migrate::{self, Dialect, MigrationError},
     signals::Signals,
     url::{MysqlServer, Tls},
@@ -143,7 +143,7 @@ fn connect_with(
         writing: pool,
         call_timeout: settings.call_timeout,
         signals,
-        names: sql::Names::default(),
+        label_cache: sql::LabelCache::default(),
         sizes,
         database: Database { diagnostics },
     })
@@ -162,8 +162,8 @@ impl Database {
         Ok(())
     }
 
-    async fn refusal(&self, connection: &mut Connection, error: &Error) -> Refusal {
-        self.diagnostics.refusal(connection, error).await
+    async fn classify(&self, connection: &mut Connection, error: &Error) -> ErrorClass {
+        self.diagnostics.classify(connection, error).await
     }
 }
 
@@ -232,7 +232,7 @@ pub(crate) async fn migrate(
     let run = spawn_blocking(move || {
         let dialect = Dialect {
             in_transaction: false,
-            refusal: |connection: &mut AsyncConnectionWrapper<Connection>, text: &str| {
+            classify: |connection: &mut AsyncConnectionWrapper<Connection>, text: &str| {
                 runtime.block_on(diagnostics.last(connection, text))
             },
         };
@@ -284,7 +284,7 @@ mod tests {
                 listing::{LabelIds, Scan, listing},
                 plan::measuring,
             },
-            tags::{Way, statement},
+            tags::{AccessPath, statement},
         },
         test_database::TestDatabase,
         *,
@@ -429,7 +429,7 @@ mod tests {
             let statement = statement(way).replacen('?', "400", 1);
             Statement::new(&statement.replacen('?', "500", 1))
         };
-        let steps = plan(connection, counting(Way::Images)).await;
+        let steps = plan(connection, counting(AccessPath::Images)).await;
         let images = steps
             .iter()
             .find(|step| step.is("image", "etiqueta_image_newest"));
@@ -442,7 +442,7 @@ mod tests {
             "{steps:#?}"
         );
         assert_eq!(steps.len(), 2, "{steps:#?}");
-        let steps = plan(connection, counting(Way::Labels)).await;
+        let steps = plan(connection, counting(AccessPath::Labels)).await;
         let [step] = &steps[..] else {
             panic!("{steps:#?}");
         };

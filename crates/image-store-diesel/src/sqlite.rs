@@ -19,11 +19,11 @@ use tokio::task::spawn_blocking;
 
 use self::{
     file::DatabaseFile,
-    refusal::{by_text, refusal},
+    classify::{by_text, classify},
 };
 use crate::{
     connections::{self, PoolSettings},
-    error::Refusal,
+    error::ErrorClass,
     migrate::{self, Dialect, MigrationError},
     signals::Signals,
 };
@@ -74,7 +74,7 @@ where
 }
 
 mod file;
-mod refusal;
+mod classify;
 #[path = "sql/mod.rs"]
 #[allow(
     clippy::duplicate_mod,
@@ -130,7 +130,7 @@ fn connect_with(
         writing: pool(1)?,
         call_timeout: settings.call_timeout,
         signals,
-        names: sql::Names::default(),
+        label_cache: sql::LabelCache::default(),
         sizes,
         database: Database { file },
     })
@@ -148,8 +148,8 @@ impl Database {
     }
 
     #[expect(clippy::unused_async, reason = "MySQL asks the connection")]
-    async fn refusal(&self, _: &mut Connection, error: &Error) -> Refusal {
-        refusal(error)
+    async fn classify(&self, _: &mut Connection, error: &Error) -> ErrorClass {
+        classify(error)
     }
 }
 
@@ -205,7 +205,7 @@ fn configure(connection: &mut SqliteConnection, busy: Duration) -> QueryResult<(
     let end = Instant::now() + busy;
     loop {
         match connection.batch_execute(SESSION) {
-            Err(error) if refusal(&error) == Refusal::Contended && Instant::now() < end => {
+            Err(error) if classify(&error) == ErrorClass::Contended && Instant::now() < end => {
                 thread::sleep(PAUSE);
             }
             outcome => return outcome,
@@ -233,9 +233,9 @@ pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, MigrationError> 
 }
 
 /// How migrations run in SQLite.
-const DIALECT: Dialect<fn(&mut SqliteConnection, &str) -> Refusal> = Dialect {
+const DIALECT: Dialect<fn(&mut SqliteConnection, &str) -> ErrorClass> = Dialect {
     in_transaction: true,
-    refusal: |_, text| by_text(text),
+    classify: |_, text| by_text(text),
 };
 
 /// Runs the migrations that have not run, all or none of them.
@@ -281,8 +281,8 @@ fn not_opened(error: ConnectionError) -> MigrationError {
 }
 
 fn not_run(error: Error) -> MigrationError {
-    match refusal(&error) {
-        Refusal::Contended => MigrationError::Locked,
+    match classify(&error) {
+        ErrorClass::Contended => MigrationError::Locked,
         _ => error.into(),
     }
 }
@@ -300,7 +300,7 @@ mod tests {
                 listing::{LabelIds, Scan, listing},
                 plan::measuring,
             },
-            tags::{Way, statement},
+            tags::{AccessPath, statement},
         },
         *,
     };
@@ -421,14 +421,14 @@ mod tests {
     #[test]
     fn tags_are_counted_from_the_index_that_suits_their_stretch() {
         let mut connection = migrated();
-        let steps = plan(&mut connection, &statement(Way::Labels));
+        let steps = plan(&mut connection, &statement(AccessPath::Labels));
         let scan = "SCAN tag USING COVERING INDEX etiqueta_image_tag_newest";
         assert!(steps.iter().any(|step| step == scan), "{steps:?}");
         assert!(
             !steps.iter().any(|step| step.contains("TEMP B-TREE")),
             "{steps:?}"
         );
-        let steps = plan(&mut connection, &statement(Way::Images));
+        let steps = plan(&mut connection, &statement(AccessPath::Images));
         let images = format!("SEARCH image USING COVERING INDEX {BY_TIME_ALONE}");
         for search in [&images, "SEARCH tag USING PRIMARY KEY (image_id=?)"] {
             assert!(steps.iter().any(|step| step == search), "{steps:?}");

@@ -71,7 +71,7 @@ impl Usage {
 }
 
 /// Puts together what belongs to the same label. Comes back in the order of the labels.
-pub(crate) fn folded(mut usages: Vec<Usage>) -> Vec<Usage> {
+pub(crate) fn merged(mut usages: Vec<Usage>) -> Vec<Usage> {
     // Of runs that are in order already this makes one in linear time, and it keeps the order of what
     // is added up.
     usages.sort_by_key(|usage| usage.label);
@@ -85,8 +85,8 @@ pub(crate) fn folded(mut usages: Vec<Usage>) -> Vec<Usage> {
     usages
 }
 
-/// Writes a segment's content, of usages that are [`folded`].
-pub(crate) fn written(usages: &[Usage]) -> Vec<u8> {
+/// Writes a segment's content, of usages that are [`merged`].
+pub(crate) fn encode(usages: &[Usage]) -> Vec<u8> {
     let mut content = vec![FORMAT];
     let mut before = 0_i64;
     for usage in usages {
@@ -212,14 +212,14 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        assert_eq!(decoded(&written(&[])), Ok(Vec::new()));
-        assert_eq!(decoded(&written(&samples())), Ok(samples()));
+        assert_eq!(decoded(&encode(&[])), Ok(Vec::new()));
+        assert_eq!(decoded(&encode(&samples())), Ok(samples()));
     }
 
     /// The format stays what it is: databases are full of it.
     #[test]
     fn the_format_is_known() {
-        let content = written(&[usage(300, 2, 1.0, 2.0, 3.0)]);
+        let content = encode(&[usage(300, 2, 1.0, 2.0, 3.0)]);
         let expected = [
             1, 0xac, 2, 2, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0,
             0, 8, 0x40,
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_told() {
-        let whole = written(&samples()[..1]);
+        let whole = encode(&samples()[..1]);
         for length in 2..whole.len() {
             assert_eq!(
                 decoded(&whole[..length]),
@@ -257,7 +257,7 @@ mod tests {
     #[case(usage(7, 1, f64::NAN, 1.0, 1.0))]
     #[case(usage(7, 1, 1.0, 1.0, f64::INFINITY))]
     fn impossible_numbers_are_told(#[case] usage: Usage) {
-        assert_eq!(decoded(&written(&[usage])), Err(Unreadable::Numbers(7)));
+        assert_eq!(decoded(&encode(&[usage])), Err(Unreadable::Numbers(7)));
     }
 
     #[test]
@@ -269,7 +269,7 @@ mod tests {
             Usage::once(3, 1.0),
         ];
         let expected = [usage(1, 4, 2.0, 3.0, 10.0), usage(3, 4, 1.0, 30.0, 61.0)];
-        assert_eq!(folded(usages), expected);
-        assert!(folded(Vec::new()).is_empty());
+        assert_eq!(merged(usages), expected);
+        assert!(merged(Vec::new()).is_empty());
     }
 }

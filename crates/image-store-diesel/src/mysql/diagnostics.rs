@@ -18,7 +18,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use mysql_async::{Conn, prelude::Queryable};
 
 use super::Connection;
-use crate::error::Refusal;
+use crate::error::ErrorClass;
 
 const SHOW: &str = "SHOW WARNINGS";
 /// Counts the conditions that the last statement left; an error is the last of them.
@@ -66,21 +66,21 @@ impl Diagnostics {
     }
 
     /// What a failed statement means.
-    pub(super) async fn refusal(&self, connection: &mut Connection, error: &Error) -> Refusal {
-        match Refusal::by_kind(error) {
-            Some(refusal) => refusal,
+    pub(super) async fn classify(&self, connection: &mut Connection, error: &Error) -> ErrorClass {
+        match ErrorClass::by_kind(error) {
+            Some(class) => class,
             None => self.last(connection, &error.to_string()).await,
         }
     }
 
     /// What the failure of a connection's last statement means, of which this is the text. A connection that
     /// cannot say is lost.
-    pub(super) async fn last(&self, connection: &mut Connection, text: &str) -> Refusal {
+    pub(super) async fn last(&self, connection: &mut Connection, text: &str) -> ErrorClass {
         match self.number(connection).await {
             Ok(Some(number)) => by_number(number),
             // The server met no error: the driver, or a proxy, refused the call.
-            Ok(None) => Refusal::by_text(text, &TEXTS),
-            Err(_) => Refusal::Unavailable,
+            Ok(None) => ErrorClass::by_text(text, &TEXTS),
+            Err(_) => ErrorClass::Unavailable,
         }
     }
 
@@ -104,25 +104,25 @@ impl Diagnostics {
 
 /// Substrings by which the errors of a proxy between this program and the server are recognised: the server
 /// behind it has no number for them.
-const TEXTS: [(&str, Refusal); 8] = [
-    ("Deadlock found", Refusal::Contended),
-    ("Lock wait timeout exceeded", Refusal::Contended),
-    ("Too many connections", Refusal::Unavailable),
-    ("read-only", Refusal::Unavailable),
-    ("command denied to user", Refusal::Unavailable),
-    ("Access denied for user", Refusal::Unavailable),
-    ("Disk full", Refusal::Unavailable),
-    ("' is full", Refusal::Unavailable),
+const TEXTS: [(&str, ErrorClass); 8] = [
+    ("Deadlock found", ErrorClass::Contended),
+    ("Lock wait timeout exceeded", ErrorClass::Contended),
+    ("Too many connections", ErrorClass::Unavailable),
+    ("read-only", ErrorClass::Unavailable),
+    ("command denied to user", ErrorClass::Unavailable),
+    ("Access denied for user", ErrorClass::Unavailable),
+    ("Disk full", ErrorClass::Unavailable),
+    ("' is full", ErrorClass::Unavailable),
 ];
 
-fn by_number(number: i64) -> Refusal {
+fn by_number(number: i64) -> ErrorClass {
     match number {
         // The row has changed, lock wait timed out, deadlock.
         1020 | 1205 | 1213
         // COMMIT failed, or lost against another node of a cluster.
         | 1180 | 3101
         // TiDB: the transaction is aborted, the schema or a row was changed by another one.
-        | 8002 | 8022 | 8028 | 9007 => Refusal::Contended,
+        | 8002 | 8022 | 8028 | 9007 => ErrorClass::Contended,
 
         // Files that cannot be written, or no memory for them: numbers of the server's file layer.
         1 | 3 | 4 | 5 | 20
@@ -139,13 +139,13 @@ fn by_number(number: i64) -> Refusal {
         // Shutting down; the statement was interrupted, or ran for too long; the session was killed.
         | 1053 | 1317 | 1927 | 1969 | 3024 | 3169
         // Read-only: a table, by an option of the server, the server, InnoDB, the schema.
-        | 1036 | 1290 | 1836 | 1874 | 3989 => Refusal::Unavailable,
+        | 1036 | 1290 | 1836 | 1874 | 3989 => ErrorClass::Unavailable,
 
         // A table is marked as crashed.
-        1194 | 1195 => Refusal::Corrupt,
-        1146 => Refusal::NoTable,
-        1060 => Refusal::DuplicateColumn,
-        _ => Refusal::Other,
+        1194 | 1195 => ErrorClass::Corrupt,
+        1146 => ErrorClass::NoTable,
+        1060 => ErrorClass::DuplicateColumn,
+        _ => ErrorClass::Other,
     }
 }
 
@@ -165,26 +165,26 @@ mod tests {
     use crate::connections::Lease;
 
     #[rstest]
-    #[case("Deadlock found when trying to get lock", Refusal::Contended)]
+    #[case("Deadlock found when trying to get lock", ErrorClass::Contended)]
     #[case(
         "Lock wait timeout exceeded; try restarting transaction",
-        Refusal::Contended
+        ErrorClass::Contended
     )]
-    #[case("Too many connections", Refusal::Unavailable)]
+    #[case("Too many connections", ErrorClass::Unavailable)]
     #[case(
         "The server is running with the --read-only option",
-        Refusal::Unavailable
+        ErrorClass::Unavailable
     )]
     #[case(
         "INSERT command denied to user 'a'@'b' for table 'c'",
-        Refusal::Unavailable
+        ErrorClass::Unavailable
     )]
-    #[case("Access denied for user 'a'@'b'", Refusal::Unavailable)]
-    #[case("Disk full (/tmp/x); waiting", Refusal::Unavailable)]
-    #[case("The table 'x' is full", Refusal::Unavailable)]
-    #[case("You have an error in your SQL syntax", Refusal::Other)]
-    fn texts_of_proxies(#[case] text: &str, #[case] meaning: Refusal) {
-        assert_eq!(Refusal::by_text(text, &TEXTS), meaning);
+    #[case("Access denied for user 'a'@'b'", ErrorClass::Unavailable)]
+    #[case("Disk full (/tmp/x); waiting", ErrorClass::Unavailable)]
+    #[case("The table 'x' is full", ErrorClass::Unavailable)]
+    #[case("You have an error in your SQL syntax", ErrorClass::Other)]
+    fn texts_of_proxies(#[case] text: &str, #[case] meaning: ErrorClass) {
+        assert_eq!(ErrorClass::by_text(text, &TEXTS), meaning);
     }
 
     const CONTENDED: [i64; 9] = [1020, 1180, 1205, 1213, 3101, 8002, 8022, 8028, 9007];
@@ -197,12 +197,12 @@ mod tests {
     const FAILED: [i64; 4] = [1060, 1064, 1146, 4711];
 
     /// The meaning of an error, as the port tells it.
-    fn meaning(error: &ImageStoreError) -> Refusal {
+    fn meaning(error: &ImageStoreError) -> ErrorClass {
         match error {
-            ImageStoreError::Contended(_) => Refusal::Contended,
-            ImageStoreError::Unavailable(_) => Refusal::Unavailable,
-            ImageStoreError::Corrupt(_) => Refusal::Corrupt,
-            ImageStoreError::ClaimLost | ImageStoreError::Failed(_) => Refusal::Other,
+            ImageStoreError::Contended(_) => ErrorClass::Contended,
+            ImageStoreError::Unavailable(_) => ErrorClass::Unavailable,
+            ImageStoreError::Corrupt(_) => ErrorClass::Corrupt,
+            ImageStoreError::ClaimLost | ImageStoreError::Failed(_) => ErrorClass::Other,
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
     }
 
     /// What it means that a statement fails, in the middle of a transaction and in a single attempt.
-    async fn refused(store: &sql::Store, statement: &str) -> Refusal {
+    async fn refused(store: &sql::Store, statement: &str) -> ErrorClass {
         let work = |mut connection: Lease<Connection>| async move {
             connection.batch_execute("BEGIN").await?;
             connection.batch_execute(statement).await?;
@@ -222,12 +222,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case(&CONTENDED, Refusal::Contended)]
-    #[case(&UNAVAILABLE, Refusal::Unavailable)]
-    #[case(&CORRUPT, Refusal::Corrupt)]
-    #[case(&FAILED, Refusal::Other)]
+    #[case(&CONTENDED, ErrorClass::Contended)]
+    #[case(&UNAVAILABLE, ErrorClass::Unavailable)]
+    #[case(&CORRUPT, ErrorClass::Corrupt)]
+    #[case(&FAILED, ErrorClass::Other)]
     #[tokio::test(flavor = "multi_thread")]
-    async fn errors_are_told_by_their_numbers(#[case] numbers: &[i64], #[case] expected: Refusal) {
+    async fn errors_are_told_by_their_numbers(#[case] numbers: &[i64], #[case] expected: ErrorClass) {
         let database = TestDatabase::create().await;
         let store = database.concrete(sql::Sizes::default());
         for number in numbers {
@@ -259,10 +259,10 @@ mod tests {
         let store = database.concrete(sql::Sizes::default());
         let mut admin = database.connection().await;
         for (number, expected) in [
-            (3101, Refusal::Contended),
-            (1290, Refusal::Unavailable),
-            (1195, Refusal::Corrupt),
-            (4711, Refusal::Other),
+            (3101, ErrorClass::Contended),
+            (1290, ErrorClass::Unavailable),
+            (1195, ErrorClass::Corrupt),
+            (4711, ErrorClass::Other),
         ] {
             let create = format!(
                 "CREATE TRIGGER refuse BEFORE INSERT ON etiqueta_image_tag FOR EACH ROW \
@@ -297,7 +297,7 @@ mod tests {
         let store = database.concrete(sql::Sizes::default());
         assert_eq!(
             refused(&store, "KILL CONNECTION_ID()").await,
-            Refusal::Unavailable
+            ErrorClass::Unavailable
         );
         record(&*store).await.unwrap();
         drop(store);
@@ -337,7 +337,7 @@ mod tests {
         );
         admin.batch_execute(&insert).await.unwrap();
         let refused = refused(&store, &format!("{insert}, ('last')")).await;
-        assert_eq!(refused, Refusal::Contended);
+        assert_eq!(refused, ErrorClass::Contended);
         drop(store);
         database.remove().await;
     }

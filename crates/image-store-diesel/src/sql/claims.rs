@@ -75,7 +75,7 @@ pub(super) async fn claim(
 
 /// An original, as one that claims it finds it.
 #[derive(Queryable)]
-struct Seen {
+struct ClaimRow {
     id: i64,
     facts: FactsRow,
     claimed_until: Option<i64>,
@@ -84,7 +84,7 @@ struct Seen {
     fence: i64,
 }
 
-impl Seen {
+impl ClaimRow {
     /// Whether an upload need not write anything: an image protects the original, and all that is known
     /// of it stays as it is.
     fn is_safe(&self, facts: &ImageFacts) -> bool {
@@ -100,7 +100,7 @@ impl Seen {
 async fn seen(
     connection: &mut Connection,
     digest: &ContentDigest,
-) -> Result<Option<Seen>, StoreError> {
+) -> Result<Option<ClaimRow>, StoreError> {
     let seen = original::table
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .select((
@@ -126,7 +126,7 @@ async fn seen(
 /// seen.
 async fn renew(
     connection: &mut Connection,
-    seen: &Seen,
+    seen: &ClaimRow,
     facts: &ImageFacts,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
@@ -241,7 +241,7 @@ async fn note(
 
 /// Locks an original for update, to the end of the transaction.
 #[derive(Queryable)]
-pub(super) struct Held {
+pub(super) struct LockedOriginal {
     pub(super) id: i64,
     pub(super) claimed_until: Option<i64>,
     pub(super) removing_until: Option<i64>,
@@ -252,7 +252,7 @@ pub(super) struct Held {
 pub(super) async fn lock_original(
     connection: &mut Connection,
     digest: &ContentDigest,
-) -> Result<Option<Held>, StoreError> {
+) -> Result<Option<LockedOriginal>, StoreError> {
     let locked = locking!(
         original::table
             .filter(original::digest.eq(digest.as_bytes().as_slice()))

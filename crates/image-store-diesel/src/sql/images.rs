@@ -11,7 +11,7 @@ use super::{
     BY_IMAGE, Backend, Connection, ROWS, claims,
     labels::{self, LabelIds},
     load,
-    names::{Known, Names},
+    label_cache::{Known, LabelCache},
     segments,
     statement::{LISTED, Statement},
     taggings,
@@ -35,7 +35,7 @@ pub(super) async fn record(
     let names: Vec<&str> = tags.iter().map(|tag| tag.label.as_str()).collect();
     let labels = labels::find_or_insert(connection, &names).await?;
     let time = micros(new.image.registered_at);
-    let is_sealed = segments::begin_recording(connection, time).await?;
+    let is_rolled_up = segments::begin_recording(connection, time).await?;
     // Then the original: who holds it is alone with these bytes.
     let claim = claims::end(connection, &new.image.digest, new.fence).await?;
     let Some(original) = claim else {
@@ -49,7 +49,7 @@ pub(super) async fn record(
     if let Some((key, tagging)) = &new.tagging {
         taggings::keep(connection, key, tagging).await?;
     }
-    if is_sealed {
+    if is_rolled_up {
         segments::add(connection, time, &usages(tags, &labels)?).await?;
     }
     connection.batch_execute("COMMIT").await?;
@@ -103,7 +103,7 @@ type FoundColumns = (ImageColumns, Nullable<Integer>, Nullable<Double>);
 
 pub(super) async fn find(
     connection: &mut Connection,
-    names: &Names,
+    cache: &LabelCache,
     id: &ImageId,
 ) -> Result<Option<Image>, StoreError> {
     let statement = found(id).with_columns::<FoundColumns>();
@@ -115,7 +115,7 @@ pub(super) async fn find(
         .into_iter()
         .filter_map(|(_, label, confidence)| label.zip(confidence))
         .collect();
-    let labels = names
+    let labels = cache
         .labels(connection, tags.iter().map(|(label, _)| *label))
         .await?;
     let tags = self::tags(tags.into_iter(), &labels)?;
@@ -140,7 +140,7 @@ type TagRow = (IdBytes, i32, f64);
 /// Puts the tags to images, by one statement for some hundred of them.
 pub(super) async fn with_tags(
     connection: &mut Connection,
-    names: &Names,
+    cache: &LabelCache,
     images: &[UntaggedImage],
 ) -> Result<Vec<Image>, StoreError> {
     let mut found: Vec<([u8; 16], i32, f64)> = Vec::new();
@@ -154,7 +154,7 @@ pub(super) async fn with_tags(
     // The databases give them in this order anyway.
     found.sort_unstable_by_key(|(id, label, _)| (*id, *label));
     let labels = found.iter().map(|(_, label, _)| *label);
-    let labels = names.labels(connection, labels).await?;
+    let labels = cache.labels(connection, labels).await?;
     let images = images.iter().map(|image| {
         let id = image.id.as_bytes();
         let from = found.partition_point(|(other, ..)| other < id);

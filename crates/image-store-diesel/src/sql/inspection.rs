@@ -25,7 +25,7 @@ use crate::error::StoreError;
 
 /// What is wrong with a row that can be read as such.
 #[derive(Debug, Error)]
-enum Wrong {
+enum RowError {
     #[error("{0:?} is not written as labels are")]
     Label(String),
     #[error("its original, number {0}, is not recorded")]

@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use super::{Backend, Connection, Database, MIGRATIONS};
 use crate::{
-    error::{Refusal, StoreError},
+    error::{ErrorClass, StoreError},
     schema::migration,
 };
 
@@ -17,9 +17,9 @@ pub(in super::super) async fn pending(
     let versions = migration::table.select(migration::version);
     let applied = match versions.load::<String>(connection).await {
         Ok(applied) => applied,
-        Err(error) => match database.refusal(connection, &error).await {
-            Refusal::NoTable => Vec::new(),
-            refusal => return Err(StoreError::Known(refusal.of(error))),
+        Err(error) => match database.classify(connection, &error).await {
+            ErrorClass::NoTable => Vec::new(),
+            class => return Err(StoreError::Known(class.of(error))),
         },
     };
     missing(&applied)

@@ -17,7 +17,7 @@ mod images;
 mod inspection;
 mod labels;
 pub(super) mod migrations;
-mod names;
+mod label_cache;
 mod orphans;
 pub(super) mod pages;
 mod rollup;
@@ -46,7 +46,7 @@ use domain::{
 
 #[cfg(test)]
 pub(super) use self::statement::Statement;
-pub(super) use self::{names::Names, rollup::Sizes, statement::Typed};
+pub(super) use self::{label_cache::LabelCache, rollup::Sizes, statement::Typed};
 use super::{
     BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, Database, FOR_UPDATE, IN_SHARE_MODE,
     INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT, load,
@@ -77,7 +77,7 @@ pub(crate) struct Store {
     /// What it tells the program around it, and is told.
     pub(super) signals: Signals,
     /// The labels that were read.
-    pub(super) names: Names,
+    pub(super) label_cache: LabelCache,
     /// How large segments of the summaries are.
     pub(super) sizes: Sizes,
     /// What the database is like apart from its connections.
@@ -141,8 +141,8 @@ impl Store {
             }
             Err(StoreError::Known(error)) => Err(error),
             Err(StoreError::Statement(error)) => {
-                let refusal = self.database.refusal(&mut *loan.lease()?, &error).await;
-                Err(refusal.of(error))
+                let class = self.database.classify(&mut *loan.lease()?, &error).await;
+                Err(class.of(error))
             }
         }
     }
@@ -164,7 +164,7 @@ impl ImageStore for Store {
 
     async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
         self.read(
-            |mut connection| async move { images::find(&mut connection, &self.names, id).await },
+            |mut connection| async move { images::find(&mut connection, &self.label_cache, id).await },
         )
         .await
     }
@@ -176,8 +176,8 @@ impl ImageStore for Store {
         limit: NonZeroU32,
     ) -> Result<Vec<Image>, ImageStoreError> {
         self.read(|mut connection| async move {
-            let page = pages::page(&mut connection, &self.names, query, after, limit).await?;
-            images::with_tags(&mut connection, &self.names, &page).await
+            let page = pages::page(&mut connection, &self.label_cache, query, after, limit).await?;
+            images::with_tags(&mut connection, &self.label_cache, &page).await
         })
         .await
     }
@@ -189,14 +189,14 @@ impl ImageStore for Store {
         limit: NonZeroU32,
     ) -> Result<Vec<UntaggedImage>, ImageStoreError> {
         self.read(|mut connection| async move {
-            pages::page(&mut connection, &self.names, query, after, limit).await
+            pages::page(&mut connection, &self.label_cache, query, after, limit).await
         })
         .await
     }
 
     async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
         self.read(|mut connection| async move {
-            images::with_tags(&mut connection, &self.names, images).await
+            images::with_tags(&mut connection, &self.label_cache, images).await
         })
         .await
     }
@@ -224,7 +224,7 @@ impl ImageStore for Store {
 impl TagStatistics for Store {
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
         self.read(|mut connection| async move {
-            summaries::summaries(&mut connection, &self.names, window).await
+            summaries::summaries(&mut connection, &self.label_cache, window).await
         })
         .await
     }
@@ -234,13 +234,13 @@ impl TagStatistics for Store {
         let look = |mut connection: Lease<Connection>| async move {
             rollup::is_due(&mut connection, before, self.sizes).await
         };
-        let seal = |mut connection: Lease<Connection>| async move {
+        let roll_up = |mut connection: Lease<Connection>| async move {
             rollup::roll_up(&mut connection, before, self.sizes).await
         };
         self.signals.require_schema()?;
         // One attempt: uploads may be waiting behind it. Mostly nothing is due, and looking is in nobody's way.
         in_time(self.call_timeout, async {
-            Ok(self.with_connection(&self.reading, &look).await? && self.write_once(&seal).await?)
+            Ok(self.with_connection(&self.reading, &look).await? && self.write_once(&roll_up).await?)
         })
         .await
     }

@@ -7,7 +7,7 @@ use domain::{ContentDigest, Fence};
 
 use super::{
     BEGIN, Connection,
-    claims::{self, Held, UNKNOWN, is_free},
+    claims::{self, LockedOriginal, UNKNOWN, is_free},
 };
 use crate::{error::StoreError, schema::original, values::micros};
 
@@ -59,7 +59,7 @@ async fn note(
 /// Claims an original that is known, unless it was claimed since it was seen.
 async fn hold(
     connection: &mut Connection,
-    seen: &Held,
+    seen: &LockedOriginal,
     fence: Fence,
     now: DateTime<Utc>,
     until: DateTime<Utc>,

@@ -19,7 +19,7 @@ use self::{
     listing::{LabelIds, Scan, listing},
     plan::ScanPlan,
 };
-use super::{Connection, images::ImageColumns, load, names::Names};
+use super::{Connection, images::ImageColumns, load, label_cache::LabelCache};
 use crate::{
     error::StoreError,
     values::{self, ImageRow, micros, micros_up},
@@ -75,12 +75,12 @@ impl ScanRange {
 
 pub(super) async fn page(
     connection: &mut Connection,
-    names: &Names,
+    cache: &LabelCache,
     query: &ImageQuery,
     after: Option<PageKey>,
     limit: NonZeroU32,
 ) -> Result<Vec<UntaggedImage>, StoreError> {
-    let Some(wanted) = wanted(connection, names, query).await? else {
+    let Some(wanted) = wanted(connection, cache, query).await? else {
         return Ok(Vec::new());
     };
     let range = ScanRange::new(&query.window, after);
@@ -91,13 +91,13 @@ pub(super) async fn page(
 /// The labels of a query as numbers; none if no image can match.
 async fn wanted(
     connection: &mut Connection,
-    names: &Names,
+    cache: &LabelCache,
     query: &ImageQuery,
 ) -> Result<Option<LabelIds>, StoreError> {
     let asked = query.conditions.iter().flat_map(Condition::labels);
     let asked = asked.cloned().collect();
     let lists = [&query.all_of, &query.any_of, &query.none_of, &asked];
-    let known = names.ids(connection, &lists).await?;
+    let known = cache.ids(connection, &lists).await?;
     let ids = |labels: &[domain::Label]| -> Vec<i32> {
         let ids = labels.iter().filter_map(|label| known.get(label).copied());
         ids.collect()

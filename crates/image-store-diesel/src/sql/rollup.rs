@@ -8,7 +8,7 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
     BEGIN, BY_TIME, Connection, FOR_UPDATE, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT,
-    segments::{Span, lay_out, lock_state, sealed_until},
+    segments::{Span, add_segments, lock_state, sealed_until},
     statement::Statement,
     tags,
 };
@@ -73,7 +73,7 @@ pub(super) async fn roll_up(
             .set(state::sealed_until.eq(span.until))
             .execute(connection)
             .await?;
-        put_together(connection, sizes.segments).await?;
+        merge_levels(connection, sizes.segments).await?;
     }
     connection.batch_execute("COMMIT").await?;
     connection.batch_execute(RESTORE_LOCK_WAIT).await?;
@@ -131,7 +131,7 @@ pub(super) async fn insert(
             segment::level.eq(level),
             segment::from_time.eq(span.from),
             segment::until_time.eq(span.until),
-            segment::content.eq(usage::written(&usage::folded(usages))),
+            segment::content.eq(usage::encode(&usage::merged(usages))),
         ))
         .execute(connection)
         .await?;
@@ -139,13 +139,13 @@ pub(super) async fn insert(
 }
 
 /// Puts segments of higher levels together, as far as there are enough of the lower ones.
-async fn put_together(connection: &mut Connection, count: u32) -> Result<(), StoreError> {
+async fn merge_levels(connection: &mut Connection, count: u32) -> Result<(), StoreError> {
     for level in 0.. {
         let Some(span) = complete(connection, level, count).await? else {
             break;
         };
         let mut usages = Vec::new();
-        for rest in lay_out(connection, level, span, &mut usages).await? {
+        for rest in add_segments(connection, level, span, &mut usages).await? {
             usages.extend(tags::usages(connection, rest).await?);
         }
         insert(connection, level + 1, span, usages).await?;

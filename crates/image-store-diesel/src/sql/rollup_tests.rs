@@ -148,16 +148,16 @@ async fn rolling_up_waits_for_recordings() {
         register(&*store, number).await;
     }
     let mut connection = database.connection().await;
-    let is_sealed = begin_recording(&mut connection, micros(at(0))).await;
-    assert!(!is_sealed.unwrap());
-    let mut sealing = store.roll_up(at(1000));
+    let is_rolled_up = begin_recording(&mut connection, micros(at(0))).await;
+    assert!(!is_rolled_up.unwrap());
+    let mut rollup = store.roll_up(at(1000));
     let soon = Duration::from_millis(300);
-    let waited = tokio::time::timeout(soon, &mut sealing).await;
+    let waited = tokio::time::timeout(soon, &mut rollup).await;
     assert!(waited.is_err(), "{waited:?}");
     connection.batch_execute("COMMIT").await.unwrap();
-    assert!(sealing.await.unwrap());
-    let is_sealed = begin_recording(&mut connection, micros(at(0))).await;
-    assert!(is_sealed.unwrap());
+    assert!(rollup.await.unwrap());
+    let is_rolled_up = begin_recording(&mut connection, micros(at(0))).await;
+    assert!(is_rolled_up.unwrap());
     connection.batch_execute("ROLLBACK").await.unwrap();
     database.remove().await;
 }
@@ -247,7 +247,7 @@ const EIGHTS: Sizes = Sizes {
 };
 
 /// A store whose levels have eight, four, two and one segments, of sixteen images.
-async fn sealed() -> (TestDatabase, Arc<dyn Database>) {
+async fn rolled_up() -> (TestDatabase, Arc<dyn Database>) {
     let database = TestDatabase::create().await;
     let store = database.store(EIGHTS);
     for number in 0..17 {
@@ -263,7 +263,7 @@ async fn sound_segments_are_verified_each_once() {
     let store = database.store(EIGHTS);
     assert!(verified(&*store).await.is_empty());
     database.remove().await;
-    let (database, store) = sealed().await;
+    let (database, store) = rolled_up().await;
     let found = verified(&*store).await;
     assert!(
         found.iter().all(|segment| segment.fault.is_none()),
@@ -280,7 +280,7 @@ async fn sound_segments_are_verified_each_once() {
 
 /// What somebody with a database client may do to a segment.
 async fn assert_found_and_repaired(statement: &str, expected: &[(i32, SegmentFault)]) {
-    let (database, store) = sealed().await;
+    let (database, store) = rolled_up().await;
     let before = store.tag_summaries(&TimeWindow::default()).await.unwrap();
     let mut connection = database.connection().await;
     connection.batch_execute(statement).await.unwrap();
@@ -419,7 +419,7 @@ async fn misplaced_segments_are_found_and_removed() {
 /// Nothing is wrong where segments are missing, and what is recorded late is not refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_missing_segments_would_hold_is_counted() {
-    let (database, store) = sealed().await;
+    let (database, store) = rolled_up().await;
     let mut connection = database.connection().await;
     let delete = format!(
         "DELETE FROM etiqueta_summary_segment WHERE level <> 1 AND from_time < {}",

@@ -99,7 +99,7 @@ pub(super) async fn add(
         usage::read(&content, &mut usages)?;
         usages.extend(tags);
         diesel::update(segment::table.find((level, from)))
-            .set(segment::content.eq(usage::written(&usage::folded(usages))))
+            .set(segment::content.eq(usage::encode(&usage::merged(usages))))
             .execute(connection)
             .await?;
     }
@@ -154,7 +154,7 @@ pub(super) async fn inside(
 
 /// Adds what segments hold that lie wholly inside a span, the largest ones first, from a level down.
 /// Comes back with what they leave out: the edges, and what is missing.
-pub(super) async fn lay_out(
+pub(super) async fn add_segments(
     connection: &mut Connection,
     highest: i32,
     span: Span,

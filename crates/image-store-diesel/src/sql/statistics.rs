@@ -196,7 +196,7 @@ async fn counted(
     };
     if segment.level == 0 {
         let usages = tags::usages(connection, span).await?;
-        return Ok(Some(usage::folded(usages)));
+        return Ok(Some(usage::merged(usages)));
     }
     let mut usages = Vec::new();
     let mut covered = span.from;
@@ -206,7 +206,7 @@ async fn counted(
         }
         covered = until;
     }
-    Ok((covered == span.until).then(|| usage::folded(usages)))
+    Ok((covered == span.until).then(|| usage::merged(usages)))
 }
 
 /// The first difference, in words. Both are in the order of their labels.
@@ -285,7 +285,7 @@ async fn recount(connection: &mut Connection, segment: Segment) -> Result<Repair
     };
     diesel::update(table::table.find((segment.level, segment.from)))
         .filter(table::until_time.eq(segment.until))
-        .set(table::content.eq(usage::written(&usages)))
+        .set(table::content.eq(usage::encode(&usages)))
         .execute(connection)
         .await?;
     Ok(Repair::Done)

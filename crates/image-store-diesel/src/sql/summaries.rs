@@ -10,7 +10,7 @@ use domain::{TagSummary, TimeWindow};
 
 use super::{
     Connection, SNAPSHOT,
-    names::{Known, Names},
+    label_cache::{Known, LabelCache},
     segments::{self, Span},
     tags,
 };
@@ -27,13 +27,13 @@ use crate::{
 /// its images times 2⁻⁵³).
 pub(super) async fn summaries(
     connection: &mut Connection,
-    names: &Names,
+    cache: &LabelCache,
     window: &TimeWindow,
 ) -> Result<Vec<TagSummary>, StoreError> {
     begin(connection).await?;
     let usages = usages(connection, window).await?;
     let labels = usages.iter().map(|usage| usage.label);
-    let labels = names.labels(connection, labels).await?;
+    let labels = cache.labels(connection, labels).await?;
     connection.batch_execute("COMMIT").await?;
     let mut summaries = usages
         .iter()
@@ -62,13 +62,13 @@ async fn usages(
     };
     let mut usages = Vec::new();
     let rest = match segments::highest(connection).await? {
-        Some(highest) => segments::lay_out(connection, highest, window, &mut usages).await?,
+        Some(highest) => segments::add_segments(connection, highest, window, &mut usages).await?,
         None => vec![window],
     };
     for span in rest {
         usages.extend(tags::usages(connection, span).await?);
     }
-    Ok(usage::folded(usages))
+    Ok(usage::merged(usages))
 }
 
 fn summary(usage: &Usage, labels: &Known) -> Result<TagSummary, StoreError> {

@@ -19,7 +19,7 @@ const MANY: i64 = 32_768;
 
 /// How the tags of a stretch of time are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Way {
+pub(in super::super) enum AccessPath {
     /// By its images.
     Images,
     /// Among all tags.
@@ -27,16 +27,16 @@ pub(in super::super) enum Way {
 }
 
 /// The statement that counts the tags from one time on and before another.
-pub(in super::super) fn statement(way: Way) -> String {
-    let (tags, time) = match way {
-        Way::Images => (
+pub(in super::super) fn statement(path: AccessPath) -> String {
+    let (tags, time) = match path {
+        AccessPath::Images => (
             format!(
                 "etiqueta_image AS image {BY_TIME} \
                  {JOIN_IN_ORDER} etiqueta_image_tag AS tag {BY_IMAGE} ON tag.image_id = image.id"
             ),
             "image.registered_at",
         ),
-        Way::Labels => (
+        AccessPath::Labels => (
             format!("etiqueta_image_tag AS tag {BY_LABEL}"),
             "tag.registered_at",
         ),
@@ -67,12 +67,12 @@ pub(super) async fn usages(
     connection: &mut Connection,
     span: Span,
 ) -> Result<Vec<Usage>, StoreError> {
-    let way = if has_many_images(connection, span).await? {
-        Way::Labels
+    let path = if has_many_images(connection, span).await? {
+        AccessPath::Labels
     } else {
-        Way::Images
+        AccessPath::Images
     };
-    let rows: Vec<UsageRow> = sql_query(statement(way))
+    let rows: Vec<UsageRow> = sql_query(statement(path))
         .bind::<BigInt, _>(span.from)
         .bind::<BigInt, _>(span.until)
         .load(connection)

@@ -12,7 +12,7 @@ use domain::{
     ports::{Inspected, Rows, UnreadableRow, cause},
 };
 
-use super::{Backend, Connection, ROWS, Wrong, inspected, mark, number, text, unreadable};
+use super::{Backend, Connection, ROWS, RowError, inspected, mark, number, text, unreadable};
 use crate::{error::StoreError, values};
 
 #[derive(QueryableByName)]
@@ -50,7 +50,7 @@ fn label(name: Vec<u8>) -> Result<(), StoreError> {
     if values::label(&name)?.as_str() == name {
         Ok(())
     } else {
-        Err(StoreError::corrupt(Wrong::Label(name)))
+        Err(StoreError::corrupt(RowError::Label(name)))
     }
 }
 
@@ -97,7 +97,7 @@ fn image(row: &ImageRow) -> Vec<UnreadableRow> {
     let faults = [
         values::image_id(&row.id).err(),
         values::time(row.registered_at).err(),
-        lost.map(|original| StoreError::corrupt(Wrong::Original(original))),
+        lost.map(|original| StoreError::corrupt(RowError::Original(original))),
     ];
     let tell = |fault: StoreError| UnreadableRow {
         image: values::image_id(&row.id).ok(),
@@ -142,7 +142,7 @@ async fn tags(
 fn tag(row: &TagRow) -> Option<UnreadableRow> {
     let reason = match (values::confidence(row.confidence), row.found) {
         (Err(fault), _) => fault.into_cause(),
-        (Ok(_), None) => cause(Wrong::Unlabelled(row.label_id)),
+        (Ok(_), None) => cause(RowError::Unlabelled(row.label_id)),
         (Ok(_), Some(_)) => return None,
     };
     Some(UnreadableRow {

@@ -23,7 +23,7 @@ const LIFETIME: Duration = Duration::from_mins(1);
 
 /// Remembers labels for all connections of a store.
 #[derive(Debug, Default)]
-pub(in super::super) struct Names(Mutex<Option<Remembered>>);
+pub(in super::super) struct LabelCache(Mutex<Option<Remembered>>);
 
 #[derive(Debug)]
 struct Remembered {
@@ -43,19 +43,19 @@ pub(in super::super) struct Known {
 struct Unlabelled;
 
 impl Known {
-    /// The label of a number that [`Names::labels`] was asked for.
+    /// The label of a number that [`LabelCache::labels`] was asked for.
     pub(super) fn of(&self, id: i32) -> Result<Label, StoreError> {
         let label = self.labels.get(&id).cloned();
         label.ok_or_else(|| StoreError::corrupt(Unlabelled))
     }
 
-    /// The number of a label that [`Names::ids`] was asked for; none if nobody ever used it.
+    /// The number of a label that [`LabelCache::ids`] was asked for; none if nobody ever used it.
     pub(super) fn get(&self, label: &Label) -> Option<&i32> {
         self.ids.get(label)
     }
 }
 
-impl Names {
+impl LabelCache {
     /// Knows the numbers of these labels, as far as they have one.
     pub(super) async fn ids(
         &self,
