@@ -1,4 +1,4 @@
-//! Builds anew when a migration is added; the macro that embeds them cannot tell.
+//! Rebuilds when a migration is added, which the embedding macro cannot detect.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../migrations");

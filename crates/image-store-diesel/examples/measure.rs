@@ -1,9 +1,9 @@
-//! Measures how many images a store takes in a second, and what processor time that costs this process.
+//! Measures a store's throughput in images a second, and the processor time it costs this process.
 //!
 //! `cargo run --release -p image-store-diesel --example measure -- URL [IMAGES [AT ONCE]]`
 //!
-//! Each image is claimed, then all are recorded, with ten tags out of a thousand labels and a tagging
-//! of forty: two transactions. The database must be one to throw away: what is measured stays in it.
+//! Each image is claimed, then all are recorded, with ten tags out of a thousand labels and a tagging of
+//! forty: two transactions each. Use a throw-away database: the images stay in it.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 use std::{
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Failure> {
         ..PoolSettings::default()
     };
     let store = connect(&url, settings)?;
-    // Opens the connections, and gives the labels their numbers.
+    // Opens the connections, and inserts the labels.
     let first = new_images(100);
     each(&store, &first, at_once, Step::Claim).await?;
     each(&store, &first, at_once, Step::Record).await?;
@@ -60,7 +60,7 @@ fn report(name: &str, count: usize, elapsed: Duration, busy: f64) {
     println!("{name}: {rate:.0} a second; processor time {micros:.1} us each");
 }
 
-/// The seconds of processor time that this process has used so far, in hundredths: the fields utime
+/// The processor time used by this process, in seconds, to a resolution of a hundredth: the fields utime
 /// and stime of `proc_pid_stat(5)`.
 fn processor_time() -> Result<f64, Failure> {
     let stat = fs::read_to_string("/proc/self/stat")?;
@@ -87,7 +87,7 @@ async fn each(
     stream::iter(images)
         .map(|new| {
             let (store, new) = (Arc::clone(store), Arc::clone(new));
-            // A task each, so that all processors take part.
+            // One task each, so that all cores are used.
             tokio::spawn(async move { one(&*store, &new, step).await })
         })
         .buffer_unordered(at_once)
@@ -120,7 +120,7 @@ fn new_images(count: u64) -> Vec<Arc<NewImage>> {
 fn new_image(number: u64) -> NewImage {
     let now = chrono::DateTime::from(SystemTime::now());
     let id = ImageId::new(now);
-    // New bytes each time the program runs.
+    // New bytes in each run.
     let digest = ContentDigest::of(id.as_bytes());
     let all = tags(number, 40);
     let image = Image {
@@ -151,7 +151,7 @@ fn new_image(number: u64) -> NewImage {
     }
 }
 
-/// So many tags, of labels that are the rarer the higher their number.
+/// `count` tags; the higher a label's number, the rarer it is.
 fn tags(number: u64, count: u64) -> Tags {
     let tags = (0..count).filter_map(|n| {
         let step = number.wrapping_mul(2_654_435_761).wrapping_add(n * 7919) % 1000;

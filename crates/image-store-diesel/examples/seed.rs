@@ -1,11 +1,11 @@
-//! Fills an empty database, to see how lists and statistics do at its size.
+//! Fills an empty database, to measure lists and statistics at scale.
 //!
 //! `cargo run --release -p image-store-diesel --example seed -- URL [IMAGES]`
 //!
-//! A million images by default, registered evenly over the five years up to now, with eight tags each
-//! on average: 2000 labels `label-0001`, `label-0002`, …, the rarer the higher their number (Zipf).
-//! Everything but the times is the same in every run. The originals are rows alone: there are no
-//! files. A database that this program filled is left as it is if it has as many images.
+//! A million images by default, registered evenly over the five years up to now, with eight tags each on
+//! average: 2000 labels `label-0001`, `label-0002`, …, the rarer the higher their number (Zipf). Everything
+//! but the times is deterministic. The originals are rows alone: there are no files. A database seeded
+//! before is left unchanged if it has as many images.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 #![expect(clippy::cast_possible_wrap, reason = "there are not that many images")]
 
@@ -35,10 +35,10 @@ const LABELS: u32 = 2000;
 const TAGS: std::ops::RangeInclusive<usize> = 4..=12;
 const FIVE_YEARS: i64 = 5 * 365 * 24 * 3600 * 1_000_000;
 
-/// Images of which the rows are inserted by one statement for each table: a megabyte at most.
+/// Images per batch: one statement for each table, a megabyte at most.
 const BATCH: u64 = 1000;
 
-/// How many connections load a MySQL server.
+/// Connections used to load a MySQL server.
 const CONNECTIONS: usize = 4;
 
 #[tokio::main]
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the database was filled before. One that has anything else in it is none to fill.
+/// Whether the database was seeded before. One with any other content must not be filled.
 async fn is_filled(database: &mut Database, images: u64) -> Result<bool, Failure> {
     let found = database.count("etiqueta_image").await?;
     let labels = database
@@ -78,14 +78,14 @@ async fn is_filled(database: &mut Database, images: u64) -> Result<bool, Failure
     Err(format!("the database has {found} images; it must be empty").into())
 }
 
-// --- what is loaded --------------------------------------------------------------------------------
+// --- the data --------------------------------------------------------------------------------------
 
 struct Plan {
     images: u64,
-    /// When the first image was registered, and the time between two: microseconds.
+    /// The registration time of the first image, and the interval, in microseconds.
     first: i64,
     step: i64,
-    /// For each label the share of those up to it.
+    /// The cumulative share of each label.
     shares: Vec<f64>,
 }
 
@@ -119,7 +119,7 @@ impl Plan {
         labels.0
     }
 
-    /// Statements for the originals, images and tags of a batch, in the order of their keys.
+    /// Statements for the originals, images and tags of a batch, in key order.
     fn batch(&self, number: u64) -> [String; 3] {
         let mut random = StdRng::seed_from_u64(number);
         let mut originals =
@@ -147,7 +147,7 @@ impl Plan {
         [originals.0, images.0, tags.0]
     }
 
-    /// The numbers of the labels of one image, in order.
+    /// The label numbers of one image, in order.
     fn some_labels(&self, random: &mut StdRng) -> Vec<usize> {
         let count = random.random_range(TAGS);
         let mut labels = Vec::with_capacity(count);
@@ -173,7 +173,7 @@ fn id(at: i64, random: &mut StdRng) -> u128 {
     (millis << 80) | version | variant | (noise >> 48 & free)
 }
 
-/// A statement that inserts many rows, as all databases read it.
+/// An `INSERT` of many rows, in SQL common to all databases.
 struct Insert(String);
 
 impl Insert {
@@ -183,12 +183,12 @@ impl Insert {
 
     fn push(&mut self, row: Arguments<'_>) {
         let comma = if self.0.ends_with(')') { "," } else { "" };
-        // Writing to memory does not fail.
+        // Writing to a `String` never fails.
         let _ = write!(self.0, "{comma}({row})");
     }
 }
 
-// --- where it is loaded ----------------------------------------------------------------------------
+// --- loading ---------------------------------------------------------------------------------------
 
 enum Database {
     Sqlite(Box<SqliteConnection>),
@@ -253,7 +253,7 @@ async fn log_in(server: &MysqlServer) -> Result<Conn, Failure> {
     Ok(Conn::new(options).await?)
 }
 
-/// Nothing is kept of what a power cut interrupts, but for the last commit: it would begin anew.
+/// No durability before the last commit: after a power cut, seeding starts over.
 const SQLITE_BEGIN: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; \
      PRAGMA cache_size = -1048576; PRAGMA foreign_keys = OFF; BEGIN";
 const SQLITE_END: &str = "COMMIT; PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL";
@@ -265,7 +265,7 @@ async fn load_all(mut database: Database, url: &StoreUrl, plan: &Arc<Plan>) -> R
         let mut database = load(database, Arc::clone(plan), next).await?;
         return database.run(SQLITE_END).await;
     }
-    // MariaDB locks an empty table for whoever is the first to fill it.
+    // MariaDB locks an empty table for the first session that fills it.
     for statement in plan.batch(next.fetch_add(1, Ordering::Relaxed)) {
         database.run(&statement).await?;
     }
@@ -286,7 +286,7 @@ async fn load_all(mut database: Database, url: &StoreUrl, plan: &Arc<Plan>) -> R
         .await
 }
 
-/// Loads one batch after the other until there are none left.
+/// Loads batches until none is left.
 async fn load(
     mut database: Database,
     plan: Arc<Plan>,

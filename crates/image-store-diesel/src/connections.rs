@@ -1,4 +1,4 @@
-//! Pools of connections, and how a call holds one.
+//! Connection pools, and the connection of a call.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -18,16 +18,16 @@ use diesel_async::{
 use domain::ports::{ImageStoreError, cause};
 use futures_util::future::BoxFuture;
 
-/// How many connections a store keeps, and how long its calls take.
+/// Limits of a store's connections and calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
     /// The most connections at a time; at least 2 are used.
     pub max_connections: usize,
-    /// How long a call waits for a connection, and a connection for its server.
+    /// Time-out for getting a pooled connection, and for opening one.
     pub acquire_timeout: Duration,
-    /// How long a statement waits for somebody else's lock; on MySQL in whole seconds, at least one.
+    /// How long a statement waits for a lock of another session; on MySQL in whole seconds, at least one.
     pub lock_timeout: Duration,
-    /// How long a call takes at most, with all its attempts.
+    /// The deadline of a call, including all its retries.
     pub call_timeout: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Default for PoolSettings {
     }
 }
 
-/// Begins a pool of connections that `setup` makes.
+/// Starts building a pool whose connections are opened by `setup`.
 pub(crate) fn builder<C>(
     size: usize,
     timeout: Duration,
@@ -55,7 +55,7 @@ where
 {
     let mut config = ManagerConfig::default();
     config.recycling_method = RecyclingMethod::Fast;
-    // The address stays inside: it has a secret in it.
+    // The address must not get out: it contains a secret.
     config.custom_setup = Box::new(move |_| setup());
     let manager = AsyncDieselConnectionManager::<C>::new_with_config("", config);
     Pool::builder(manager)
@@ -68,7 +68,7 @@ where
         })
 }
 
-/// Ends what [`builder`] began.
+/// Finishes what [`builder`] started.
 pub(crate) fn build<C>(builder: PoolBuilder<C>) -> Result<Pool<C>, ImageStoreError>
 where
     C: AsyncConnection + 'static,
@@ -79,11 +79,11 @@ where
         .map_err(|error| ImageStoreError::Failed(cause(error)))
 }
 
-/// A connection of a pool, for one attempt of a call.
+/// A pooled connection, for one attempt of a call.
 ///
-/// It goes back to the pool only by [`give_back`](Self::give_back). Dropped before that (because of an
-/// error, or because the call was cancelled) it is closed: what was sent last may still be unanswered, and
-/// a transaction still open.
+/// It returns to the pool only by [`give_back`](Self::give_back). Dropped before that (because of an error,
+/// or because the call was cancelled) it is closed: its last statement may be unanswered, and a transaction
+/// may be open.
 pub(crate) struct Loan<C>(Arc<Slot<C>>)
 where
     C: AsyncConnection + 'static,
@@ -94,14 +94,14 @@ where
     C: AsyncConnection + 'static,
     AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
 {
-    /// Takes a connection, or opens one. Whatever keeps that from happening makes the database unavailable.
+    /// Gets a connection from the pool, or opens one. Any failure means that the database is unavailable.
     pub(crate) async fn from_pool(pool: &Pool<C>) -> Result<Self, ImageStoreError> {
         let object = pool.get().await;
         let object = object.map_err(|error| ImageStoreError::Unavailable(cause(error)))?;
         Ok(Self(Arc::new(Slot(Mutex::new(Some(object))))))
     }
 
-    /// The connection itself. There is one lease at a time.
+    /// Borrows the connection. There is one lease at a time.
     pub(crate) fn lease(&self) -> Result<Lease<C>, ImageStoreError> {
         let object = self.0.take();
         let is_leased = || ImageStoreError::Failed(cause("a connection is in use twice"));
@@ -111,13 +111,13 @@ where
         })
     }
 
-    /// Puts a sound connection back into its pool.
+    /// Returns a healthy connection to its pool.
     pub(crate) fn give_back(self) {
         drop(self.0.take());
     }
 }
 
-/// Where a connection is while there is no lease on it. What is left there in the end is closed.
+/// Holds the connection while there is no lease on it. A connection left here is closed on drop.
 struct Slot<C>(Mutex<Option<Object<C>>>)
 where
     C: AsyncConnection + 'static,
@@ -149,9 +149,9 @@ where
     }
 }
 
-/// The use of a connection, which returns to its [`Loan`] when this is dropped.
+/// The borrowed connection, which returns to its [`Loan`] on drop.
 ///
-/// Passed by value: of futures that borrow a connection the compiler cannot show that they are `Send`.
+/// Passed by value: for futures that borrow a connection the compiler cannot prove that they are `Send`.
 pub(crate) struct Lease<C>
 where
     C: AsyncConnection + 'static,

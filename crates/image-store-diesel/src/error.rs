@@ -1,36 +1,36 @@
-//! What a database's refusals mean.
+//! Classification of database errors.
 
 use diesel::result::{DatabaseErrorKind, Error};
 use domain::ports::{Cause, ImageStoreError, cause};
 
-/// Why work on a connection failed.
+/// Why an operation on a connection failed.
 #[derive(Debug)]
 pub(crate) enum StoreError {
-    /// A statement failed; what that means may have to be asked of the connection.
+    /// A statement failed; the connection may have to be queried for the cause.
     Statement(Error),
-    /// Anything that needs no asking.
+    /// Any other error.
     Known(ImageStoreError),
 }
 
-/// What a failed statement means.
+/// The class of a failed statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorClass {
-    /// Another transaction was in the way: the whole transaction may be repeated.
+    /// A conflict with another transaction: the whole transaction may be retried.
     Contended,
-    /// The database is lost, read-only, full, or shutting down.
+    /// The database is unreachable, read-only, full, or shutting down.
     Unavailable,
-    /// The database, or a value in it, cannot be read.
+    /// The database, or a value in it, is corrupt.
     Corrupt,
     /// A table is missing.
     NoTable,
-    /// A column that was to be added exists.
+    /// A column to be added exists already.
     DuplicateColumn,
-    /// Anything else: a fault of the program.
+    /// Anything else: a bug.
     Other,
 }
 
 impl ErrorClass {
-    /// What Diesel's own kind says; none where that does not decide.
+    /// The class by Diesel's own error kind; `None` if that does not decide.
     pub(crate) fn by_kind(error: &Error) -> Option<Self> {
         use DatabaseErrorKind as Kind;
         match error {
@@ -46,7 +46,7 @@ impl ErrorClass {
         }
     }
 
-    /// What a text says by the first of these substrings that it holds.
+    /// The class of the first known substring in a text.
     pub(crate) fn by_text(text: &str, known: &[(&str, Self)]) -> Self {
         let found = known.iter().find(|(part, _)| text.contains(part));
         found.map_or(Self::Other, |(_, class)| *class)
@@ -68,14 +68,14 @@ impl ErrorClass {
 }
 
 impl StoreError {
-    /// Something in the database that cannot be read.
+    /// The error for a value that cannot be read.
     pub(crate) fn corrupt(
         error: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
     ) -> Self {
         Self::Known(ImageStoreError::Corrupt(cause(error)))
     }
 
-    /// For reports about single rows: the bare reason where a value cannot be read.
+    /// For reports about single rows: only the reason if a value cannot be read.
     pub(crate) fn into_cause(self) -> Cause {
         match self {
             Self::Known(ImageStoreError::Corrupt(reason)) => reason,
@@ -108,19 +108,31 @@ mod tests {
     }
 
     #[rstest]
-    #[case(refused(DatabaseErrorKind::SerializationFailure), ErrorClass::Contended)]
+    #[case(
+        refused(DatabaseErrorKind::SerializationFailure),
+        ErrorClass::Contended
+    )]
     #[case(refused(DatabaseErrorKind::ClosedConnection), ErrorClass::Unavailable)]
-    #[case(refused(DatabaseErrorKind::UnableToSendCommand), ErrorClass::Unavailable)]
-    #[case(refused(DatabaseErrorKind::ReadOnlyTransaction), ErrorClass::Unavailable)]
+    #[case(
+        refused(DatabaseErrorKind::UnableToSendCommand),
+        ErrorClass::Unavailable
+    )]
+    #[case(
+        refused(DatabaseErrorKind::ReadOnlyTransaction),
+        ErrorClass::Unavailable
+    )]
     #[case(Error::BrokenTransactionManager, ErrorClass::Unavailable)]
     #[case(Error::DeserializationError("odd".into()), ErrorClass::Corrupt)]
     #[case(refused(DatabaseErrorKind::UniqueViolation), ErrorClass::Other)]
-    fn diesels_kind_decides(#[case] error: Error, #[case] meaning: ErrorClass) {
+    fn diesels_error_kind_decides(#[case] error: Error, #[case] meaning: ErrorClass) {
         assert_eq!(ErrorClass::by_kind(&error), Some(meaning));
     }
 
     #[test]
     fn an_unknown_kind_decides_nothing() {
-        assert_eq!(ErrorClass::by_kind(&refused(DatabaseErrorKind::Unknown)), None);
+        assert_eq!(
+            ErrorClass::by_kind(&refused(DatabaseErrorKind::Unknown)),
+            None
+        );
     }
 }

@@ -25,13 +25,13 @@ pub use self::{
     url::{MysqlServer, StoreUrl, StoreUrlError, Tls},
 };
 
-/// Opens a database. Nothing is connected yet: each call takes a connection when it needs one.
+/// Opens a database. Connections are opened lazily, by calls.
 ///
-/// A call is repeated while another transaction is in its way, and given up after
-/// [`PoolSettings::call_timeout`]. The schema must be there; see [`Migrator`].
+/// A call is retried on conflicts with other transactions, and aborted after
+/// [`PoolSettings::call_timeout`]. The schema must exist; see [`Migrator`].
 ///
 /// # Errors
-/// [`ImageStoreError::Failed`] if the settings make no pool.
+/// [`ImageStoreError::Failed`] if the pool settings are invalid.
 pub fn connect(
     url: &StoreUrl,
     settings: PoolSettings,
@@ -39,10 +39,10 @@ pub fn connect(
     connect_with(url, settings, Signals::default())
 }
 
-/// Like [`connect`], for a program that brings the schema up to date later, or waits for images.
+/// Like [`connect`], for a program that migrates the schema later, or waits for images.
 ///
 /// # Errors
-/// [`ImageStoreError::Failed`] if the settings make no pool.
+/// [`ImageStoreError::Failed`] if the pool settings are invalid.
 pub fn connect_with(
     url: &StoreUrl,
     settings: PoolSettings,

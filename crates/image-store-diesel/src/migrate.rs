@@ -1,4 +1,4 @@
-//! Running migrations on a connection.
+//! Runs migrations on a connection.
 
 use std::time::Duration;
 
@@ -19,39 +19,39 @@ use crate::error::{ErrorClass, StoreError};
 /// Why the schema is not up to date.
 #[derive(Debug, Error)]
 pub enum MigrationError {
-    /// Another program has been at the schema for longer than this one waits.
+    /// Another program has held the migration lock for longer than this one waits.
     #[error("another program is changing the schema")]
     Locked,
-    /// The database cannot be reached, or not be read.
+    /// The database is unreachable or unreadable.
     #[error("the database is not available")]
     Unavailable(#[source] Cause),
-    /// The database refused a migration. Those before it stand; the next run begins with it.
+    /// A migration failed. Earlier ones stand; the next run starts with it.
     #[error("the migration {name} failed")]
     Failed {
         /// The migration.
         name: String,
-        /// What the database says.
+        /// The database's error.
         source: Cause,
     },
 }
 
-/// How often a migration is tried that another node of a cluster gets in the way of.
+/// How often a migration is tried that conflicts with another node of a cluster.
 const ATTEMPTS: u32 = 10;
 
-/// The wait between two tries.
+/// The wait between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How migrations run on one kind of database.
+/// How migrations run on a kind of database.
 pub(crate) struct Dialect<R> {
-    /// Whether a migration runs in a transaction. Where statements that change the schema commit at once,
-    /// a transaction would only keep the connection from being asked about an error first.
+    /// Whether a migration runs in a transaction. Where DDL commits implicitly, a transaction would only
+    /// prevent querying the connection about an error first.
     pub(crate) in_transaction: bool,
-    /// What the failure of a connection's last statement means, which Diesel keeps to itself but for its
-    /// text: `Fn(&mut C, &str) -> ErrorClass`. Blocks.
+    /// Classifies the error of the connection's last statement, of which Diesel exposes only the message:
+    /// `Fn(&mut C, &str) -> ErrorClass`. Blocks.
     pub(crate) classify: R,
 }
 
-/// Runs what has not run, on a connection that holds the lock. Blocks.
+/// Runs the pending migrations on a connection that holds the lock. Blocks.
 pub(crate) fn run<DB: Backend, C: MigrationHarness<DB>>(
     connection: &mut C,
     migrations: EmbeddedMigrations,
@@ -88,14 +88,14 @@ fn run_one<DB: Backend, C: MigrationHarness<DB>>(
         let Err(source) = connection.run_migration(&step) else {
             return Ok(true);
         };
-        // Asked before anything else is done with the connection.
+        // Before the connection is used for anything else.
         let class = (dialect.classify)(connection, &source.to_string());
         if has_run(connection, migration)? {
             return Ok(false);
         }
         match class {
-            // An earlier run was killed before it noted that it had added the column. MySQL has no
-            // `ADD COLUMN IF NOT EXISTS`.
+            // An earlier run was killed after it added the column, before it recorded the migration. MySQL
+            // has no `ADD COLUMN IF NOT EXISTS`.
             ErrorClass::DuplicateColumn if !step.is_applied => step.is_applied = true,
             ErrorClass::Contended if attempt < ATTEMPTS => {
                 attempt += 1;
@@ -110,7 +110,7 @@ fn run_one<DB: Backend, C: MigrationHarness<DB>>(
     }
 }
 
-/// A migration, or just the note that it ran.
+/// A migration, or just the record that it ran.
 struct Step<'m, DB: Backend> {
     migration: &'m dyn Migration<DB>,
     in_transaction: bool,

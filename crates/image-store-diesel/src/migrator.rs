@@ -1,13 +1,13 @@
-//! Bringing the schema up to date, whatever the database.
+//! Migrates the schema of any kind of database.
 
 use std::time::Duration;
 
 use crate::{migrate::MigrationError, mysql, sqlite, url::StoreUrl};
 
-/// How long a start waits for another one that is at the schema.
+/// How long to wait for the migration lock.
 const WAIT: Duration = Duration::from_mins(1);
 
-/// Brings the schema of a database up to date. The rules it relies on: `/migrations/README.md`.
+/// Brings the schema of a database up to date. Its rules: `/migrations/README.md`.
 #[derive(Debug, Clone)]
 pub struct Migrator {
     url: StoreUrl,
@@ -15,7 +15,7 @@ pub struct Migrator {
 }
 
 impl Migrator {
-    /// A migrator that waits a minute for others.
+    /// A migrator that waits a minute for the lock.
     pub fn new(url: &StoreUrl) -> Self {
         Self {
             url: url.clone(),
@@ -23,13 +23,13 @@ impl Migrator {
         }
     }
 
-    /// Waits so long, in whole seconds, while another program is at the schema.
+    /// Sets the wait for the migration lock, in whole seconds.
     #[must_use]
     pub fn waiting(self, wait: Duration) -> Self {
         Self { wait, ..self }
     }
 
-    /// The names of the migrations that have not run yet, in order. Changes nothing.
+    /// The names of the pending migrations, in order. Changes nothing.
     pub async fn pending(&self) -> Result<Vec<String>, MigrationError> {
         match &self.url {
             StoreUrl::Sqlite { path } => sqlite::pending(path).await,
@@ -37,8 +37,8 @@ impl Migrator {
         }
     }
 
-    /// Runs the migrations that have not run yet, in order, and names them. Several at once do it one
-    /// after the other; one that was killed is carried on by the next.
+    /// Runs the pending migrations in order, and returns their names. Concurrent runs are serialised; an
+    /// interrupted run is continued by the next.
     pub async fn run(&self) -> Result<Vec<String>, MigrationError> {
         match &self.url {
             StoreUrl::Sqlite { path } => sqlite::migrate(path, self.wait).await,

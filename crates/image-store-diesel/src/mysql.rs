@@ -1,4 +1,4 @@
-//! MySQL and MariaDB: how to connect, and what is said otherwise than in SQLite.
+//! MySQL and MariaDB: connections, and their SQL dialect.
 
 use std::time::Duration;
 
@@ -33,16 +33,16 @@ type Backend = diesel::mysql::Mysql;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/mysql");
 
-/// A join that reads the tables in the order in which they are written.
+/// A join in the order in which the tables are written.
 const JOIN_IN_ORDER: &str = "STRAIGHT_JOIN";
-/// Reads tags in the order of their labels, or of their images.
+/// Index hints for tags: by label, and by image.
 const BY_LABEL: &str = "FORCE INDEX (etiqueta_image_tag_newest)";
 const BY_IMAGE: &str = "FORCE INDEX (PRIMARY)";
-/// Reads images in the order of their times.
+/// Index hint for images: by registration time.
 const BY_TIME: &str = "FORCE INDEX (etiqueta_image_newest)";
-/// Begins a transaction that writes.
+/// Starts a transaction that writes.
 const BEGIN: &str = "BEGIN";
-/// Begins a transaction that reads what was committed before it, and nothing later.
+/// Starts a transaction on a consistent snapshot.
 const SNAPSHOT: &[&str] = &[
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
@@ -50,21 +50,21 @@ const SNAPSHOT: &[&str] = &[
 /// Lock clauses: exclusive, and shared.
 const FOR_UPDATE: &str = " FOR UPDATE";
 const IN_SHARE_MODE: &str = " LOCK IN SHARE MODE";
-/// Waits one second at most for row locks, and restores what the session waited before.
+/// Waits at most one second for row locks, and restores the session's previous wait.
 const SHORT_LOCK_WAIT: &str = "SET @etiqueta_lock_wait = @@SESSION.innodb_lock_wait_timeout, \
      SESSION innodb_lock_wait_timeout = 1";
 const RESTORE_LOCK_WAIT: &str = "SET SESSION innodb_lock_wait_timeout = @etiqueta_lock_wait";
-/// Leaves a row as it is that is there already.
+/// Keeps an existing row unchanged.
 const INSERT_IF_NEW: &str = "INSERT IGNORE";
 
-/// Locks the rows it reads, to the end of the transaction.
+/// Locks the rows it reads until the end of the transaction.
 macro_rules! locking {
     ($query:expr) => {
         $query.for_update()
     };
 }
 
-/// Reads rows, many of them.
+/// Loads many rows.
 async fn load<C, R>(connection: &mut Connection, statement: sql::Typed<C>) -> QueryResult<Vec<R>>
 where
     R: Send + 'static,
@@ -79,16 +79,16 @@ mod sql;
 #[cfg(test)]
 mod test_database;
 
-/// A connection that lay idle longer than this is tried before it is used: the server may have closed
-/// it. One that was used just now is not, because that would cost every call a round trip.
+/// A connection idle for longer than this is pinged before use: the server may have closed it. Others are
+/// not, because that would cost every call a round trip.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// How long the operating system waits on a silent connection before it asks whether anybody is there.
+/// TCP keep-alive: how long the operating system waits on a silent connection before it probes the peer.
 const KEEPALIVE_MILLIS: u32 = 30_000;
 
-/// What each session is told first. Nothing is left to the server's configuration:
-/// - `READ COMMITTED` locks the rows that are written and no gaps between them, and every statement
-///   sees what was committed before it, after waiting for a lock too;
+/// Statements that set up each session. Nothing is left to the server's configuration:
+/// - `READ COMMITTED` locks the rows that are written and no gaps between them, and every statement sees
+/// what was committed before it, even after waiting for a lock;
 /// - in strict mode a value that does not fit is an error;
 /// - an error is kept for [`Diagnostics`] after as many warnings as there are rows in a statement.
 const SESSION: [&str; 2] = [
@@ -97,7 +97,7 @@ const SESSION: [&str; 2] = [
      sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 ];
 
-/// How long a statement waits for a row, and for a table that is locked as a whole or being changed.
+/// How long a statement waits for a row lock, and for a table or metadata lock.
 fn lock_wait(wait: Duration) -> String {
     let seconds = wait.as_secs().max(1);
     format!("SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}")
@@ -149,7 +149,7 @@ fn connect_with(
     })
 }
 
-/// The server, apart from its connections.
+/// State of the server, apart from its connections.
 #[derive(Debug, Default)]
 struct Database {
     diagnostics: Diagnostics,
@@ -158,7 +158,7 @@ struct Database {
 impl Database {
     #[expect(clippy::unused_async, reason = "SQLite looks at its file")]
     async fn check(&self) -> Result<(), ImageStoreError> {
-        // A server looks after its files itself.
+        // A server manages its own files.
         Ok(())
     }
 
@@ -181,18 +181,18 @@ fn options(server: &MysqlServer, wait: &str) -> Opts {
         .pass(Some(server.password.expose_secret()))
         .db_name(Some(&server.database))
         .ssl_opts(server.tls.as_ref().map(tls))
-        // What the URL says, and not a socket that the server names.
+        // Use the URL's address, not a socket that the server names.
         .prefer_socket(false)
         .tcp_keepalive(Some(KEEPALIVE_MILLIS))
-        // Diesel keeps prepared statements itself.
+        // Diesel caches prepared statements itself.
         .stmt_cache_size(0)
-        // An update says how many rows it found, not how many it changed: so does SQLite.
+        // Updates report the rows matched, not the rows changed, as in SQLite.
         .client_found_rows(true)
         .init(session)
         .into()
 }
 
-/// For migrations: a table that is in use is waited for as long as the server itself does.
+/// For migrations: waits for a table in use as long as the server's default.
 fn patient(server: &MysqlServer) -> Opts {
     options(server, "SET SESSION innodb_lock_wait_timeout = 10")
 }
@@ -212,15 +212,15 @@ async fn open(options: Opts, diagnostics: Diagnostics) -> ConnectionResult<Conne
     Connection::try_from(connection).await
 }
 
-/// The names of the migrations that have not run.
+/// The names of the pending migrations.
 pub(crate) async fn pending(server: &MysqlServer) -> Result<Vec<String>, MigrationError> {
     let database = Database::default();
     let mut connection = open(patient(server), database.diagnostics.clone()).await?;
     Ok(sql::migrations::pending(&mut connection, &database).await?)
 }
 
-/// Runs the migrations that have not run. Servers that start at the same time do it one after the
-/// other, under a lock that the database drops when its holder goes.
+/// Runs the pending migrations. Servers that start at the same time are serialised by a named lock, which
+/// the database releases when its holder disconnects.
 pub(crate) async fn migrate(
     server: &MysqlServer,
     wait: Duration,
@@ -241,14 +241,14 @@ pub(crate) async fn migrate(
         (outcome, connection.into_inner())
     });
     let (outcome, mut connection) = run.await?;
-    // Closing the connection would do it too, at a time of its own.
+    // Closing the connection would release it too, but asynchronously.
     sql_query(format!("DO RELEASE_LOCK({LOCK})"))
         .execute(&mut connection)
         .await?;
     outcome
 }
 
-/// The lock's name as SQL: one for each database of the server, and short enough.
+/// The lock's name as an SQL expression: one for each database of the server, and short enough.
 const LOCK: &str = "CONCAT('etiqueta_migrate_', LEFT(SHA2(DATABASE(), 256), 32))";
 
 #[derive(diesel::QueryableByName)]
@@ -290,7 +290,7 @@ mod tests {
         *,
     };
 
-    /// A database of its own, with three labels on each of a thousand images.
+    /// A new database, with three labels on each of a thousand images.
     async fn filled() -> (Connection, TestDatabase) {
         let database = TestDatabase::create().await;
         let mut connection = database.connection().await;
@@ -353,8 +353,8 @@ mod tests {
         ]
     }
 
-    /// A page is read in its order from an index that covers it; only a stride of several labels is
-    /// sorted. Whatever else is looked at is found by its primary key.
+    /// A page is read in order from a covering index; only a stride of several labels is sorted. Everything
+    /// else is looked up by primary key.
     async fn assert_lists_are_read_from_their_index(connection: &mut Connection) {
         let span = ScanRange::new(&TimeWindow::default(), None);
         let asked = |all_of: &[i32]| LabelIds {
@@ -422,8 +422,7 @@ mod tests {
         );
     }
 
-    /// A short stretch by its images, in the order of their times, all tags by an index that covers
-    /// them.
+    /// A short span by its images in the order of their times, all tags by a covering index.
     async fn assert_tags_are_counted_by_their_index(connection: &mut Connection) {
         let counting = |way| {
             let statement = statement(way).replacen('?', "400", 1);
@@ -495,7 +494,7 @@ mod tests {
         database.remove().await;
     }
 
-    /// Uploads that wait behind it get their turn: a lock wait of a second, and not eleven of them.
+    /// Waiting uploads get their turn: one lock wait of a second, and not eleven of them.
     #[tokio::test(flavor = "multi_thread")]
     async fn rolling_up_is_not_retried() {
         let (mut connection, database) = filled().await;

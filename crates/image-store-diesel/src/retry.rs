@@ -1,4 +1,4 @@
-//! How long a call takes at most, and what is repeated in that time.
+//! Deadline and retries of a call.
 
 use std::{future::Future, time::Duration};
 
@@ -6,7 +6,7 @@ use backon::{ExponentialBuilder, Retryable};
 use domain::ports::{ImageStoreError, cause};
 use tokio::time::timeout;
 
-/// Repeats an operation while another transaction is in its way, up to a deadline for all attempts.
+/// Retries an operation on conflicts with other transactions, within one deadline for all attempts.
 pub(crate) async fn with_retries<T, F>(
     deadline: Duration,
     operation: impl FnMut() -> F,
@@ -20,7 +20,7 @@ where
     in_time(deadline, repeated).await
 }
 
-/// Gives up a call that hangs.
+/// Aborts a hanging call at its deadline.
 pub(crate) async fn in_time<T>(
     deadline: Duration,
     call: impl Future<Output = Result<T, ImageStoreError>>,
@@ -32,7 +32,7 @@ pub(crate) async fn in_time<T>(
     })
 }
 
-/// A deadlock's other side is done within milliseconds, a removal within less than a second.
+/// A deadlock clears within milliseconds, a removal within less than a second.
 fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(5))
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn repeats_what_another_transaction_was_in_the_way_of() {
+    async fn retries_conflicts() {
         let calls = Cell::new(0);
         let outcome = with_retries(DEADLINE, || async {
             calls.set(calls.get() + 1);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn repeats_ten_times_at_most() {
+    async fn retries_at_most_ten_times() {
         let calls = Cell::new(0);
         let outcome: Result<(), _> = with_retries(DEADLINE, || async {
             calls.set(calls.get() + 1);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn repeats_nothing_else() {
+    async fn retries_nothing_else() {
         let calls = Cell::new(0);
         let outcome: Result<(), _> = with_retries(DEADLINE, || async {
             calls.set(calls.get() + 1);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn gives_up_what_hangs() {
+    async fn aborts_hanging_calls() {
         let hung = with_retries(DEADLINE, std::future::pending::<Result<(), _>>).await;
         assert!(matches!(hung, Err(ImageStoreError::Unavailable(_))));
     }

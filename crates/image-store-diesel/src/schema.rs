@@ -1,4 +1,4 @@
-//! The tables, as both kinds of database have them. What the columns hold: `/migrations/README.md`.
+//! The tables, the same on both kinds of database. Their columns: `/migrations/README.md`.
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 
@@ -86,7 +86,7 @@ table! {
 }
 
 table! {
-    // Diesel's own.
+    // Diesel's own column.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {
         version -> Text,

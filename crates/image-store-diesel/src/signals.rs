@@ -1,16 +1,16 @@
-//! What a store and the program around it tell each other.
+//! Signals between a store and the program around it.
 
 use std::sync::Arc;
 
 use domain::ports::{ImageStoreError, cause};
 use tokio::sync::{Notify, watch};
 
-/// What a store and the program around it tell each other. By default the schema is there.
+/// Signals between a store and the program around it. By default the schema exists.
 #[derive(Debug, Clone)]
 pub struct Signals {
-    /// Whether the schema is there. Until then every call answers [`ImageStoreError::Unavailable`].
+    /// Whether the schema exists. Until then every call fails with [`ImageStoreError::Unavailable`].
     pub schema: watch::Receiver<bool>,
-    /// Notified after each image that was recorded.
+    /// Notified after each recorded image.
     pub recorded: Arc<Notify>,
 }
 

@@ -1,4 +1,4 @@
-//! SQLite: how to connect, and what is said otherwise than in MySQL.
+//! SQLite: connections, and its SQL dialect.
 
 use std::{
     fs,
@@ -18,8 +18,8 @@ use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::task::spawn_blocking;
 
 use self::{
-    file::DatabaseFile,
     classify::{by_text, classify},
+    file::DatabaseFile,
 };
 use crate::{
     connections::{self, PoolSettings},
@@ -33,23 +33,23 @@ type Backend = diesel::sqlite::Sqlite;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-/// A join that reads the tables in the order in which they are written.
+/// A join in the order in which the tables are written.
 const JOIN_IN_ORDER: &str = "CROSS JOIN";
-/// Reads tags in the order of their labels, or of their images.
+/// Index hints for tags: by label, and by image.
 const BY_LABEL: &str = "INDEXED BY etiqueta_image_tag_newest";
 const BY_IMAGE: &str = "NOT INDEXED";
-/// Reads images in the order of their times.
+/// Index hint for images: by registration time.
 const BY_TIME: &str = "INDEXED BY etiqueta_image_newest";
-/// Begins a transaction that writes: it waits for its turn here, and not in the middle.
+/// Starts a transaction that writes: it waits for the write lock here, and not in the middle.
 const BEGIN: &str = "BEGIN IMMEDIATE";
-/// Begins a transaction that reads what was committed before its first statement, and nothing later.
+/// Starts a transaction on a consistent snapshot.
 const SNAPSHOT: &[&str] = &["BEGIN"];
 /// `BEGIN IMMEDIATE` locks the whole file, so row locks and their waits have no counterpart.
 const FOR_UPDATE: &str = "";
 const IN_SHARE_MODE: &str = "";
 const SHORT_LOCK_WAIT: &str = "";
 const RESTORE_LOCK_WAIT: &str = "";
-/// Leaves a row as it is that is there already.
+/// Keeps an existing row unchanged.
 const INSERT_IF_NEW: &str = "INSERT OR IGNORE";
 
 /// Locks the rows it reads: `BEGIN IMMEDIATE` has done so already.
@@ -61,8 +61,7 @@ macro_rules! locking {
 
 impl<C> RunQueryDsl<SqliteConnection> for sql::Typed<C> {}
 
-/// Reads rows, many of them. Through the connection's own way each value would be copied before it is
-/// read.
+/// Loads many rows. Diesel's own connection would copy each value before it is read.
 async fn load<C, R>(connection: &mut Connection, statement: sql::Typed<C>) -> QueryResult<Vec<R>>
 where
     C: Send + 'static,
@@ -73,8 +72,8 @@ where
     rows.await
 }
 
-mod file;
 mod classify;
+mod file;
 #[path = "sql/mod.rs"]
 #[allow(
     clippy::duplicate_mod,
@@ -84,11 +83,10 @@ mod sql;
 #[cfg(test)]
 mod test_database;
 
-/// Runs statements on the threads for blocking work.
+/// Runs statements on blocking threads.
 ///
-/// A call that nobody waits for any more leaves its statement running, and its connection to it.
-/// Diesel's own way is to wait for the statement while the call is dropped, which a runtime of one
-/// thread takes for a fault.
+/// A cancelled call leaves its statement running, and its connection to it. Diesel's default waits for the
+/// statement while the call is dropped, which panics on a single-threaded runtime.
 struct Detached;
 
 impl SpawnBlocking for Detached {
@@ -126,7 +124,7 @@ fn connect_with(
     };
     Ok(sql::Store {
         reading: pool(settings.max_connections.saturating_sub(1).max(1))?,
-        // There is one writer at a time in any case; in a queue it is each one's turn.
+        // SQLite has one writer at a time; the pool queues them fairly.
         writing: pool(1)?,
         call_timeout: settings.call_timeout,
         signals,
@@ -136,13 +134,13 @@ fn connect_with(
     })
 }
 
-/// The database, apart from its connections.
+/// State of the database, apart from its connections.
 struct Database {
     file: DatabaseFile,
 }
 
 impl Database {
-    /// Fails if another file, or none, is there by now.
+    /// Fails if the file was removed or replaced.
     async fn check(&self) -> Result<(), ImageStoreError> {
         self.file.check().await
     }
@@ -153,7 +151,7 @@ impl Database {
     }
 }
 
-/// Opens the file that the first connection opened; fails where it is gone.
+/// Opens the file that the first connection opened; fails if it is gone.
 async fn open_same(file: DatabaseFile, busy: Duration) -> ConnectionResult<Connection> {
     let bad = |error: std::io::Error| ConnectionError::BadConnection(error.to_string());
     on_a_thread(move || {
@@ -165,7 +163,7 @@ async fn open_same(file: DatabaseFile, busy: Duration) -> ConnectionResult<Conne
     .await
 }
 
-/// Opens the file. A statement waits so long for another program that has it.
+/// Opens the file. A statement waits up to `busy` for a lock of another program.
 async fn open(path: PathBuf, busy: Duration) -> ConnectionResult<Connection> {
     on_a_thread(move || open_blocking(&path, busy)).await
 }
@@ -179,7 +177,7 @@ async fn on_a_thread(
     Ok(Connection::new(connection))
 }
 
-/// Opens the file, or makes it, with the folder it is in.
+/// Opens the file, or creates it and its folder.
 fn open_blocking(path: &Path, busy: Duration) -> ConnectionResult<SqliteConnection> {
     let bad = |text: String| ConnectionError::BadConnection(text);
     if let Some(folder) = path.parent() {
@@ -193,13 +191,13 @@ fn open_blocking(path: &Path, busy: Duration) -> ConnectionResult<SqliteConnecti
     Ok(connection)
 }
 
-/// Between two tries to configure a connection.
+/// The wait between two attempts to configure a connection.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Tells a connection how it is to work.
+/// Configures a connection.
 ///
-/// Where several make a new file use WAL at once, each would wait for the others: SQLite refuses one of
-/// them at once then, whatever it was told about waiting.
+/// Connections that switch a new file to WAL concurrently would wait for each other: SQLite fails one of
+/// them at once then, whatever its busy time-out.
 fn configure(connection: &mut SqliteConnection, busy: Duration) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA busy_timeout = {}", busy.as_millis()))?;
     let end = Instant::now() + busy;
@@ -213,13 +211,13 @@ fn configure(connection: &mut SqliteConnection, busy: Duration) -> QueryResult<(
     }
 }
 
-/// WAL lets readers read while one writes; `FULL` brings each commit to the disk before it returns.
+/// WAL allows reads during a write; `FULL` syncs each commit before it returns.
 const SESSION: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
      PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY";
 
-/// The names of the migrations that have not run.
+/// The names of the pending migrations.
 pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, MigrationError> {
-    // Looking must not make the file.
+    // A check must not create the file.
     if !path.exists() {
         return sql::migrations::missing(&[]);
     }
@@ -232,13 +230,13 @@ pub(crate) async fn pending(path: &Path) -> Result<Vec<String>, MigrationError> 
     Ok(sql::migrations::pending(&mut connection, &database).await?)
 }
 
-/// How migrations run in SQLite.
+/// How migrations run on SQLite.
 const DIALECT: Dialect<fn(&mut SqliteConnection, &str) -> ErrorClass> = Dialect {
     in_transaction: true,
     classify: |_, text| by_text(text),
 };
 
-/// Runs the migrations that have not run, all or none of them.
+/// Runs the pending migrations, all or none of them.
 pub(crate) async fn migrate(path: &Path, wait: Duration) -> Result<Vec<String>, MigrationError> {
     let path = path.to_owned();
     let run = spawn_blocking(move || {
@@ -254,7 +252,7 @@ pub(crate) async fn migrate(path: &Path, wait: Duration) -> Result<Vec<String>, 
     run.await?
 }
 
-/// Why a transaction that migrates was rolled back, or not begun.
+/// Why a migrating transaction was rolled back, or not started.
 #[derive(Debug)]
 enum Stop {
     Transaction(Error),
@@ -355,8 +353,8 @@ mod tests {
         ]
     }
 
-    /// A page is read in its order from an index, with nothing sorted but the page itself and the
-    /// stride of several labels, and with nothing else walked along.
+    /// A page is read in order from an index; only the page itself and the stride of several labels are
+    /// sorted, and nothing else is scanned.
     #[test]
     fn lists_are_read_from_their_index() {
         let mut connection = migrated();
@@ -403,7 +401,7 @@ mod tests {
         }
     }
 
-    /// How common labels are is read off the same index.
+    /// The frequency of labels is measured on the same index.
     #[test]
     fn labels_are_measured_by_their_index() {
         let mut connection = migrated();
@@ -417,9 +415,9 @@ mod tests {
         );
     }
 
-    /// All tags are counted in the order of their labels, those of a short stretch by their images.
+    /// All tags are counted in label order, those of a short span by their images.
     #[test]
-    fn tags_are_counted_from_the_index_that_suits_their_stretch() {
+    fn tags_are_counted_by_the_index_that_suits_the_span() {
         let mut connection = migrated();
         let steps = plan(&mut connection, &statement(AccessPath::Labels));
         let scan = "SCAN tag USING COVERING INDEX etiqueta_image_tag_newest";

@@ -1,4 +1,4 @@
-//! Where the database is.
+//! URLs of databases.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -6,14 +6,14 @@ use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use thiserror::Error;
 
-/// The port that MySQL and MariaDB listen on unless told otherwise.
+/// The default port of MySQL and MariaDB.
 const MYSQL_PORT: u16 = 3306;
 
-/// Where the database is: `sqlite://PATH`, or `mysql://USER:PASSWORD@HOST:PORT/NAME?OPTIONS`.
+/// The location of a database: `sqlite://PATH`, or `mysql://USER:PASSWORD@HOST:PORT/NAME?OPTIONS`.
 ///
 /// It is a scheme and the rest, not an RFC 3986 URL: `sqlite://data/etiqueta.db` is a relative path and
-/// `sqlite:///var/lib/etiqueta.db` an absolute one. Of a `mysql://` URL, all up to the last `@` is user
-/// and password, which may hold percent-escapes. Written out, it shows no password.
+/// `sqlite:///var/lib/etiqueta.db` an absolute one. In a `mysql://` URL, everything up to the last `@` is
+/// user and password, which may contain percent-escapes. Its `Display` form omits the password.
 #[derive(Debug, Clone)]
 pub enum StoreUrl {
     /// A file.
@@ -25,7 +25,7 @@ pub enum StoreUrl {
     Mysql(MysqlServer),
 }
 
-/// A database on a MySQL or MariaDB server, and how to get in.
+/// A database on a MySQL or MariaDB server, and its credentials.
 #[derive(Debug, Clone)]
 pub struct MysqlServer {
     /// Host name or address.
@@ -38,18 +38,18 @@ pub struct MysqlServer {
     pub password: SecretString,
     /// The name of the database.
     pub database: String,
-    /// TLS; none leaves the connection unencrypted.
+    /// TLS; `None` leaves the connection unencrypted.
     pub tls: Option<Tls>,
 }
 
 /// How the server's certificate is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// A PEM file with the authorities to trust; none trusts those of Mozilla's list.
+    /// A PEM file with trusted authorities; `None` trusts Mozilla's list.
     pub ca: Option<PathBuf>,
-    /// Whether one of them must have signed it, for the host by its name. Without this anybody who can
-    /// answer in the server's place can read along. The certificate that MySQL makes for itself names
-    /// no host, and passes no check.
+    /// Whether one of them must have signed the certificate for the host's name. Otherwise an attacker in
+    /// the server's place can read along. The certificate that MySQL generates for itself names no host,
+    /// and passes no verification.
     pub verify: bool,
 }
 
@@ -62,13 +62,13 @@ impl Default for Tls {
     }
 }
 
-/// The text says not where a database is.
+/// The text is not a database URL.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreUrlError {
     /// The text begins with none of the schemes.
     #[error("it begins with neither sqlite:// nor mysql://")]
     Scheme,
-    /// `sqlite://` without a file; databases in memory are none.
+    /// `sqlite://` without a file; in-memory databases are not supported.
     #[error("sqlite:// is followed by the path of a file")]
     Path,
     /// `mysql://` without one of its parts.
@@ -77,7 +77,7 @@ pub enum StoreUrlError {
     /// The port is no number from 1 to 65535.
     #[error("the port is a number from 1 to 65535")]
     Port,
-    /// An option that there is not, or a value that it does not take.
+    /// An unknown option, or an invalid value.
     #[error(
         "options are require_ssl and ssl_verify (true or false), and with them ssl_ca (a path)"
     )]
@@ -89,7 +89,7 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self, StoreUrlError> {
         if let Some(path) = text.strip_prefix("sqlite://") {
-            // SQLite takes these for something else than a file.
+            // SQLite does not take these for file names.
             if path.is_empty() || path.starts_with(":memory:") || path.starts_with("file:") {
                 return Err(StoreUrlError::Path);
             }
@@ -120,7 +120,7 @@ fn parse_server(rest: &str) -> Result<MysqlServer, StoreUrlError> {
     Ok(server)
 }
 
-/// Takes `host`, `host:port`, `[address]` and `[address]:port`.
+/// Accepts `host`, `host:port`, `[address]` and `[address]:port`.
 fn parse_address(address: &str) -> Result<(&str, u16), StoreUrlError> {
     let (host, rest) = match address.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']').ok_or(StoreUrlError::Server)?,
@@ -149,7 +149,7 @@ fn parse_tls(options: &str) -> Result<Option<Tls>, StoreUrlError> {
             _ => return Err(StoreUrlError::Option),
         }
     }
-    // Who names an authority or a check wants TLS; that one word is missing must not go unseen.
+    // An authority or a verification implies TLS; a missing `require_ssl` must not go unnoticed.
     if !required && tls != Tls::default() {
         return Err(StoreUrlError::Option);
     }

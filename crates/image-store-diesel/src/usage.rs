@@ -1,10 +1,9 @@
-//! How labels are used by some images, and how the database keeps that of a stretch of time.
+//! Usage of labels in some images, and its encoding in a segment.
 //!
-//! A segment's content is a byte that tells the format, and then, for each label that is used, in the
-//! order of the labels' numbers: by how much its number is greater than the one before (varint), how
-//! many images carry it (varint), and the lowest, the highest and the sum of their confidences
-//! (`f64`, little endian). A varint is seven bits a byte, the lowest first; all bytes but the last
-//! have the eighth bit set.
+//! A segment's content is a format byte, and then, for each label used, in the order of the labels' ids:
+//! the difference to the previous id (varint), the number of images that carry it (varint), and the lowest,
+//! the highest and the sum of their confidences (`f64`, little endian). A varint has seven bits a byte, the
+//! lowest first; all bytes but the last have the eighth bit set.
 
 use thiserror::Error;
 
@@ -13,10 +12,10 @@ use crate::error::StoreError;
 /// The only format so far.
 const FORMAT: u8 = 1;
 
-/// How one label is used.
+/// Usage of one label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Usage {
-    /// The label's number.
+    /// The label's id.
     pub(crate) label: i32,
     /// How many images carry it; at least 1.
     pub(crate) images: u64,
@@ -28,7 +27,7 @@ pub(crate) struct Usage {
     pub(crate) sum: f64,
 }
 
-/// A segment that no version of this program wrote.
+/// Why a segment's content is invalid.
 #[derive(Debug, Error, PartialEq)]
 enum Unreadable {
     #[error("a segment of the summaries has no format")]
@@ -70,10 +69,9 @@ impl Usage {
     }
 }
 
-/// Puts together what belongs to the same label. Comes back in the order of the labels.
+/// Merges entries of the same label. Returns them in label order.
 pub(crate) fn merged(mut usages: Vec<Usage>) -> Vec<Usage> {
-    // Of runs that are in order already this makes one in linear time, and it keeps the order of what
-    // is added up.
+    // On runs that are sorted already this takes linear time, and it keeps the order of addition.
     usages.sort_by_key(|usage| usage.label);
     usages.dedup_by(|later, earlier| {
         let is_same = later.label == earlier.label;
@@ -85,7 +83,7 @@ pub(crate) fn merged(mut usages: Vec<Usage>) -> Vec<Usage> {
     usages
 }
 
-/// Writes a segment's content, of usages that are [`merged`].
+/// Encodes usages that are [`merged`].
 pub(crate) fn encode(usages: &[Usage]) -> Vec<u8> {
     let mut content = vec![FORMAT];
     let mut before = 0_i64;
@@ -101,7 +99,7 @@ pub(crate) fn encode(usages: &[Usage]) -> Vec<u8> {
     content
 }
 
-/// Reads a segment's content, and adds it to usages.
+/// Decodes a segment's content, and appends it to `usages`.
 pub(crate) fn read(content: &[u8], usages: &mut Vec<Usage>) -> Result<(), StoreError> {
     read_all(content, usages).map_err(StoreError::corrupt)
 }
@@ -211,12 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn encoded_usages_are_decoded() {
         assert_eq!(decoded(&encode(&[])), Ok(Vec::new()));
         assert_eq!(decoded(&encode(&samples())), Ok(samples()));
     }
 
-    /// The format stays what it is: databases are full of it.
+    /// The format must never change: databases are full of it.
     #[test]
     fn the_format_is_known() {
         let content = encode(&[usage(300, 2, 1.0, 2.0, 3.0)]);
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_told() {
+    fn truncated_content_is_an_error() {
         let whole = encode(&samples()[..1]);
         for length in 2..whole.len() {
             assert_eq!(
@@ -245,7 +243,7 @@ mod tests {
     #[case(&[1, 0, 1], Unreadable::Order)]
     #[case(&[1, 0xff, 0xff, 0xff, 0xff, 0x0f], Unreadable::TooLarge)]
     #[case(&[1, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], Unreadable::TooLarge)]
-    fn what_nobody_wrote_is_told(#[case] content: &[u8], #[case] expected: Unreadable) {
+    fn invalid_content_is_an_error(#[case] content: &[u8], #[case] expected: Unreadable) {
         assert_eq!(decoded(content), Err(expected));
     }
 
@@ -256,12 +254,12 @@ mod tests {
     #[case(usage(7, 1, 1.0, 100.5, 1.0))]
     #[case(usage(7, 1, f64::NAN, 1.0, 1.0))]
     #[case(usage(7, 1, 1.0, 1.0, f64::INFINITY))]
-    fn impossible_numbers_are_told(#[case] usage: Usage) {
+    fn impossible_numbers_are_an_error(#[case] usage: Usage) {
         assert_eq!(decoded(&encode(&[usage])), Err(Unreadable::Numbers(7)));
     }
 
     #[test]
-    fn usages_of_a_label_are_put_together() {
+    fn usages_of_a_label_are_merged() {
         let usages = vec![
             Usage::once(3, 10.0),
             usage(1, 4, 2.0, 3.0, 10.0),

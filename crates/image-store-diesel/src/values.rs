@@ -1,4 +1,4 @@
-//! The domain's words as the database writes them, and back.
+//! Conversions between domain values and columns.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::error::StoreError;
 
-/// Something in the database that no version of this program wrote.
+/// Why a stored value is invalid.
 #[derive(Debug, Error)]
 enum Unreadable {
     #[error("{0:?} is no media type")]
@@ -47,14 +47,14 @@ pub(crate) fn time(micros: i64) -> Result<DateTime<Utc>, StoreError> {
         .map_err(StoreError::corrupt)
 }
 
-/// A number the database keeps as a signed one. No picture has more bytes than fit.
+/// The signed form of a number in the database. No picture is too large for it.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The bytes of an id or a digest, as a column holds them, or how many there are instead.
+/// The bytes of an id or a digest in a column, or their number if it is wrong.
 ///
-/// There are ten of them to an image of a list: too many for a piece of memory each.
+/// There are ten of them for each image of a list: too many for an allocation each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromSqlRow)]
 pub(crate) struct Bytes<const N: usize>(Result<[u8; N], usize>);
 
@@ -139,7 +139,7 @@ pub(crate) fn untagged(
     })
 }
 
-/// Writes tags as JSON: `[[label, confidence], …]`.
+/// Encodes tags as JSON: `[[label, confidence], …]`.
 pub(crate) fn written_tags(tags: &Tags) -> Result<Vec<u8>, StoreError> {
     let pairs: Vec<(&str, f64)> = tags
         .iter()
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wrote_is_corrupt() {
+    fn invalid_values_are_corrupt() {
         assert_corrupt(facts(("image/heic".into(), 1, 1, 1)));
         assert_corrupt(facts(("image/png".into(), -1, 1, 1)));
         assert_corrupt(facts(("image/png".into(), 1, 1 << 32, 1)));

@@ -1,7 +1,7 @@
-//! What the errors of MySQL and MariaDB mean, by their numbers.
+//! Classifies the errors of MySQL and MariaDB by their numbers.
 //!
-//! diesel-async passes on the message of an error, and its number only as far as Diesel has a kind for
-//! it. So the connection that met the error is asked for the number, before anything else is done with it.
+//! diesel-async exposes the message of an error, and its number only if Diesel has a kind for it. So the
+//! connection that met the error is queried for the number, before it is used for anything else.
 
 use std::sync::{
     Arc,
@@ -21,18 +21,18 @@ use super::Connection;
 use crate::error::ErrorClass;
 
 const SHOW: &str = "SHOW WARNINGS";
-/// Counts the conditions that the last statement left; an error is the last of them.
+/// Reads the number of conditions of the last statement; an error is the last of them.
 const COUNT: &str = "GET DIAGNOSTICS @etiqueta_conditions = NUMBER";
 const READ_LAST: &str =
     "GET DIAGNOSTICS CONDITION @etiqueta_conditions @etiqueta_error = MYSQL_ERRNO";
 
 const FORGET: &str = "SET @etiqueta_error = NULL";
 
-/// How a server is asked for the number of its last error. Clones share what was found out.
+/// How to query a server for the number of its last error. Clones share the detected method.
 ///
-/// Diesel reads rows from prepared statements only, and MySQL, unlike MariaDB and `TiDB`, does not prepare
-/// `SHOW WARNINGS`. It has `GET DIAGNOSTICS`, which `TiDB` has not, and which on MariaDB does not tell an
-/// error from the notes that follow it.
+/// Diesel reads rows from prepared statements only, and MySQL, unlike MariaDB and `TiDB`, cannot prepare
+/// `SHOW WARNINGS`. It has `GET DIAGNOSTICS`, which `TiDB` lacks, and which on MariaDB does not distinguish
+/// an error from the notes that follow it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Diagnostics {
     shows_warnings: Arc<AtomicBool>,
@@ -53,7 +53,7 @@ struct Warning {
 }
 
 impl Diagnostics {
-    /// Finds out how to ask, on a connection that was just opened.
+    /// Detects the method, on a new connection.
     pub(super) async fn detect(&self, connection: &mut Conn) -> mysql_async::Result<()> {
         let prepared = connection.prep(SHOW).await;
         self.shows_warnings
@@ -65,7 +65,7 @@ impl Diagnostics {
         }
     }
 
-    /// What a failed statement means.
+    /// Classifies a failed statement.
     pub(super) async fn classify(&self, connection: &mut Connection, error: &Error) -> ErrorClass {
         match ErrorClass::by_kind(error) {
             Some(class) => class,
@@ -73,18 +73,18 @@ impl Diagnostics {
         }
     }
 
-    /// What the failure of a connection's last statement means, of which this is the text. A connection that
-    /// cannot say is lost.
+    /// Classifies the failure of a connection's last statement, of which `text` is the message. A
+    /// connection that cannot answer is lost.
     pub(super) async fn last(&self, connection: &mut Connection, text: &str) -> ErrorClass {
         match self.number(connection).await {
             Ok(Some(number)) => by_number(number),
-            // The server met no error: the driver, or a proxy, refused the call.
+            // The server met no error: the driver, or a proxy, rejected the call.
             Ok(None) => ErrorClass::by_text(text, &TEXTS),
             Err(_) => ErrorClass::Unavailable,
         }
     }
 
-    /// The number of the last error; none if the last statement met none.
+    /// The number of the last error; `None` if the last statement succeeded.
     async fn number(&self, connection: &mut Connection) -> QueryResult<Option<i64>> {
         if AtomicBool::load(&self.shows_warnings, Ordering::Relaxed) {
             let rows: Vec<Warning> = sql_query(SHOW).load(connection).await?;
@@ -92,7 +92,7 @@ impl Diagnostics {
             return Ok(error.and_then(|row| row.code.try_into().ok()));
         }
         connection.batch_execute(COUNT).await?;
-        // Refused where there is no condition; then the variable stays NULL.
+        // Fails if there is no condition; then the variable stays NULL.
         let _ = connection.batch_execute(READ_LAST).await;
         let read = sql_query("SELECT CAST(@etiqueta_error AS SIGNED) AS number");
         let row: NumberRow = read.get_result(connection).await?;
@@ -103,7 +103,7 @@ impl Diagnostics {
 }
 
 /// Substrings by which the errors of a proxy between this program and the server are recognised: the server
-/// behind it has no number for them.
+/// has no number for them.
 const TEXTS: [(&str, ErrorClass); 8] = [
     ("Deadlock found", ErrorClass::Contended),
     ("Lock wait timeout exceeded", ErrorClass::Contended),
@@ -117,26 +117,26 @@ const TEXTS: [(&str, ErrorClass); 8] = [
 
 fn by_number(number: i64) -> ErrorClass {
     match number {
-        // The row has changed, lock wait timed out, deadlock.
+        // Row changed, lock wait time-out, deadlock.
         1020 | 1205 | 1213
-        // COMMIT failed, or lost against another node of a cluster.
+        // COMMIT failed, or conflicts with another node of a cluster.
         | 1180 | 3101
-        // TiDB: the transaction is aborted, the schema or a row was changed by another one.
+        // TiDB: transaction aborted, schema or row changed by another one.
         | 8002 | 8022 | 8028 | 9007 => ErrorClass::Contended,
 
-        // Files that cannot be written, or no memory for them: numbers of the server's file layer.
+        // Files cannot be written, or out of memory: numbers of the server's file layer.
         1 | 3 | 4 | 5 | 20
-        // The disk or a table is full, a file cannot be written, the storage engine failed.
+        // Disk or table full, file cannot be written, storage engine failed.
         | 1021 | 1026 | 1030 | 1114
-        // No memory.
+        // Out of memory.
         | 1037 | 1041
-        // Too many connections, of all users and of this one.
+        // Too many connections, in total or of this user.
         | 1040 | 1203 | 1226
-        // Access denied: to the database, to the server, to a table, to a column.
+        // Access denied: to the database, server, table or column.
         | 1044 | 1045 | 1142 | 1143 | 1698
         // A node of Galera or Group Replication outside its cluster.
         | 1047 | 3100
-        // Shutting down; the statement was interrupted, or ran for too long; the session was killed.
+        // Shutting down; statement interrupted or timed out; session killed.
         | 1053 | 1317 | 1927 | 1969 | 3024 | 3169
         // Read-only: a table, by an option of the server, the server, InnoDB, the schema.
         | 1036 | 1290 | 1836 | 1874 | 3989 => ErrorClass::Unavailable,
@@ -196,7 +196,7 @@ mod tests {
     const CORRUPT: [i64; 2] = [1194, 1195];
     const FAILED: [i64; 4] = [1060, 1064, 1146, 4711];
 
-    /// The meaning of an error, as the port tells it.
+    /// The class of a port's error.
     fn meaning(error: &ImageStoreError) -> ErrorClass {
         match error {
             ImageStoreError::Contended(_) => ErrorClass::Contended,
@@ -210,7 +210,7 @@ mod tests {
         format!("SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'nothing'")
     }
 
-    /// What it means that a statement fails, in the middle of a transaction and in a single attempt.
+    /// The class of a failing statement, in the middle of a transaction and in a single attempt.
     async fn refused(store: &sql::Store, statement: &str) -> ErrorClass {
         let work = |mut connection: Lease<Connection>| async move {
             connection.batch_execute("BEGIN").await?;
@@ -227,7 +227,10 @@ mod tests {
     #[case(&CORRUPT, ErrorClass::Corrupt)]
     #[case(&FAILED, ErrorClass::Other)]
     #[tokio::test(flavor = "multi_thread")]
-    async fn errors_are_told_by_their_numbers(#[case] numbers: &[i64], #[case] expected: ErrorClass) {
+    async fn errors_are_classified_by_their_numbers(
+        #[case] numbers: &[i64],
+        #[case] expected: ErrorClass,
+    ) {
         let database = TestDatabase::create().await;
         let store = database.concrete(sql::Sizes::default());
         for number in numbers {
@@ -318,7 +321,7 @@ mod tests {
         database.remove().await;
     }
 
-    /// More than a server keeps unless it is asked to.
+    /// More than a server keeps by default.
     #[tokio::test(flavor = "multi_thread")]
     async fn an_error_after_many_warnings_has_a_number() {
         let database = TestDatabase::create().await;
@@ -342,7 +345,7 @@ mod tests {
         database.remove().await;
     }
 
-    /// In the way of MySQL, which other servers understand as far as this goes.
+    /// By MySQL's method, which other servers support up to this point.
     #[tokio::test(flavor = "multi_thread")]
     async fn numbers_are_read_from_the_diagnostics_area() {
         let database = TestDatabase::create().await;
@@ -350,16 +353,16 @@ mod tests {
         let diagnostics = Diagnostics::default();
         for number in [1213, 9007] {
             connection.batch_execute(&signal(number)).await.unwrap_err();
-            let told = diagnostics.number(&mut connection).await;
-            assert_eq!(told.unwrap(), Some(number));
+            let found = diagnostics.number(&mut connection).await;
+            assert_eq!(found.unwrap(), Some(number));
         }
-        // Statements without a table leave the diagnostics of the one before.
+        // Statements without a table keep the diagnostics of the previous one.
         connection
             .batch_execute("SELECT COUNT(*) FROM etiqueta_label")
             .await
             .unwrap();
-        let told = diagnostics.number(&mut connection).await;
-        assert_eq!(told.unwrap(), None, "not that of an earlier error");
+        let found = diagnostics.number(&mut connection).await;
+        assert_eq!(found.unwrap(), None, "not that of an earlier error");
         drop(connection);
         database.remove().await;
     }

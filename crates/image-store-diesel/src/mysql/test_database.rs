@@ -1,4 +1,4 @@
-//! Databases for tests.
+//! Databases for unit tests.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use domain_testing::at;
 use super::{Connection, Diagnostics, connect_with, open, patient, sql::Sizes};
 use crate::{Migrator, MysqlServer, PoolSettings, Signals, StoreUrl};
 
-/// A database of its own, with the schema. A test that fails leaves it behind.
+/// A migrated database. A failing test leaves it behind.
 pub(super) struct TestDatabase {
     server: MysqlServer,
 }
@@ -38,7 +38,7 @@ impl TestDatabase {
         self.concrete(sizes)
     }
 
-    /// A store whose pools a test can reach.
+    /// A store whose pools the test can access.
     pub(super) fn concrete(&self, sizes: Sizes) -> Arc<super::sql::Store> {
         Arc::new(
             connect_with(

@@ -17,7 +17,7 @@ use crate::{
     values::{self, FactsRow, micros, signed},
 };
 
-/// Whether no removal holds an original at a time.
+/// Whether no removal holds an original at a given time.
 macro_rules! is_free {
     ($now:expr) => {
         original::removing_until
@@ -27,7 +27,7 @@ macro_rules! is_free {
 }
 pub(super) use is_free;
 
-/// The media type of an original of which nothing is known but that it is claimed for removal.
+/// The media type of an original that is only claimed for removal, without facts.
 pub(super) const UNKNOWN: &str = "";
 
 pub(super) async fn facts(
@@ -49,10 +49,10 @@ pub(super) async fn facts(
     row.map(values::facts).transpose()
 }
 
-/// How often a claim is tried: others may claim the same original between one statement and the next.
+/// How often a claim is tried: another session may claim the original between two statements.
 const ATTEMPTS: usize = 3;
 
-/// Claims an original for an upload. None while a removal holds it.
+/// Claims an original for an upload. `None` while a removal holds it.
 pub(super) async fn claim(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -73,7 +73,7 @@ pub(super) async fn claim(
     Ok(None)
 }
 
-/// An original, as one that claims it finds it.
+/// The row of an original, as read before a claim.
 #[derive(Queryable)]
 struct ClaimRow {
     id: i64,
@@ -85,8 +85,8 @@ struct ClaimRow {
 }
 
 impl ClaimRow {
-    /// Whether an upload need not write anything: an image protects the original, and all that is known
-    /// of it stays as it is.
+    /// Whether a claim need not write anything: an image protects the original, and its facts are
+    /// unchanged.
     fn is_safe(&self, facts: &ImageFacts) -> bool {
         let claims = (self.claimed_until, self.removing_until, self.damaged_at);
         let columns = FactColumns::from(facts);
@@ -121,9 +121,8 @@ async fn seen(
     Ok(seen.optional()?)
 }
 
-/// Claims an original that is known. Taking over a removal that ran out changes the fence, and is noted
-/// as damage, because the removal may still take the original away. None if it was claimed since it was
-/// seen.
+/// Claims a known original. Taking over an expired removal changes the fence, and marks the original as
+/// damaged, because the removal may still take it away. `None` if it was claimed since `seen` was read.
 async fn renew(
     connection: &mut Connection,
     seen: &ClaimRow,
@@ -147,7 +146,7 @@ async fn renew(
     if seen.is_safe(facts) {
         return Ok(Some(claimed));
     }
-    // Stays NULL where it is: an image protects the original then.
+    // Stays NULL if it is: an image protects the original then.
     let longest = case_when(original::claimed_until.lt(until), Some(until))
         .otherwise(original::claimed_until);
     let first =
@@ -167,7 +166,7 @@ async fn renew(
     Ok((found > 0).then_some(claimed))
 }
 
-/// The columns that hold the facts.
+/// The columns of the facts.
 #[derive(AsChangeset, Insertable)]
 #[diesel(table_name = original)]
 struct FactColumns {
@@ -188,7 +187,7 @@ impl From<&ImageFacts> for FactColumns {
     }
 }
 
-/// Notes that an original is damaged, unless that is noted.
+/// Marks an original as damaged, unless it is marked.
 pub(super) async fn note_damage(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -215,7 +214,7 @@ pub(super) async fn clear_damage(
     Ok(())
 }
 
-/// Claims an original that is not known. None if it has become known.
+/// Claims an unknown original. `None` if it has become known.
 async fn note(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -239,7 +238,7 @@ async fn note(
     Ok((inserted > 0).then_some(claimed))
 }
 
-/// Locks an original for update, to the end of the transaction.
+/// An original locked for update until the end of the transaction.
 #[derive(Queryable)]
 pub(super) struct LockedOriginal {
     pub(super) id: i64,
@@ -248,7 +247,7 @@ pub(super) struct LockedOriginal {
     pub(super) fence: i64,
 }
 
-/// Holds an original to the end of the transaction.
+/// Locks an original until the end of the transaction.
 pub(super) async fn lock_original(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -266,11 +265,11 @@ pub(super) async fn lock_original(
     Ok(locked.get_result(connection).await.optional()?)
 }
 
-/// Ends the upload claim on an original, and holds the original to the end of the transaction. None if
+/// Ends the upload claim on an original, and locks the original until the end of the transaction. `None` if
 /// it is not claimed, or under another fence.
 ///
-/// The lock is politeness: other nodes of a cluster do not see it. What excludes a removal is that both
-/// write the row, as long as no image protects it.
+/// The lock only avoids conflicts: other nodes of a cluster do not see it. A removal is excluded because
+/// both write the row, while no image protects it.
 pub(super) async fn end(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -279,7 +278,7 @@ pub(super) async fn end(
     let Some(row) = lock_original(connection, digest).await? else {
         return Ok(None);
     };
-    // A removal that ran out counts as well: no upload has claimed the original since.
+    // An expired removal counts as well: no upload has claimed the original since.
     let is_fenced_off = fence.is_some_and(|fence| fence.as_i64() != row.fence);
     if row.removing_until.is_some() || is_fenced_off {
         return Ok(None);
@@ -311,8 +310,8 @@ pub(super) async fn abandoned(
         .collect()
 }
 
-/// Claims an original for removal. A claim that is not NULL says that no image refers to it; asking
-/// the images as well costs little, and what is removed cannot be brought back.
+/// Claims an original for removal. A claim that is not NULL implies that no image refers to it; checking
+/// the images as well costs little, and what is removed cannot be restored.
 pub(super) async fn claim_for_removal(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -366,7 +365,7 @@ pub(super) async fn is_used(connection: &mut Connection, id: i64) -> Result<bool
     Ok(image.is_some())
 }
 
-/// Forgets an original whose latest claim is this removal's.
+/// Deletes the row of an original whose latest claim is this removal's.
 pub(super) async fn forget(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -381,7 +380,7 @@ pub(super) async fn forget(
     Ok(forgotten > 0)
 }
 
-/// Keeps an original whose latest claim is this removal's from being abandoned before that time.
+/// Defers an original whose latest claim is this removal's: it is not abandoned before that time.
 pub(super) async fn postpone(
     connection: &mut Connection,
     digest: &ContentDigest,

@@ -7,10 +7,10 @@ use domain::DatabaseId;
 use super::Connection;
 use crate::{error::StoreError, schema::database};
 
-/// The key of the only row.
+/// The key of the single row.
 const ROW: i32 = 1;
 
-/// The id, which is made if there is none. Several that make one at once agree on one.
+/// The id, generated if there is none. Concurrent callers agree on one.
 pub(super) async fn find_or_make(connection: &mut Connection) -> Result<DatabaseId, StoreError> {
     if let Some(id) = find(connection).await? {
         return Ok(id);

@@ -9,10 +9,9 @@ use domain::{Image, ImageId, NewImage, Tag, Tags, UntaggedImage};
 
 use super::{
     BY_IMAGE, Backend, Connection, ROWS, claims,
-    labels::{self, LabelIds},
-    load,
     label_cache::{Known, LabelCache},
-    segments,
+    labels::{self, LabelIds},
+    load, segments,
     statement::{LISTED, Statement},
     taggings,
 };
@@ -36,7 +35,7 @@ pub(super) async fn record(
     let labels = labels::find_or_insert(connection, &names).await?;
     let time = micros(new.image.registered_at);
     let is_rolled_up = segments::begin_recording(connection, time).await?;
-    // Then the original: who holds it is alone with these bytes.
+    // Then the original: its lock excludes all other writers of these bytes.
     let claim = claims::end(connection, &new.image.digest, new.fence).await?;
     let Some(original) = claim else {
         connection.batch_execute("ROLLBACK").await?;
@@ -137,7 +136,7 @@ fn found(id: &ImageId) -> Statement {
 /// A tag of an image: the image, the label, the confidence.
 type TagRow = (IdBytes, i32, f64);
 
-/// Puts the tags to images, by one statement for some hundred of them.
+/// Reads the tags of images, by one statement for some hundred of them.
 pub(super) async fn with_tags(
     connection: &mut Connection,
     cache: &LabelCache,
@@ -151,7 +150,7 @@ pub(super) async fn with_tags(
             found.push((id.get()?, label, confidence));
         }
     }
-    // The databases give them in this order anyway.
+    // The databases return this order anyway.
     found.sort_unstable_by_key(|(id, label, _)| (*id, *label));
     let labels = found.iter().map(|(_, label, _)| *label);
     let labels = cache.labels(connection, labels).await?;

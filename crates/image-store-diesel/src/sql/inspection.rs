@@ -1,7 +1,7 @@
-//! Rows as they are, for checking them.
+//! Scans rows for checks.
 //!
-//! Texts are read as bytes here, and what they refer to by outer joins: what is wrong with a row must
-//! not keep the next one from being read.
+//! Texts are read as bytes here, and references by outer joins: a broken row must not keep the next one
+//! from being read.
 
 mod originals;
 mod rows;
@@ -23,7 +23,7 @@ use thiserror::Error;
 use super::{Backend, Connection, ROWS, Store, statistics};
 use crate::error::StoreError;
 
-/// What is wrong with a row that can be read as such.
+/// What is wrong with a readable row.
 #[derive(Debug, Error)]
 enum RowError {
     #[error("{0:?} is not written as labels are")]
@@ -126,7 +126,7 @@ async fn count(connection: &mut Connection, rows: Rows) -> Result<u64, StoreErro
     u64::try_from(row.number).map_err(StoreError::corrupt)
 }
 
-/// What was looked at; `next` is the key of the last row where there may be more.
+/// A batch; `next` is the key of the last row if there may be more.
 fn inspected(count: usize, limit: NonZeroU32, last: Option<Vec<u8>>) -> Inspected {
     let is_full = count >= limit.get() as usize;
     Inspected {
@@ -136,7 +136,7 @@ fn inspected(count: usize, limit: NonZeroU32, last: Option<Vec<u8>>) -> Inspecte
     }
 }
 
-/// A row, by its table and key, of which nothing else is told.
+/// An unreadable row, by table and key.
 fn unreadable(rows: Rows, key: impl std::fmt::Display, reason: Cause) -> UnreadableRow {
     UnreadableRow {
         name: format!("{} {key}", table(rows)),
@@ -146,12 +146,12 @@ fn unreadable(rows: Rows, key: impl std::fmt::Display, reason: Cause) -> Unreada
     }
 }
 
-/// A key that is a number, as the mark of a place.
+/// An integer key as a cursor.
 fn mark(id: i64) -> Vec<u8> {
     id.to_be_bytes().to_vec()
 }
 
-/// The number after which rows are wanted.
+/// The integer key of a cursor.
 fn number(mark: Option<Vec<u8>>) -> i64 {
     let bytes = mark.and_then(|mark| mark.try_into().ok());
     bytes.map_or(i64::MIN, i64::from_be_bytes)

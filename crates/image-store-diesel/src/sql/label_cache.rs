@@ -1,4 +1,4 @@
-//! Labels and their numbers, remembered: a label never changes its number, and none is removed.
+//! Caches labels and their ids: a label never changes its id, and none is removed.
 
 use std::{
     collections::HashMap,
@@ -14,14 +14,14 @@ use thiserror::Error;
 use super::{Connection, ROWS, labels};
 use crate::{error::StoreError, schema::label, values};
 
-/// The most labels that are remembered; with more they are all forgotten. A few megabytes.
+/// The capacity; when it is exceeded the cache is cleared. A few megabytes.
 const REMEMBERED: usize = 20_000;
 
-/// Labels are asked for anew after so long, in case that the database was put back to an earlier
-/// state while this program ran.
+/// Entries expire after this time, in case the database was restored to an earlier state while this program
+/// ran.
 const LIFETIME: Duration = Duration::from_mins(1);
 
-/// Remembers labels for all connections of a store.
+/// The label cache of a store, shared by its connections.
 #[derive(Debug, Default)]
 pub(in super::super) struct LabelCache(Mutex<Option<Remembered>>);
 
@@ -31,7 +31,7 @@ struct Remembered {
     known: Arc<Known>,
 }
 
-/// Labels that are known, by number and the other way round.
+/// Labels by id, and ids by label.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Known {
     labels: HashMap<i32, Label>,
@@ -43,20 +43,20 @@ pub(in super::super) struct Known {
 struct Unlabelled;
 
 impl Known {
-    /// The label of a number that [`LabelCache::labels`] was asked for.
+    /// The label of an id passed to [`LabelCache::labels`].
     pub(super) fn of(&self, id: i32) -> Result<Label, StoreError> {
         let label = self.labels.get(&id).cloned();
         label.ok_or_else(|| StoreError::corrupt(Unlabelled))
     }
 
-    /// The number of a label that [`LabelCache::ids`] was asked for; none if nobody ever used it.
+    /// The id of a label passed to [`LabelCache::ids`]; `None` if no image ever had it.
     pub(super) fn get(&self, label: &Label) -> Option<&i32> {
         self.ids.get(label)
     }
 }
 
 impl LabelCache {
-    /// Knows the numbers of these labels, as far as they have one.
+    /// Looks up the ids of these labels, as far as they exist.
     pub(super) async fn ids(
         &self,
         connection: &mut Connection,
@@ -76,7 +76,7 @@ impl LabelCache {
         self.remember(&known, found)
     }
 
-    /// Knows the labels of these numbers.
+    /// Looks up the labels of these ids.
     pub(super) async fn labels(
         &self,
         connection: &mut Connection,
@@ -108,7 +108,7 @@ impl LabelCache {
             .unwrap_or_default()
     }
 
-    /// Adds what was found to what was known when it was looked for.
+    /// Adds what was found to the entries that were cached before.
     fn remember(
         &self,
         known: &Known,

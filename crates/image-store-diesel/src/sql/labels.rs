@@ -1,4 +1,4 @@
-//! The numbers that labels have in the database.
+//! The ids of labels.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use domain::ports::{ImageStoreError, cause};
 use super::{Backend, Connection, INSERT_IF_NEW, ROWS};
 use crate::{error::StoreError, schema::label};
 
-/// Numbers by label.
+/// Ids by label.
 pub(super) type LabelIds = HashMap<String, i32>;
 
-/// The numbers of those labels that have one.
+/// The ids of those labels that exist.
 pub(super) async fn find(
     connection: &mut Connection,
     names: &[&str],
@@ -29,10 +29,10 @@ pub(super) async fn find(
     Ok(ids)
 }
 
-/// The numbers of labels; those that have none are given one.
+/// The ids of labels; missing labels are inserted.
 ///
-/// Not part of the transaction that uses them: a transaction that waited for another one's new labels
-/// with its own in hand could wait in a circle. A label that nobody carries in the end does no harm.
+/// Not part of the caller's transaction: transactions that wait for each other's new labels could deadlock.
+/// An unused label does no harm.
 pub(super) async fn find_or_insert(
     connection: &mut Connection,
     names: &[&str],
@@ -46,7 +46,7 @@ pub(super) async fn find_or_insert(
     if missing.is_empty() {
         return Ok(ids);
     }
-    // All insert in the same order, so that nobody waits in a circle.
+    // All sessions insert in the same order, which prevents deadlocks.
     missing.sort_unstable();
     insert(connection, &missing).await?;
     ids.extend(find(connection, &missing).await?);
@@ -66,7 +66,7 @@ async fn insert(connection: &mut Connection, names: &[&str]) -> Result<(), Store
     Ok(())
 }
 
-/// The number of a label that [`find_or_insert`] was asked for.
+/// The id of a label passed to [`find_or_insert`].
 pub(super) fn id_of(ids: &LabelIds, name: &str) -> Result<i32, StoreError> {
     let missing = || ImageStoreError::Failed(cause("a label that was inserted is not there"));
     Ok(*ids.get(name).ok_or_else(missing)?)

@@ -1,4 +1,4 @@
-//! Which migrations have run.
+//! Applied and pending migrations.
 
 use diesel::{QueryDsl, migration::MigrationSource, result::Error};
 use diesel_async::RunQueryDsl;
@@ -9,7 +9,7 @@ use crate::{
     schema::migration,
 };
 
-/// The names of the migrations that have not run.
+/// The names of the pending migrations.
 pub(in super::super) async fn pending(
     connection: &mut Connection,
     database: &Database,
@@ -25,7 +25,7 @@ pub(in super::super) async fn pending(
     missing(&applied)
 }
 
-/// The names of the migrations that are not among those that ran.
+/// The names of the migrations missing in `applied`.
 pub(in super::super) fn missing<E: From<Error>>(applied: &[String]) -> Result<Vec<String>, E> {
     let migrations =
         MigrationSource::<Backend>::migrations(&MIGRATIONS).map_err(Error::QueryBuilderError)?;

@@ -1,23 +1,22 @@
-//! The statements, and the port made of them.
+//! The statements, and the ports built on them.
 //!
-//! This module is compiled twice, as a child of `mysql` and of `sqlite`. What it says in its parent's
-//! dialect it takes from the parent: the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`,
-//! `SHORT_LOCK_WAIT` and `RESTORE_LOCK_WAIT`, `FOR_UPDATE` and `IN_SHARE_MODE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`,
+//! This module is compiled twice, as a child of `mysql` and of `sqlite`. The parent provides the dialect:
+//! the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`, `SHORT_LOCK_WAIT` and
+//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE` and `IN_SHARE_MODE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`,
 //! `load` and `locking!`.
 //!
-//! A method that writes is one statement, or one transaction, which the loss of its connection rolls
-//! back. One that reads images may be several
-//! statements: images are never changed once they are committed, with all their tags at once, so what
-//! the second statement sees is at least what the first one saw. Summaries do change, and are read from
-//! one snapshot.
+//! A method that writes is one statement, or one transaction, which is rolled back if the connection is
+//! lost. One that reads images may be several statements: images are committed with all their tags at once
+//! and never change, so the second statement sees at least what the first one saw. Summaries do change, and
+//! are read from one snapshot.
 
 mod claims;
 mod identity;
 mod images;
 mod inspection;
+mod label_cache;
 mod labels;
 pub(super) mod migrations;
-mod label_cache;
 mod orphans;
 pub(super) mod pages;
 mod rollup;
@@ -59,33 +58,33 @@ use crate::{
     values::micros,
 };
 
-/// The most rows of one statement; databases have limits on its parameters.
+/// The most rows in one statement; databases limit its parameters.
 const ROWS: usize = 1000;
 
-/// How old images are before they are sealed. Those that are committed later than this after their
-/// time are added to what is sealed, which takes longer; so do those of a clock that is behind by more.
+/// The age at which images are rolled up. Images committed later than this after their time are added to
+/// existing segments, which takes longer; so are those of a clock that is behind by more.
 const LAG: TimeDelta = TimeDelta::seconds(10);
 
 /// An image store on one kind of database.
 pub(crate) struct Store {
-    /// Connections for reading.
+    /// Connections for readers.
     pub(super) reading: Pool<Connection>,
-    /// Connections for writing.
+    /// Connections for writers.
     pub(super) writing: Pool<Connection>,
-    /// How long a call takes at most.
+    /// The deadline of a call.
     pub(super) call_timeout: Duration,
-    /// What it tells the program around it, and is told.
+    /// Signals from and to the program.
     pub(super) signals: Signals,
-    /// The labels that were read.
+    /// The cached labels.
     pub(super) label_cache: LabelCache,
-    /// How large segments of the summaries are.
+    /// The sizes of rollup segments.
     pub(super) sizes: Sizes,
-    /// What the database is like apart from its connections.
+    /// State of the database apart from its connections.
     pub(super) database: Database,
 }
 
 impl Store {
-    /// Reads with a connection, in as many attempts as it takes.
+    /// Reads with a connection, retrying on conflicts.
     async fn read<T, F>(&self, work: impl Fn(Lease<Connection>) -> F) -> Result<T, ImageStoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -94,7 +93,7 @@ impl Store {
             .await
     }
 
-    /// Writes with a connection, in as many attempts as it takes.
+    /// Writes with a connection, retrying on conflicts.
     async fn write<T, F>(&self, work: impl Fn(Lease<Connection>) -> F) -> Result<T, ImageStoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -102,7 +101,7 @@ impl Store {
         self.repeat(|| self.write_once(&work)).await
     }
 
-    /// Repeats a call while another transaction is in its way, and gives up one that hangs.
+    /// Retries a call on conflicts with other transactions, and aborts it at its deadline.
     async fn repeat<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, ImageStoreError>
     where
         F: Future<Output = Result<T, ImageStoreError>>,
@@ -111,7 +110,8 @@ impl Store {
         with_retries(self.call_timeout, attempt).await
     }
 
-    /// One attempt to write. Only what is in the right file is there after the next start.
+    /// One attempt to write. Fails if the database file was replaced, as the commit would be lost at the
+    /// next start.
     async fn write_once<T, F>(
         &self,
         work: &impl Fn(Lease<Connection>) -> F,
@@ -124,7 +124,7 @@ impl Store {
         Ok(value)
     }
 
-    /// One attempt with a connection, which goes back to its pool only where that succeeded.
+    /// One attempt with a connection, which returns to its pool only on success.
     pub(super) async fn with_connection<T, F>(
         &self,
         pool: &Pool<Connection>,
@@ -163,9 +163,9 @@ impl ImageStore for Store {
     }
 
     async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError> {
-        self.read(
-            |mut connection| async move { images::find(&mut connection, &self.label_cache, id).await },
-        )
+        self.read(|mut connection| async move {
+            images::find(&mut connection, &self.label_cache, id).await
+        })
         .await
     }
 
@@ -238,9 +238,11 @@ impl TagStatistics for Store {
             rollup::roll_up(&mut connection, before, self.sizes).await
         };
         self.signals.require_schema()?;
-        // One attempt: uploads may be waiting behind it. Mostly nothing is due, and looking is in nobody's way.
+        // One attempt: uploads may be queued behind it. Mostly nothing is due, and the check takes no
+        // locks.
         in_time(self.call_timeout, async {
-            Ok(self.with_connection(&self.reading, &look).await? && self.write_once(&roll_up).await?)
+            Ok(self.with_connection(&self.reading, &look).await?
+                && self.write_once(&roll_up).await?)
         })
         .await
     }
@@ -249,7 +251,7 @@ impl TagStatistics for Store {
 #[async_trait]
 impl TaggingCache for Store {
     async fn known(&self, key: &TaggingKey) -> Result<Known, ImageStoreError> {
-        // What could not be kept should not be paid for.
+        // An answer that could not be kept should not be paid for.
         let work = |mut connection: Lease<Connection>| async move {
             Ok(Known {
                 facts: claims::facts(&mut connection, &key.digest).await?,

@@ -1,4 +1,4 @@
-//! Claims on originals that no image needs, also those that are not known.
+//! Removal claims on originals that no image needs, including unknown ones.
 
 use chrono::{DateTime, Utc};
 use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, QueryDsl};
@@ -25,7 +25,7 @@ pub(super) async fn claim(
     let is_claimed = match row {
         None => note(connection, digest, fence, until).await?,
         Some(row) if row.claimed_until > Some(time) => false,
-        // Asked while the original is held: no image of it is recorded now.
+        // Checked under the lock: no image of it is being recorded.
         Some(row) if claims::is_used(connection, row.id).await? => false,
         Some(row) => hold(connection, &row, fence, now, until).await?,
     };
@@ -34,7 +34,7 @@ pub(super) async fn claim(
     Ok(is_claimed)
 }
 
-/// Notes an original that is not known. `false` if it has become known.
+/// Inserts an unknown original. `false` if it has become known.
 async fn note(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -56,7 +56,7 @@ async fn note(
     Ok(inserted > 0)
 }
 
-/// Claims an original that is known, unless it was claimed since it was seen.
+/// Claims a known original, unless it was claimed since it was read.
 async fn hold(
     connection: &mut Connection,
     seen: &LockedOriginal,

@@ -19,13 +19,13 @@ use self::{
     listing::{LabelIds, Scan, listing},
     plan::ScanPlan,
 };
-use super::{Connection, images::ImageColumns, load, label_cache::LabelCache};
+use super::{Connection, images::ImageColumns, label_cache::LabelCache, load};
 use crate::{
     error::StoreError,
     values::{self, ImageRow, micros, micros_up},
 };
 
-/// The stretch of the list that a scan reads.
+/// The range of the list that a scan reads.
 #[derive(Debug, Clone)]
 pub(in super::super) struct ScanRange {
     /// The first and the last microsecond.
@@ -51,12 +51,12 @@ impl ScanRange {
         }
     }
 
-    /// Whether no time is inside.
+    /// Whether no time is in the range.
     fn is_empty(&self) -> bool {
         self.first > self.last
     }
 
-    /// The part from a time on.
+    /// The part from `floor` on.
     fn down_to(&self, floor: i64) -> Self {
         Self {
             first: floor.max(self.first),
@@ -64,7 +64,7 @@ impl ScanRange {
         }
     }
 
-    /// The part before a time.
+    /// The part before `floor`.
     fn below(self, floor: i64) -> Self {
         Self {
             last: floor.saturating_sub(1).min(self.last),
@@ -88,7 +88,7 @@ pub(super) async fn page(
     rows.into_iter().map(values::untagged).collect()
 }
 
-/// The labels of a query as numbers; none if no image can match.
+/// The labels of a query as ids; `None` if no image can match.
 async fn wanted(
     connection: &mut Connection,
     cache: &LabelCache,

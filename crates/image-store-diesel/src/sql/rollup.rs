@@ -1,7 +1,7 @@
-//! Sealing: making segments of what is past.
+//! Rolls up past images into segments.
 //!
-//! A step is one transaction, and bounded: it counts some hundred images and puts together a few
-//! segments of each level at most.
+//! A step is one bounded transaction: it counts some hundred images and merges a few segments of each level
+//! at most.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, sql_types::BigInt};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -18,12 +18,12 @@ use crate::{
     usage::{self, Usage},
 };
 
-/// How large segments are.
+/// The sizes of segments.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Sizes {
-    /// How many images a segment of level 0 holds at most, but for those of one and the same time.
+    /// The most images in a segment of level 0, except images of one and the same time.
     pub(in super::super) images: u32,
-    /// How many segments of a level make one of the next; at least 2.
+    /// How many segments of a level are merged into one of the next; at least 2.
     pub(in super::super) segments: u32,
 }
 
@@ -36,7 +36,7 @@ impl Default for Sizes {
     }
 }
 
-/// Whether a segment can be sealed of images before a time.
+/// Whether a segment of images before a time is due.
 pub(super) async fn is_due(
     connection: &mut Connection,
     before: i64,
@@ -50,14 +50,14 @@ pub(super) async fn is_due(
     Ok(next(connection, span, sizes.images).await?.is_some())
 }
 
-/// Seals a segment of images before a time, and puts those of higher levels together that are complete
-/// with it. `false` if there are not enough images.
+/// Rolls up a segment of images before a time, and merges the higher levels that it completes. `false` if
+/// there are not enough images.
 pub(super) async fn roll_up(
     connection: &mut Connection,
     before: i64,
     sizes: Sizes,
 ) -> Result<bool, StoreError> {
-    // Whoever wants to record waits behind this one, while this one waits for whoever records.
+    // Recordings queue behind this transaction while it waits for running ones.
     connection.batch_execute(SHORT_LOCK_WAIT).await?;
     connection.batch_execute(BEGIN).await?;
     let from = lock_state(connection, FOR_UPDATE).await?;
@@ -80,8 +80,8 @@ pub(super) async fn roll_up(
     Ok(next.is_some())
 }
 
-/// The next stretch to be sealed, at the beginning of a span; none if it does not hold more images
-/// than that. It does not end between images of the same time.
+/// The next span to roll up, at the start of the given one; `None` if it has no more than that many images.
+/// It must not end between images of the same time.
 pub(super) async fn next(
     connection: &mut Connection,
     span: Span,
@@ -91,7 +91,7 @@ pub(super) async fn next(
         return Ok(None);
     };
     let first = time_of(connection, span, 0).await?;
-    // If they are all of one time, so are perhaps many more.
+    // If they all have one time, there may be many more of it.
     let until = if first == Some(end) { end + 1 } else { end };
     Ok(Some(Span { until, ..span }))
 }
@@ -102,7 +102,7 @@ struct TimeRow {
     registered_at: i64,
 }
 
-/// The time of a span's image that so many others come before.
+/// The time of the image at that offset in a span.
 async fn time_of(
     connection: &mut Connection,
     span: Span,
@@ -138,7 +138,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Puts segments of higher levels together, as far as there are enough of the lower ones.
+/// Merges segments into those of higher levels, where enough of the lower ones exist.
 async fn merge_levels(connection: &mut Connection, count: u32) -> Result<(), StoreError> {
     for level in 0.. {
         let Some(span) = complete(connection, level, count).await? else {
@@ -153,8 +153,7 @@ async fn merge_levels(connection: &mut Connection, count: u32) -> Result<(), Sto
     Ok(())
 }
 
-/// The stretch of a level's first segments that the next level does not hold; none if there are not so
-/// many.
+/// The span of a level's first segments that the next level does not cover; `None` if there are too few.
 async fn complete(
     connection: &mut Connection,
     level: i32,

@@ -1,4 +1,5 @@
-//! The contract with segments so small that a few images make many of them, and what no port shows.
+//! The contract with segments so small that a few images make many of them, and behaviour that no port
+//! exposes.
 
 use std::{
     fmt::Write,
@@ -86,7 +87,7 @@ async fn two_stores_roll_up_at_once() {
     }
 }
 
-/// How many segments each level has.
+/// The number of segments of each level.
 async fn levels(connection: &mut Connection) -> Vec<i64> {
     let levels = segment::table
         .group_by(segment::level)
@@ -97,7 +98,7 @@ async fn levels(connection: &mut Connection) -> Vec<i64> {
 
 /// Sixteen of seventeen images: the last one could be followed by others of its time.
 #[tokio::test(flavor = "multi_thread")]
-async fn levels_are_put_together_as_they_are_complete() {
+async fn levels_are_merged_when_complete() {
     let database = TestDatabase::create().await;
     let sizes = Sizes {
         images: 2,
@@ -119,9 +120,9 @@ async fn levels_are_put_together_as_they_are_complete() {
     database.remove().await;
 }
 
-/// Who counts is not confused by what is sealed meanwhile.
+/// A rollup between two statements must not change the result.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_is_answered_from_one_state_of_the_database() {
+async fn summaries_are_read_from_one_snapshot() {
     let database = TestDatabase::create().await;
     let store = database.store(SMALL[0]);
     for number in 0..10 {
@@ -139,7 +140,7 @@ async fn a_question_is_answered_from_one_state_of_the_database() {
     database.remove().await;
 }
 
-/// Nothing is sealed while somebody records, who was told that it is not.
+/// No rollup while a recording that found its time open is in progress.
 #[tokio::test(flavor = "multi_thread")]
 async fn rolling_up_waits_for_recordings() {
     let database = TestDatabase::create().await;
@@ -162,9 +163,9 @@ async fn rolling_up_waits_for_recordings() {
     database.remove().await;
 }
 
-/// As by a crash: it is done wholly or not at all, and nobody is held up by what it left.
+/// As by a crash: a step is atomic, and leaves no locks behind.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_is_cut_off_spoils_nothing() {
+async fn interrupted_step_has_no_effect() {
     let database = TestDatabase::create().await;
     let store = database.store(SMALL[0]);
     for number in 0..60 {
@@ -180,9 +181,9 @@ async fn a_step_that_is_cut_off_spoils_nothing() {
     database.remove().await;
 }
 
-/// What is broken is told, and nobody is given numbers that are made of it.
+/// A broken segment is an error, and never part of a result.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_segment_is_told() {
+async fn broken_segment_is_an_error() {
     let database = TestDatabase::create().await;
     let store = database.store(SMALL[0]);
     for number in 0..10 {
@@ -225,7 +226,7 @@ async fn faults(inspector: &dyn Database) -> Vec<(Segment, SegmentFault)> {
     wrong.collect()
 }
 
-/// Repairs all there is, lower levels first.
+/// Repairs every segment, lower levels first.
 async fn repair_all(inspector: &dyn Database) {
     let mut after = None;
     while let Some(verified) = inspector.verify_segment(after).await.unwrap() {
@@ -272,13 +273,13 @@ async fn sound_segments_are_verified_each_once() {
     let levels: Vec<i32> = found.iter().map(|found| found.segment.level).collect();
     assert_eq!(levels, [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3]);
     assert_eq!(store.count_segments().await.unwrap(), 15);
-    // An image that is recorded late is added to all levels.
+    // An image recorded late is added to all levels.
     register_at(&*store, b"late", 3).await;
     assert_eq!(faults(&*store).await, []);
     database.remove().await;
 }
 
-/// What somebody with a database client may do to a segment.
+/// Damages a segment by a statement, and asserts that it is found and repaired.
 async fn assert_found_and_repaired(statement: &str, expected: &[(i32, SegmentFault)]) {
     let (database, store) = rolled_up().await;
     let before = store.tag_summaries(&TimeWindow::default()).await.unwrap();
@@ -313,7 +314,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Sets the content of the third segment of level 0, or of the first of another one.
+/// Sets the content of the third segment of level 0, or of the first of another level.
 fn set(level: u8, content: &str) -> String {
     let from = if level == 0 {
         format!("= {}", micros(at(4)))
@@ -334,7 +335,7 @@ async fn altered_segments_are_found_and_counted_again() {
         content(2, 49.0, 50.0, 100.0),
         content(2, 50.0, 51.0, 100.0),
         content(2, 50.0, 50.0, 100.01),
-        // No label, another label, one label more, nothing that can be read.
+        // No label, another label, an additional label, garbage.
         "01".to_owned(),
         content(2, 50.0, 50.0, 100.0).replacen("0101", "0102", 1),
         format!(
@@ -347,7 +348,7 @@ async fn altered_segments_are_found_and_counted_again() {
     for content in altered {
         let readable = content != "09";
         let mut expected = vec![(0, Altered)];
-        // Those above were right, and are not what those below come to any more.
+        // Those above were right, and no longer match those below.
         if readable {
             expected.push((1, Altered));
         }
@@ -389,7 +390,7 @@ async fn missing_segments_are_found_and_filled() {
             format!("level = 2 AND from_time = {}", i64::MIN),
             vec![(2, Missing)],
         ),
-        // Is put together by the next step.
+        // Merged by the next step.
         ("level = 3".to_owned(), vec![]),
     ] {
         assert_found_and_repaired(&delete(&condition), &expected).await;
@@ -397,7 +398,7 @@ async fn missing_segments_are_found_and_filled() {
     assert_found_and_repaired(&delete("1 = 1"), &[(0, Missing)]).await;
 }
 
-/// One over two others, and one where nothing is sealed.
+/// One over two others, and one where nothing is rolled up.
 #[tokio::test(flavor = "multi_thread")]
 async fn misplaced_segments_are_found_and_removed() {
     use SegmentFault::{Altered, Misplaced, Missing};
@@ -416,9 +417,9 @@ async fn misplaced_segments_are_found_and_removed() {
     assert_found_and_repaired(&beyond, &[(0, Misplaced)]).await;
 }
 
-/// Nothing is wrong where segments are missing, and what is recorded late is not refused.
+/// Missing segments change no result, and late recordings still succeed.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_missing_segments_would_hold_is_counted() {
+async fn images_of_missing_segments_are_counted() {
     let (database, store) = rolled_up().await;
     let mut connection = database.connection().await;
     let delete = format!(

@@ -1,16 +1,15 @@
-//! Segments: how labels are used in stretches of the past, counted once and kept.
+//! Rollup segments: statistics of past time spans, counted once and stored.
 //!
-//! Images are never removed, and their times never change: what is past can be *sealed*. Level 0 is
-//! made of stretches of some hundred images, one after the other from the beginning of time. As soon
-//! as a level has some new segments, one of the next level is put together from them; they themselves
-//! stay, for the edges of windows. So any stretch of the sealed past is made up of a few segments a
-//! level, and less than a segment of level 0 at each end.
+//! Images are never removed, and their times never change, so the past can be *rolled up*. Level 0 consists
+//! of consecutive spans of some hundred images, from the beginning of time. When a level has enough new
+//! segments, they are merged into one of the next level; the merged ones stay, for the edges of windows. So
+//! any span of the rolled-up past is covered by a few segments of each level, and less than a segment of
+//! level 0 at each end.
 //!
-//! Who seals holds the row of the state alone, who records an image holds it shared, before anything
-//! else: an image is recorded either before its time is sealed, and counted by who seals it, or after,
-//! and then added to the segments by who records it (only clocks that go wrong, and commits that take
-//! seconds, make such images). Nobody asks for the row with something else in hand, so that nobody
-//! waits in a circle.
+//! A rollup locks the state row exclusively, a recording locks it shared, before anything else: so an image
+//! is either recorded before its time is rolled up, and counted by the rollup, or after, and then added to
+//! the segments by the recording (only wrong clocks, and commits that take seconds, cause this). Every
+//! transaction locks this row first, so lock-order deadlocks cannot occur.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, sql_types::BigInt};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -23,7 +22,7 @@ use crate::{
     usage::{self, Usage},
 };
 
-/// A stretch of time in microseconds: `from` is inside, `until` is the first one outside.
+/// A time span in microseconds: `from` is included, `until` excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) from: i64,
@@ -50,7 +49,7 @@ struct SealedRow {
     sealed_until: i64,
 }
 
-/// Reads the time before which everything is in segments, and locks its row with a clause.
+/// Reads the time before which everything is rolled up, and locks its row with a lock clause.
 pub(super) async fn lock_state(connection: &mut Connection, lock: &str) -> Result<i64, StoreError> {
     let statement = Statement::new(&format!(
         "SELECT sealed_until FROM etiqueta_summary_state WHERE id = 1{lock}"
@@ -60,12 +59,12 @@ pub(super) async fn lock_state(connection: &mut Connection, lock: &str) -> Resul
     Ok(row.sealed_until)
 }
 
-/// The time before which all is in the segments, as this transaction sees them.
+/// The time before which everything is rolled up, as this transaction sees it.
 pub(super) async fn sealed_until(connection: &mut Connection) -> Result<i64, StoreError> {
     lock_state(connection, "").await
 }
 
-/// Begins the transaction that records an image of a time. `true` if that time is sealed: then the
+/// Starts the transaction that records an image of that time. `true` if that time is rolled up: then the
 /// transaction must [`add`] the image's tags.
 pub(super) async fn begin_recording(
     connection: &mut Connection,
@@ -81,8 +80,8 @@ pub(super) async fn begin_recording(
     Ok(lock_state(connection, FOR_UPDATE).await? > time)
 }
 
-/// Adds an image's tags to the segments that hold its time. Where one is missing, its images are counted
-/// each time, this one among them.
+/// Adds an image's tags to the segments that cover its time. If one is missing, its images, including this
+/// one, are counted on each read.
 pub(super) async fn add(
     connection: &mut Connection,
     time: i64,
@@ -106,7 +105,7 @@ pub(super) async fn add(
     Ok(())
 }
 
-/// A level's segment that holds a time: its beginning and its content.
+/// A level's segment that covers a time: its start and its content.
 async fn holding(
     connection: &mut Connection,
     level: i32,
@@ -123,7 +122,7 @@ async fn holding(
     Ok(last.and_then(|(from, until, content)| (time < until).then_some((from, content))))
 }
 
-/// The highest level that there is.
+/// The highest existing level.
 pub(super) async fn highest(connection: &mut Connection) -> Result<Option<i32>, StoreError> {
     let level: Option<i32> = segment::table
         .order(segment::level.desc())
@@ -134,7 +133,7 @@ pub(super) async fn highest(connection: &mut Connection) -> Result<Option<i32>, 
     Ok(level)
 }
 
-/// The segments of a level that lie wholly inside a span, in their order: beginning, end, content.
+/// The segments of a level that lie wholly inside a span, in order: start, end, content.
 pub(super) async fn inside(
     connection: &mut Connection,
     level: i32,
@@ -152,8 +151,8 @@ pub(super) async fn inside(
     Ok(rows)
 }
 
-/// Adds what segments hold that lie wholly inside a span, the largest ones first, from a level down.
-/// Comes back with what they leave out: the edges, and what is missing.
+/// Adds the segments that lie wholly inside a span, the largest ones first, from `level` down. Returns the
+/// spans they leave out: the edges, and missing segments.
 pub(super) async fn add_segments(
     connection: &mut Connection,
     highest: i32,
@@ -176,7 +175,7 @@ pub(super) async fn add_segments(
     Ok(left)
 }
 
-/// Adds what the segments of a level hold that lie wholly inside a span. Comes back with the rest.
+/// Adds the segments of a level that lie wholly inside a span. Returns the spans left out.
 async fn read(
     connection: &mut Connection,
     level: i32,

@@ -1,4 +1,4 @@
-//! Statements that are put together while the program runs.
+//! Statements built at run time.
 
 use std::marker::PhantomData;
 
@@ -10,15 +10,15 @@ use diesel::{
 
 use super::Backend;
 
-/// How many values are written into one list. MariaDB makes a table of a list of a thousand, and then
-/// thinks that it may walk along that.
+/// How many values are written into one list. MariaDB materialises a list of a thousand, and then considers
+/// scanning it.
 pub(super) const LISTED: usize = 500;
 
-/// A statement, with its parameters where they are in the text.
+/// A statement, with its parameters in text order.
 #[derive(Debug, Default)]
 pub(in super::super) struct Statement {
     parts: Vec<Part>,
-    /// Whether this very text will hardly come again.
+    /// Whether this exact text is unlikely to recur.
     is_unique: bool,
 }
 
@@ -58,8 +58,7 @@ impl Statement {
 
     /// `column = ?`, or `column IN (1, 2)`, or several of these.
     ///
-    /// Lists are written out: there are so many of them that it is not worth remembering how the
-    /// database goes about each, and they need no room among the parameters.
+    /// Lists are inlined: they are too many to cache a plan for each, and they take no parameters.
     pub(super) fn one_of(mut self, column: &str, values: &[i32]) -> Self {
         if let [value] = values {
             return self.sql(&format!("{column} = ")).int(*value);
@@ -70,7 +69,7 @@ impl Statement {
         self.sql(&format!("({column} IN {lists})"))
     }
 
-    /// This statement will hardly come again: the database need not remember it.
+    /// Marks the statement as unlikely to recur, so that it is not cached.
     pub(super) fn unique(self) -> Self {
         Self {
             is_unique: true,
@@ -78,7 +77,7 @@ impl Statement {
         }
     }
 
-    /// The other statement after this one.
+    /// Appends another statement.
     pub(in super::super) fn then(mut self, other: Self) -> Self {
         self.parts.extend(other.parts);
         self.is_unique |= other.is_unique;
@@ -99,7 +98,7 @@ impl Statement {
         statement.sql(")").unique()
     }
 
-    /// The statement, and of what types the columns of its rows are.
+    /// The statement with the types of its columns.
     pub(super) fn with_columns<C>(self) -> Typed<C> {
         Typed(self, PhantomData)
     }
@@ -143,7 +142,7 @@ impl Query for Statement {
     type SqlType = Untyped;
 }
 
-/// A statement whose rows are read by the places of their columns.
+/// A statement whose rows are read by column position.
 pub(in super::super) struct Typed<C>(Statement, PhantomData<C>);
 
 impl<C> QueryFragment<Backend> for Typed<C> {

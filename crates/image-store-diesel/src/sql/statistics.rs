@@ -1,7 +1,7 @@
-//! Verifying segments, and repairing them.
+//! Verifies and repairs segments.
 //!
-//! A segment of level 0 is compared with the rows of its stretch, one of a higher level with those below
-//! it, each in a snapshot of its own.
+//! A segment of level 0 is compared with the rows of its span, one of a higher level with those below it,
+//! each in a snapshot of its own.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -19,10 +19,10 @@ use crate::{
     usage::{self, Usage},
 };
 
-/// How far sums may be apart, relative to their size: they were added up in another order.
+/// The tolerance between sums, relative to their size: they were added in another order.
 const ROUNDING: f64 = 1e-9;
 
-/// A place in the walk along segments: a level, its last segment seen, and how far it is covered.
+/// The cursor of the scan along segments: a level, its last segment seen, and how far it is covered.
 #[derive(Debug, Clone, Copy)]
 struct Cursor {
     level: i32,
@@ -68,7 +68,7 @@ pub(super) async fn count(connection: &mut Connection) -> Result<u64, StoreError
     u64::try_from(count).map_err(StoreError::corrupt)
 }
 
-/// Verifies the next segment after a mark.
+/// Verifies the next segment after a cursor.
 pub(super) async fn verify(
     connection: &mut Connection,
     after: Option<RowMark>,
@@ -92,7 +92,7 @@ async fn next(
 ) -> Result<Option<VerifiedSegment>, StoreError> {
     let sealed_until = segments::sealed_until(connection).await?;
     let Some((from, until, content)) = row_after(connection, cursor).await? else {
-        // The last segments of higher levels may be yet to be put together.
+        // The last segments of higher levels may not be merged yet.
         let is_covered = cursor.level > 0 || cursor.covered >= sealed_until;
         return Ok((!is_covered).then(|| missing(cursor, sealed_until)));
     };
@@ -146,7 +146,7 @@ fn missing(cursor: Cursor, until: i64) -> VerifiedSegment {
         until,
     };
     let how = "it is missing; what it would hold is counted each time".to_owned();
-    // Past all that a repair puts there.
+    // Past everything that a repair inserts there.
     let next = Cursor {
         covered: until,
         last: Some(until.saturating_sub(1)),
@@ -171,7 +171,7 @@ fn verified(
     }
 }
 
-/// How a segment differs from what it is made of, where both are known.
+/// How a segment differs from its inputs, if both are known.
 async fn difference(
     connection: &mut Connection,
     segment: Segment,
@@ -185,7 +185,7 @@ async fn difference(
     Ok(counted.and_then(|counted| compare(&kept, &counted)))
 }
 
-/// What a segment should say. None if those below it do not make it up.
+/// The content a segment should have. `None` if those below do not cover it.
 async fn counted(
     connection: &mut Connection,
     segment: Segment,
@@ -209,7 +209,7 @@ async fn counted(
     Ok((covered == span.until).then(|| usage::merged(usages)))
 }
 
-/// The first difference, in words. Both are in the order of their labels.
+/// The first difference, as text. Both are in label order.
 fn compare(kept: &[Usage], counted: &[Usage]) -> Option<String> {
     let mut others = counted.iter().peekable();
     for usage in kept {
@@ -237,13 +237,13 @@ fn absent(counted: &Usage) -> String {
 }
 
 fn unlike(kept: &Usage, counted: &Usage) -> String {
-    let told = |usage: &Usage| {
+    let describe = |usage: &Usage| {
         format!(
             "{} images with {} to {}, in all {}",
             usage.images, usage.lowest, usage.highest, usage.sum
         )
     };
-    let (label, kept, counted) = (kept.label, told(kept), told(counted));
+    let (label, kept, counted) = (kept.label, describe(kept), describe(counted));
     format!("it has for the label number {label} {kept}; counted were {counted}")
 }
 
@@ -259,7 +259,7 @@ fn is_alike(one: &Usage, other: &Usage) -> bool {
         && (one.sum - other.sum).abs() <= allowed
 }
 
-/// Does a step of a repair, while nothing is sealed and no image of sealed times recorded.
+/// Does a step of a repair, while no rollup and no late recording runs.
 pub(super) async fn repair(
     connection: &mut Connection,
     segment: Segment,
@@ -291,7 +291,7 @@ async fn recount(connection: &mut Connection, segment: Segment) -> Result<Repair
     Ok(Repair::Done)
 }
 
-/// Puts a segment at the beginning of what is missing.
+/// Inserts a segment at the start of a missing span.
 async fn fill(
     connection: &mut Connection,
     missing: Segment,
@@ -324,7 +324,7 @@ async fn fill(
     })
 }
 
-/// How far what was missing is filled by now.
+/// How far a missing span is filled.
 async fn covered(connection: &mut Connection, missing: Segment) -> Result<i64, StoreError> {
     let last: Option<i64> = table::table
         .filter(table::level.eq(missing.level))
@@ -338,7 +338,7 @@ async fn covered(connection: &mut Connection, missing: Segment) -> Result<i64, S
     Ok(last.unwrap_or(missing.from))
 }
 
-/// The first stretch that is as long as a segment of that level.
+/// The first span as long as a segment of that level.
 async fn piece(
     connection: &mut Connection,
     level: i32,

@@ -1,7 +1,7 @@
-//! How labels are used in a window.
+//! Usage of labels in a window.
 //!
-//! The window is laid out with segments, the largest ones first. What is left at its edges, and what is
-//! not sealed yet, is counted. All of it is read from one snapshot of the database.
+//! The window is covered with segments, the largest ones first. The edges, and what is not rolled up yet,
+//! are counted. All of it is read from one snapshot of the database.
 
 use std::cmp::Reverse;
 
@@ -20,11 +20,11 @@ use crate::{
     values::{self, micros_up},
 };
 
-/// How each label is used: most used first, ties by label.
+/// Usage of each label: most used first, ties by label.
 ///
-/// Sums are added up in stretches, so that the error of a mean does not grow with the number of
-/// images: relative to the mean it is less than 10⁻¹¹ (where a long stretch is not sealed, less than
-/// its images times 2⁻⁵³).
+/// Sums are added up in spans, so that the error of a mean does not grow with the number of images:
+/// relative to the mean it is less than 10⁻¹¹ (where a long span is not rolled up, less than its images
+/// times 2⁻⁵³).
 pub(super) async fn summaries(
     connection: &mut Connection,
     cache: &LabelCache,
@@ -44,7 +44,7 @@ pub(super) async fn summaries(
     Ok(summaries)
 }
 
-/// Begins a transaction to which the database stays as it is.
+/// Starts a snapshot transaction.
 pub(super) async fn begin(connection: &mut Connection) -> Result<(), StoreError> {
     for statement in SNAPSHOT {
         connection.batch_execute(statement).await?;
@@ -79,7 +79,7 @@ fn summary(usage: &Usage, labels: &Known) -> Result<TagSummary, StoreError> {
         images: usage.images,
         min_confidence: values::confidence(usage.lowest)?,
         max_confidence: values::confidence(usage.highest)?,
-        // Rounding must not carry the mean of equal numbers past them.
+        // Rounding must not move the mean of equal numbers past them.
         mean_confidence: (usage.sum / images).max(usage.lowest).min(usage.highest),
     })
 }

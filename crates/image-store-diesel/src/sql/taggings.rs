@@ -29,7 +29,7 @@ pub(super) async fn find(
         .transpose()
 }
 
-/// Keeps an answer, unless there is one.
+/// Stores an answer, unless there is one.
 pub(super) async fn keep(
     connection: &mut Connection,
     key: &TaggingKey,

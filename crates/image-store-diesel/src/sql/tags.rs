@@ -1,9 +1,8 @@
-//! How labels are used, counted from the tags themselves.
+//! Counts the usage of labels from the tags themselves.
 //!
-//! What is counted is mostly a few hundred images: they are found by their time, and each one's tags
-//! are looked up. Only a database that is not rolled up yet, as after an upgrade, has long stretches
-//! to count: then all its tags are read in the order of their labels, from an index that holds what is
-//! counted.
+//! Mostly a few hundred images have to be counted: they are found by their time, and the tags of each are
+//! looked up. Only a database that is not rolled up yet, as after an upgrade, has long spans to count: then
+//! all its tags are read in label order, from a covering index.
 
 use diesel::{
     QueryableByName, sql_query,
@@ -14,19 +13,19 @@ use diesel_async::RunQueryDsl;
 use super::{BY_IMAGE, BY_LABEL, BY_TIME, Connection, JOIN_IN_ORDER, segments::Span};
 use crate::{error::StoreError, usage::Usage};
 
-/// From so many images on it costs less to read all tags in the order of their labels.
+/// From this number of images on, reading all tags in label order is cheaper.
 const MANY: i64 = 32_768;
 
-/// How the tags of a stretch of time are found.
+/// How the tags of a time span are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum AccessPath {
-    /// By its images.
+    /// By the images of the span.
     Images,
-    /// Among all tags.
+    /// By a scan of all tags.
     Labels,
 }
 
-/// The statement that counts the tags from one time on and before another.
+/// The statement that counts the tags of a half-open time span.
 pub(in super::super) fn statement(path: AccessPath) -> String {
     let (tags, time) = match path {
         AccessPath::Images => (
@@ -62,7 +61,7 @@ struct UsageRow {
     total: f64,
 }
 
-/// How labels are used by the images of a stretch of time, each label once, in no particular order.
+/// Usage of labels in the images of a time span, each label once, in no particular order.
 pub(super) async fn usages(
     connection: &mut Connection,
     span: Span,

@@ -1,16 +1,20 @@
-//! What the errors of SQLite mean. Diesel gives a kind for violated constraints, and else the text.
+//! Classifies the errors of SQLite. Diesel has kinds for violated constraints, and otherwise only the
+//! message.
 
 use diesel::result::Error;
 
 use crate::error::ErrorClass;
 
-/// Texts of SQLite, of the library that is built in.
+/// Messages of the bundled SQLite.
 const TEXTS: [(&str, ErrorClass); 12] = [
     ("database is locked", ErrorClass::Contended),
     ("database table is locked", ErrorClass::Contended),
     ("database or disk is full", ErrorClass::Unavailable),
     ("disk I/O error", ErrorClass::Unavailable),
-    ("attempt to write a readonly database", ErrorClass::Unavailable),
+    (
+        "attempt to write a readonly database",
+        ErrorClass::Unavailable,
+    ),
     ("unable to open database file", ErrorClass::Unavailable),
     ("out of memory", ErrorClass::Unavailable),
     ("locking protocol", ErrorClass::Unavailable),
@@ -20,12 +24,12 @@ const TEXTS: [(&str, ErrorClass); 12] = [
     ("duplicate column name", ErrorClass::DuplicateColumn),
 ];
 
-/// What a failed statement means.
+/// Classifies a failed statement.
 pub(super) fn classify(error: &Error) -> ErrorClass {
     ErrorClass::by_kind(error).unwrap_or_else(|| by_text(&error.to_string()))
 }
 
-/// What a failure with that text means; Diesel may have written something in front of it.
+/// Classifies an error message, which Diesel may have prefixed.
 pub(super) fn by_text(text: &str) -> ErrorClass {
     ErrorClass::by_text(text, &TEXTS)
 }
@@ -40,10 +44,13 @@ mod tests {
 
     use super::*;
 
-    /// The errors of these can be provoked.
+    /// Errors that can be provoked.
     #[rstest]
     #[case("SELECT * FROM missing", ErrorClass::NoTable)]
-    #[case("ALTER TABLE present ADD COLUMN id INTEGER", ErrorClass::DuplicateColumn)]
+    #[case(
+        "ALTER TABLE present ADD COLUMN id INTEGER",
+        ErrorClass::DuplicateColumn
+    )]
     #[case(
         "PRAGMA query_only = ON; INSERT INTO present VALUES (1)",
         ErrorClass::Unavailable

@@ -1,4 +1,4 @@
-//! The file that a store works on.
+//! The identity of the database file.
 
 use std::{
     fs,
@@ -12,11 +12,11 @@ use domain::ports::{ImageStoreError, cause};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-/// A path, and the file that was found there first. Clones share them.
+/// A path, and the file that was first found there. Clones share them.
 ///
-/// Who removes or replaces the file leaves it to the connections that have it open: what they commit is
-/// gone after the next start. So that is looked at after each commit, and before more connections are
-/// opened, which would make a new file.
+/// After the file is removed or replaced, open connections still use the old one: what they commit is lost
+/// at the next start. So the file is checked after each commit, and before more connections are opened,
+/// which would create a new file.
 #[derive(Debug, Clone)]
 pub(super) struct DatabaseFile(Arc<Inner>);
 
@@ -26,7 +26,7 @@ struct Inner {
     first: OnceLock<FileId>,
 }
 
-/// What tells files apart.
+/// Identifies a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -52,7 +52,7 @@ impl DatabaseFile {
         &self.0.path
     }
 
-    /// Fails if another file, or none, is there by now.
+    /// Fails if the file was removed or replaced.
     pub(super) async fn check(&self) -> Result<(), ImageStoreError> {
         let file = self.clone();
         let looked = spawn_blocking(move || file.look()).await;
@@ -60,7 +60,7 @@ impl DatabaseFile {
         outcome.map_err(|error| ImageStoreError::Unavailable(cause(error)))
     }
 
-    /// The same for a thread that may block. Before anything was opened every file is the right one.
+    /// The blocking form of [`check`](Self::check). Before the first connection every file is accepted.
     pub(super) fn look(&self) -> io::Result<()> {
         match self.0.first.get() {
             None => Ok(()),
@@ -68,7 +68,7 @@ impl DatabaseFile {
         }
     }
 
-    /// A connection has opened what is there. Blocks.
+    /// Records the file that a connection has opened. Blocks.
     pub(super) fn opened(&self) -> io::Result<()> {
         let now = self.id()?;
         let first = *self.0.first.get_or_init(|| now);

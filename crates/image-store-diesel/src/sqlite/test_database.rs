@@ -1,4 +1,4 @@
-//! Databases for tests.
+//! Databases for unit tests.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use super::{Connection, connect_with, migrate, open, sql::Sizes};
 use crate::{PoolSettings, Signals};
 
-/// How long tests wait for each other.
+/// How long tests wait for locks.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// A file of its own, with the schema. Stores must not outlive it.
+/// A migrated file. Stores must not outlive it.
 pub(super) struct TestDatabase {
     folder: TempDir,
 }

@@ -1,6 +1,6 @@
-//! Runs the contract of the port, each chapter as a test of its own.
+//! Runs the contract of the port, one test for each chapter.
 
-/// Makes a test of each chapter. `$stores` is a value whose `store()` makes empty stores.
+/// Defines a test for each chapter. `$stores` is a value whose `store()` makes empty stores.
 macro_rules! run_contract {
     ($stores:expr) => {
         #[tokio::test]

@@ -1,8 +1,8 @@
-//! The migrations as the repository has them.
+//! The migrations in the repository.
 
 use std::{fs, path::Path};
 
-/// A migration: the version Diesel notes, and the statement.
+/// A migration: Diesel's version, and the statement.
 pub(crate) struct Migration {
     pub(crate) name: String,
     pub(crate) version: String,

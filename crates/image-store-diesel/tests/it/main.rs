@@ -1,4 +1,4 @@
-//! The image store on real databases.
+//! Tests of the image store on real databases.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

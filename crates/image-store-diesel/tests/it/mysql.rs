@@ -1,4 +1,4 @@
-//! What the store does on MySQL and MariaDB alone.
+//! Tests of the store on MySQL and MariaDB alone.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn register(store: &dyn Database, content: &[u8]) -> domain::Image {
     new.image
 }
 
-/// Registers an image and finds it again: the schema is complete.
+/// Registers an image and reads it back: the schema is complete.
 async fn assert_works(database: &TestDatabase) {
     let store = database.store(SETTINGS);
     store.ready().await.unwrap();
@@ -73,7 +73,7 @@ async fn servers_that_start_at_once_migrate_once() {
     assert_works(&database).await;
 }
 
-/// Killed before, and killed after each statement, with and without the note that it ran.
+/// Killed before and after each statement, with and without the record that it ran.
 #[tokio::test]
 async fn a_migration_that_was_killed_is_carried_on() {
     const NOTES: &str = "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY \
@@ -155,8 +155,8 @@ async fn all_tables_are_called_etiqueta() {
     }
 }
 
-/// A call that nobody waits for any more is cut off anywhere; the next one has the same connection, or
-/// another one, but never the answer to the call before.
+/// A call may be cancelled anywhere; the next one gets the same connection, or another one, but never the
+/// response to the previous call.
 #[tokio::test]
 async fn a_call_that_is_cut_off_spoils_no_connection() {
     let database = TestDatabase::migrated().await;
@@ -205,7 +205,7 @@ async fn a_connection_that_the_server_closed_is_replaced() {
         .unwrap();
     assert_eq!(own.len(), 1);
     admin.query_drop(format!("KILL {}", own[0])).await.unwrap();
-    // It was used just now, and so is not tried first: one call may find it closed.
+    // It was used just now, and so is not pinged: one call may find it closed.
     let first = store.find(&image.id).await;
     if first.is_err() {
         assert_unavailable(&first);
@@ -228,7 +228,7 @@ async fn a_call_waits_for_a_connection_only_so_long() {
         .query_drop("SELECT * FROM etiqueta_original FOR UPDATE")
         .await
         .unwrap();
-    // Other facts are written, and wait for the row.
+    // Other facts have to be written, which waits for the row.
     let facts = ImageFacts {
         byte_size: 11,
         ..image.facts
@@ -244,7 +244,7 @@ async fn a_call_waits_for_a_connection_only_so_long() {
     assert_unavailable(&found);
 }
 
-/// Not for any row that each of them needs.
+/// Uploads of different bytes share no locked row.
 #[tokio::test]
 async fn uploads_do_not_wait_for_each_other() {
     let database = TestDatabase::migrated().await;
@@ -252,7 +252,7 @@ async fn uploads_do_not_wait_for_each_other() {
     register(&*store, b"some bytes").await;
     let mut other = database.admin().await;
     other.query_drop("BEGIN").await.unwrap();
-    // What another server holds while it records.
+    // The locks that another server holds while it records.
     other
         .query_drop("SELECT * FROM etiqueta_summary_state LOCK IN SHARE MODE")
         .await
@@ -282,7 +282,7 @@ async fn a_wrong_password_is_unavailable_and_not_shown() {
     assert!(!format!("{outcome:?}").contains("n0tthe0ne"));
 }
 
-/// Who asks for TLS has it, or no connection.
+/// If TLS is requested, there is no connection without it.
 #[tokio::test]
 async fn tls_is_never_left_out() {
     let mut database = TestDatabase::migrated().await;
@@ -311,7 +311,7 @@ async fn tls_is_never_left_out() {
     }
 }
 
-/// No test server has a certificate of Mozilla's authorities.
+/// No test server has a certificate signed by Mozilla's authorities.
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused() {
     let mut server = server();

@@ -19,7 +19,7 @@ pub(crate) const SETTINGS: PoolSettings = PoolSettings {
     call_timeout: Duration::from_mins(1),
 };
 
-/// The server that the environment names.
+/// The server named by the environment.
 pub(crate) fn server() -> MysqlServer {
     let url = std::env::var(VARIABLE).unwrap_or_else(|_| {
         panic!(
@@ -33,7 +33,7 @@ pub(crate) fn server() -> MysqlServer {
     }
 }
 
-/// A connection of the test's own.
+/// A separate connection for the test.
 pub(crate) async fn admin(server: &MysqlServer) -> Conn {
     let tls = server.tls.as_ref().map(|tls| {
         SslOpts::default()
@@ -51,7 +51,7 @@ pub(crate) async fn admin(server: &MysqlServer) -> Conn {
     Conn::new(options).await.unwrap()
 }
 
-/// A database of its own, dropped with this.
+/// A database, dropped with this value.
 pub(crate) struct TestDatabase {
     pub(crate) server: MysqlServer,
 }
@@ -92,7 +92,7 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let server = self.server.clone();
-        // A runtime of its own: that of the test is at its end.
+        // A runtime of its own: the test's is shutting down.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -113,7 +113,7 @@ impl Drop for TestDatabase {
     }
 }
 
-/// Empty stores, each on a database of its own.
+/// Empty stores, each on its own database.
 #[derive(Default)]
 pub(crate) struct TestDatabases(Mutex<Vec<TestDatabase>>);
 

@@ -1,4 +1,4 @@
-//! What the store does on SQLite alone.
+//! Tests of the store on SQLite alone.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
     servers::SETTINGS,
 };
 
-/// A folder for files of databases, removed with this.
+/// A folder for database files, removed on drop.
 struct Files {
     folder: TempDir,
 }
@@ -36,7 +36,7 @@ impl Files {
         Self { folder }
     }
 
-    /// A file that is not there, in a folder that is not there.
+    /// A file that does not exist, in a folder that does not exist.
     fn file(&self) -> PathBuf {
         let id = domain::ImageId::new(at(0)).to_string();
         self.folder.path().join(id).join("etiqueta.db")
@@ -105,7 +105,7 @@ async fn programs_that_start_at_once_migrate_once() {
     assert_eq!(run, names(&migrations("sqlite")));
 }
 
-/// Also where an older program kept no notes of the last statement.
+/// Even if an older version did not record the last statement.
 #[tokio::test]
 async fn a_migration_that_was_cut_off_is_carried_on() {
     let files = Files::new();
@@ -153,7 +153,7 @@ async fn a_start_does_not_wait_for_ever_for_another_one() {
 }
 
 #[tokio::test]
-async fn what_was_recorded_is_there_for_the_next_program() {
+async fn recorded_images_survive_a_restart() {
     let files = Files::new();
     let url = url(&files.file());
     Migrator::new(&url).run().await.unwrap();
@@ -162,7 +162,7 @@ async fn what_was_recorded_is_there_for_the_next_program() {
     assert_eq!(next.find(&image.id).await.unwrap(), Some(image));
 }
 
-/// Two programs with the same file: they wait for each other.
+/// Two programs with the same file wait for each other.
 #[tokio::test]
 async fn two_programs_write_at_once() {
     let files = Files::new();
@@ -180,8 +180,7 @@ async fn two_programs_write_at_once() {
     assert_eq!(page.unwrap().len(), 50);
 }
 
-/// A call that nobody waits for any more is cut off anywhere; what it did is done wholly or not at all,
-/// and nobody is held up for long.
+/// A call may be cancelled anywhere; it is atomic, and delays no other for long.
 #[tokio::test]
 async fn a_call_that_is_cut_off_spoils_no_connection() {
     let files = Files::new();
@@ -215,7 +214,7 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
     }
 }
 
-/// Lists make do with one connection, and hold none while nobody reads on.
+/// A list needs only one connection, and holds none while it is not polled.
 #[tokio::test]
 async fn a_list_that_is_not_read_on_holds_no_connection() {
     let files = Files::new();
@@ -263,7 +262,7 @@ async fn a_folder_that_cannot_be_made_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_told_apart() {
+async fn file_that_is_not_a_database_is_unavailable() {
     let files = Files::new();
     let path = files.folder.path().join("notes.txt");
     std::fs::write(
@@ -302,7 +301,7 @@ async fn no_call_is_made_before_the_schema_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tells_of_what_was_recorded() {
+async fn notifies_of_recorded_images() {
     let files = Files::new();
     let url = url(&files.file());
     Migrator::new(&url).run().await.unwrap();

@@ -1,5 +1,4 @@
-//! Rows that no version of this program wrote: told of by their names, and the others are read all the
-//! same.
+//! Invalid rows are reported by name, and all others are still read.
 
 use std::sync::Arc;
 
@@ -15,8 +14,7 @@ use tempfile::TempDir;
 
 use crate::servers::{SETTINGS, TestDatabase};
 
-/// What anybody may write who has a database client. Labels have the numbers 1 to 5, in the order of
-/// their images.
+/// Damage that a database client may do. Labels have the ids 1 to 5, in the order of their images.
 const DAMAGES: [&str; 8] = [
     "UPDATE etiqueta_original SET media_type = 'image/heic' WHERE byte_size = 1",
     "UPDATE etiqueta_original SET width = -1 WHERE byte_size = 2",
@@ -30,7 +28,7 @@ const DAMAGES: [&str; 8] = [
      WHERE original_id = (SELECT id FROM etiqueta_original WHERE byte_size = 5)",
 ];
 
-/// Five images: each with a label, a tagging and an original of its own, which is as long as it is late.
+/// Five images, each with its own label, tagging and original, whose length grows with its time.
 async fn fill(store: &dyn Database) -> Vec<Image> {
     let mut images = Vec::new();
     for number in 1..=5_u32 {
@@ -79,29 +77,29 @@ async fn walk(inspector: &dyn Database, rows: Rows) -> Inspected {
     }
 }
 
-/// The names and reasons of the rows of a kind that cannot be read, and how many rows there are.
+/// The names and reasons of the unreadable rows of a kind, and the number of rows.
 async fn unreadable(inspector: &dyn Database, rows: Rows) -> (Vec<(String, String)>, u64) {
     let walked = walk(inspector, rows).await;
-    let told = walked.unreadable.iter();
-    let mut told: Vec<_> = told
+    let reported = walked.unreadable.iter();
+    let mut reported: Vec<_> = reported
         .map(|row| (row.name.clone(), row.reason.to_string()))
         .collect();
-    told.sort();
-    (told, walked.rows)
+    reported.sort();
+    (reported, walked.rows)
 }
 
 async fn assert_told(inspector: &dyn Database, rows: Rows, count: u64, expected: &[(&str, &str)]) {
-    let (told, walked) = unreadable(inspector, rows).await;
+    let (reported, walked) = unreadable(inspector, rows).await;
     assert_eq!(walked, count, "{rows:?}");
-    assert_eq!(told.len(), expected.len(), "{told:?}");
-    for ((name, reason), (expected, why)) in told.iter().zip(expected) {
-        assert_eq!(name, expected, "{told:?}");
-        assert!(reason.contains(why), "{told:?}");
+    assert_eq!(reported.len(), expected.len(), "{reported:?}");
+    for ((name, reason), (expected, why)) in reported.iter().zip(expected) {
+        assert_eq!(name, expected, "{reported:?}");
+        assert!(reason.contains(why), "{reported:?}");
     }
 }
 
-/// What the damages come to.
-async fn assert_damages_are_told(inspector: &dyn Database, images: &[Image]) {
+/// Asserts that all damage is reported.
+async fn assert_damages_are_reported(inspector: &dyn Database, images: &[Image]) {
     let heic = "\"image/heic\" is no media type";
     let originals = [
         ("etiqueta_original 1", heic),
@@ -121,7 +119,7 @@ async fn assert_damages_are_told(inspector: &dyn Database, images: &[Image]) {
         (&*tags[1], "its label, number 3, is not there"),
     ];
     assert_told(inspector, Rows::Images, 5, &expected).await;
-    // What is left of a row serves to look at the bytes.
+    // The readable rest of a row suffices to check the bytes.
     let walked = walk(inspector, Rows::Originals).await;
     let first = &walked.originals[0];
     assert_eq!((first.digest, first.facts), (images[0].digest, None));
@@ -144,10 +142,10 @@ async fn on_mysql() {
         admin.query_drop(damage).await.unwrap();
     }
     let inspector = connect(&database.url(), SETTINGS).unwrap();
-    assert_damages_are_told(&*inspector, &images).await;
+    assert_damages_are_reported(&*inspector, &images).await;
 }
 
-/// A file of SQLite, filled; and a connection to it that may do anything.
+/// A filled SQLite file, and an unrestricted connection to it.
 async fn file(folder: &TempDir) -> (Arc<dyn Database>, Vec<Image>, SqliteConnection) {
     let path = folder.path().join("etiqueta.db");
     let url: StoreUrl = format!("sqlite://{}", path.display()).parse().unwrap();
@@ -167,10 +165,10 @@ async fn on_sqlite() {
     for damage in DAMAGES {
         connection.batch_execute(damage).unwrap();
     }
-    assert_damages_are_told(&*inspector, &images).await;
+    assert_damages_are_reported(&*inspector, &images).await;
 }
 
-/// What columns of a fixed length and character set do not take elsewhere.
+/// Values that fixed-length columns and character sets of other databases reject.
 #[tokio::test]
 async fn bytes_that_are_no_key_and_no_text() {
     let folder = TempDir::new().unwrap();
@@ -196,7 +194,7 @@ async fn bytes_that_are_no_key_and_no_text() {
     assert_told(&*inspector, Rows::Images, 5, &rows).await;
     let walked = walk(&*inspector, Rows::Originals).await;
     assert_eq!(walked.originals.len(), 4, "one has no digest");
-    // Nobody knows whether an original is needed whose claim cannot be read.
+    // An original whose claim is unreadable must count as needed.
     let claimed = walked
         .originals
         .iter()

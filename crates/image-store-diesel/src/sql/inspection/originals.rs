@@ -1,4 +1,4 @@
-//! What is recorded of originals.
+//! Scans originals.
 
 use std::num::NonZeroU32;
 
@@ -16,7 +16,7 @@ use domain::{
 use super::{Backend, Connection, inspected, mark, number, text, unreadable};
 use crate::{error::StoreError, values};
 
-/// The first image is found at the beginning of its part of an index.
+/// The first image is the first entry of its index range.
 const SELECT: &str = "SELECT original.id AS id, original.digest AS digest, \
      original.media_type AS media_type, original.width AS width, original.height AS height, \
      original.byte_size AS byte_size, original.claimed_until AS claimed_until, \
@@ -68,7 +68,7 @@ pub(super) async fn walk(
     Ok(page)
 }
 
-/// Those of these that are known; what cannot be read of them is not told.
+/// The records of these originals, as far as they are readable.
 pub(super) async fn find(
     connection: &mut Connection,
     digests: &[ContentDigest],
@@ -83,16 +83,16 @@ pub(super) async fn find(
     Ok(rows.into_iter().filter_map(|row| recorded(row).0).collect())
 }
 
-/// What a row says, and what of it cannot be read.
+/// The record in a row, and its unreadable parts.
 fn recorded(row: OriginalRow) -> (Option<RecordedOriginal>, Vec<UnreadableRow>) {
     let digest = values::digest(&row.digest);
     let claimed_until = later(row.claimed_until, row.removing_until);
     let image = row.image_id.as_deref().map(values::image_id);
     let is_used = image.is_some();
-    // Of what only a check ever claimed no facts are known.
+    // An original that only a check ever claimed has no facts.
     let is_known = !row.media_type.is_empty();
     let facts = is_known.then(|| facts(row.media_type, row.width, row.height, row.byte_size));
-    // An image whose id cannot be read is told of with the images.
+    // An image whose id is unreadable is reported with the images.
     let image = image.and_then(Result::ok);
     let original = digest.as_ref().ok().map(|digest| RecordedOriginal {
         digest: *digest,
@@ -104,7 +104,7 @@ fn recorded(row: OriginalRow) -> (Option<RecordedOriginal>, Vec<UnreadableRow>) 
         image,
         claimed_until: match &claimed_until {
             Ok(until) => *until,
-            // Nobody knows whether it is needed.
+            // Unknown, so it must count as needed.
             Err(_) => Some(DateTime::<Utc>::MAX_UTC),
         },
     });

@@ -1,4 +1,4 @@
-//! Labels, images with their tags, and providers' answers.
+//! Scans labels, images with their tags, and providers' answers.
 
 use std::{fmt::Write, num::NonZeroU32};
 
@@ -118,7 +118,7 @@ struct TagRow {
     found: Option<i32>,
 }
 
-/// What is wrong with the tags of images.
+/// The problems of the tags of images.
 async fn tags(
     connection: &mut Connection,
     images: &[ImageRow],
@@ -157,7 +157,7 @@ fn tag(row: &TagRow) -> Option<UnreadableRow> {
     })
 }
 
-/// An id as people know it, or its bytes if it is none.
+/// An id in its usual form, or its bytes if it is invalid.
 fn shown(id: &[u8]) -> String {
     values::image_id(id).as_ref().map_or_else(
         |_| {

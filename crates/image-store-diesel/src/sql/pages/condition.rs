@@ -2,7 +2,7 @@
 
 use domain::{Comparison, Condition, TagCondition, TimeWindow};
 
-use super::super::{BY_IMAGE, JOIN_IN_ORDER, names::Known, statement::Statement};
+use super::super::{BY_IMAGE, JOIN_IN_ORDER, label_cache::Known, statement::Statement};
 use crate::values::micros_up;
 
 /// Whether a condition holds of the image with that id, a column of the scanned index.

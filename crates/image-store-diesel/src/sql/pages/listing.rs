@@ -5,24 +5,24 @@ use std::sync::Arc;
 use domain::Condition;
 
 use super::{
-    super::{BY_IMAGE, BY_LABEL, BY_TIME, JOIN_IN_ORDER, names::Known, statement::Statement},
+    super::{BY_IMAGE, BY_LABEL, BY_TIME, JOIN_IN_ORDER, label_cache::Known, statement::Statement},
     ScanRange, condition,
 };
 
-/// The most labels that are joined, each a look-up in the primary key. Databases join some sixty
-/// tables at most; the labels beyond these are counted.
+/// The most labels that are joined, each a look-up in the primary key. Databases join about sixty tables at
+/// most; further labels are counted instead.
 const JOINED: usize = 7;
 
-/// The labels that are asked for, by their numbers, and further conditions.
+/// The ids of the labels in a query, and its further conditions.
 #[derive(Debug, Clone, Default)]
 pub(in super::super::super) struct LabelIds {
     /// Images carry all of these.
     pub(in super::super::super) all_of: Vec<i32>,
-    /// Images carry one of these at least, unless there are none.
+    /// Images carry at least one of these, unless the list is empty.
     pub(in super::super::super) any_of: Vec<i32>,
     /// Images carry none of these.
     pub(in super::super::super) none_of: Vec<i32>,
-    /// The confidence from which on a tag counts.
+    /// The lowest confidence that counts.
     pub(in super::super::super) lowest: Option<f64>,
     /// Further conditions, and the numbers of their labels.
     pub(in super::super::super) conditions: Vec<Condition>,
@@ -40,9 +40,9 @@ pub(in super::super::super) enum Scan {
     AnyLabel,
 }
 
-/// The images of a range that are wanted, newest first, at most `limit`.
+/// The matching images of a range, newest first, at most `limit`.
 ///
-/// Their keys are found first, by indexes alone; what is known of them is looked up then.
+/// Their keys are found first, by indexes alone; the other columns are looked up then.
 pub(in super::super::super) fn listing(
     scan: Scan,
     wanted: &LabelIds,
@@ -88,7 +88,7 @@ fn keys(scan: Scan, wanted: &LabelIds, range: &ScanRange, limit: usize) -> State
     .bytes(&range.id)
     .sql(")")
     .then(conditions(scan, id, &counted, wanted));
-    // An image is there once for each of the labels that it carries.
+    // An image appears once for each of these labels that it carries.
     let statement = if scan == Scan::AnyLabel {
         statement.sql(" GROUP BY walked.registered_at, walked.image_id")
     } else {
@@ -101,7 +101,7 @@ fn keys(scan: Scan, wanted: &LabelIds, range: &ScanRange, limit: usize) -> State
         .long(i64::try_from(limit).unwrap_or(i64::MAX))
 }
 
-/// The labels that must all be carried, beside one that is walked along: those to join, and the rest.
+/// The labels that must all be carried, besides the scanned one: those to join, and the rest.
 fn others(scan: Scan, wanted: &LabelIds) -> (Vec<i32>, Vec<i32>) {
     let others = wanted.all_of.iter().copied();
     let mut joined: Vec<i32> = others.filter(|label| scan != Scan::Label(*label)).collect();
@@ -164,10 +164,10 @@ fn conditions(scan: Scan, id: &str, counted: &[i32], wanted: &LabelIds) -> State
     statement
 }
 
-/// How many of some labels an image carries: its tags lie together, so all of them are looked at.
+/// How many of some labels an image carries: its tags are adjacent, so all of them are read.
 ///
-/// Counted, because databases take "exists" for a reason to read the labels' images first. The sign
-/// keeps SQLite from looking the labels up one by one.
+/// Counted, because databases take `EXISTS` as a reason to read the labels' images first. The sign keeps
+/// SQLite from looking up the labels one by one.
 fn carried(id: &str, labels: &[i32], lowest: Option<f64>) -> Statement {
     Statement::new(&format!(
         " AND (SELECT COUNT(*) FROM etiqueta_image_tag AS carried {BY_IMAGE} \

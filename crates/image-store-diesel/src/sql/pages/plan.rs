@@ -12,10 +12,10 @@ use super::{
 };
 use crate::error::StoreError;
 
-/// How far into an index its density is measured; also the first stride of its scan.
+/// The depth at which the density of an index is measured; also the first stride of its scan.
 const DEPTH: usize = 1000;
 
-/// By how much each stride is longer than the one before, which found too little.
+/// The factor by which each stride grows after one that found too little.
 const GROWTH: usize = 4;
 
 /// The longest stride, in images: a fraction of a second.
@@ -24,7 +24,7 @@ const LONGEST: usize = 32_000;
 /// How many images may be scanned for each match before merging the lists of several labels is cheaper.
 const IN_VAIN: f64 = 8.0;
 
-/// The most labels that one statement measures, and one that is kept prepared.
+/// The most labels that one statement measures; also the most in a statement that is kept prepared.
 const MEASURED: usize = 100;
 const REMEMBERED: usize = 8;
 
@@ -37,7 +37,7 @@ pub(super) struct ScanPlan {
     scan: Scan,
     /// `None` if every image matches: the page itself is the bound.
     stride: Option<usize>,
-    /// Where the next stride ends, if that is known.
+    /// Where the next stride ends, if known.
     floor: Option<Floor>,
 }
 
@@ -58,7 +58,8 @@ impl ScanPlan {
             _ => {}
         }
         let nth_newest = nth_newest(connection, &wanted.all_of, range, DEPTH).await?;
-        // The rarer a label, the further back its thousandth image lies; it has fewer if there is none.
+        // The rarer a label, the further back its thousandth image lies; `None` means fewer images than
+        // that.
         let rarest = nth_newest.into_iter().min();
         let known = rarest.map(|(floor, label)| Self {
             floor: Some(Floor(floor)),
@@ -95,7 +96,7 @@ impl ScanPlan {
         self.scan
     }
 
-    /// The time at which the next stride ends; none if it goes to the end of the range.
+    /// The time at which the next stride ends; `None` is the end of the range.
     pub(super) async fn floor(
         &mut self,
         connection: &mut Connection,
@@ -121,7 +122,7 @@ impl ScanPlan {
                 let nth_newest = nth_newest(connection, &[label], range, stride).await?;
                 Ok(nth_newest.into_iter().next().and_then(|(floor, _)| floor))
             }
-            // The nearest of all: no label has more images than that in the stride.
+            // The latest of all: no label has more images than that in the stride.
             Scan::AnyLabel => {
                 let nth_newest = nth_newest(connection, &wanted.any_of, range, stride).await?;
                 Ok(nth_newest.into_iter().filter_map(|(floor, _)| floor).max())
@@ -130,8 +131,8 @@ impl ScanPlan {
     }
 }
 
-/// How far into the list of each of several labels the first stride goes: together they should have
-/// enough images for the page.
+/// The depth of the first stride in the list of each of several labels: together they should have enough
+/// images for the page.
 fn depth_of_each(labels: usize, limit: usize) -> usize {
     let enough = (2 * limit).div_ceil(labels).clamp(16, DEPTH);
     enough.min(LONGEST / labels).max(1)
@@ -159,7 +160,7 @@ async fn is_any_of_rarer(
     })
 }
 
-/// Images in a microsecond, if so many lie from the floor on; close to none where there is no floor.
+/// Images per microsecond, if `depth` of them lie from the floor on; close to zero without a floor.
 #[expect(clippy::cast_precision_loss, reason = "it is a rough measure")]
 fn density(newest: i64, floor: Option<i64>, depth: usize) -> f64 {
     let time = |floor| newest.saturating_sub(floor).max(1) as f64;
