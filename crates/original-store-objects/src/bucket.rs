@@ -1,4 +1,4 @@
-//! A bucket, from the variables that every program for S3 knows.
+//! Opens a bucket, configured by the usual `AWS_*` variables.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,19 +8,19 @@ use object_store::{
     prefix::PrefixStore,
 };
 
-/// How long a call and its repetitions may take. One attempt has 30 seconds, unless `AWS_TIMEOUT` says
-/// otherwise; an image is at most some ten megabytes.
+/// The deadline of a call with its retries. One attempt has 30 seconds, unless `AWS_TIMEOUT` sets another
+/// limit; an image is at most some ten megabytes.
 const CALLS: Duration = Duration::from_mins(1);
 
-/// A bucket, by two clients.
+/// A bucket, with two clients.
 pub(crate) struct Bucket {
-    /// Repeats calls that failed.
-    pub(crate) patient: Arc<dyn ObjectStore>,
+    /// Retries failed calls.
+    pub(crate) retrying: Arc<dyn ObjectStore>,
     /// Sends each call once.
     pub(crate) once: Arc<dyn ObjectStore>,
 }
 
-/// Opens a bucket. It is not asked yet.
+/// Opens a bucket, without a call.
 pub(crate) fn open(name: &str, prefix: &str) -> Result<Bucket, Error> {
     let is_decided = std::env::var_os("AWS_ALLOW_HTTP").is_some();
     let client = |retries| {
@@ -33,12 +33,12 @@ pub(crate) fn open(name: &str, prefix: &str) -> Result<Bucket, Error> {
         )
     };
     Ok(Bucket {
-        patient: client(RETRIES)?,
+        retrying: client(RETRIES)?,
         once: client(0)?,
     })
 }
 
-/// How often a call is repeated.
+/// How often a call is retried.
 const RETRIES: usize = 3;
 
 fn build(
@@ -54,7 +54,7 @@ fn build(
         ..RetryConfig::default()
     };
     let mut builder = builder.with_bucket_name(name).with_retry(retry);
-    // Who writes an endpoint with http:// wants no TLS. Refusing that, call by call, helps nobody.
+    // An `http://` endpoint implies no TLS. Failing every call instead would not help.
     if !is_decided && is_plain(&builder) {
         builder = builder.with_allow_http(true);
     }
@@ -66,7 +66,7 @@ fn build(
     })
 }
 
-/// Whether the endpoint is one without TLS. That for S3 alone wins over that for all services.
+/// Whether the endpoint is one without TLS. The S3-specific endpoint overrides the general one.
 fn is_plain(builder: &AmazonS3Builder) -> bool {
     [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
         .iter()
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_forbids_that_is_obeyed() {
+    async fn explicit_ban_of_http_is_obeyed() {
         let bucket = build(builder("http://127.0.0.1:9"), true, "pictures", "", RETRIES).unwrap();
         let refused = bucket.head(&Path::from("c")).await.unwrap_err();
         assert!(format!("{refused:?}").contains("BadScheme"), "{refused:?}");

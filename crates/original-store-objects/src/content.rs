@@ -17,17 +17,16 @@ use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use object_store::GetResult;
 use tokio::task::spawn_blocking;
 
-/// How much of a file is read at a time: little to hold in memory for each reader, and enough to make
-/// the way to the thread that reads worth its while. Whole groups of base64, so that nothing is left
-/// over between pieces.
+/// Chunk length for streaming: short enough to be held in memory for each reader, long enough to make the
+/// switch to a blocking thread worthwhile. A multiple of 3, so that base64 needs no carry between chunks.
 const PIECE: usize = 48 * 1024;
 
-/// The most that is read at once where nothing is left then.
+/// The most that is read at once if it completes the file.
 const WHOLE: u64 = 96 * 1024;
 
 type Pieces = BoxStream<'static, Result<Bytes, OriginalStoreError>>;
 
-/// The content of an original in a bucket, which ends in an error if it ends early.
+/// The content of an original in a bucket, which ends in an error if it is truncated.
 pub(crate) fn content(found: GetResult) -> OriginalContent {
     let len = found.meta.size;
     let stamp = Stamp::of((&found.meta.e_tag, found.meta.last_modified));
@@ -39,7 +38,7 @@ pub(crate) fn content(found: GetResult) -> OriginalContent {
     }
 }
 
-/// A file, and its beginning.
+/// An open file, and its first chunk.
 pub(crate) struct Opened {
     file: File,
     len: u64,
@@ -47,7 +46,7 @@ pub(crate) struct Opened {
     first: Bytes,
 }
 
-/// Opens a file and reads its beginning: most are small enough that this is all there is to do. Blocks.
+/// Opens a file and reads its first chunk, which is the whole of most files. Blocks.
 pub(crate) fn open(place: &Path) -> io::Result<Opened> {
     let mut file = File::open(place)?;
     let facts = file.metadata()?;
@@ -62,7 +61,7 @@ pub(crate) fn open(place: &Path) -> io::Result<Opened> {
     })
 }
 
-/// Writing to a file, or putting another one in its place, changes one of these.
+/// Writing to a file, or replacing it, changes one of these.
 fn stamp(facts: &Metadata) -> Stamp {
     Stamp::of([
         facts.dev(),
@@ -74,7 +73,7 @@ fn stamp(facts: &Metadata) -> Stamp {
     ])
 }
 
-/// The next piece of a file of which so much is left.
+/// The next chunk of a file with `left` bytes left.
 fn piece(file: &mut File, left: u64) -> io::Result<Bytes> {
     let most = if left <= WHOLE { WHOLE } else { PIECE as u64 };
     let size = usize::try_from(left.min(most)).unwrap_or(PIECE);
@@ -84,7 +83,7 @@ fn piece(file: &mut File, left: u64) -> io::Result<Bytes> {
 }
 
 impl Opened {
-    /// The content, which ends in an error if it ends early.
+    /// The content, which ends in an error if it is truncated.
     pub(crate) fn content(self) -> OriginalContent {
         let Self {
             file,
@@ -102,7 +101,7 @@ impl Opened {
                 .await
                 .unwrap_or_else(|lost| Err(io::Error::other(lost)));
             let (piece, file) = read.map_err(unavailable)?;
-            // At the end of a file that became shorter nothing more comes.
+            // The file was truncated: nothing more comes.
             let left = if piece.is_empty() {
                 0
             } else {
@@ -123,7 +122,7 @@ pub(crate) fn unavailable(error: impl Error + Send + Sync + 'static) -> Original
     OriginalStoreError::Unavailable(cause(error))
 }
 
-/// The pieces, if they come to that length; else an error where it shows.
+/// The chunks, followed by an error if their length differs from `len`.
 fn exactly(len: u64, pieces: Pieces) -> Pieces {
     stream::try_unfold((pieces, len), |(mut pieces, left)| async move {
         match pieces.next().await.transpose()? {
@@ -144,7 +143,7 @@ fn altered(how: &str) -> OriginalStoreError {
     OriginalStoreError::Altered(cause(format!("it is {how} than it was when it was opened")))
 }
 
-/// How much of a file is read at a time where nobody else waits for it.
+/// Chunk length for digesting a whole file.
 const CHUNK: usize = 256 * 1024;
 
 /// Reads a file to its end. Blocks.
@@ -175,7 +174,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_is_read_in_pieces() {
+    async fn file_is_read_in_chunks() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("file");
         for len in [0, 1, PIECE + 1, 2 * PIECE, 2 * PIECE + 1, 5 * PIECE + 7] {
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_becomes_shorter_ends_in_an_error() {
+    async fn truncated_file_ends_in_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("file");
         std::fs::write(&place, vec![1; 3 * PIECE]).unwrap();

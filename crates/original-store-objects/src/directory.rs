@@ -1,4 +1,4 @@
-//! A directory of originals that is open.
+//! An open directory of originals.
 
 use std::{io, sync::Arc};
 
@@ -7,14 +7,14 @@ use tokio::task::spawn_blocking;
 
 use crate::{content::unavailable, root::Root, shards::ShardDirectories};
 
-/// The root, and what is known of the directories below it.
+/// The root, and the state of its shard directories.
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) root: Root,
     pub(crate) shards: ShardDirectories,
 }
 
-/// Runs blocking work on a thread for it.
+/// Runs blocking work on a blocking thread.
 pub(crate) async fn blocking<T: Send + 'static>(
     directory: &Arc<Directory>,
     work: impl FnOnce(&Directory) -> io::Result<T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! What a folder needs beyond what `object_store` does.
+//! File system operations beyond those of `object_store`.
 
 use std::{
     fs::{self, DirEntry, File},
@@ -9,10 +9,10 @@ use std::{
 
 use domain::ContentDigest;
 
-/// What the files begin with that are made to find out whether files can be made.
+/// The prefix of files created to test whether the folder is writable.
 pub(crate) const TRIAL: &str = ".etiqueta-trial";
 
-/// Makes a folder, durably, and all that lead to it.
+/// Creates a folder and its parents, durably.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
     make_with(folder, sync)
 }
@@ -23,7 +23,7 @@ fn make_with(folder: &Path, sync: impl Fn(&Path) -> io::Result<()>) -> io::Resul
         .take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
         .collect();
     if missing.is_empty() {
-        // Somebody else may have made it just now.
+        // Another process may have created it just now.
         return match sync(above(folder)) {
             Err(error) if is_refusal(&error) => Ok(()),
             outcome => outcome,
@@ -38,7 +38,7 @@ fn make_with(folder: &Path, sync: impl Fn(&Path) -> io::Result<()>) -> io::Resul
     Ok(())
 }
 
-/// Whether a folder is none that could be synced, or none that could have been written to.
+/// Whether a folder cannot be synced, or is not writable anyway.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -49,7 +49,7 @@ fn is_refusal(error: &io::Error) -> bool {
     )
 }
 
-/// The folder that a folder is in.
+/// The parent folder.
 fn above(folder: &Path) -> &Path {
     match folder.parent() {
         Some(above) if !above.as_os_str().is_empty() => above,
@@ -63,7 +63,7 @@ pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes it durable that names are gone from a folder, which may be gone itself.
+/// Makes removals from a folder durable; the folder itself may be gone.
 pub(crate) fn sync_removal(folder: &Path) -> io::Result<()> {
     match sync(folder) {
         Err(error) if is_gone(&error) => Ok(()),
@@ -71,7 +71,7 @@ pub(crate) fn sync_removal(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes what writes that were cut off before that time left behind. Says how much it was.
+/// Removes the remains of writes interrupted before that time, and returns their number.
 pub(crate) fn sweep(root: &Path, before: SystemTime) -> io::Result<u64> {
     let mut removed = 0;
     for entry in entries(root)? {
@@ -110,7 +110,7 @@ pub(crate) fn length(place: &Path) -> io::Result<u64> {
     }
 }
 
-/// What is in a folder; nothing if it is gone.
+/// The entries of a folder; none if it is gone.
 pub(crate) fn entries(folder: &Path) -> io::Result<Vec<DirEntry>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.collect(),
@@ -139,7 +139,7 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
     )
 }
 
-/// The byte that the name of a shard directory stands for.
+/// The byte that a shard directory's name stands for.
 pub(crate) fn shard_byte(name: &str) -> Option<u8> {
     let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let is_shard = name.len() == 2 && name.bytes().all(is_digit);
@@ -148,7 +148,7 @@ pub(crate) fn shard_byte(name: &str) -> Option<u8> {
         .flatten()
 }
 
-/// Whether it is the name that `object_store` gives a file before it is whole: `DIGEST#NUMBER`.
+/// Whether it is a temporary name of `object_store` for a partial file: `DIGEST#NUMBER`.
 pub(crate) fn is_remains(name: &str) -> bool {
     name.split_once('#').is_some_and(|(digest, number)| {
         digest.parse::<ContentDigest>().is_ok() && number.bytes().all(|b| b.is_ascii_digit())
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_made_with_all_that_lead_to_them_and_each_name_is_synced() {
+    fn folders_are_created_with_parents_and_each_name_is_synced() {
         let root = tempfile::tempdir().unwrap();
         let synced = std::cell::RefCell::new(Vec::new());
         let note = |folder: &Path| {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_above_that_cannot_be_synced_matters_where_something_was_made() {
+    fn unsyncable_parent_is_an_error_only_after_creation() {
         let root = tempfile::tempdir().unwrap();
         let refused = |_: &Path| Err(io::ErrorKind::PermissionDenied.into());
         make_with(root.path(), refused).unwrap();

@@ -3,7 +3,7 @@
 use domain::ContentDigest;
 use object_store::path::Path;
 
-/// Where an original lies: `ab/cd/abcd…`.
+/// The key of an original: `ab/cd/abcd…`.
 pub(crate) fn key(digest: &ContentDigest) -> Path {
     let name = digest.to_string();
     let shard = |from: usize| name.get(from..from + 2).unwrap_or_default();

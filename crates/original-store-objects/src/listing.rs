@@ -1,7 +1,7 @@
-//! What a folder of originals holds.
+//! Lists the content of a folder of originals.
 //!
-//! The folder is walked one shard directory after the other, so that memory does not grow with the
-//! number of originals, and a folder that this account may not enter is told by its name.
+//! Shard directories are read one after the other, so that memory use does not depend on the number of
+//! originals, and an inaccessible folder is reported by name.
 
 use std::{
     fs::{DirEntry, Metadata},
@@ -23,27 +23,27 @@ use crate::{
     quarantine::QUARANTINE,
 };
 
-/// What a file system makes for itself.
+/// Created by file systems.
 const LOST_AND_FOUND: &str = "lost+found";
 
-/// A folder that is still to be looked into.
+/// A folder still to be read.
 #[derive(Debug)]
 enum Pending {
     Root(PathBuf),
     /// That of a first byte.
     Outer(PathBuf, u8),
-    /// That of two.
+    /// That of two bytes.
     Leaf(PathBuf, [u8; 2]),
 }
 
-/// What was found in a folder.
+/// The content of a folder.
 #[derive(Debug, Default)]
 struct Contents {
     objects: Vec<StoredObject>,
     folders: Vec<Pending>,
 }
 
-/// All that is in the folder and not the store's own.
+/// Everything in the folder except the store's own files.
 pub(crate) fn list(
     folder: Arc<Directory>,
 ) -> BoxStream<'static, Result<StoredObject, OriginalStoreError>> {
@@ -77,7 +77,7 @@ fn look(root: &Path, pending: &Pending) -> io::Result<Contents> {
     Ok(contents)
 }
 
-/// Takes down what an entry is.
+/// Sorts an entry by type.
 fn sort(
     root: &Path,
     pending: &Pending,
@@ -115,7 +115,7 @@ fn sort(
     Ok(())
 }
 
-/// What something is; none if it is gone by now, or a link that leads nowhere.
+/// Metadata; `None` if the file is gone by now, or is a dangling link.
 fn facts(path: &Path) -> io::Result<Option<Metadata>> {
     match path.metadata() {
         Ok(facts) => Ok(Some(facts)),
@@ -124,13 +124,13 @@ fn facts(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// Whether something in the root belongs there: the mark and other hidden files, what was
-/// quarantined, and what every file system has.
+/// Whether an entry of the root is expected there: the marker and other hidden files, the quarantine, and
+/// what every file system has.
 fn is_own(name: &str) -> bool {
     name.starts_with('.') || name == QUARANTINE || name == LOST_AND_FOUND
 }
 
-/// Whether it is the name of an original that belongs into that folder.
+/// Whether it is the name of an original that belongs in that folder.
 fn is_in_place(name: &str, [first, second]: [u8; 2]) -> bool {
     let digest = name.parse::<ContentDigest>();
     digest.is_ok_and(|digest| digest.as_bytes().starts_with(&[first, second]))

@@ -1,4 +1,4 @@
-//! Opening a store.
+//! Opens a store.
 
 use std::{
     io,
@@ -14,30 +14,30 @@ use crate::{
     url::OriginalsUrl,
 };
 
-/// Originals cannot be kept there.
+/// Why a store cannot be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The folder can neither be found nor made.
+    /// The folder can neither be opened nor created.
     #[error("the folder {} cannot be used: {source}", .path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The settings of S3 are not complete.
+    /// The S3 settings are incomplete.
     #[error("the bucket cannot be used: {0}")]
     Bucket(#[source] Box<Error>),
 }
 
-/// Opens a store of originals. A folder is made if it is not there; a bucket is not asked yet.
+/// Opens a store of originals. A missing folder is created; a bucket is not called yet.
 ///
-/// S3 takes region, endpoint and credentials from the usual `AWS_*` variables.
+/// Region, endpoint and credentials of S3 are those of the usual `AWS_*` variables.
 pub fn open(url: &OriginalsUrl) -> Result<Arc<Originals>, OpenError> {
     open_with(url, Root::make)
 }
 
-/// Opens a store of originals that is there: a folder must bear its mark. Nothing is made.
+/// Opens an existing store of originals: a folder must have its marker. Creates nothing.
 pub fn open_existing(url: &OriginalsUrl) -> Result<Arc<Originals>, OpenError> {
     open_with(url, Root::find)
 }
@@ -51,7 +51,7 @@ fn open_with(
         OriginalsUrl::Bucket { name, prefix } => {
             let bucket = bucket::open(name, prefix).map_err(|e| OpenError::Bucket(Box::new(e)))?;
             Arc::new(Originals {
-                objects: bucket.patient,
+                objects: bucket.retrying,
                 once: bucket.once,
                 folder: None,
             })

@@ -1,12 +1,12 @@
-//! Where originals are moved that no image needs: out of the way, and not away.
+//! The quarantine of originals that no image needs: moved away, not removed.
 
 use domain::ContentDigest;
 use object_store::path::Path as Key;
 
-/// The folder below the originals, or what keys begin with. No shard directory has that name.
+/// The folder below the originals, or key prefix. No shard directory has that name.
 pub(crate) const QUARANTINE: &str = "quarantine";
 
-/// Where an original goes to.
+/// The key of a quarantined original.
 pub(crate) fn key(digest: &ContentDigest) -> Key {
     Key::from_iter([QUARANTINE, digest.to_string().as_str()])
 }

@@ -1,4 +1,4 @@
-//! The ids of the databases that keep originals in one place: an object each, named by the id.
+//! The ids of the databases that share originals: one object each, named by the id.
 
 use std::{
     fs::{self, OpenOptions},
@@ -16,14 +16,14 @@ use crate::{
     removal::{delete, is_there},
 };
 
-/// The folder below the originals, or what keys begin with.
+/// The folder below the originals, or key prefix.
 pub(crate) const DATABASES: &str = ".etiqueta-databases";
 
-/// What each object says to people.
+/// The content of each object, for human readers.
 const TEXT: &str = "A database of Etiqueta with this id keeps originals here. While there is more than \
     one, none of them removes any. See `etiqueta check --forget-database`.\n";
 
-/// The most that are listed. One is usual, two are enough to know.
+/// The most ids listed. One is usual, and two are enough to know that originals are shared.
 const LISTED: usize = 1000;
 
 fn name(database: &DatabaseId) -> String {
@@ -35,18 +35,18 @@ fn sorted(mut databases: Vec<DatabaseId>) -> Vec<DatabaseId> {
     databases
 }
 
-/// Leaves an id in a folder. Blocks.
+/// Registers an id in a folder. Blocks.
 pub(crate) fn register(root: &Path, database: &DatabaseId) -> io::Result<()> {
     let folder = root.join(DATABASES);
     match fs::create_dir(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        // Also one that is there: who made it may not be done.
+        // Even if it exists: the process that created it may not have synced it yet.
         _ => folder::sync(root)?,
     }
     let place = folder.join(name(database));
     match OpenOptions::new().write(true).create_new(true).open(place) {
         Ok(mut file) => {
-            // The name alone counts: a disk without room for the text is no reason to refuse.
+            // Only the name counts: a disk too full for the text is no reason to fail.
             let _ = file.write_all(TEXT.as_bytes());
             let _ = file.sync_all();
         }
@@ -56,7 +56,7 @@ pub(crate) fn register(root: &Path, database: &DatabaseId) -> io::Result<()> {
     folder::sync(&folder)
 }
 
-/// The ids that were left in a folder. Blocks.
+/// The ids registered in a folder. Blocks.
 pub(crate) fn databases(root: &Path) -> io::Result<Vec<DatabaseId>> {
     let entries = entries(&root.join(DATABASES))?;
     let names = entries.iter().map(fs::DirEntry::file_name);
@@ -64,7 +64,7 @@ pub(crate) fn databases(root: &Path) -> io::Result<Vec<DatabaseId>> {
     Ok(sorted(databases.take(LISTED).collect()))
 }
 
-/// Takes an id out of a folder. `false` if it is not there. Blocks.
+/// Removes an id from a folder. `false` if it is not registered. Blocks.
 pub(crate) fn unregister(root: &Path, database: &DatabaseId) -> io::Result<bool> {
     let folder = root.join(DATABASES);
     let was_there = match fs::remove_file(folder.join(name(database))) {
@@ -80,7 +80,7 @@ fn key(database: &DatabaseId) -> Key {
     Key::from_iter([DATABASES, name(database).as_str()])
 }
 
-/// Leaves an id in a bucket.
+/// Registers an id in a bucket.
 pub(crate) async fn register_in_bucket(
     objects: &dyn ObjectStore,
     database: &DatabaseId,
@@ -89,7 +89,7 @@ pub(crate) async fn register_in_bucket(
     put.map(drop).map_err(unavailable)
 }
 
-/// The ids that were left in a bucket.
+/// The ids registered in a bucket.
 pub(crate) async fn databases_of_bucket(
     objects: &dyn ObjectStore,
 ) -> Result<Vec<DatabaseId>, OriginalStoreError> {
@@ -104,7 +104,7 @@ pub(crate) async fn databases_of_bucket(
     Ok(sorted(databases.try_collect().await?))
 }
 
-/// Takes an id out of a bucket. `false` if it is not there.
+/// Removes an id from a bucket. `false` if it is not registered.
 pub(crate) async fn unregister_in_bucket(
     objects: &dyn ObjectStore,
     database: &DatabaseId,

@@ -1,7 +1,7 @@
 //! Originals that a removal has set aside.
 //!
-//! They lie side by side under names that say what they are: `DIGEST.FENCE.FATE`. No two removals share
-//! a name, so that whatever a late one does to its own leaves all others alone.
+//! They are stored side by side, named `DIGEST.FENCE.FATE`. No two removals share a name, so a late one can
+//! affect only what it set aside itself.
 
 mod bucket;
 mod folder;
@@ -16,16 +16,16 @@ pub(crate) use self::{
     folder::Removals,
 };
 
-/// The folder below the originals, or what keys begin with.
+/// The folder below the originals, or key prefix.
 pub(crate) const REMOVALS: &str = ".etiqueta-removals";
 
-/// How many are listed in one go.
+/// How many are listed in one call.
 const LISTED: usize = 1000;
 
 const REMOVAL: &str = "removal";
 const QUARANTINE: &str = "quarantine";
 
-/// The name under which an original is set aside.
+/// The name of an original set aside.
 pub(crate) fn name(original: &SetAside) -> String {
     let fate = match original.fate {
         Fate::Removal => REMOVAL,
@@ -34,7 +34,7 @@ pub(crate) fn name(original: &SetAside) -> String {
     format!("{}.{}.{fate}", original.digest, original.fence)
 }
 
-/// What a name says. None for what no removal makes.
+/// Parses a name. `None` if no removal creates it.
 fn parse(name: &str, is_settled: bool) -> Option<SetAside> {
     let mut parts = name.split('.');
     let (digest, fence) = (parts.next()?, parts.next()?);
@@ -49,11 +49,11 @@ fn parse(name: &str, is_settled: bool) -> Option<SetAside> {
         fate,
         is_settled,
     };
-    // No second spelling of the same name.
+    // Rejects alternative spellings.
     (self::name(&original) == name).then_some(original)
 }
 
-/// Whether it is the name of that original, set aside.
+/// Whether it is a name of that original, set aside.
 fn is_of(name: &str, digest: &ContentDigest) -> bool {
     parse(name, true).is_some_and(|original| original.digest == *digest)
 }

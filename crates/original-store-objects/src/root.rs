@@ -1,8 +1,8 @@
-//! The folder that all originals are in, and how to tell that it is still the same one.
+//! The root folder of all originals, and how to tell that it is still the same one.
 //!
-//! A disk that is not mounted shows an empty folder, or none. Taken for the store, it would answer that
-//! nothing was ever kept, and what is put there would vanish below the disk when it is back. So the
-//! folder bears a mark: without it nothing is read, written or called missing.
+//! The mount point of an unmounted disk is an empty folder, or missing. Taken for the store, every original
+//! would seem missing, and new ones would be hidden once the disk is mounted again. So the folder has a
+//! marker file: without it nothing is read, written or called missing.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,10 +13,10 @@ use std::{
 
 use crate::folder::{self, TRIAL};
 
-/// The file that tells the folder from the one below its disk.
+/// The marker file, which distinguishes the folder from the mount point below it.
 const MARK: &str = ".etiqueta-originals";
 
-/// What it says to people.
+/// Its content, for human readers.
 const MARK_TEXT: &str = "Etiqueta keeps the originals of its images in this folder. \
     Leave this file here: while it is missing, the server takes the disk for not mounted.\n";
 
@@ -24,12 +24,12 @@ const MARK_TEXT: &str = "Etiqueta keeps the originals of its images in this fold
 #[derive(Debug)]
 pub(crate) struct Root {
     path: PathBuf,
-    /// Whether the mark was ever seen. A folder that could not be written to has none.
+    /// Whether the marker was ever seen. A folder that was never writable has none.
     is_marked: AtomicBool,
 }
 
 impl Root {
-    /// Takes a folder, which is made if it is not there, and marks it.
+    /// Opens a folder, creates it if necessary, and marks it.
     pub(crate) fn make(path: &Path) -> io::Result<Self> {
         folder::make(path)?;
         let root = Self {
@@ -41,7 +41,7 @@ impl Root {
         Ok(root)
     }
 
-    /// Takes a folder that is there and bears the mark. Makes nothing.
+    /// Opens an existing folder with its marker. Creates nothing.
     pub(crate) fn find(path: &Path) -> io::Result<Self> {
         let root = Self {
             path: path.canonicalize()?,
@@ -55,7 +55,7 @@ impl Root {
         &self.path
     }
 
-    /// Fails if the folder is not there any more.
+    /// Fails if the folder is gone.
     pub(crate) fn check(&self) -> io::Result<()> {
         match fs::metadata(self.path.join(MARK)) {
             Ok(_) => {
@@ -74,23 +74,23 @@ impl Root {
         }
     }
 
-    /// Whether files can be made there.
+    /// Tests whether files can be created.
     pub(crate) fn try_out(&self) -> io::Result<()> {
         self.check()?;
-        // A name for each try: several servers may share the folder.
+        // A unique name: several servers may share the folder.
         let trial = self
             .path
             .join(format!("{TRIAL}-{:016x}", rand::random::<u64>()));
         let written = fs::write(&trial, b"x");
-        // A full disk takes the name and not the content.
+        // A full disk takes the name but not the content.
         match (written, fs::remove_file(&trial)) {
             (Ok(()), removed) => removed,
             (Err(error), _) => Err(error),
         }
     }
 
-    /// Marks the folder. Where that is not possible, because the disk is full or read-only, what is
-    /// there can be read all the same; another start makes up for it.
+    /// Creates the marker. If that fails, because the disk is full or read-only, the originals can still be
+    /// read; a later start creates it.
     fn mark(&self) {
         let mark = self.path.join(MARK);
         let made = OpenOptions::new().write(true).create_new(true).open(mark);
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_that_cannot_be_written_to_is_told() {
+    fn unwritable_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
         let root = Root::make(&path).unwrap();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_was_never_marked_will_do_until_it_is() {
+    fn folder_that_was_never_marked_is_accepted() {
         let folder = tempfile::tempdir().unwrap();
         let root = Root {
             path: folder.path().to_owned(),

@@ -1,8 +1,9 @@
-//! The folders that originals are spread over, and which of their names are durable.
+//! Shard directories, and which of their names are durable.
 //!
-//! The name of a folder is durable once the folder above it was synced after it was made. Who finds a
-//! folder there already cannot know whether whoever made it is that far: so the first put into each
-//! folder syncs above it as well, and later ones need not. It is taken that nobody else removes folders.
+//! The name of a directory is durable once its parent was synced after the directory was created. An
+//! existing directory may have been created by a process that has not synced yet: so the first put into
+//! each directory also syncs its parents, and later ones need not. It is assumed that no other program
+//! removes directories.
 
 use std::{
     collections::HashSet,
@@ -15,10 +16,10 @@ use domain::ContentDigest;
 
 use crate::folder;
 
-/// A folder's place: the first two bytes of the digests in it.
+/// A leaf directory: the first two bytes of the digests in it.
 type Leaf = [u8; 2];
 
-/// The folders whose names, and those above them, are known to be durable.
+/// The shard directories known to be durable, with their parents.
 #[derive(Debug, Default)]
 pub(crate) struct ShardDirectories(Mutex<Durable>);
 
@@ -31,7 +32,7 @@ struct Durable {
 }
 
 impl ShardDirectories {
-    /// Makes the folder that an original lies in, durably, unless it is there. The root must be.
+    /// Creates the directory of an original, durably, unless it exists. The root must exist.
     pub(crate) fn make(&self, root: &Path, digest: &ContentDigest) -> io::Result<()> {
         self.make_with(root, digest, folder::sync)
     }
@@ -55,7 +56,7 @@ impl ShardDirectories {
         if is_new {
             sync(root)?;
         }
-        // One sync serves all that are in it by now. They are many after a start alone.
+        // One sync covers all entries by now. There are many only after a start.
         let there = if is_new {
             leaves(outer, first)?
         } else {
@@ -73,7 +74,7 @@ impl ShardDirectories {
     }
 }
 
-/// The folder that an original lies in.
+/// The directory of an original.
 pub(crate) fn path(root: &Path, digest: &ContentDigest) -> PathBuf {
     let [first, second] = leaf(digest);
     root.join(format!("{first:02x}/{second:02x}"))
@@ -91,7 +92,7 @@ fn make(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The leaves in an outer folder.
+/// The leaves in an outer directory.
 fn leaves(outer: &Path, first: u8) -> io::Result<Vec<Leaf>> {
     let names = folder::entries(outer)?;
     let leaf = |name: &str| Some([first, folder::shard_byte(name)?]);
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_durable_is_remembered() {
+    fn durable_names_are_remembered() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("0a/02")).unwrap();
         fs::create_dir_all(root.path().join("0a/notes")).unwrap();
@@ -132,7 +133,7 @@ mod tests {
         assert_eq!(leaves(), [[10, 1], [10, 2], [10, 4]]);
     }
 
-    /// Makes a folder, and says what was synced for it.
+    /// Creates a directory, and returns what was synced for it.
     fn synced(shards: &ShardDirectories, root: &Path, digest: &ContentDigest) -> Vec<PathBuf> {
         let synced = RefCell::new(Vec::new());
         let note = |folder: &Path| {
@@ -146,10 +147,10 @@ mod tests {
     }
 
     #[test]
-    fn names_that_somebody_else_made_are_synced_too_and_each_once() {
+    fn existing_names_are_synced_once() {
         let root = tempfile::tempdir().unwrap();
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
-        // As another put, or another server, that has made them and not synced yet.
+        // As if by another put, or another server, that has not synced yet.
         fs::create_dir_all(root.path().join("0a/01")).unwrap();
         let shards = ShardDirectories::default();
         let synced = |first, second| synced(&shards, root.path(), &digest(first, second));
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_synced_is_not_taken_for_durable() {
+    fn unsynced_name_is_not_durable() {
         let root = tempfile::tempdir().unwrap();
         let shards = ShardDirectories::default();
         let failing = |_: &Path| Err(io::Error::other("no sync"));
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_made_is_not_taken_for_durable() {
+    fn failed_creation_is_not_durable() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("01"), b"in the way").unwrap();
         let shards = ShardDirectories::default();

@@ -32,14 +32,14 @@ use crate::{
 #[derive(Debug)]
 pub struct Originals {
     pub(crate) objects: Arc<dyn ObjectStore>,
-    /// The same, but that a bucket is sent each call once.
+    /// The same without retries in a bucket.
     pub(crate) once: Arc<dyn ObjectStore>,
-    /// The folder that the objects are in, where they are in one.
+    /// The directory of the objects, unless they are in a bucket.
     pub(crate) folder: Option<Arc<Directory>>,
 }
 
 impl Originals {
-    /// Whether the original is there in its full length.
+    /// Whether the original exists in its full length.
     async fn is_whole(&self, key: &Path, len: usize) -> Result<bool, OriginalStoreError> {
         match self.objects.head(key).await {
             Ok(found) => Ok(found.size == len as u64),
@@ -48,7 +48,7 @@ impl Originals {
         }
     }
 
-    /// Does what `object_store` does not do to a folder. There is nothing to do to a bucket.
+    /// Runs a folder operation that `object_store` lacks. A no-op on buckets.
     async fn in_folder(
         &self,
         work: impl FnOnce(&Directory) -> io::Result<()> + Send + 'static,
@@ -59,7 +59,7 @@ impl Originals {
         }
     }
 
-    /// Asks a bucket for an original, also where it is set aside.
+    /// Calls a bucket for an original, including one set aside.
     async fn in_bucket<T, A>(
         &self,
         digest: &ContentDigest,
@@ -81,7 +81,7 @@ impl Originals {
     }
 }
 
-/// What is there; none if nothing is.
+/// `None` for an object that does not exist.
 fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, OriginalStoreError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -113,10 +113,10 @@ impl OriginalStore for Originals {
         }
         self.in_folder(move |folder| {
             if is_kept {
-                // Another put may have made the name just now.
+                // Another put may have created the name just now.
                 folder::sync(&shards::path(folder.root.path(), &digest))?;
             }
-            // The disk may have gone meanwhile, and the original with it.
+            // The disk may have been unmounted meanwhile, and the original with it.
             folder.root.check()
         })
         .await
@@ -165,7 +165,7 @@ impl OriginalStore for Originals {
                 .try_filter_map(async |found| Ok(object(&found)))
                 .boxed();
         };
-        // A folder that is gone looks empty; one that goes meanwhile looks shorter than it is.
+        // A missing folder looks empty; one that goes meanwhile looks shorter than it is.
         checked(Arc::clone(&folder))
             .chain(listing::list(Arc::clone(&folder)))
             .chain(checked(folder))
@@ -176,7 +176,7 @@ impl OriginalStore for Originals {
         if self.folder.is_some() {
             return self.in_folder(|folder| folder.root.try_out()).await;
         }
-        // A bucket that answers for something that is not there answers.
+        // A bucket that answers for a missing object is reachable.
         self.is_whole(&key(&ContentDigest::from_bytes([0; 32])), 0)
             .await
             .map(|_| ())
@@ -287,7 +287,7 @@ impl DatabaseRegistry for Originals {
     }
 }
 
-/// No item if the folder is there, else an error.
+/// An error if the folder is gone, else no item.
 fn checked(
     folder: Arc<Directory>,
 ) -> impl Stream<Item = Result<StoredObject, OriginalStoreError>> + Send {
@@ -295,7 +295,7 @@ fn checked(
     stream::once(check).try_filter_map(async |()| Ok(None))
 }
 
-/// What an object of a bucket is; none if it was quarantined, or is the store's own.
+/// The kind of an object in a bucket; `None` if it is quarantined, or the store's own.
 fn object(found: &ObjectMeta) -> Option<StoredObject> {
     let digest = found.location.filename().and_then(|name| name.parse().ok());
     if let Some(digest) = digest.filter(|digest| key(digest) == found.location) {
@@ -315,7 +315,7 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
     (!is_own).then(|| StoredObject::Foreign(found.location.to_string()))
 }
 
-/// Does what blocks in a folder that is there.
+/// Runs a blocking operation in an existing folder.
 async fn in_root<T: Send + 'static>(
     folder: &Arc<Directory>,
     work: impl FnOnce(&Directory) -> io::Result<T> + Send + 'static,
@@ -327,7 +327,7 @@ async fn in_root<T: Send + 'static>(
     .await
 }
 
-/// Does something to the file of an original, if it is there, also where it is set aside.
+/// Runs an operation on the file of an original, if it exists, including one set aside.
 async fn in_file<T: Send + 'static>(
     folder: &Arc<Directory>,
     digest: &ContentDigest,
@@ -353,7 +353,7 @@ async fn in_file<T: Send + 'static>(
     .await
 }
 
-/// What came of a file; none if it is not there.
+/// `None` for a file that does not exist.
 fn present<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
         Err(error) if folder::is_gone(&error) => Ok(None),

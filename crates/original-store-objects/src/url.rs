@@ -1,10 +1,10 @@
-//! Where the originals are.
+//! URLs of stores of originals.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use thiserror::Error;
 
-/// Where the originals are: `file:FOLDER`, or `s3://BUCKET/PREFIX`.
+/// The location of the originals: `file:FOLDER`, or `s3://BUCKET/PREFIX`.
 ///
 /// It is a scheme and the rest, not an RFC 3986 URL: `file:Images` is a relative path and
 /// `file:/srv/images` an absolute one; nothing is percent-decoded.
@@ -16,12 +16,12 @@ pub enum OriginalsUrl {
     Bucket {
         /// Its name.
         name: String,
-        /// What all keys begin with; may be empty.
+        /// The prefix of all keys; may be empty.
         prefix: String,
     },
 }
 
-/// The text does not say where originals are.
+/// Why a text is not a URL of originals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum OriginalsUrlError {
     /// The text begins with none of the schemes.

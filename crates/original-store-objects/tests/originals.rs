@@ -1,4 +1,4 @@
-//! The contract of the port on a folder and on S3, and what a folder must withstand besides.
+//! The contract of the port on a folder and on S3, and failures specific to folders.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,7 +39,7 @@ async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Vec<u
     Some(pieces.concat())
 }
 
-/// Sets an original aside and brings it to its fate. Whether it was there.
+/// Sets an original aside and finishes it. Whether it existed.
 async fn take_away(store: &Originals, digest: &ContentDigest, fate: Fate) -> bool {
     let aside = store.set_aside(digest, Fence::random(), fate).await;
     match aside.unwrap() {
@@ -58,7 +58,7 @@ async fn a_folder_keeps_the_contract() {
     .await;
 }
 
-/// Needs an S3 server: `ETIQUETA_TEST_S3_URL` (`s3://bucket/prefix`) and the `AWS_*` variables say where.
+/// Needs an S3 server: `ETIQUETA_TEST_S3_URL` (`s3://bucket/prefix`) and the `AWS_*` variables.
 #[tokio::test]
 async fn a_bucket_keeps_the_contract() {
     let Ok(url) = std::env::var("ETIQUETA_TEST_S3_URL") else {
@@ -73,7 +73,7 @@ async fn a_bucket_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn an_original_that_was_cut_short_is_put_anew() {
+async fn truncated_original_is_put_again() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     let (bytes, digest) = (Bytes::from_static(b"whole"), ContentDigest::of(b"whole"));
@@ -90,7 +90,7 @@ async fn an_original_that_was_cut_short_is_put_anew() {
     assert_eq!(fs::read(&file).unwrap(), b"whole");
 }
 
-/// What is in the list, by name: originals by their digests.
+/// The names in the list; for originals their digests.
 async fn listed(store: &dyn OriginalStore) -> Vec<String> {
     let objects: Vec<_> = store.list().try_collect().await.unwrap();
     let name = |object: &StoredObject| match object {
@@ -103,7 +103,7 @@ async fn listed(store: &dyn OriginalStore) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_foreign_is_told_by_its_name_and_what_is_the_stores_own_is_not() {
+async fn list_reports_foreign_files_but_not_its_own() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     let (ours, stray) = (ContentDigest::of(b"ours"), ContentDigest::of(b"stray"));
@@ -114,7 +114,7 @@ async fn what_is_foreign_is_told_by_its_name_and_what_is_the_stores_own_is_not()
     let leaf = place(root.path(), &ours);
     let leaf = leaf.parent().unwrap();
     let write = |name: &Path| fs::write(root.path().join(name), b"x").unwrap();
-    // Hidden files, remains of puts, what file systems have and what was quarantined.
+    // Hidden files, remains of puts, file system folders and the quarantine.
     write(Path::new(".gitignore"));
     write(&leaf.join(format!("{ours}#1")));
     fs::create_dir(root.path().join("lost+found")).unwrap();
@@ -149,7 +149,7 @@ async fn what_is_foreign_is_told_by_its_name_and_what_is_the_stores_own_is_not()
 }
 
 #[tokio::test]
-async fn what_was_damaged_is_seen_as_it_is() {
+async fn damaged_original_has_its_actual_fingerprint() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     let digest = ContentDigest::of(b"whole");
@@ -182,7 +182,7 @@ async fn an_original_is_quarantined_under_its_digest() {
         assert_eq!(fs::read(&away).unwrap(), b"x");
         assert!(!place(root.path(), &digest).exists());
     }
-    // Another start leaves it there.
+    // A second start leaves it there.
     let again = folder(root.path());
     assert_eq!(
         again.sweep(chrono::DateTime::<Utc>::MAX_UTC).await.unwrap(),
@@ -214,7 +214,7 @@ async fn a_store_that_must_be_there_is_not_made() {
     assert!(refused.to_string().contains("is the disk mounted"));
 }
 
-/// Checks that every call says that the store cannot be reached, and no more to a client.
+/// Asserts that every call reports the store as unavailable, and no more to a client.
 async fn assert_unavailable(store: &Originals, digest: &ContentDigest) {
     let refusals = [
         store
@@ -259,7 +259,7 @@ async fn a_folder_that_is_gone_is_not_taken_for_an_empty_one() {
     fs::rename(&path, &away).unwrap();
     assert_unavailable(&store, &digest).await;
     assert!(!path.exists(), "no other folder is made in its place");
-    // As the empty place of a disk that is not mounted, and as nonsense.
+    // An empty mount point, and a file in its place.
     fs::create_dir(&path).unwrap();
     assert_unavailable(&store, &digest).await;
     assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
@@ -277,7 +277,7 @@ async fn a_folder_that_is_gone_is_not_taken_for_an_empty_one() {
 }
 
 #[tokio::test]
-async fn a_folder_that_goes_while_it_is_listed_is_told() {
+async fn folder_removed_during_a_list_is_an_error() {
     let root = TempDir::new().unwrap();
     let (path, away) = (root.path().join("Images"), root.path().join("away"));
     let store = folder(&path);
@@ -313,13 +313,13 @@ async fn folders_that_were_taken_away_are_made_again() {
     assert_eq!(read(&*store, &digest).await, Some(b"x".to_vec()));
 }
 
-/// Where an original lies.
+/// The path of an original.
 fn place(root: &Path, digest: &ContentDigest) -> PathBuf {
     let name = digest.to_string();
     root.join(&name[..2]).join(&name[2..4]).join(&name)
 }
 
-/// Everything in the folder that an original lies in.
+/// Everything in the directory of an original.
 fn beside(root: &Path, digest: &ContentDigest) -> Vec<PathBuf> {
     let folder = place(root, digest);
     let entries = fs::read_dir(folder.parent().unwrap()).unwrap();
@@ -340,8 +340,8 @@ async fn a_put_that_fails_at_its_end_leaves_nothing() {
     assert_eq!(beside(root.path(), &digest), [blocked]);
 }
 
-/// The limit on the size of files stands in for a disk that fills up: either cuts a write off in its
-/// middle. It holds for a whole process, hence the second one.
+/// A file size limit stands in for a disk that fills up: either cuts off a write. It applies to a whole
+/// process, hence the second one.
 #[tokio::test]
 async fn a_disk_that_fills_up_leaves_nothing_of_a_put() {
     const FOLDER: &str = "ETIQUETA_TEST_FULL";
@@ -378,7 +378,7 @@ async fn a_disk_that_fills_up_leaves_nothing_of_a_put() {
 }
 
 #[tokio::test]
-async fn what_was_cut_off_is_swept_when_it_is_old() {
+async fn old_remains_are_swept() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     let digest = ContentDigest::of(b"x");

@@ -1,9 +1,9 @@
-//! Setting aside in a bucket, which knows no rename: a copy, and a deletion that may arrive late.
+//! Setting aside in a bucket, which has no rename: a copy, and a deletion that may arrive late.
 //!
-//! A deletion that is on its way cannot be called back, and takes along what was put in the meantime.
-//! Hence the copy is read back before the original is deleted: whatever the deletion takes has the
-//! same bytes as the copy. And the copy is left for a day to a removal of which nothing is heard any
-//! more, so that it outlives every request that the removal may have sent.
+//! A deletion in flight cannot be cancelled, and also hits bytes that were put in the meantime. So the copy
+//! is read back before the original is deleted: the copy has the same bytes as whatever the deletion hits.
+//! And the copy of an abandoned removal is kept for a day, so that it outlives every request that the
+//! removal may have sent.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -19,17 +19,17 @@ use crate::{
     key::key,
 };
 
-/// How long a removal of which nothing is heard may still delete the original. A request is valid for
-/// fifteen minutes after it was signed; the rest is for a process that is stopped just before that.
+/// How long an abandoned removal may still delete the original. A request is valid for fifteen minutes
+/// after it was signed; the rest allows for a process that is stopped just before that.
 const UNSETTLED: TimeDelta = TimeDelta::days(1);
 
-/// Where an original is set aside.
+/// The key of an original set aside.
 pub(crate) fn aside(original: &SetAside) -> Path {
     Path::from_iter([REMOVALS, name(original).as_str()])
 }
 
-/// Copies an original aside and deletes it. `false` if it is not there. The deletion is sent once:
-/// a repetition that succeeds says nothing about the first one, which may still be on its way.
+/// Copies an original aside and deletes it. `false` if it does not exist. The deletion is sent once: a
+/// retry that succeeds proves nothing about the first one, which may still be in flight.
 pub(crate) async fn set_aside(
     objects: &dyn ObjectStore,
     once: &dyn ObjectStore,
@@ -52,7 +52,7 @@ pub(crate) async fn set_aside(
     Ok(true)
 }
 
-/// Copies an original back, unless one is there.
+/// Copies an original back, unless one exists.
 pub(crate) async fn take_back(
     objects: &dyn ObjectStore,
     original: &SetAside,
@@ -71,7 +71,7 @@ pub(crate) async fn take_back(
     Ok(())
 }
 
-/// Those that are set aside.
+/// The originals set aside.
 pub(crate) async fn list(
     objects: &dyn ObjectStore,
     now: DateTime<Utc>,
@@ -87,7 +87,7 @@ pub(crate) async fn list(
     found.take(LISTED).try_collect().await
 }
 
-/// Where an original lies that is set aside.
+/// Finds an original among those set aside.
 pub(crate) async fn find(
     objects: &dyn ObjectStore,
     digest: &ContentDigest,
@@ -117,7 +117,7 @@ pub(crate) async fn is_there(
     }
 }
 
-/// Deletes an object. One that is not there counts as deleted.
+/// Deletes an object. A missing one counts as deleted.
 pub(crate) async fn delete(
     objects: &dyn ObjectStore,
     key: &Path,

@@ -1,4 +1,4 @@
-//! Setting aside in a folder: one rename, which takes along whatever is there at that moment.
+//! Setting aside in a folder: one rename, which moves whatever exists at that moment.
 
 use std::{
     fs, io,
@@ -18,16 +18,16 @@ use crate::{
     shards,
 };
 
-/// The removals of a folder of originals. All of it blocks.
+/// The removals of a folder of originals. All methods block.
 pub(crate) struct Removals<'a>(pub(crate) &'a Directory);
 
 impl Removals<'_> {
-    /// Moves an original aside. `false` if it is not there.
+    /// Moves an original aside. `false` if it does not exist.
     pub(crate) fn set_aside(&self, original: &SetAside) -> io::Result<bool> {
         self.relocate(&self.home(original), REMOVALS, &name(original))
     }
 
-    /// Those that are set aside.
+    /// The originals set aside.
     pub(crate) fn list(&self) -> io::Result<Vec<SetAside>> {
         let entries = entries(&self.root().join(REMOVALS))?;
         let names = entries.iter().map(fs::DirEntry::file_name);
@@ -37,7 +37,7 @@ impl Removals<'_> {
             .collect())
     }
 
-    /// Where an original lies that is set aside, perhaps several times.
+    /// The paths of an original set aside, possibly several.
     pub(crate) fn find(&self, digest: &ContentDigest) -> io::Result<Vec<PathBuf>> {
         let entries = entries(&self.root().join(REMOVALS))?;
         let found = entries
@@ -46,7 +46,7 @@ impl Removals<'_> {
         Ok(found.map(fs::DirEntry::path).collect())
     }
 
-    /// Moves one back, unless an original is there.
+    /// Moves one back, unless an original exists.
     pub(crate) fn put_back(&self, original: &SetAside) -> io::Result<()> {
         let (aside, home) = (self.aside(original), self.home(original));
         if !exists(&aside)? {
@@ -61,7 +61,7 @@ impl Removals<'_> {
         self.remove(&aside)
     }
 
-    /// Brings one to its fate.
+    /// Removes or quarantines one.
     pub(crate) fn finish(&self, original: &SetAside) -> io::Result<()> {
         let aside = self.aside(original);
         match original.fate {
@@ -93,8 +93,8 @@ impl Removals<'_> {
         folder::sync_removal(&self.root().join(REMOVALS))
     }
 
-    /// Moves a file into a folder below the root, durably. `false` if it is not there. The new name is
-    /// made durable before the old one's end, so that a power cut leaves one of them, or both.
+    /// Moves a file into a folder below the root, durably. `false` if it does not exist. The new name is
+    /// synced before the old one's removal, so that a power cut leaves one of them, or both.
     fn relocate(&self, source: &Path, folder: &str, name: &str) -> io::Result<bool> {
         if !exists(source)? {
             return Ok(false);
@@ -123,8 +123,8 @@ fn exists(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Gives a file a second name, unless something has that name already. Where there are no links, the
-/// file is renamed: between the look and the rename the same bytes at most can be put there.
+/// Hard-links a file, unless the target exists. Without hard links the file is renamed: between the check
+/// and the rename only the same bytes can be put there.
 fn link(source: &Path, target: &Path) -> io::Result<()> {
     match fs::hard_link(source, target) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -1,4 +1,4 @@
-//! The way of buckets, on one in memory.
+//! Tests of the bucket implementation, in memory.
 
 use domain_testing::contract;
 use object_store::memory::InMemory;
@@ -22,7 +22,7 @@ async fn a_bucket_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn what_is_foreign_in_a_bucket_is_told_and_what_was_quarantined_is_not() {
+async fn list_of_a_bucket_reports_foreign_objects_only() {
     let store = bucket();
     let (kept, moved) = (ContentDigest::of(b"kept"), ContentDigest::of(b"moved"));
     store

@@ -1,4 +1,4 @@
-//! Removals from a bucket that are late, beside uploads of the same bytes.
+//! Late removals from a bucket, beside uploads of the same bytes.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use super::*;
 
 type Outcome<T> = object_store::Result<T>;
 
-/// A bucket whose deletions a test can hold up on their way.
+/// A bucket whose deletions a test can delay.
 #[derive(Clone)]
 struct HeldDeletions {
     objects: Arc<InMemory>,
@@ -90,7 +90,7 @@ impl ObjectStore for HeldDeletions {
     }
 }
 
-/// A bucket, a database, and a removal whose deletion has not arrived yet although its claim ran out.
+/// A bucket, a database, and an expired removal whose deletion is still in flight.
 struct Fixture {
     clock: Arc<TestClock>,
     store: Arc<FakeDatabase>,
@@ -151,13 +151,13 @@ impl Fixture {
         Upkeep::new(ports, settings)
     }
 
-    /// A round of upkeep of another server.
+    /// Runs upkeep on another server.
     async fn others(&self) {
         let upkeep = self.upkeep(self.originals.clone());
         upkeep.remove_abandoned().await.unwrap();
     }
 
-    /// Begins a removal, up to its deletion.
+    /// Starts a removal, up to its deletion.
     async fn begin(&self) -> JoinHandle<()> {
         let late = self.upkeep(self.late.clone());
         let removal = tokio::spawn(async move { late.remove_abandoned().await.map(drop).unwrap() });
@@ -197,7 +197,7 @@ impl Fixture {
         assert_eq!(found.map(|found| found.digest), Some(digest));
     }
 
-    /// Whether the original is where it belongs.
+    /// Whether the original is in its place.
     async fn is_at_home(&self) -> bool {
         let home = key(&ContentDigest::of(CONTENT));
         removal::is_there(&*self.originals.objects, &home)
@@ -237,7 +237,7 @@ async fn a_deletion_that_arrives_after_an_upload_is_undone() {
 }
 
 #[tokio::test]
-async fn a_deletion_of_a_removal_that_was_killed_is_undone_by_another_server() {
+async fn late_deletion_of_a_killed_removal_is_undone_by_another() {
     let fixture = Fixture::new().await;
     let (sent, undoing) = (&fixture.on_the_way, &fixture.late.put_back[0]);
     let (closed, _held) = (sent.close().await, undoing.close().await);
@@ -253,9 +253,9 @@ async fn a_deletion_of_a_removal_that_was_killed_is_undone_by_another_server() {
     fixture.assert_is_read().await;
 }
 
-/// A request may outlive the process that sent it: what it set aside is all that is left then.
+/// A request may outlive the process that sent it: then only the copy is left.
 #[tokio::test]
-async fn what_a_killed_removal_set_aside_outlives_its_deletion() {
+async fn copy_of_a_killed_removal_outlives_its_deletion() {
     let fixture = Fixture::new().await;
     let closed = fixture.on_the_way.close().await;
     let removal = fixture.begin().await;
@@ -291,9 +291,9 @@ async fn what_a_killed_removal_set_aside_outlives_its_deletion() {
     fixture.assert_is_read().await;
 }
 
-/// Put back where it is missing, and kept all the same.
+/// Put back where it is missing, and kept nonetheless.
 #[tokio::test]
-async fn what_is_not_settled_is_copied_back() {
+async fn unsettled_original_is_copied_back() {
     let store = bucket();
     let digest = ContentDigest::of(CONTENT);
     let put = store.put(&digest, CONTENT.into(), PutMode::Overwrite);
@@ -308,7 +308,7 @@ async fn what_is_not_settled_is_copied_back() {
     }
 }
 
-/// Nothing could bring it back if its deletion took a good one that was put since.
+/// It could not be restored if its deletion hit good bytes put since.
 #[tokio::test]
 async fn a_damaged_original_is_not_deleted() {
     let store = bucket();
