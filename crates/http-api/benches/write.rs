@@ -21,7 +21,7 @@ fn noise(size: u32) -> Vec<u8> {
         .collect()
 }
 
-/// Base64 out.
+/// Base64 encoding.
 fn images(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let mut group = criterion.benchmark_group("write an image");
@@ -48,7 +48,7 @@ fn tagged(n: i64, content: &[u8]) -> Image {
     image(content, at(n), &tags)
 }
 
-/// JSON out.
+/// JSON encoding.
 fn lists(criterion: &mut Criterion) {
     let images: Vec<Image> = (0..1000).map(|n| tagged(n, &n.to_le_bytes())).collect();
     let mut group = criterion.benchmark_group("write a list");

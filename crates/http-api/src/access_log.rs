@@ -1,4 +1,4 @@
-//! The log's line about each request.
+//! The access log: one line for each request.
 
 use std::time::Instant;
 
@@ -9,17 +9,17 @@ use actix_web::{
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Span;
 
-/// What the log says of a request. It is written when this is dropped.
+/// The log record of a request, written on drop.
 pub(crate) struct Record {
     span: Span,
-    /// None of a request that could not be read.
+    /// `None` for a request that could not be parsed.
     method: Option<Method>,
     route: Option<String>,
     status: Option<StatusCode>,
     began: Instant,
     bytes: u64,
     is_whole: bool,
-    /// The request is under way until this is dropped, too.
+    /// Keeps the request tracked until this is dropped.
     _under_way: TaskTrackerToken,
 }
 
@@ -37,7 +37,7 @@ impl Record {
         }
     }
 
-    /// Notes what the request is.
+    /// Records the request line.
     pub(crate) fn requested(mut self, request: &ServiceRequest) -> Self {
         self.method = Some(request.method().clone());
         self
@@ -49,7 +49,7 @@ impl Record {
         self
     }
 
-    /// Notes the answer to a request that could not be read, and how many bytes of it are out.
+    /// Records the answer to a request that could not be parsed, and how many bytes of it were sent.
     pub(crate) fn refused(&mut self, status: StatusCode, sent: Option<u64>) {
         self.status = Some(status);
         self.is_whole = sent.is_some();
@@ -58,7 +58,7 @@ impl Record {
 }
 
 impl Record {
-    /// Whether the answer has no body, whatever its head says of one.
+    /// Whether the request is a HEAD, whose answer has no body.
     pub(crate) fn is_of_head(&self) -> bool {
         self.method == Some(Method::HEAD)
     }
@@ -68,12 +68,12 @@ impl Record {
         &self.span
     }
 
-    /// Notes that so many bytes of the body were taken.
+    /// Records that so many bytes of the body were sent.
     pub(crate) fn sent(&mut self, bytes: usize) {
         self.bytes += bytes as u64;
     }
 
-    /// Notes that the body was taken to its end.
+    /// Records that the body was sent to its end.
     pub(crate) fn completed(&mut self) {
         self.is_whole = true;
     }

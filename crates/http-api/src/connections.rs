@@ -1,4 +1,4 @@
-//! How many connections each client has.
+//! Limits the connections of each client.
 
 use std::{
     collections::HashMap,
@@ -11,14 +11,14 @@ use ipnet::IpNet;
 
 use crate::forwarded::is_trusted;
 
-/// The part of all connections that is kept for clients with few.
+/// The fraction of all connections reserved for clients with few.
 const KEPT: usize = 16;
 
-/// Counts connections. A client may have as many as there are, until few are left: then it gets one more only
-/// where it has fewer than are left.
+/// Counts connections. A client may have any number until few are left: then it gets another one only if it
+/// has fewer than are left.
 pub(crate) struct Connections {
     most: usize,
-    /// Proxies, behind which there are any number of clients.
+    /// Proxies, behind which there may be any number of clients.
     trusted: Vec<IpNet>,
     open: Mutex<Open>,
 }
@@ -29,7 +29,7 @@ struct Open {
     by_client: HashMap<ClientKey, usize>,
 }
 
-/// A connection that is counted until this is dropped.
+/// A counted connection; released on drop.
 pub(crate) struct Counted {
     connections: Arc<Connections>,
     client: ClientKey,
@@ -44,7 +44,7 @@ impl Connections {
         })
     }
 
-    /// Counts a new connection from an address, unless its client has too many.
+    /// Admits a new connection from an address, unless its client has too many.
     pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Counted> {
         let address = address.map(|address| address.to_canonical());
         let is_unbounded = address.is_none_or(|address| is_trusted(address, &self.trusted));

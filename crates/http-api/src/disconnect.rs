@@ -1,8 +1,8 @@
-//! Whether the client of a connection is still there.
+//! Detects whether the client of a connection is still there.
 //!
-//! The HTTP library goes on with a request whose client has closed the connection, and tells nobody. So
-//! each connection's socket is kept a second time, to look at it: the end of what the client sends, or a
-//! reset, says that it is gone. A client that only stops sending looks the same, and counts as gone.
+//! The HTTP library continues a request whose client has closed the connection, and does not report it. So
+//! a duplicate of each connection's socket is kept, and peeked: end of stream, or a reset, means that the
+//! client is gone. A client that only shuts down its sending half looks the same, and counts as gone.
 
 use std::{
     any::Any,
@@ -16,17 +16,17 @@ use actix_web::{HttpRequest, dev::Extensions, rt};
 use domain::ports::{CallContext, ClientKey};
 use socket2::SockRef;
 
-/// The other end of a connection.
+/// The socket of the peer.
 struct Peer(TcpStream);
 
-/// Keeps the sockets of new connections, as long as no more than so many files are open: where they are
-/// scarce, it is better to serve one more connection than to know when its client goes.
+/// Duplicates the sockets of new connections, unless more than `open_files` files are open: then serving
+/// another connection matters more than detecting disconnects.
 pub(super) fn keeping(open_files: usize) -> impl Fn(&dyn Any, &mut Extensions) {
     move |connection, extensions| {
         let Some(stream) = connection.downcast_ref::<rt::net::TcpStream>() else {
             return;
         };
-        // Numbers are given out from the lowest on.
+        // The kernel hands out the lowest free descriptor, so its number bounds how many are open.
         if let Ok(socket) = SockRef::from(stream).try_clone()
             && usize::try_from(socket.as_raw_fd()).is_ok_and(|number| number < open_files)
         {
@@ -35,7 +35,7 @@ pub(super) fn keeping(open_files: usize) -> impl Fn(&dyn Any, &mut Extensions) {
     }
 }
 
-/// The context of the work on a request. It is cancelled with the connection, too.
+/// The context of the work on a request, which is also cancelled with the connection.
 pub(super) fn context(request: &HttpRequest, client: ClientKey) -> CallContext {
     let context = match request.conn_data::<Arc<Peer>>() {
         None => CallContext::local(),
@@ -48,7 +48,7 @@ pub(super) fn context(request: &HttpRequest, client: ClientKey) -> CallContext {
 }
 
 impl Peer {
-    /// Looks without taking anything away, and without waiting: the socket is one that does not block.
+    /// Peeks at the socket, which is non-blocking.
     fn is_there(&self) -> bool {
         match self.0.peek(&mut [0]) {
             Ok(count) => count > 0,

@@ -1,4 +1,4 @@
-//! `GET /openapi.json` and `GET /docs/`: the documentation of the interface, without any network.
+//! `GET /openapi.json` and `GET /docs/`: the documentation of the interface, without network access.
 
 use std::sync::{Arc, LazyLock};
 
@@ -19,7 +19,7 @@ use crate::{
 static DOCUMENT: LazyLock<Result<String, serde_json::Error>> =
     LazyLock::new(|| openapi().to_json());
 
-/// The page shows this document; it asks nobody on the network to validate it.
+/// The page shows this document; it calls no online validator.
 static CONFIG: LazyLock<Arc<Config<'static>>> =
     LazyLock::new(|| Arc::new(Config::from("../openapi.json").validator_url("none")));
 
@@ -41,7 +41,7 @@ async fn openapi_json() -> Result<HttpResponse, Problem> {
     }
 }
 
-/// The page lives in a folder, because its files do.
+/// The page is in a folder, because its files are.
 async fn to_page() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((header::LOCATION, "docs/"))

@@ -1,4 +1,4 @@
-//! Who sends a request and how it reached us, as far as a trusted proxy says so.
+//! The client and the path prefix of a request, as reported by trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,15 +12,15 @@ use ipnet::IpNet;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// The longest prefix that is taken over, in bytes.
+/// The longest prefix accepted, in bytes.
 const LONGEST_PREFIX: usize = 256;
 
 /// The origin of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Forwarded {
-    /// The client, for sharing out what is scarce.
+    /// The client, for fair scheduling.
     pub(super) client: ClientKey,
-    /// What the proxy puts before our paths: empty, or a path without a slash at its end.
+    /// The path prefix added by the proxy: empty, or a path without a trailing slash.
     pub(super) prefix: String,
 }
 
@@ -52,8 +52,8 @@ impl Forwarded {
     }
 }
 
-/// Each proxy appends the address that called it, so the list is read from its end, for as long as it was a trusted
-/// proxy that wrote it.
+/// Each proxy appends the address of its caller, so the list is read from the end, for as long as a trusted
+/// proxy wrote it.
 fn last_untrusted_hop(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let lines: Vec<_> = headers.get_all(FORWARDED_FOR).collect();
     let mut hop = peer;
@@ -74,7 +74,7 @@ fn last_untrusted_hop(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     hop
 }
 
-/// An address, as proxies write it: alone, in brackets, or with a port.
+/// An address as proxies write it: alone, in brackets, or with a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text
         .strip_prefix('[')
@@ -87,12 +87,12 @@ fn address(text: &str) -> Option<IpAddr> {
     Some(address.or_else(with_port)?.to_canonical())
 }
 
-/// Whether an address is one of these proxies.
+/// Whether an address belongs to a trusted proxy.
 pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
-/// The prefix, where there is one and it is a path of this host and nothing else.
+/// The prefix, if there is one and it is only a path on this host.
 fn prefix(headers: &HeaderMap) -> Option<String> {
     let mut lines = headers.get_all(FORWARDED_PREFIX);
     let line = lines.next()?.to_str().ok()?.trim();

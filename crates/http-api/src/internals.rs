@@ -1,4 +1,4 @@
-//! The writers of response bodies without the HTTP around them, for benchmarks.
+//! The encoders of response bodies without HTTP, for benchmarks.
 
 use std::{future::pending, time::Duration};
 
@@ -13,12 +13,12 @@ use super::{
     response::{self, Head},
 };
 
-/// Writes a list of images: a page of `GET /images`.
+/// Encodes a list of images: a page of `GET /images`.
 pub fn list(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
     response::page(images, zone)
 }
 
-/// Writes an image with its data: the answer to an upload. Must be called within a Tokio runtime.
+/// Encodes an image with its data: the answer to an upload. Must be called within a Tokio runtime.
 pub async fn image(image: &Image, data: Bytes, zone: Tz) -> Result<Bytes, Problem> {
     let head = Head::new(image, zone)?;
     let patience = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! The HTTP interface: requests in, answers and problem documents out.
+//! The HTTP interface: routes, responses and problem documents.
 
 mod access_log;
 mod connection;
@@ -38,7 +38,7 @@ pub use self::{
     settings::HttpSettings,
 };
 
-/// What the interface is made of.
+/// The dependencies of the interface.
 pub struct Api {
     /// Registers images.
     pub ingest: Arc<Ingest>,
@@ -46,11 +46,11 @@ pub struct Api {
     pub catalog: Catalog,
     /// What must work for the server to be ready.
     pub readiness: Readiness,
-    /// How it works.
+    /// Its settings.
     pub settings: HttpSettings,
 }
 
-/// The ports that `/readyz` asks.
+/// The ports checked by `/readyz`.
 #[derive(Clone)]
 pub struct Readiness {
     /// The database.

@@ -5,7 +5,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::params::cursor;
 
-/// What a query may not hold as it is (RFC 3986, section 3.4). `%` may: it has been encoded already.
+/// Characters that a query must not contain literally (RFC 3986, section 3.4). `%` may: the query is
+/// encoded already.
 const FOREIGN: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -21,10 +22,9 @@ const FOREIGN: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The link to the page that begins at a place: this page's query with another cursor.
+/// The link to the page after a cursor: this page's query with another cursor.
 ///
-/// The reference is a query alone, so that it leads to the right place behind a proxy, too, whatever
-/// host and path that gives this server.
+/// The reference is only a query, so that it also works behind a proxy that changes host or path.
 pub fn next(query: &str, place: PageKey) -> String {
     let mut target = String::from("?");
     for parameter in query.split('&').filter(|pair| !is_cursor(pair)) {
@@ -35,7 +35,7 @@ pub fn next(query: &str, place: PageKey) -> String {
     format!("<{target}{name}={cursor}>; rel=\"next\"")
 }
 
-/// Whether a parameter is the cursor, or nothing at all.
+/// Whether a parameter is the cursor, or empty.
 fn is_cursor(parameter: &str) -> bool {
     let name = parameter.split('=').next().unwrap_or_default();
     let name = percent_encoding::percent_decode_str(name);
@@ -96,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_changed_or_breaks_out(values in prop::collection::vec("\\PC{0,12}", 0..4)) {
+        fn other_parameters_are_kept_and_escaped(values in prop::collection::vec("\\PC{0,12}", 0..4)) {
             let mut form = url::form_urlencoded::Serializer::new(String::new());
             for value in &values {
                 form.append_pair("tags", value);

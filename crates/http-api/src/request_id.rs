@@ -1,12 +1,12 @@
-//! What names a request, in the log and for the client.
+//! Request ids, for the log and the client.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-/// The header that names a request.
+/// The header with the request id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken over, in characters.
+/// The longest id accepted from a client, in characters.
 const LONGEST: usize = 128;
 
 /// An id that is safe in a log and in a header: 1 to 128 of `A-Z a-z 0-9 . _ -`.
@@ -14,7 +14,7 @@ const LONGEST: usize = 128;
 pub(crate) struct RequestId(String);
 
 impl RequestId {
-    /// The id that the client gave, if it is one and sane; else a new one.
+    /// The client's id if it is valid; else a new one.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut given = headers.get_all(REQUEST_ID);
         match (given.next().and_then(Self::parse), given.next()) {
@@ -40,7 +40,7 @@ impl RequestId {
     }
 
     pub(crate) fn header(&self) -> HeaderValue {
-        // Such characters always make a header.
+        // These characters are always valid in a header.
         HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("-"))
     }
 }
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sane_id_is_taken_over() {
+    fn valid_id_is_kept() {
         let longest = "x".repeat(128);
         for id in ["a", "0b8f6a52-6f0c-4f8e", "A.b_C-9", &longest] {
             assert_eq!(of(&[id]).as_str(), id);

@@ -1,4 +1,4 @@
-//! The server of the interface: sockets in, routes behind them.
+//! The HTTP server: sockets and routes.
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
@@ -23,10 +23,10 @@ use crate::{
     state::State,
 };
 
-/// Serves the interface until `shutdown` is cancelled and the requests under way are done.
+/// Serves the interface until `shutdown` is cancelled and the requests in progress have finished.
 ///
-/// Must be called within a Tokio runtime, which must outlive the server: that is where the services
-/// run. Meanwhile requests that come anew are refused with `unavailable`.
+/// Must be called within a Tokio runtime, which must outlive the server: the services run there. During
+/// shutdown new requests are rejected with `unavailable`.
 pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> io::Result<Server> {
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(api.settings.unread_timeout))?;
@@ -43,7 +43,7 @@ pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> i
     Ok(server.listen("http", listener, service)?.run())
 }
 
-/// What serves connections.
+/// The service for each connection.
 fn service(
     state: web::Data<State>,
     draining: GracefulShutdownSignal,
@@ -52,7 +52,7 @@ fn service(
     let settings = &state.settings;
     let http = HttpService::build()
         .keep_alive(settings.idle_timeout)
-        // The deadline of heads is the connection's.
+        // The deadline of heads is enforced by the connection.
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(LINGER)
         .graceful_shutdown_signal(move || {
@@ -64,7 +64,7 @@ fn service(
             AppConfig::default()
         }));
     apply_fn_factory(http, move |socket: TcpStream, http| {
-        // It only makes answers faster.
+        // Only an optimisation.
         let _ = socket.set_nodelay(true);
         let peer = socket.peer_addr().ok();
         let counted = state.connections.admit(peer.map(|peer| peer.ip()));
@@ -83,7 +83,7 @@ fn service(
     })
 }
 
-/// The interface: its routes, and what goes around them.
+/// The routes, wrapped in middleware.
 pub(crate) fn app(
     state: web::Data<State>,
 ) -> App<
@@ -105,7 +105,7 @@ pub(crate) fn app(
         }))
 }
 
-/// Ends when the server may stop: it was asked to, and nothing is under way any more.
+/// Completes when the server may stop: shutdown was requested, and no request is in progress.
 async fn stop(state: Arc<State>) {
     state.shutdown.cancelled().await;
     let settings = &state.settings;

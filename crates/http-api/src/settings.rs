@@ -1,4 +1,4 @@
-//! How the interface works.
+//! Settings of the HTTP interface.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use upload_body::BodyLimits;
 
 use crate::middleware::HostCheck;
 
-/// How long connections have to close once their requests are done, at most.
+/// How long connections may take to close once their requests are done.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// How the interface works.
+/// Settings of the HTTP interface.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// The time zone of dates on the wire.
+    /// The time zone of dates in requests and responses.
     pub timezone: Tz,
     /// The threshold of uploads that name none.
     pub default_threshold: Threshold,
-    /// Which hosts requests may name.
+    /// The hosts that requests may name.
     pub hosts: HostCheck,
     /// The largest image, in bytes.
     pub image_bytes: usize,
-    /// How much memory all uploads together may take, in bytes.
+    /// The memory for all uploads together, in bytes.
     pub memory_budget: usize,
-    /// How long an upload waits for its share of it while nothing moves.
+    /// How long an upload waits for its share of that memory without any progress.
     pub admission_wait: Duration,
-    /// The lowest mean rate at which a body may arrive, in bytes a second; zero is none.
+    /// The lowest mean rate of a body, in bytes a second; zero disables the check.
     pub upload_rate: u64,
-    /// The proxies whose word on where a request comes from is taken.
+    /// The proxies whose forwarding headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long a request's head may take to arrive.
+    /// How long the head of a request may take to arrive.
     pub head_timeout: Duration,
-    /// How long a body may pause.
+    /// The longest pause within a body.
     pub body_pause: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long the bytes of an upload stay in memory for its answer. A client that fetches it more slowly gets the rest
-    /// from the original.
+    /// How long the bytes of an upload stay in memory for its response. A slower client gets the rest from
+    /// the original.
     pub answer_hold: Duration,
-    /// How long an upload may take once it has arrived.
+    /// The deadline of an upload, once it has arrived.
     pub request_deadline: Duration,
-    /// How long the database and the originals may take to answer.
+    /// Time-out of reads from the database and the originals.
     pub read_deadline: Duration,
-    /// How long one of the checks of `/readyz` may take.
+    /// Time-out of each check of `/readyz`.
     pub check_timeout: Duration,
     /// The longest URL, in bytes.
     pub url_bytes: usize,
@@ -52,18 +52,18 @@ pub struct HttpSettings {
     pub header_bytes: usize,
     /// How long an idle connection is kept.
     pub idle_timeout: Duration,
-    /// How long a client may leave what was sent to it unread.
+    /// How long a client may leave sent data unread.
     pub unread_timeout: Duration,
-    /// How many files and connections may be open.
+    /// The limit of open files and connections.
     pub open_files: usize,
-    /// How long requests under way have to finish when the server stops.
+    /// How long requests in progress may take to finish at shutdown.
     pub shutdown_grace: Duration,
-    /// How many threads speak HTTP.
+    /// The number of HTTP worker threads.
     pub workers: usize,
 }
 
 impl HttpSettings {
-    /// The settings of an interface with these, and sound values for all others.
+    /// Settings with defaults for everything else.
     pub fn new(timezone: Tz, default_threshold: Threshold, image_bytes: usize) -> Self {
         Self {
             timezone,
@@ -93,25 +93,25 @@ impl HttpSettings {
 }
 
 impl HttpSettings {
-    /// What the body of an upload may hold.
+    /// The limits of an upload's body.
     pub(crate) fn body_limits(&self) -> BodyLimits {
         BodyLimits {
             image_bytes: self.image_bytes,
         }
     }
 
-    /// How much of the time to shut down is left for connections to close: whole seconds.
+    /// The part of the shutdown time left for connections to close, in whole seconds.
     pub(crate) fn closing(&self) -> Duration {
         Duration::from_secs(self.shutdown_grace.as_secs() / 2).min(CLOSING)
     }
 
-    /// The most connections of one worker. Files are left for databases, originals and upstreams: a
-    /// connection more waits at the door.
+    /// The most connections of one worker. Files are left for databases, originals and upstreams; further
+    /// connections wait in the accept queue.
     pub(crate) fn connections(&self) -> usize {
         (self.open_files / 5 * 3 / self.workers.max(1)).max(16)
     }
 
-    /// Up to how many open files a connection is kept twice, to see when its client goes.
+    /// Up to how many open files sockets are duplicated to detect disconnects.
     pub(crate) fn watched(&self) -> usize {
         self.open_files / 2
     }

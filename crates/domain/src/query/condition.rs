@@ -1,14 +1,14 @@
-//! Conditions that a search puts together of terms.
+//! Conditions that a search combines from terms.
 
 use crate::{Confidence, Image, Label, MediaType, Tag, Threshold, TimeWindow};
 
-/// What an image must be like. It is evaluated by recursion, so whoever builds one from input must bound
+/// A condition on an image. It is evaluated recursively, so callers that build one from input must bound
 /// its depth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// Every one of these holds; true of every image if there are none.
+    /// Every one of these holds; true of every image if empty.
     All(Vec<Self>),
-    /// At least one of these holds; true of no image if there are none.
+    /// At least one of these holds; true of no image if empty.
     Any(Vec<Self>),
     /// This does not hold.
     Not(Box<Self>),
@@ -18,11 +18,11 @@ pub enum Condition {
     Untagged,
     /// The image was registered in a window.
     Registered(TimeWindow),
-    /// The file is of a type.
+    /// The original has that format.
     Type(MediaType),
-    /// The width of the upright picture in pixels.
+    /// The width in pixels, after orientation.
     Width(Comparison<u32>),
-    /// The height of the upright picture in pixels.
+    /// The height in pixels, after orientation.
     Height(Comparison<u32>),
 }
 
@@ -38,13 +38,13 @@ pub struct TagCondition {
 /// A comparison with a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Comparison<T> {
-    /// How.
+    /// The operator.
     pub operator: Operator,
-    /// With what.
+    /// The right-hand side.
     pub value: T,
 }
 
-/// How two values are compared.
+/// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// `<`
@@ -60,7 +60,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// The operator as SQL and searches write it.
+    /// The operator in SQL and in searches.
     pub const fn symbol(self) -> &'static str {
         match self {
             Self::Below => "<",
@@ -73,7 +73,7 @@ impl Operator {
 }
 
 impl<T: Ord> Comparison<T> {
-    /// Whether it holds of a value.
+    /// Whether a value satisfies it.
     pub fn admits(&self, value: &T) -> bool {
         match self.operator {
             Operator::Below => *value < self.value,
@@ -84,7 +84,7 @@ impl<T: Ord> Comparison<T> {
         }
     }
 
-    /// Whether each value of which it holds is at least that one.
+    /// Whether every value that satisfies it is at least `lowest`.
     fn implies_at_least(&self, lowest: &T) -> bool {
         let is_lower_bound = !matches!(self.operator, Operator::Below | Operator::AtMost);
         is_lower_bound && self.value >= *lowest
@@ -98,14 +98,14 @@ impl Condition {
     /// True of no image.
     pub const NEVER: Self = Self::Any(Vec::new());
 
-    /// A tag of that name; a name that cannot be a label is carried by no image.
+    /// A tag with that name; no image carries a name that cannot be a label.
     pub fn tag(name: &str, confidence: Option<Comparison<Confidence>>) -> Self {
         Label::parse(name).map_or(Self::NEVER, |label| {
             Self::Tag(TagCondition { label, confidence })
         })
     }
 
-    /// Whether it holds of an image.
+    /// Whether an image satisfies it.
     pub fn holds(&self, image: &Image) -> bool {
         match self {
             Self::All(all) => all.iter().all(|condition| condition.holds(image)),
@@ -120,7 +120,7 @@ impl Condition {
         }
     }
 
-    /// The labels that it asks about, each at least once.
+    /// The labels it mentions, each at least once.
     pub fn labels(&self) -> Vec<&Label> {
         match self {
             Self::All(some) | Self::Any(some) => some.iter().flat_map(Self::labels).collect(),
@@ -134,7 +134,7 @@ impl Condition {
         }
     }
 
-    /// Writes a threshold into each tag that has no comparison of its own.
+    /// Adds a threshold to each tag that has no comparison of its own.
     pub(super) fn with_threshold(self, threshold: Threshold) -> Self {
         match self {
             Self::All(all) => Self::All(with_threshold(all, threshold)),
@@ -164,7 +164,7 @@ impl TagCondition {
         tag.label == self.label && comparison.is_none_or(|wanted| wanted.admits(&tag.confidence))
     }
 
-    /// Whether an image of which this holds carries the label at or above the threshold of the list.
+    /// Whether it implies that the image carries the label at or above the threshold of the list.
     fn implies(&self, threshold: Option<Threshold>) -> bool {
         match (&self.confidence, threshold) {
             (None, _) | (_, None) => true,
@@ -173,25 +173,25 @@ impl TagCondition {
     }
 }
 
-/// A condition, taken apart into what an index of the store can answer and the rest.
+/// A condition, split into the parts that an index can answer and the rest.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
-    /// Labels that the images must carry.
+    /// Labels that the images must all carry.
     pub(super) all_of: Vec<Label>,
-    /// Labels of which they must carry one, unless empty.
+    /// Labels of which they must carry at least one, unless empty.
     pub(super) any_of: Vec<Label>,
     /// Labels that they must not carry.
     pub(super) none_of: Vec<Label>,
     /// When they must have been registered.
     pub(super) window: TimeWindow,
-    /// What must hold besides.
+    /// The remaining conditions.
     pub(super) rest: Vec<Condition>,
-    /// Whether nothing can meet the condition.
+    /// Whether no image can match.
     pub(super) is_impossible: bool,
 }
 
 impl Parts {
-    /// Takes a condition apart, for a list with that threshold.
+    /// Splits a condition, for a list with that threshold.
     pub(super) fn of(condition: Condition, threshold: Option<Threshold>) -> Self {
         let mut parts = Self::default();
         let mut left = vec![condition];
@@ -236,7 +236,7 @@ impl Parts {
     }
 
     fn take_tag(&mut self, wanted: TagCondition, threshold: Option<Threshold>) {
-        // The label's index finds the images; the comparison is looked up in each.
+        // The label's index finds the images; the comparison is evaluated for each.
         if wanted.implies(threshold) {
             self.all_of.push(wanted.label.clone());
         }
@@ -259,7 +259,7 @@ fn plain_labels(conditions: &[Condition]) -> Option<Vec<Label>> {
 }
 
 impl TimeWindow {
-    /// The times inside both.
+    /// The intersection of two windows.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

@@ -1,15 +1,15 @@
-//! What the HTTP library's own answers look like.
+//! Recognises the HTTP library's own error responses.
 
 use memchr::memmem;
 
-/// The statuses of its own answers.
+/// The statuses of its own responses.
 const STATUSES: [&[u8]; 3] = [b" 400 ", b" 431 ", b" 500 "];
 
-/// The longest of them, in bytes; with room to spare.
+/// Upper bound of their length, in bytes.
 const LONGEST: usize = 256;
 
-/// Where in what is being written a bare answer begins that ends it. There may be something else: an
-/// answer's body can hold the same bytes.
+/// The offset of a bare response at the end of the output. It may be a false positive: a response body can
+/// contain the same bytes.
 pub(super) fn find(written: &[u8]) -> Option<usize> {
     if !written.ends_with(b"\r\n\r\n") {
         return None;

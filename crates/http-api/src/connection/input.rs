@@ -1,4 +1,4 @@
-//! What has been read of a connection: which requests are under way, and how the next head begins.
+//! The input of a connection: requests in progress, and the start of the next head.
 
 use std::rc::Rc;
 
@@ -7,25 +7,25 @@ use tokio::time::Instant;
 use super::{Connection, DISCARDING};
 use crate::{HttpSettings, request_id::RequestId};
 
-/// How much of the start of a head is kept, in bytes: enough to tell other protocols.
+/// How much of the start of a head is kept, in bytes: enough to recognise other protocols.
 const START: usize = 16;
 
 /// The state of the input.
 pub(super) struct Input {
-    /// The head that is arriving.
+    /// The head being received.
     pub(super) head: Head,
-    /// Since when something is awaited that has begun to arrive.
+    /// Since when the rest of a started head or body is awaited.
     since: Option<Instant>,
     /// When the last request ended.
     ended: Option<Instant>,
     under_way: usize,
-    /// The id of the request that began last, if it has no answer yet.
+    /// The id of the last request, while it has no answer.
     unanswered: Option<RequestId>,
-    /// Whether the body of the request before has been read, so that a head comes next.
+    /// Whether the previous body has been read, so that a head comes next.
     is_at_head: bool,
 }
 
-/// A head that is arriving, as far as it tells why it is refused.
+/// A head being received, as far as its rejection depends on it.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     start: Vec<u8>,
@@ -48,7 +48,7 @@ impl Default for Input {
 }
 
 impl Input {
-    /// Notes what was read.
+    /// Processes received bytes.
     pub(super) fn read(&mut self, bytes: &[u8]) {
         if self.under_way == 0 && !bytes.is_empty() {
             self.since.get_or_insert_with(Instant::now);
@@ -72,10 +72,10 @@ impl Input {
         }
     }
 
-    /// Until when something must have arrived.
+    /// The deadline for the next input.
     ///
-    /// The library closes idle connections by itself, but not those on which the start of a head came
-    /// along with the request before: these have the time of both.
+    /// The library closes idle connections itself, but not those on which the start of a head arrived along
+    /// with the previous request: these have the time of both.
     pub(super) fn deadline(&self, settings: &HttpSettings) -> Option<Instant> {
         let patience = if self.is_at_head {
             settings.head_timeout
@@ -86,17 +86,17 @@ impl Input {
         self.since.or(idle).map(|since| since + patience)
     }
 
-    /// Whether what is arriving is a head, not the rest of a discarded body.
+    /// Whether a head is being received, not the rest of a discarded body.
     pub(super) fn is_at_head(&self) -> bool {
         self.is_at_head
     }
 
-    /// Whether a request has no answer, and will get none from its handler any more.
+    /// Whether a request has no answer, and its handler will not provide one.
     pub(super) fn owes_answer(&self) -> bool {
         self.unanswered.is_some()
     }
 
-    /// The id of the request that has no answer, else a new one.
+    /// The id of the unanswered request, else a new one.
     pub(super) fn request_id(&self) -> RequestId {
         self.unanswered.clone().unwrap_or_else(RequestId::random)
     }
@@ -117,23 +117,23 @@ impl Head {
         self.has_line = self.has_line || memchr::memchr(b'\n', bytes).is_some();
     }
 
-    /// How it begins.
+    /// Its first bytes.
     pub(super) fn start(&self) -> &[u8] {
         &self.start
     }
 
-    /// How much of it has arrived, in bytes, with what came behind it.
+    /// Its length so far in bytes, including data after it.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 
-    /// Whether its first line goes on for as much as has arrived.
+    /// Whether everything received so far is still the first line.
     pub(super) fn is_one_line(&self) -> bool {
         self.length > 0 && !self.has_line
     }
 }
 
-/// A request that is under way, and its answer.
+/// A request in progress, and its answer.
 pub(crate) struct UnderWay {
     connection: Rc<Connection>,
     is_read: bool,
@@ -147,12 +147,12 @@ impl UnderWay {
         }
     }
 
-    /// Notes that there is an answer.
+    /// Records that there is an answer.
     pub(crate) fn answered(&self) {
         self.connection.input.borrow_mut().unanswered = None;
     }
 
-    /// Notes whether the whole body was read.
+    /// Records whether the whole body was read.
     pub(crate) fn read(&mut self, is_read: bool) {
         self.is_read = is_read;
     }

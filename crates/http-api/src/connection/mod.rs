@@ -1,13 +1,12 @@
-//! Connections, around the HTTP library's own handling of them.
+//! Connections, wrapped around the HTTP library's own handling.
 //!
-//! What is no HTTP never becomes a request: the library answers it by itself, with an empty body, and
-//! closes the connection. It offers no hook for that. So its bytes pass through a [`Stream`] of ours,
-//! which keeps what looks like such a bare answer until the library has said whether it was one; if so,
-//! a problem document goes out in its place. Nothing is guessed from the bytes alone: answers to
-//! requests may hold any.
+//! Input that is not HTTP never becomes a request: the library answers it with an empty body, and closes
+//! the connection, without a hook. So its output passes through our [`Stream`], which holds back what looks
+//! like such a bare response until the library has said whether it was one; if so, a problem document
+//! replaces it. The bytes alone decide nothing: regular responses may contain any.
 //!
-//! The library also waits without bound for the rest of any head but the first; the deadline of heads
-//! is kept here, for all of them.
+//! The library also has a deadline only for the first head on a connection; the deadline of all heads is
+//! kept here.
 
 mod bare;
 mod input;
@@ -39,25 +38,25 @@ use super::{
     state::State,
 };
 
-/// How long the rest of a body is read and thrown away after an early answer. A client that still
-/// writes when the connection is closed gets a reset instead of the answer.
+/// How long the rest of a body is discarded after an early answer. A client that still writes when the
+/// connection is closed gets a reset instead of the answer.
 pub(super) const LINGER: Duration = Duration::from_secs(15);
 
-/// How long the rest of a refused body may take to arrive before the connection is closed. Longer than
-/// the library lingers, which ends such connections otherwise.
+/// How long the rest of a refused body may take to arrive before the connection is closed. Longer than the
+/// library lingers, which otherwise closes such connections.
 const DISCARDING: Duration = Duration::from_secs(2 * LINGER.as_secs());
 
-/// A connection, shared by the library's side of it and ours.
+/// A connection, shared by the library's side and ours.
 pub(super) struct Connection {
     socket: RefCell<Socket>,
     input: RefCell<Input>,
 }
 
-/// How the library's handling of a connection ended.
+/// How the library finished with a connection.
 enum Ending {
     /// By itself.
     Served(Result<(), DispatchError>),
-    /// At the deadline of a head, or of a discarded body.
+    /// At the deadline of a head or of a discarded body.
     Late,
 }
 
@@ -69,12 +68,12 @@ impl Connection {
         })
     }
 
-    /// What the library reads and writes.
+    /// The library's side of the connection.
     pub(super) fn stream(self: &Rc<Self>) -> Stream {
         Stream::new(Rc::clone(self))
     }
 
-    /// Puts into the data of the connection what requests need to know of it.
+    /// Attaches per-connection data that requests need.
     pub(super) fn introduce(
         self: &Rc<Self>,
         keep: impl Fn(&dyn std::any::Any, &mut Extensions),
@@ -84,13 +83,13 @@ impl Connection {
         data.insert(Rc::clone(self));
     }
 
-    /// Notes that a request has arrived. It is under way until what this gives back is dropped.
+    /// Registers a request, which is in progress until the returned value is dropped.
     pub(super) fn begin(self: &Rc<Self>, id: &RequestId) -> UnderWay {
         self.input.borrow_mut().begin(id);
         UnderWay::new(Rc::clone(self))
     }
 
-    /// Lets the library serve the connection, and ends it.
+    /// Runs the library on the connection, then closes it.
     pub(super) async fn serve(
         self: Rc<Self>,
         state: Arc<State>,
@@ -101,13 +100,13 @@ impl Connection {
         if problem.is_none() && self.is_over(&ending) {
             return;
         }
-        // What a late client might still send is not worth the place that it holds.
+        // A client past its deadline does not deserve the connection slot any longer.
         let lingers = !matches!(ending, Ending::Late);
         // The client may be gone.
         let _ = timeout(LINGER, self.close(&state, problem, lingers)).await;
     }
 
-    /// Waits for the end of the library's handling.
+    /// Waits until the library has finished.
     async fn served(
         &self,
         settings: &HttpSettings,
@@ -126,7 +125,7 @@ impl Connection {
         .await
     }
 
-    /// Is ready once the client has let its deadline pass.
+    /// Ready once the client has missed its deadline.
     fn poll_deadline(
         &self,
         cx: &mut Context<'_>,
@@ -134,7 +133,7 @@ impl Connection {
         settings: &HttpSettings,
     ) -> Poll<()> {
         let deadline = self.input.borrow().deadline(settings);
-        // A client that does not read has a deadline of its own, at the socket.
+        // A client that does not read has its own deadline, at the socket.
         let Some(deadline) = deadline.filter(|_| !self.socket.borrow().is_blocked()) else {
             return Poll::Pending;
         };
@@ -144,7 +143,7 @@ impl Connection {
         timer.poll(cx)
     }
 
-    /// What is to be answered in place of the library's own answer, or of none.
+    /// The problem to answer instead of the library's own answer, or of none.
     fn problem(&self, state: &State, ending: &Ending) -> Option<Problem> {
         let input = self.input.borrow();
         match ending {
@@ -153,14 +152,14 @@ impl Connection {
                 .then(|| Problem::new(Code::RequestTimeout, "the head did not arrive in time")),
             Ending::Served(Err(error)) => refusal::of_error(error, &input.head, &state.settings),
             Ending::Served(Ok(())) => {
-                // The library takes a body that is badly framed for a client that is gone.
+                // The library mistakes a badly framed body for a client that is gone.
                 let is_owed = !self.socket.borrow().is_shut() && input.owes_answer();
                 is_owed.then(refusal::of_framing)
             }
         }
     }
 
-    /// Whether nothing is left to do: the library has closed the connection, or the client has.
+    /// Whether the connection is already closed, by the library or the client.
     fn is_over(&self, ending: &Ending) -> bool {
         let socket = self.socket.borrow();
         match ending {
@@ -170,8 +169,8 @@ impl Connection {
         }
     }
 
-    /// Answers, if there is something to say, and closes the connection so that the client can read it:
-    /// while something is left unread, the end of a connection is a reset.
+    /// Sends an answer, if there is one, and closes the connection so that the client can read it: closing
+    /// with unread input would send a reset.
     async fn close(
         &self,
         state: &State,
@@ -194,7 +193,7 @@ impl Connection {
     }
 }
 
-/// Keeps the sockets of new connections as [`disconnect::keeping`] does, and the connections themselves.
+/// Like [`disconnect::keeping`], and attaches the connections themselves.
 pub(super) fn introducing(open_files: usize) -> impl Fn(&Stream, &mut Extensions) {
     let keep = disconnect::keeping(open_files);
     move |stream, data| stream.connection().introduce(&keep, data)

@@ -1,4 +1,4 @@
-//! What the HTTP library's errors mean to the client.
+//! Maps the HTTP library's errors to problems.
 
 use actix_http::error::{DispatchError, ParseError};
 use domain::ports::cause;
@@ -9,16 +9,16 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// The most headers that the library takes.
+/// The most headers that the library parses.
 const MOST_HEADERS: usize = 96;
 
-/// What a TLS handshake begins with: its content type, and the major version of its records.
+/// The start of a TLS handshake: its content type, and the major version of its records.
 const TLS: [u8; 2] = [0x16, 3];
 
-/// What a connection of HTTP/2 begins with.
+/// The start of an HTTP/2 connection.
 const HTTP2: &[u8] = b"PRI * HTTP/2";
 
-/// The problem of a request that could not be read. None if the client has gone.
+/// The problem of a request that could not be parsed. `None` if the client has gone.
 pub(super) fn of_error(
     error: &DispatchError,
     head: &Head,
@@ -32,7 +32,7 @@ pub(super) fn of_error(
     Some(problem.caused_by(cause(error.to_string())))
 }
 
-/// The problem of a body whose chunks are badly framed, which no handler was waiting for.
+/// The problem of a badly framed body that no handler was waiting for.
 pub(super) fn of_framing() -> Problem {
     Problem::new(Code::InvalidBody, "the body is badly framed")
 }
@@ -40,7 +40,7 @@ pub(super) fn of_framing() -> Problem {
 fn of_parser(error: &ParseError, head: &Head, settings: &HttpSettings) -> Problem {
     match error {
         ParseError::TooLarge if head.is_one_line() => Problem::uri_too_long(settings.url_bytes),
-        // The library's error does not tell otherwise.
+        // The library's error is not more specific.
         ParseError::Uri(error) if error.to_string() == "uri too long" => {
             Problem::uri_too_long(settings.url_bytes)
         }
@@ -57,7 +57,7 @@ fn too_many_headers() -> Problem {
     Problem::new(Code::HeadersTooLarge, detail).limit(MOST_HEADERS as u64)
 }
 
-/// What is wrong with a head, in words.
+/// A description of what is wrong with a head.
 fn what(error: &ParseError, head: &Head) -> &'static str {
     match error {
         _ if head.start().starts_with(&TLS) => {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Connection, bare};
 
-/// A socket, and what was written and has not gone out.
+/// A socket, and output that has not been sent.
 pub(super) struct Socket {
     tcp: TcpStream,
     kept: Kept,
@@ -20,11 +20,11 @@ pub(super) struct Socket {
     is_shut: bool,
 }
 
-/// What is kept back.
+/// Output held back.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     bytes: Vec<u8>,
-    /// Where a bare answer may begin.
+    /// The offset of a possible bare response.
     bare: Option<usize>,
 }
 
@@ -42,7 +42,7 @@ impl Socket {
         &self.tcp
     }
 
-    /// Whether the client has not read what was written last.
+    /// Whether the client has not read the last output.
     pub(super) fn is_blocked(&self) -> bool {
         self.is_blocked
     }
@@ -52,8 +52,7 @@ impl Socket {
         self.is_shut
     }
 
-    /// Puts bytes in the place of a bare answer that was kept back, if there is one. They go out when
-    /// the socket is shut down.
+    /// Replaces a bare response that was held back, if there is one. The replacement is sent on shutdown.
     pub(super) fn replace_bare(&mut self, bytes: &[u8]) {
         if let Some(bare) = self.kept.bare.take() {
             self.kept.bytes.truncate(bare);
@@ -61,10 +60,10 @@ impl Socket {
         self.kept.bytes.extend_from_slice(bytes);
     }
 
-    /// Lets out what was kept back: the library goes on, so that it was no bare answer.
+    /// Releases the output held back: the library goes on, so it was no bare response.
     pub(super) fn let_go(&mut self, cx: &mut Context<'_>) {
         if let Poll::Ready(Err(_)) = self.poll_let_go(cx) {
-            // The library meets the same error as soon as it reads or writes.
+            // The library meets the same error at its next read or write.
             self.kept = Kept::default();
         }
     }
@@ -81,7 +80,7 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends bytes, or else what was kept back.
+    /// Sends bytes, or else the output held back.
     fn poll_send(&mut self, cx: &mut Context<'_>, bytes: Option<&[u8]>) -> Poll<io::Result<usize>> {
         let bytes = bytes.unwrap_or(&self.kept.bytes);
         let sent = Pin::new(&mut self.tcp).poll_write(cx, bytes);
@@ -94,7 +93,7 @@ impl Socket {
         match bare::find(bytes) {
             None => self.poll_send(cx, Some(bytes)),
             bare => {
-                // All of it, so that the library gets to say what it was, though nothing can be sent.
+                // Accept all of it, so that the library reaches its verdict although nothing can be sent.
                 let bytes = bytes.to_vec();
                 let written = bytes.len();
                 self.kept = Kept { bytes, bare };
@@ -110,14 +109,14 @@ impl Socket {
         Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
-    /// Ends the sending half, once everything has gone out.
+    /// Shuts down the sending half, once everything was sent.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_let_go(cx))?;
         self.is_shut = true;
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 
-    /// Reads and throws away what the client still sends, up to its end.
+    /// Discards input until the client closes.
     pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut discarded = [0; 4096];
         loop {
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_only_looks_like_a_bare_answer_goes_out_as_it_is() {
+    async fn false_positive_of_a_bare_answer_is_sent_unchanged() {
         let (client, connection) = pair().await;
         let mut stream = connection.stream();
         for piece in ["head", BARE, BARE, "tail", BARE] {
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bare_answer_is_replaced_and_what_stands_before_it_is_not() {
+    async fn only_the_bare_answer_is_replaced() {
         let (client, connection) = pair().await;
         let mut stream = connection.stream();
         stream
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_kept_goes_out_once_the_library_goes_on() {
+    async fn output_held_back_is_sent_once_the_library_goes_on() {
         let (mut client, connection) = pair().await;
         let mut stream = connection.stream();
         stream.write_all(BARE.as_bytes()).await.unwrap();

@@ -1,5 +1,5 @@
-//! Answers to what never became a request: written byte by byte, as the HTTP library knows nothing of
-//! them.
+//! Responses to input that never became a request, serialised here because the HTTP library knows nothing
+//! of them.
 
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ use crate::{
     state::State,
 };
 
-/// An answer that ends its connection. What the log says of it is written when this is dropped.
+/// A response that ends its connection. Its log record is written on drop.
 pub(crate) struct Refusal {
     bytes: Vec<u8>,
     body: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Refusal {
     record: Record,
 }
 
-/// Answers what could not be read with a problem, under that id.
+/// Builds the problem response to input that could not be parsed, under that id.
 pub(crate) fn refuse(state: &State, problem: &Problem, id: &RequestId) -> Refusal {
     let span = tracing::info_span!("request", request_id = id.as_str());
     span.in_scope(|| problem.log());
@@ -44,19 +44,19 @@ pub(crate) fn refuse(state: &State, problem: &Problem, id: &RequestId) -> Refusa
 }
 
 impl Refusal {
-    /// The answer, from its first line to the end of its body.
+    /// The serialised response.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Notes that it went out.
+    /// Records that it was sent.
     pub(crate) fn sent(mut self) {
         self.record.refused(self.status, Some(self.body));
     }
 }
 
 fn body(answer: HttpResponse) -> Vec<u8> {
-    // Documents are held as a whole.
+    // Problem documents are always in memory as a whole.
     let body = answer.into_body().try_into_bytes();
     body.map(Into::into).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! Cursors: places in a list, as clients keep them.
+//! Cursors: positions in a list, as clients keep them.
 //!
-//! A place is the time and the id of the image before it, and nothing of the question: it stays what
-//! and where it is when images are registered, and whoever comes back with it repeats the question.
+//! A cursor is the time and the id of the image before it, and not the query: it is stable while images are
+//! registered, and the client repeats the query along with it.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -11,11 +11,11 @@ use thiserror::Error;
 /// The parameter's name.
 pub(crate) const NAME: &str = "cursor";
 
-/// The first byte of a cursor, so that a later form can be told from this one: the time in
-/// microseconds, 8 bytes, and the id, 16 bytes, most significant first.
+/// The first byte of a cursor, which identifies its format: the time in microseconds, 8 bytes, and the id,
+/// 16 bytes, most significant first.
 const VERSION: u8 = 1;
 
-/// The end of the year 9999, in microseconds. No image is from a later time.
+/// The end of the year 9999, in microseconds. No image is later.
 const END_OF_TIME: i64 = 253_402_300_800_000_000;
 
 /// The text is not a cursor.
@@ -23,14 +23,14 @@ const END_OF_TIME: i64 = 253_402_300_800_000_000;
 #[error("is not a cursor of this server: take it as it is from the `Link` of a page")]
 pub(crate) struct CursorError;
 
-/// Writes a place.
+/// Encodes a cursor.
 pub(crate) fn written(place: PageKey) -> String {
     let micros = place.registered_at.timestamp_micros().to_be_bytes();
     let bytes = [&[VERSION], &micros[..], place.id.as_bytes()].concat();
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads a place.
+/// Decodes a cursor.
 pub(crate) fn parse(text: &str) -> Result<PageKey, CursorError> {
     read(text).ok_or(CursorError)
 }
@@ -67,7 +67,7 @@ mod tests {
 
     /// Clients keep cursors for longer than a server runs.
     #[test]
-    fn the_form_stays() {
+    fn format_is_stable() {
         let place = place(at(0).timestamp_micros() + 1, *b"0123456789abcdef");
         let text = "AQAGDdcQISABMDEyMzQ1Njc4OWFiY2RlZg";
         assert_eq!(written(place), text);
@@ -93,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_is_the_reverse_of_writing(micros in 0..END_OF_TIME, id: [u8; 16]) {
+        fn decoding_reverses_encoding(micros in 0..END_OF_TIME, id: [u8; 16]) {
             let place = place(micros, id);
             let text = written(place);
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));

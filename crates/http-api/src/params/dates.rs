@@ -1,7 +1,7 @@
-//! Dates in query parameters, and the instants at which a window begins and ends.
+//! Dates in query parameters, and the instants at which a window starts and ends.
 //!
-//! The canonical form is `YYYY-MM-DD HH:MM:SS` in the server's time zone. Understood are also `T`
-//! between date and time, fractions of a second, an offset as in RFC 3339, and a bare `YYYY-MM-DD`.
+//! The canonical form is `YYYY-MM-DD HH:MM:SS` in the server's time zone. Also accepted are `T` between
+//! date and time, fractions of a second, an offset as in RFC 3339, and a bare `YYYY-MM-DD`.
 
 use chrono::{
     DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
@@ -10,15 +10,15 @@ use chrono::{
 use chrono_tz::{GapInfo, Tz};
 use thiserror::Error;
 
-/// Longer than any clock was ever put forward.
+/// Longer than any gap in local time.
 const BEYOND_ANY_GAP: TimeDelta = TimeDelta::hours(26);
 
-/// Which side of a window a date bounds.
+/// Which bound of a window a date is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
-    /// The window begins with it.
+    /// The lower bound.
     First,
-    /// The window ends after it.
+    /// The upper bound.
     Last,
 }
 
@@ -27,11 +27,11 @@ pub(super) enum Edge {
 #[error("is not a date such as `2024-01-31 08:00:00`, `2024-01-31T08:00:00+01:00` or `2024-01-31`")]
 pub(super) struct DateError;
 
-/// The instant at which a window begins, or the first one after it.
+/// The instant at which a window starts, or the first one after it.
 ///
-/// Bounds are inclusive: to the second, the day or the fraction that is written. A local time that a
-/// change of the clock repeats or skips is read so that the window is the wider one. No bound is
-/// needed (`None`) where it lies before or after all that can be registered.
+/// Bounds are inclusive: to the second, the day or the fraction as written. A local time that is ambiguous
+/// or skipped by a clock change is resolved to the wider window. `None` means no bound, as it lies before
+/// or after everything that can be registered.
 pub(super) fn parse(text: &str, edge: Edge, zone: Tz) -> Result<Option<DateTime<Utc>>, DateError> {
     let mut reader = Reader(text.as_bytes());
     let date = reader.date().ok_or(DateError)?;
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str, edge: Edge, zone: Tz) -> Result<Option<DateTime<
     Ok(reachable(instant, edge))
 }
 
-/// Drops and clamps bounds that no image can lie beyond: stores need not know of the year 0 or 10000.
+/// Drops and clamps bounds that no image can exceed: stores need not handle the years 0 and 10000.
 fn reachable(instant: DateTime<Utc>, edge: Edge) -> Option<DateTime<Utc>> {
     let (earliest, latest) = (DateTime::UNIX_EPOCH, end_of_time());
     match edge {
@@ -58,14 +58,14 @@ fn end_of_time() -> DateTime<Utc> {
     DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// What follows a date: a time, perhaps with a fraction, perhaps with an offset.
+/// The part after a date: a time, possibly with a fraction and an offset.
 struct Moment {
     time: NaiveTime,
     fraction: Option<Fraction>,
     offset: Option<FixedOffset>,
 }
 
-/// A fraction of a second: whole microseconds, and whether there is more of it.
+/// A fraction of a second: whole microseconds, and whether there is a remainder.
 #[derive(Clone, Copy)]
 struct Fraction {
     micros: i64,
@@ -89,12 +89,12 @@ impl Moment {
     }
 }
 
-/// The instant that a local time means; of several the one that makes the window wider.
+/// The instant of a local time; if ambiguous the one that makes the window wider.
 fn reading(local: NaiveDateTime, edge: Edge, zone: Tz) -> DateTime<Utc> {
     let (earliest, latest) = match zone.from_local_datetime(&local) {
         chrono::MappedLocalTime::Single(at) => (at.to_utc(), at.to_utc()),
         chrono::MappedLocalTime::Ambiguous(a, b) => (a.to_utc(), b.to_utc()),
-        // Skipped: the clock as it was before, or as it was after, would have shown it.
+        // Skipped: use the offset before or after the gap.
         chrono::MappedLocalTime::None => {
             let shown = |near: NaiveDateTime| {
                 let offset = zone.offset_from_utc_datetime(&near).fix().local_minus_utc();
@@ -109,7 +109,7 @@ fn reading(local: NaiveDateTime, edge: Edge, zone: Tz) -> DateTime<Utc> {
     }
 }
 
-/// The instant at which a day begins, or the first one after it.
+/// The instant at which a day starts, or the first one after it.
 fn day_edge(date: NaiveDate, edge: Edge, zone: Tz) -> DateTime<Utc> {
     let midnight = date.and_time(NaiveTime::MIN);
     let (local, rest) = match edge {
@@ -119,14 +119,14 @@ fn day_edge(date: NaiveDate, edge: Edge, zone: Tz) -> DateTime<Utc> {
             (midnight + Days::new(1) - second, second)
         }
     };
-    // Where the clock skips the edge of the day, the day begins or ends with the skip.
+    // If the edge of the day is skipped, the day starts or ends at the gap.
     match GapInfo::new(&local, &zone).and_then(|gap| gap.end) {
         Some(end) if zone.from_local_datetime(&local).latest().is_none() => end.to_utc(),
         _ => reading(local, edge, zone) + rest,
     }
 }
 
-/// Reads fields of fixed width from the front of a text.
+/// Parses fixed-width fields from the front of a text.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -139,13 +139,13 @@ impl Reader<'_> {
         NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)
     }
 
-    /// What follows the date, to the end of the text.
+    /// Parses the part after the date, to the end of the text.
     fn moment(&mut self) -> Option<Moment> {
         let separator = self.byte()?;
         let time = self.time()?;
         let fraction = self.fraction()?;
         let offset = self.offset()?;
-        // RFC 3339 allows a lower-case `t`; alone it is a slip.
+        // RFC 3339 allows a lower-case `t`; without a time zone it is a typo.
         let is_separator =
             matches!(separator, b' ' | b'T') || separator == b't' && offset.is_some();
         (is_separator && self.0.is_empty()).then_some(Moment {
@@ -189,7 +189,7 @@ impl Reader<'_> {
         Some(Some(Fraction { micros, has_more }))
     }
 
-    /// An offset, if there is one. A blank stands for the `+` that a client forgot to encode.
+    /// An offset, if there is one. A blank stands for a `+` that the client forgot to encode.
     #[expect(
         clippy::option_option,
         reason = "the outer one is the error, as everywhere in the reader"
@@ -205,7 +205,7 @@ impl Reader<'_> {
         self.expect(b':')?;
         let minutes = self.digits(2).filter(|minutes| *minutes < 60)?;
         let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
-        // `east_opt` refuses a day or more.
+        // `east_opt` rejects a day or more.
         match sign {
             b'+' | b' ' => FixedOffset::east_opt(seconds),
             b'-' => FixedOffset::west_opt(seconds),

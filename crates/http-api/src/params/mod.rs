@@ -1,4 +1,4 @@
-//! Query parameters, taken strictly: what is misspelt must not silently change an answer.
+//! Query parameters, parsed strictly: a typo must not silently change a result.
 
 pub(super) mod cursor;
 mod dates;
@@ -12,13 +12,13 @@ use domain::{Condition, Confidence, LabelFilter, PageKey, Threshold, TimeWindow}
 use self::dates::Edge;
 use super::problem::{Code, Problem};
 
-/// How much of a foreign name is repeated in an answer, in characters.
+/// How much of an unknown name is quoted, in characters.
 const NAME_SHOWN: usize = 64;
 
-/// The most images of a page.
+/// The largest page, in images.
 const MOST_IMAGES: u32 = 1000;
 
-/// The parameters of one request: each at most once, none that is not known.
+/// The parameters of a request: each at most once, and none unknown.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
 

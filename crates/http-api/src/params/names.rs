@@ -1,22 +1,22 @@
-//! Lists of names in one parameter: separated by commas, and quoted where they hold some.
+//! Comma-separated lists of names in one parameter, quoted where a name contains a comma.
 
 use std::{iter::Peekable, str::Chars};
 
 use thiserror::Error;
 
-/// A list of names that is badly quoted.
+/// Why a list cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum NamesError {
     /// A quote is never closed.
     #[error("has a quoted name without its closing quote")]
     Unclosed,
-    /// Something stands between a closing quote and the next comma.
+    /// Text between a closing quote and the next comma.
     #[error("has text after a closing quote; a quote inside a quoted name is doubled")]
     Trailing,
 }
 
-/// Takes a list apart. A name that begins with a quote ends with the next one, and two quotes inside are
-/// one of the name; elsewhere quotes are ordinary characters.
+/// Splits a list. A name that starts with a quote ends with the next one, in which two quotes stand for
+/// one; elsewhere quotes are ordinary characters.
 pub(super) fn parse(list: &str) -> Result<Vec<String>, NamesError> {
     let mut rest = list.chars().peekable();
     let mut names = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn parse(list: &str) -> Result<Vec<String>, NamesError> {
     }
 }
 
-/// Reads up to the next comma.
+/// Parses up to the next comma.
 fn plain(rest: &mut Peekable<Chars<'_>>) -> String {
     let mut name = String::new();
     while let Some(character) = rest.next_if(|c| *c != ',') {
@@ -41,7 +41,7 @@ fn plain(rest: &mut Peekable<Chars<'_>>) -> String {
     name
 }
 
-/// Reads up to the comma after the closing quote.
+/// Parses up to the comma after the closing quote.
 fn quoted(rest: &mut Peekable<Chars<'_>>) -> Result<String, NamesError> {
     let mut name = String::new();
     loop {

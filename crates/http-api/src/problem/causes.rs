@@ -1,4 +1,4 @@
-//! What the domain's errors are to clients.
+//! Maps the domain's errors to problems.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,10 +9,10 @@ use domain::{
 
 use super::{Code, Problem};
 
-/// How long to wait for a quota of which nobody knows when it is renewed.
+/// `Retry-After` for a quota whose renewal is unknown.
 const QUOTA_WAIT: Duration = Duration::from_mins(1);
 
-/// How long to wait for somebody else's lock.
+/// `Retry-After` for lock contention.
 const CONTENTION_WAIT: Duration = Duration::from_secs(1);
 
 impl From<IngestError> for Problem {
@@ -59,7 +59,7 @@ impl From<UpstreamError> for Problem {
         let wait = error.retry_after();
         let (code, detail) = match error {
             UpstreamError::Picture(error) => return error.into(),
-            // Our own decoder found the picture sound, so it is the provider that cannot read it.
+            // Our decoder accepted the picture, so the provider is the one that cannot read it.
             UpstreamError::Unreadable(_) => (
                 Code::TaggingFailed,
                 "the tagging service could not read the image",
@@ -86,7 +86,7 @@ impl From<UpstreamError> for Problem {
                 Code::TaggingTimeout,
                 "the tagging service did not answer in time",
             ),
-            // Who is gone does not see this, but who has only stopped sending does.
+            // Not seen by a client that is gone, but by one that only shut down its sending half.
             UpstreamError::Cancelled => (
                 Code::TaggingFailed,
                 "the client closed its side of the connection before the image was tagged",
@@ -123,7 +123,7 @@ impl From<OriginalStoreError> for Problem {
 }
 
 impl Problem {
-    /// A fault of the server.
+    /// A bug in the server.
     pub fn internal(cause: domain::ports::Cause) -> Self {
         internal().caused_by(cause)
     }

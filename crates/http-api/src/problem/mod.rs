@@ -1,4 +1,4 @@
-//! Errors as clients see them: problem documents (RFC 9457), and nothing that is not theirs to know.
+//! Errors as clients see them: problem documents (RFC 9457) without internal details.
 
 mod causes;
 mod code;
@@ -24,7 +24,7 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 /// How long a client is asked to wait where nobody knows better.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// What the detail names, as members of their own: a client in another language shows these.
+/// The facts in `detail`, as members: a client in another language shows these.
 #[derive(Debug, Default)]
 struct Facts {
     parameter: Option<String>,
@@ -34,7 +34,7 @@ struct Facts {
     format: Option<String>,
 }
 
-/// A request that was not done.
+/// A failed request, as a problem document.
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
@@ -47,7 +47,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem that the client may know all about.
+    /// A problem whose detail may be shown to the client.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -59,14 +59,14 @@ impl Problem {
         }
     }
 
-    /// A query parameter that cannot be taken.
+    /// An invalid query parameter.
     pub fn parameter(name: &str, why: impl fmt::Display) -> Self {
         let mut problem = Self::new(Code::InvalidParameter, format!("`{name}` {why}"));
         problem.facts.parameter = Some(name.to_owned());
         problem
     }
 
-    /// Says where in a parameter the fault is, in characters from 0.
+    /// Sets where in a parameter the error is, in characters from 0.
     #[must_use]
     pub fn position(mut self, parameter: &str, position: usize) -> Self {
         self.facts.parameter = Some(parameter.to_owned());
@@ -74,54 +74,54 @@ impl Problem {
         self
     }
 
-    /// A URL beyond that many bytes.
+    /// A URL longer than `limit` bytes.
     pub fn uri_too_long(limit: usize) -> Self {
         let detail = format!("the URL has more than the {limit} bytes allowed");
         Self::new(Code::UriTooLong, detail).limit(limit as u64)
     }
 
-    /// Headers beyond that many bytes.
+    /// Headers longer than `limit` bytes.
     pub fn headers_too_large(limit: usize) -> Self {
         let detail = format!("the headers have more than the {limit} bytes allowed");
         Self::new(Code::HeadersTooLarge, detail).limit(limit as u64)
     }
 
-    /// States the limit that was exceeded, in the unit that the detail names.
+    /// Sets the limit that was exceeded, in the unit of the detail.
     #[must_use]
     pub fn limit(mut self, limit: u64) -> Self {
         self.facts.limit = Some(limit);
         self
     }
 
-    /// Names the setting that decides.
+    /// Sets the setting responsible.
     #[must_use]
     pub fn setting(mut self, key: &'static str) -> Self {
         self.facts.setting = Some(key);
         self
     }
 
-    /// Names the format of the picture.
+    /// Sets the format of the picture.
     #[must_use]
     pub fn format(mut self, name: impl Into<String>) -> Self {
         self.facts.format = Some(name.into());
         self
     }
 
-    /// Notes what caused it: for the log, not for the client.
+    /// Sets the cause: for the log, not for the client.
     #[must_use]
     pub fn caused_by(mut self, cause: Cause) -> Self {
         self.cause = Some(cause);
         self
     }
 
-    /// Asks the client to wait that long before it comes again. Only a 503 asks.
+    /// Sets the wait before a retry. Only a 503 has one.
     #[must_use]
     pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
         self
     }
 
-    /// Names the methods that the route has.
+    /// Sets the methods of the route.
     #[must_use]
     pub fn allow(mut self, methods: &'static str) -> Self {
         self.allow = Some(methods);
@@ -133,7 +133,7 @@ impl Problem {
         self.code
     }
 
-    /// Seconds to wait before the next try, for every 503: rounded up, at least one.
+    /// The wait of a 503 in whole seconds: rounded up, at least one.
     fn seconds(&self) -> Option<u64> {
         let is_asking = self.code.status() == StatusCode::SERVICE_UNAVAILABLE;
         is_asking.then(|| {
@@ -142,7 +142,7 @@ impl Problem {
         })
     }
 
-    /// Writes the cause, with the causes below it, to the log.
+    /// Logs the cause and its causes.
     pub fn log(&self) {
         let cause = self.cause.as_ref().map(|cause| chain(&**cause));
         let (code, detail) = (self.code.as_str(), self.detail.as_str());
@@ -155,7 +155,7 @@ impl Problem {
         }
     }
 
-    /// The answer to the request with that id.
+    /// The response to the request with that id.
     pub fn answer(&self, request_id: &str) -> HttpResponse {
         let document = ProblemBody {
             kind: self.code.type_uri(),
@@ -180,7 +180,7 @@ impl Problem {
         if let Some(methods) = self.allow {
             answer.insert_header((header::ALLOW, HeaderValue::from_static(methods)));
         }
-        // Text and numbers: this cannot fail.
+        // Only text and numbers: serialisation cannot fail.
         answer.body(serde_json::to_vec(&document).unwrap_or_default())
     }
 }

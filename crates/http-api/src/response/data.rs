@@ -1,4 +1,4 @@
-//! Answers with the bytes of an image, written as base64 while they are read.
+//! Responses with the bytes of an image, encoded as base64 while they are read.
 
 use std::{
     pin::Pin,
@@ -32,17 +32,17 @@ use upload_body::base64::ENCODER;
 /// How many bytes are encoded at a time. A multiple of 3.
 const PIECE: usize = 48 * 1024;
 
-/// The most bytes of an image whose answer is put together before it is sent.
+/// The largest image whose response is assembled before it is sent, in bytes.
 const SMALL: u64 = 96 * 1024;
 
-/// What comes after the data.
+/// The end of the document, after the data.
 const TAIL: &str = "\"}";
 
-/// Everything of an answer that comes before the data.
+/// The part of a response before the data.
 pub(crate) struct Head(String);
 
 impl Head {
-    /// Writes an image up to its data.
+    /// Encodes an image up to its data.
     pub(crate) fn new(image: &Image, zone: Tz) -> Result<Self, Problem> {
         let mut json = to_json(&ImageBody::new(image, zone))?;
         json.pop();
@@ -56,13 +56,13 @@ impl Head {
     }
 }
 
-/// Opens the original of an answer.
+/// Opens the original of a response.
 pub(crate) type Reopen = BoxFuture<'static, Result<OriginalContent, CatalogError>>;
 
-/// The answer with bytes that are in memory.
+/// The response with bytes in memory.
 ///
-/// They are dropped after a while, since other uploads wait for that memory. A client that has not fetched them
-/// by then gets the rest from the original.
+/// They are dropped after a while, since other uploads wait for that memory. A client that has not fetched
+/// them by then gets the rest from the original.
 pub(crate) fn from_bytes(
     runtime: &Handle,
     head: Head,
@@ -95,20 +95,20 @@ pub(crate) fn from_bytes(
 struct InMemory {
     size: BodySize,
     head: Option<Head>,
-    /// What is left of the data. None once they were dropped.
+    /// The remaining data. `None` once they were dropped.
     data: Arc<Mutex<Option<Bytes>>>,
     /// How many bytes of the data have been sent.
     sent: u64,
     has_tail: bool,
     runtime: Handle,
     original: Option<Reopen>,
-    /// The rest of the answer, read from the original.
+    /// The rest of the response, read from the original.
     rest: Option<Streamed>,
     _letting_go: AbortOnDropHandle<()>,
 }
 
 impl InMemory {
-    /// The next bytes, empty at their end. None once they were dropped.
+    /// The next bytes, empty at the end. `None` once they were dropped.
     fn next(&mut self) -> Option<Bytes> {
         let piece = {
             let mut data = lock(&self.data);
@@ -119,7 +119,7 @@ impl InMemory {
         Some(piece)
     }
 
-    /// The next piece of the answer after its head.
+    /// The next chunk of the response after its head.
     fn encoded(&mut self, bytes: Bytes) -> Bytes {
         if bytes.is_empty() {
             self.has_tail = false;
@@ -128,7 +128,7 @@ impl InMemory {
         ENCODER.encode(bytes).into()
     }
 
-    /// The rest of the answer from the original.
+    /// The rest of the response from the original.
     fn rest(&mut self) -> Option<&mut Streamed> {
         if let Some(original) = self.original.take() {
             let sent = self.sent;
@@ -170,7 +170,7 @@ impl MessageBody for InMemory {
     }
 }
 
-/// The answer with bytes that are yet to be read.
+/// The response with bytes still to be read.
 pub(crate) fn from_content(runtime: &Handle, head: Head, content: OriginalContent) -> BoxBody {
     let size = BodySize::Sized(head.size(content.len));
     BoxBody::new(Streamed::new(runtime, size, |pieces| {
@@ -178,12 +178,12 @@ pub(crate) fn from_content(runtime: &Handle, head: Head, content: OriginalConten
     }))
 }
 
-/// An answer with an original.
+/// A response with an original.
 pub(crate) enum WithData {
-    /// A small one, written whole: cheaper than a task that writes it, and what cannot be read is an
-    /// error rather than an answer that breaks off.
+    /// A small one, assembled as a whole: cheaper than a task, and a read error becomes a problem instead
+    /// of a truncated response.
     Whole(String),
-    /// A large one, which is yet to be read.
+    /// A large one, still to be read.
     Content(Head, OriginalContent),
 }
 
@@ -235,7 +235,7 @@ fn check_length(read: u64, expected: u64) -> Result<(), OriginalStoreError> {
     Err(OriginalStoreError::Altered(cause(lengths)))
 }
 
-/// Why the data were not sent whole.
+/// Why the data were not sent completely.
 #[derive(Debug, Error)]
 enum DataError {
     #[error("an original could not be read to its end")]
@@ -256,7 +256,8 @@ async fn send(
     unless_read_failed(sending.await)
 }
 
-/// Sends what follows the head and so many bytes of the data, a multiple of three or all of them.
+/// Sends the response after the head and the first `sent` bytes of the data, a multiple of three or all of
+/// them.
 async fn send_rest(original: Reopen, sent: u64, pieces: Pieces) -> Result<(), CatalogError> {
     let mut content = original.await?;
     let outcome = send_data(&mut content, sent, &pieces).await;
@@ -270,7 +271,7 @@ fn unless_read_failed(outcome: Result<(), DataError>) -> Result<(), OriginalStor
     }
 }
 
-/// Sends the data without their first bytes, and what comes after them.
+/// Sends the data without their first bytes, and the end of the document.
 async fn send_data(
     content: &mut OriginalContent,
     skipped: u64,
@@ -295,10 +296,10 @@ async fn put(pieces: &Pieces, piece: Bytes) -> Result<(), DataError> {
     pieces.send(piece).await.map_err(|_| DataError::Unwanted)
 }
 
-/// Encodes bytes that come in pieces of any length.
+/// Encodes bytes in chunks of any length.
 #[derive(Default)]
 struct Encoder {
-    /// What does not fill a group of three yet.
+    /// The bytes of an incomplete group of three.
     carry: Vec<u8>,
 }
 
@@ -335,7 +336,7 @@ mod tests {
     use super::*;
 
     const MOST: usize = 1 << 24;
-    const PATIENCE: Duration = Duration::from_mins(1);
+    const HOLD: Duration = Duration::from_mins(1);
 
     fn head() -> Head {
         Head::new(&image(b"x", at(0), &[("car", 90.0)]), Tz::UTC).unwrap()
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_what_is_sent_whatever_the_pieces() {
+    fn body_does_not_depend_on_the_chunks() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         proptest!(|(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3000), 0..8))| {
             let whole = parts.concat();
@@ -378,7 +379,7 @@ mod tests {
             prop_assert!(matches!(small, WithData::Whole(_)));
             prop_assert_eq!(runtime.block_on(read(small.body(runtime.handle()))).unwrap(), &whole[..]);
             let unneeded = Box::pin(async { panic!("the original is not needed") });
-            let held = from_bytes(runtime.handle(), head(), whole.clone().into(), PATIENCE, unneeded);
+            let held = from_bytes(runtime.handle(), head(), whole.clone().into(), HOLD, unneeded);
             prop_assert_eq!(runtime.block_on(read(held)).unwrap(), whole);
         });
     }
@@ -396,7 +397,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_read_breaks_off_or_is_an_error() {
+    async fn read_error_truncates_the_body_or_is_a_problem() {
         let error = OriginalStoreError::Unavailable(cause("gone"));
         for pieces in [
             vec![Ok(Bytes::from_static(b"abcd")), Err(error)],
@@ -422,7 +423,7 @@ mod tests {
         assert!(matches!(answer, WithData::Content(..)));
     }
 
-    /// Bytes, and how often they are held.
+    /// Bytes, and a count of references to them.
     struct Held(
         Vec<u8>,
         #[expect(dead_code, reason = "it is counted")] Arc<()>,
@@ -433,26 +434,26 @@ mod tests {
         }
     }
 
-    /// Lets an answer wait in memory until that is given up, after so many pieces of it.
+    /// Lets a response wait in memory until its bytes are dropped, after that many chunks of it.
     async fn outwait(data: &[u8], pieces: usize, original: Reopen) -> (Vec<u8>, BoxBody) {
         let memory = Arc::new(());
         let held = Bytes::from_owner(Held(data.to_vec(), Arc::clone(&memory)));
-        let mut body = from_bytes(&Handle::current(), head(), held, PATIENCE, original);
+        let mut body = from_bytes(&Handle::current(), head(), held, HOLD, original);
         let mut sent = Vec::new();
         for _ in 0..pieces {
             let piece = std::future::poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await;
             sent.extend_from_slice(&piece.unwrap().unwrap());
         }
-        tokio::time::sleep(PATIENCE / 2).await;
+        tokio::time::sleep(HOLD / 2).await;
         assert_eq!(Arc::strong_count(&memory), 2);
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(HOLD).await;
         assert_eq!(Arc::strong_count(&memory), 1);
         (sent, body)
     }
 
     #[rstest::rstest]
     #[tokio::test(start_paused = true)]
-    async fn what_is_fetched_late_comes_from_the_original(
+    async fn late_client_gets_the_rest_from_the_original(
         #[values(0, 1, 3)] pieces: usize,
         #[values(1000, PIECE, 3 * PIECE + 4)] chunk: usize,
     ) {
@@ -466,7 +467,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_fetched_late_breaks_off_without_the_original() {
+    async fn late_client_without_original_gets_a_truncated_body() {
         let error = OriginalStoreError::Unavailable(cause("gone"));
         let original = Box::pin(async { Err(error.into()) });
         let (_, body) = outwait(&vec![7; 3 * PIECE], 0, original).await;

@@ -1,4 +1,4 @@
-//! Writing answers: small ones at once, large ones while they are read.
+//! Writes responses: small ones at once, large ones streamed.
 
 mod data;
 mod dto;
@@ -15,7 +15,7 @@ pub(super) use self::{
 };
 use super::problem::Problem;
 
-/// A JSON document that is small enough to be held.
+/// A JSON response small enough to be held in memory.
 pub(super) fn json(document: &impl Serialize) -> Result<HttpResponse, Problem> {
     let text = to_json(document)?;
     Ok(HttpResponse::Ok()
@@ -23,7 +23,7 @@ pub(super) fn json(document: &impl Serialize) -> Result<HttpResponse, Problem> {
         .body(text))
 }
 
-/// A document as JSON text.
+/// Serialises a document as JSON.
 pub(super) fn to_json(document: &impl Serialize) -> Result<String, Problem> {
     serde_json::to_string(document).map_err(|error| Problem::internal(domain::ports::cause(error)))
 }

@@ -1,4 +1,4 @@
-//! Lists of images, written page by page: constant memory whatever their length.
+//! Lists of images, streamed page by page in constant memory.
 
 use actix_web::body::{BodySize, BoxBody};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::problem::Problem;
 
-/// A piece is sent once it has so many bytes.
+/// A chunk is sent once it has this many bytes.
 const PIECE: usize = 32 * 1024;
 
-/// The answer with a list: a bare JSON array.
+/// The response with a list: a bare JSON array.
 pub(crate) fn images(runtime: &Handle, pages: ImagePages, zone: Tz) -> BoxBody {
     let reader = runtime.clone();
     BoxBody::new(Streamed::new(runtime, BodySize::Stream, move |pieces| {
@@ -30,12 +30,12 @@ pub(crate) fn images(runtime: &Handle, pages: ImagePages, zone: Tz) -> BoxBody {
     }))
 }
 
-/// Reads pages, one while the one before it is written.
+/// Prefetches pages: one is read while the previous one is written.
 fn read_ahead(runtime: &Handle, mut pages: ImagePages) -> (Ahead, AbortOnDropHandle<()>) {
     let (sender, ahead) = mpsc::channel(1);
     let work = async move {
         while let Some(page) = pages.next().await {
-            // Once it failed, or nobody wants it any more, there is nothing more to read.
+            // Stop after an error, or once the receiver is dropped.
             let is_last = page.is_err();
             if sender.send(page).await.is_err() || is_last {
                 return;
@@ -48,7 +48,7 @@ fn read_ahead(runtime: &Handle, mut pages: ImagePages) -> (Ahead, AbortOnDropHan
 
 type Ahead = mpsc::Receiver<Result<Vec<Image>, CatalogError>>;
 
-/// The answer with one page: an array of known length.
+/// The response with one page: an array of known length.
 pub(crate) fn page(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
     let mut buffer = BytesMut::with_capacity(PIECE);
     let mut separator = b'[';
@@ -83,13 +83,13 @@ async fn send(
             }
         }
     }
-    // The end of what was read is the end of the list only if the reader came there.
+    // The list is complete only if the reader task ended normally.
     reader.await.map_err(failed)?;
     if separator == b'[' {
         buffer.put_u8(separator);
     }
     buffer.put_u8(b']');
-    // Nobody may want the rest any more; then it is complete enough.
+    // If the receiver is gone, the rest is not needed.
     let _ = pieces.send(buffer.freeze()).await;
     Ok(())
 }

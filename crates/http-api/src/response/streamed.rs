@@ -1,4 +1,4 @@
-//! Bodies that are produced elsewhere while they are sent.
+//! Streamed bodies, produced by a task.
 
 use std::{
     error::Error,
@@ -16,19 +16,19 @@ use tracing::Instrument;
 
 use crate::problem::chain;
 
-/// How many pieces are ready before they can be sent: enough to read while the network writes.
+/// How many chunks are buffered: enough to read while the network writes.
 const PIECES_AHEAD: usize = 2;
 
-/// Takes the pieces of a body.
+/// Receives the chunks of a body.
 pub(super) type Pieces = mpsc::Sender<Bytes>;
 
-/// The body broke off. The connection is closed, so that nobody takes a part for the whole.
+/// The body is incomplete. The connection is closed, so that the client notices.
 #[derive(Debug, Error)]
 #[error("the answer broke off")]
 pub(super) struct BrokenOff;
 
-/// A body whose pieces a task produces. The task begins when the first piece is wanted, and is
-/// stopped when the body is dropped.
+/// A body whose chunks a task produces. The task starts when the first chunk is polled, and is aborted when
+/// the body is dropped.
 pub(super) struct Streamed {
     size: BodySize,
     pieces: mpsc::Receiver<Bytes>,
@@ -42,7 +42,7 @@ enum Producer {
 }
 
 impl Streamed {
-    /// Takes a producer. It ends with `Ok` when the body is complete or nobody wants it any more.
+    /// Wraps a producer. It returns `Ok` when the body is complete or the receiver is dropped.
     pub(super) fn new<P, F, E>(runtime: &Handle, size: BodySize, produce: P) -> Self
     where
         P: FnOnce(Pieces) -> F,
@@ -89,7 +89,7 @@ impl MessageBody for Streamed {
         if let Some(piece) = ready!(self.pieces.poll_recv(cx)) {
             return Poll::Ready(Some(Ok(piece)));
         }
-        // The producer is done. Only what it says itself tells whether that was the end.
+        // The producer has finished. Only its result says whether the body is complete.
         let Producer::Working(task) = &mut self.producer else {
             return Poll::Ready(Some(Err(BrokenOff)));
         };

@@ -1,4 +1,4 @@
-//! What is answered to bytes that are no request, over real sockets.
+//! Responses to input that is not a request, over real sockets.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const GET: &str = "GET /tags HTTP/1.1\r\nHost: t\r\n";
 /// The head of an upload.
 const POST: &str = "POST /image HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
 
-/// Reads an answer that must be a problem document.
+/// Reads a response that must be a problem document.
 async fn problem(raw: &mut Raw, status: u16, code: &str) -> Value {
     let (head, body) = raw.answer().await;
     assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
@@ -32,7 +32,7 @@ async fn problem(raw: &mut Raw, status: u16, code: &str) -> Value {
     document
 }
 
-/// The same of an answer that ends the connection.
+/// The same for a response that ends the connection.
 async fn last_problem(raw: &mut Raw, status: u16, code: &str) -> Value {
     let document = problem(raw, status, code).await;
     assert_eq!(raw.rest().await, "");
@@ -72,7 +72,7 @@ async fn last_problem(raw: &mut Raw, status: u16, code: &str) -> Value {
 #[case(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "HTTP/2")]
 #[case(b"\x16\x03\x01\0\xc8\x01\0\0\xc4\x03\x03", "TLS")]
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_http_is_a_problem(#[case] bytes: &[u8], #[case] what: &str) {
+async fn input_that_is_not_http_is_a_problem(#[case] bytes: &[u8], #[case] what: &str) {
     let server = TestServer::start();
     let mut raw = server.connect().await;
     raw.send_bytes(bytes).await;
@@ -116,7 +116,7 @@ async fn headers_beyond_the_librarys_limits_are_431() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_answers_before_it_stay_as_they_are() {
+async fn earlier_answers_are_unchanged() {
     let server = TestServer::start();
     let mut raw = server.connect().await;
     raw.send(&format!("{GET}\r\n{GET}\r\nnonsense\r\n\r\n"))
@@ -135,9 +135,9 @@ async fn the_answers_before_it_stay_as_they_are() {
     last_problem(&mut raw, 414, "uri-too-long").await;
 }
 
-/// What is under way when the client sends garbage is answered first.
+/// A request in progress is answered before the garbage after it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_under_way_is_answered_before_the_garbage_behind_it() {
+async fn request_in_progress_is_answered_before_garbage() {
     let server = TestServer::start();
     let body = upload(&picture("x")).to_string();
     let mut raw = server.connect().await;
@@ -163,7 +163,7 @@ async fn a_request_under_way_is_answered_before_the_garbage_behind_it() {
 #[case(GET, "zz\r\n")]
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_chunks_are_a_problem_on_every_route(#[case] head: &str, #[case] body: &str) {
-    // A handler that does not read the body, and has no answer yet.
+    // A handler that does not read the body, and has not answered yet.
     let server = TestServer::with(|setup| setup.fakes.store.stall());
     let mut raw = server.connect().await;
     raw.send(&format!(
@@ -176,7 +176,7 @@ async fn bad_chunks_are_a_problem_on_every_route(#[case] head: &str, #[case] bod
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_does_not_arrive_is_given_up() {
+async fn incomplete_head_times_out() {
     let server = TestServer::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
     for start in ["", "G", "GET /images HTTP/1.1\r\nHost: "] {
         let mut raw = server.connect().await;
@@ -187,7 +187,7 @@ async fn a_head_that_does_not_arrive_is_given_up() {
 
 /// The library has a deadline for the first head alone.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_later_head_that_does_not_arrive_is_given_up_too() {
+async fn later_incomplete_head_times_out() {
     let server = TestServer::with(|setup| setup.settings.head_timeout = Duration::from_millis(200));
     let mut raw = server.connect().await;
     raw.send(&format!("{GET}\r\n")).await;
@@ -196,9 +196,9 @@ async fn a_later_head_that_does_not_arrive_is_given_up_too() {
     last_problem(&mut raw, 408, "request-timeout").await;
 }
 
-/// What came along with the request before makes the library forget that the connection is idle.
+/// Input that arrives along with the previous request makes the library forget that the connection is idle.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_began_with_the_request_before_it_is_given_up_too() {
+async fn incomplete_head_behind_a_request_times_out() {
     let server = TestServer::with(|setup| {
         setup.settings.head_timeout = Duration::from_millis(200);
         setup.settings.idle_timeout = Duration::from_millis(500);

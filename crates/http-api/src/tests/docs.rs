@@ -1,4 +1,4 @@
-//! The documentation that the server gives out.
+//! The documentation served by the server.
 
 use reqwest::Method;
 

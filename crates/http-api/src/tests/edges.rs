@@ -1,11 +1,11 @@
-//! What holds for every route: ids, methods, limits, odd requests.
+//! Rules of every route: ids, methods, limits, odd requests.
 
 use reqwest::Method;
 
 use super::test_server::{TestServer, problem};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_id_is_taken_over_or_made() {
+async fn request_id_is_kept_or_generated() {
     let server = TestServer::start();
     for path in ["/images", "/nowhere", "/image/1"] {
         let request = server
@@ -146,7 +146,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_nobody_reads_does_no_harm() {
+async fn unread_body_does_no_harm() {
     let server = TestServer::start();
     let mut raw = server.connect().await;
     raw.send("POST /tags HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
@@ -216,7 +216,7 @@ async fn addresses_and_private_names_are_served(#[case] target: &str, #[case] li
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
-/// An upload for another host is refused before its body is there.
+/// An upload for another host is rejected before its body arrives.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_host_is_checked_before_anything_is_read() {
     let server = TestServer::start();

@@ -48,7 +48,7 @@ async fn the_quota_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_work_is_named_and_no_more() {
+async fn failing_checks_are_named_without_details() {
     let server = TestServer::start();
     server.originals.set_down(true);
     server
@@ -86,7 +86,7 @@ async fn a_database_that_fails_or_hangs_is_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_hangs_is_given_up() {
+async fn hanging_database_times_out() {
     let server = TestServer::with(|setup| {
         setup.fakes.store.stall();
         setup.settings.read_deadline = Duration::from_millis(100);

@@ -131,7 +131,7 @@ async fn images_are_filtered_by_date_and_tags() {
     );
 }
 
-/// Records an image of its own for each of these lists of tags, the newest first.
+/// Records an image for each of these lists of tags, the newest first.
 async fn record(store: &FakeDatabase, carried: &[&[(&str, f64)]]) -> Vec<Image> {
     let mut images = Vec::new();
     for (n, tags) in (0..).zip(carried.iter().rev()) {
@@ -245,7 +245,7 @@ async fn pages_lead_to_each_other_and_hold_the_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_limit_there_is_no_link_and_a_cursor_leads_to_the_end() {
+async fn list_without_limit_runs_from_the_cursor_to_the_end() {
     let server = TestServer::start();
     let images = record(&server.store, &[&[("car", 90.0)][..]; 5]).await;
     assert!(!server.get("/images").await.headers().contains_key("link"));
@@ -258,7 +258,7 @@ async fn without_a_limit_there_is_no_link_and_a_cursor_leads_to_the_end() {
         .split('>')
         .next()
         .unwrap();
-    // Whatever is registered meanwhile comes before the place.
+    // Images registered meanwhile come before the cursor.
     server.clock.advance(TimeDelta::seconds(50));
     server.register("new").await;
     let rest = server.get(&format!("/images?cursor={cursor}")).await;
@@ -380,7 +380,7 @@ async fn other_ids_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_were_altered_are_not_given_out() {
+async fn altered_bytes_are_not_served() {
     let server = TestServer::start();
     let id = server.register("x").await["id"]
         .as_str()
@@ -396,7 +396,7 @@ async fn bytes_that_were_altered_are_not_given_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
+async fn read_error_aborts_the_connection() {
     let bytes = Bytes::from(vec![7; 300_000]);
     let known = image(&bytes, at(0), &[("car", 90.0)]);
     let path = format!("/image/{}", known.id);
@@ -426,7 +426,7 @@ async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
     assert_eq!(head.status(), 200);
 }
 
-/// A store of so many images, of which the page with that number (from 0) fails.
+/// A store of `total` images, of which the page with that number (from 0) fails.
 fn failing(total: usize, bad_page: usize) -> (MockImageStore, Arc<AtomicUsize>) {
     let one: Image = image(b"x", at(0), &[("car", 90.0), ("motor vehicle", 80.0)]);
     let pages = Arc::new(AtomicUsize::new(0));
@@ -479,7 +479,7 @@ async fn a_first_page_that_fails_is_a_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_later_page_that_fails_breaks_the_connection_off() {
+async fn failing_later_page_aborts_the_connection() {
     let (store, _) = failing(1700, 2);
     let server = TestServer::with(|setup| setup.images = Arc::new(store));
     let response = server.get("/images").await;
@@ -497,7 +497,7 @@ async fn a_later_page_that_fails_breaks_the_connection_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn head_answers_as_get_without_reading_on() {
+async fn head_answers_as_get_without_the_list() {
     let (store, pages) = failing(100_000, usize::MAX);
     let server = TestServer::with(|setup| setup.images = Arc::new(store));
     let mut raw = server.connect().await;
@@ -505,7 +505,7 @@ async fn head_answers_as_get_without_reading_on() {
     let head = raw.head().await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert!(head.contains("transfer-encoding: chunked"), "{head}");
-    // The connection goes on with the next answer: nothing came after the head.
+    // The connection continues with the next response: nothing came after the head.
     raw.send("HEAD /images HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
         .await;
     assert!(raw.rest().await.ends_with("\r\n\r\n"));

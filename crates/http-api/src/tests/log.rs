@@ -1,4 +1,4 @@
-//! What the log says of requests.
+//! The access log.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::test_server::{Setup, picture, upload};
 use crate::{server::app, state::State};
 
-/// Keeps what is logged.
+/// Captures the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -54,10 +54,10 @@ impl Log {
     }
 }
 
-/// Sends one request in this thread, and gives back what was logged meanwhile.
+/// Sends one request in this thread, and returns what was logged meanwhile.
 async fn logged(request: fn() -> TestRequest, fail: Option<UpstreamError>) -> Vec<Value> {
-    // What logs registers itself when it does so first. Other threads, to whom nobody listens, may
-    // be about to do that; it must be over before somebody does.
+    // The first use of a log call site registers it. Other threads, without a subscriber, may be about to
+    // register it; that must be over before this one subscribes.
     send(request(), fail.clone()).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let log = Log::default();

@@ -1,4 +1,4 @@
-//! The interface over real sockets, in front of the domain with in-memory fakes.
+//! Tests of the interface over real sockets, on the domain with in-memory fakes.
 
 mod connections;
 mod docs;

@@ -1,4 +1,4 @@
-//! Uploads that are large, slow or many, from several addresses of this machine.
+//! Large, slow and many uploads, from several local addresses.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -16,11 +16,11 @@ use tokio::{
 
 use super::test_server::{TestServer, picture};
 
-/// What an ordinary upload may take at most, whatever others do.
+/// The longest an ordinary upload may take, whatever others do.
 const SOON: Duration = Duration::from_secs(2);
 
 /// Longer than all uploads together take on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TEST_TIMEOUT: Duration = Duration::from_mins(5);
 
 fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, last)
@@ -37,7 +37,7 @@ async fn connect(server: SocketAddr, from: Ipv4Addr) -> TcpStream {
     socket.connect(server).await.unwrap()
 }
 
-/// The head of an upload and the beginning of its body, of that length.
+/// The head of an upload, and the start of a body of that length.
 fn head(length: usize) -> String {
     format!(
         "POST /image HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -45,7 +45,7 @@ fn head(length: usize) -> String {
     )
 }
 
-/// Declares a body, sends that much of it, and then a byte a second.
+/// Declares a body, sends `sent` bytes of it, and then a byte a second.
 async fn drip(server: SocketAddr, from: Ipv4Addr, declared: usize, sent: usize) {
     let mut connection = connect(server, from).await;
     let begun = head(declared) + &"A".repeat(sent);
@@ -55,13 +55,13 @@ async fn drip(server: SocketAddr, from: Ipv4Addr, declared: usize, sent: usize) 
     }
 }
 
-/// The body of an upload of so many bytes.
+/// The body of an upload of that many bytes.
 fn body(bytes: usize) -> Bytes {
     let picture = picture(&"x".repeat(bytes));
     format!("{}\"}}", BASE64_STANDARD.encode(picture)).into()
 }
 
-/// Uploads a body: the status of the answer, which is read to its end.
+/// Uploads a body; returns the status of the response, which is read to its end.
 async fn upload(server: SocketAddr, from: Ipv4Addr, body: Bytes) -> u16 {
     let mut connection = connect(server, from).await;
     let head = head(body.len() + "{\"data\":\"".len());
@@ -81,12 +81,12 @@ async fn status(mut connection: TcpStream) -> u16 {
 
 async fn assert_soon(server: SocketAddr, from: Ipv4Addr, body: &Bytes) {
     let began = Instant::now();
-    let status = timeout(PATIENCE, upload(server, from, body.clone())).await;
+    let status = timeout(TEST_TIMEOUT, upload(server, from, body.clone())).await;
     assert_eq!(status.unwrap(), 200);
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
 
-/// Starts uploads that never end: pairs of a declared length and how much of it is sent.
+/// Starts uploads that never end: pairs of a declared length and the number of bytes sent.
 fn start_dripping(server: &TestServer, uploads: impl IntoIterator<Item = (u8, usize, usize)>) {
     for (from, declared, sent) in uploads {
         tokio::spawn(drip(server.address, address(from), declared, sent));
@@ -94,7 +94,7 @@ fn start_dripping(server: &TestServer, uploads: impl IntoIterator<Item = (u8, us
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dripping_uploads_keep_nobody_out() {
+async fn dripping_uploads_block_no_other() {
     let server = server();
     let sizes = [
         (34_000_000, 5),
@@ -117,10 +117,10 @@ async fn dripping_uploads_keep_nobody_out() {
     }
 }
 
-/// As many bytes as are taken from them, and then hardly any.
+/// As many bytes as are accepted, and then hardly any.
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_that_stop_in_the_middle_keep_nobody_out() {
-    // A tenth of the default limits, so that the processor is not what is scarce.
+async fn stalled_uploads_block_no_other() {
+    // A tenth of the default limits, so that the processor is not the bottleneck.
     let server = TestServer::with(|setup| {
         setup.settings.image_bytes = 2_500_000;
         setup.settings.memory_budget = 25_600_000;
@@ -143,7 +143,7 @@ async fn large_uploads_at_once_all_come_through() {
     let body = body(20_000_000);
     let uploads =
         (0..40).map(|number| upload(server.address, address(1 + number % 4), body.clone()));
-    let statuses = timeout(PATIENCE, join_all(uploads)).await.unwrap();
+    let statuses = timeout(TEST_TIMEOUT, join_all(uploads)).await.unwrap();
     assert_eq!(statuses, [200; 40]);
 }
 
@@ -168,7 +168,7 @@ async fn prefix_of_a_trusted_proxy_is_part_of_the_location() {
     }
 }
 
-/// The last places are for clients that have few.
+/// The last connections are reserved for clients that have few.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_client_may_not_take_all_connections() {
     let server = TestServer::with(|setup| setup.settings.open_files = 200);

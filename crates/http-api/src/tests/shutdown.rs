@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::test_server::{PATIENCE, TestServer, picture, until, upload};
+use super::test_server::{TEST_TIMEOUT, TestServer, picture, until, upload};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_server_stops_at_once() {
@@ -17,7 +17,7 @@ async fn an_idle_server_stops_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_under_way_is_finished_and_nothing_new_begun() {
+async fn requests_in_progress_finish_and_new_ones_are_rejected() {
     let mut server = TestServer::start();
     server.provider.hold();
     let body = upload(&picture("x"));
@@ -39,12 +39,12 @@ async fn what_is_under_way_is_finished_and_nothing_new_begun() {
     let response = upload.await.unwrap().unwrap();
     assert_eq!(response.status(), 200);
     assert!(response.text().await.unwrap().ends_with("\"}"));
-    let stopped = tokio::time::timeout(PATIENCE, &mut server.task).await;
+    let stopped = tokio::time::timeout(TEST_TIMEOUT, &mut server.task).await;
     stopped.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_whose_client_went_away_is_finished_too() {
+async fn upload_of_a_disconnected_client_finishes() {
     let mut server =
         TestServer::with(|setup| setup.settings.request_deadline = Duration::from_millis(300));
     server.provider.hold();
@@ -54,13 +54,13 @@ async fn an_upload_whose_client_went_away_is_finished_too() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!server.task.is_finished());
     server.provider.let_go();
-    let stopped = tokio::time::timeout(PATIENCE, &mut server.task).await;
+    let stopped = tokio::time::timeout(TEST_TIMEOUT, &mut server.task).await;
     stopped.unwrap().unwrap().unwrap();
     assert_eq!(server.store.images().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn patience_ends() {
+async fn shutdown_grace_expires() {
     let mut server =
         TestServer::with(|setup| setup.settings.shutdown_grace = Duration::from_secs(5));
     server.provider.hold();
@@ -70,7 +70,7 @@ async fn patience_ends() {
     let upload = tokio::spawn(request.send());
     until(|| server.provider.calls() == 1).await;
     server.shutdown.cancel();
-    let stopped = tokio::time::timeout(PATIENCE, &mut server.task).await;
+    let stopped = tokio::time::timeout(TEST_TIMEOUT, &mut server.task).await;
     stopped.unwrap().unwrap().unwrap();
     assert!(upload.await.unwrap().is_err());
 }

@@ -1,4 +1,4 @@
-//! A store of originals that is slow, or hangs.
+//! A slow or hanging store of originals.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ type Outcome<T> = Result<T, OriginalStoreError>;
 
 const DEADLINE: Duration = Duration::from_millis(300);
 
-/// While it is shut, its calls time out.
+/// While the gate is closed, its calls time out.
 struct Gated {
     inner: Arc<dyn OriginalStore>,
     is_shut: watch::Receiver<bool>,
@@ -81,7 +81,7 @@ fn gated() -> (TestServer, watch::Sender<bool>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_hangs_is_given_up_and_works_again_by_itself() {
+async fn hanging_store_times_out_and_recovers() {
     let (server, shut) = gated();
     let image = server.register("x").await;
     let path = format!("/image/{}", image["id"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! A server on a port of its own, and ways to talk to it.
+//! A server on its own port, and clients for it.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -30,13 +30,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Api, HttpSettings, Readiness, server};
 
-/// Longer than anything takes that works.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything that works takes.
+pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The largest image in these tests, in bytes.
 pub(super) const IMAGE_BYTES: usize = 200_000;
 
-/// What works behind the server unless something else is put in its place.
+/// Working fakes behind the server.
 #[derive(Clone)]
 pub(super) struct Fakes {
     pub(super) clock: Arc<TestClock>,
@@ -45,7 +45,7 @@ pub(super) struct Fakes {
     pub(super) provider: Arc<FakeTagProvider>,
 }
 
-/// What a server is made of.
+/// The dependencies and settings of a server.
 pub(super) struct Setup {
     pub(super) fakes: Fakes,
     pub(super) settings: HttpSettings,
@@ -53,7 +53,7 @@ pub(super) struct Setup {
     pub(super) originals: Arc<dyn OriginalStore>,
 }
 
-/// A server, and the fakes behind it.
+/// A running server, and the fakes behind it.
 pub(super) struct TestServer {
     fakes: Fakes,
     pub(super) address: SocketAddr,
@@ -110,7 +110,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Puts the interface together.
+    /// Builds the interface.
     pub(super) fn api(self) -> Api {
         let ports = IngestPorts {
             images: self.images.clone(),
@@ -186,7 +186,7 @@ impl TestServer {
 
     pub(super) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://{}{path}", self.address);
-        self.client.request(method, url).timeout(PATIENCE)
+        self.client.request(method, url).timeout(TEST_TIMEOUT)
     }
 
     pub(super) async fn send(&self, method: Method, path: &str) -> Response {
@@ -299,7 +299,7 @@ impl Raw {
     pub(super) async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
         let reading = self.0.read_to_end(&mut bytes);
-        tokio::time::timeout(PATIENCE, reading)
+        tokio::time::timeout(TEST_TIMEOUT, reading)
             .await
             .unwrap()
             .unwrap();
@@ -310,7 +310,7 @@ impl Raw {
     pub(super) async fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            let byte = tokio::time::timeout(PATIENCE, self.0.read_u8())
+            let byte = tokio::time::timeout(TEST_TIMEOUT, self.0.read_u8())
                 .await
                 .unwrap();
             head.push(byte.unwrap());
@@ -322,7 +322,7 @@ impl Raw {
     pub(super) async fn exactly(&mut self, count: usize) -> String {
         let mut bytes = vec![0; count];
         let reading = self.0.read_exact(&mut bytes);
-        tokio::time::timeout(PATIENCE, reading)
+        tokio::time::timeout(TEST_TIMEOUT, reading)
             .await
             .unwrap()
             .unwrap();
@@ -347,5 +347,5 @@ pub(super) async fn until(is_so: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    tokio::time::timeout(TEST_TIMEOUT, waiting).await.unwrap();
 }

@@ -9,7 +9,7 @@ use futures_util::stream;
 use reqwest::{Body, Method};
 use serde_json::{Value, json};
 
-use super::test_server::{IMAGE_BYTES, PATIENCE, TestServer, picture, problem, until, upload};
+use super::test_server::{IMAGE_BYTES, TEST_TIMEOUT, TestServer, picture, problem, until, upload};
 
 const JSON: &str = "POST /image HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
 
@@ -491,7 +491,7 @@ async fn uploads_of_the_same_bytes_share_one_call() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         server.provider.let_go();
     };
-    let (responses, ()) = tokio::join!(tokio::time::timeout(PATIENCE, posts), letting_go);
+    let (responses, ()) = tokio::join!(tokio::time::timeout(TEST_TIMEOUT, posts), letting_go);
     assert!(
         responses
             .unwrap()

@@ -194,7 +194,7 @@ fn bounds_out_of_reach_are_no_bounds() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(seconds in 1i64..253_402_300_000, zone in prop::sample::select(&[UTC, Europe::Berlin, Pacific::Apia, America::New_York])) {
+    fn formatted_dates_are_parsed(seconds in 1i64..253_402_300_000, zone in prop::sample::select(&[UTC, Europe::Berlin, Pacific::Apia, America::New_York])) {
         let at = DateTime::from_timestamp(seconds, 0).unwrap();
         let local = at.with_timezone(&zone);
         let text = local.format("%Y-%m-%d %H:%M:%S").to_string();
@@ -202,7 +202,7 @@ proptest! {
         let (from, until) = (parse(&text, Edge::First, zone).unwrap(), parse(&text, Edge::Last, zone).unwrap());
         let window = TimeWindow { from, until };
         prop_assert!(window.contains(at));
-        // A repeated hour makes it an hour longer, no more.
+        // A repeated hour adds an hour, no more.
         if let (Some(from), Some(until)) = (from, until) {
             prop_assert!(until - from <= TimeDelta::seconds(3 * 3600 + 1));
         }

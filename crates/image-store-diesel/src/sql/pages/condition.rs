@@ -1,11 +1,12 @@
-//! Conditions that no index answers, looked up for each image of a scan.
+//! Conditions that no index answers, evaluated for each image of a scan.
 
 use domain::{Comparison, Condition, TagCondition, TimeWindow};
 
 use super::super::{BY_IMAGE, JOIN_IN_ORDER, label_cache::Known, statement::Statement};
 use crate::values::micros_up;
 
-/// Whether a condition holds of the image with that id, a column of the scanned index.
+/// An expression that is true if the condition holds of the image with that id, a column of the scanned
+/// index.
 pub(super) fn holds(condition: &Condition, id: &str, known: &Known) -> Statement {
     match condition {
         Condition::All(all) => joined(all, " AND ", "1 = 1", id, known),
@@ -40,7 +41,7 @@ fn joined(
     statement.sql(rest).sql(")")
 }
 
-/// Counted for the reason that `listing::carried` gives.
+/// Counted for the reason given at `listing::carried`.
 fn tag(wanted: &TagCondition, id: &str, known: &Known) -> Statement {
     let Some(label) = known.get(&wanted.label) else {
         return Statement::new("1 = 0");
