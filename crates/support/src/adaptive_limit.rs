@@ -1,4 +1,4 @@
-//! How many calls an upstream gets at a time.
+//! An adaptive limit of concurrent calls to an upstream.
 
 use std::{
     sync::{
@@ -17,18 +17,18 @@ use tokio::{
 /// A burst of 429s is one signal: the limit is halved at most once a second.
 const LOWER_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
-/// How many callers may wait for each place, and how many in any case. More would wait in vain.
-const QUEUE_PER_PLACE: usize = 4;
+/// How many callers may wait per permit, and how many at least. More would time out anyway.
+const QUEUE_PER_PERMIT: usize = 4;
 const QUEUE_AT_LEAST: usize = 64;
 
-/// Places for calls, handed out in the order they were asked for.
+/// Permits for calls, granted in FIFO order.
 ///
-/// The number of places halves when the upstream says that it has enough (429), and grows by about
-/// one for each round of calls that went well, up to where it began (additive increase,
-/// multiplicative decrease, as TCP does; RFC 5681).
+/// The number of permits halves when the upstream is overloaded (429), and grows by about one for each
+/// round of successful calls, up to its initial value (additive increase, multiplicative decrease, as in
+/// TCP; RFC 5681).
 #[derive(Debug)]
 pub struct AdaptiveLimit {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     most: u32,
     wait: Duration,
     queue: usize,
@@ -38,45 +38,45 @@ pub struct AdaptiveLimit {
 
 #[derive(Debug)]
 struct State {
-    /// How many places there should be.
+    /// The target number of permits.
     limit: f64,
-    /// How many there are, free and taken.
-    places: u32,
+    /// The existing permits, free and taken.
+    permits: u32,
     lowered_at: Option<Instant>,
 }
 
 impl AdaptiveLimit {
-    /// Starts with the most places there may be. A caller waits for one no longer than `wait`.
+    /// Starts with `most` permits, the maximum. A caller waits for one no longer than `wait`.
     pub fn new(most: u32, wait: Duration) -> Self {
         let most = most.max(1);
         Self {
-            places: Arc::new(Semaphore::new(most as usize)),
+            permits: Arc::new(Semaphore::new(most as usize)),
             most,
             wait,
-            queue: (most as usize * QUEUE_PER_PLACE).max(QUEUE_AT_LEAST),
+            queue: (most as usize * QUEUE_PER_PERMIT).max(QUEUE_AT_LEAST),
             waiting: AtomicUsize::new(0),
             state: Mutex::new(State {
                 limit: f64::from(most),
-                places: most,
+                permits: most,
                 lowered_at: None,
             }),
         }
     }
 
-    /// Waits for a place, unless too many do so already.
-    pub async fn place(&self) -> Result<Place<'_>, UpstreamError> {
-        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+    /// Waits for a permit, unless the queue is full.
+    pub async fn acquire(&self) -> Result<Permit<'_>, UpstreamError> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(self.taken(permit));
         }
         let _turn = self.turn()?;
-        match timeout(self.wait, Arc::clone(&self.places).acquire_owned()).await {
+        match timeout(self.wait, Arc::clone(&self.permits).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(self.taken(permit)),
             _ => Err(self.full()),
         }
     }
 
-    fn taken(&self, permit: OwnedSemaphorePermit) -> Place<'_> {
-        Place {
+    fn taken(&self, permit: OwnedSemaphorePermit) -> Permit<'_> {
+        Permit {
             limiter: self,
             permit: Some(permit),
         }
@@ -96,7 +96,7 @@ impl AdaptiveLimit {
         }
     }
 
-    /// How many calls may be under way now.
+    /// How many calls may be in flight now.
     #[cfg(test)]
     fn limit(&self) -> u32 {
         self.state().target()
@@ -117,25 +117,25 @@ impl AdaptiveLimit {
         }
         state.lowered_at = Some(now);
         state.limit = (state.limit / 2.0).max(1.0);
-        let surplus = state.places.saturating_sub(state.target());
-        // Places that are taken now are withdrawn when they come back.
-        let withdrawn = self.places.forget_permits(surplus as usize);
-        state.places -= u32::try_from(withdrawn).unwrap_or(surplus);
+        let surplus = state.permits.saturating_sub(state.target());
+        // Permits in use are withdrawn when they are returned.
+        let withdrawn = self.permits.forget_permits(surplus as usize);
+        state.permits -= u32::try_from(withdrawn).unwrap_or(surplus);
     }
 
     fn raise(&self) {
         let mut state = self.state();
         state.limit = (state.limit + 1.0 / state.limit).min(f64::from(self.most));
-        if state.places < state.target() {
-            state.places += 1;
-            self.places.add_permits(1);
+        if state.permits < state.target() {
+            state.permits += 1;
+            self.permits.add_permits(1);
         }
     }
 
     fn give_back(&self, permit: OwnedSemaphorePermit) {
         let mut state = self.state();
-        if state.places > state.target() {
-            state.places -= 1;
+        if state.permits > state.target() {
+            state.permits -= 1;
             permit.forget();
         }
     }
@@ -152,7 +152,7 @@ impl State {
     }
 }
 
-/// A turn in the queue.
+/// A slot in the queue.
 struct Turn<'a>(&'a AtomicUsize);
 
 impl Drop for Turn<'_> {
@@ -161,15 +161,15 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// A place for one call; given back when dropped.
+/// A permit for one call, returned on drop.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct Permit<'a> {
     limiter: &'a AdaptiveLimit,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Place<'_> {
-    /// Tells the limiter how the call went.
+impl Permit<'_> {
+    /// Reports the outcome of the call.
     pub fn note(&self, failure: Option<&UpstreamError>) {
         match failure {
             None => self.limiter.raise(),
@@ -179,7 +179,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {
             self.limiter.give_back(permit);
@@ -195,31 +195,31 @@ mod tests {
 
     const BUSY: UpstreamError = UpstreamError::Busy { retry_after: None };
 
-    async fn places(limiter: &AdaptiveLimit, count: usize) -> Vec<Place<'_>> {
-        let mut places = Vec::new();
+    async fn permits(limiter: &AdaptiveLimit, count: usize) -> Vec<Permit<'_>> {
+        let mut permits = Vec::new();
         for _ in 0..count {
-            places.push(limiter.place().await.unwrap());
+            permits.push(limiter.acquire().await.unwrap());
         }
-        places
+        permits
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_is_told_to_come_back() {
+    async fn waiting_too_long_is_busy() {
         let limiter = AdaptiveLimit::new(2, Duration::from_secs(5));
-        let held = places(&limiter, 2).await;
-        let refusal = limiter.place().await.unwrap_err();
+        let held = permits(&limiter, 2).await;
+        let refusal = limiter.acquire().await.unwrap_err();
         assert_eq!(refusal.retry_after(), Some(Duration::from_secs(5)));
         drop(held);
-        assert!(limiter.place().await.is_ok());
+        assert!(limiter.acquire().await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_a_full_queue_is_told_at_once() {
+    async fn full_queue_is_busy_at_once() {
         let limiter = AdaptiveLimit::new(1, Duration::from_secs(5));
-        let held = places(&limiter, 1).await;
+        let held = permits(&limiter, 1).await;
         let began = Instant::now();
         let waiting = (0..=QUEUE_AT_LEAST).map(|_| async {
-            let outcome = limiter.place().await.map(drop);
+            let outcome = limiter.acquire().await.map(drop);
             (outcome.is_ok(), began.elapsed())
         });
         let outcomes = futures_util::future::join_all(waiting).await;
@@ -227,43 +227,43 @@ mod tests {
         assert_eq!(told_at_once, 1);
         assert!(outcomes.iter().all(|(is_placed, _)| !is_placed));
         drop(held);
-        assert!(limiter.place().await.is_ok());
+        assert!(limiter.acquire().await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn halves_once_for_429s_that_come_together_and_grows_back() {
+    async fn halves_once_per_burst_of_429s_and_recovers() {
         let limiter = AdaptiveLimit::new(8, Duration::from_secs(1));
-        let held = places(&limiter, 8).await;
-        for place in &held {
-            place.note(Some(&BUSY));
+        let held = permits(&limiter, 8).await;
+        for permit in &held {
+            permit.note(Some(&BUSY));
         }
         assert_eq!(limiter.limit(), 4);
         drop(held);
-        let held = places(&limiter, 4).await;
+        let held = permits(&limiter, 4).await;
         assert!(
-            limiter.place().await.is_err(),
-            "the taken places were withdrawn"
+            limiter.acquire().await.is_err(),
+            "the taken permits were withdrawn"
         );
         advance(LOWER_AT_MOST_EVERY).await;
         held[0].note(Some(&BUSY));
         assert_eq!(limiter.limit(), 2);
         drop(held);
         for _ in 0..64 {
-            limiter.place().await.unwrap().note(None);
+            limiter.acquire().await.unwrap().note(None);
         }
         assert_eq!(limiter.limit(), 8);
-        assert_eq!(places(&limiter, 8).await.len(), 8);
-        assert_eq!(limiter.places.available_permits(), 8);
+        assert_eq!(permits(&limiter, 8).await.len(), 8);
+        assert_eq!(limiter.permits.available_permits(), 8);
     }
 
     #[tokio::test(start_paused = true)]
     async fn never_falls_below_one() {
         let limiter = AdaptiveLimit::new(2, Duration::from_secs(1));
         for _ in 0..5 {
-            limiter.place().await.unwrap().note(Some(&BUSY));
+            limiter.acquire().await.unwrap().note(Some(&BUSY));
             advance(LOWER_AT_MOST_EVERY).await;
         }
         assert_eq!(limiter.limit(), 1);
-        assert!(limiter.place().await.is_ok());
+        assert!(limiter.acquire().await.is_ok());
     }
 }

@@ -1,26 +1,25 @@
-//! A number of bytes, shared by those that hold them.
+//! A budget of bytes shared by several holders.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What one permit stands for, in bytes.
+/// The bytes of one semaphore permit.
 const UNIT: usize = 1024;
 
-/// A number of bytes that is never exceeded; reservations are granted in the order they were asked for. Clones
-/// share it.
+/// A budget of bytes that is never exceeded; reservations are granted in FIFO order. Clones share it.
 #[derive(Debug, Clone)]
 pub struct ByteBudget {
     permits: Arc<Semaphore>,
     total: u32,
 }
 
-/// Bytes of a budget; given back when dropped.
+/// Bytes reserved from a budget, returned on drop.
 #[derive(Debug)]
 pub struct Reservation(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>);
 
 impl ByteBudget {
-    /// A budget of so many bytes, counted in kibibytes.
+    /// A budget of `bytes`, counted in kibibytes.
     pub fn new(bytes: usize) -> Self {
         let total = units(bytes);
         Self {
@@ -29,10 +28,10 @@ impl ByteBudget {
         }
     }
 
-    /// Waits for so many bytes. What is larger than the whole budget gets all of it.
+    /// Waits for that many bytes. A request larger than the whole budget gets all of it.
     pub async fn reserve(&self, bytes: usize) -> Reservation {
         let wanted = units(bytes).min(self.total);
-        // It fails only where the semaphore was closed, which nobody does.
+        // Fails only if the semaphore is closed, which never happens.
         Reservation(
             Arc::clone(&self.permits)
                 .acquire_many_owned(wanted)

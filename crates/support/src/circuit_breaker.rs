@@ -1,4 +1,4 @@
-//! A circuit breaker: an upstream that fails is left in peace for a while.
+//! A circuit breaker: a failing upstream is not called for a while.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,17 +8,18 @@ use std::{
 use domain::ports::UpstreamError;
 use tokio::time::Instant;
 
-/// How many failures in a row open the breaker.
+/// How many consecutive failures open the breaker.
 const FAILURES: u32 = 10;
-/// For how long failures open it.
+/// How long it stays open after failures.
 const OPEN: Duration = Duration::from_secs(10);
-/// For how long an exhausted quota opens it when the upstream does not say.
+/// How long it stays open after an exhausted quota without a renewal time.
 const QUOTA_OPEN: Duration = Duration::from_mins(1);
 
-/// Counts failures, and refuses calls while it is open.
+/// Counts failures, and rejects calls while open.
 ///
-/// Ten failures in a row (5xx, time-outs, resets) open it for ten seconds, an exhausted quota until
-/// the quota is renewed. Then one call tries; the others are refused until it has an outcome.
+/// Ten consecutive failures (5xx, time-outs, resets) open it for ten seconds, an exhausted quota until the
+/// quota is renewed. Then it is half-open: one trial call is admitted; the others are rejected until its
+/// outcome is known.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker(Mutex<State>);
 
@@ -36,7 +37,7 @@ struct Open {
 }
 
 impl CircuitBreaker {
-    /// Admits a call, or refuses it as the upstream would. Its outcome must be told to the pass.
+    /// Admits a call, or rejects it with the upstream's error. The outcome must be reported to the pass.
     pub fn admit(&self) -> Result<Pass<'_>, UpstreamError> {
         let mut state = self.state();
         let Some(open) = state.open else {
@@ -76,7 +77,7 @@ impl Open {
     }
 }
 
-/// Leave to make one call.
+/// Permission for one call.
 #[derive(Debug)]
 pub struct Pass<'a> {
     breaker: &'a CircuitBreaker,
@@ -84,7 +85,7 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Tells the breaker how the call went.
+    /// Reports the outcome of the call.
     pub fn note(self, failure: Option<&UpstreamError>) {
         let mut state = self.breaker.state();
         match failure {
@@ -97,7 +98,7 @@ impl Pass<'_> {
             Some(UpstreamError::QuotaExhausted { retry_after }) => {
                 state.open(retry_after.unwrap_or(QUOTA_OPEN), true);
             }
-            // Any other answer, even a refusal, shows that the upstream is alive.
+            // Any other response, even a refusal, shows that the upstream is alive.
             _ => {
                 state.failures = 0;
                 if self.is_trial {
@@ -109,7 +110,7 @@ impl Pass<'_> {
 }
 
 impl Drop for Pass<'_> {
-    /// A call that was given up has no outcome: the next one may try.
+    /// A cancelled call has no outcome: the next one is the trial.
     fn drop(&mut self) {
         if self.is_trial {
             self.breaker.state().is_trying = false;

@@ -1,4 +1,4 @@
-//! One upstream call with everything around it.
+//! Guarded calls to an upstream: queue, breaker, time-out and retries.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -8,14 +8,14 @@ use tokio::time::timeout;
 
 use crate::{AdaptiveLimit, CircuitBreaker};
 
-/// When and how often a call is repeated.
+/// When and how often a call is retried.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
-    /// Calls in all; 1 repeats nothing.
+    /// The total number of attempts; 1 never retries.
     pub attempts: usize,
-    /// The wait before the second call; doubled each time, with jitter.
+    /// The wait before the first retry; doubled each time, with jitter.
     pub first_wait: Duration,
-    /// The longest wait. An upstream that asks for more is not waited for.
+    /// The longest wait. If the upstream asks for more, the call fails.
     pub longest_wait: Duration,
 }
 
@@ -27,7 +27,7 @@ impl RetryPolicy {
         longest_wait: Duration::from_secs(5),
     };
 
-    /// Leaves repeating to the caller.
+    /// Leaves retries to the caller.
     pub const NEVER: Self = Self {
         attempts: 1,
         first_wait: Duration::ZERO,
@@ -42,28 +42,28 @@ impl RetryPolicy {
             .with_jitter()
     }
 
-    /// The wait before the next call: as the upstream asked, if it asked; none gives up.
+    /// The wait before the next attempt, at least what the upstream asked for; `None` gives up.
     fn wait(self, error: &UpstreamError, planned: Option<Duration>) -> Option<Duration> {
         let wait = planned?.max(error.retry_after().unwrap_or_default());
-        // The jitter may add to the longest wait of our own, so it is the asked one that counts.
+        // Jitter may exceed our own longest wait, so only the requested one is compared.
         (error.retry_after().unwrap_or_default() <= self.longest_wait).then_some(wait)
     }
 }
 
-/// How an upstream is treated.
+/// Limits of calls to an upstream.
 #[derive(Debug, Clone, Copy)]
 pub struct GuardSettings {
-    /// Most calls at a time.
+    /// Most concurrent calls.
     pub concurrency: u32,
-    /// The longest wait for a place.
+    /// The longest wait for a permit.
     pub queue_wait: Duration,
-    /// How long one attempt may take.
+    /// Time-out of one attempt.
     pub attempt_timeout: Duration,
-    /// Repeating.
+    /// The retry policy.
     pub retry: RetryPolicy,
 }
 
-/// Makes calls to one upstream.
+/// Guards the calls to one upstream.
 #[derive(Debug)]
 pub struct Guard {
     breaker: Arc<CircuitBreaker>,
@@ -73,7 +73,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Guards calls to an upstream. Guards of the same upstream share its breaker.
+    /// Guards of the same upstream share its breaker.
     pub fn new(breaker: Arc<CircuitBreaker>, settings: &GuardSettings) -> Self {
         Self {
             breaker,
@@ -83,9 +83,9 @@ impl Guard {
         }
     }
 
-    /// Calls, and retries the call where that is safe and useful: after 429, 5xx and lost
-    /// connections, never after a time-out (the client has waited long enough) or a refusal. No attempt
-    /// starts once the caller has gone, and none outlasts the caller's deadline.
+    /// Calls, and retries where that is safe and useful: after 429, 5xx and lost connections, never after a
+    /// time-out (the client has waited long enough) or a refusal. No attempt starts once the caller has
+    /// gone, and none outlasts the caller's deadline.
     pub async fn call<T, F>(
         &self,
         context: &CallContext,
@@ -113,10 +113,10 @@ impl Guard {
     where
         F: Future<Output = Result<T, UpstreamError>>,
     {
-        // Asked before the queue, so that nobody waits for an upstream that is known to be down,
-        // and after it, because the breaker may have opened meanwhile.
+        // Checked before the queue, so that no caller waits for an upstream known to be down, and after it,
+        // because the breaker may have opened meanwhile.
         drop(self.breaker.admit().map_err(Failure::refused)?);
-        let place = timeout(context.at_most(Duration::MAX), self.limiter.place())
+        let permit = timeout(context.at_most(Duration::MAX), self.limiter.acquire())
             .await
             .unwrap_or(Err(UpstreamError::TimedOut))
             .map_err(Failure::refused)?;
@@ -126,7 +126,7 @@ impl Guard {
         let outcome = timeout(time, operation())
             .await
             .unwrap_or(Err(UpstreamError::TimedOut));
-        // A call that ended because of its caller says nothing about the upstream.
+        // A call that was cancelled by its caller says nothing about the upstream.
         match &outcome {
             Err(UpstreamError::Cancelled) => return outcome.map_err(Failure::refused),
             Err(UpstreamError::TimedOut) if time < self.attempt_timeout => {
@@ -135,7 +135,7 @@ impl Guard {
             _ => {}
         }
         pass.note(outcome.as_ref().err());
-        place.note(outcome.as_ref().err());
+        permit.note(outcome.as_ref().err());
         outcome.map_err(|error| Failure {
             error,
             was_called: true,
@@ -146,7 +146,7 @@ impl Guard {
 /// A failed attempt.
 struct Failure {
     error: UpstreamError,
-    /// Whether the upstream itself failed; else we did not even call it.
+    /// Whether the upstream was called; otherwise the guard rejected the call.
     was_called: bool,
 }
 
@@ -186,7 +186,7 @@ mod tests {
         Guard::new(Arc::default(), &settings)
     }
 
-    /// Fails so often with that error, then answers how often it was called.
+    /// Fails that often with the error, then returns the number of calls.
     async fn after_failures(
         guard: &Guard,
         failures: usize,
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn repeats_what_may_pass() {
+    async fn retries_temporary_errors() {
         let (calls, outcome) = after_failures(&guard(), 3, unavailable(None)).await;
         assert_eq!((calls, outcome.unwrap()), (4, 4));
         let busy = UpstreamError::Busy { retry_after: None };
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_ends_a_call_for_its_caller_does_not_open_the_breaker() {
+    async fn cancelled_call_does_not_open_the_breaker() {
         let (guard, hour) = (guard(), Duration::from_hours(1));
         for _ in 0..20 {
             let calls = AtomicUsize::new(0);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn repeats_nothing_else() {
+    async fn retries_nothing_else() {
         for error in [
             UpstreamError::TimedOut,
             UpstreamError::Refused(cause("401")),
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hung_call_is_given_up_and_delays_nobody_else() {
+    async fn hanging_call_times_out_and_delays_no_other() {
         let guard = Arc::new(guard());
         let hung = tokio::spawn({
             let guard = Arc::clone(&guard);
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_attempt_counts_for_the_breaker_and_an_open_one_is_not_called() {
+    async fn every_attempt_counts_and_an_open_breaker_rejects() {
         let guard = guard();
         for _ in 0..2 {
             assert_eq!(after_failures(&guard, 9, unavailable(None)).await.0, 4);

@@ -1,7 +1,7 @@
-//! What bounds and repeats calls: budgets, limits, circuit breaking, retries.
+//! Building blocks for calls: budgets, limits, circuit breaking, retries.
 //!
-//! A call to an upstream passes, from the outside in: the retries ([`RetryPolicy`]), the queue for a place
-//! ([`AdaptiveLimit`]), the [`CircuitBreaker`] and the time-out of one attempt; [`Guard`] puts them together.
+//! A call to an upstream passes, from the outside in: the retries ([`RetryPolicy`]), the queue for a permit
+//! ([`AdaptiveLimit`]), the [`CircuitBreaker`] and the time-out of one attempt; [`Guard`] combines them.
 
 mod adaptive_limit;
 mod byte_budget;
@@ -9,7 +9,7 @@ mod circuit_breaker;
 mod guard;
 
 pub use self::{
-    adaptive_limit::{AdaptiveLimit, Place},
+    adaptive_limit::{AdaptiveLimit, Permit},
     byte_budget::{ByteBudget, Reservation},
     circuit_breaker::{CircuitBreaker, Pass},
     guard::{Guard, GuardSettings, RetryPolicy},
