@@ -1,18 +1,18 @@
 //! Settings of the C library's allocator.
 //!
-//! glibc gives each thread an arena of its own and keeps there what the thread frees: after the working memory of
-//! a few large pictures on several threads, hundreds of megabytes. It can be told otherwise, but safe Rust has no
-//! way to, and no crate that is kept up wraps the call.
+//! glibc gives each thread an arena of its own, which keeps the memory that the thread frees: after
+//! decoding a few large pictures on several threads, hundreds of megabytes. `mallopt` can change that, but
+//! safe Rust cannot call it, and no maintained crate wraps it.
 
-/// Makes all threads allocate from one arena, whose free memory any of them takes again.
+/// Makes all threads allocate from one arena, so that free memory is shared.
 ///
-/// Call it before the first thread is started: a thread that has an arena keeps it. Threads then wait for each
-/// other when they allocate, so this is for programs whose threads mostly compute. Does nothing where the
-/// allocator is another one than glibc's.
+/// Must be called before the first thread starts: a thread that has an arena keeps it. Threads then contend
+/// for the arena's lock, so this suits programs whose threads mostly compute. Does nothing with allocators
+/// other than glibc's.
 pub fn use_one_arena() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "a call of the C library")]
-    // SAFETY: mallopt(3) may be called at any time, from any thread; what it does not know it refuses.
+    // SAFETY: mallopt(3) may be called at any time, from any thread; it rejects unknown parameters.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }
