@@ -1,4 +1,4 @@
-//! What a service answered.
+//! A service's response.
 
 use std::{
     str::FromStr,
@@ -12,14 +12,13 @@ use reqwest::{
     header::{DATE, HeaderMap, RETRY_AFTER},
 };
 
-/// No upstream makes us wait longer than this between two attempts: whatever it says can be added
-/// to any time of ours.
+/// Upper bound of a requested wait between two attempts, so that it can be added to any instant.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
-/// Nor until something is renewed.
+/// Upper bound of the time until a renewal.
 const LONGEST_PERIOD: Duration = Duration::from_hours(366 * 24);
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub(crate) status: StatusCode,
@@ -38,36 +37,36 @@ impl Answer {
         &self.body
     }
 
-    /// A header, where it is there and is text.
+    /// A header, if present and text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
-    /// A header, where it is there and can be parsed.
+    /// A header, if present and parseable.
     pub fn parsed_header<T: FromStr>(&self, name: &str) -> Option<T> {
         self.header(name)?.parse().ok()
     }
 
-    /// When the service answered: its own clock, or ours where it does not tell.
+    /// When the service answered, by its own clock, or by ours if it does not say.
     pub fn date(&self) -> DateTime<Utc> {
-        let told = self.header(DATE.as_str()).and_then(http_date);
-        told.unwrap_or_else(|| SystemTime::now().into())
+        let date = self.header(DATE.as_str()).and_then(http_date);
+        date.unwrap_or_else(|| SystemTime::now().into())
     }
 
-    /// How long from the answer until a time on the service's clock, at most a year; `None` where
-    /// it is past.
+    /// The time from the response to an instant of the service's clock, at most a year; `None` if it has
+    /// passed.
     pub fn until(&self, time: DateTime<Utc>) -> Option<Duration> {
         let wait = (time - self.date()).to_std().ok()?;
         (!wait.is_zero()).then_some(wait.min(LONGEST_PERIOD))
     }
 
-    /// The wait that a header tells in milliseconds, at most a day.
+    /// The wait in a header of milliseconds, at most a day.
     pub fn milliseconds(&self, name: &str) -> Option<Duration> {
         let wait = Duration::from_millis(self.parsed_header(name)?);
         Some(wait.min(LONGEST_WAIT))
     }
 
-    /// The wait that `Retry-After` (RFC 9110, section 10.2.3) asks for, at most a day.
+    /// The wait in `Retry-After` (RFC 9110, section 10.2.3), at most a day.
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.header(RETRY_AFTER.as_str())?;
         let wait = match text.parse() {

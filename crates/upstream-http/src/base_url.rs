@@ -1,19 +1,19 @@
-//! Where a service is.
+//! Base URLs of services.
 
 use reqwest::Url;
 use thiserror::Error;
 
-/// Where a service is: scheme, host and perhaps a path that all its routes begin with.
+/// The base URL of a service: scheme, host and possibly a path that all its routes start with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
-/// The text is not the base of URLs that can be called.
+/// Why a text is not a base URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BaseUrlError {
-    /// It is no URL at all.
+    /// It is not a URL.
     #[error("this is not a URL such as https://api.example.com")]
     NotAUrl,
-    /// Its scheme is another one.
+    /// Its scheme is neither `https` nor `http`.
     #[error("the URL must begin with https:// or http://")]
     Scheme,
     /// It has user, password, query or fragment.
@@ -22,7 +22,7 @@ pub enum BaseUrlError {
 }
 
 impl BaseUrl {
-    /// Takes an `https` or `http` URL, with or without a slash at its end.
+    /// Parses an `https` or `http` URL, with or without a trailing slash.
     pub fn parse(text: &str) -> Result<Self, BaseUrlError> {
         let url = Url::parse(text).map_err(|_| BaseUrlError::NotAUrl)?;
         if !matches!(url.scheme(), "https" | "http") {
@@ -38,7 +38,7 @@ impl BaseUrl {
     /// The URL of a route; its segments are percent-encoded.
     pub fn route(&self, segments: &[&str]) -> Url {
         let mut url = self.0.clone();
-        // Only URLs such as `mailto:` have no segments; those are not parsed into a base.
+        // Only URLs such as `mailto:` have no segments, and no base is one.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }

@@ -1,10 +1,10 @@
-//! Basic authentication, and how its secrets stay out of texts.
+//! Basic authentication, and masking of its secrets.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::RequestBuilder;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Shorter secrets are not masked: they would be found in every text.
+/// Shorter secrets are not masked: they would match in any text.
 const SHORTEST_MASKED: usize = 4;
 
 /// User and password of basic authentication (RFC 7617).
@@ -12,12 +12,12 @@ const SHORTEST_MASKED: usize = 4;
 pub struct Credentials {
     user: SecretString,
     password: SecretString,
-    /// Both as they are in the header.
+    /// Both as in the header.
     encoded: SecretString,
 }
 
 impl Credentials {
-    /// Puts user and password together; either may be empty.
+    /// Combines user and password; either may be empty.
     pub fn new(user: SecretString, password: SecretString) -> Self {
         let pair = format!("{}:{}", user.expose_secret(), password.expose_secret());
         Self {
@@ -27,7 +27,7 @@ impl Credentials {
         }
     }
 
-    /// Signs a request.
+    /// Adds the credentials to a request.
     pub(crate) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
         request.basic_auth(
             self.user.expose_secret(),
@@ -35,7 +35,7 @@ impl Credentials {
         )
     }
 
-    /// Replaces every occurrence of a secret in a text.
+    /// Masks every occurrence of a secret in a text.
     pub(crate) fn mask(&self, text: &str) -> String {
         [&self.encoded, &self.user, &self.password]
             .into_iter()

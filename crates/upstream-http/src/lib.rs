@@ -8,4 +8,4 @@ mod service;
 pub use answer::Answer;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use credentials::Credentials;
-pub use service::{Complaint, Service, ServiceFacts};
+pub use service::{ErrorReport, Service, ServiceFacts};

@@ -1,4 +1,4 @@
-//! Calling a service once.
+//! Single calls to a service.
 
 use bytes::{Bytes, BytesMut};
 use domain::ports::{UpstreamError, cause};
@@ -12,21 +12,21 @@ use thiserror::Error;
 
 use crate::{Answer, Credentials};
 
-/// How much is kept of what a server says of an error, in characters.
+/// How much of a server's error text is kept, in characters.
 const LONGEST_TEXT: usize = 200;
 
-/// What is known of a service beforehand.
+/// Constants of a service.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceFacts {
-    /// Its name, for people.
+    /// Its display name.
     pub name: &'static str,
-    /// Where the JSON of an error has its text (JSON pointers, RFC 6901), most likely first.
+    /// JSON pointers (RFC 6901) to the text of an error, most likely first.
     pub error_texts: &'static [&'static str],
-    /// The header that names a call in the service's own log.
+    /// The header with the service's own id of a call.
     pub request_id: Option<&'static str>,
 }
 
-/// A service that is called with credentials.
+/// A service called with credentials.
 #[derive(Debug)]
 pub struct Service {
     facts: ServiceFacts,
@@ -34,22 +34,22 @@ pub struct Service {
     credentials: Credentials,
 }
 
-/// What a service complained of, or what was wrong with its answer. For the log.
+/// An error reported by a service, or a problem of its response. For the log.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{service} answered {status}: {text}{}", .request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
-pub struct Complaint {
-    /// The service's name.
+pub struct ErrorReport {
+    /// The service's display name.
     pub service: &'static str,
-    /// The status of its answer.
+    /// The status of its response.
     pub status: u16,
-    /// What it said, shortened, credentials masked.
+    /// Its text, shortened, with credentials masked.
     pub text: String,
-    /// The service's own name of the call.
+    /// The service's own id of the call.
     pub request_id: Option<String>,
 }
 
 impl Service {
-    /// Time-outs are the client's; without a total one a call may hang for good.
+    /// Time-outs are the client's; without a total one a call may hang forever.
     pub fn new(facts: ServiceFacts, client: Client, credentials: Credentials) -> Self {
         Self {
             facts,
@@ -58,16 +58,16 @@ impl Service {
         }
     }
 
-    /// Begins a request that carries the credentials.
+    /// Starts a request with the credentials.
     pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
         let json = HeaderValue::from_static("application/json");
         let request = self.client.request(method, url).header(ACCEPT, json);
         self.credentials.sign(request)
     }
 
-    /// Sends a request and reads the whole answer, whatever its status.
+    /// Sends a request and reads the complete response, whatever its status.
     ///
-    /// An answer of success that is longer than `at_most` bytes is malformed.
+    /// A successful response longer than `at_most` bytes is malformed.
     pub async fn send(
         &self,
         request: RequestBuilder,
@@ -83,64 +83,64 @@ impl Service {
             body,
         };
         match end {
-            // What is read of an error is enough: its status says what it is.
+            // A truncated error response is enough: its status decides.
             _ if !status.is_success() => {}
             End::Whole => {}
             End::TooLong => return Err(self.malformed(&answer, "the answer is too long")),
             End::Broken(error) => return Err(self.broken(error)),
         }
         if !status.is_success() {
-            tracing::debug!(complaint = %self.complaint(&answer), "an upstream refused a call");
+            tracing::debug!(report = %self.error_report(&answer), "an upstream refused a call");
         }
         Ok(answer)
     }
 
-    /// Reads the JSON of an answer; what does not fit is [`UpstreamError::Malformed`].
+    /// Parses a JSON response; a mismatch is [`UpstreamError::Malformed`].
     pub fn json<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, UpstreamError> {
         serde_json::from_slice(answer.body())
             .map_err(|error| self.malformed(answer, &error.to_string()))
     }
 
-    /// An answer that makes no sense.
+    /// The error for a response that makes no sense.
     pub fn malformed(&self, answer: &Answer, why: &str) -> UpstreamError {
-        UpstreamError::Malformed(cause(self.complaint_of(answer, why)))
+        UpstreamError::Malformed(cause(self.report_of(answer, why)))
     }
 
-    /// What an answer without success means, by its status alone.
+    /// The error of an unsuccessful response, by its status alone.
     pub fn failure(&self, answer: &Answer) -> UpstreamError {
         let retry_after = answer.retry_after();
-        let complaint = cause(self.complaint(answer));
+        let report = cause(self.error_report(answer));
         match answer.status {
             StatusCode::TOO_MANY_REQUESTS => UpstreamError::Busy { retry_after },
             StatusCode::REQUEST_TIMEOUT => UpstreamError::Unavailable {
                 retry_after,
-                source: complaint,
+                source: report,
             },
             status if status.is_server_error() => UpstreamError::Unavailable {
                 retry_after,
-                source: complaint,
+                source: report,
             },
-            status if status.is_client_error() => UpstreamError::Refused(complaint),
-            _ => UpstreamError::Malformed(complaint),
+            status if status.is_client_error() => UpstreamError::Refused(report),
+            _ => UpstreamError::Malformed(report),
         }
     }
 
-    /// What a service said of an error.
-    pub fn complaint(&self, answer: &Answer) -> Complaint {
+    /// The error text of a response.
+    pub fn error_report(&self, answer: &Answer) -> ErrorReport {
         let json: Option<Value> = serde_json::from_slice(answer.body()).ok();
-        let told = json.as_ref().and_then(|json| {
+        let text = json.as_ref().and_then(|json| {
             let mut texts = self.facts.error_texts.iter();
             texts.find_map(|pointer| json.pointer(pointer)?.as_str())
         });
-        match told {
-            Some(text) => self.complaint_of(answer, text),
-            None => self.complaint_of(answer, &String::from_utf8_lossy(answer.body())),
+        match text {
+            Some(text) => self.report_of(answer, text),
+            None => self.report_of(answer, &String::from_utf8_lossy(answer.body())),
         }
     }
 
-    fn complaint_of(&self, answer: &Answer, text: &str) -> Complaint {
+    fn report_of(&self, answer: &Answer, text: &str) -> ErrorReport {
         let id = self.facts.request_id.and_then(|name| answer.header(name));
-        Complaint {
+        ErrorReport {
             service: self.facts.name,
             status: answer.status.as_u16(),
             text: self.sane(text),
@@ -148,7 +148,7 @@ impl Service {
         }
     }
 
-    /// One short line without secrets.
+    /// The text on one short line, without secrets.
     fn sane(&self, text: &str) -> String {
         let masked = self.credentials.mask(text);
         let mut words = masked.split(|c: char| c.is_whitespace() || c.is_control());
@@ -171,9 +171,9 @@ impl Service {
         }
     }
 
-    /// A call that broke before there was a whole answer.
+    /// The error of a call that failed before its response was complete.
     fn broken(&self, error: reqwest::Error) -> UpstreamError {
-        // The URL may hold the public address of somebody's picture.
+        // The URL may contain the public address of a picture.
         let error = error.without_url();
         tracing::debug!(service = self.facts.name, %error, "a call to an upstream broke");
         if error.is_timeout() {
@@ -191,14 +191,14 @@ impl Service {
     }
 }
 
-/// How the reading of a body ended.
+/// How reading a body ended.
 enum End {
     Whole,
     TooLong,
     Broken(reqwest::Error),
 }
 
-/// Reads a body of at most so many bytes; says what was read and how it ended.
+/// Reads at most `at_most` bytes of a body; returns them, and how it ended.
 async fn read(response: &mut Response, at_most: usize) -> (Bytes, End) {
     let mut body = BytesMut::new();
     let end = loop {
@@ -249,19 +249,19 @@ mod tests {
     #[case(b"<h1>\x1b[31mBad\r\n gateway", "<h1> [31mBad gateway")]
     #[case(b"\xff\xfe", "\u{fffd}\u{fffd}")]
     #[case(b"", "")]
-    fn says_in_one_line_what_a_server_said(#[case] body: &[u8], #[case] text: &str) {
-        let complaint = SERVICE.complaint(&answer(500, body));
-        assert_eq!(complaint.text, text);
+    fn reports_a_server_error_on_one_line(#[case] body: &[u8], #[case] text: &str) {
+        let report = SERVICE.error_report(&answer(500, body));
+        assert_eq!(report.text, text);
         let line = format!("Example answered 500: {text} (request abc)");
-        assert_eq!(complaint.to_string(), line);
+        assert_eq!(report.to_string(), line);
     }
 
     #[test]
     fn says_little() {
         let long = "ñ ".repeat(500_000);
-        let complaint = SERVICE.complaint(&answer(500, long.as_bytes()));
-        assert_eq!(complaint.text.chars().count(), LONGEST_TEXT + 1);
-        assert!(complaint.text.ends_with('…'));
+        let report = SERVICE.error_report(&answer(500, long.as_bytes()));
+        assert_eq!(report.text.chars().count(), LONGEST_TEXT + 1);
+        assert!(report.text.ends_with('…'));
     }
 
     #[rstest::rstest]
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told_shortly_and_without_secrets() {
+    fn mismatch_is_reported_briefly_and_without_secrets() {
         let body = format!("\"the-key {}\"", "x".repeat(10_000));
         let error = SERVICE
             .json::<u8>(&answer(200, body.as_bytes()))
@@ -301,10 +301,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_told_in_one_short_line(body: Vec<u8>, status in 100..600_u16) {
-            let complaint = SERVICE.complaint(&answer(status, &body));
-            prop_assert!(complaint.text.chars().count() <= LONGEST_TEXT + 1);
-            prop_assert!(!complaint.text.contains(char::is_control));
+        fn any_response_is_reported_on_one_short_line(body: Vec<u8>, status in 100..600_u16) {
+            let report = SERVICE.error_report(&answer(status, &body));
+            prop_assert!(report.text.chars().count() <= LONGEST_TEXT + 1);
+            prop_assert!(!report.text.contains(char::is_control));
         }
     }
 }
