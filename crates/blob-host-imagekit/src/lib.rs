@@ -20,10 +20,10 @@ use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
 pub use self::settings::{DEFAULT_FOLDER, ImageKitSettings, ImageKitSettingsError};
 use self::{purge::Purger, settings::Folder};
 
-/// Marks the files that are ours, also in a folder that has others.
+/// Marks our files, in case the folder contains others.
 const TAG: &str = "etiqueta";
 
-/// Answers to anything but a list are far smaller.
+/// Responses other than lists are far smaller.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// Errors are `{"message": "…", "help": "…"}`.
@@ -33,14 +33,14 @@ const FACTS: ServiceFacts = ServiceFacts {
     request_id: Some("x-ik-requestid"),
 };
 
-/// Hosts blobs at ImageKit.
+/// A blob host at ImageKit.
 #[derive(Debug, Clone)]
 pub struct ImageKit {
     kit: Arc<Kit>,
     purger: Option<Purger>,
 }
 
-/// ImageKit's routes.
+/// Access to ImageKit's routes.
 #[derive(Debug)]
 struct Kit {
     service: Service,
@@ -50,7 +50,7 @@ struct Kit {
 }
 
 impl ImageKit {
-    /// Connects nothing yet. The time-outs of all calls are the client's.
+    /// Creates the host without connecting. The time-outs of all calls are the client's.
     pub fn new(client: Client, settings: ImageKitSettings) -> Result<Self, ImageKitSettingsError> {
         let upload_url =
             BaseUrl::parse(&settings.upload_url).map_err(ImageKitSettingsError::UploadUrl)?;
@@ -67,7 +67,7 @@ impl ImageKit {
         Ok(Self { kit, purger })
     }
 
-    /// Waits until no URL is left to be purged.
+    /// Waits until no URL is left to purge.
     pub async fn purged(&self) {
         if let Some(purger) = &self.purger {
             purger.idle().await;
@@ -103,8 +103,7 @@ impl BlobHost for ImageKit {
 }
 
 impl Kit {
-    /// What an answer without success means: as everywhere, but ImageKit says in milliseconds how
-    /// long to wait.
+    /// The error of an unsuccessful response. ImageKit reports the wait in milliseconds.
     fn failure(&self, answer: &Answer) -> UpstreamError {
         match self.service.failure(answer) {
             UpstreamError::Busy { retry_after } => UpstreamError::Busy {

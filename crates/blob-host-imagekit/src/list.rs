@@ -7,29 +7,29 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::{Kit, TAG, settings::Folder, upload::blob};
 
-/// A list has no more files in one page; one call of ours finds no more either.
+/// ImageKit's largest page; also the most files that one call returns.
 const PAGE: usize = 1000;
 
-/// A page of files, each a kilobyte or two.
+/// The longest page in bytes; a file takes one or two kilobytes.
 const LONGEST_PAGE: usize = 16 << 20;
 
-/// So many pages of files that are not ours are looked through.
+/// How many pages of other people's files are searched.
 const MOST_PAGES: usize = 100;
 
-/// What we need of a file; all the rest is optional.
+/// The fields of a file that we need; all others are optional.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
     file_id: String,
     url: String,
     file_path: String,
-    /// `null` where there are none.
+    /// `null` if there are none.
     tags: Option<Vec<String>>,
     #[serde(deserialize_with = "time")]
     created_at: DateTime<Utc>,
 }
 
-/// RFC 3339, and nothing else.
+/// Accepts RFC 3339 only.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let time = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
@@ -44,7 +44,7 @@ impl Listed {
 }
 
 impl Kit {
-    /// Our files that were made before a time, oldest first; a thousand or a few more at most.
+    /// Our files created before a time, oldest first; at most a thousand or a few more.
     pub(crate) async fn list_before(
         &self,
         before: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! `POST /v1/files/purge`: off the critical path, slowly, as well as it goes.
+//! `POST /v1/files/purge`: off the critical path, slowly, best effort.
 
 use std::{
     collections::VecDeque,
@@ -13,19 +13,19 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::{Kit, LONGEST_ANSWER};
 
-/// Of the five writes a second that ImageKit allows, purging takes half.
+/// ImageKit allows five writes a second; purging takes half of them.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// Longer than this nobody makes the purging of one URL wait.
+/// The longest pause that a rate limit can impose between two purges.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// How often one URL is tried.
+/// Attempts for each URL.
 const ATTEMPTS: usize = 3;
 
-/// More URLs are not kept.
+/// The capacity of the queue; further URLs are dropped.
 const MOST_WAITING: usize = 10_000;
 
-/// Purges URLs one after the other, in a task that lives as long as there are any.
+/// Purges URLs one by one, in a task that lives while the queue is not empty.
 #[derive(Debug, Clone)]
 pub(crate) struct Purger {
     kit: Arc<Kit>,
@@ -43,7 +43,7 @@ impl Purger {
         }
     }
 
-    /// Takes blobs that were released. Needs the runtime that it is called on to go on running.
+    /// Queues released blobs. The current runtime must keep running.
     pub(crate) fn purge_later(&self, blobs: Vec<HostedBlob>) {
         let mut waiting = self.waiting();
         let room = MOST_WAITING.saturating_sub(waiting.len());
@@ -61,7 +61,7 @@ impl Purger {
         }
     }
 
-    /// Waits until nothing is left to purge.
+    /// Waits until the queue is empty.
     pub(crate) async fn idle(&self) {
         // The sender lives as long as `self`: waiting cannot fail.
         let _ = self.is_busy.subscribe().wait_for(|busy| !busy).await;
@@ -73,7 +73,7 @@ impl Purger {
         }
     }
 
-    /// The next URL; where there is none, the task is over.
+    /// The next URL; `None` ends the task.
     fn next(&self) -> Option<HostedBlob> {
         let mut waiting = self.waiting();
         let next = waiting.pop_front();

@@ -10,17 +10,17 @@ use upstream_http::Answer;
 
 use crate::{Kit, LONGEST_ANSWER};
 
-/// A bulk delete takes no more.
+/// The largest bulk delete.
 const MOST_AT_ONCE: usize = 100;
 
-/// The answer to a bulk delete: 200, or 207 where some could not be deleted.
+/// The response to a bulk delete: 200, or 207 if some could not be deleted.
 #[derive(Debug, Deserialize)]
 struct Deleted {
     #[serde(rename = "successfullyDeletedFileIds")]
     ids: HashSet<String>,
 }
 
-/// A 404 to a bulk delete: nothing was deleted, because these are not there.
+/// A 404 to a bulk delete: nothing was deleted, because these files do not exist.
 #[derive(Debug, Deserialize)]
 struct Missing {
     #[serde(rename = "missingFileIds")]
@@ -34,7 +34,7 @@ struct NotFound {
     _message: String,
 }
 
-/// Blobs, each once, in portions that are deleted by one call.
+/// Distinct blobs, in chunks for one call each.
 pub(crate) fn chunks(blobs: &[HostedBlob]) -> Vec<Vec<HostedBlob>> {
     let mut seen = HashSet::new();
     let blobs: Vec<HostedBlob> = blobs
@@ -61,14 +61,14 @@ impl Kit {
         let answer = self.service.send(request, LONGEST_ANSWER).await?;
         match answer.status() {
             status if status.is_success() => Ok(()),
-            // Some other server's 404 says nothing of the file.
+            // A 404 of some other server says nothing about the file.
             StatusCode::NOT_FOUND => self.service.json::<NotFound>(&answer).map(|_| ()),
             _ => Err(self.failure(&answer)),
         }
     }
 
-    /// One missing file fails the whole call, so the rest is asked for again; each call must make
-    /// the rest smaller.
+    /// One missing file fails the whole call, so the rest is requested again; each call must make the rest
+    /// smaller.
     async fn delete_many(&self, blobs: &[HostedBlob]) -> Result<(), UpstreamError> {
         let mut left: Vec<&str> = blobs.iter().map(|blob| blob.id.as_str()).collect();
         while !left.is_empty() {
@@ -79,7 +79,7 @@ impl Kit {
             if left.len() == before {
                 return Err(UpstreamError::Unavailable {
                     retry_after: answer.retry_after(),
-                    source: cause(self.service.complaint(&answer)),
+                    source: cause(self.service.error_report(&answer)),
                 });
             }
         }
@@ -95,7 +95,7 @@ impl Kit {
         self.service.send(request, LONGEST_ANSWER).await
     }
 
-    /// The files that are gone, by what a bulk delete answered.
+    /// The files that no longer exist, by the response to a bulk delete.
     fn gone(&self, answer: &Answer) -> Result<HashSet<String>, UpstreamError> {
         match answer.status() {
             status if status.is_success() => Ok(self.service.json::<Deleted>(answer)?.ids),

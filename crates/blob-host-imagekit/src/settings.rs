@@ -1,32 +1,32 @@
-//! Where ImageKit is and what is ours there.
+//! Settings of the ImageKit host.
 
 use secrecy::SecretString;
 use thiserror::Error;
 use upstream_http::BaseUrlError;
 
-/// The folder of the hosted pictures, where no other is set.
+/// The default folder of hosted pictures.
 pub const DEFAULT_FOLDER: &str = "/etiqueta-tagging";
 
-/// ImageKit makes folders at most so deep.
+/// ImageKit's deepest folder nesting.
 const DEEPEST: usize = 50;
 
-/// How to reach an account, and what to do there.
+/// An account, and how it is used.
 #[derive(Debug, Clone)]
 pub struct ImageKitSettings {
-    /// Takes uploads: `https://upload.imagekit.io`.
+    /// The upload API: `https://upload.imagekit.io`.
     pub upload_url: String,
-    /// Takes everything else: `https://api.imagekit.io`.
+    /// The rest of the API: `https://api.imagekit.io`.
     pub api_url: String,
-    /// The account's private key; that one alone is needed.
+    /// The account's private key; no other key is needed.
     pub private_key: SecretString,
-    /// Whether the CDN's copies of released pictures are purged.
+    /// Whether to purge the CDN's copies of released pictures.
     pub purge: bool,
-    /// The folder of the hosted pictures, which the servers of one account share: a slash, then names
-    /// of letters, digits, `_` and `-` with slashes between.
+    /// The folder of the hosted pictures, shared by the servers of one account: a slash, then names of
+    /// letters, digits, `_` and `-` separated by slashes.
     pub folder: String,
 }
 
-/// Settings that cannot work.
+/// Invalid settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ImageKitSettingsError {
     /// The URL for uploads.
@@ -65,7 +65,7 @@ impl Folder {
         &self.0
     }
 
-    /// Whether a file of that path lies in the folder itself, not in one below.
+    /// Whether a file lies directly in the folder.
     pub(crate) fn holds(&self, path: &str) -> bool {
         path.rsplit_once('/')
             .is_some_and(|(folder, _)| folder == self.0)

@@ -12,13 +12,13 @@ use serde::Deserialize;
 
 use crate::{Kit, LONGEST_ANSWER, TAG};
 
-/// The longest name of ours, in characters; ImageKit puts a suffix of its own to it.
+/// The longest name we send, in characters; ImageKit appends a suffix.
 const LONGEST_NAME: usize = 100;
 
 /// ImageKit's ids have 24 characters.
 const LONGEST_ID: usize = 128;
 
-/// What we need of the answer; all the rest is optional.
+/// The fields of a response that we need; all others are optional.
 #[derive(Debug, Deserialize)]
 struct Uploaded {
     #[serde(rename = "fileId")]
@@ -59,7 +59,7 @@ impl Kit {
     }
 }
 
-/// A blob that can be released and fetched; `None` where that cannot be.
+/// A blob that can be released and fetched; `None` if either is impossible.
 pub(crate) fn blob(id: String, url: String) -> Option<HostedBlob> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let is_id = (1..=LONGEST_ID).contains(&id.len()) && id.chars().all(is_plain);
@@ -67,7 +67,7 @@ pub(crate) fn blob(id: String, url: String) -> Option<HostedBlob> {
     (is_id && is_url).then_some(HostedBlob { id, url })
 }
 
-/// A name that ImageKit takes as it is.
+/// A file name that ImageKit accepts unchanged.
 fn file_name(hint: &str, media_type: MediaType) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let mut name: String = hint

@@ -7,7 +7,7 @@ use upstream_fakes::{Fakes, Fault, Route};
 
 use crate::support::{Stage, chain, client, kind, picture, settings};
 
-/// Lets one call of that route meet a fault.
+/// Injects a fault into one call of that route.
 async fn meet(stage: &Stage, route: Route, fault: Fault) -> UpstreamError {
     let host = &stage.host;
     let outcome = match route {
@@ -64,7 +64,7 @@ async fn every_status_has_its_meaning(
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_told_in_milliseconds() {
+async fn rate_limit_is_in_milliseconds() {
     let stage = Stage::new().await;
     for route in ROUTES {
         let fault = Fault::rate_limited(Duration::from_millis(1250));
@@ -77,11 +77,11 @@ async fn a_rate_limit_is_told_in_milliseconds() {
 }
 
 #[tokio::test]
-async fn answers_that_are_none_are_malformed() {
+async fn garbage_is_malformed() {
     let stage = Stage::new().await;
     for route in [Route::Upload, Route::List, Route::BulkDelete] {
         let mut faults = vec![Fault::garbage()];
-        // An empty list, cut in half, is still a list's beginning and no list.
+        // An empty list, cut in half, is not a list.
         faults.push(Fault::truncated_json());
         for body in ["", "null", "{}", "[[1]]", r#"{"fileId": 1, "url": 2}"#] {
             faults.push(Fault::status(200).with_body(body));

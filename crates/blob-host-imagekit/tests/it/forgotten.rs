@@ -20,7 +20,7 @@ async fn forgotten(stage: &Stage) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn only_our_own_files_of_our_own_folder_are_named_oldest_first() {
+async fn lists_only_our_files_oldest_first() {
     let stage = Stage::new().await;
     stage.seed("/", OURS, 5 * HOUR);
     stage.seed("/etiqueta-tagging/below", OURS, 5 * HOUR);
@@ -51,7 +51,7 @@ async fn files_that_are_not_ours_do_not_hide_those_that_are() {
 }
 
 #[tokio::test]
-async fn a_thousand_come_at_a_time_and_the_rest_once_they_are_released() {
+async fn lists_a_thousand_at_a_time() {
     let stage = Stage::new().await;
     for _ in 0..1001 {
         stage.seed(FOLDER, OURS, 2 * HOUR);

@@ -4,7 +4,7 @@ use domain::ports::{BlobHost, CallContext};
 use crate::support::{Stage, client, picture, settings};
 
 #[tokio::test]
-async fn a_picture_goes_into_the_folder_under_a_name_of_its_own_with_our_tag() {
+async fn upload_has_our_folder_and_tag_and_a_unique_name() {
     let stage = Stage::with(|settings| settings.folder = "/some/where".to_owned()).await;
     let blob = stage
         .host
@@ -41,7 +41,7 @@ async fn the_picture_is_sent_as_bytes_with_its_length() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_told_apart() {
+async fn invalid_settings_have_distinct_errors() {
     let fakes = upstream_fakes::Fakes::start().await.unwrap();
     let refusal = |change: fn(&mut blob_host_imagekit::ImageKitSettings)| {
         let mut settings = settings(&fakes);

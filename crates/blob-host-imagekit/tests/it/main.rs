@@ -1,4 +1,4 @@
-//! ImageKit's adapter against a strict ImageKit, over HTTP.
+//! Tests of the ImageKit adapter against a strict fake, over HTTP.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -5,7 +5,7 @@ use upstream_fakes::{Fault, Route};
 
 use crate::support::{Stage, client};
 
-/// A stage with a CDN, on which released URLs are purged or not.
+/// A stage with a CDN, with or without purging of released URLs.
 async fn stage(purge: bool) -> Stage {
     let stage = Stage::with(|settings| settings.purge = purge).await;
     stage.kit().set_cdn(true);
@@ -37,7 +37,7 @@ async fn released_urls_are_purged_where_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn what_was_gone_already_is_purged_too() {
+async fn missing_files_are_purged_too() {
     let stage = stage(true).await;
     let blob = stage.host_one().await;
     assert!(fetch(&blob.url).await);
@@ -65,7 +65,7 @@ async fn nothing_is_purged_that_is_not_released() {
 }
 
 #[tokio::test]
-async fn a_purge_is_tried_again_and_then_given_up() {
+async fn purge_is_retried_and_then_dropped() {
     let stage = stage(true).await;
     let traffic = stage.kit().traffic();
     traffic.fail_next(
@@ -109,7 +109,7 @@ async fn releases_do_not_wait_for_purges() {
     while stage.kit().traffic().calls(Route::Purge) < 3 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // They come one by one and leave room in the limit.
+    // Purges come one by one, and leave room in the rate limit.
     let purges = stage.kit().traffic().routes()[&Route::Purge];
     assert_eq!(purges.peak_in_flight, 1);
     assert!(start.elapsed() > Duration::from_millis(2 * 1400));

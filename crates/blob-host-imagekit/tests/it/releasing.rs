@@ -61,7 +61,7 @@ fn deleted(blobs: &[HostedBlob]) -> String {
 }
 
 #[tokio::test]
-async fn those_that_were_left_over_are_asked_for_again() {
+async fn files_left_over_are_requested_again() {
     let stage = Stage::new().await;
     let blobs = stage.host_many(4).await;
     let partly = Fault::status(207).with_body(&deleted(&blobs[..1]));
@@ -73,7 +73,7 @@ async fn those_that_were_left_over_are_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_call_that_gets_nowhere_is_given_up_for_now() {
+async fn call_without_progress_is_given_up() {
     let stage = Stage::new().await;
     let blobs = stage.host_many(3).await;
     let traffic = stage.kit().traffic();

@@ -1,4 +1,4 @@
-//! A running ImageKit with an adapter in front of it.
+//! A fake ImageKit with an adapter in front of it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use domain::{
 use reqwest::Client;
 use upstream_fakes::{Fakes, Seed};
 
-/// Longer than any answer that comes at all.
+/// Longer than any response takes.
 const TIME_OUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Stage {
@@ -20,7 +20,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Nothing is purged.
+    /// Without purging.
     pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
@@ -33,7 +33,7 @@ impl Stage {
         Self { fakes, host }
     }
 
-    /// With a client that gives up soon.
+    /// With a short client time-out.
     pub(crate) async fn impatient() -> Self {
         let fakes = Fakes::start().await.unwrap();
         let client = client(Duration::from_secs(1));
@@ -60,7 +60,7 @@ impl Stage {
         blobs
     }
 
-    /// Puts a file there that nobody here hosted.
+    /// Adds a file that the adapter did not host.
     pub(crate) fn seed(&self, folder: &str, tags: &[&str], age: Duration) -> String {
         self.kit().seed(Seed {
             name: format!("{}.jpg", self.kit().uploads()),
@@ -111,7 +111,7 @@ pub(crate) fn kind(error: &UpstreamError) -> (&'static str, Option<u128>) {
     (name, error.retry_after().map(|wait| wait.as_millis()))
 }
 
-/// An error with everything underneath, as the log has it.
+/// An error and its causes, as in the log.
 pub(crate) fn chain(error: &UpstreamError) -> String {
     let mut text = format!("{error:?} {error}");
     let mut next = std::error::Error::source(error);
