@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// The codes that Imagga's documentation of v2 names for the parameter `language`, in order.
+/// The codes in Imagga's v2 documentation of the parameter `language`, in order.
 pub const LANGUAGES: &[&str] = &[
     "ar", "bg", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "he",
     "hi", "hr", "ht", "hu", "id", "it", "ja", "ko", "lt", "lv", "ms", "mt", "mww", "nl", "no",
@@ -15,7 +15,7 @@ pub const LANGUAGES: &[&str] = &[
 #[error("Imagga has no language {0:?}; it has {languages}", languages = LANGUAGES.join(", "))]
 pub struct UnknownLanguage(pub String);
 
-/// The code as Imagga writes it.
+/// The code in Imagga's spelling.
 pub(crate) fn known(code: &str) -> Result<&'static str, UnknownLanguage> {
     match LANGUAGES.binary_search(&code) {
         Ok(at) => LANGUAGES.get(at).copied(),

@@ -20,7 +20,7 @@ pub use self::{
 };
 use self::{meter::Meter, reply::Reply};
 
-/// Answers are a few kilobytes.
+/// The response limit; responses are a few kilobytes.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// Errors are `{"status": {"text": "…", "type": "error"}}`; those of v1 had a `message`.
@@ -30,7 +30,7 @@ const FACTS: ServiceFacts = ServiceFacts {
     request_id: None,
 };
 
-/// Tags pictures by Imagga.
+/// A tag provider at Imagga.
 #[derive(Debug)]
 pub struct Imagga {
     service: Service,
@@ -42,7 +42,7 @@ pub struct Imagga {
 }
 
 impl Imagga {
-    /// Connects nothing yet. The time-outs of all calls are the client's.
+    /// Creates the provider without connecting. The time-outs of all calls are the client's.
     pub fn new(client: Client, settings: ImaggaSettings) -> Result<Self, ImaggaSettingsError> {
         let base_url = BaseUrl::parse(&settings.base_url)?;
         let language = language::known(&settings.language)?;
@@ -59,9 +59,9 @@ impl Imagga {
 
     fn failure(&self, answer: &Answer) -> UpstreamError {
         match answer.status() {
-            // Whatever is wrong with a request of ours, it is the picture: all else is fixed.
+            // The picture is the only variable part of our requests, so it must be at fault.
             StatusCode::BAD_REQUEST => {
-                UpstreamError::Unreadable(cause(self.service.complaint(answer)))
+                UpstreamError::Unreadable(cause(self.service.error_report(answer)))
             }
             StatusCode::FORBIDDEN => UpstreamError::QuotaExhausted {
                 retry_after: meter::until_reset(answer),

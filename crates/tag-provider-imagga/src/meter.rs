@@ -1,4 +1,4 @@
-//! The account's quota, as the headers of every answer tell it.
+//! The account's quota, from the headers of every response.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -15,22 +15,22 @@ const REMAINING: &str = "monthly-limit-remaining";
 /// Seconds since 1970.
 const RESET: &str = "monthly-limit-reset";
 
-/// For how long a quota is taken as used up where Imagga does not say until when.
+/// How long a quota counts as used up if Imagga does not say until when.
 const UNKNOWN_RESET: Duration = Duration::from_mins(1);
 
-/// Remembers what the last answer said.
+/// Remembers the last reported quota.
 #[derive(Debug, Default)]
 pub(crate) struct Meter(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     quota: Option<Quota>,
-    /// While this is ahead, calls are in vain. On our own clock, which may differ from Imagga's.
+    /// Until then calls are pointless. By our own clock, which may differ from Imagga's.
     exhausted_until: Option<Instant>,
 }
 
 impl Meter {
-    /// Takes note of an answer.
+    /// Reads the headers of a response.
     pub(crate) fn read(&self, answer: &Answer) {
         let quota = quota(answer);
         let is_refused = answer.status() == StatusCode::FORBIDDEN;
@@ -49,12 +49,12 @@ impl Meter {
         }
     }
 
-    /// The quota as it was last seen.
+    /// The last reported quota.
     pub(crate) fn quota(&self) -> Option<Quota> {
         self.state().quota
     }
 
-    /// Whether a call is worth while.
+    /// Fails while the quota is used up.
     pub(crate) fn ready(&self) -> Result<(), UpstreamError> {
         let until = self.state().exhausted_until;
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -71,7 +71,7 @@ impl Meter {
     }
 }
 
-/// How long until the quota is renewed; `None` where the answer does not name a time ahead.
+/// How long until the quota is renewed; `None` unless the response names a future time.
 pub(crate) fn until_reset(answer: &Answer) -> Option<Duration> {
     answer.until(reset(answer)?)
 }

@@ -1,4 +1,4 @@
-//! What Imagga answers to a call that went well.
+//! Imagga's successful responses.
 
 use std::collections::HashMap;
 
@@ -20,11 +20,11 @@ struct Found {
 #[derive(Debug, Deserialize)]
 struct FoundTag {
     confidence: f64,
-    /// The label in each language that was asked for.
+    /// The label in each requested language.
     tag: HashMap<String, String>,
 }
 
-/// The answer has the right form and makes no sense.
+/// The response is well-formed but invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 pub(crate) enum ReplyError {
     #[error("a confidence: {0}")]
@@ -34,8 +34,7 @@ pub(crate) enum ReplyError {
 }
 
 impl Reply {
-    /// The tags in one language. A tag that Imagga could not translate, or whose text cannot be a
-    /// label, is dropped.
+    /// The tags in one language. Tags without a translation, and invalid labels, are dropped.
     pub(crate) fn into_tags(self, language: &str) -> Result<Tags, ReplyError> {
         let found = self.result.tags;
         let is_translated = |found: &FoundTag| found.tag.contains_key(language);
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn picks_the_language_and_drops_what_is_no_label() {
+    fn picks_the_language_and_drops_invalid_labels() {
         let long = "ñ".repeat(256);
         let text = format!(
             r#"{{"result": {{"tags": [
@@ -121,7 +120,7 @@ mod tests {
     #[case("null")]
     #[case("\"61\"")]
     #[case("NaN")]
-    fn refuses_what_is_no_confidence(#[case] confidence: &str) {
+    fn refuses_invalid_confidences(#[case] confidence: &str) {
         assert_eq!(read(&one(confidence), "en"), None);
     }
 

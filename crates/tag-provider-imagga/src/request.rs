@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{Delivery, Imagga};
 
-/// A picture as it is sent.
+/// A picture in the form it is sent.
 pub(crate) enum Pulled {
     File(EncodedPicture),
     Url(String),
@@ -23,7 +23,7 @@ pub(crate) enum Pulled {
 struct NoUrl;
 
 impl Imagga {
-    /// Pulls a picture in the form that is set.
+    /// Pulls a picture in the configured form.
     pub(crate) async fn pull(&self, picture: &dyn PictureSource) -> Result<Pulled, UpstreamError> {
         match self.delivery {
             Delivery::File => picture.jpeg(self.max_side).await.map(Pulled::File),
@@ -39,8 +39,7 @@ impl Imagga {
     }
 
     fn by_url(&self, text: &str) -> Result<RequestBuilder, UpstreamError> {
-        // Parsed, so that what Imagga is given is encoded as a URL must be, and then encoded once
-        // more as a parameter.
+        // Parsed, so that it is a correctly encoded URL, and then encoded once more as a parameter.
         let image_url = Url::parse(text).map_err(|_| refused(NoUrl))?;
         if !matches!(image_url.scheme(), "https" | "http") {
             return Err(refused(NoUrl));

@@ -1,4 +1,4 @@
-//! Where Imagga is and what is asked of it.
+//! Settings of the Imagga provider.
 
 use domain::ProviderIdentityError;
 use secrecy::SecretString;
@@ -7,10 +7,10 @@ use upstream_http::BaseUrlError;
 
 use crate::UnknownLanguage;
 
-/// How to reach an account, and what to ask there.
+/// An account, and how it is used.
 #[derive(Debug, Clone)]
 pub struct ImaggaSettings {
-    /// Where the API is: `https://api.imagga.com`.
+    /// The API: `https://api.imagga.com`.
     pub base_url: String,
     /// The account's key.
     pub api_key: SecretString,
@@ -20,7 +20,7 @@ pub struct ImaggaSettings {
     pub language: String,
     /// How pictures reach Imagga.
     pub delivery: Delivery,
-    /// Longest side in pixels of the copy that is sent; 0 sends the original.
+    /// Longest side in pixels of the copy sent; 0 sends the original.
     pub max_side: u32,
 }
 
@@ -33,7 +33,7 @@ pub enum Delivery {
     PublicUrl,
 }
 
-/// Settings that cannot work.
+/// Invalid settings.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ImaggaSettingsError {
     /// The URL.
@@ -42,7 +42,7 @@ pub enum ImaggaSettingsError {
     /// The language.
     #[error(transparent)]
     Language(#[from] UnknownLanguage),
-    /// The identity that they make.
+    /// The resulting identity.
     #[error(transparent)]
     Identity(#[from] ProviderIdentityError),
 }

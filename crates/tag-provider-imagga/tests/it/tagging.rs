@@ -103,7 +103,7 @@ async fn any_url_arrives_as_it_is(#[case] name: &str) {
 #[case("file:///etc/passwd")]
 #[case("data:image/png;base64,AAAA")]
 #[tokio::test]
-async fn what_imagga_could_not_fetch_is_not_sent(#[case] url: &str) {
+async fn url_that_imagga_cannot_fetch_is_not_sent(#[case] url: &str) {
     let stage = Stage::new(Delivery::PublicUrl).await;
     let source = FakePictureSource::of_url(url.to_owned());
     let error = stage.tag(&source).await.unwrap_err();
