@@ -168,7 +168,7 @@ impl Catalog {
 /// What is known of the next page.
 enum Ahead {
     /// Its cursor; `None` if there is no such page.
-    Place(Option<PageKey>),
+    Cursor(Option<PageKey>),
     /// Its images, without their tags.
     Found(Result<Vec<UntaggedImage>, ImageStoreError>),
 }
@@ -180,18 +180,18 @@ fn following(
     query: ImageQuery,
     after: Option<PageKey>,
 ) -> impl stream::Stream<Item = Result<Vec<Image>, ImageStoreError>> + Send {
-    stream::try_unfold(Ahead::Place(after), move |ahead| {
+    stream::try_unfold(Ahead::Cursor(after), move |ahead| {
         let (images, query) = (Arc::clone(&images), query.clone());
         async move {
             let found = match ahead {
-                Ahead::Place(None) => return Ok(None),
-                Ahead::Place(after) => images.untagged_page(&query, after, PAGE).await,
+                Ahead::Cursor(None) => return Ok(None),
+                Ahead::Cursor(after) => images.untagged_page(&query, after, PAGE).await,
                 Ahead::Found(found) => found,
             }?;
             let next = next_key(&found);
             let ahead = async {
                 match next {
-                    None => Ahead::Place(None),
+                    None => Ahead::Cursor(None),
                     Some(_) => Ahead::Found(images.untagged_page(&query, next, PAGE).await),
                 }
             };
