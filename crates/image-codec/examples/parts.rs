@@ -33,7 +33,7 @@ use tokio::runtime::Handle;
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// For how long each part is repeated.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MEASURED: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -92,7 +92,7 @@ fn part(name: &str, mut work: impl FnMut() -> Result<(), Failure>) -> Result<(),
     work()?;
     let (start, before) = (Instant::now(), processor_time()?);
     let mut times = 0.0;
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < MEASURED {
         work()?;
         times += 1.0;
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use domain::ports::CallContext;
 
-use crate::{meter::Meter, refusal::Refusal, settings::CodecSettings};
+use crate::{meter::Meter, decode_error::DecodeError, settings::CodecSettings};
 
 /// What is left for a picture: of its work, and of the time that this may take. Time between turns is free.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl WorkBudget {
     }
 
     /// Begins to count, and the time with it.
-    pub(crate) fn meter(&self) -> Result<Meter, Refusal> {
+    pub(crate) fn meter(&self) -> Result<Meter, DecodeError> {
         // A time that is too long for the clock never ends.
         let deadline = Instant::now().checked_add(self.context.at_most(self.time));
         let meter = Meter::new(self.limit, deadline, self.context.clone());
@@ -45,10 +45,10 @@ impl WorkBudget {
     }
 
     /// Refuses work that is known to be more than what is left.
-    pub(crate) fn check(&self, work: u64) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, work: u64) -> Result<(), DecodeError> {
         let (work, limit) = (self.spent.saturating_add(work), self.limit);
         if work > limit {
-            return Err(Refusal::TooComplex { work, limit });
+            return Err(DecodeError::TooComplex { work, limit });
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ mod tests {
         let rest = whole.after(&meter, Instant::now());
         assert!(rest.check(4).is_ok());
         let refused = rest.check(5);
-        assert!(matches!(refused, Err(Refusal::TooComplex { work: 11, .. })));
+        assert!(matches!(refused, Err(DecodeError::TooComplex { work: 11, .. })));
         let meter = rest.meter().unwrap();
         meter.spend(4).unwrap();
         assert_eq!(rest.spent_since(&meter), 4);
@@ -91,7 +91,7 @@ mod tests {
     fn work_ends_at_the_deadline_of_its_caller() {
         let late = CallContext::local().until(Instant::now());
         let late = WorkBudget::new(&CodecSettings::default(), late).meter();
-        assert!(matches!(late, Err(Refusal::TimedOut)), "{late:?}");
+        assert!(matches!(late, Err(DecodeError::TimedOut)), "{late:?}");
     }
 
     #[test]
@@ -101,6 +101,6 @@ mod tests {
         let began = Instant::now().checked_sub(Duration::from_hours(2));
         let rest = whole.after(&meter, began.unwrap_or_else(Instant::now));
         let late = rest.meter();
-        assert!(matches!(late, Err(Refusal::TimedOut)), "{late:?}");
+        assert!(matches!(late, Err(DecodeError::TimedOut)), "{late:?}");
     }
 }

@@ -20,9 +20,9 @@ use crate::{
     budget::WorkBudget,
     formats::{self, Header},
     meter::Meter,
-    queue::{Demand, QueueRules, Share, Turn, Turns},
+    queue::{Demand, QueueRules, MemoryShare, Turn, Turns},
     raster::buffer_size,
-    refusal::Refusal,
+    decode_error::DecodeError,
     scale::{downscale, fit, upright, upright_size},
     settings::CodecSettings,
     work,
@@ -58,7 +58,7 @@ impl PictureCodec {
             },
             memory: settings.pixel_bytes,
             cheap: settings.max_work / CHEAP_PART,
-            patience: settings.max_work,
+            overtake_limit: settings.max_work,
             waiting: MAX_WAITING,
         };
         Self {
@@ -94,7 +94,7 @@ impl PictureCodec {
         &self,
         demand: Demand,
         context: &CallContext,
-        work: impl FnOnce(&mut Turn, Share) -> Result<T, Refusal> + Send + 'static,
+        work: impl FnOnce(&mut Turn, MemoryShare) -> Result<T, DecodeError> + Send + 'static,
     ) -> Result<T, CodecError> {
         let (mut turn, share) = self.turns.take(demand, context).await?;
         let done = tokio::task::spawn_blocking(move || work(&mut turn, share)).await;
@@ -103,19 +103,19 @@ impl PictureCodec {
     }
 
     /// Refuses what can be known to be too much.
-    fn check(&self, header: &Header, needed: u64, budget: &WorkBudget) -> Result<(), Refusal> {
+    fn check(&self, header: &Header, needed: u64, budget: &WorkBudget) -> Result<(), DecodeError> {
         self.check_pixels(header)?;
         let limit = self.turns.memory();
         if needed > limit {
-            return Err(Refusal::TooMuchMemory { needed, limit });
+            return Err(DecodeError::TooMuchMemory { needed, limit });
         }
         budget.check(header.work)
     }
 
-    fn check_pixels(&self, header: &Header) -> Result<(), Refusal> {
+    fn check_pixels(&self, header: &Header) -> Result<(), DecodeError> {
         let (width, height) = upright_size(header.width, header.height, header.orientation);
         if buffer_size(width, height, 1) > self.settings.max_pixels {
-            return Err(Refusal::TooManyPixels {
+            return Err(DecodeError::TooManyPixels {
                 width,
                 height,
                 limit: self.settings.max_pixels,
@@ -145,7 +145,7 @@ impl ImageCodec for PictureCodec {
             cost: header.work,
             bytes: decoding,
         };
-        let decode = move |turn: &mut Turn, mut share: Share| {
+        let decode = move |turn: &mut Turn, mut share: MemoryShare| {
             let meter = budget.meter()?;
             let decoded = decode(&bytes, &header, max_side, &meter);
             turn.note(budget.spent_since(&meter));
@@ -188,7 +188,7 @@ pub(crate) fn decode(
     header: &Header,
     max_side: u32,
     meter: &Meter,
-) -> Result<Picture, Refusal> {
+) -> Result<Picture, DecodeError> {
     let raster = formats::decode(bytes, header, meter)?;
     let size = fit(header.width, header.height, max_side);
     let copy = downscale(raster, size, header.decoded_extent())?;
@@ -220,21 +220,21 @@ fn bare(picture: &Picture) -> Option<Vec<u8>> {
     (bare.len() <= picture.pixels.len()).then_some(bare)
 }
 
-fn encode(picture: &Picture, quality: u8) -> Result<EncodedPicture, Refusal> {
+fn encode(picture: &Picture, quality: u8) -> Result<EncodedPicture, DecodeError> {
     if let Some(bytes) = bare(picture) {
         return Ok(EncodedPicture {
             media_type: MediaType::Jpeg,
             bytes: bytes.into(),
         });
     }
-    let side = |side: u32| u16::try_from(side).map_err(|error| Refusal::Failed(error.into()));
+    let side = |side: u32| u16::try_from(side).map_err(|error| DecodeError::Failed(error.into()));
     let (width, height) = (side(picture.scaled_width)?, side(picture.scaled_height)?);
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, quality);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     encoder
         .encode(&picture.pixels, width, height, ColorType::Rgb)
-        .map_err(|error| Refusal::Failed(error.into()))?;
+        .map_err(|error| DecodeError::Failed(error.into()))?;
     Ok(EncodedPicture {
         media_type: MediaType::Jpeg,
         bytes: file.into(),
@@ -254,7 +254,7 @@ mod tests {
             cost: 1,
             bytes: 1,
         };
-        let work = |_: &mut Turn, _| -> Result<(), Refusal> { panic!("a decoder's bug") };
+        let work = |_: &mut Turn, _| -> Result<(), DecodeError> { panic!("a decoder's bug") };
         let failed = codec.in_turn(demand, &context, work).await;
         assert!(matches!(failed, Err(CodecError::Failed(_))), "{failed:?}");
         let next = codec.in_turn(demand, &context, |_, _| Ok(())).await;

@@ -2,7 +2,7 @@
 
 use domain::ports::{CallContext, CodecError};
 
-use crate::{DEFAULT_WORK, codec, formats, meter::Meter, refusal::Refusal};
+use crate::{DEFAULT_WORK, codec, formats, meter::Meter, decode_error::DecodeError};
 
 /// The most that decoding a picture may take.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub fn cost(file: &[u8], max_side: u32, allowed: Allowance) -> Result<Cost, Code
     let header = formats::inspect(file, max_side, &meter)?;
     if header.decode_bytes > allowed.memory {
         let (needed, limit) = (header.decode_bytes, allowed.memory);
-        return Err(Refusal::TooMuchMemory { needed, limit }.into());
+        return Err(DecodeError::TooMuchMemory { needed, limit }.into());
     }
     codec::decode(file, &header, max_side, &meter)?;
     Ok(Cost {

@@ -2,7 +2,7 @@
 
 use image::ColorType;
 
-use crate::{raster::Channels, refusal::Refusal};
+use crate::{raster::Channels, decode_error::DecodeError};
 
 /// Lays rows of pixels, as the `image` crate decodes them, over white. Samples of 16 bits are rounded,
 /// floating-point ones count from 0 to 1.
@@ -13,7 +13,7 @@ pub(crate) struct Flattener {
 }
 
 impl Flattener {
-    pub(crate) fn new(color: ColorType) -> Result<Self, Refusal> {
+    pub(crate) fn new(color: ColorType) -> Result<Self, DecodeError> {
         let channels = match color {
             ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16 => Channels::Grey,
             ColorType::Rgb8
@@ -22,7 +22,7 @@ impl Flattener {
             | ColorType::Rgba16
             | ColorType::Rgb32F
             | ColorType::Rgba32F => Channels::Rgb,
-            _ => return Err(Refusal::Failed("pixels of an unknown kind".into())),
+            _ => return Err(DecodeError::Failed("pixels of an unknown kind".into())),
         };
         Ok(Self {
             color,

@@ -19,11 +19,11 @@ mod panics;
 mod queue;
 mod raster;
 mod reduce;
-mod refusal;
+mod decode_error;
 mod scale;
 mod settings;
 mod source;
-mod walk;
+mod byte_reader;
 mod work;
 
 pub use codec::PictureCodec;

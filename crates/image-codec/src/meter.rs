@@ -10,7 +10,7 @@ use std::{
 
 use domain::ports::CallContext;
 
-use crate::{refusal::Refusal, work::Rate};
+use crate::{decode_error::DecodeError, work::Rate};
 
 /// Picoseconds in a unit of work.
 const UNIT: u64 = 1_000_000;
@@ -44,26 +44,26 @@ impl Meter {
     }
 
     /// Counts units, before the work that they stand for is done.
-    pub(crate) fn spend(&self, units: u64) -> Result<(), Refusal> {
+    pub(crate) fn spend(&self, units: u64) -> Result<(), DecodeError> {
         self.add(units.saturating_mul(UNIT))
     }
 
     /// Counts so many things at what each costs, before the work on them is done.
-    pub(crate) fn charge(&self, rate: Rate, count: u64) -> Result<(), Refusal> {
+    pub(crate) fn charge(&self, rate: Rate, count: u64) -> Result<(), DecodeError> {
         self.add(rate.picoseconds(count))
     }
 
     /// Fails at the limit, at the deadline, or if the caller has gone.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
         let (spent, limit) = (self.0.spent.load(Ordering::Relaxed), self.0.limit);
         let is_late = |deadline| Instant::now() >= deadline;
         if spent > limit {
             let (work, limit) = (spent.div_ceil(UNIT), limit / UNIT);
-            Err(Refusal::TooComplex { work, limit })
+            Err(DecodeError::TooComplex { work, limit })
         } else if self.0.deadline.is_some_and(is_late) {
-            Err(Refusal::TimedOut)
+            Err(DecodeError::TimedOut)
         } else if self.0.context.is_cancelled() {
-            Err(Refusal::Cancelled)
+            Err(DecodeError::Cancelled)
         } else {
             Ok(())
         }
@@ -74,7 +74,7 @@ impl Meter {
         self.0.spent.load(Ordering::Relaxed).div_ceil(UNIT)
     }
 
-    fn add(&self, picoseconds: u64) -> Result<(), Refusal> {
+    fn add(&self, picoseconds: u64) -> Result<(), DecodeError> {
         let add = |spent: u64| spent.saturating_add(picoseconds);
         self.0
             .spent
@@ -95,7 +95,7 @@ mod tests {
         let refused = meter.spend(1).unwrap_err();
         assert!(matches!(
             refused,
-            Refusal::TooComplex {
+            DecodeError::TooComplex {
                 work: 11,
                 limit: 10
             }
@@ -119,13 +119,13 @@ mod tests {
     #[test]
     fn work_ends_at_the_deadline() {
         let meter = Meter::new(10, Some(Instant::now()), CallContext::local());
-        assert!(matches!(meter.check(), Err(Refusal::TimedOut)));
-        assert!(matches!(meter.spend(1), Err(Refusal::TimedOut)));
+        assert!(matches!(meter.check(), Err(DecodeError::TimedOut)));
+        assert!(matches!(meter.spend(1), Err(DecodeError::TimedOut)));
     }
 
     #[test]
     fn work_ends_when_the_caller_has_gone() {
         let meter = Meter::new(10, None, CallContext::cancelled_when(|| true));
-        assert!(matches!(meter.spend(1), Err(Refusal::Cancelled)));
+        assert!(matches!(meter.spend(1), Err(DecodeError::Cancelled)));
     }
 }

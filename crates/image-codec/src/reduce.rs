@@ -2,7 +2,7 @@
 
 use crate::{
     raster::{Channels, Raster, buffer_size},
-    refusal::Refusal,
+    decode_error::DecodeError,
     scale::{ENOUGH, fit},
 };
 
@@ -132,11 +132,11 @@ impl Reducer {
     }
 
     /// The smaller picture. All rows must have come.
-    pub(crate) fn finish(self) -> Result<Raster, Refusal> {
+    pub(crate) fn finish(self) -> Result<Raster, DecodeError> {
         let (width, height) = self.boxes.reduced(self.width, self.height);
         let expected = width as usize * height as usize * self.channels.count();
         if self.pixels.len() != expected {
-            return Err(Refusal::Failed("a decoder left rows out".into()));
+            return Err(DecodeError::Failed("a decoder left rows out".into()));
         }
         let mut raster = Raster {
             width,

@@ -11,7 +11,7 @@ use image::{DynamicImage, GrayImage, RgbImage, metadata::Orientation};
 
 use crate::{
     raster::{Channels, Raster},
-    refusal::Refusal,
+    decode_error::DecodeError,
 };
 
 /// How much larger than the copy a picture is at least that was made smaller on its way: with less, the
@@ -39,7 +39,7 @@ pub(crate) fn downscale(
     raster: Raster,
     (width, height): (u32, u32),
     extent: (f64, f64),
-) -> Result<Raster, Refusal> {
+) -> Result<Raster, DecodeError> {
     if (width, height) == (raster.width, raster.height) {
         return Ok(raster);
     }
@@ -50,7 +50,7 @@ pub(crate) fn downscale(
     Ok(Raster {
         width,
         height,
-        pixels: pixels.map_err(Refusal::Failed)?,
+        pixels: pixels.map_err(DecodeError::Failed)?,
         ..raster
     })
 }
@@ -73,7 +73,7 @@ fn resized<P: PixelTrait>(
 }
 
 /// Turns pixels as the orientation says and makes RGB of them.
-pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Result<RgbImage, Refusal> {
+pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Result<RgbImage, DecodeError> {
     let Raster {
         width,
         height,
@@ -84,7 +84,7 @@ pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Result<RgbIma
         Channels::Grey => GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8),
         Channels::Rgb => RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8),
     };
-    let mut picture = picture.ok_or(Refusal::Failed("a buffer of the wrong size".into()))?;
+    let mut picture = picture.ok_or(DecodeError::Failed("a buffer of the wrong size".into()))?;
     picture.apply_orientation(orientation);
     Ok(picture.into_rgb8())
 }

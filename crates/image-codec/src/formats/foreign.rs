@@ -1,6 +1,6 @@
 //! What a file is that is none of the formats, by how it begins.
 
-use crate::refusal::Refusal;
+use crate::decode_error::DecodeError;
 
 /// What to do with a picture that is not read.
 const ADVICE: &str = "convert it to JPEG";
@@ -74,26 +74,26 @@ const OTHERS: [(usize, &[u8], &str); 16] = [
 ];
 
 /// Whether the file is a picture of a format that is not read, although it may begin like one that is.
-pub(super) fn picture(bytes: &[u8]) -> Option<Refusal> {
+pub(super) fn picture(bytes: &[u8]) -> Option<DecodeError> {
     let format = find(&PICTURES, bytes).or_else(|| brand(bytes))?;
-    Some(Refusal::UnsupportedFormat {
+    Some(DecodeError::UnsupportedFormat {
         format,
         advice: ADVICE,
     })
 }
 
 /// A file that is TIFF on the outside, with a small picture for viewers.
-pub(super) fn raw() -> Refusal {
-    Refusal::UnsupportedFormat {
+pub(super) fn raw() -> DecodeError {
+    DecodeError::UnsupportedFormat {
         format: "RAW",
         advice: ADVICE,
     }
 }
 
 /// Why a file is refused that is in none of the formats.
-pub(super) fn refusal(bytes: &[u8]) -> Refusal {
+pub(super) fn refusal(bytes: &[u8]) -> DecodeError {
     let other = find(&OTHERS, bytes).or_else(|| text(bytes));
-    other.map_or(Refusal::UnknownFormat, Refusal::OtherFormat)
+    other.map_or(DecodeError::UnknownFormat, DecodeError::OtherFormat)
 }
 
 fn find(table: &[(usize, &[u8], &'static str)], bytes: &[u8]) -> Option<&'static str> {
@@ -182,8 +182,8 @@ mod tests {
     fn what_is_no_picture_is_named(#[case] file: &[u8], #[case] name: Option<&str>) {
         assert!(picture(file).is_none());
         match (refusal(file), name) {
-            (Refusal::OtherFormat(found), Some(name)) => assert_eq!(found, name),
-            (Refusal::UnknownFormat, None) => {}
+            (DecodeError::OtherFormat(found), Some(name)) => assert_eq!(found, name),
+            (DecodeError::UnknownFormat, None) => {}
             (found, _) => panic!("{found}"),
         }
     }

@@ -10,9 +10,9 @@ use super::{Header, Rows, SIDE_MEMORY};
 use crate::{
     meter::Meter,
     raster::{Raster, buffer_size},
-    refusal::Refusal,
+    decode_error::DecodeError,
     source::Metered,
-    walk::Walk,
+    byte_reader::ByteReader,
     work,
 };
 
@@ -37,8 +37,8 @@ struct Image {
 }
 
 /// Walks through all blocks. The decoder stops after the first frame.
-pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
-    let mut walk = Walk::new(Gif, bytes);
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
+    let mut walk = ByteReader::new(Gif, bytes);
     walk.take(SIGNATURE_LENGTH)?;
     let size = (walk.u16_le()?.into(), walk.u16_le()?.into());
     let [flags, _background, _aspect] = walk.array()?;
@@ -55,10 +55,10 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
                 first.get_or_insert(image);
             }
             TRAILER => break,
-            _ => return Err(Refusal::malformed(Gif, "a block of an unknown kind")),
+            _ => return Err(DecodeError::malformed(Gif, "a block of an unknown kind")),
         }
     }
-    let image = first.ok_or(Refusal::malformed(Gif, "it has no frame"))?;
+    let image = first.ok_or(DecodeError::malformed(Gif, "it has no frame"))?;
     image.check(size)?;
     Ok(Header {
         decode_bytes: image.memory(size),
@@ -68,17 +68,17 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     })
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     let file = Metered::new(Cursor::new(bytes), meter);
     let mut decoder = options.read_info(file).map_err(refuse)?;
     let size = (decoder.width().into(), decoder.height().into());
     if size != (header.width, header.height) {
-        return Err(Refusal::malformed(Gif, "it has two sizes"));
+        return Err(DecodeError::malformed(Gif, "it has two sizes"));
     }
     let frame = decoder.next_frame_info().map_err(refuse)?;
-    let mut frame = frame.cloned().ok_or(Refusal::Truncated(Gif))?;
+    let mut frame = frame.cloned().ok_or(DecodeError::Truncated(Gif))?;
     let palette = decoder.palette().map_err(refuse)?;
     let mut canvas = Canvas::new(header, &frame, palette)?;
     let length = usize::from(frame.width);
@@ -100,21 +100,21 @@ fn decode_rows(
     decoder: &mut Decoder<impl BufRead>,
     canvas: &mut Canvas,
     frame: &mut Frame,
-) -> Result<(), Refusal> {
+) -> Result<(), DecodeError> {
     let row = frame.buffer.to_mut();
     for _ in 0..frame.height {
         if !row.is_empty() && !decoder.fill_buffer(row).map_err(refuse)? {
-            return Err(Refusal::malformed(Gif, "pixels are missing"));
+            return Err(DecodeError::malformed(Gif, "pixels are missing"));
         }
         canvas.row(row);
     }
     Ok(())
 }
 
-fn refuse(error: DecodingError) -> Refusal {
+fn refuse(error: DecodingError) -> DecodeError {
     match error {
-        DecodingError::Io(error) => Refusal::of_io_error(Gif, error),
-        error => Refusal::corrupt(Gif, error),
+        DecodingError::Io(error) => DecodeError::of_io_error(Gif, error),
+        error => DecodeError::corrupt(Gif, error),
     }
 }
 
@@ -130,7 +130,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn new(header: &Header, frame: &Frame, palette: &[u8]) -> Result<Self, Refusal> {
+    fn new(header: &Header, frame: &Frame, palette: &[u8]) -> Result<Self, DecodeError> {
         let (colours, _) = palette.as_chunks::<3>();
         let colours = colours.iter().zip(0_u8..=u8::MAX).map(|(colour, place)| {
             let [r, g, b] = *colour;
@@ -162,7 +162,7 @@ impl Canvas {
         self.rows.row(&self.row);
     }
 
-    fn finish(mut self) -> Result<Raster, Refusal> {
+    fn finish(mut self) -> Result<Raster, DecodeError> {
         self.row.fill(0);
         for _ in 0..self.below {
             self.rows.row(&self.row);
@@ -173,13 +173,13 @@ impl Canvas {
 
 impl Image {
     /// Frames may stick out a little; the pixels of the whole one are decoded.
-    fn check(self, (width, height): (u32, u32)) -> Result<(), Refusal> {
+    fn check(self, (width, height): (u32, u32)) -> Result<(), DecodeError> {
         let (shown, decoded) = (
             buffer_size(width, height, 4),
             buffer_size(self.size.0, self.size.1, 4),
         );
         if decoded > shown.saturating_add(SIDE_MEMORY) {
-            return Err(Refusal::malformed(
+            return Err(DecodeError::malformed(
                 Gif,
                 "a frame is larger than the picture",
             ));
@@ -201,7 +201,7 @@ impl Image {
 }
 
 /// Passes an image.
-fn skip_image(walk: &mut Walk, meter: &Meter) -> Result<Image, Refusal> {
+fn skip_image(walk: &mut ByteReader, meter: &Meter) -> Result<Image, DecodeError> {
     let [_left, _top] = [walk.u16_le()?, walk.u16_le()?];
     let size = (walk.u16_le()?.into(), walk.u16_le()?.into());
     let flags = walk.u8()?;
@@ -217,7 +217,7 @@ fn skip_image(walk: &mut Walk, meter: &Meter) -> Result<Image, Refusal> {
 }
 
 /// The upper bit says that there is a palette, the lower three how long it is.
-fn skip_palette(walk: &mut Walk, flags: u8) -> Result<(), Refusal> {
+fn skip_palette(walk: &mut ByteReader, flags: u8) -> Result<(), DecodeError> {
     if flags & 0x80 != 0 {
         walk.take(3 << ((flags & 7) + 1))?;
     }
@@ -225,7 +225,7 @@ fn skip_palette(walk: &mut Walk, flags: u8) -> Result<(), Refusal> {
 }
 
 /// Passes blocks of at most 255 bytes up to the empty one.
-fn skip_blocks(walk: &mut Walk, meter: &Meter) -> Result<(), Refusal> {
+fn skip_blocks(walk: &mut ByteReader, meter: &Meter) -> Result<(), DecodeError> {
     meter.charge(work::CHUNK, 1)?;
     loop {
         let length = walk.u8()?;

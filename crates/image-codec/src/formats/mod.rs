@@ -18,7 +18,7 @@ use crate::{
     panics::caught,
     raster::{Raster, buffer_size},
     reduce::{Boxes, Reducer},
-    refusal::Refusal,
+    decode_error::DecodeError,
     scale::fit,
     work,
 };
@@ -114,7 +114,7 @@ const WEIGHT: u64 = 16;
 
 /// Walks through a file: finds what it is, that it is all there, and what decoding it will take for
 /// a copy whose longest side is at most `max_side`.
-pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
+pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
     meter.charge(work::FILE_BYTE, bytes.len() as u64)?;
     if let Some(refusal) = foreign::picture(bytes) {
         return Err(refusal);
@@ -129,23 +129,23 @@ pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
         MediaType::Tiff => tiff::inspect(bytes, max_side, meter),
     })?;
     if header.width == 0 || header.height == 0 {
-        return Err(Refusal::malformed(header.media_type, "it has no pixels"));
+        return Err(DecodeError::malformed(header.media_type, "it has no pixels"));
     }
     check_sides((header.width, header.height))?;
     Ok(header.with_scaling(max_side))
 }
 
 /// Refuses a side that is too long. Formats do so before work that grows with it.
-fn check_sides((width, height): (u32, u32)) -> Result<(), Refusal> {
+fn check_sides((width, height): (u32, u32)) -> Result<(), DecodeError> {
     let (side, limit) = (width.max(height), MOST_SIDE);
     if side > limit {
-        return Err(Refusal::SideTooLong { side, limit });
+        return Err(DecodeError::SideTooLong { side, limit });
     }
     Ok(())
 }
 
 /// Decodes the pixels of a file that has been inspected.
-pub(crate) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+pub(crate) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     meter.spend(header.work)?;
     let bytes = bytes.get(..header.end).unwrap_or(bytes);
     guarded(header.media_type, meter, || match header.media_type {
@@ -164,9 +164,9 @@ pub(crate) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
 fn guarded<T>(
     media_type: MediaType,
     meter: &Meter,
-    work: impl FnOnce() -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    let done = caught(work).unwrap_or_else(|panic| Err(Refusal::corrupt(media_type, panic)));
+    work: impl FnOnce() -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    let done = caught(work).unwrap_or_else(|panic| Err(DecodeError::corrupt(media_type, panic)));
     meter.check()?;
     done
 }
@@ -210,11 +210,11 @@ fn decode_with(
     mut decoder: impl ImageDecoder,
     header: &Header,
     meter: &Meter,
-) -> Result<Raster, Refusal> {
+) -> Result<Raster, DecodeError> {
     let media_type = header.media_type;
-    let refuse = |error| Refusal::of_image_error(media_type, error);
+    let refuse = |error| DecodeError::of_image_error(media_type, error);
     if decoder.dimensions() != (header.width, header.height) {
-        return Err(Refusal::malformed(media_type, "it has two sizes"));
+        return Err(DecodeError::malformed(media_type, "it has two sizes"));
     }
     decoder.set_limits(limits(header)).map_err(refuse)?;
     let color = decoder.color_type();
@@ -246,7 +246,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(header: &Header, color: ColorType) -> Result<Self, Refusal> {
+    fn new(header: &Header, color: ColorType) -> Result<Self, DecodeError> {
         let flattener = Flattener::new(color)?;
         let size = (header.width, header.height);
         let reducer = Reducer::new(header.boxes, size, flattener.channels());
@@ -254,7 +254,7 @@ impl Rows {
     }
 
     /// For rows that come from the bottom up.
-    fn from_bottom(header: &Header, color: ColorType) -> Result<Self, Refusal> {
+    fn from_bottom(header: &Header, color: ColorType) -> Result<Self, DecodeError> {
         let mut rows = Self::new(header, color)?;
         rows.reducer.turn();
         Ok(rows)
@@ -265,7 +265,7 @@ impl Rows {
         self.reducer.row(self.flattener.row(row));
     }
 
-    fn finish(self) -> Result<Raster, Refusal> {
+    fn finish(self) -> Result<Raster, DecodeError> {
         self.reducer.finish()
     }
 }
@@ -316,7 +316,7 @@ mod tests {
                 CallContext::cancelled_when(move || looks.fetch_add(1, Ordering::Relaxed) >= 2);
             let meter = Meter::new(u64::MAX, None, leaves);
             let stopped = decode(&file, &header, &meter);
-            assert!(matches!(stopped, Err(Refusal::Cancelled)), "{name}");
+            assert!(matches!(stopped, Err(DecodeError::Cancelled)), "{name}");
         }
     }
 
@@ -325,15 +325,15 @@ mod tests {
         for (name, file) in files() {
             let meter = Meter::new(0, None, CallContext::local());
             let refused = inspect(&file, 100, &meter);
-            assert!(matches!(refused, Err(Refusal::TooComplex { .. })), "{name}");
+            assert!(matches!(refused, Err(DecodeError::TooComplex { .. })), "{name}");
         }
     }
 
     #[test]
     fn a_panic_is_the_files_fault() {
         let meter = Meter::new(1, None, CallContext::local());
-        let work = || -> Result<(), Refusal> { panic!("a decoder's bug") };
+        let work = || -> Result<(), DecodeError> { panic!("a decoder's bug") };
         let refused = guarded(MediaType::Tiff, &meter, work);
-        assert!(matches!(refused, Err(Refusal::Corrupt { .. })));
+        assert!(matches!(refused, Err(DecodeError::Corrupt { .. })));
     }
 }

@@ -28,7 +28,7 @@ use self::{
     memory::{Memory, Portion},
 };
 
-pub(crate) use self::turns::{Share, Turn, Turns};
+pub(crate) use self::turns::{MemoryShare, Turn, Turns};
 
 /// The bounds of a queue.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ pub(crate) struct QueueRules {
     /// Most units that cheap work costs.
     pub(crate) cheap: u64,
     /// For how many units of virtual time small work overtakes the first one, while that finds no memory.
-    pub(crate) patience: u64,
+    pub(crate) overtake_limit: u64,
     /// How much work may wait.
     pub(crate) waiting: usize,
 }
@@ -197,11 +197,11 @@ impl<T> Queue<T> {
 
     /// Memory for some work. The first may have found none since that virtual time.
     fn portion(&mut self, bytes: u64, blocked_since: Option<Virtual>) -> Option<Portion> {
-        let patience = virtual_units(self.rules.patience);
+        let overtake_limit = virtual_units(self.rules.overtake_limit);
         match blocked_since {
             _ if bytes == 0 => Some(Portion::default()),
             None => self.memory.take(bytes),
-            Some(since) if self.clients.now() <= since + patience => {
+            Some(since) if self.clients.now() <= since + overtake_limit => {
                 self.memory.take_of_reserve(bytes)
             }
             Some(_) => None,

@@ -11,13 +11,13 @@ use super::*;
 
 /// What an ordinary picture costs, and a dear one.
 const ORDINARY: u64 = 70;
-const DEAR: u64 = 2000;
+const EXPENSIVE: u64 = 2000;
 
 const RULES: QueueRules = QueueRules {
     turns: 2,
     memory: 800,
     cheap: 200,
-    patience: DEAR,
+    overtake_limit: EXPENSIVE,
     waiting: 1000,
 };
 
@@ -116,9 +116,9 @@ fn an_ordinary_picture_does_not_wait_for_dear_ones() {
     for from in [1, 2] {
         let mut simulation = Simulation::new(RULES);
         for _ in 0..10 {
-            simulation.enter(demand(1, DEAR, 0));
+            simulation.enter(demand(1, EXPENSIVE, 0));
         }
-        simulation.run_until(DEAR / 2);
+        simulation.run_until(EXPENSIVE / 2);
         assert_eq!(simulation.time_for(demand(from, ORDINARY, 10)), ORDINARY);
         simulation.run();
     }
@@ -130,9 +130,9 @@ fn a_picture_that_is_not_cheap_waits_for_the_next_turn_only() {
     for from in [1, 2] {
         let mut simulation = Simulation::new(RULES);
         for _ in 0..10 {
-            simulation.enter(demand(1, DEAR, 0));
+            simulation.enter(demand(1, EXPENSIVE, 0));
         }
-        assert_eq!(simulation.time_for(demand(from, medium, 10)), DEAR + medium);
+        assert_eq!(simulation.time_for(demand(from, medium, 10)), EXPENSIVE + medium);
     }
 }
 
@@ -172,39 +172,39 @@ fn cheap_work_in_masses_does_not_starve_dear_work() {
     for is_new in [1, 0] {
         let mut simulation = Simulation::new(QueueRules { turns: 1, ..RULES });
         simulation.enter(demand(0, RULES.cheap, 0));
-        let dear = simulation.enter(demand(0, DEAR, 0));
+        let expensive = simulation.enter(demand(0, EXPENSIVE, 0));
         for number in 1..10_000 {
             simulation.enter(demand(number * is_new, RULES.cheap, 0));
             if simulation.now < number as u64 * RULES.cheap / 2 {
                 simulation.step();
             }
-            if simulation.ended.contains_key(&dear) {
+            if simulation.ended.contains_key(&expensive) {
                 break;
             }
         }
-        let end = simulation.ended.get(&dear).expect("it had its turn");
-        assert!(*end < 20 * DEAR, "{end}");
+        let end = simulation.ended.get(&expensive).expect("it had its turn");
+        assert!(*end < 20 * EXPENSIVE, "{end}");
     }
 }
 
 #[test]
 fn clients_share_the_turns_evenly() {
     let mut simulation = Simulation::new(QueueRules { cheap: 0, ..RULES });
-    let dear: Vec<_> = (0..5)
-        .map(|_| simulation.enter(demand(1, DEAR, 0)))
+    let expensive: Vec<_> = (0..5)
+        .map(|_| simulation.enter(demand(1, EXPENSIVE, 0)))
         .collect();
     let cheap: Vec<_> = (0..50)
-        .map(|_| simulation.enter(demand(2, DEAR / 10, 0)))
+        .map(|_| simulation.enter(demand(2, EXPENSIVE / 10, 0)))
         .collect();
     simulation.run();
-    let half = 5 * DEAR / 2;
+    let half = 5 * EXPENSIVE / 2;
     let done = |names: &[usize]| {
         names
             .iter()
             .filter(|name| simulation.ended[name] <= half)
             .count()
     };
-    assert!((1..=3).contains(&done(&dear)), "{}", done(&dear));
+    assert!((1..=3).contains(&done(&expensive)), "{}", done(&expensive));
     assert!((20..=40).contains(&done(&cheap)), "{}", done(&cheap));
 }
 
@@ -227,18 +227,18 @@ fn a_client_that_comes_one_by_one_has_no_advantage() {
 #[test]
 fn nothing_overtakes_work_that_waits_for_memory() {
     let mut simulation = Simulation::new(RULES);
-    simulation.enter(demand(1, DEAR, 500));
+    simulation.enter(demand(1, EXPENSIVE, 500));
     let first = simulation.enter(demand(2, 500, 400));
     let second = simulation.enter(demand(3, 600, 150));
     simulation.run();
-    assert_eq!(simulation.ended[&first], DEAR + 500);
-    assert_eq!(simulation.ended[&second], DEAR + 600);
+    assert_eq!(simulation.ended[&first], EXPENSIVE + 500);
+    assert_eq!(simulation.ended[&second], EXPENSIVE + 600);
 }
 
 #[test]
 fn small_work_overtakes_work_that_waits_for_memory_from_a_reserve() {
     let mut simulation = Simulation::new(RULES);
-    simulation.enter(demand(1, DEAR, 500));
+    simulation.enter(demand(1, EXPENSIVE, 500));
     simulation.enter(demand(2, 500, 400));
     assert_eq!(simulation.time_for(demand(2, ORDINARY, 100)), ORDINARY);
     assert_eq!(simulation.time_for(demand(3, ORDINARY, 100)), ORDINARY);
@@ -249,10 +249,10 @@ fn small_work_overtakes_work_that_waits_for_memory_from_a_reserve() {
 fn small_work_overtakes_one_large_work_after_the_other() {
     let mut simulation = Simulation::new(RULES);
     for _ in 0..10 {
-        simulation.enter(demand(1, DEAR, 500));
+        simulation.enter(demand(1, EXPENSIVE, 500));
     }
     for turn in 0..9 {
-        simulation.run_until(turn * DEAR + DEAR / 2);
+        simulation.run_until(turn * EXPENSIVE + EXPENSIVE / 2);
         assert_eq!(simulation.time_for(demand(1, ORDINARY, 100)), ORDINARY);
     }
     simulation.run();
@@ -265,7 +265,7 @@ fn small_work_that_is_held_does_not_keep_out_large_work_for_ever() {
     let (_, permit, mut oldest) = queue.admit().unwrap();
     queue.end(&permit, None);
     // All of the memory, so that each picture that is held keeps it out.
-    queue.enter(demand(1, DEAR, RULES.memory), usize::MAX);
+    queue.enter(demand(1, EXPENSIVE, RULES.memory), usize::MAX);
     for number in 2..10_000 {
         queue.enter(demand(number, 100, 100), number);
         let Some((name, permit, portion)) = queue.admit() else {
@@ -283,20 +283,20 @@ fn small_work_that_is_held_does_not_keep_out_large_work_for_ever() {
 #[test]
 fn work_without_memory_is_not_held_up_by_memory() {
     let mut simulation = Simulation::new(RULES);
-    simulation.enter(demand(1, 10 * DEAR, RULES.memory));
+    simulation.enter(demand(1, 10 * EXPENSIVE, RULES.memory));
     simulation.enter(demand(1, 10, RULES.memory));
-    assert_eq!(simulation.time_for(demand(1, DEAR, 0)), DEAR);
+    assert_eq!(simulation.time_for(demand(1, EXPENSIVE, 0)), EXPENSIVE);
 }
 
 #[test]
 fn what_is_known_to_have_cost_less_is_charged_less() {
     let mut queue = Queue::new(QueueRules { turns: 1, ..RULES });
-    queue.enter(demand(1, DEAR, 0), 1);
-    queue.enter(demand(2, DEAR, 0), 2);
+    queue.enter(demand(1, EXPENSIVE, 0), 1);
+    queue.enter(demand(2, EXPENSIVE, 0), 2);
     let (name, permit, _) = queue.admit().unwrap();
     assert_eq!(name, 1);
     queue.end(&permit, Some(1));
-    queue.enter(demand(1, DEAR - 2, 0), 3);
+    queue.enter(demand(1, EXPENSIVE - 2, 0), 3);
     assert_eq!(queue.admit().unwrap().0, 3);
 }
 
@@ -304,12 +304,12 @@ fn what_is_known_to_have_cost_less_is_charged_less() {
 fn work_that_leaves_costs_nothing() {
     let mut queue = Queue::new(QueueRules { turns: 1, ..RULES });
     for name in 0..50 {
-        let (ticket, _) = queue.enter(demand(1, DEAR, 0), name);
+        let (ticket, _) = queue.enter(demand(1, EXPENSIVE, 0), name);
         assert_eq!(queue.leave(ticket), Some(name));
         assert_eq!(queue.leave(ticket), None);
     }
-    queue.enter(demand(2, DEAR, 0), 100);
-    queue.enter(demand(1, DEAR - 1, 0), 101);
+    queue.enter(demand(2, EXPENSIVE, 0), 100);
+    queue.enter(demand(1, EXPENSIVE - 1, 0), 101);
     assert_eq!(queue.admit().unwrap().0, 101);
 }
 
@@ -344,7 +344,7 @@ enum Event {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let cost = prop_oneof![0..RULES.cheap, RULES.cheap..=DEAR];
+    let cost = prop_oneof![0..RULES.cheap, RULES.cheap..=EXPENSIVE];
     let bytes = prop_oneof![Just(0), 0..=RULES.memory / 8, 0..=RULES.memory];
     let enter = (0..6_usize, cost, bytes).prop_map(|(from, cost, bytes)| Event::Enter {
         from,
@@ -390,9 +390,9 @@ proptest! {
     /// As if it had a part of the turns for itself, and the work that had begun before came first.
     #[test]
     fn work_ends_by_the_time_at_which_its_share_would_have_ended_it(
-        hostile in prop::collection::vec((0..5_usize, 1..=DEAR), 1..200),
-        costs in prop::collection::vec(1..=DEAR, 1..5),
-        after in 0..3 * DEAR,
+        hostile in prop::collection::vec((0..5_usize, 1..=EXPENSIVE), 1..200),
+        costs in prop::collection::vec(1..=EXPENSIVE, 1..5),
+        after in 0..3 * EXPENSIVE,
     ) {
         let mut simulation = Simulation::new(RULES);
         for (from, cost) in hostile {
@@ -404,6 +404,6 @@ proptest! {
         simulation.run();
         let last = names.iter().map(|name| simulation.ended[name]).max().unwrap();
         let (clients, total) = (6, costs.iter().sum::<u64>());
-        prop_assert!(last - began <= clients * total / 2 + 3 * DEAR, "{}", last - began);
+        prop_assert!(last - began <= clients * total / 2 + 3 * EXPENSIVE, "{}", last - began);
     }
 }

@@ -30,15 +30,15 @@ pub(crate) struct Turn {
 
 /// A share of the memory; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub(crate) struct MemoryShare {
     turns: Turns,
     portion: Portion,
 }
 
-type Granted = (Turn, Share);
+type Granted = (Turn, MemoryShare);
 
 /// A place in the line; given up when dropped.
-struct Place {
+struct QueueSlot {
     turns: Turns,
     ticket: Ticket,
 }
@@ -62,7 +62,7 @@ impl Turns {
         &self,
         demand: Demand,
         context: &CallContext,
-    ) -> Result<(Turn, Share), CodecError> {
+    ) -> Result<(Turn, MemoryShare), CodecError> {
         let (_place, granted) = self.enter(demand);
         self.hand_out();
         let (mut turn, share) = wait(granted, context).await?;
@@ -73,12 +73,12 @@ impl Turns {
         Ok((turn, share))
     }
 
-    fn enter(&self, demand: Demand) -> (Place, Receiver<Granted>) {
+    fn enter(&self, demand: Demand) -> (QueueSlot, Receiver<Granted>) {
         let (sender, receiver) = oneshot::channel();
         // An evicted waiter learns of it by its sender being dropped.
         let (ticket, _refused) = self.queue().enter(demand, sender);
         let turns = self.clone();
-        (Place { turns, ticket }, receiver)
+        (QueueSlot { turns, ticket }, receiver)
     }
 
     /// Hands out all that can be had.
@@ -89,7 +89,7 @@ impl Turns {
                 permit: Some(permit),
                 spent: None,
             };
-            let share = Share {
+            let share = MemoryShare {
                 turns: self.clone(),
                 portion,
             };
@@ -104,7 +104,7 @@ impl Turns {
     }
 
     /// Takes back what came too late for its waiter, without handing it out.
-    fn take_back(&self, mut turn: Turn, mut share: Share) {
+    fn take_back(&self, mut turn: Turn, mut share: MemoryShare) {
         let mut queue = self.queue();
         if let Some(permit) = turn.permit.take() {
             queue.end(&permit, Some(0));
@@ -159,7 +159,7 @@ impl Drop for Turn {
     }
 }
 
-impl Share {
+impl MemoryShare {
     /// Gives back what is above that many bytes.
     pub(crate) fn shrink(&mut self, bytes: u64) {
         let spare = self.portion.split_above(bytes);
@@ -168,7 +168,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryShare {
     fn drop(&mut self) {
         if self.portion != Portion::default() {
             self.turns.queue().give_back(&self.portion);
@@ -177,7 +177,7 @@ impl Drop for Share {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         let left = self.turns.queue().leave(self.ticket);
         if left.is_some() {
@@ -201,7 +201,7 @@ mod tests {
         turns: 1,
         memory: 800,
         cheap: 0,
-        patience: 1000,
+        overtake_limit: 1000,
         waiting: 3,
     };
 
@@ -299,12 +299,12 @@ mod tests {
         for waiting in &mut waiting {
             assert!(waiting.now_or_never().is_none());
         }
-        let dear = turns
+        let expensive = turns
             .take(demand(9, 0), &CallContext::local())
             .now_or_never();
         assert!(
-            matches!(dear, Some(Err(CodecError::Overloaded))),
-            "{dear:?}"
+            matches!(expensive, Some(Err(CodecError::Overloaded))),
+            "{expensive:?}"
         );
         drop(held);
         for outcome in join_all(waiting.into_iter().map(async |next| next.await.map(drop))).await {

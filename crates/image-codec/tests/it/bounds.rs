@@ -259,10 +259,10 @@ async fn an_ordinary_picture_does_not_wait_for_ten_dear_ones() {
             max_work: 500_000,
             ..CodecSettings::default()
         }));
-        let mut dear = JoinSet::new();
+        let mut expensive = JoinSet::new();
         for number in 0..10 {
             let (codec, file) = (Arc::clone(&codec), large_bmp(number));
-            dear.spawn(async move { codec.decode(file, side(SMALL), &client(1)).await.map(drop) });
+            expensive.spawn(async move { codec.decode(file, side(SMALL), &client(1)).await.map(drop) });
         }
         // All of them wait for their turns.
         tokio::task::yield_now().await;
@@ -271,12 +271,12 @@ async fn an_ordinary_picture_does_not_wait_for_ten_dear_ones() {
             .await
             .unwrap();
         let mut ended = 0;
-        while let Some(outcome) = dear.try_join_next() {
+        while let Some(outcome) = expensive.try_join_next() {
             outcome.unwrap().unwrap();
             ended += 1;
         }
         assert!(ended < 5, "{ended} ended before the ordinary one");
-        while let Some(outcome) = dear.join_next().await {
+        while let Some(outcome) = expensive.join_next().await {
             outcome.unwrap().unwrap();
         }
     }

@@ -15,8 +15,8 @@ use super::{Header, Rows, check_sides};
 use crate::{
     meter::Meter,
     raster::{Raster, buffer_size},
-    refusal::Refusal,
-    walk::Walk,
+    decode_error::DecodeError,
+    byte_reader::ByteReader,
     work,
 };
 
@@ -56,7 +56,7 @@ struct Layout<'a> {
     is_top_down: bool,
 }
 
-pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
+pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, DecodeError> {
     let layout = Layout::read(bytes)?;
     if layout.is_known {
         check_sides(layout.size)?;
@@ -77,7 +77,7 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, Refusal> {
     Ok(header)
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     let layout = Layout::read(bytes)?;
     if layout.is_run_length_coded() {
         decode_runs(bytes, &layout, header, meter)
@@ -86,7 +86,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
     }
 }
 
-fn decode_rows(layout: &Layout, header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+fn decode_rows(layout: &Layout, header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     let mut head = layout.head.to_vec();
     let mut rows = Rows::new(header, open(&layout.strip(&mut head, &[], 1))?.color_type())?;
     let height = header.height as usize;
@@ -107,7 +107,7 @@ fn decode_rows(layout: &Layout, header: &Header, meter: &Meter) -> Result<Raster
             0,
         );
         let row = header.width as usize * usize::from(decoder.color_type().bytes_per_pixel());
-        let refuse = |error| Refusal::of_image_error(Bmp, error);
+        let refuse = |error| DecodeError::of_image_error(Bmp, error);
         decoder.read_image(&mut pixels).map_err(refuse)?;
         for row in pixels.chunks_exact(row.max(1)) {
             rows.row(row);
@@ -121,7 +121,7 @@ fn decode_runs(
     layout: &Layout,
     header: &Header,
     meter: &Meter,
-) -> Result<Raster, Refusal> {
+) -> Result<Raster, DecodeError> {
     let decoder = open(bytes)?;
     let palette = decoder.get_palette().unwrap_or_default();
     let mut rows = Rows::from_bottom(header, ColorType::Rgb8)?;
@@ -141,14 +141,14 @@ fn decode_runs(
     rows.finish()
 }
 
-fn open(bytes: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, Refusal> {
-    BmpDecoder::new(Cursor::new(bytes)).map_err(|error| Refusal::of_image_error(Bmp, error))
+fn open(bytes: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, DecodeError> {
+    BmpDecoder::new(Cursor::new(bytes)).map_err(|error| DecodeError::of_image_error(Bmp, error))
 }
 
 impl<'a> Layout<'a> {
     /// Reads the headers as far as they matter here; the decoder judges them.
-    fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        let mut walk = Walk::new(Bmp, bytes);
+    fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut walk = ByteReader::new(Bmp, bytes);
         walk.take(FILE_HEADER - 4)?;
         let data = walk.u32_le()? as usize;
         let header = walk.u32_le()?;
@@ -164,7 +164,7 @@ impl<'a> Layout<'a> {
         let row = (u64::from(width) * u64::from(bits)).div_ceil(32) * 4;
         Ok(Self {
             head: bytes.get(..HEAD).unwrap_or(bytes),
-            data: bytes.get(data..).ok_or(Refusal::Truncated(Bmp))?,
+            data: bytes.get(data..).ok_or(DecodeError::Truncated(Bmp))?,
             size: (width, height.unsigned_abs()),
             stride: usize::try_from(row).unwrap_or(usize::MAX),
             bits,
@@ -188,10 +188,10 @@ impl<'a> Layout<'a> {
     }
 
     /// Whether all rows are there.
-    fn check(&self, header: &Header) -> Result<(), Refusal> {
+    fn check(&self, header: &Header) -> Result<(), DecodeError> {
         let needed = buffer_size(header.height, 1, self.stride as u64);
         if !self.is_run_length_coded() && (self.data.len() as u64) < needed {
-            return Err(Refusal::Truncated(Bmp));
+            return Err(DecodeError::Truncated(Bmp));
         }
         Ok(())
     }

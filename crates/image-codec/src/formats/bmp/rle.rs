@@ -2,11 +2,11 @@
 
 use domain::MediaType::Bmp;
 
-use crate::{refusal::Refusal, walk::Walk};
+use crate::{decode_error::DecodeError, byte_reader::ByteReader};
 
 /// Rows of places in the palette, compressed as runs.
 pub(super) struct Runs<'a> {
-    data: Walk<'a>,
+    data: ByteReader<'a>,
     /// Whether two pixels share a byte.
     is_packed: bool,
     row: Vec<u8>,
@@ -17,7 +17,7 @@ pub(super) struct Runs<'a> {
 impl<'a> Runs<'a> {
     pub(super) fn new(data: &'a [u8], is_packed: bool, width: usize) -> Self {
         Self {
-            data: Walk::new(Bmp, data),
+            data: ByteReader::new(Bmp, data),
             is_packed,
             row: vec![0; width],
             x: 0,
@@ -28,8 +28,8 @@ impl<'a> Runs<'a> {
     pub(super) fn expand(
         mut self,
         height: usize,
-        mut take: impl FnMut(&[u8]) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+        mut take: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         let mut left = height;
         while left > 0 {
             let ended = match (self.data.u8()?, self.data.u8()?) {
@@ -52,13 +52,13 @@ impl<'a> Runs<'a> {
     }
 
     /// Goes so many pixels on and rows up; says how many rows ended.
-    fn skip(&mut self) -> Result<usize, Refusal> {
+    fn skip(&mut self) -> Result<usize, DecodeError> {
         let [across, up] = self.data.array()?.map(usize::from);
         self.advance(across)?;
         Ok(up)
     }
 
-    fn literals(&mut self, count: usize) -> Result<usize, Refusal> {
+    fn literals(&mut self, count: usize) -> Result<usize, DecodeError> {
         let is_packed = self.is_packed;
         let length = if is_packed { count.div_ceil(2) } else { count };
         // They are filled up to whole pairs of bytes.
@@ -73,7 +73,7 @@ impl<'a> Runs<'a> {
         Ok(0)
     }
 
-    fn run(&mut self, count: usize, value: u8) -> Result<usize, Refusal> {
+    fn run(&mut self, count: usize, value: u8) -> Result<usize, DecodeError> {
         // Some writers end the last run of a row past its end.
         let room = self.row.len().saturating_sub(self.x);
         let count = if self.is_packed {
@@ -93,7 +93,7 @@ impl<'a> Runs<'a> {
     }
 
     /// The next pixels of the row, which must have them.
-    fn advance(&mut self, count: usize) -> Result<&mut [u8], Refusal> {
+    fn advance(&mut self, count: usize) -> Result<&mut [u8], DecodeError> {
         let pixels = self.row.get_mut(self.x..self.x + count);
         self.x += count;
         pixels.ok_or_else(corrupt)
@@ -110,8 +110,8 @@ fn nibble(byte: Option<&u8>, number: usize) -> u8 {
     }
 }
 
-fn corrupt() -> Refusal {
-    Refusal::malformed(Bmp, "a run goes past the end of its row")
+fn corrupt() -> DecodeError {
+    DecodeError::malformed(Bmp, "a run goes past the end of its row")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::segments::{
     EOI, JPG, RST_FIRST, RST_LAST, SOF_FIRST, SOF_LAST, SOI, SOS, Segments, TEM, next_marker,
     skip_data,
 };
-use crate::{meter::Meter, refusal::Refusal, walk::Walk};
+use crate::{meter::Meter, decode_error::DecodeError, byte_reader::ByteReader};
 
 // ITU-T T.81, table B.1: all that decoding needs, besides frames and scans.
 const DQT: u8 = 0xDB;
@@ -41,8 +41,8 @@ pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
 ///
 /// None if there is anything between the segments: decoders differ in what they make of that, and what
 /// is left of the file might be another picture without it.
-fn copy(file: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
-    let mut walk = Walk::new(Jpeg, file);
+fn copy(file: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
+    let mut walk = ByteReader::new(Jpeg, file);
     if walk.array()? != [0xFF, SOI] {
         return Ok(None);
     }

@@ -28,7 +28,7 @@ use crate::{
     meter::Meter,
     raster::{Channels, Raster, buffer_size},
     reduce::Boxes,
-    refusal::Refusal,
+    decode_error::DecodeError,
 };
 
 /// Longest side that the format can express.
@@ -40,7 +40,7 @@ const ROWS_BUFFERED: u64 = 8;
 /// Memory for a decoder's tables, whatever the picture.
 const BUFFERS: u64 = 256 * 1024;
 
-pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
     let segments = Segments::walk(bytes, meter)?;
     let frame = segments.frame()?;
     let is_unusual = segments.is_in_parts(frame) || frame.is_oddly_sampled();
@@ -80,7 +80,7 @@ pub(super) struct Part {
     pub(super) work: u64,
 }
 
-pub(super) fn part(bytes: &[u8], meter: &Meter) -> Result<Part, Refusal> {
+pub(super) fn part(bytes: &[u8], meter: &Meter) -> Result<Part, DecodeError> {
     let segments = Segments::walk(bytes, meter)?;
     let frame = segments.frame()?;
     let output = buffer_size(frame.width, frame.height, frame.components() as u64);
@@ -97,13 +97,13 @@ pub(super) fn part(bytes: &[u8], meter: &Meter) -> Result<Part, Refusal> {
 pub(super) fn size_among_tables(
     tables: &[u8],
     meter: &Meter,
-) -> Result<Option<(u32, u32)>, Refusal> {
+) -> Result<Option<(u32, u32)>, DecodeError> {
     let segments = Segments::walk_tables(tables, meter)?;
     let frame = segments.any_frame();
     Ok(frame.map(|frame| (frame.width, frame.height)))
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(MAX_SIDE)
@@ -145,13 +145,13 @@ fn transform(space: Option<ColorSpace>, components: u8) -> ColorTransform {
     }
 }
 
-fn refuse(error: DecodeErrors) -> Refusal {
+fn refuse(error: DecodeErrors) -> DecodeError {
     match error {
-        DecodeErrors::ExhaustedData => Refusal::Truncated(Jpeg),
-        DecodeErrors::Unsupported(_) => Refusal::UnsupportedKind {
+        DecodeErrors::ExhaustedData => DecodeError::Truncated(Jpeg),
+        DecodeErrors::Unsupported(_) => DecodeError::UnsupportedKind {
             media_type: Jpeg,
             source: error.into(),
         },
-        error => Refusal::corrupt(Jpeg, error),
+        error => DecodeError::corrupt(Jpeg, error),
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     formats::Header,
     meter::Meter,
     raster::{Channels, Raster, buffer_size},
-    refusal::Refusal,
+    decode_error::DecodeError,
 };
 
 /// Memory that decoding takes, in bytes: the components apart and then together, a row of blocks.
@@ -35,7 +35,7 @@ pub(super) fn decode(
     scale: Scale,
     transform: ColorTransform,
     meter: &Meter,
-) -> Result<Raster, Refusal> {
+) -> Result<Raster, DecodeError> {
     let mut decoder = Decoder::new(Source::new(bytes, meter));
     let limit = usize::try_from(header.decode_bytes).unwrap_or(usize::MAX);
     decoder.set_max_decoding_buffer_size(limit);
@@ -51,7 +51,7 @@ pub(super) fn decode(
             });
             Channels::Rgb
         }
-        _ => return Err(Refusal::unsupported(Jpeg, "more than 8 bits a sample")),
+        _ => return Err(DecodeError::unsupported(Jpeg, "more than 8 bits a sample")),
     };
     Ok(Raster {
         width,
@@ -66,7 +66,7 @@ fn set_scale(
     decoder: &mut Decoder<Source>,
     header: &Header,
     scale: Scale,
-) -> Result<(u32, u32), Refusal> {
+) -> Result<(u32, u32), DecodeError> {
     let (width, height) = (scale.pixels(header.width), scale.pixels(header.height));
     if scale == Scale::FULL {
         return Ok((width, height));
@@ -80,18 +80,18 @@ fn set_scale(
     let taken = decoder.scale(request(width), request(height));
     let taken = taken.map_err(refuse)?;
     if (u32::from(taken.0), u32::from(taken.1)) != (width, height) {
-        return Err(Refusal::malformed(Jpeg, "it has two sizes"));
+        return Err(DecodeError::malformed(Jpeg, "it has two sizes"));
     }
     Ok((width, height))
 }
 
-fn refuse(error: Error) -> Refusal {
+fn refuse(error: Error) -> DecodeError {
     match error {
-        Error::Io(error) => Refusal::of_io_error(Jpeg, error),
-        Error::Unsupported(_) => Refusal::UnsupportedKind {
+        Error::Io(error) => DecodeError::of_io_error(Jpeg, error),
+        Error::Unsupported(_) => DecodeError::UnsupportedKind {
             media_type: Jpeg,
             source: error.into(),
         },
-        error => Refusal::corrupt(Jpeg, error),
+        error => DecodeError::corrupt(Jpeg, error),
     }
 }

@@ -7,8 +7,8 @@ use super::scale::Scale;
 use crate::{
     formats::exif_orientation,
     meter::Meter,
-    refusal::Refusal,
-    walk::Walk,
+    decode_error::DecodeError,
+    byte_reader::ByteReader,
     work::{self, Rate},
 };
 
@@ -69,8 +69,8 @@ struct Component {
 
 impl Segments {
     /// Walks from the first byte to the end mark.
-    pub(super) fn walk(bytes: &[u8], meter: &Meter) -> Result<Self, Refusal> {
-        let mut walk = Walk::new(Jpeg, bytes);
+    pub(super) fn walk(bytes: &[u8], meter: &Meter) -> Result<Self, DecodeError> {
+        let mut walk = ByteReader::new(Jpeg, bytes);
         let mut segments = Self::new();
         loop {
             meter.charge(work::CHUNK, 1)?;
@@ -83,8 +83,8 @@ impl Segments {
     }
 
     /// Walks through tables that others begin with, which have no end mark.
-    pub(super) fn walk_tables(bytes: &[u8], meter: &Meter) -> Result<Self, Refusal> {
-        let mut walk = Walk::new(Jpeg, bytes);
+    pub(super) fn walk_tables(bytes: &[u8], meter: &Meter) -> Result<Self, DecodeError> {
+        let mut walk = ByteReader::new(Jpeg, bytes);
         let mut segments = Self::new();
         while walk.rest().len() > 2 {
             meter.charge(work::CHUNK, 1)?;
@@ -122,8 +122,8 @@ impl Segments {
     }
 
     /// The frame header, which every picture has.
-    pub(super) fn frame(&self) -> Result<&Frame, Refusal> {
-        let missing = || Refusal::malformed(Jpeg, "it has no frame header");
+    pub(super) fn frame(&self) -> Result<&Frame, DecodeError> {
+        let missing = || DecodeError::malformed(Jpeg, "it has no frame header");
         self.frame.as_ref().ok_or_else(missing)
     }
 
@@ -132,11 +132,11 @@ impl Segments {
         !frame.is_progressive && self.in_first_scan != frame.components.len()
     }
 
-    fn read(&mut self, marker: u8, walk: &mut Walk) -> Result<(), Refusal> {
+    fn read(&mut self, marker: u8, walk: &mut ByteReader) -> Result<(), DecodeError> {
         let length = walk.u16_be()?;
         let body = usize::from(length).checked_sub(2);
-        let body = body.ok_or(Refusal::malformed(Jpeg, "a segment has no length"))?;
-        let body = Walk::new(Jpeg, walk.take(body)?);
+        let body = body.ok_or(DecodeError::malformed(Jpeg, "a segment has no length"))?;
+        let body = ByteReader::new(Jpeg, walk.take(body)?);
         let length = u64::from(length);
         match marker {
             DHT | DQT => self.costs.add(work::JPEG_TABLE_BYTE, length),
@@ -154,8 +154,8 @@ impl Segments {
         Ok(())
     }
 
-    fn read_scan(&mut self, mut body: Walk, walk: &mut Walk) -> Result<(), Refusal> {
-        let missing = Refusal::malformed(Jpeg, "it has no frame header");
+    fn read_scan(&mut self, mut body: ByteReader, walk: &mut ByteReader) -> Result<(), DecodeError> {
+        let missing = DecodeError::malformed(Jpeg, "it has no frame header");
         let frame = self.frame.as_mut().ok_or(missing)?;
         let scan = Scan::read(&mut body)?;
         if self.in_first_scan == 0 {
@@ -175,16 +175,16 @@ impl Segments {
         Ok(())
     }
 
-    fn read_frame(&mut self, marker: u8, mut body: Walk) -> Result<(), Refusal> {
+    fn read_frame(&mut self, marker: u8, mut body: ByteReader) -> Result<(), DecodeError> {
         match marker - SOF_FIRST {
             0..=2 => {}
-            3 | 11 => return Err(Refusal::unsupported(Jpeg, "lossless coding")),
-            9.. => return Err(Refusal::unsupported(Jpeg, "arithmetic coding")),
-            _ => return Err(Refusal::unsupported(Jpeg, "hierarchical coding")),
+            3 | 11 => return Err(DecodeError::unsupported(Jpeg, "lossless coding")),
+            9.. => return Err(DecodeError::unsupported(Jpeg, "arithmetic coding")),
+            _ => return Err(DecodeError::unsupported(Jpeg, "hierarchical coding")),
         }
         let bits = body.u8()?;
         if bits != 8 {
-            return Err(Refusal::unsupported(Jpeg, "more than 8 bits a sample"));
+            return Err(DecodeError::unsupported(Jpeg, "more than 8 bits a sample"));
         }
         let (height, width) = (body.u16_be()?.into(), body.u16_be()?.into());
         let mut components = Vec::new();
@@ -205,7 +205,7 @@ impl Segments {
         };
         match self.frame.replace(frame) {
             None => Ok(()),
-            Some(_) => Err(Refusal::malformed(Jpeg, "it has two frame headers")),
+            Some(_) => Err(DecodeError::malformed(Jpeg, "it has two frame headers")),
         }
     }
 
@@ -217,12 +217,12 @@ impl Segments {
     }
 
     /// Whether each component has a scan: one that has not would be grey.
-    fn checked(self) -> Result<Self, Refusal> {
+    fn checked(self) -> Result<Self, DecodeError> {
         let mut components = self.frame()?.components.iter();
         if components.all(|component| component.has_scan) {
             Ok(self)
         } else {
-            Err(Refusal::Truncated(Jpeg))
+            Err(DecodeError::Truncated(Jpeg))
         }
     }
 }
@@ -323,7 +323,7 @@ impl Frame {
 }
 
 /// Passes the next marker. Markers may be filled up with `FF` in front.
-pub(super) fn next_marker(walk: &mut Walk) -> Result<u8, Refusal> {
+pub(super) fn next_marker(walk: &mut ByteReader) -> Result<u8, DecodeError> {
     loop {
         while walk.u8()? != 0xFF {}
         let mut code = 0xFF;
@@ -346,7 +346,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn read(body: &mut Walk) -> Result<Self, Refusal> {
+    fn read(body: &mut ByteReader) -> Result<Self, DecodeError> {
         let count = body.u8()?;
         let ids = (0..count).map(|_| body.array().map(|[id, _tables]| id));
         let components = ids.collect::<Result<_, _>>()?;
@@ -362,13 +362,13 @@ impl Scan {
 
 /// Passes a scan's entropy-coded data, up to the marker that is not a part of them; says how often the
 /// decoder is restarted within.
-pub(super) fn skip_data(walk: &mut Walk) -> Result<u64, Refusal> {
+pub(super) fn skip_data(walk: &mut ByteReader) -> Result<u64, DecodeError> {
     let mut restarts = 0;
     loop {
         let rest = walk.rest();
-        let next = memchr::memchr(0xFF, rest).ok_or(Refusal::Truncated(Jpeg))?;
+        let next = memchr::memchr(0xFF, rest).ok_or(DecodeError::Truncated(Jpeg))?;
         match rest.get(next + 1) {
-            None => return Err(Refusal::Truncated(Jpeg)),
+            None => return Err(DecodeError::Truncated(Jpeg)),
             Some(0) => walk.take(next + 2)?,
             Some(RST_FIRST..=RST_LAST) => {
                 restarts += 1;

@@ -14,8 +14,8 @@ use super::{Header, Rows, SIDE_MEMORY, exif_orientation};
 use crate::{
     meter::Meter,
     raster::{Raster, buffer_size},
-    refusal::Refusal,
-    walk::Walk,
+    decode_error::DecodeError,
+    byte_reader::ByteReader,
     work,
 };
 
@@ -35,7 +35,7 @@ struct Chunks<'a> {
     has_transparency: bool,
     orientation: Orientation,
     /// Everything from the first IDAT chunk on.
-    data: Walk<'a>,
+    data: ByteReader<'a>,
     end: usize,
 }
 
@@ -57,7 +57,7 @@ struct Chunk<'a> {
     is_intact: bool,
 }
 
-pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
     let chunks = Chunks::walk(bytes, meter)?;
     let ihdr = chunks.ihdr;
     let size = (ihdr.width, ihdr.height);
@@ -78,7 +78,7 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     })
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     let chunks = Chunks::walk(bytes, meter)?;
     let source = Source::new(&chunks.head, chunks.data, chunks.ihdr.data_length(), meter);
     let limit = header.decode_bytes.saturating_add(SIDE_MEMORY);
@@ -88,7 +88,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(refuse)?;
     if reader.info().size() != (header.width, header.height) {
-        return Err(Refusal::malformed(Png, "it has two sizes"));
+        return Err(DecodeError::malformed(Png, "it has two sizes"));
     }
     if reader.info().interlaced {
         decode_whole(&mut reader, header)
@@ -97,7 +97,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
     }
 }
 
-fn decode_rows(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, Refusal> {
+fn decode_rows(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, DecodeError> {
     let (mut rows, is_wide) = rows(reader, header)?;
     let length = reader.output_line_size(header.width).unwrap_or_default();
     let mut row = vec![0; length];
@@ -111,7 +111,7 @@ fn decode_rows(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, R
     rows.finish()
 }
 
-fn decode_whole(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, Refusal> {
+fn decode_whole(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, DecodeError> {
     let (mut rows, is_wide) = rows(reader, header)?;
     let mut pixels = vec![0; reader.output_buffer_size().unwrap_or_default()];
     reader.next_frame(&mut pixels).map_err(refuse)?;
@@ -126,7 +126,7 @@ fn decode_whole(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, 
 }
 
 /// What takes the rows, and whether their samples have 16 bits.
-fn rows(reader: &Reader<Source>, header: &Header) -> Result<(Rows, bool), Refusal> {
+fn rows(reader: &Reader<Source>, header: &Header) -> Result<(Rows, bool), DecodeError> {
     let (color, depth) = reader.output_color_type();
     let is_wide = depth == BitDepth::Sixteen;
     let color = match (color, is_wide) {
@@ -139,7 +139,7 @@ fn rows(reader: &Reader<Source>, header: &Header) -> Result<(Rows, bool), Refusa
         (png::ColorType::Rgba, false) => ColorType::Rgba8,
         (png::ColorType::Rgba, true) => ColorType::Rgba16,
         (png::ColorType::Indexed, _) => {
-            return Err(Refusal::Failed("a palette is left".into()));
+            return Err(DecodeError::Failed("a palette is left".into()));
         }
     };
     Ok((Rows::new(header, color)?, is_wide))
@@ -152,17 +152,17 @@ fn to_native(row: &mut [u8]) {
     }
 }
 
-fn refuse(error: DecodingError) -> Refusal {
+fn refuse(error: DecodingError) -> DecodeError {
     match error {
-        DecodingError::IoError(error) => Refusal::of_io_error(Png, error),
-        error => Refusal::corrupt(Png, error),
+        DecodingError::IoError(error) => DecodeError::of_io_error(Png, error),
+        error => DecodeError::corrupt(Png, error),
     }
 }
 
 impl<'a> Chunks<'a> {
     /// Walks through all chunks. The decoder would stop at the last pixel and miss a lost end.
-    fn walk(bytes: &'a [u8], meter: &Meter) -> Result<Self, Refusal> {
-        let mut walk = Walk::new(Png, bytes);
+    fn walk(bytes: &'a [u8], meter: &Meter) -> Result<Self, DecodeError> {
+        let mut walk = ByteReader::new(Png, bytes);
         walk.take(SIGNATURE.len())?;
         let first = Chunk::take(&mut walk)?;
         let mut chunks = Self {
@@ -170,7 +170,7 @@ impl<'a> Chunks<'a> {
             head: vec![first.whole],
             has_transparency: false,
             orientation: Orientation::NoTransforms,
-            data: Walk::new(Png, &[]),
+            data: ByteReader::new(Png, &[]),
             end: 0,
         };
         loop {
@@ -185,7 +185,7 @@ impl<'a> Chunks<'a> {
         }
     }
 
-    fn note(&mut self, chunk: &Chunk<'a>, at: Walk<'a>) -> Result<(), Refusal> {
+    fn note(&mut self, chunk: &Chunk<'a>, at: ByteReader<'a>) -> Result<(), DecodeError> {
         let is_before_data = self.data.rest().is_empty();
         match &chunk.kind {
             b"IDAT" if is_before_data => self.data = at,
@@ -198,25 +198,25 @@ impl<'a> Chunks<'a> {
                 let orientation = exif_orientation(chunk.body);
                 self.orientation = orientation.unwrap_or(Orientation::NoTransforms);
             }
-            b"IHDR" => return Err(Refusal::malformed(Png, "it has two headers")),
+            b"IHDR" => return Err(DecodeError::malformed(Png, "it has two headers")),
             _ => {}
         }
         if chunk.is_critical() && !chunk.is_intact {
-            return Err(Refusal::malformed(Png, "a checksum is wrong"));
+            return Err(DecodeError::malformed(Png, "a checksum is wrong"));
         }
         Ok(())
     }
 
-    fn checked(self) -> Result<Self, Refusal> {
+    fn checked(self) -> Result<Self, DecodeError> {
         if self.data.rest().is_empty() {
-            return Err(Refusal::malformed(Png, "it has no pixels"));
+            return Err(DecodeError::malformed(Png, "it has no pixels"));
         }
         Ok(self)
     }
 }
 
 impl<'a> Chunk<'a> {
-    fn take(walk: &mut Walk<'a>) -> Result<Self, Refusal> {
+    fn take(walk: &mut ByteReader<'a>) -> Result<Self, DecodeError> {
         let all = walk.rest();
         let length = walk.u32_be()?;
         let kind = walk.array()?;
@@ -238,11 +238,11 @@ impl<'a> Chunk<'a> {
 }
 
 impl Ihdr {
-    fn read(chunk: &Chunk) -> Result<Self, Refusal> {
+    fn read(chunk: &Chunk) -> Result<Self, DecodeError> {
         if &chunk.kind != b"IHDR" {
-            return Err(Refusal::malformed(Png, "it has no header"));
+            return Err(DecodeError::malformed(Png, "it has no header"));
         }
-        let mut walk = Walk::new(Png, chunk.body);
+        let mut walk = ByteReader::new(Png, chunk.body);
         let (width, height) = (walk.u32_be()?, walk.u32_be()?);
         let [bit_depth, colour_type, _compression, _filter, interlacing] = walk.array()?;
         Ok(Self {

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{Chunk, SIGNATURE};
-use crate::{meter::Meter, walk::Walk, work};
+use crate::{meter::Meter, byte_reader::ByteReader, work};
 
 /// Longest stored block that is made, in bytes.
 const PIECE: usize = 32 * 1024;
@@ -31,7 +31,7 @@ pub(super) struct Source<'a> {
     meter: &'a Meter,
     inflate: Inflate,
     /// The IDAT chunks that are still to come, and what follows them.
-    chunks: Walk<'a>,
+    chunks: ByteReader<'a>,
     /// What is left of the chunk at hand.
     compressed: &'a [u8],
     /// Bytes that the pixels still take.
@@ -43,7 +43,7 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// `length` is how many bytes the data have once inflated.
-    pub(super) fn new(head: &[&[u8]], data: Walk<'a>, length: u64, meter: &'a Meter) -> Self {
+    pub(super) fn new(head: &[&[u8]], data: ByteReader<'a>, length: u64, meter: &'a Meter) -> Self {
         let mut piece = SIGNATURE.to_vec();
         for chunk in head {
             piece.extend(*chunk);
@@ -125,7 +125,7 @@ impl<'a> Source<'a> {
     fn next_chunk(&mut self) -> bool {
         let chunk = Chunk::take(&mut self.chunks);
         let Some(chunk) = chunk.ok().filter(|chunk| &chunk.kind == b"IDAT") else {
-            self.chunks = Walk::new(domain::MediaType::Png, &[]);
+            self.chunks = ByteReader::new(domain::MediaType::Png, &[]);
             return false;
         };
         self.compressed = chunk.body;

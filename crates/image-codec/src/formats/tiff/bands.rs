@@ -11,7 +11,7 @@ use super::{
     patched::{Cut, Patched},
     refuse, tag,
 };
-use crate::refusal::Refusal;
+use crate::decode_error::DecodeError;
 
 /// Strips without compression that are longer are cut into ones that are not, if they can be.
 const STRIP: u64 = 1024 * 1024;
@@ -36,14 +36,14 @@ pub(super) struct Bands {
 }
 
 impl Bands {
-    pub(super) fn new(decoder: &mut Decoder<Patched>) -> Result<Self, Refusal> {
+    pub(super) fn new(decoder: &mut Decoder<Patched>) -> Result<Self, DecodeError> {
         let (width, height) = decoder.dimensions().map_err(refuse)?;
         let layout = decoder.image_buffer_layout().map_err(refuse)?;
         let (tile_width, rows) = decoder.chunk_dimensions();
         let bits = decoder.colortype().map_err(refuse)?.bit_depth();
         let planes = u32::try_from(layout.planes).unwrap_or(u32::MAX);
         if planes > 1 && !bits.is_multiple_of(8) {
-            return Err(Refusal::unsupported(Tiff, "planes of parts of bytes"));
+            return Err(DecodeError::unsupported(Tiff, "planes of parts of bytes"));
         }
         let is_tiled = decoder.get_chunk_type() == ChunkType::Tile;
         let across = width.div_ceil(tile_width.max(1)).max(1);
@@ -95,7 +95,7 @@ impl Bands {
         &mut self,
         decoder: &mut Decoder<Patched>,
         band: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), DecodeError> {
         let band = u32::try_from(band).unwrap_or(u32::MAX);
         let above = band.saturating_mul(self.rows);
         let rows = self.rows.min(self.height.saturating_sub(above));
@@ -115,7 +115,7 @@ impl Bands {
         decoder: &mut Decoder<Patched>,
         start: usize,
         first: u32,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), DecodeError> {
         let length = self.row * self.rows_read;
         let plane = self
             .pixels
@@ -183,7 +183,7 @@ impl Bands {
 }
 
 /// How long strips without compression are to be cut.
-pub(super) fn cut(decoder: &mut Decoder<Patched>) -> Result<Option<Cut>, Refusal> {
+pub(super) fn cut(decoder: &mut Decoder<Patched>) -> Result<Option<Cut>, DecodeError> {
     let compression = tag(decoder, Tag::Compression)?;
     let is_plain = compression.is_none_or(|method| method == CompressionMethod::None.to_u16());
     if !is_plain || decoder.get_chunk_type() == ChunkType::Tile {
@@ -229,7 +229,7 @@ fn rows_of_cut(rows: u32, height: u32, most: u32) -> Option<u32> {
 }
 
 /// Bytes of a row of a strip, as it is stored.
-fn stored_row(decoder: &mut Decoder<Patched>) -> Result<u64, Refusal> {
+fn stored_row(decoder: &mut Decoder<Patched>) -> Result<u64, DecodeError> {
     let (width, _) = decoder.dimensions().map_err(refuse)?;
     let bits = decoder.find_tag_unsigned_vec::<u16>(Tag::BitsPerSample);
     let bits = bits.map_err(refuse)?.and_then(|bits| bits.first().copied());

@@ -7,7 +7,7 @@ use domain::MediaType::Tiff;
 
 use crate::{
     formats::{SIDE_MEMORY, foreign},
-    refusal::Refusal,
+    decode_error::DecodeError,
 };
 
 /// Most values of an entry that the decoder reads.
@@ -81,7 +81,7 @@ fn is_raw(bytes: &[u8]) -> bool {
 }
 
 /// Refuses a file whose first directory makes the decoder take a lot of memory, or is not the picture's.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
+pub(super) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
     if is_raw(bytes) {
         return Err(foreign::raw());
     }
@@ -92,15 +92,15 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Refuses an entry with so many values.
-pub(super) fn check_count(values: u64) -> Result<(), Refusal> {
+pub(super) fn check_count(values: u64) -> Result<(), DecodeError> {
     if values > MOST_VALUES {
         return Err(too_many_values());
     }
     Ok(())
 }
 
-pub(super) fn too_many_values() -> Refusal {
-    Refusal::malformed(Tiff, "its entries have too many values")
+pub(super) fn too_many_values() -> DecodeError {
+    DecodeError::malformed(Tiff, "its entries have too many values")
 }
 
 /// The numbers in a file, in its order of bytes. Classic files count in four bytes, entries are 12 long;

@@ -24,7 +24,7 @@ use crate::{
     meter::Meter,
     raster::{Raster, buffer_size},
     reduce::Reducer,
-    refusal::Refusal,
+    decode_error::DecodeError,
     work,
 };
 
@@ -46,13 +46,13 @@ struct Page<'a> {
     palette: Option<Vec<u16>>,
 }
 
-pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
     let mut page = Page::open(bytes, meter)?;
     let size = page.decoder.dimensions().map_err(refuse)?;
     check_sides(size)?;
     let found = pages::check(&mut page.decoder, bytes, meter)?;
     if size.0 == 0 || size.1 == 0 {
-        return Err(Refusal::malformed(Tiff, "it has no pixels"));
+        return Err(DecodeError::malformed(Tiff, "it has no pixels"));
     }
     page.cut(bytes, meter)?;
     let bands = Bands::new(&mut page.decoder)?;
@@ -74,7 +74,7 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     })
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     let mut page = Page::open(bytes, meter)?;
     page.cut(bytes, meter)?;
     let mut pixels = page.pixels()?;
@@ -90,7 +90,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
 }
 
 impl<'a> Page<'a> {
-    fn open(bytes: &'a [u8], meter: &'a Meter) -> Result<Self, Refusal> {
+    fn open(bytes: &'a [u8], meter: &'a Meter) -> Result<Self, DecodeError> {
         directory::check(bytes)?;
         let mut decoder = decoder(plain(bytes, meter), bytes)?;
         let mut palette = None;
@@ -103,7 +103,7 @@ impl<'a> Page<'a> {
     }
 
     /// Cuts strips without compression into short ones.
-    fn cut(&mut self, bytes: &'a [u8], meter: &'a Meter) -> Result<(), Refusal> {
+    fn cut(&mut self, bytes: &'a [u8], meter: &'a Meter) -> Result<(), DecodeError> {
         if let Some(cut) = bands::cut(&mut self.decoder)? {
             let cut = patched(bytes, meter, self.palette.is_some(), Some(&cut))?;
             self.decoder = decoder(cut, bytes)?;
@@ -111,7 +111,7 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    fn pixels(&mut self) -> Result<Pixels, Refusal> {
+    fn pixels(&mut self) -> Result<Pixels, DecodeError> {
         let layout = self.decoder.image_buffer_layout().map_err(refuse)?;
         let is_float = layout.sample_format == tiff::tags::SampleFormat::IEEEFP;
         let color = self.decoder.colortype().map_err(refuse)?;
@@ -121,7 +121,7 @@ impl<'a> Page<'a> {
         Pixels::new(color, is_float, is_premultiplied, palette, size.0)
     }
 
-    fn orientation(&mut self) -> Result<Orientation, Refusal> {
+    fn orientation(&mut self) -> Result<Orientation, DecodeError> {
         let orientation = tag(&mut self.decoder, Tag::Orientation)?;
         let orientation = orientation.and_then(|value| u8::try_from(value).ok());
         let orientation = orientation.and_then(Orientation::from_exif);
@@ -129,7 +129,7 @@ impl<'a> Page<'a> {
     }
 
     /// TIFF 6.0, section 18: extra samples of kind 1 are alpha that the colours hold already.
-    fn has_premultiplied_alpha(&mut self) -> Result<bool, Refusal> {
+    fn has_premultiplied_alpha(&mut self) -> Result<bool, DecodeError> {
         let kinds = self.decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples);
         Ok(kinds
             .map_err(refuse)?
@@ -137,7 +137,7 @@ impl<'a> Page<'a> {
     }
 }
 
-fn decoder<'a>(file: Patched<'a>, bytes: &[u8]) -> Result<Decoder<Patched<'a>>, Refusal> {
+fn decoder<'a>(file: Patched<'a>, bytes: &[u8]) -> Result<Decoder<Patched<'a>>, DecodeError> {
     let mut limits = Limits::default();
     limits.ifd_value_size = usize::try_from(SIDE_MEMORY).unwrap_or(usize::MAX);
     limits.intermediate_buffer_size = bytes.len();
@@ -146,17 +146,17 @@ fn decoder<'a>(file: Patched<'a>, bytes: &[u8]) -> Result<Decoder<Patched<'a>>, 
         .map_err(refuse)
 }
 
-fn tag(decoder: &mut Decoder<Patched>, tag: Tag) -> Result<Option<u16>, Refusal> {
+fn tag(decoder: &mut Decoder<Patched>, tag: Tag) -> Result<Option<u16>, DecodeError> {
     decoder.find_tag_unsigned(tag).map_err(refuse)
 }
 
-fn refuse(error: TiffError) -> Refusal {
+fn refuse(error: TiffError) -> DecodeError {
     match error {
-        TiffError::IoError(error) => Refusal::of_io_error(Tiff, error),
-        TiffError::UnsupportedError(error) => Refusal::UnsupportedKind {
+        TiffError::IoError(error) => DecodeError::of_io_error(Tiff, error),
+        TiffError::UnsupportedError(error) => DecodeError::UnsupportedKind {
             media_type: Tiff,
             source: error.into(),
         },
-        error => Refusal::corrupt(Tiff, error),
+        error => DecodeError::corrupt(Tiff, error),
     }
 }

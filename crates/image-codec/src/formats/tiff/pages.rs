@@ -13,7 +13,7 @@ use super::{
     directory::{Numbers, check_count, too_many_values},
     refuse, tag,
 };
-use crate::{formats::jpeg, meter::Meter, refusal::Refusal, work};
+use crate::{formats::jpeg, meter::Meter, decode_error::DecodeError, work};
 
 /// Most pages; a chain of pages that never ends is found out by it.
 const MAX_PAGES: usize = 10_000;
@@ -52,7 +52,7 @@ pub(super) fn check(
     decoder: &mut Decoder<Patched>,
     bytes: &[u8],
     meter: &Meter,
-) -> Result<Found, Refusal> {
+) -> Result<Found, DecodeError> {
     let numbers = Numbers::of(bytes);
     let mut found = Found::default();
     let mut next = decoder.ifd_pointer();
@@ -84,7 +84,7 @@ pub(super) fn check(
         }
         next = directory.next();
     }
-    Err(Refusal::malformed(Tiff, "it has too many pages"))
+    Err(DecodeError::malformed(Tiff, "it has too many pages"))
 }
 
 impl Found {
@@ -94,7 +94,7 @@ impl Found {
         chunks: &[&[u8]],
         length: u64,
         meter: &Meter,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, DecodeError> {
         let lengths = chunks.iter().map(|chunk| chunk.len() as u64);
         let longest = lengths.clone().max().unwrap_or_default();
         let all = lengths.fold(0, u64::saturating_add);
@@ -114,7 +114,7 @@ impl Found {
             CompressionMethod::ModernJPEG => {
                 let tables = tables(decoder, directory)?;
                 if all > length.saturating_mul(SHARED) {
-                    return Err(Refusal::malformed(Tiff, "its parts lie upon each other"));
+                    return Err(DecodeError::malformed(Tiff, "its parts lie upon each other"));
                 }
                 check_jpegs(
                     decoder.chunk_dimensions(),
@@ -134,7 +134,7 @@ impl Found {
 }
 
 /// The work for inflating all chunks. Where it may be a lot, their blocks are counted.
-fn deflated(chunks: &[&[u8]], all: u64, meter: &Meter) -> Result<u64, Refusal> {
+fn deflated(chunks: &[&[u8]], all: u64, meter: &Meter) -> Result<u64, DecodeError> {
     let at_worst = work::DEFLATE_BYTE_AT_WORST.units(all);
     if at_worst <= SUSPICIOUS {
         return Ok(at_worst);
@@ -149,7 +149,7 @@ fn deflated(chunks: &[&[u8]], all: u64, meter: &Meter) -> Result<u64, Refusal> {
 
 /// How many blocks there are; long ones count several times. What is no deflated data has as many as are
 /// found.
-fn blocks(chunk: &[u8], room: &mut [u8], meter: &Meter) -> Result<u64, Refusal> {
+fn blocks(chunk: &[u8], room: &mut [u8], meter: &Meter) -> Result<u64, DecodeError> {
     let mut inflate = Inflate::new(true, 15);
     let mut calls = 0;
     loop {
@@ -174,7 +174,7 @@ fn chunks<'a>(
     decoder: &mut Decoder<Patched>,
     directory: &Directory,
     bytes: &'a [u8],
-) -> Result<Vec<&'a [u8]>, Refusal> {
+) -> Result<Vec<&'a [u8]>, DecodeError> {
     let mut tags = decoder.read_directory_tags(directory);
     let mut chunks = Vec::new();
     for [offsets, lengths] in CHUNKS {
@@ -184,21 +184,21 @@ fn chunks<'a>(
         };
         for (offset, length) in numbers(offsets)?.into_iter().zip(numbers(lengths)?) {
             let chunk = bytes.get(offset..offset.saturating_add(length));
-            chunks.push(chunk.ok_or(Refusal::Truncated(Tiff))?);
+            chunks.push(chunk.ok_or(DecodeError::Truncated(Tiff))?);
         }
     }
     Ok(chunks)
 }
 
 /// What all JPEGs of a page begin with, in place of their first two bytes.
-fn tables(decoder: &mut Decoder<Patched>, directory: &Directory) -> Result<Vec<u8>, Refusal> {
+fn tables(decoder: &mut Decoder<Patched>, directory: &Directory) -> Result<Vec<u8>, DecodeError> {
     let mut tags = decoder.read_directory_tags(directory);
     let Some(tables) = tags.find_tag(Tag::JPEGTables).map_err(refuse)? else {
         return Ok(Vec::new());
     };
     let mut tables = tables.into_u8_vec().map_err(refuse)?;
     if tables.len() > MOST_TABLES {
-        return Err(Refusal::malformed(Tiff, "its JPEG tables are too long"));
+        return Err(DecodeError::malformed(Tiff, "its JPEG tables are too long"));
     }
     // The mark of their end.
     tables.truncate(tables.len().saturating_sub(2));
@@ -213,7 +213,7 @@ fn check_jpegs(
     chunks: &[&[u8]],
     found: &mut Found,
     meter: &Meter,
-) -> Result<(), Refusal> {
+) -> Result<(), DecodeError> {
     if let Some(size) = jpeg::size_among_tables(tables, meter)? {
         check_jpeg(page, size)?;
     }
@@ -221,10 +221,10 @@ fn check_jpegs(
         meter.charge(work::FILE_BYTE, chunk.len() as u64)?;
         let part = jpeg::part(chunk, meter);
         let part = part.map_err(|refusal| match refusal {
-            refusal @ (Refusal::TooComplex { .. } | Refusal::TimedOut | Refusal::Cancelled) => {
+            refusal @ (DecodeError::TooComplex { .. } | DecodeError::TimedOut | DecodeError::Cancelled) => {
                 refusal
             }
-            refusal => Refusal::corrupt(Tiff, refusal),
+            refusal => DecodeError::corrupt(Tiff, refusal),
         })?;
         check_jpeg(page, part.size)?;
         found.chunk_memory = found
@@ -235,10 +235,10 @@ fn check_jpegs(
     Ok(())
 }
 
-fn check_jpeg((width, height): (u32, u32), (across, down): (u32, u32)) -> Result<(), Refusal> {
+fn check_jpeg((width, height): (u32, u32), (across, down): (u32, u32)) -> Result<(), DecodeError> {
     let fits = |side: u32, chunk: u32| side <= chunk.saturating_add(JPEG_MARGIN);
     if !fits(across, width) || !fits(down, height) {
-        return Err(Refusal::malformed(Tiff, "a part is larger than the page"));
+        return Err(DecodeError::malformed(Tiff, "a part is larger than the page"));
     }
     Ok(())
 }

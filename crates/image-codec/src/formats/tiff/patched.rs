@@ -8,7 +8,7 @@ use std::io::{Read, Result, Seek, SeekFrom};
 use domain::MediaType::Tiff;
 
 use super::directory::{Entry, Kind, Numbers};
-use crate::{meter::Meter, refusal::Refusal, source::Metered};
+use crate::{meter::Meter, decode_error::DecodeError, source::Metered};
 
 /// Tags of entries that are replaced.
 const PHOTOMETRIC_INTERPRETATION: u64 = 262;
@@ -51,7 +51,7 @@ pub(super) fn patched<'a>(
     meter: &'a Meter,
     is_palette: bool,
     cut: Option<&Cut>,
-) -> std::result::Result<Patched<'a>, Refusal> {
+) -> std::result::Result<Patched<'a>, DecodeError> {
     let numbers = Numbers::of(file);
     let mut directory = Directory {
         numbers,
@@ -69,7 +69,7 @@ pub(super) fn patched<'a>(
         directory.replace(STRIP_BYTE_COUNTS, numbers.offset_kind(), &lengths);
     }
     let layers = directory.write(file);
-    let layers = layers.ok_or(Refusal::unsupported(Tiff, "its directory is unusual"))?;
+    let layers = layers.ok_or(DecodeError::unsupported(Tiff, "its directory is unusual"))?;
     Ok(Metered::new(layers, meter))
 }
 

@@ -6,7 +6,7 @@ use tiff::ColorType;
 use crate::{
     flatten::{Flattener, convert, from_16, printed},
     raster::Channels,
-    refusal::Refusal,
+    decode_error::DecodeError,
 };
 
 /// Makes grey or RGB of eight bits of the rows of a page.
@@ -37,7 +37,7 @@ impl Pixels {
         is_premultiplied: bool,
         palette: Option<&[u16]>,
         width: u32,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, DecodeError> {
         let meaning = match (color, is_float) {
             (ColorType::Gray(bits @ (1 | 2 | 4 | 8)), false) => match palette {
                 Some(palette) => Meaning::Places(bits, colours(palette, 1 << bits)),
@@ -89,7 +89,7 @@ impl Pixels {
 }
 
 /// What the `image` crate calls it.
-fn usual(color: ColorType, is_float: bool) -> Result<image::ColorType, Refusal> {
+fn usual(color: ColorType, is_float: bool) -> Result<image::ColorType, DecodeError> {
     Ok(match (color, is_float) {
         (ColorType::Gray(16), false) => image::ColorType::L16,
         (
@@ -112,7 +112,7 @@ fn usual(color: ColorType, is_float: bool) -> Result<image::ColorType, Refusal> 
         (ColorType::RGBA(8), false) => image::ColorType::Rgba8,
         (ColorType::RGBA(16), false) => image::ColorType::Rgba16,
         (ColorType::RGBA(32), true) => image::ColorType::Rgba32F,
-        _ => return Err(Refusal::unsupported(Tiff, "an unusual kind of samples")),
+        _ => return Err(DecodeError::unsupported(Tiff, "an unusual kind of samples")),
     })
 }
 

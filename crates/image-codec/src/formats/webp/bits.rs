@@ -2,7 +2,7 @@
 
 use domain::MediaType::WebP;
 
-use crate::refusal::Refusal;
+use crate::decode_error::DecodeError;
 
 /// Longest code of a symbol, in bits.
 const LONGEST_CODE: usize = 15;
@@ -43,23 +43,23 @@ impl<'a> Bits<'a> {
         (self.bytes.len() as u64 * 8).saturating_sub(self.position as u64)
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), Refusal> {
+    fn skip(&mut self, count: usize) -> Result<(), DecodeError> {
         let position = self.position.saturating_add(count);
         if position > self.bytes.len().saturating_mul(8) {
-            return Err(Refusal::Truncated(WebP));
+            return Err(DecodeError::Truncated(WebP));
         }
         self.position = position;
         Ok(())
     }
 
     /// Takes a number of at most 25 bits.
-    pub(super) fn take(&mut self, count: usize) -> Result<u32, Refusal> {
+    pub(super) fn take(&mut self, count: usize) -> Result<u32, DecodeError> {
         let value = self.ahead() & ((1 << count) - 1);
         self.skip(count)?;
         Ok(value)
     }
 
-    pub(super) fn flag(&mut self) -> Result<bool, Refusal> {
+    pub(super) fn flag(&mut self) -> Result<bool, DecodeError> {
         Ok(self.take(1)? == 1)
     }
 }
@@ -75,7 +75,7 @@ pub(super) struct Code {
 
 impl Code {
     /// Reads a code of an alphabet (RFC 9649, section 3.7.2.1).
-    pub(super) fn read(bits: &mut Bits, alphabet: u16) -> Result<Self, Refusal> {
+    pub(super) fn read(bits: &mut Bits, alphabet: u16) -> Result<Self, DecodeError> {
         if bits.flag()? {
             Self::read_simple(bits, alphabet)
         } else {
@@ -83,7 +83,7 @@ impl Code {
         }
     }
 
-    fn read_simple(bits: &mut Bits, alphabet: u16) -> Result<Self, Refusal> {
+    fn read_simple(bits: &mut Bits, alphabet: u16) -> Result<Self, DecodeError> {
         let has_two = bits.flag()?;
         let first_bits = if bits.flag()? { 8 } else { 1 };
         let mut symbols = vec![symbol(bits.take(first_bits)?, alphabet)?];
@@ -95,7 +95,7 @@ impl Code {
         Ok(Self { counts, symbols })
     }
 
-    fn of_lengths(lengths: &[u8]) -> Result<Self, Refusal> {
+    fn of_lengths(lengths: &[u8]) -> Result<Self, DecodeError> {
         let mut numbered: Vec<_> = (0_u16..)
             .zip(lengths)
             .filter(|&(_, &length)| length > 0)
@@ -118,7 +118,7 @@ impl Code {
     }
 
     /// Reads a symbol.
-    pub(super) fn symbol(&self, bits: &mut Bits) -> Result<u16, Refusal> {
+    pub(super) fn symbol(&self, bits: &mut Bits) -> Result<u16, DecodeError> {
         if let [symbol] = *self.symbols {
             return Ok(symbol);
         }
@@ -160,7 +160,7 @@ impl Code {
 const TWO_ALLOCATIONS: u64 = 80;
 
 /// Reads the length of each symbol's code; 0 where it has none.
-fn read_lengths(bits: &mut Bits, alphabet: u16) -> Result<Vec<u8>, Refusal> {
+fn read_lengths(bits: &mut Bits, alphabet: u16) -> Result<Vec<u8>, DecodeError> {
     let code = Code::of_lengths(&read_length_lengths(bits)?)?;
     let mut left = read_most_lengths(bits, alphabet)?;
     let alphabet = usize::from(alphabet);
@@ -186,7 +186,7 @@ fn read_lengths(bits: &mut Bits, alphabet: u16) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Reads the lengths of the codes that the lengths are written in.
-fn read_length_lengths(bits: &mut Bits) -> Result<[u8; 19], Refusal> {
+fn read_length_lengths(bits: &mut Bits) -> Result<[u8; 19], DecodeError> {
     let mut lengths = [0; 19];
     let count = 4 + bits.take(4)? as usize;
     for &symbol in LENGTH_ORDER.iter().take(count) {
@@ -197,7 +197,7 @@ fn read_length_lengths(bits: &mut Bits) -> Result<[u8; 19], Refusal> {
 }
 
 /// How many lengths and repetitions are written at most.
-fn read_most_lengths(bits: &mut Bits, alphabet: u16) -> Result<u32, Refusal> {
+fn read_most_lengths(bits: &mut Bits, alphabet: u16) -> Result<u32, DecodeError> {
     let alphabet = u32::from(alphabet);
     if !bits.flag()? {
         return Ok(alphabet);
@@ -210,14 +210,14 @@ fn read_most_lengths(bits: &mut Bits, alphabet: u16) -> Result<u32, Refusal> {
     Ok(most)
 }
 
-fn symbol(value: u32, alphabet: u16) -> Result<u16, Refusal> {
+fn symbol(value: u32, alphabet: u16) -> Result<u16, DecodeError> {
     let value = u16::try_from(value).ok();
     value.filter(|&value| value < alphabet).ok_or_else(broken)
 }
 
 /// What breaks the rules of a lossless bitstream.
-pub(super) fn broken() -> Refusal {
-    Refusal::malformed(WebP, "its lossless data are broken")
+pub(super) fn broken() -> DecodeError {
+    DecodeError::malformed(WebP, "its lossless data are broken")
 }
 
 #[cfg(test)]
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(bits.take(3).unwrap(), 0b110);
         assert_eq!(bits.take(6).unwrap(), 0b11_0100);
         assert_eq!(bits.left(), 7);
-        assert!(matches!(bits.take(8), Err(Refusal::Truncated(_))));
+        assert!(matches!(bits.take(8), Err(DecodeError::Truncated(_))));
     }
 
     #[test]

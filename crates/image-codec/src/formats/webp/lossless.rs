@@ -6,7 +6,7 @@
 
 use crate::{
     meter::Meter,
-    refusal::Refusal,
+    decode_error::DecodeError,
     work::{self, Rate},
 };
 
@@ -46,7 +46,7 @@ pub(super) struct Side {
 }
 
 /// Finds what the decoder takes beside the pixels for a bitstream that begins after its sizes.
-pub(super) fn inspect(bytes: &[u8], size: (u32, u32), meter: &Meter) -> Result<Side, Refusal> {
+pub(super) fn inspect(bytes: &[u8], size: (u32, u32), meter: &Meter) -> Result<Side, DecodeError> {
     let mut stream = Stream {
         bits: Bits::new(bytes),
         meter,
@@ -72,14 +72,14 @@ struct Stream<'a> {
 
 impl Stream<'_> {
     /// Counts work that is done twice: here, and again by the decoder.
-    fn charge(&mut self, rate: Rate, count: u64) -> Result<(), Refusal> {
+    fn charge(&mut self, rate: Rate, count: u64) -> Result<(), DecodeError> {
         self.picoseconds = self.picoseconds.saturating_add(rate.picoseconds(count));
         self.meter.charge(rate, count)
     }
 
     /// Passes the transforms, of which each kind occurs once at most. Returns the size of what is
     /// transformed.
-    fn transforms(&mut self, (mut width, height): (u32, u32)) -> Result<(u32, u32), Refusal> {
+    fn transforms(&mut self, (mut width, height): (u32, u32)) -> Result<(u32, u32), DecodeError> {
         let mut seen = [false; 4];
         while self.bits.flag()? {
             let kind = self.bits.take(2)? as usize;
@@ -103,12 +103,12 @@ impl Stream<'_> {
         Ok((width, height))
     }
 
-    fn block_bits(&mut self) -> Result<Blocks, Refusal> {
+    fn block_bits(&mut self) -> Result<Blocks, DecodeError> {
         Ok(Blocks(self.bits.take(3)? + 2))
     }
 
     /// The number of colours in the cache.
-    fn cache(&mut self) -> Result<u16, Refusal> {
+    fn cache(&mut self) -> Result<u16, DecodeError> {
         if !self.bits.flag()? {
             return Ok(0);
         }
@@ -120,7 +120,7 @@ impl Stream<'_> {
 
     /// Passes an image within the bitstream, of which the decoder keeps so many bytes for each pixel.
     /// Returns the largest value of red and green together.
-    fn image(&mut self, (width, height): (u32, u32), bytes: u64) -> Result<u32, Refusal> {
+    fn image(&mut self, (width, height): (u32, u32), bytes: u64) -> Result<u32, DecodeError> {
         let pixels = u64::from(width) * u64::from(height);
         self.charge(work::WEBP_INNER_PIXEL, pixels)?;
         self.memory = self.memory.saturating_add(pixels * bytes);
@@ -130,7 +130,7 @@ impl Stream<'_> {
     }
 
     /// Passes the codes of the picture itself.
-    fn groups(&mut self, size: (u32, u32), cache: u16) -> Result<(), Refusal> {
+    fn groups(&mut self, size: (u32, u32), cache: u16) -> Result<(), DecodeError> {
         if !self.bits.flag()? {
             self.group(cache)?;
             return Ok(());
@@ -149,7 +149,7 @@ impl Stream<'_> {
         Ok(())
     }
 
-    fn group(&mut self, cache: u16) -> Result<Group, Refusal> {
+    fn group(&mut self, cache: u16) -> Result<Group, DecodeError> {
         let [green, red, blue, alpha, distance] = ALPHABETS;
         Ok(Group {
             green: self.code(green + cache)?,
@@ -160,7 +160,7 @@ impl Stream<'_> {
         })
     }
 
-    fn code(&mut self, alphabet: u16) -> Result<Code, Refusal> {
+    fn code(&mut self, alphabet: u16) -> Result<Code, DecodeError> {
         self.charge(work::WEBP_CODE, 1)?;
         self.charge(work::WEBP_CODE_SYMBOL, alphabet.into())?;
         let code = Code::read(&mut self.bits, alphabet)?;
@@ -243,7 +243,7 @@ struct Group {
 impl Group {
     /// Passes so many pixels. Returns the largest value of red and green of those that are written: the
     /// others are copies of those, or 0.
-    fn largest_value(&self, bits: &mut Bits, pixels: u64) -> Result<u32, Refusal> {
+    fn largest_value(&self, bits: &mut Bits, pixels: u64) -> Result<u32, DecodeError> {
         let (mut left, mut largest) = (pixels, 0);
         while left > 0 {
             let symbol = self.green.symbol(bits)?;
@@ -263,7 +263,7 @@ impl Group {
     }
 
     /// Reads the rest of a pixel.
-    fn value(&self, green: u16, bits: &mut Bits) -> Result<u32, Refusal> {
+    fn value(&self, green: u16, bits: &mut Bits) -> Result<u32, DecodeError> {
         let red = self.red.symbol(bits)?;
         self.blue.symbol(bits)?;
         self.alpha.symbol(bits)?;
@@ -278,7 +278,7 @@ impl Group {
 }
 
 /// Reads what a symbol leaves open of a length or a distance (RFC 9649, section 3.6.2.2).
-fn distance_or_length(symbol: u16, bits: &mut Bits) -> Result<u64, Refusal> {
+fn distance_or_length(symbol: u16, bits: &mut Bits) -> Result<u64, DecodeError> {
     if symbol < 4 {
         return Ok(u64::from(symbol) + 1);
     }
@@ -298,7 +298,7 @@ mod tests {
         &include_bytes!("../../../tests/samples/lossless.webp")[25..]
     }
 
-    fn side(bytes: &[u8], work: u64) -> Result<Side, Refusal> {
+    fn side(bytes: &[u8], work: u64) -> Result<Side, DecodeError> {
         let meter = Meter::new(work, None, CallContext::local());
         inspect(bytes, (320, 214), &meter)
     }
@@ -319,7 +319,7 @@ mod tests {
         assert!(codes < stream().len() / 2, "{codes}");
         for end in 0..codes {
             let refused = side(&stream()[..end], u64::MAX);
-            assert!(matches!(refused, Err(Refusal::Truncated(_))), "{end}");
+            assert!(matches!(refused, Err(DecodeError::Truncated(_))), "{end}");
         }
     }
 
@@ -327,7 +327,7 @@ mod tests {
     fn walking_ends_at_the_limit() {
         let refused = side(stream(), 100);
         assert!(
-            matches!(refused, Err(Refusal::TooComplex { .. })),
+            matches!(refused, Err(DecodeError::TooComplex { .. })),
             "{refused:?}"
         );
     }
@@ -337,7 +337,7 @@ mod tests {
     fn transforms_do_not_repeat() {
         let green_twice = [0b0010_1101];
         let refused = side(&green_twice, u64::MAX);
-        assert!(matches!(refused, Err(Refusal::Malformed { .. })));
+        assert!(matches!(refused, Err(DecodeError::Malformed { .. })));
     }
 
     #[test]

@@ -13,9 +13,9 @@ use super::{Header, decode_with, exif_orientation};
 use crate::{
     meter::Meter,
     raster::{Raster, buffer_size},
-    refusal::Refusal,
+    decode_error::DecodeError,
     source::Metered,
-    walk::Walk,
+    byte_reader::ByteReader,
     work,
 };
 
@@ -60,15 +60,15 @@ struct Chunks {
 }
 
 /// Walks through all chunks: the decoder takes a chunk's length and a frame's size as they stand.
-pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, Refusal> {
-    let mut riff = Walk::new(WebP, bytes);
+pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
+    let mut riff = ByteReader::new(WebP, bytes);
     let _signature = riff.u32_be()?;
     let length = riff.u32_le()?;
     let end = riff.position().saturating_add(length as usize);
     let body = riff.take_u32(length)?;
     let file = bytes.get(..end).unwrap_or(bytes);
     let canvas = open(Metered::new(Cursor::new(file), meter))?.dimensions();
-    let mut walk = Walk::new(WebP, body);
+    let mut walk = ByteReader::new(WebP, body);
     let _signature = walk.u32_be()?;
     let mut chunks = Chunks::new(canvas);
     chunks.walk(walk, meter)?;
@@ -81,13 +81,13 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     })
 }
 
-pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, Refusal> {
+pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     let file = Metered::new(Cursor::new(bytes), meter);
     decode_with(open(file)?, header, meter)
 }
 
-fn open<R: BufRead + Seek + Read>(file: R) -> Result<WebPDecoder<R>, Refusal> {
-    WebPDecoder::new(file).map_err(|error| Refusal::of_image_error(WebP, error))
+fn open<R: BufRead + Seek + Read>(file: R) -> Result<WebPDecoder<R>, DecodeError> {
+    WebPDecoder::new(file).map_err(|error| DecodeError::of_image_error(WebP, error))
 }
 
 impl Chunks {
@@ -105,8 +105,8 @@ impl Chunks {
     /// Checks that every chunk is all there and no frame is larger than the canvas.
     ///
     /// A frame holds chunks, but no frames: there are two levels and no more.
-    fn walk(&mut self, mut file: Walk, meter: &Meter) -> Result<(), Refusal> {
-        let mut frame = Walk::new(WebP, &[]);
+    fn walk(&mut self, mut file: ByteReader, meter: &Meter) -> Result<(), DecodeError> {
+        let mut frame = ByteReader::new(WebP, &[]);
         loop {
             meter.charge(work::CHUNK, 1)?;
             let is_in_frame = !frame.rest().is_empty();
@@ -116,9 +116,9 @@ impl Chunks {
             let (kind, body) = chunk(if is_in_frame { &mut frame } else { &mut file })?;
             if &kind == b"ANMF" {
                 if is_in_frame {
-                    return Err(Refusal::malformed(WebP, "a frame is within another"));
+                    return Err(DecodeError::malformed(WebP, "a frame is within another"));
                 }
-                frame = Walk::new(WebP, body);
+                frame = ByteReader::new(WebP, body);
                 self.begin_frame(&mut frame)?;
                 continue;
             }
@@ -133,7 +133,7 @@ impl Chunks {
     }
 
     /// Passes what stands before the chunks of a frame.
-    fn begin_frame(&mut self, frame: &mut Walk) -> Result<(), Refusal> {
+    fn begin_frame(&mut self, frame: &mut ByteReader) -> Result<(), DecodeError> {
         frame.take(6)?;
         let size = (frame.u24_le()? + 1, frame.u24_le()? + 1);
         frame.take(4)?;
@@ -146,7 +146,7 @@ impl Chunks {
         Ok(())
     }
 
-    fn check(&self, kind: [u8; 4], body: &[u8]) -> Result<(), Refusal> {
+    fn check(&self, kind: [u8; 4], body: &[u8]) -> Result<(), DecodeError> {
         match &kind {
             b"VP8 " => self.check_size(vp8_size(body)?),
             b"VP8L" => self.check_size(vp8l_size(body)?),
@@ -155,7 +155,7 @@ impl Chunks {
     }
 
     /// Takes notice of a chunk that the decoder may look at.
-    fn note(&mut self, kind: [u8; 4], body: &[u8], meter: &Meter) -> Result<(), Refusal> {
+    fn note(&mut self, kind: [u8; 4], body: &[u8], meter: &Meter) -> Result<(), DecodeError> {
         match &kind {
             b"VP8X" => {
                 let flags = body.first().copied().unwrap_or_default();
@@ -176,7 +176,7 @@ impl Chunks {
         Ok(())
     }
 
-    fn note_alpha(&mut self, body: &[u8], meter: &Meter) -> Result<(), Refusal> {
+    fn note_alpha(&mut self, body: &[u8], meter: &Meter) -> Result<(), DecodeError> {
         let (mask, lossless) = ALPHA_COMPRESSION;
         match body.split_first() {
             Some((flags, stream)) if flags & mask == lossless => {
@@ -191,7 +191,7 @@ impl Chunks {
         stream: &[u8],
         size: (u32, u32),
         meter: &Meter,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), DecodeError> {
         let tables = lossless::inspect(stream, size, meter)?;
         let sum = &mut self.kinds.side;
         sum.memory = sum.memory.max(tables.memory);
@@ -199,9 +199,9 @@ impl Chunks {
         Ok(())
     }
 
-    fn check_size(&self, size: (u32, u32)) -> Result<(), Refusal> {
+    fn check_size(&self, size: (u32, u32)) -> Result<(), DecodeError> {
         if size.0 > self.canvas.0 || size.1 > self.canvas.1 {
-            return Err(Refusal::malformed(
+            return Err(DecodeError::malformed(
                 WebP,
                 "a frame is larger than the canvas",
             ));
@@ -211,7 +211,7 @@ impl Chunks {
 }
 
 /// Passes a chunk, and what fills it up.
-fn chunk<'a>(walk: &mut Walk<'a>) -> Result<([u8; 4], &'a [u8]), Refusal> {
+fn chunk<'a>(walk: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), DecodeError> {
     let kind = walk.array()?;
     let length = walk.u32_le()?;
     let body = walk.take_u32(length)?;
@@ -289,16 +289,16 @@ impl Kinds {
 }
 
 /// RFC 6386, section 9.1: three bytes of flags, three of signature, then the sizes in 14 bits each.
-fn vp8_size(body: &[u8]) -> Result<(u32, u32), Refusal> {
-    let mut walk = Walk::new(WebP, body);
+fn vp8_size(body: &[u8]) -> Result<(u32, u32), DecodeError> {
+    let mut walk = ByteReader::new(WebP, body);
     walk.take(6)?;
     let (width, height) = (walk.u16_le()?, walk.u16_le()?);
     Ok(((width & 0x3FFF).into(), (height & 0x3FFF).into()))
 }
 
 /// RFC 9649, section 3.4: a signature of one byte, then the sizes less one in 14 bits each.
-fn vp8l_size(body: &[u8]) -> Result<(u32, u32), Refusal> {
-    let mut walk = Walk::new(WebP, body);
+fn vp8l_size(body: &[u8]) -> Result<(u32, u32), DecodeError> {
+    let mut walk = ByteReader::new(WebP, body);
     walk.take(1)?;
     let sizes = walk.u32_le()?;
     Ok(((sizes & 0x3FFF) + 1, ((sizes >> 14) & 0x3FFF) + 1))

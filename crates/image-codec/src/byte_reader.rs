@@ -2,17 +2,17 @@
 
 use domain::MediaType;
 
-use crate::refusal::Refusal;
+use crate::decode_error::DecodeError;
 
 /// A place in a file. To go past the end means that the file is truncated.
 #[derive(Debug, Clone)]
-pub(crate) struct Walk<'a> {
+pub(crate) struct ByteReader<'a> {
     bytes: &'a [u8],
     position: usize,
     media_type: MediaType,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ByteReader<'a> {
     /// Begins at the first byte.
     pub(crate) fn new(media_type: MediaType, bytes: &'a [u8]) -> Self {
         Self {
@@ -33,48 +33,48 @@ impl<'a> Walk<'a> {
     }
 
     /// Passes that many bytes.
-    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Refusal> {
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let taken = self.rest().get(..count);
-        let taken = taken.ok_or(Refusal::Truncated(self.media_type))?;
+        let taken = taken.ok_or(DecodeError::Truncated(self.media_type))?;
         self.position += count;
         Ok(taken)
     }
 
     /// Passes as many bytes as a number of 32 bits says.
-    pub(crate) fn take_u32(&mut self, count: u32) -> Result<&'a [u8], Refusal> {
-        let count = usize::try_from(count).map_err(|_| Refusal::Truncated(self.media_type))?;
+    pub(crate) fn take_u32(&mut self, count: u32) -> Result<&'a [u8], DecodeError> {
+        let count = usize::try_from(count).map_err(|_| DecodeError::Truncated(self.media_type))?;
         self.take(count)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Refusal> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let taken = self.take(N)?;
         taken
             .try_into()
-            .map_err(|_| Refusal::Truncated(self.media_type))
+            .map_err(|_| DecodeError::Truncated(self.media_type))
     }
 
-    pub(crate) fn u8(&mut self) -> Result<u8, Refusal> {
+    pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
         self.array().map(|[byte]| byte)
     }
 
-    pub(crate) fn u16_be(&mut self) -> Result<u16, Refusal> {
+    pub(crate) fn u16_be(&mut self) -> Result<u16, DecodeError> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub(crate) fn u16_le(&mut self) -> Result<u16, Refusal> {
+    pub(crate) fn u16_le(&mut self) -> Result<u16, DecodeError> {
         self.array().map(u16::from_le_bytes)
     }
 
-    pub(crate) fn u24_le(&mut self) -> Result<u32, Refusal> {
+    pub(crate) fn u24_le(&mut self) -> Result<u32, DecodeError> {
         let [low, middle, high] = self.array()?;
         Ok(u32::from_le_bytes([low, middle, high, 0]))
     }
 
-    pub(crate) fn u32_be(&mut self) -> Result<u32, Refusal> {
+    pub(crate) fn u32_be(&mut self) -> Result<u32, DecodeError> {
         self.array().map(u32::from_be_bytes)
     }
 
-    pub(crate) fn u32_le(&mut self) -> Result<u32, Refusal> {
+    pub(crate) fn u32_le(&mut self) -> Result<u32, DecodeError> {
         self.array().map(u32::from_le_bytes)
     }
 }

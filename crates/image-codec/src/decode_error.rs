@@ -11,7 +11,7 @@ use thiserror::Error;
 
 /// Why some bytes are not taken. The texts are for the client that sent them.
 #[derive(Debug, Error)]
-pub(crate) enum Refusal {
+pub(crate) enum DecodeError {
     #[error("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
     UnknownFormat,
     #[error("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF) but {0}")]
@@ -83,7 +83,7 @@ fn advice(media_type: MediaType) -> &'static str {
     }
 }
 
-impl Refusal {
+impl DecodeError {
     pub(crate) fn malformed(media_type: MediaType, what: &'static str) -> Self {
         Self::Malformed { media_type, what }
     }
@@ -124,11 +124,11 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for CodecError {
-    fn from(refusal: Refusal) -> Self {
-        let reason = refusal.to_string();
-        match refusal {
-            Refusal::TooManyPixels {
+impl From<DecodeError> for CodecError {
+    fn from(error: DecodeError) -> Self {
+        let reason = error.to_string();
+        match error {
+            DecodeError::TooManyPixels {
                 width,
                 height,
                 limit,
@@ -137,38 +137,38 @@ impl From<Refusal> for CodecError {
                 height,
                 limit,
             },
-            Refusal::SideTooLong { .. } | Refusal::TooMuchMemory { .. } => {
+            DecodeError::SideTooLong { .. } | DecodeError::TooMuchMemory { .. } => {
                 Self::TooLarge { reason }
             }
-            Refusal::UnsupportedFormat { format, .. } => Self::UnsupportedFormat {
+            DecodeError::UnsupportedFormat { format, .. } => Self::UnsupportedFormat {
                 format: format.to_owned(),
                 reason,
             },
-            Refusal::Unsupported { media_type, .. }
-            | Refusal::UnsupportedKind { media_type, .. } => {
-                log(&refusal);
+            DecodeError::Unsupported { media_type, .. }
+            | DecodeError::UnsupportedKind { media_type, .. } => {
+                log(&error);
                 Self::UnsupportedFormat {
                     format: name(media_type).to_owned(),
                     reason,
                 }
             }
-            Refusal::TooComplex { work, limit } => Self::TooComplex { work, limit },
-            Refusal::TimedOut => Self::TimedOut,
-            Refusal::Cancelled => Self::Cancelled,
-            Refusal::Failed(source) => Self::Failed(cause(source)),
-            Refusal::UnknownFormat
-            | Refusal::OtherFormat(_)
-            | Refusal::Truncated(_)
-            | Refusal::Malformed { .. }
-            | Refusal::Corrupt { .. } => {
-                log(&refusal);
+            DecodeError::TooComplex { work, limit } => Self::TooComplex { work, limit },
+            DecodeError::TimedOut => Self::TimedOut,
+            DecodeError::Cancelled => Self::Cancelled,
+            DecodeError::Failed(source) => Self::Failed(cause(source)),
+            DecodeError::UnknownFormat
+            | DecodeError::OtherFormat(_)
+            | DecodeError::Truncated(_)
+            | DecodeError::Malformed { .. }
+            | DecodeError::Corrupt { .. } => {
+                log(&error);
                 Self::NotAnImage { reason }
             }
         }
     }
 }
 
-fn log(refusal: &Refusal) {
-    let detail = std::error::Error::source(refusal);
-    tracing::debug!(%refusal, detail, "refused an upload");
+fn log(error: &DecodeError) {
+    let detail = std::error::Error::source(error);
+    tracing::debug!(%error, detail, "refused an upload");
 }
