@@ -21,9 +21,9 @@ pub fn list(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
 /// Encodes an image with its data: the answer to an upload. Must be called within a Tokio runtime.
 pub async fn image(image: &Image, data: Bytes, zone: Tz) -> Result<Bytes, Problem> {
     let head = Head::new(image, zone)?;
-    let patience = Duration::from_secs(10);
+    let hold = Duration::from_secs(10);
     let reopen = Box::pin(pending());
-    let body = response::from_bytes(&Handle::current(), head, data, patience, reopen);
+    let body = response::from_bytes(&Handle::current(), head, data, hold, reopen);
     let written = to_bytes(HttpResponse::Ok().body(body).into_body()).await;
     written.map_err(|error| Problem::internal(cause(error.to_string())))
 }

@@ -197,8 +197,8 @@ async fn no_migrate_requires_a_migrated_database(#[case] kind: Kind) {
 #[tokio::test]
 async fn slow_body_gets_408_and_delays_no_other() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let patience = [("ETIQUETA__LIMITS__REQUEST_TIMEOUT", "1s")];
-    let server = Server::start_with(Kind::Sqlite, Fakes::start().await.unwrap(), &patience).await;
+    let variables = [("ETIQUETA__LIMITS__REQUEST_TIMEOUT", "1s")];
+    let server = Server::start_with(Kind::Sqlite, Fakes::start().await.unwrap(), &variables).await;
     let address = server
         .process
         .origin

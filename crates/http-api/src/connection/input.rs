@@ -77,13 +77,13 @@ impl Input {
     /// The library closes idle connections itself, but not those on which the start of a head arrived along
     /// with the previous request: these have the time of both.
     pub(super) fn deadline(&self, settings: &HttpSettings) -> Option<Instant> {
-        let patience = if self.is_at_head {
+        let time_limit = if self.is_at_head {
             settings.head_timeout
         } else {
             DISCARDING
         };
         let idle = self.ended.map(|ended| ended + settings.idle_timeout);
-        self.since.or(idle).map(|since| since + patience)
+        self.since.or(idle).map(|since| since + time_limit)
     }
 
     /// Whether a head is being received, not the rest of a discarded body.

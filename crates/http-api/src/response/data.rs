@@ -67,14 +67,14 @@ pub(crate) fn from_bytes(
     runtime: &Handle,
     head: Head,
     data: Bytes,
-    patience: Duration,
+    hold: Duration,
     original: Reopen,
 ) -> BoxBody {
     let size = BodySize::Sized(head.size(data.len() as u64));
     let data = Arc::new(Mutex::new(Some(data)));
     let waiting = Arc::downgrade(&data);
     let letting_go = async move {
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(hold).await;
         if let Some(data) = waiting.upgrade() {
             *lock(&data) = None;
         }

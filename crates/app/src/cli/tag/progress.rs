@@ -90,9 +90,9 @@ mod tests {
     }
 
     fn wait_for(progress: &Progress, files: u64) {
-        let patience = Instant::now() + Duration::from_mins(1);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while progress.bar.length() != Some(files) || (files > 1 && progress.bar.is_hidden()) {
-            assert!(Instant::now() < patience, "{:?}", progress.bar.length());
+            assert!(Instant::now() < deadline, "{:?}", progress.bar.length());
             thread::yield_now();
         }
     }
