@@ -23,7 +23,7 @@ const SIDE: NonZeroU32 = NonZeroU32::MIN.saturating_add(1023);
 const WIDTH: u16 = 4000;
 const HEIGHT: u16 = 3000;
 
-/// Detail everywhere, over something that changes slowly.
+/// Detail everywhere, over a slow gradient.
 fn pixels() -> Vec<u8> {
     let samples = u32::from(WIDTH) * u32::from(HEIGHT) * 3;
     let sample = |at: u32| {
@@ -44,14 +44,14 @@ fn jpeg(pixels: &[u8]) -> Bytes {
     file.into()
 }
 
-/// A file that holds the pixels as they are: what it costs to decode is the downscaling.
+/// A file of raw pixels: decoding it costs only the downscaling.
 fn bmp(pixels: &[u8]) -> Bytes {
     let (header, size) = (54_u32, u32::try_from(pixels.len()).unwrap());
     let mut file = b"BM".to_vec();
     for field in [header + size, 0, header, 40, WIDTH.into(), HEIGHT.into()] {
         file.extend(field.to_le_bytes());
     }
-    // One plane, 24 bits a pixel, not compressed.
+    // One plane, 24 bits a pixel, uncompressed.
     file.extend([1, 0, 24, 0]);
     file.extend([0; 24]);
     file.extend(pixels);

@@ -1,10 +1,10 @@
-//! Measures what decoding files costs.
+//! Measures the cost of decoding files.
 //!
 //! `cargo run --release -p image-codec --example cost -- FILE...`
 //!
-//! Prints a line for each file: seconds of processor time, memory in MiB, and how much of both was
-//! counted. The rates in `src/work.rs` are such that no file takes more than what is counted. Each file is
-//! decoded in a process of its own.
+//! Prints a line for each file: seconds of processor time, memory in MiB, and how much of both was counted.
+//! The rates in `src/work.rs` are such that no file takes more than what is counted. Each file is decoded
+//! in a process of its own.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 use std::{env, error::Error, fs, process::Command};
@@ -16,7 +16,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// Longest side of the copies.
 const MAX_SIDE: u32 = 1024;
 
-/// Says that this process is to decode one file.
+/// Tells the child process to decode one file.
 const ALONE: &str = "--alone";
 
 fn main() -> Result<(), Failure> {
@@ -67,7 +67,7 @@ fn mebibytes_of(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
 }
 
-/// The seconds of processor time that this process has used so far, in hundredths: the fields utime
+/// The processor time used by this process, in seconds, to a resolution of a hundredth: the fields utime
 /// and stime of `proc_pid_stat(5)`.
 fn processor_time() -> Result<f64, Failure> {
     let stat = fs::read_to_string("/proc/self/stat")?;

@@ -1,10 +1,10 @@
-//! Measures what registering a JPEG cannot do without, each part alone.
+//! Measures the indispensable parts of registering a JPEG, each separately.
 //!
 //! `cargo run --release -p image-codec --example parts -- FILE FOLDER`
 //!
-//! Prints a line for each part: its name, and its processor time in microseconds. The parts are the
-//! strict decoding down to the copy that is sent, that copy's encoding (a file that is small enough is
-//! sent as it is), the digest, base64 both ways, and a durable write into the folder.
+//! Prints a line for each part: its name, and its processor time in microseconds. The parts are the strict
+//! decoding down to the copy that is sent, the encoding of that copy (a small file is sent unchanged), the
+//! digest, base64 both ways, and a durable write into the folder.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 use std::{
@@ -32,7 +32,7 @@ use tokio::runtime::Handle;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// For how long each part is repeated.
+/// How long each part is repeated.
 const MEASURED: Duration = Duration::from_secs(2);
 
 #[tokio::main]
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1).map(PathBuf::from);
     let file = Bytes::from(fs::read(arguments.next().ok_or("which file?")?)?);
     let folder = arguments.next().ok_or("which folder?")?;
-    // Each part blocks its thread, which must not be one of the runtime's.
+    // Each part blocks its thread, which must not be a worker of the runtime.
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || measure(&runtime, &file, &folder)).await?
 }
@@ -77,7 +77,7 @@ fn measure(runtime: &Handle, file: &Bytes, folder: &Path) -> Result<(), Failure>
     part("write", || write(file, folder))
 }
 
-/// Bytes, name and folder reach the disk, in this order.
+/// Syncs the bytes, the name and the folder, in this order.
 fn write(file: &[u8], folder: &Path) -> Result<(), Failure> {
     let (part, whole) = (folder.join("part"), folder.join("whole"));
     let mut written = File::create(&part)?;
@@ -101,7 +101,7 @@ fn part(name: &str, mut work: impl FnMut() -> Result<(), Failure>) -> Result<(),
     Ok(())
 }
 
-/// The seconds of processor time that this process has used so far, in hundredths: the fields utime
+/// The processor time used by this process, in seconds, to a resolution of a hundredth: the fields utime
 /// and stime of `proc_pid_stat(5)`.
 fn processor_time() -> Result<f64, Failure> {
     let stat = fs::read_to_string("/proc/self/stat")?;

@@ -1,10 +1,10 @@
-//! Makes the photographs that the server is measured with: baseline JPEGs of certain sizes.
+//! Generates the photographs for measuring the server: baseline JPEGs of certain sizes.
 //!
 //! `cargo run --release -p image-codec --example pictures -- FOLDER`
 //!
 //! `small.jpg` has 640 × 480 pixels and 50 KB, `photo.jpg` 12 megapixels and 3 MB, `large.jpg` 24
-//! megapixels and 10 MB. They show soft colours under so much grain as it takes to get that many
-//! bytes; each run makes the same ones.
+//! megapixels and 10 MB. They show soft colours under as much grain as it takes to reach that size; the
+//! output is deterministic.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
 use std::{error::Error, fs, path::PathBuf};
@@ -13,14 +13,14 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Name, pixels across and down, bytes.
+/// Name, width, height, bytes.
 const PICTURES: [(&str, u16, u16, usize); 3] = [
     ("small.jpg", 640, 480, 50_000),
     ("photo.jpg", 4000, 3000, 3_000_000),
     ("large.jpg", 6000, 4000, 10_000_000),
 ];
 
-/// The strongest grain, as a part of the brightness.
+/// The strongest grain, as a fraction of the brightness.
 const STRONGEST: u32 = 1 << 10;
 
 fn main() -> Result<(), Failure> {
@@ -34,7 +34,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The picture of the strongest grain that does not take more bytes.
+/// The picture with the strongest grain that fits into `size` bytes.
 fn picture(width: u16, height: u16, size: usize) -> Result<Vec<u8>, Failure> {
     let (mut weak, mut strong) = (0, STRONGEST);
     let mut best = encoded(width, height, weak)?;

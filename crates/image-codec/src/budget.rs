@@ -1,12 +1,12 @@
-//! What the work on one picture may still cost, over all its turns.
+//! The remaining budget of a picture, across all its turns.
 
 use std::time::{Duration, Instant};
 
 use domain::ports::CallContext;
 
-use crate::{meter::Meter, decode_error::DecodeError, settings::CodecSettings};
+use crate::{decode_error::DecodeError, meter::Meter, settings::CodecSettings};
 
-/// What is left for a picture: of its work, and of the time that this may take. Time between turns is free.
+/// The remaining work and time of a picture. Waiting between turns does not count.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkBudget {
     limit: u64,
@@ -16,7 +16,7 @@ pub(crate) struct WorkBudget {
 }
 
 impl WorkBudget {
-    /// All that a picture may cost.
+    /// The full budget of a picture.
     pub(crate) fn new(settings: &CodecSettings, context: CallContext) -> Self {
         Self {
             limit: settings.max_work,
@@ -26,16 +26,16 @@ impl WorkBudget {
         }
     }
 
-    /// Begins to count, and the time with it.
+    /// Starts a meter, and its clock.
     pub(crate) fn meter(&self) -> Result<Meter, DecodeError> {
-        // A time that is too long for the clock never ends.
+        // A time that overflows the clock never ends.
         let deadline = Instant::now().checked_add(self.context.at_most(self.time));
         let meter = Meter::new(self.limit, deadline, self.context.clone());
         meter.spend(self.spent)?;
         Ok(meter)
     }
 
-    /// What is left after a turn that began then.
+    /// What is left after a turn that started at `began`.
     pub(crate) fn after(&self, meter: &Meter, began: Instant) -> Self {
         Self {
             spent: meter.spent(),
@@ -44,7 +44,7 @@ impl WorkBudget {
         }
     }
 
-    /// Refuses work that is known to be more than what is left.
+    /// Rejects work known to exceed the budget.
     pub(crate) fn check(&self, work: u64) -> Result<(), DecodeError> {
         let (work, limit) = (self.spent.saturating_add(work), self.limit);
         if work > limit {
@@ -53,7 +53,7 @@ impl WorkBudget {
         Ok(())
     }
 
-    /// The units that were spent in one turn.
+    /// The units spent in one turn.
     pub(crate) fn spent_since(&self, meter: &Meter) -> u64 {
         meter.spent().saturating_sub(self.spent)
     }
@@ -80,7 +80,10 @@ mod tests {
         let rest = whole.after(&meter, Instant::now());
         assert!(rest.check(4).is_ok());
         let refused = rest.check(5);
-        assert!(matches!(refused, Err(DecodeError::TooComplex { work: 11, .. })));
+        assert!(matches!(
+            refused,
+            Err(DecodeError::TooComplex { work: 11, .. })
+        ));
         let meter = rest.meter().unwrap();
         meter.spend(4).unwrap();
         assert_eq!(rest.spent_since(&meter), 4);

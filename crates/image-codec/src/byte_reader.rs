@@ -1,10 +1,10 @@
-//! Walking through a file's own structure.
+//! Reads the structure of a file.
 
 use domain::MediaType;
 
 use crate::decode_error::DecodeError;
 
-/// A place in a file. To go past the end means that the file is truncated.
+/// A position in a file. Reading past the end means that the file is truncated.
 #[derive(Debug, Clone)]
 pub(crate) struct ByteReader<'a> {
     bytes: &'a [u8],
@@ -13,7 +13,7 @@ pub(crate) struct ByteReader<'a> {
 }
 
 impl<'a> ByteReader<'a> {
-    /// Begins at the first byte.
+    /// Starts at the first byte.
     pub(crate) fn new(media_type: MediaType, bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -22,17 +22,17 @@ impl<'a> ByteReader<'a> {
         }
     }
 
-    /// How many bytes have been passed.
+    /// How many bytes have been consumed.
     pub(crate) fn position(&self) -> usize {
         self.position
     }
 
-    /// The bytes that are still to come.
+    /// The remaining bytes.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.position..).unwrap_or_default()
     }
 
-    /// Passes that many bytes.
+    /// Consumes that many bytes.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         let taken = self.rest().get(..count);
         let taken = taken.ok_or(DecodeError::Truncated(self.media_type))?;
@@ -40,7 +40,7 @@ impl<'a> ByteReader<'a> {
         Ok(taken)
     }
 
-    /// Passes as many bytes as a number of 32 bits says.
+    /// Consumes a number of bytes given in 32 bits.
     pub(crate) fn take_u32(&mut self, count: u32) -> Result<&'a [u8], DecodeError> {
         let count = usize::try_from(count).map_err(|_| DecodeError::Truncated(self.media_type))?;
         self.take(count)

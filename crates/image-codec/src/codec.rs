@@ -1,4 +1,4 @@
-//! The codec: bounds on processor and memory around the work.
+//! The codec: limits of processor time and memory around the work.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -18,28 +18,28 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::{
     budget::WorkBudget,
+    decode_error::DecodeError,
     formats::{self, Header},
     meter::Meter,
-    queue::{Demand, QueueRules, MemoryShare, Turn, Turns},
+    queue::{Demand, MemoryShare, QueueRules, Turn, Turns},
     raster::buffer_size,
-    decode_error::DecodeError,
     scale::{downscale, fit, upright, upright_size},
     settings::CodecSettings,
     work,
 };
 
-/// Work is cheap up to one part in so many of what a picture may cost.
+/// Work is cheap up to this fraction of what a picture may cost.
 const CHEAP_PART: u64 = 10;
 
-/// How much work may wait, inspection included.
+/// The capacity of the queue, inspections included.
 const MAX_WAITING: usize = 1024;
 
-/// Decodes and encodes pictures on threads of their own.
+/// Decodes and encodes pictures on threads of its own.
 ///
-/// A picture takes two turns: one to be inspected, which tells what decoding it costs, and one to be decoded,
-/// together with its memory. Turns are shared out fairly between the callers' clients, and cheap work does not
-/// wait for dear work; see the module `queue`. Work stops at its bounds, at its deadline, and once its caller has
-/// gone or its future is dropped.
+/// A picture takes two turns: one for inspection, which computes the cost of decoding, and one for
+/// decoding, together with its memory. Turns are scheduled fairly between the callers' clients, and cheap
+/// work does not wait for expensive work; see the module `queue`. Work stops at its limits, at its
+/// deadline, and once its caller has gone or its future is dropped.
 #[derive(Debug)]
 pub struct PictureCodec {
     settings: CodecSettings,
@@ -47,7 +47,7 @@ pub struct PictureCodec {
 }
 
 impl PictureCodec {
-    /// A codec with those settings.
+    /// A codec with these settings.
     pub fn new(settings: CodecSettings) -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let rules = QueueRules {
@@ -67,7 +67,7 @@ impl PictureCodec {
         }
     }
 
-    /// Finds out what a file is, and what is left of its budget.
+    /// Detects the format of a file, and what is left of its budget.
     async fn inspect(
         &self,
         file: Bytes,
@@ -89,7 +89,7 @@ impl PictureCodec {
         self.in_turn(demand, context, inspect).await
     }
 
-    /// Does work in its turn, with its share of the memory.
+    /// Runs work in its turn, with its share of the memory.
     async fn in_turn<T: Send + 'static>(
         &self,
         demand: Demand,
@@ -102,7 +102,7 @@ impl PictureCodec {
             .map_err(CodecError::from)
     }
 
-    /// Refuses what can be known to be too much.
+    /// Rejects what is known to be too expensive.
     fn check(&self, header: &Header, needed: u64, budget: &WorkBudget) -> Result<(), DecodeError> {
         self.check_pixels(header)?;
         let limit = self.turns.memory();
@@ -134,7 +134,7 @@ impl ImageCodec for PictureCodec {
         context: &CallContext,
     ) -> Result<DecodedPicture, CodecError> {
         let max_side = side.get();
-        // Work that this future no longer waits for stops, too.
+        // Work also stops when this future is dropped.
         let waiting = Arc::new(());
         let context = context.clone().while_held(&waiting);
         let (header, budget) = self.inspect(bytes.clone(), max_side, &context).await?;
@@ -174,15 +174,15 @@ impl ImageCodec for PictureCodec {
     }
 }
 
-/// Memory that a picture takes while its copy is decoded, and after, in bytes.
+/// Memory while a copy is decoded, and of the copy, in bytes.
 fn memory(header: &Header, max_side: u32) -> (u64, u64) {
     let (width, height) = fit(header.width, header.height, max_side);
     let copy = buffer_size(width, height, 3);
-    // Turning it makes a second one.
+    // Rotation needs a second copy.
     (header.decode_bytes.saturating_add(2 * copy), copy)
 }
 
-/// Makes the copy of a file that has been inspected.
+/// Makes the copy of an inspected file.
 pub(crate) fn decode(
     bytes: &[u8],
     header: &Header,
@@ -205,13 +205,13 @@ pub(crate) fn decode(
     })
 }
 
-/// Whether the copy has the very pixels of the file, neither scaled nor turned.
+/// Whether the copy has exactly the file's pixels, neither scaled nor rotated.
 fn is_as_shown(header: &Header, picture: &Picture) -> bool {
     let size = (picture.scaled_width, picture.scaled_height);
     header.orientation == Orientation::NoTransforms && size == (header.width, header.height)
 }
 
-/// The upload without its metadata, where that is a JPEG of a reasonable size.
+/// The upload without its metadata, if it is a JPEG of a reasonable size.
 fn bare(picture: &Picture) -> Option<Vec<u8>> {
     if picture.media_type != MediaType::Jpeg {
         return None;

@@ -1,15 +1,15 @@
-//! What a picture costs, for tests and measurements.
+//! The cost of a picture, for tests and measurements.
 
 use domain::ports::{CallContext, CodecError};
 
-use crate::{DEFAULT_WORK, codec, formats, meter::Meter, decode_error::DecodeError};
+use crate::{DEFAULT_WORK, codec, decode_error::DecodeError, formats, meter::Meter};
 
-/// The most that decoding a picture may take.
+/// Limits of decoding a picture.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowance {
     /// Units of work.
     pub work: u64,
-    /// Bytes, of what is estimated before.
+    /// Bytes, by the estimate.
     pub memory: u64,
 }
 
@@ -22,23 +22,22 @@ impl Default for Allowance {
     }
 }
 
-/// What decoding a picture takes.
+/// The cost of decoding a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// Units of work that were counted.
+    /// Units of work counted.
     pub work: u64,
-    /// Most memory until the copy is made, beside the file and the copy, in bytes, as it was estimated
-    /// before.
+    /// Estimated peak memory until the copy is made, excluding the file and the copy, in bytes.
     pub memory: u64,
     /// The picture's size as stored.
     pub size: (u32, u32),
 }
 
-/// Decodes a picture for a copy whose longest side is at most `max_side`, and says what that cost.
+/// Decodes a picture for a copy whose longest side is at most `max_side`, and returns the cost.
 ///
 /// # Errors
 ///
-/// The picture is refused, also where it takes more than is allowed.
+/// The picture is invalid, or exceeds a limit.
 pub fn cost(file: &[u8], max_side: u32, allowed: Allowance) -> Result<Cost, CodecError> {
     let meter = Meter::new(allowed.work, None, CallContext::local());
     let header = formats::inspect(file, max_side, &meter)?;

@@ -1,4 +1,4 @@
-//! Why some bytes are not taken as a picture.
+//! Why a file cannot be decoded.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use domain::{
 use image::ImageError;
 use thiserror::Error;
 
-/// Why some bytes are not taken. The texts are for the client that sent them.
+/// Why a file cannot be decoded. The texts are for the client that sent it.
 #[derive(Debug, Error)]
 pub(crate) enum DecodeError {
     #[error("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
@@ -63,7 +63,7 @@ pub(crate) enum DecodeError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What people call the format.
+/// The common name of the format.
 fn name(media_type: MediaType) -> &'static str {
     match media_type {
         MediaType::Jpeg => "JPEG",
@@ -75,7 +75,7 @@ fn name(media_type: MediaType) -> &'static str {
     }
 }
 
-/// What to do with a picture of a kind that is not read.
+/// Advice for a picture of an unsupported variant.
 fn advice(media_type: MediaType) -> &'static str {
     match media_type {
         MediaType::Jpeg => "save it as an ordinary JPEG",
@@ -102,7 +102,7 @@ impl DecodeError {
         Self::Unsupported { media_type, what }
     }
 
-    /// What a decoder of the `image` crate says.
+    /// The error of a decoder of the `image` crate.
     pub(crate) fn of_image_error(media_type: MediaType, error: ImageError) -> Self {
         match error {
             ImageError::IoError(error) => Self::of_io_error(media_type, error),

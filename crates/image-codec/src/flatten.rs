@@ -1,11 +1,11 @@
-//! Reducing pixels of any kind to eight bits a channel without alpha, row by row.
+//! Converts pixels of any type to eight bits a channel without alpha, row by row.
 
 use image::ColorType;
 
-use crate::{raster::Channels, decode_error::DecodeError};
+use crate::{decode_error::DecodeError, raster::Channels};
 
-/// Lays rows of pixels, as the `image` crate decodes them, over white. Samples of 16 bits are rounded,
-/// floating-point ones count from 0 to 1.
+/// Blends rows of pixels, as the `image` crate decodes them, over white. Samples of 16 bits are rounded,
+/// floating-point ones range from 0 to 1.
 pub(crate) struct Flattener {
     color: ColorType,
     channels: Channels,
@@ -31,12 +31,12 @@ impl Flattener {
         })
     }
 
-    /// What the rows are made of afterwards.
+    /// The channels of the result.
     pub(crate) fn channels(&self) -> Channels {
         self.channels
     }
 
-    /// The row flattened.
+    /// The flattened row.
     pub(crate) fn row<'a>(&'a mut self, row: &'a [u8]) -> &'a [u8] {
         match (self.color, self.channels) {
             (ColorType::L8 | ColorType::Rgb8, _) => return row,
@@ -83,7 +83,7 @@ impl Flattener {
     }
 }
 
-/// Makes a pixel of `OUT` bytes of each one of `IN` bytes.
+/// Converts pixels of `IN` bytes to `OUT` bytes.
 pub(crate) fn convert<const IN: usize, const OUT: usize>(
     source: &[u8],
     target: &mut Vec<u8>,
@@ -96,7 +96,7 @@ pub(crate) fn convert<const IN: usize, const OUT: usize>(
     }
 }
 
-/// Replaces every pixel of `IN` bytes by one of `OUT` bytes, which must not be more.
+/// Converts pixels of `IN` bytes to `OUT` bytes in place, which must not be more.
 pub(crate) fn reduce<const IN: usize, const OUT: usize>(
     pixels: &mut Vec<u8>,
     width: u32,
@@ -119,7 +119,7 @@ pub(crate) fn reduce<const IN: usize, const OUT: usize>(
     pixels.truncate(rows * width * OUT);
 }
 
-/// The samples of a pixel, four at most.
+/// The samples of a pixel, at most four.
 fn samples<const BYTES: usize, const SIZE: usize>(
     pixel: [u8; BYTES],
     convert: impl Fn([u8; SIZE]) -> u8,
@@ -131,17 +131,17 @@ fn samples<const BYTES: usize, const SIZE: usize>(
     samples
 }
 
-/// A sample with that opacity, seen before white.
+/// A sample with that opacity, blended over white.
 fn over_white(sample: u8, alpha: u8) -> u8 {
     times(sample, alpha) + (u8::MAX - alpha)
 }
 
-/// The light that cyan, magenta or yellow leave when printed together with black.
+/// The light left by cyan, magenta or yellow printed together with black.
 pub(crate) fn printed(ink: u8, black: u8) -> u8 {
     times(u8::MAX - ink, u8::MAX - black)
 }
 
-/// The product of two samples that count from 0 to 1, rounded.
+/// The rounded product of two samples that range from 0 to 1.
 fn times(one: u8, other: u8) -> u8 {
     let product = u16::from(one) * u16::from(other) + 128;
     ((product + (product >> 8)) >> 8).to_le_bytes()[0]

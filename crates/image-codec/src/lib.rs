@@ -1,17 +1,18 @@
 //! The port [`ImageCodec`](domain::ports::ImageCodec): strict decoding, downscaling, JPEG encoding.
 //!
-//! Every format goes the same way. Its module in `formats` walks the file's own structure once,
-//! from the first byte to the end mark, without decoding anything: that finds truncated files for
-//! certain, tells the size before memory is taken for it, and finds the EXIF orientation. Then a
-//! decoder of the field (zune-jpeg, jpeg-decoder, png, image-webp, gif, tiff, image) decodes the
-//! pixels, of a large JPEG only as many as the copy takes; they are flattened to eight bits without
-//! alpha, downscaled, and turned upright.
+//! Every format works the same way. Its module in `formats` scans the structure of the file once, from the
+//! first byte to the end marker, without decoding anything: that reliably detects truncated files, yields
+//! the size before any memory is allocated for it, and finds the EXIF orientation. Then an established
+//! decoder (zune-jpeg, jpeg-decoder, png, image-webp, gif, tiff, image) decodes the pixels, of a large JPEG
+//! only as many as the copy needs; they are flattened to eight bits without alpha, downscaled, and rotated.
 //!
-//! [`PictureCodec`] keeps the processor and the memory within bounds while that happens.
+//! [`PictureCodec`] bounds processor time and memory meanwhile.
 
 mod budget;
+mod byte_reader;
 mod codec;
 mod cost;
+mod decode_error;
 mod flatten;
 mod formats;
 mod meter;
@@ -19,11 +20,9 @@ mod panics;
 mod queue;
 mod raster;
 mod reduce;
-mod decode_error;
 mod scale;
 mod settings;
 mod source;
-mod byte_reader;
 mod work;
 
 pub use codec::PictureCodec;

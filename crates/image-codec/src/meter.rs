@@ -1,4 +1,4 @@
-//! What the work on one picture has cost so far, and when it has to stop.
+//! Counts the work on one picture, and stops it.
 
 use std::{
     sync::{
@@ -15,10 +15,10 @@ use crate::{decode_error::DecodeError, work::Rate};
 /// Picoseconds in a unit of work.
 const UNIT: u64 = 1_000_000;
 
-/// Counts the work on a picture and ends it at its bounds. Clones share one count.
+/// Counts the work on a picture and stops it at its limits. Clones share one count.
 ///
-/// The count alone decides about the picture: it is the same on every machine. The deadline and the caller
-/// only decide whether the work goes on.
+/// Only the count decides whether the picture is acceptable: it is the same on every machine. The deadline
+/// and the caller only decide whether the work continues.
 #[derive(Debug, Clone)]
 pub(crate) struct Meter(Arc<Bounds>);
 
@@ -33,7 +33,7 @@ struct Bounds {
 }
 
 impl Meter {
-    /// Bounds the work by a number of units, a deadline, and the presence of the caller.
+    /// Limits the work to a number of units, a deadline, and the presence of the caller.
     pub(crate) fn new(limit: u64, deadline: Option<Instant>, context: CallContext) -> Self {
         Self(Arc::new(Bounds {
             spent: AtomicU64::new(0),
@@ -43,12 +43,12 @@ impl Meter {
         }))
     }
 
-    /// Counts units, before the work that they stand for is done.
+    /// Charges units, before the work they stand for is done.
     pub(crate) fn spend(&self, units: u64) -> Result<(), DecodeError> {
         self.add(units.saturating_mul(UNIT))
     }
 
-    /// Counts so many things at what each costs, before the work on them is done.
+    /// Charges `count` items at a rate, before the work on them is done.
     pub(crate) fn charge(&self, rate: Rate, count: u64) -> Result<(), DecodeError> {
         self.add(rate.picoseconds(count))
     }

@@ -1,4 +1,4 @@
-//! Panics of decoders, which are faults of the files that they decode.
+//! Catches panics of decoders, which count as errors of the files.
 
 use std::{
     any::Any,
@@ -14,9 +14,9 @@ thread_local! {
 
 static INSTALL: Once = Once::new();
 
-/// Does work and returns what it says, or what it panics with.
+/// Runs work and returns its result, or the panic message.
 ///
-/// Such a panic prints nothing: a hook that passes on all others sees to that.
+/// Such a panic prints nothing: the panic hook passes on only all others.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     INSTALL.call_once(install);
     let was_caught = IS_CAUGHT.replace(true);

@@ -1,6 +1,6 @@
-//! Decoded pixels on their way.
+//! Decoded pixels.
 
-/// How many bytes make a pixel.
+/// Channels of a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channels {
     /// One: grey.
@@ -18,7 +18,7 @@ impl Channels {
     }
 }
 
-/// Pixels of eight bits a channel, rows from the top as they are stored in the file.
+/// Pixels of eight bits a channel, in the stored order of rows from the top.
 #[derive(Debug)]
 pub(crate) struct Raster {
     pub(crate) width: u32,
@@ -28,7 +28,7 @@ pub(crate) struct Raster {
 }
 
 impl Raster {
-    /// Turns it upside down.
+    /// Flips it vertically.
     pub(crate) fn flip(&mut self) {
         let length = self.width as usize * self.channels.count();
         let mut rest = self.pixels.as_mut_slice();
@@ -43,7 +43,7 @@ impl Raster {
     }
 }
 
-/// Bytes of a buffer for so many pixels.
+/// Bytes of a buffer of that many pixels.
 pub(crate) fn buffer_size(width: u32, height: u32, bytes_per_pixel: u64) -> u64 {
     (u64::from(width) * u64::from(height)).saturating_mul(bytes_per_pixel)
 }

@@ -1,18 +1,18 @@
-//! Making a picture smaller while its rows arrive, so that it need not be in memory as a whole.
+//! Averages boxes of pixels while rows arrive, so that the picture need not be in memory as a whole.
 
 use crate::{
-    raster::{Channels, Raster, buffer_size},
     decode_error::DecodeError,
+    raster::{Channels, Raster, buffer_size},
     scale::{ENOUGH, fit},
 };
 
-/// Most pixels across or down a box. Sums of a column of a box fit into 16 bits then, those of a box
-/// into 32.
+/// Most pixels across or down a box, so that column sums of a box fit into 16 bits, and sums of a box into
+/// 32.
 const MOST: u32 = 256;
 
-/// How many pixels across and down are averaged into one, before the last filter makes the copy.
+/// How many pixels across and down are averaged into one, before the final filter makes the copy.
 ///
-/// What is left is at least [`ENOUGH`] times as large as the copy, in both directions.
+/// The result is at least [`ENOUGH`] times as large as the copy, in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Boxes {
     across: u32,
@@ -20,7 +20,7 @@ pub(crate) struct Boxes {
 }
 
 impl Boxes {
-    /// Every pixel stays as it is.
+    /// Keeps every pixel.
     pub(crate) const NONE: Self = Self { across: 1, down: 1 };
 
     /// The largest boxes that leave enough for a copy whose longest side is at most `max_side`.
@@ -32,12 +32,12 @@ impl Boxes {
         }
     }
 
-    /// How many pixels across and down are left. The last ones stand for what is left of a box.
+    /// The reduced size. The last pixels stand for incomplete boxes.
     pub(crate) fn reduced(self, width: u32, height: u32) -> (u32, u32) {
         (width.div_ceil(self.across), height.div_ceil(self.down))
     }
 
-    /// The picture's extent, in pixels that are left.
+    /// The picture's extent, in reduced pixels.
     pub(crate) fn extent(self, width: u32, height: u32) -> (f64, f64) {
         (
             f64::from(width) / f64::from(self.across),
@@ -45,7 +45,7 @@ impl Boxes {
         )
     }
 
-    /// Memory that a [`Reducer`] takes, with what it makes, in bytes.
+    /// Memory of a [`Reducer`] with its output, in bytes.
     pub(crate) fn memory(self, width: u32, height: u32) -> u64 {
         let (reduced_width, reduced_height) = self.reduced(width, height);
         let sums = if self == Self::NONE {
@@ -60,18 +60,18 @@ impl Boxes {
 fn size(side: u32, copy: u32) -> u32 {
     let enough = ENOUGH * f64::from(copy);
     let fits = |size: &u32| f64::from(side) >= enough * f64::from(*size);
-    // `side / copy` bounds the size; the search goes down to the first one that leaves enough.
+    // `side / copy` is an upper bound; the search goes down to the first size that leaves enough.
     let largest = (side / copy.max(1)).clamp(1, MOST);
     (1..=largest).rev().find(fits).unwrap_or(1)
 }
 
-/// Takes the rows of a picture, from the top, and makes a smaller one.
+/// Receives the rows of a picture from the top, and makes a smaller one.
 pub(crate) struct Reducer {
     boxes: Boxes,
     channels: Channels,
     width: u32,
     height: u32,
-    /// The sums of each sample of the rows that came since the last row of boxes was whole.
+    /// Column sums of the samples since the last complete row of boxes.
     sums: Vec<u16>,
     rows_summed: u32,
     rows_left: u32,
@@ -100,12 +100,12 @@ impl Reducer {
         }
     }
 
-    /// From now on, which must be the beginning, rows come from the bottom up.
+    /// Switches to bottom-up rows. Must be called before the first row.
     pub(crate) fn turn(&mut self) {
         self.is_from_bottom = true;
     }
 
-    /// Takes the next row. What is more than a row or comes after the last one is left out.
+    /// Adds the next row. Excess samples and rows are ignored.
     pub(crate) fn row(&mut self, row: &[u8]) {
         if self.rows_left == 0 {
             return;
@@ -120,7 +120,7 @@ impl Reducer {
             *sum += u16::from(*sample);
         }
         self.rows_summed += 1;
-        // Boxes are counted from the top: from the bottom, the first one may be the smaller one.
+        // Boxes are counted from the top: bottom-up, the first one may be the incomplete one.
         let is_whole = if self.is_from_bottom {
             self.rows_left.is_multiple_of(self.boxes.down)
         } else {
@@ -131,7 +131,7 @@ impl Reducer {
         }
     }
 
-    /// The smaller picture. All rows must have come.
+    /// The reduced picture. All rows must have been added.
     pub(crate) fn finish(self) -> Result<Raster, DecodeError> {
         let (width, height) = self.boxes.reduced(self.width, self.height);
         let expected = width as usize * height as usize * self.channels.count();
@@ -159,7 +159,7 @@ impl Reducer {
         self.rows_summed = 0;
     }
 
-    /// Averages the boxes that are whole, and what there is of the last one.
+    /// Averages the complete boxes, and the rest in the last one.
     fn average<const CHANNELS: usize>(&mut self) {
         let (columns, _) = self.sums.as_chunks::<CHANNELS>();
         for columns in columns.chunks(self.boxes.across as usize) {
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_missing_is_a_fault_of_ours() {
+    fn missing_row_is_a_bug() {
         let mut reducer = Reducer::new(Boxes::NONE, (2, 2), Channels::Grey);
         reducer.row(&[1, 2]);
         assert!(reducer.finish().is_err());

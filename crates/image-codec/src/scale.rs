@@ -1,4 +1,4 @@
-//! Downscaling, and turning upright what was scaled.
+//! Downscaling, and applying the orientation.
 
 use std::error::Error;
 
@@ -10,13 +10,12 @@ use fast_image_resize::{
 use image::{DynamicImage, GrayImage, RgbImage, metadata::Orientation};
 
 use crate::{
-    raster::{Channels, Raster},
     decode_error::DecodeError,
+    raster::{Channels, Raster},
 };
 
-/// How much larger than the copy a picture is at least that was made smaller on its way: with less, the
-/// filter that makes the copy of it blurs what it should only average (measured: twice the difference
-/// from a copy of the full size at 1.05 as at 1.5).
+/// How much larger than the copy a picture must be after averaging: with less, the final filter blurs what
+/// it should only average (measured: twice the difference from a copy of the full size at 1.05 as at 1.5).
 pub(crate) const ENOUGH: f64 = 1.25;
 
 /// The size of a copy whose longest side is at most `max_side`. No side becomes 0.
@@ -33,8 +32,8 @@ pub(crate) fn fit(width: u32, height: u32, max_side: u32) -> (u32, u32) {
     (scale(width), scale(height))
 }
 
-/// Makes the copy: downscaled with a filter that averages over all pixels it covers. `extent` is how
-/// much of the raster, from its first pixel on, the picture covers.
+/// Makes the copy, with a filter that averages over all covered pixels. `extent` is how much of the raster,
+/// from its first pixel on, the picture covers.
 pub(crate) fn downscale(
     raster: Raster,
     (width, height): (u32, u32),
@@ -55,8 +54,7 @@ pub(crate) fn downscale(
     })
 }
 
-/// For one kind of pixels alone: what finds the kind by itself brings the code of all kinds into the
-/// program, some megabytes.
+/// Monomorphic: the dynamic interface would link the code of all pixel types, some megabytes.
 fn resized<P: PixelTrait>(
     raster: &Raster,
     (width, height): (u32, u32),
@@ -72,7 +70,7 @@ fn resized<P: PixelTrait>(
     Ok(pixels)
 }
 
-/// Turns pixels as the orientation says and makes RGB of them.
+/// Applies the orientation and converts to RGB.
 pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Result<RgbImage, DecodeError> {
     let Raster {
         width,
@@ -89,7 +87,7 @@ pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Result<RgbIma
     Ok(picture.into_rgb8())
 }
 
-/// The size of a picture once it is turned as the orientation says.
+/// The size of a picture after the orientation is applied.
 pub(crate) fn upright_size(width: u32, height: u32, orientation: Orientation) -> (u32, u32) {
     match orientation {
         Orientation::Rotate90
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_small_enough_is_left_alone() {
+    fn small_picture_is_not_scaled() {
         let copy = downscale(stripes(Channels::Rgb, 10, 3), (10, 3), (10.0, 3.0)).unwrap();
         assert_eq!(copy.pixels, stripes(Channels::Rgb, 10, 3).pixels);
     }

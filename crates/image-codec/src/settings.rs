@@ -1,23 +1,23 @@
-//! How the codec works.
+//! Settings of the codec.
 
 use std::time::Duration;
 
 use crate::work::DEFAULT_WORK;
 
-/// How a [`PictureCodec`](crate::PictureCodec) works.
+/// Settings of a [`PictureCodec`](crate::PictureCodec).
 #[derive(Debug, Clone, Copy)]
 pub struct CodecSettings {
     /// Most pixels of an original, width times height.
     pub max_pixels: u64,
-    /// Memory for the pixels of all pictures that are being decoded or are still held, in bytes. It is never
-    /// exceeded: a picture that needs more than all of it is refused.
+    /// The memory budget for the pixels of all pictures being decoded or held, in bytes. Never exceeded: a
+    /// picture that needs more than all of it is refused.
     pub pixel_bytes: u64,
-    /// Most units of work that a picture may cost.
+    /// The work limit of a picture, in units.
     pub max_work: u64,
-    /// How long the work on a picture may take, not counting the wait for its turn.
+    /// The time limit of the work on a picture, not counting the wait for its turn.
     pub decode_timeout: Duration,
-    /// How many pictures are worked on at a time, apart from one cheap one more; 0 means as many as there are
-    /// processor cores.
+    /// How many pictures are processed concurrently, not counting the turn for a cheap one; 0 means the
+    /// number of cores.
     pub jobs: usize,
     /// Quality of encoded copies, from 1 to 100.
     pub jpeg_quality: u8,

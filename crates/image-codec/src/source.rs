@@ -1,17 +1,17 @@
-//! What decoders read from.
+//! Metered input of decoders.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use crate::meter::Meter;
 
-/// How many bytes are read between two looks at the meter.
+/// How many bytes are read between two checks of the meter.
 const STRIDE: usize = 16 * 1024;
 
-/// A file in memory that ends with an error when the work on it has to stop.
+/// A file in memory whose reads fail when the meter stops the work.
 pub(crate) struct Metered<'a, R> {
     file: R,
     meter: &'a Meter,
-    /// Bytes until the next look at the meter.
+    /// Bytes until the next check of the meter.
     left: usize,
 }
 
@@ -35,7 +35,7 @@ impl<'a, R> Metered<'a, R> {
 impl<R: Read> Read for Metered<'_, R> {
     #[inline]
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        // An empty read, or one of a byte, costs something, too.
+        // A read of zero or one byte also has a cost.
         self.pass(target.len().max(16))?;
         self.file.read(target)
     }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_the_file() {
+    fn reads_return_the_file() {
         let meter = Meter::new(0, None, CallContext::local());
         let file: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         let mut source = Metered::new(Cursor::new(&file), &meter);

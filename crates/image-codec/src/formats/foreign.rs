@@ -1,17 +1,17 @@
-//! What a file is that is none of the formats, by how it begins.
+//! Recognises unsupported files by their first bytes.
 
 use crate::decode_error::DecodeError;
 
-/// What to do with a picture that is not read.
+/// Advice for pictures of unsupported formats.
 const ADVICE: &str = "convert it to JPEG";
 
-/// How far into a file of text its kind shows, in bytes.
+/// How much of a text file is examined, in bytes.
 const TEXT_LENGTH: usize = 1024;
 
-/// Most brands of a file that are looked at.
+/// How many brands of a file are examined.
 const MOST_BRANDS: usize = 64;
 
-/// Pictures: where the signature is, the signature, and what the format is called.
+/// Pictures: offset of the signature, signature, name of the format.
 const PICTURES: [(usize, &[u8], &str); 26] = [
     (0, b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
     (0, b"\xFF\x0A", "JPEG XL"),
@@ -41,7 +41,7 @@ const PICTURES: [(usize, &[u8], &str); 26] = [
     (0, b"P6\n", "PPM"),
 ];
 
-/// Brands of files in boxes (ISO/IEC 14496-12), in the order in which they decide.
+/// Brands of ISO base media files (ISO/IEC 14496-12), in order of precedence.
 const BRANDS: [(&[&[u8; 4]], &str); 3] = [
     (&[b"avif", b"avis"], "AVIF"),
     (
@@ -53,7 +53,7 @@ const BRANDS: [(&[&[u8; 4]], &str); 3] = [
     (&[b"crx "], "RAW (CR3)"),
 ];
 
-/// What is no picture of pixels.
+/// Files that are not raster pictures.
 const OTHERS: [(usize, &[u8], &str); 16] = [
     (0, b"%PDF-", "a PDF document"),
     (0, b"%!PS", "a PostScript document"),
@@ -73,7 +73,7 @@ const OTHERS: [(usize, &[u8], &str); 16] = [
     (0, b"\x7FELF", "a program"),
 ];
 
-/// Whether the file is a picture of a format that is not read, although it may begin like one that is.
+/// The error for a picture of an unsupported format, even if it starts like a supported one.
 pub(super) fn picture(bytes: &[u8]) -> Option<DecodeError> {
     let format = find(&PICTURES, bytes).or_else(|| brand(bytes))?;
     Some(DecodeError::UnsupportedFormat {
@@ -82,7 +82,7 @@ pub(super) fn picture(bytes: &[u8]) -> Option<DecodeError> {
     })
 }
 
-/// A file that is TIFF on the outside, with a small picture for viewers.
+/// A camera raw file: a TIFF container with a small preview.
 pub(super) fn raw() -> DecodeError {
     DecodeError::UnsupportedFormat {
         format: "RAW",
@@ -90,7 +90,7 @@ pub(super) fn raw() -> DecodeError {
     }
 }
 
-/// Why a file is refused that is in none of the formats.
+/// The error for a file of no supported format.
 pub(super) fn refusal(bytes: &[u8]) -> DecodeError {
     let other = find(&OTHERS, bytes).or_else(|| text(bytes));
     other.map_or(DecodeError::UnknownFormat, DecodeError::OtherFormat)
@@ -104,13 +104,13 @@ fn find(table: &[(usize, &[u8], &'static str)], bytes: &[u8]) -> Option<&'static
     table.iter().find(begins).map(|(.., name)| *name)
 }
 
-/// The format that the brands in the first box name.
+/// The format named by the brands in the first box.
 fn brand(bytes: &[u8]) -> Option<&'static str> {
     let (length, rest) = bytes.split_first_chunk()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     let rest = rest.get(..length.saturating_sub(4)).unwrap_or(rest);
     let (brands, _) = rest.strip_prefix(b"ftyp")?.as_chunks::<4>();
-    // The second place holds a version.
+    // The second entry is a version.
     let mut names = BRANDS.iter().filter(|(known, _)| {
         let mut brands = brands.iter().take(MOST_BRANDS);
         brands.any(|brand| known.contains(&brand))
@@ -179,7 +179,7 @@ mod tests {
     #[case(b"\x01\x02\x03", None)]
     #[case(b"\xFF\xFE\xFD", None)]
     #[case(b"", None)]
-    fn what_is_no_picture_is_named(#[case] file: &[u8], #[case] name: Option<&str>) {
+    fn other_files_are_named(#[case] file: &[u8], #[case] name: Option<&str>) {
         assert!(picture(file).is_none());
         match (refusal(file), name) {
             (DecodeError::OtherFormat(found), Some(name)) => assert_eq!(found, name),

@@ -1,4 +1,4 @@
-//! GIF (87a, 89a); of an animation the first frame.
+//! GIF (87a, 89a); the first frame of an animation.
 
 use std::io::{BufRead, Cursor};
 
@@ -8,11 +8,11 @@ use image::ColorType;
 
 use super::{Header, Rows, SIDE_MEMORY};
 use crate::{
+    byte_reader::ByteReader,
+    decode_error::DecodeError,
     meter::Meter,
     raster::{Raster, buffer_size},
-    decode_error::DecodeError,
     source::Metered,
-    byte_reader::ByteReader,
     work,
 };
 
@@ -21,13 +21,13 @@ const EXTENSION: u8 = 0x21;
 const IMAGE: u8 = 0x2C;
 const TRAILER: u8 = 0x3B;
 
-/// Memory for the decoder's buffers and tables, whatever the picture.
+/// Memory of the decoder's buffers and tables, for any picture.
 const BUFFERS: u64 = 256 * 1024;
 
-/// Of what is not in the picture: transparent.
+/// The colour outside the frame: transparent.
 const NOTHING: [u8; 4] = [0; 4];
 
-/// An image, as a walk finds it.
+/// An image block found by inspection.
 #[derive(Debug, Clone, Copy)]
 struct Image {
     size: (u32, u32),
@@ -36,7 +36,7 @@ struct Image {
     length: u64,
 }
 
-/// Walks through all blocks. The decoder stops after the first frame.
+/// Scans all blocks. The decoder stops after the first frame.
 pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
     let mut walk = ByteReader::new(Gif, bytes);
     walk.take(SIGNATURE_LENGTH)?;
@@ -95,7 +95,7 @@ pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
     canvas.finish()
 }
 
-/// Decodes the rows that are not interlaced one by one, into the frame's buffer.
+/// Decodes rows that are not interlaced one by one, into the frame's buffer.
 fn decode_rows(
     decoder: &mut Decoder<impl BufRead>,
     canvas: &mut Canvas,
@@ -118,10 +118,10 @@ fn refuse(error: DecodingError) -> DecodeError {
     }
 }
 
-/// The picture that a frame is a part of.
+/// The canvas of a frame.
 struct Canvas {
     rows: Rows,
-    /// The colour of each place in the palette.
+    /// The palette's colours.
     colours: Vec<[u8; 4]>,
     row: Vec<u8>,
     left: usize,
@@ -151,7 +151,7 @@ impl Canvas {
         Ok(canvas)
     }
 
-    /// Takes a row of the frame. What sticks out is left out.
+    /// Adds a row of the frame, clipped to the canvas.
     fn row(&mut self, places: &[u8]) {
         let (pixels, _) = self.row.as_chunks_mut();
         let pixels = pixels.get_mut(self.left..).unwrap_or_default();
@@ -172,7 +172,7 @@ impl Canvas {
 }
 
 impl Image {
-    /// Frames may stick out a little; the pixels of the whole one are decoded.
+    /// Frames may exceed the canvas a little; all their pixels are decoded.
     fn check(self, (width, height): (u32, u32)) -> Result<(), DecodeError> {
         let (shown, decoded) = (
             buffer_size(width, height, 4),
@@ -187,7 +187,7 @@ impl Image {
         Ok(())
     }
 
-    /// Memory for decoding: places in the palette of a row, or of all where rows come out of order.
+    /// Memory for decoding: palette indexes of a row, or of all rows if interlaced.
     fn memory(self, (width, _): (u32, u32)) -> u64 {
         let rows = if self.is_interlaced { self.size.1 } else { 1 };
         buffer_size(self.size.0, rows, 1) + 8 * u64::from(width) + BUFFERS
@@ -200,7 +200,7 @@ impl Image {
     }
 }
 
-/// Passes an image.
+/// Skips an image.
 fn skip_image(walk: &mut ByteReader, meter: &Meter) -> Result<Image, DecodeError> {
     let [_left, _top] = [walk.u16_le()?, walk.u16_le()?];
     let size = (walk.u16_le()?.into(), walk.u16_le()?.into());
@@ -216,7 +216,7 @@ fn skip_image(walk: &mut ByteReader, meter: &Meter) -> Result<Image, DecodeError
     })
 }
 
-/// The upper bit says that there is a palette, the lower three how long it is.
+/// The upper bit is the presence of a palette, the lower three its length.
 fn skip_palette(walk: &mut ByteReader, flags: u8) -> Result<(), DecodeError> {
     if flags & 0x80 != 0 {
         walk.take(3 << ((flags & 7) + 1))?;
@@ -224,7 +224,7 @@ fn skip_palette(walk: &mut ByteReader, flags: u8) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// Passes blocks of at most 255 bytes up to the empty one.
+/// Skips sub-blocks of at most 255 bytes up to the empty one.
 fn skip_blocks(walk: &mut ByteReader, meter: &Meter) -> Result<(), DecodeError> {
     meter.charge(work::CHUNK, 1)?;
     loop {

@@ -1,4 +1,4 @@
-//! The formats that are understood.
+//! The supported formats.
 
 mod bmp;
 mod foreign;
@@ -13,47 +13,47 @@ use domain::MediaType;
 use image::{ColorType, ImageDecoder, Limits, metadata::Orientation};
 
 use crate::{
+    decode_error::DecodeError,
     flatten::Flattener,
     meter::Meter,
     panics::caught,
     raster::{Raster, buffer_size},
     reduce::{Boxes, Reducer},
-    decode_error::DecodeError,
     scale::fit,
     work,
 };
 
-/// Memory that a decoder may take beside its pixels, in bytes: tables, a colour profile, texts.
+/// Memory of a decoder besides its pixels, in bytes: tables, a colour profile, texts.
 const SIDE_MEMORY: u64 = 16 * 1024 * 1024;
 
 /// Longest side of a picture of any format, in pixels.
 const MOST_SIDE: u32 = 65_535;
 
-/// What a file's structure tells before any pixel is decoded.
+/// The structure of a file, known before any pixel is decoded.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {
     pub(crate) media_type: MediaType,
-    /// Pixels across, as stored.
+    /// Width in pixels, as stored.
     pub(crate) width: u32,
-    /// Pixels down, as stored.
+    /// Height in pixels, as stored.
     pub(crate) height: u32,
-    /// How the stored pixels are to be turned.
+    /// How to rotate the stored pixels.
     pub(crate) orientation: Orientation,
-    /// Most memory that is taken until the copy is made, beside the file and the copy, in bytes.
+    /// Peak memory until the copy is made, excluding the file and the copy, in bytes.
     pub(crate) decode_bytes: u64,
-    /// Units of work that decoding takes, as far as the structure tells.
+    /// Units of work for decoding, as far as the structure tells.
     pub(crate) work: u64,
-    /// Where in the file the picture ends. Cameras append things of their own.
+    /// The end of the picture in the file. Cameras append data of their own.
     pub(crate) end: usize,
-    /// The scale of a JPEG that jpeg-decoder decodes. Other decoders know only the full size.
+    /// The scale of a JPEG decoded by jpeg-decoder. Other decoders always decode the full size.
     pub(crate) scale: Option<Scale>,
-    /// What is averaged while the pixels are decoded.
+    /// The boxes averaged during decoding.
     pub(crate) boxes: Boxes,
 }
 
 impl Header {
-    /// A picture of so many pixels that is decoded at its full size and averaged on its way.
-    /// `decode_bytes` is what its decoder takes.
+    /// A picture of that size, decoded at full size and averaged during decoding. `decode_bytes` is the
+    /// memory of its decoder.
     fn new(media_type: MediaType, (width, height): (u32, u32), max_side: u32) -> Self {
         Self {
             media_type,
@@ -68,14 +68,15 @@ impl Header {
         }
     }
 
-    /// The size of what is decoded, as stored: pixels across and down.
+    /// The decoded size, as stored: width and height in pixels.
     pub(crate) fn decoded_size(&self) -> (u32, u32) {
         let scale = self.scale.unwrap_or(Scale::FULL);
         let (width, height) = (scale.pixels(self.width), scale.pixels(self.height));
         self.boxes.reduced(width, height)
     }
 
-    /// How much of what is decoded is the picture: at a reduced scale its last pixels go past the edge.
+    /// How much of the decoded pixels the picture covers: at a reduced scale the last ones extend past the
+    /// edge.
     pub(crate) fn decoded_extent(&self) -> (f64, f64) {
         match self.scale {
             Some(scale) => (scale.extent(self.width), scale.extent(self.height)),
@@ -83,16 +84,15 @@ impl Header {
         }
     }
 
-    /// Adds to the memory that the decoder takes what averaging and the last filter take, to the work
-    /// what they cost.
+    /// Adds the memory and the work of averaging and of the final filter.
     fn with_scaling(mut self, max_side: u32) -> Self {
         let (width, height) = self.decoded_size();
         let copy = fit(self.width, self.height, max_side);
         let filter = if (width, height) == copy {
             0
         } else {
-            // Rows of the copy's width and the decoded height, and the weights: for each pixel of a
-            // side of the copy those of the pixels around it, as floating-point numbers and as integers.
+            // Rows of the copy's width and the decoded height, and the weights: for each pixel of a side of
+            // the copy those of the pixels around it, as floating-point numbers and as integers.
             let weights = u64::from(width) + u64::from(height) + 4 * u64::from(copy.0 + copy.1);
             buffer_size(copy.0, height, 3) + weights * 2 * WEIGHT
         };
@@ -109,11 +109,11 @@ impl Header {
     }
 }
 
-/// Bytes of a weight of the last filter.
+/// Bytes of a weight of the final filter.
 const WEIGHT: u64 = 16;
 
-/// Walks through a file: finds what it is, that it is all there, and what decoding it will take for
-/// a copy whose longest side is at most `max_side`.
+/// Scans a file: detects its format, checks that it is complete, and computes the cost of decoding it to a
+/// copy whose longest side is at most `max_side`.
 pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
     meter.charge(work::FILE_BYTE, bytes.len() as u64)?;
     if let Some(refusal) = foreign::picture(bytes) {
@@ -129,13 +129,16 @@ pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
         MediaType::Tiff => tiff::inspect(bytes, max_side, meter),
     })?;
     if header.width == 0 || header.height == 0 {
-        return Err(DecodeError::malformed(header.media_type, "it has no pixels"));
+        return Err(DecodeError::malformed(
+            header.media_type,
+            "it has no pixels",
+        ));
     }
     check_sides((header.width, header.height))?;
     Ok(header.with_scaling(max_side))
 }
 
-/// Refuses a side that is too long. Formats do so before work that grows with it.
+/// Rejects a side that is too long. Formats call it before any work that grows with it.
 fn check_sides((width, height): (u32, u32)) -> Result<(), DecodeError> {
     let (side, limit) = (width.max(height), MOST_SIDE);
     if side > limit {
@@ -144,7 +147,7 @@ fn check_sides((width, height): (u32, u32)) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// Decodes the pixels of a file that has been inspected.
+/// Decodes the pixels of an inspected file.
 pub(crate) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     meter.spend(header.work)?;
     let bytes = bytes.get(..header.end).unwrap_or(bytes);
@@ -158,9 +161,9 @@ pub(crate) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
     })
 }
 
-/// What fails while a client's file is looked at is the file's fault, a panic of a decoder included.
+/// Attributes any error while a client's file is processed to the file, including panics of a decoder.
 ///
-/// Whatever a decoder made of the error of a source that the meter stopped, the meter says why.
+/// If the meter stopped the decoder's source, the meter's error takes precedence.
 fn guarded<T>(
     media_type: MediaType,
     meter: &Meter,
@@ -171,12 +174,12 @@ fn guarded<T>(
     done
 }
 
-/// The picture of a JPEG in a file without metadata, where that needs no encoding.
+/// A JPEG file without metadata, if that needs no re-encoding.
 pub(crate) fn without_metadata(jpeg: &[u8]) -> Option<Vec<u8>> {
     jpeg::bare(jpeg)
 }
 
-/// Tells the format by the first bytes of the file.
+/// Detects the format from the first bytes of the file.
 fn sniff(bytes: &[u8]) -> Option<MediaType> {
     match bytes {
         [0xFF, 0xD8, 0xFF, ..] => Some(MediaType::Jpeg),
@@ -205,7 +208,7 @@ fn sniff(bytes: &[u8]) -> Option<MediaType> {
     }
 }
 
-/// Decodes with a decoder of the `image` crate, which must find the picture that the header promised.
+/// Decodes with a decoder of the `image` crate, whose size must match the header.
 fn decode_with(
     mut decoder: impl ImageDecoder,
     header: &Header,
@@ -230,7 +233,7 @@ fn decode_with(
     rows.finish()
 }
 
-/// What a decoder may take.
+/// The limits of a decoder.
 fn limits(header: &Header) -> Limits {
     let mut limits = Limits::no_limits();
     limits.max_image_width = Some(header.width);
@@ -239,7 +242,7 @@ fn limits(header: &Header) -> Limits {
     limits
 }
 
-/// Takes the decoded rows of a picture, from the top: flattens and averages them.
+/// Receives decoded rows from the top, flattens and averages them.
 struct Rows {
     flattener: Flattener,
     reducer: Reducer,
@@ -253,14 +256,14 @@ impl Rows {
         Ok(Self { flattener, reducer })
     }
 
-    /// For rows that come from the bottom up.
+    /// For bottom-up rows.
     fn from_bottom(header: &Header, color: ColorType) -> Result<Self, DecodeError> {
         let mut rows = Self::new(header, color)?;
         rows.reducer.turn();
         Ok(rows)
     }
 
-    /// Takes a row of pixels as the `image` crate decodes them.
+    /// Adds a row of pixels as decoded by the `image` crate.
     fn row(&mut self, row: &[u8]) {
         self.reducer.row(self.flattener.row(row));
     }
@@ -270,7 +273,7 @@ impl Rows {
     }
 }
 
-/// The orientation that EXIF data names, which some writers begin with `Exif\0\0` everywhere.
+/// The orientation in EXIF data, which some writers prefix with `Exif\0\0` in any format.
 fn exif_orientation(exif: &[u8]) -> Option<Orientation> {
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     Orientation::from_exif_chunk(exif)
@@ -285,7 +288,7 @@ mod tests {
 
     use super::*;
 
-    /// Something of each format.
+    /// A file of each format.
     fn files() -> Vec<(&'static str, Vec<u8>)> {
         let picture = RgbImage::from_fn(600, 300, |x, y| {
             image::Rgb([x, y, x * y].map(|sample| sample.to_le_bytes()[0]))
@@ -325,12 +328,15 @@ mod tests {
         for (name, file) in files() {
             let meter = Meter::new(0, None, CallContext::local());
             let refused = inspect(&file, 100, &meter);
-            assert!(matches!(refused, Err(DecodeError::TooComplex { .. })), "{name}");
+            assert!(
+                matches!(refused, Err(DecodeError::TooComplex { .. })),
+                "{name}"
+            );
         }
     }
 
     #[test]
-    fn a_panic_is_the_files_fault() {
+    fn panic_is_an_error_of_the_file() {
         let meter = Meter::new(1, None, CallContext::local());
         let work = || -> Result<(), DecodeError> { panic!("a decoder's bug") };
         let refused = guarded(MediaType::Tiff, &meter, work);

@@ -1,28 +1,27 @@
-//! How much work each client has had, in virtual time.
+//! Accounts the work of each client, in virtual time.
 
 use std::collections::HashMap;
 
 use domain::ports::ClientKey;
 
-/// Units of work for one client if all clients were served at the same time, each at the same speed; as a
-/// fixed-point number.
+/// Units of work per client if all clients were served concurrently at equal speed; fixed-point.
 pub(super) type Virtual = u128;
 
-/// Bits of a [`Virtual`] after the point.
+/// Fractional bits of a [`Virtual`].
 const FRACTION: u32 = 20;
 
-/// How many clients without work are remembered because they had more than their part.
+/// How many idle clients are remembered because they were served more than their share.
 const MAX_REMEMBERED: usize = 4096;
 
-/// That many units of work for one client.
+/// Converts units of work of one client.
 pub(super) fn virtual_units(units: u64) -> Virtual {
     Virtual::from(units) << FRACTION
 }
 
-/// The clients that have work waiting or running, and those that were served ahead of the others.
+/// The clients with work queued or running, and those served ahead of the others.
 ///
-/// Virtual time goes on by one unit for each unit of work and client. A client that comes after a pause begins
-/// at the present: what it did not use is lost.
+/// Virtual time advances by one unit for each unit of work and client. A client that returns after a pause
+/// starts at the present: an unused share is lost.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     now: Virtual,
@@ -31,14 +30,14 @@ pub(super) struct Clients {
 
 #[derive(Debug, Default)]
 struct Account {
-    /// The virtual time until which the client has had its part.
+    /// The virtual time up to which the client has been served.
     served: Virtual,
-    /// Its work that waits or runs.
+    /// Its work queued or running.
     entered: usize,
 }
 
 impl Clients {
-    /// Notes that a client has some more work. Returns the virtual time.
+    /// Records the arrival of work. Returns the virtual time.
     pub(super) fn enter(&mut self, client: ClientKey) -> Virtual {
         let account = self.accounts.entry(client).or_default();
         if account.entered == 0 {
@@ -48,7 +47,7 @@ impl Clients {
         self.now
     }
 
-    /// Notes that a client has some work less.
+    /// Records the departure of work.
     pub(super) fn leave(&mut self, client: ClientKey) {
         if let Some(account) = self.accounts.get_mut(&client) {
             account.entered -= 1;
@@ -64,16 +63,16 @@ impl Clients {
         }
     }
 
-    /// Charges a client for work that begins.
+    /// Charges a client the expected cost of work that starts.
     pub(super) fn charge(&mut self, client: ClientKey, expected: u64) {
         if let Some(account) = self.accounts.get_mut(&client) {
             account.served += virtual_units(expected);
         }
     }
 
-    /// Charges a client for what its work took in place of what was expected. Virtual time goes on.
+    /// Replaces the expected cost by the actual one, and advances virtual time.
     pub(super) fn settle(&mut self, client: ClientKey, expected: u64, spent: u64) {
-        // Work for nothing would let time stand still.
+        // Work of zero cost would stop time.
         let spent = virtual_units(spent.max(1));
         self.now += spent / self.busy().max(1) as Virtual;
         if let Some(account) = self.accounts.get_mut(&client) {
@@ -87,7 +86,7 @@ impl Clients {
         self.now
     }
 
-    /// The virtual time until which a client has had its part.
+    /// The virtual time up to which a client has been served.
     pub(super) fn served(&self, client: ClientKey) -> Virtual {
         self.accounts
             .get(&client)
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_charged_as_expected_until_it_is_known_what_it_took() {
+    fn expected_cost_is_charged_until_the_actual_is_known() {
         let mut clients = Clients::default();
         clients.enter(client(1));
         clients.charge(client(1), 10);

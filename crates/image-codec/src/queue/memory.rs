@@ -1,19 +1,19 @@
-//! The memory for pixels, with a reserve for small work.
+//! The memory budget for pixels, with a reserve for small work.
 
-/// One part in so many of the memory is the reserve.
+/// The reserve is this fraction of the memory.
 const RESERVE_PART: u64 = 8;
 
-/// A number of bytes that is shared by all pictures and never exceeded.
+/// A byte budget shared by all pictures and never exceeded.
 ///
-/// Large work takes the main part first, and of the reserve only what is missing then. Small work, which fits
-/// into the reserve, takes from one or the other.
+/// Large work takes the main part first, and only the rest from the reserve. Small work, which fits into
+/// the reserve, takes from either.
 #[derive(Debug)]
 pub(super) struct Memory {
     main: Pot,
     reserve: Pot,
 }
 
-/// What some work has taken of the memory.
+/// A reservation.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Portion {
     main: u64,
@@ -45,22 +45,22 @@ impl Memory {
         }
     }
 
-    /// All there is, in bytes.
+    /// The whole budget, in bytes.
     pub(super) fn total(&self) -> u64 {
         self.main.size + self.reserve.size
     }
 
-    /// Whether that many bytes can be taken.
+    /// Whether that many bytes are free.
     pub(super) fn has(&self, bytes: u64) -> bool {
         self.is_free(&self.portion(bytes))
     }
 
-    /// Takes that many bytes, if they are free.
+    /// Reserves that many bytes, if they are free.
     pub(super) fn take(&mut self, bytes: u64) -> Option<Portion> {
         self.take_portion(self.portion(bytes))
     }
 
-    /// Takes that many bytes of the reserve, if they are free there.
+    /// Reserves that many bytes from the reserve, if they are free there.
     pub(super) fn take_of_reserve(&mut self, bytes: u64) -> Option<Portion> {
         self.take_portion(Portion {
             main: 0,
@@ -73,13 +73,13 @@ impl Memory {
         self.reserve.used -= portion.reserve;
     }
 
-    /// Bytes that are taken.
+    /// Bytes in use.
     #[cfg(test)]
     pub(super) fn used(&self) -> u64 {
         self.main.used + self.reserve.used
     }
 
-    /// Where that many bytes would be taken.
+    /// How that many bytes would be taken from the two parts.
     fn portion(&self, bytes: u64) -> Portion {
         let is_small = bytes <= self.reserve.size;
         let main = if is_small && !self.main.has(bytes) {
@@ -108,7 +108,7 @@ impl Memory {
 }
 
 impl Portion {
-    /// Splits off what is above that many bytes, of the reserve first.
+    /// Splits off everything above that many bytes, from the reserve first.
     pub(super) fn split_above(&mut self, bytes: u64) -> Self {
         let spare = (self.main + self.reserve).saturating_sub(bytes);
         let reserve = spare.min(self.reserve);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_split_off_is_free_again() {
+    fn bytes_split_off_are_free_again() {
         let mut memory = Memory::new(80);
         let mut held = memory.take(80).unwrap();
         memory.give_back(&held.split_above(100));

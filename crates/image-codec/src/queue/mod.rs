@@ -1,19 +1,20 @@
-//! Which work is done next: weighted fair queueing over clients, turns and memory.
+//! The scheduler: weighted fair queueing over clients, with turns and memory.
 //!
-//! Between clients, the one that has had the least work goes first. Within a client, work goes in the order of
-//! its arrival in virtual time plus its cost, so that cheap work overtakes dear work, but only what arrives
-//! before as much work as the dear one's was done. A client's work thus ends, in virtual time, where it would end
-//! if all clients were served at the same time, each at the same speed; who ends first goes first. Virtual time
-//! goes on with every unit of work, and nothing that arrives begins before it: everything that waits comes to be
-//! the first at some time.
+//! Between clients, the one that has been served least goes first. Within a client, work is ordered by its
+//! arrival in virtual time plus its cost, so that cheap work overtakes expensive work, but only if it
+//! arrives before as much work as the expensive one's has been done. Thus work finishes, in virtual time,
+//! when it would finish if all clients were served concurrently at equal speed; the earliest finish goes
+//! first. Virtual time advances with every unit of work, and nothing that arrives starts before it: all
+//! queued work eventually becomes first.
 //!
-//! Besides the turns for all work there is one for cheap work alone, and there the cheapest goes first: neither dear
-//! work on all cores nor a mass of work from the same client holds up an ordinary picture. What is passed over there
-//! still has its place in the order of the other turns. Where the first does not find its memory, nothing behind it may take any, except that small work has a
-//! reserve, from which it overtakes for a bounded virtual time. Work without memory
-//! is never held up by memory: pictures that are held can be encoded and dropped.
+//! Besides the turns for all work there is one for cheap work alone, in which the cheapest goes first:
+//! neither expensive work on all cores nor a mass of work from the same client delays an ordinary picture.
+//! Work that is passed over there keeps its position for the other turns. If the first in the queue cannot
+//! get its memory, nothing behind it may take any, except that small work has a reserve, from which it
+//! overtakes for a bounded virtual time. Work without memory is never delayed by memory: pictures that are
+//! held can always be encoded and dropped.
 //!
-//! This module has no clock, no threads and no locks: [`Turns`] puts them around it.
+//! This module has no clock, no threads and no locks: [`Turns`] adds them.
 
 mod clients;
 mod memory;
@@ -30,36 +31,37 @@ use self::{
 
 pub(crate) use self::turns::{MemoryShare, Turn, Turns};
 
-/// The bounds of a queue.
+/// The limits of a queue.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QueueRules {
-    /// How much work is done at a time, apart from one cheap work more.
+    /// How much work runs concurrently, not counting the turn for cheap work.
     pub(crate) turns: usize,
-    /// Bytes of memory for all work that runs, and for what is held of it.
+    /// Bytes of memory for all running work and its results.
     pub(crate) memory: u64,
-    /// Most units that cheap work costs.
+    /// Most units of cheap work.
     pub(crate) cheap: u64,
-    /// For how many units of virtual time small work overtakes the first one, while that finds no memory.
+    /// For how many units of virtual time small work overtakes the first in the queue while that lacks
+    /// memory.
     pub(crate) overtake_limit: u64,
-    /// How much work may wait.
+    /// The capacity of the queue.
     pub(crate) waiting: usize,
 }
 
-/// What some work takes.
+/// The requirements of some work.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Demand {
-    /// Whom the work is done for.
+    /// The client that the work is for.
     pub(crate) client: ClientKey,
-    /// Units of work that are expected.
+    /// The expected units of work.
     pub(crate) cost: u64,
-    /// Bytes of memory; what takes more than there is waits for ever.
+    /// Bytes of memory; more than the whole budget waits forever.
     pub(crate) bytes: u64,
 }
 
-/// Names some work that waits. Later work has a higher one.
+/// Identifies queued work; increasing.
 type Ticket = u64;
 
-/// Work that waits, and what runs of it.
+/// Queued and running work.
 #[derive(Debug)]
 struct Queue<T> {
     rules: QueueRules,
@@ -69,7 +71,8 @@ struct Queue<T> {
     clients: Clients,
     waiting: BTreeMap<Ticket, Entry<T>>,
     next: Ticket,
-    /// The last that was the first and found no memory, and the virtual time at which that began.
+    /// The ticket that was last blocked at the front for lack of memory, and the virtual time at which that
+    /// started.
     blocked: Option<(Ticket, Virtual)>,
 }
 
@@ -80,7 +83,7 @@ struct Entry<T> {
     waiter: T,
 }
 
-/// Leave to do some work.
+/// Permission to run.
 #[derive(Debug)]
 struct Permit {
     client: ClientKey,
@@ -88,7 +91,7 @@ struct Permit {
     lane: Lane,
 }
 
-/// Which turn some work has.
+/// The kind of turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
     All,
@@ -109,7 +112,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Lines up some work. If that is one too many, returns the waiter of the work that has to go.
+    /// Queues some work. If that exceeds the capacity, returns the waiter of the evicted work.
     fn enter(&mut self, demand: Demand, waiter: T) -> (Ticket, Option<T>) {
         let ticket = self.next;
         self.next += 1;
@@ -125,14 +128,14 @@ impl<T> Queue<T> {
         (ticket, last.and_then(|ticket| self.leave(ticket)))
     }
 
-    /// Takes some work out of the line, if it still waits.
+    /// Removes some work from the queue, if it is still there.
     fn leave(&mut self, ticket: Ticket) -> Option<T> {
         let entry = self.waiting.remove(&ticket)?;
         self.clients.leave(entry.demand.client);
         Some(entry.waiter)
     }
 
-    /// Gives the next work its turn and its memory, if there is a turn.
+    /// Starts the next work with its memory, if there is a free turn.
     fn admit(&mut self) -> Option<(T, Permit, Portion)> {
         let lane = self.free_lane()?;
         let (ticket, portion) = self.pick(lane)?;
@@ -147,7 +150,7 @@ impl<T> Queue<T> {
         Some((waiter, permit, portion))
     }
 
-    /// Ends a turn. The client is charged for what was spent, where that is known.
+    /// Ends a turn. The client is charged the actual cost, if known.
     fn end(&mut self, permit: &Permit, spent: Option<u64>) {
         let spent = spent.unwrap_or(permit.expected);
         self.clients.settle(permit.client, permit.expected, spent);
@@ -177,7 +180,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The next work that may have that turn, and its memory.
+    /// The next work for that turn, and its memory.
     fn pick(&mut self, lane: Lane) -> Option<(Ticket, Portion)> {
         if lane == Lane::Cheap && !self.waiting.values().any(|entry| self.is_cheap(entry)) {
             return None;
@@ -195,7 +198,7 @@ impl<T> Queue<T> {
         })
     }
 
-    /// Memory for some work. The first may have found none since that virtual time.
+    /// Memory for some work. `blocked_since` is when the front of the queue was blocked.
     fn portion(&mut self, bytes: u64, blocked_since: Option<Virtual>) -> Option<Portion> {
         let overtake_limit = virtual_units(self.rules.overtake_limit);
         match blocked_since {
@@ -208,7 +211,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The virtual time since which the first has found no memory, unless it finds some.
+    /// The virtual time since which the front of the queue is blocked, unless it gets its memory.
     fn blocked_since(&mut self, first: Ticket) -> Option<Virtual> {
         let bytes = self.waiting.get(&first)?.demand.bytes;
         let since = match self.blocked {
@@ -234,7 +237,7 @@ impl<T> Queue<T> {
         entry.demand.cost <= self.rules.cheap
     }
 
-    /// All that waits, in the order of the virtual times at which it ends.
+    /// All queued work, in order of virtual finish time.
     fn order(&self) -> Vec<Ticket> {
         let mut order: Vec<_> = self
             .waiting
@@ -260,7 +263,7 @@ impl<T> Queue<T> {
         order.into_iter().map(|(_, ticket)| ticket).collect()
     }
 
-    /// The last work of the client that has the most waiting.
+    /// The last work of the client with the most in the queue.
     fn most_dispensable(&self) -> Option<Ticket> {
         let mut counts = HashMap::<ClientKey, usize>::new();
         for entry in self.waiting.values() {

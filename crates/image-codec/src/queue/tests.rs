@@ -1,4 +1,4 @@
-//! The queue, over simulated time: each turn does a unit of work in a unit of time.
+//! The queue in simulated time: each turn does a unit of work in a unit of time.
 
 use std::{
     cmp::Reverse,
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What an ordinary picture costs, and a dear one.
+/// The cost of an ordinary picture, and of an expensive one.
 const ORDINARY: u64 = 70;
 const EXPENSIVE: u64 = 2000;
 
@@ -34,7 +34,7 @@ fn demand(from: usize, cost: u64, bytes: u64) -> Demand {
     }
 }
 
-/// A queue whose work runs in simulated time, and gives its memory back at the end.
+/// A queue whose work runs in simulated time, and frees its memory at the end.
 struct Simulation {
     queue: Queue<usize>,
     now: u64,
@@ -56,7 +56,7 @@ impl Simulation {
         }
     }
 
-    /// Lines up some work. Returns its name.
+    /// Queues some work. Returns its name.
     fn enter(&mut self, demand: Demand) -> usize {
         self.entered += 1;
         let (_, refused) = self.queue.enter(demand, self.entered);
@@ -74,7 +74,7 @@ impl Simulation {
         assert!(self.running.len() <= self.queue.rules.turns + 1);
     }
 
-    /// Goes on to the next end of some work. Whether there was any.
+    /// Advances to the next end of some work. `false` if there is none.
     fn step(&mut self) -> bool {
         let Some(Reverse((end, name))) = self.running.pop() else {
             return false;
@@ -88,7 +88,7 @@ impl Simulation {
         true
     }
 
-    /// Goes on until that time; what runs then goes on running.
+    /// Advances to that time; running work keeps running.
     fn run_until(&mut self, time: u64) {
         while matches!(self.running.peek(), Some(Reverse((end, _))) if *end <= time) {
             self.step();
@@ -112,7 +112,7 @@ impl Simulation {
 }
 
 #[test]
-fn an_ordinary_picture_does_not_wait_for_dear_ones() {
+fn ordinary_picture_does_not_wait_for_expensive_ones() {
     for from in [1, 2] {
         let mut simulation = Simulation::new(RULES);
         for _ in 0..10 {
@@ -125,22 +125,25 @@ fn an_ordinary_picture_does_not_wait_for_dear_ones() {
 }
 
 #[test]
-fn a_picture_that_is_not_cheap_waits_for_the_next_turn_only() {
+fn medium_picture_waits_for_the_next_turn_only() {
     let medium = RULES.cheap + 1;
     for from in [1, 2] {
         let mut simulation = Simulation::new(RULES);
         for _ in 0..10 {
             simulation.enter(demand(1, EXPENSIVE, 0));
         }
-        assert_eq!(simulation.time_for(demand(from, medium, 10)), EXPENSIVE + medium);
+        assert_eq!(
+            simulation.time_for(demand(from, medium, 10)),
+            EXPENSIVE + medium
+        );
     }
 }
 
 #[test]
-fn an_ordinary_picture_waits_for_its_share_behind_hundreds_of_clients() {
+fn ordinary_picture_gets_its_share_behind_many_clients() {
     let mut simulation = Simulation::new(RULES);
     for number in 0..200 {
-        // None of them is cheap enough for the turn of its own.
+        // None of them is cheap enough for the cheap turn.
         let cost = RULES.cheap + 1 + number as u64 % 21 * 90;
         simulation.enter(demand(number, cost, 0));
     }
@@ -150,9 +153,9 @@ fn an_ordinary_picture_waits_for_its_share_behind_hundreds_of_clients() {
     assert!(time < 5000, "{time}");
 }
 
-/// Neither their number nor their age is on the side of those that are just cheap enough.
+/// Neither their number nor their age gives an advantage to those just cheap enough.
 #[test]
-fn an_ordinary_picture_does_not_wait_for_hundreds_of_its_own_client() {
+fn ordinary_picture_overtakes_hundreds_of_its_client() {
     let mut simulation = Simulation::new(RULES);
     for number in 0..200 {
         let cost = ORDINARY + 10 + number % 21 * 90;
@@ -167,8 +170,8 @@ fn an_ordinary_picture_does_not_wait_for_hundreds_of_its_own_client() {
 }
 
 #[test]
-fn cheap_work_in_masses_does_not_starve_dear_work() {
-    // A client for each, or one for all.
+fn masses_of_cheap_work_do_not_starve_expensive_work() {
+    // One client for each, or one for all.
     for is_new in [1, 0] {
         let mut simulation = Simulation::new(QueueRules { turns: 1, ..RULES });
         simulation.enter(demand(0, RULES.cheap, 0));
@@ -236,7 +239,7 @@ fn nothing_overtakes_work_that_waits_for_memory() {
 }
 
 #[test]
-fn small_work_overtakes_work_that_waits_for_memory_from_a_reserve() {
+fn small_work_overtakes_blocked_work_by_the_reserve() {
     let mut simulation = Simulation::new(RULES);
     simulation.enter(demand(1, EXPENSIVE, 500));
     simulation.enter(demand(2, 500, 400));
@@ -259,12 +262,12 @@ fn small_work_overtakes_one_large_work_after_the_other() {
 }
 
 #[test]
-fn small_work_that_is_held_does_not_keep_out_large_work_for_ever() {
+fn held_small_work_does_not_block_large_work_forever() {
     let mut queue = Queue::new(RULES);
     queue.enter(demand(0, 10, 100), 0);
     let (_, permit, mut oldest) = queue.admit().unwrap();
     queue.end(&permit, None);
-    // All of the memory, so that each picture that is held keeps it out.
+    // All of the memory, so that each held picture blocks it.
     queue.enter(demand(1, EXPENSIVE, RULES.memory), usize::MAX);
     for number in 2..10_000 {
         queue.enter(demand(number, 100, 100), number);
@@ -289,7 +292,7 @@ fn work_without_memory_is_not_held_up_by_memory() {
 }
 
 #[test]
-fn what_is_known_to_have_cost_less_is_charged_less() {
+fn actual_cost_replaces_the_expected_one() {
     let mut queue = Queue::new(QueueRules { turns: 1, ..RULES });
     queue.enter(demand(1, EXPENSIVE, 0), 1);
     queue.enter(demand(2, EXPENSIVE, 0), 2);
@@ -314,7 +317,7 @@ fn work_that_leaves_costs_nothing() {
 }
 
 #[test]
-fn where_too_much_waits_the_last_of_the_busiest_client_has_to_go() {
+fn full_queue_evicts_the_last_of_the_busiest_client() {
     let rules = QueueRules {
         turns: 0,
         waiting: 6,
@@ -331,7 +334,7 @@ fn where_too_much_waits_the_last_of_the_busiest_client_has_to_go() {
     let refused: Vec<_> = (6..10)
         .map(|name| queue.enter(large(name, 40), name).1)
         .collect();
-    // Where none has more than another, it is who would be the last.
+    // If no client has more than another, the last in the queue is evicted.
     assert_eq!(refused, [Some(1), Some(2), Some(8), Some(9)]);
     assert_eq!(queue.enter(large(1, 50), 10).1, Some(10));
 }
@@ -387,9 +390,9 @@ proptest! {
         prop_assert!(simulation.queue.clients.is_empty());
     }
 
-    /// As if it had a part of the turns for itself, and the work that had begun before came first.
+    /// As if it had its share of the turns for itself, after the work that had started before.
     #[test]
-    fn work_ends_by_the_time_at_which_its_share_would_have_ended_it(
+    fn work_ends_no_later_than_with_a_fair_share(
         hostile in prop::collection::vec((0..5_usize, 1..=EXPENSIVE), 1..200),
         costs in prop::collection::vec(1..=EXPENSIVE, 1..5),
         after in 0..3 * EXPENSIVE,

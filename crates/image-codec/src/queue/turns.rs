@@ -1,4 +1,4 @@
-//! Turns and memory for work in tasks: waiting for them, holding them, giving them back.
+//! Waiting for, holding and releasing turns and memory in async tasks.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,14 +13,14 @@ use tokio::{
 
 use super::{Demand, Permit, Portion, Queue, QueueRules, Ticket};
 
-/// How often a caller that waits is looked for.
+/// How often a waiting caller is polled for cancellation.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Turns and memory that are shared out by a [`Queue`]. Clones share them.
+/// Turns and memory scheduled by a [`Queue`]. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns(Arc<Mutex<Queue<Sender<Granted>>>>);
 
-/// A turn; over when dropped.
+/// A turn; ends on drop.
 #[derive(Debug)]
 pub(crate) struct Turn {
     turns: Turns,
@@ -28,7 +28,7 @@ pub(crate) struct Turn {
     spent: Option<u64>,
 }
 
-/// A share of the memory; given back when dropped.
+/// Reserved memory, released on drop.
 #[derive(Debug)]
 pub(crate) struct MemoryShare {
     turns: Turns,
@@ -37,7 +37,7 @@ pub(crate) struct MemoryShare {
 
 type Granted = (Turn, MemoryShare);
 
-/// A place in the line; given up when dropped.
+/// A position in the queue, given up on drop.
 struct QueueSlot {
     turns: Turns,
     ticket: Ticket,
@@ -48,7 +48,7 @@ impl Turns {
         Self(Arc::new(Mutex::new(Queue::new(rules))))
     }
 
-    /// Bytes of memory that there are.
+    /// The memory budget in bytes.
     pub(crate) fn memory(&self) -> u64 {
         self.queue().memory.total()
     }
@@ -57,7 +57,7 @@ impl Turns {
     ///
     /// # Errors
     /// [`CodecError::Cancelled`] once the caller has gone, [`CodecError::TimedOut`] at its deadline,
-    /// [`CodecError::Overloaded`] if too much waits.
+    /// [`CodecError::Overloaded`] if the queue is full.
     pub(crate) async fn take(
         &self,
         demand: Demand,
@@ -75,13 +75,13 @@ impl Turns {
 
     fn enter(&self, demand: Demand) -> (QueueSlot, Receiver<Granted>) {
         let (sender, receiver) = oneshot::channel();
-        // An evicted waiter learns of it by its sender being dropped.
+        // An evicted waiter is notified by the drop of its sender.
         let (ticket, _refused) = self.queue().enter(demand, sender);
         let turns = self.clone();
         (QueueSlot { turns, ticket }, receiver)
     }
 
-    /// Hands out all that can be had.
+    /// Grants everything that is available.
     fn hand_out(&self) {
         while let Some((sender, permit, portion)) = self.admit() {
             let turn = Turn {
@@ -103,7 +103,7 @@ impl Turns {
         self.queue().admit()
     }
 
-    /// Takes back what came too late for its waiter, without handing it out.
+    /// Releases a grant that came too late for its waiter, without granting again.
     fn take_back(&self, mut turn: Turn, mut share: MemoryShare) {
         let mut queue = self.queue();
         if let Some(permit) = turn.permit.take() {
@@ -117,7 +117,7 @@ impl Turns {
     }
 }
 
-/// Waits as long as the caller does. Needs no timer where nothing is to be waited for.
+/// Waits as long as the caller does. Needs no timer if the grant is immediate.
 async fn wait(
     mut granted: Receiver<Granted>,
     context: &CallContext,
@@ -144,7 +144,7 @@ fn cancelled(context: &CallContext) -> CodecError {
 }
 
 impl Turn {
-    /// Notes the units that were spent, in place of those that were expected.
+    /// Records the units actually spent.
     pub(crate) fn note(&mut self, spent: u64) {
         self.spent = Some(spent);
     }
@@ -160,7 +160,7 @@ impl Drop for Turn {
 }
 
 impl MemoryShare {
-    /// Gives back what is above that many bytes.
+    /// Releases everything above that many bytes.
     pub(crate) fn shrink(&mut self, bytes: u64) {
         let spare = self.portion.split_above(bytes);
         self.turns.queue().give_back(&spare);
@@ -181,7 +181,7 @@ impl Drop for QueueSlot {
     fn drop(&mut self) {
         let left = self.turns.queue().leave(self.ticket);
         if left.is_some() {
-            // It may have been what the others waited behind.
+            // It may have blocked the others.
             self.turns.hand_out();
         }
     }
@@ -217,7 +217,7 @@ mod tests {
         turns.take(demand(1, bytes), &CallContext::local()).await
     }
 
-    /// What can be had at once. Needs no timer then.
+    /// An immediate grant, which needs no timer.
     fn taken(turns: &Turns, bytes: u64) -> Granted {
         take(turns, bytes).now_or_never().unwrap().unwrap()
     }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_is_woken_by_a_turn_by_memory_and_by_who_leaves() {
+    async fn waiters_wake_on_a_free_turn_memory_and_departures() {
         let turns = Turns::new(RULES);
         let (turn, share) = taken(&turns, 500);
         let mut large = Box::pin(take(&turns, 800));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_too_much_is_refused_at_once() {
+    async fn work_over_the_limit_is_refused_at_once() {
         let turns = Turns::new(RULES);
         let held = taken(&turns, 0);
         let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(take(&turns, 0))).collect();
@@ -312,7 +312,7 @@ mod tests {
         }
     }
 
-    /// Tasks on several threads that wait, give up, hold and shrink at random.
+    /// Tasks on several threads that wait, cancel, hold and shrink at random.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn no_wake_up_is_lost() {
         let turns = Turns::new(QueueRules {

@@ -1,4 +1,4 @@
-//! Of an animation the first frame is taken.
+//! The first frame of an animation is decoded.
 
 use image::{Frame, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage, codecs::gif::GifEncoder};
 
@@ -19,7 +19,7 @@ async fn shows_the_first(file: Vec<u8>) {
     let picture = decode(file).await.unwrap();
     assert_eq!((picture.width, picture.height), SIZE);
     assert_eq!(picture.pixels.len(), 20 * 10 * 3);
-    // Laying a frame of a WebP over its canvas rounds.
+    // Blending a WebP frame over its canvas rounds.
     assert!(
         picture
             .pixels
@@ -50,7 +50,7 @@ fn riff(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn webp() {
     let (width, height) = (19, 9);
-    // An offset, a size less one, a duration; then the picture as in a file of its own.
+    // An offset, a size less one, a duration; then the picture as in a separate file.
     let frame_header = [0, 0, 0, 0, 0, 0, width, 0, 0, height, 0, 0, 100, 0, 0, 0];
     let frame = |level| {
         let still = frame(level, ImageFormat::WebP);
@@ -83,7 +83,7 @@ fn png_chunk(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn apng() {
-    // The signature, IHDR; then the pixels, which end 12 bytes, those of IEND, before the file does.
+    // The signature and IHDR; then the pixels, which end 12 bytes (IEND) before the file does.
     let (first, second) = (
         frame(FIRST, ImageFormat::Png),
         frame(SECOND, ImageFormat::Png),

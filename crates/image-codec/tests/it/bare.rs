@@ -1,4 +1,4 @@
-//! Pictures that leave as they came, without their metadata.
+//! Pictures sent unchanged except for their metadata.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ async fn sent(file: &[u8]) -> (Arc<DecodedPicture>, EncodedPicture) {
     (picture, copy)
 }
 
-/// The photo with a segment of EXIF data that names an orientation and holds a secret.
+/// The photo with an EXIF segment that has an orientation and a secret.
 fn with_exif(photo: &[u8], orientation: u8) -> Vec<u8> {
     let entry = [0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
     let exif = [
@@ -45,7 +45,7 @@ fn holds(file: &[u8], text: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn a_small_jpeg_loses_its_metadata_and_nothing_else() {
+async fn small_jpeg_loses_only_its_metadata() {
     for photo in PHOTOS {
         let (picture, copy) = sent(&with_exif(photo, 1)).await;
         let again = decode(copy.bytes.clone()).await.unwrap();
@@ -68,7 +68,7 @@ async fn every_kind_of_jpeg_can_be_sent() {
 }
 
 #[tokio::test]
-async fn a_jpeg_that_is_turned_is_encoded_anew() {
+async fn rotated_jpeg_is_reencoded() {
     let (picture, copy) = sent(&with_exif(PHOTOS[1], 6)).await;
     let again = decode(copy.bytes.clone()).await.unwrap();
     assert_eq!((again.width, again.height), (picture.width, picture.height));
@@ -76,9 +76,9 @@ async fn a_jpeg_that_is_turned_is_encoded_anew() {
     assert!(!holds(&copy.bytes, b"Exif"));
 }
 
-/// Nobody sends more than the pixels are worth: tables and scans can be repeated without end.
+/// The size is bounded: tables and scans can be repeated without end.
 #[tokio::test]
-async fn a_bloated_jpeg_is_encoded_anew() {
+async fn bloated_jpeg_is_reencoded() {
     let photo = PHOTOS[1];
     let tables = [&[0xFF, 0xDB, 0, 67, 0][..], &[1; 64]].concat();
     let bloated = [&photo[..2], &tables.repeat(10_000), &photo[2..]].concat();

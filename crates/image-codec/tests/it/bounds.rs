@@ -1,4 +1,4 @@
-//! Memory and processor are bounded, and nothing is lost or stuck for it.
+//! Memory and processor time are bounded, without losing or blocking anything.
 
 use std::{
     sync::{
@@ -39,7 +39,7 @@ fn narrow() -> PictureCodec {
 
 #[tokio::test]
 async fn pixels_are_counted_before_any_is_decoded() {
-    // 60000 x 60000 pixels in a few bytes: to decode them would take 10 GB.
+    // 60000 x 60000 pixels in a few bytes: decoding them would take 10 GB.
     let mut png = encoded(scene(1, 1), ImageFormat::Png);
     png[16..24].copy_from_slice(&[0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60]);
     let mut jpeg = PHOTOS[0].to_vec();
@@ -91,7 +91,7 @@ async fn sizes_that_the_file_cannot_hold_take_no_memory() {
     }
 }
 
-/// The pixels of the picture are few; those of its frame would take 14 GB.
+/// The picture has few pixels, but its frame would take 14 GB.
 #[tokio::test]
 async fn a_gif_is_no_smaller_than_its_frame() {
     let mut gif = encoded(scene(9, 9), ImageFormat::Gif);
@@ -102,7 +102,7 @@ async fn a_gif_is_no_smaller_than_its_frame() {
     assert_eq!(refusal(gif).await, reason);
 }
 
-/// Where a tag's entry begins in a directory.
+/// The offset of a tag's entry in a directory.
 fn entry(directory: &[u8], tag: u16) -> usize {
     let tag = tag.to_le_bytes();
     let mut entries = (2..directory.len()).step_by(12);
@@ -111,7 +111,7 @@ fn entry(directory: &[u8], tag: u16) -> usize {
         .unwrap()
 }
 
-/// A TIFF file and the place of its directory, which ends the file.
+/// A TIFF file and the offset of its directory, which ends the file.
 fn tiff_and_directory() -> (Vec<u8>, usize) {
     let file = encoded(scene(9, 9), ImageFormat::Tiff);
     let place = u32::from_le_bytes(file[4..8].try_into().unwrap());
@@ -121,16 +121,16 @@ fn tiff_and_directory() -> (Vec<u8>, usize) {
     (file[..place + 2 + 12 * entries + 4].to_vec(), place)
 }
 
-/// Each value takes the decoder 32 bytes, whether the file has it or not.
+/// Each value takes the decoder 32 bytes, whether or not it is in the file.
 #[tokio::test]
-async fn values_that_a_tiff_only_claims_to_have_take_no_memory() {
+async fn values_missing_in_a_tiff_take_no_memory() {
     let (mut file, place) = tiff_and_directory();
     let photometric = place + entry(&file[place..], 262);
     file[photometric + 4..][..4].copy_from_slice(&0x0008_0001_u32.to_le_bytes());
     assert_eq!(refusal(file).await, TOO_MANY);
 }
 
-/// A page that says it again would have the same work done again.
+/// A page that repeats a list would repeat the work.
 #[tokio::test]
 async fn pages_of_a_tiff_do_not_share_long_lists() {
     let (mut file, place) = tiff_and_directory();
@@ -138,7 +138,7 @@ async fn pages_of_a_tiff_do_not_share_long_lists() {
     let length = u32::try_from(file.len()).unwrap();
     for tag in [273, 279] {
         let at = entry(&next_page, tag);
-        // Of bytes, as many as the file has, from its beginning on.
+        // As many bytes as the file has, from its start.
         let list = [&[1, 0], &length.to_le_bytes()[..], &[0; 4]].concat();
         next_page[at + 2..][..10].copy_from_slice(&list);
     }
@@ -149,7 +149,7 @@ async fn pages_of_a_tiff_do_not_share_long_lists() {
 }
 
 #[tokio::test]
-async fn a_picture_that_is_held_keeps_only_its_copy_of_the_budget() {
+async fn held_picture_occupies_only_the_memory_of_its_copy() {
     let codec = narrow();
     let mut held = Vec::new();
     for photo in PHOTOS.iter().cycle().take(12) {
@@ -222,7 +222,7 @@ async fn work_ends_at_its_deadline() {
 async fn work_ends_once_its_caller_has_gone() {
     let large = large_bmp(0);
     let looks = Arc::new(AtomicUsize::new(0));
-    // Somebody who goes before any work, before the second turn, or later.
+    // The caller goes before any work, before the second turn, or later.
     for n in [0, 3, 5] {
         let seen = Arc::clone(&looks);
         seen.store(0, Ordering::SeqCst);
@@ -241,30 +241,31 @@ fn codec_with_one_turn() -> PictureCodec {
     })
 }
 
-/// A picture that is dearer than a photograph; each number makes another one.
+/// A picture more expensive than a photograph; each number makes another one.
 fn large_bmp(number: u8) -> Bytes {
     let picture = RgbImage::from_pixel(3000, 3000, Rgb([1, 2, number]));
     encoded(picture, ImageFormat::Bmp).into()
 }
 
 #[tokio::test]
-async fn an_ordinary_picture_does_not_wait_for_ten_dear_ones() {
+async fn ordinary_picture_does_not_wait_for_ten_expensive_ones() {
     let client = |number| {
         CallContext::local().for_client(ClientKey::from_address([127, 0, 0, number].into()))
     };
     for ordinary in [1, 2] {
         let codec = Arc::new(PictureCodec::new(CodecSettings {
             jobs: 1,
-            // Little enough that the large pictures are not cheap.
+            // So low that the large pictures are not cheap.
             max_work: 500_000,
             ..CodecSettings::default()
         }));
         let mut expensive = JoinSet::new();
         for number in 0..10 {
             let (codec, file) = (Arc::clone(&codec), large_bmp(number));
-            expensive.spawn(async move { codec.decode(file, side(SMALL), &client(1)).await.map(drop) });
+            expensive
+                .spawn(async move { codec.decode(file, side(SMALL), &client(1)).await.map(drop) });
         }
-        // All of them wait for their turns.
+        // Lets all of them queue.
         tokio::task::yield_now().await;
         codec
             .decode(PHOTOS[0].into(), side(SMALL), &client(ordinary))
@@ -296,7 +297,7 @@ async fn many_at_once_are_all_served() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_for_those_who_left() {
+async fn nothing_is_kept_for_cancelled_callers() {
     let (codec, context) = (codec_with_one_turn(), CallContext::local());
     let large = large_bmp(3);
     for wait in [0, 1, 5, 20] {

@@ -1,4 +1,4 @@
-//! What each format becomes.
+//! The result of decoding each format.
 
 use domain::MediaType;
 use domain_testing::contract::image_codec::{Sample, Samples, suite};
@@ -106,7 +106,7 @@ async fn alpha_is_laid_over_white() {
 }
 
 #[tokio::test]
-async fn what_cameras_append_is_passed_over() {
+async fn data_appended_by_cameras_is_skipped() {
     let photo = PHOTOS[1];
     let expected = decode(photo).await.unwrap();
     for trailer in [&b"\0\0\0\0"[..], photo, b"SEFT", &[0xFF; 9], &[0xFF, 0xDA]] {

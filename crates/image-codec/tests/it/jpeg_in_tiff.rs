@@ -1,4 +1,4 @@
-//! JPEGs as the parts of a TIFF, with their tables in common.
+//! JPEGs within a TIFF, with shared tables.
 
 use jpeg_encoder::ColorType;
 
@@ -12,7 +12,7 @@ fn grey() -> Vec<u8> {
     BASELINE.write(&pixels, (SIDE.into(), SIDE.into()), ColorType::Luma)
 }
 
-/// Where the segment with that marker begins and ends.
+/// The range of the segment with that marker.
 fn segment(jpeg: &[u8], marker: u8) -> std::ops::Range<usize> {
     let at = jpeg.windows(2).position(|two| two == [0xFF, marker]);
     let at = at.unwrap();
@@ -20,7 +20,7 @@ fn segment(jpeg: &[u8], marker: u8) -> std::ops::Range<usize> {
     at..at + 2 + usize::from(length)
 }
 
-/// A file of 16 pixels across whose strips are that JPEG, so many times.
+/// A file 16 pixels wide whose strips are all that JPEG.
 fn tiff(tables: &[u8], jpeg: &[u8], strips: u32) -> Vec<u8> {
     let long = |value: usize| u32::try_from(value).unwrap();
     let mut file = b"II\x2A\0\0\0\0\0".to_vec();
@@ -60,7 +60,7 @@ fn tiff(tables: &[u8], jpeg: &[u8], strips: u32) -> Vec<u8> {
     file
 }
 
-/// The quantisation table as a file of tables, and the JPEG without it.
+/// The quantisation table as shared tables, and the JPEG without it.
 fn parted() -> (Vec<u8>, Vec<u8>) {
     let jpeg = grey();
     let table = segment(&jpeg, 0xDB);
@@ -70,7 +70,7 @@ fn parted() -> (Vec<u8>, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn tables_in_common_are_understood() {
+async fn shared_tables_are_supported() {
     let (tables, rest) = parted();
     for strips in [1, 3] {
         let picture = decode(tiff(&tables, &rest, strips)).await.unwrap();
@@ -78,7 +78,7 @@ async fn tables_in_common_are_understood() {
     }
 }
 
-/// The decoder puts the tables before each part, and takes the first frame that it then sees.
+/// The decoder puts the tables before each part, and uses the first frame it finds.
 #[tokio::test]
 async fn a_frame_among_the_tables_takes_no_memory() {
     let jpeg = grey();
@@ -100,9 +100,9 @@ async fn long_tables_are_refused() {
     assert_eq!(refused, "the TIFF is corrupt: its JPEG tables are too long");
 }
 
-/// A long part that is looked through once for each of many strips would take minutes.
+/// Scanning a long part once for each of many strips would take minutes.
 #[tokio::test]
-async fn parts_that_lie_upon_each_other_are_refused() {
+async fn overlapping_parts_are_refused() {
     let (tables, rest) = parted();
     let long = [rest, vec![0; 50_000]].concat();
     let refused = refusal(tiff(&tables, &long, 100)).await;

@@ -1,4 +1,4 @@
-//! The codec with real files of every format.
+//! Tests of the codec with files of every format.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Damaged files are refused or decoded to something, and that is all they do.
+//! Damaged files are refused or decoded, without any other effect.
 
 use domain::ports::CodecError;
 use proptest::{
@@ -28,7 +28,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 fn apply(file: &mut Vec<u8>, damage: &Damage) {
-    // Headers are small, and the places where damage shows most: every other hit goes there.
+    // Headers are small, and damage shows most there: every other hit goes there.
     let place = |index: &Index, len: usize| {
         let at = index.index(2 * len);
         if at < len {

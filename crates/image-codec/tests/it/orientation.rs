@@ -1,4 +1,4 @@
-//! The EXIF orientation is applied wherever a format keeps it.
+//! The EXIF orientation is applied in every format that has it.
 
 use image::codecs::{png::PngEncoder, webp::WebPEncoder};
 use image::{DynamicImage, ImageEncoder, ImageFormat, metadata::Orientation};
@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use crate::samples::{BASELINE, HEIGHT, WIDTH, decode, difference, encoded, scene};
 
-/// EXIF data of one entry: the orientation.
+/// EXIF data with one entry: the orientation.
 fn exif(orientation: u8) -> Vec<u8> {
     let entry = [0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
     [&b"II*\0\x08\0\0\0\x01\0"[..], &entry, &[0; 4]].concat()
@@ -36,7 +36,7 @@ fn webp(orientation: u8) -> Vec<u8> {
     file
 }
 
-/// Some writers begin the EXIF data of a WebP file as that of a JPEG.
+/// Some writers prefix the EXIF data of a WebP file as in a JPEG.
 fn webp_like_jpeg(orientation: u8) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = WebPEncoder::new_lossless(&mut file);
@@ -46,7 +46,7 @@ fn webp_like_jpeg(orientation: u8) -> Vec<u8> {
     file
 }
 
-/// The orientation takes the place of an entry that the decoder can do without.
+/// The orientation replaces an entry that the decoder does not need.
 fn tiff(orientation: u8) -> Vec<u8> {
     let mut file = encoded(scene(WIDTH, HEIGHT), ImageFormat::Tiff);
     let resolution_unit = [0x28, 0x01, 3, 0, 1, 0, 0, 0];
@@ -72,7 +72,7 @@ async fn a_picture_is_turned_upright(
 }
 
 #[tokio::test]
-async fn an_orientation_that_means_nothing_is_passed_over() {
+async fn invalid_orientation_is_ignored() {
     for orientation in [0, 9, 255] {
         let picture = decode(jpeg(orientation)).await.unwrap();
         assert_eq!((picture.width, picture.height), (WIDTH, HEIGHT));

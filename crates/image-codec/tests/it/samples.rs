@@ -1,4 +1,4 @@
-//! Picture files to decode. Most are made here, the others are described in `samples/README.md`.
+//! Sample files. Most are generated here, the others are described in `samples/README.md`.
 
 use std::{io::Cursor, num::NonZeroU32};
 
@@ -11,11 +11,11 @@ use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage};
 use image_codec::{CodecSettings, PictureCodec};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-/// Size of the pictures made here.
+/// Size of the generated pictures.
 pub(crate) const WIDTH: u32 = 150;
 pub(crate) const HEIGHT: u32 = 101;
 
-/// A side that leaves copies of the samples at the original's size, so that pixels can be compared.
+/// A side at which copies keep the samples' size, so that pixels can be compared.
 pub(crate) const FULL: u32 = 1024;
 
 pub(crate) fn codec() -> PictureCodec {
@@ -25,8 +25,7 @@ pub(crate) fn codec() -> PictureCodec {
     })
 }
 
-/// Longest sides of copies for which the JPEG files among the samples are decoded at their full size,
-/// at 1/2, at 1/4 and at 1/8.
+/// Longest sides of copies for which the JPEG samples are decoded at full size, at 1/2, at 1/4 and at 1/8.
 pub(crate) const SIDES: [u32; 4] = [FULL, 60, 30, 15];
 
 pub(crate) fn side(pixels: u32) -> NonZeroU32 {
@@ -37,7 +36,7 @@ pub(crate) async fn decode(file: impl Into<Bytes>) -> Result<DecodedPicture, Cod
     decode_at(FULL, file).await
 }
 
-/// Decodes a copy whose longest side is at most so long.
+/// Decodes a copy whose longest side is at most `max_side`.
 pub(crate) async fn decode_at(
     max_side: u32,
     file: impl Into<Bytes>,
@@ -54,7 +53,7 @@ pub(crate) async fn decode_with(
     codec.decode(file.into(), side(max_side), &local).await
 }
 
-/// Why a file is refused.
+/// The error text of a refused file.
 pub(crate) async fn refusal(file: impl Into<Bytes>) -> String {
     match decode(file).await {
         Err(CodecError::NotAnImage { reason } | CodecError::UnsupportedFormat { reason, .. }) => {
@@ -88,7 +87,7 @@ pub(crate) fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> 
     file.into_inner()
 }
 
-/// How a JPEG is written.
+/// Encoding options of a JPEG.
 #[derive(Clone, Copy)]
 pub(crate) struct Jpeg {
     pub(crate) sampling: SamplingFactor,
@@ -127,7 +126,7 @@ impl Jpeg {
     }
 }
 
-/// Every kind of JPEG of the scene.
+/// The scene in every JPEG variant.
 pub(crate) fn jpegs() -> Vec<(&'static str, Vec<u8>)> {
     let scene = scene(WIDTH, HEIGHT);
     let of = |sampling, progressive, restart| {
@@ -213,7 +212,7 @@ pub(crate) fn greys() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Kinds that no encoder at hand writes: files that show a cat.
+/// Variants that no available encoder writes: files that show a cat.
 pub(crate) const CATS: [(&str, &[u8]); 6] = [
     ("jpeg in parts", include_bytes!("../samples/in-parts.jpg")),
     ("webp lossy", include_bytes!("../samples/lossy.webp")),
@@ -234,7 +233,7 @@ pub(crate) const PHOTOS: [&[u8]; 4] = [
     include_bytes!("../photos/rocket.jpg"),
 ];
 
-/// Every file there is.
+/// All sample files.
 pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     let cats = CATS.map(|(name, file)| (name, file.to_vec()));
     [jpegs(), others(), greys(), cats.to_vec()].concat()

@@ -1,4 +1,4 @@
-//! A JPEG decoded at a reduced scale looks like one decoded at its full size and then downscaled.
+//! A JPEG decoded at a reduced scale looks like one decoded at full size and then downscaled.
 
 use domain::{DecodedPicture, Picture};
 use image::{ImageFormat, RgbImage, imageops};
@@ -6,8 +6,8 @@ use rstest::rstest;
 
 use crate::samples::{BASELINE, CATS, PHOTOS, decode_at, difference, encoded, greys, jpegs, scene};
 
-/// Sides of copies of a picture with that side, for which 1/8, 1/4 and 1/2 are decoded: just enough
-/// of each scale, and plenty.
+/// Sides of copies of a picture with that side, for which 1/8, 1/4 and 1/2 are decoded: just enough of each
+/// scale, and plenty.
 fn sides(side: u32) -> [u32; 6] {
     [
         side / 15,
@@ -19,7 +19,7 @@ fn sides(side: u32) -> [u32; 6] {
     ]
 }
 
-/// A copy made of the pixels of the full size.
+/// A copy made from the pixels of the full size.
 async fn from_full_size(file: &[u8], max_side: u32) -> DecodedPicture {
     let full = decode_at(65_535, file.to_vec()).await.unwrap();
     let pixels = RgbImage::from_raw(full.width, full.height, full.pixels.clone()).unwrap();
@@ -47,7 +47,7 @@ async fn differences(name: &str, file: &[u8]) -> Vec<f64> {
     differences
 }
 
-/// A photograph with the softness of a camera's many pixels.
+/// An enlarged photograph, soft as from a camera with many pixels.
 fn enlarged(photo: &[u8]) -> RgbImage {
     let photo = image::load_from_memory(photo).unwrap().into_rgb8();
     let (width, height) = photo.dimensions();
@@ -89,7 +89,7 @@ async fn every_kind_of_jpeg_looks_the_same() {
     }
 }
 
-/// Sides that eight does not divide, and thin ones.
+/// Sides that are no multiple of eight, and thin ones.
 #[rstest]
 #[tokio::test]
 async fn edges_look_the_same(

@@ -1,11 +1,11 @@
-//! Files that were cut off are refused, wherever that happened.
+//! Truncated files are refused, wherever they are cut.
 
 use domain::ports::CodecError;
 use rstest::rstest;
 
 use crate::samples::{SIDES, all, codec, decode_with, jpegs};
 
-/// Places to cut a file: all over it, and each of the last bytes.
+/// Offsets at which to cut a file: all over it, and each of the last bytes.
 fn cuts(len: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(len / 97 + 1).chain(len - 20..len)
 }
@@ -31,13 +31,13 @@ async fn a_cut_file_is_refused(#[values(0, 1, 2, 3)] scale: usize) {
 #[tokio::test]
 async fn a_cut_jpeg_is_refused_even_with_an_end_mark(#[values(0, 1, 2, 3)] scale: usize) {
     let (codec, side) = (codec(), SIDES[scale]);
-    // A progressive file that ends after one of its scans is a picture, only a coarser one.
+    // A progressive file that ends after a complete scan is a valid picture, only coarser.
     let sequential = jpegs()
         .into_iter()
         .filter(|(name, _)| !name.contains("progressive"));
     for (name, file) in sequential {
-        // The last bytes hold the padding of the last code, the end mark, and codes so short that
-        // the padding looks like them.
+        // The last bytes contain the padding of the last code, the end marker, and codes so short that the
+        // padding looks like them.
         for cut in cuts(file.len()).filter(|cut| cut + 8 < file.len()) {
             let part = [&file[..cut], &[0xFF, 0xD9]].concat();
             let refused = decode_with(&codec, side, part).await;
@@ -52,9 +52,7 @@ async fn a_cut_jpeg_is_refused_even_with_an_end_mark(#[values(0, 1, 2, 3)] scale
 
 #[rstest]
 #[tokio::test]
-async fn a_jpeg_that_lost_a_block_in_the_middle_is_mostly_refused(
-    #[values(0, 1, 2, 3)] scale: usize,
-) {
+async fn jpeg_with_a_missing_block_is_mostly_refused(#[values(0, 1, 2, 3)] scale: usize) {
     let (codec, side) = (codec(), SIDES[scale]);
     let (name, file) = &jpegs()[3];
     let (mut refused, mut tried) = (0, 0);

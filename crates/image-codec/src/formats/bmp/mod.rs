@@ -1,7 +1,7 @@
 //! BMP (Windows and OS/2 bitmaps).
 //!
-//! The decoder knows only whole pictures. So it is shown the rows a few at a time, each time as a
-//! picture of its own. Runs, which only go from the bottom up, are expanded here.
+//! The decoder only decodes whole pictures. So it is given a few rows at a time, each time as a picture of
+//! its own. Run-length encoding, which is always bottom-up, is expanded here.
 
 mod rle;
 
@@ -13,14 +13,14 @@ use image::{ColorType, ImageDecoder, codecs::bmp::BmpDecoder};
 use self::rle::Runs;
 use super::{Header, Rows, check_sides};
 use crate::{
+    byte_reader::ByteReader,
+    decode_error::DecodeError,
     meter::Meter,
     raster::{Raster, buffer_size},
-    decode_error::DecodeError,
-    byte_reader::ByteReader,
     work,
 };
 
-/// The rows that are shown to the decoder at a time have at least as many bytes.
+/// The least bytes of rows given to the decoder at a time.
 const STRIP: usize = 64 * 1024;
 
 /// Length of the first header.
@@ -30,15 +30,15 @@ const CORE_HEADER: u32 = 12;
 /// Lengths of the second header.
 const HEADERS: [u32; 6] = [CORE_HEADER, 40, 52, 56, 108, 124];
 
-/// All headers, masks and palettes end before.
+/// Upper bound of all headers, masks and palettes.
 const HEAD: usize = FILE_HEADER + 124 + 12 + 4 * 256;
 
-// Where the fields are that are replaced in what the decoder is shown.
+// Offsets of the fields that are replaced for the decoder.
 const DATA_OFFSET: usize = 10;
 const HEIGHT: usize = 22;
 const CORE_HEIGHT: usize = 20;
 
-/// What the headers say.
+/// The layout given by the headers.
 struct Layout<'a> {
     /// The headers, masks and palette.
     head: &'a [u8],
@@ -48,10 +48,10 @@ struct Layout<'a> {
     /// Bytes of a row.
     stride: usize,
     bits: u16,
-    /// 1 and 2 are runs of 8 and 4 bits.
+    /// 1 and 2 are run-length encoding of 8 and 4 bits.
     compression: u32,
     is_core: bool,
-    /// Whether the headers have one of the lengths that there are.
+    /// Whether the headers have a known length.
     is_known: bool,
     is_top_down: bool,
 }
@@ -64,7 +64,7 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, DecodeError
     let decoder = open(bytes)?;
     let size = decoder.dimensions();
     let strip = (layout.stride.max(STRIP) as u64).saturating_mul(2);
-    // Rows as they are in the file, and decoded: with a bit a pixel, 24 times as many bytes.
+    // Rows as stored, and decoded: at one bit a pixel, 24 times as many bytes.
     let bytes_per_pixel = u64::from(decoder.color_type().bytes_per_pixel());
     let rows = (STRIP / layout.stride.max(1)) as u64 + 1;
     let header = Header {
@@ -146,7 +146,7 @@ fn open(bytes: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, DecodeError> {
 }
 
 impl<'a> Layout<'a> {
-    /// Reads the headers as far as they matter here; the decoder judges them.
+    /// Parses the headers as far as they matter here; the decoder validates them.
     fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut walk = ByteReader::new(Bmp, bytes);
         walk.take(FILE_HEADER - 4)?;
@@ -187,7 +187,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Whether all rows are there.
+    /// Checks that all rows are present.
     fn check(&self, header: &Header) -> Result<(), DecodeError> {
         let needed = buffer_size(header.height, 1, self.stride as u64);
         if !self.is_run_length_coded() && (self.data.len() as u64) < needed {
@@ -196,13 +196,13 @@ impl<'a> Layout<'a> {
         Ok(())
     }
 
-    /// So many rows, as they are stored.
+    /// `count` rows as stored.
     fn rows(&self, first: usize, count: usize) -> &'a [u8] {
         let rest = self.data.get(first * self.stride..).unwrap_or_default();
         rest.get(..count * self.stride).unwrap_or(rest)
     }
 
-    /// A file of so many of the rows, with the headers in `head` changed for it.
+    /// A file of `count` rows, with the headers in `head` changed accordingly.
     fn strip(&self, head: &mut [u8], rows: &[u8], count: usize) -> Vec<u8> {
         let mut put = |at: usize, bytes: &[u8]| {
             for (to, from) in head.iter_mut().skip(at).zip(bytes) {

@@ -1,16 +1,16 @@
-//! Runs of equal pixels, of eight or four bits each.
+//! Run-length encoding of eight or four bits.
 
 use domain::MediaType::Bmp;
 
-use crate::{decode_error::DecodeError, byte_reader::ByteReader};
+use crate::{byte_reader::ByteReader, decode_error::DecodeError};
 
-/// Rows of places in the palette, compressed as runs.
+/// Run-length encoded rows of palette indexes.
 pub(super) struct Runs<'a> {
     data: ByteReader<'a>,
     /// Whether two pixels share a byte.
     is_packed: bool,
     row: Vec<u8>,
-    /// How many pixels of the row are there.
+    /// How many pixels of the row are done.
     x: usize,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// Hands out each row, from the bottom up. Pixels that the runs leave out have the first colour.
+    /// Yields each row, bottom-up. Skipped pixels have the first colour.
     pub(super) fn expand(
         mut self,
         height: usize,
@@ -51,7 +51,7 @@ impl<'a> Runs<'a> {
         Ok(())
     }
 
-    /// Goes so many pixels on and rows up; says how many rows ended.
+    /// Executes a delta (pixels right, rows up); returns how many rows ended.
     fn skip(&mut self) -> Result<usize, DecodeError> {
         let [across, up] = self.data.array()?.map(usize::from);
         self.advance(across)?;
@@ -61,7 +61,7 @@ impl<'a> Runs<'a> {
     fn literals(&mut self, count: usize) -> Result<usize, DecodeError> {
         let is_packed = self.is_packed;
         let length = if is_packed { count.div_ceil(2) } else { count };
-        // They are filled up to whole pairs of bytes.
+        // Padded to an even number of bytes.
         let bytes = self.data.take(length.next_multiple_of(2))?;
         for (number, pixel) in self.advance(count)?.iter_mut().enumerate() {
             *pixel = if is_packed {
@@ -92,7 +92,7 @@ impl<'a> Runs<'a> {
         Ok(0)
     }
 
-    /// The next pixels of the row, which must have them.
+    /// The next pixels of the row, which must exist.
     fn advance(&mut self, count: usize) -> Result<&mut [u8], DecodeError> {
         let pixels = self.row.get_mut(self.x..self.x + count);
         self.x += count;
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_the_first_colour() {
+    fn skipped_pixels_have_the_first_colour() {
         let data = [1, 7, 0, 2, 1, 2, 1, 8, 0, 1];
         let expected = [7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0];
         assert_eq!(expanded(&data, false, (4, 3)).unwrap(), expected);
     }
 
     #[test]
-    fn what_sticks_out_is_refused() {
+    fn runs_beyond_the_picture_are_refused() {
         for data in [
             &[0, 6, 1, 2, 3, 4, 5, 6][..],
             &[0, 2, 6, 0, 0, 1],

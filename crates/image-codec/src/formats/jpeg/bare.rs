@@ -1,7 +1,7 @@
-//! A JPEG file without anything but the picture.
+//! Removes everything but the picture from a JPEG file.
 //!
-//! A photo that is small enough as it is need not be encoded anew to lose its metadata: that costs
-//! processor time, and some of its quality.
+//! A photo that is small enough need not be re-encoded to lose its metadata: that would cost processor
+//! time, and some quality.
 
 use domain::{MediaType::Jpeg, ports::CallContext};
 
@@ -9,9 +9,9 @@ use super::segments::{
     EOI, JPG, RST_FIRST, RST_LAST, SOF_FIRST, SOF_LAST, SOI, SOS, Segments, TEM, next_marker,
     skip_data,
 };
-use crate::{meter::Meter, decode_error::DecodeError, byte_reader::ByteReader};
+use crate::{byte_reader::ByteReader, decode_error::DecodeError, meter::Meter};
 
-// ITU-T T.81, table B.1: all that decoding needs, besides frames and scans.
+// ITU-T T.81, table B.1: everything that decoding needs besides frames and scans.
 const DQT: u8 = 0xDB;
 const DNL: u8 = 0xDC;
 const DRI: u8 = 0xDD;
@@ -20,11 +20,11 @@ const APP14: u8 = 0xEE;
 
 /// JFIF 1.02, square pixels, no thumbnail.
 const JFIF: [u8; 18] = *b"\xFF\xE0\0\x10JFIF\0\x01\x02\0\0\x01\0\x01\0\0";
-/// What Adobe's segment begins with; two bytes of version, four of flags and the transform follow.
+/// The signature of Adobe's segment; two bytes of version, four of flags and the transform follow.
 const ADOBE: &[u8] = b"Adobe";
 const ADOBE_TRANSFORM: usize = 11;
 
-/// The picture alone, if it is of a kind that every decoder takes.
+/// The picture alone, if every decoder supports its variant.
 pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
     // The file was decoded before.
     let meter = Meter::new(u64::MAX, None, CallContext::local());
@@ -36,11 +36,11 @@ pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
     copy(file).ok()?
 }
 
-/// The file with those segments alone that hold a part of the picture, and without what follows its
-/// end. What two others say of the colours is said again, and no more than that.
+/// Copies only the segments that belong to the picture, and drops what follows its end. The colour
+/// information of the JFIF and Adobe segments is written anew, and nothing else of them.
 ///
-/// None if there is anything between the segments: decoders differ in what they make of that, and what
-/// is left of the file might be another picture without it.
+/// `None` if there is anything between the segments: decoders differ in how they handle that, and without
+/// it the result might be another picture.
 fn copy(file: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
     let mut walk = ByteReader::new(Jpeg, file);
     if walk.array()? != [0xFF, SOI] {
@@ -70,7 +70,7 @@ fn copy(file: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
                 bare.extend(length.to_be_bytes());
                 bare.extend(body);
             }
-            // Not only what is known for metadata: anything may be in a segment of another kind.
+            // Not only known metadata: segments of any other type may contain anything.
             _ => {}
         }
         if marker == SOS {
@@ -82,7 +82,7 @@ fn copy(file: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
     }
 }
 
-/// Adobe's segment with nothing in it but how the colours were transformed.
+/// Adobe's segment with only the colour transform.
 fn adobe(body: &[u8]) -> [u8; 16] {
     let mut segment = *b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0\0";
     if let (Some(to), Some(from)) = (segment.last_mut(), body.get(ADOBE_TRANSFORM)) {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_the_picture_is_left() {
+    fn only_the_picture_is_left() {
         let jfif_with_thumbnail = [&b"JFIF\0\x01\x01\x01\0\x48\0\x48\x01\x01"[..], b"RGB"].concat();
         let metadata = [
             segment(APP0, &jfif_with_thumbnail),
@@ -117,13 +117,13 @@ mod tests {
             segment(0xF0, b"an extension"),
             segment(0xFD, b"an extension"),
             segment(0x02, b"reserved"),
-            // Markers may be filled up.
+            // Markers may be padded.
             b"\xFF\xFF\xFF".to_vec(),
         ];
         let once = bare(PHOTO).unwrap();
         let stuffed = [&PHOTO[..2], &metadata.concat(), &PHOTO[2..], b"appended"].concat();
         let found = bare(&stuffed).unwrap();
-        // The photo's own JFIF segment, and the one that was put in.
+        // The photo's own JFIF segment, and the inserted one.
         assert_eq!(found, [&[0xFF, SOI], &JFIF[..], &once[2..]].concat());
         assert_eq!(bare(&once).unwrap(), once);
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_refused() {
+    fn truncated_file_is_refused() {
         for end in [0, 3, 300, PHOTO.len() - 1] {
             assert!(bare(&PHOTO[..end]).is_none(), "{end}");
         }

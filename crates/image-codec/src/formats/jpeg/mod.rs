@@ -1,10 +1,9 @@
-//! JPEG (ITU-T T.81, JFIF, Exif), decoded by zune-jpeg, or [at a reduced scale](scaled) by
-//! jpeg-decoder.
+//! JPEG (ITU-T T.81, JFIF, Exif), decoded by zune-jpeg, or [at a reduced scale](scaled) by jpeg-decoder.
 //!
-//! zune-jpeg alone, even in its strict mode, fills up with grey what is missing when the file ends
-//! early. So the file is walked through first, which finds one without its end mark; and what the
-//! decoder reads goes on, after the last scan's data, with [bits that no code begins with](source),
-//! which it stumbles over when that scan has fewer pixels than the header promised.
+//! zune-jpeg, even in strict mode, fills missing data with grey when the file is truncated. So the file is
+//! scanned first, which detects a missing end marker; and the decoder's input continues, after the last
+//! scan's data, with [bits that start no code](source), which fail decoding if that scan has fewer pixels
+//! than the header declares.
 
 mod bare;
 mod scale;
@@ -25,19 +24,19 @@ use self::{
 };
 use super::Header;
 use crate::{
+    decode_error::DecodeError,
     meter::Meter,
     raster::{Channels, Raster, buffer_size},
     reduce::Boxes,
-    decode_error::DecodeError,
 };
 
 /// Longest side that the format can express.
 const MAX_SIDE: usize = 65_535;
 
-/// Rows of blocks that a decoder has at a time, in coefficients and in pixels of 16 bits.
+/// Rows of blocks in a decoder's buffers, as coefficients and as pixels of 16 bits.
 const ROWS_BUFFERED: u64 = 8;
 
-/// Memory for a decoder's tables, whatever the picture.
+/// Memory of a decoder's tables, for any picture.
 const BUFFERS: u64 = 256 * 1024;
 
 pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
@@ -58,7 +57,7 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     })
 }
 
-/// Memory that decoding takes, in bytes, with what it makes.
+/// Memory for decoding, output included, in bytes.
 fn decode_bytes(frame: &Frame, scale: Option<Scale>) -> u64 {
     if let Some(scale) = scale {
         return scaled::decode_bytes(frame, scale);
@@ -71,10 +70,10 @@ fn decode_bytes(frame: &Frame, scale: Option<Scale>) -> u64 {
         .saturating_add(BUFFERS)
 }
 
-/// A JPEG that is all there, within a file of another format that has it decoded at its full size.
+/// A complete JPEG within a file of another format, decoded at full size.
 pub(super) struct Part {
     pub(super) size: (u32, u32),
-    /// Memory that decoding takes, in bytes.
+    /// Memory for decoding, in bytes.
     pub(super) memory: u64,
     /// Units of work.
     pub(super) work: u64,
@@ -93,7 +92,7 @@ pub(super) fn part(bytes: &[u8], meter: &Meter) -> Result<Part, DecodeError> {
     })
 }
 
-/// The size of a picture whose frame stands among tables that parts have in common.
+/// The size of a picture whose frame header is among shared tables.
 pub(super) fn size_among_tables(
     tables: &[u8],
     meter: &Meter,
@@ -132,12 +131,12 @@ pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
     })
 }
 
-/// What the components mean. Both decoders go by the one's reading of the headers: they differ where
-/// these contradict each other.
+/// The meaning of the components. Both decoders use zune-jpeg's interpretation of the headers: they differ
+/// if these contradict each other.
 fn transform(space: Option<ColorSpace>, components: u8) -> ColorTransform {
     match (components, space) {
         (1, _) => ColorTransform::Grayscale,
-        // zune-jpeg reads Adobe's "no transformation" as CMYK before it counts the components.
+        // zune-jpeg takes Adobe's "no transformation" for CMYK before it counts the components.
         (3, Some(ColorSpace::RGB | ColorSpace::CMYK)) => ColorTransform::RGB,
         (4, Some(ColorSpace::YCCK)) => ColorTransform::YCCK,
         (4, _) => ColorTransform::CMYK,

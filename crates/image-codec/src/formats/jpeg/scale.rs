@@ -2,13 +2,13 @@
 
 use crate::scale::{ENOUGH, fit};
 
-/// Shortest side of a picture that is decoded at a reduced scale. The last pixels of one are made of
-/// whole blocks, of what fills up the last block, too: in a thin picture that would show.
+/// Shortest side of a picture decoded at a reduced scale. The last pixels come from whole blocks, including
+/// their padding: in a thin picture that would be visible.
 const SHORTEST: u32 = 64;
 
-/// How many of the eight pixels across and down a block of coefficients are made.
+/// How many of the eight pixels in each direction of a block are decoded.
 ///
-/// What is left out is what the copy would not show: the coefficients of fine detail.
+/// The copy would not show the rest: the coefficients of fine detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scale {
     eighths: u8,
@@ -23,7 +23,7 @@ impl Scale {
         Self { eighths: 4 },
     ];
 
-    /// The smallest scale at which a picture is enough larger than its copy.
+    /// The smallest scale at which the picture is sufficiently larger than its copy.
     pub(super) fn for_copy(width: u32, height: u32, max_side: u32) -> Self {
         let (copy_width, copy_height) = fit(width, height, max_side);
         if (copy_width, copy_height) == (width, height) || width.min(height) < SHORTEST {
@@ -35,19 +35,19 @@ impl Scale {
         reduced.find(is_enough).unwrap_or(Self::FULL)
     }
 
-    /// How many pixels that many become.
+    /// How many pixels remain of `side`.
     pub(crate) fn pixels(self, side: u32) -> u32 {
         let eighths = u64::from(side) * u64::from(self.eighths);
         u32::try_from(eighths.div_ceil(8)).unwrap_or(side)
     }
 
-    /// How much of these pixels the picture covers: where eight do not divide its side, the last one
-    /// goes past the edge.
+    /// How much of these pixels the picture covers: unless its side is a multiple of eight, the last one
+    /// extends past the edge.
     pub(crate) fn extent(self, side: u32) -> f64 {
         f64::from(side) * f64::from(self.eighths) / 8.0
     }
 
-    /// How many samples that many, in whole blocks, become.
+    /// How many samples remain of `samples`, in whole blocks.
     pub(super) fn samples(self, samples: u64) -> u64 {
         samples / 64 * u64::from(self.eighths) * u64::from(self.eighths)
     }

@@ -1,22 +1,22 @@
-//! JPEG files decoded by jpeg-decoder: at a reduced scale, and the unusual ones.
+//! JPEG files decoded by jpeg-decoder: at a reduced scale, and unusual ones.
 //!
-//! zune-jpeg 0.5 always makes all pixels. And there are files that it decodes without an error to a
-//! wrong picture, rare ones: sequential with each component in a scan of its own, and those of which
-//! another component than the first has the most samples.
+//! zune-jpeg 0.5 always decodes all pixels. And it silently decodes some rare files to a wrong picture:
+//! sequential ones with each component in a scan of its own, and those in which a component other than the
+//! first has the most samples.
 
 use domain::MediaType::Jpeg;
 use jpeg_decoder::{ColorTransform, Decoder, Error, PixelFormat};
 
 use super::{BUFFERS, ROWS_BUFFERED, scale::Scale, segments::Frame, source::Source};
 use crate::{
+    decode_error::DecodeError,
     flatten::{printed, reduce},
     formats::Header,
     meter::Meter,
     raster::{Channels, Raster, buffer_size},
-    decode_error::DecodeError,
 };
 
-/// Memory that decoding takes, in bytes: the components apart and then together, a row of blocks.
+/// Memory for decoding, in bytes: separate and interleaved components, and a row of blocks.
 pub(super) fn decode_bytes(frame: &Frame, scale: Scale) -> u64 {
     let (width, height) = (scale.pixels(frame.width), scale.pixels(frame.height));
     let together = buffer_size(width, height, frame.components() as u64);
@@ -61,7 +61,7 @@ pub(super) fn decode(
     })
 }
 
-/// Tells the decoder the scale by the size of the longest side, and checks that it took that.
+/// Requests the scale by the size of the longest side, and checks that the decoder chose it.
 fn set_scale(
     decoder: &mut Decoder<Source>,
     header: &Header,
@@ -71,7 +71,7 @@ fn set_scale(
     if scale == Scale::FULL {
         return Ok((width, height));
     }
-    // One side that is reached is enough for the decoder: the shorter one never is.
+    // The decoder stops at one side that is reached: the shorter one never is.
     let longest = width.max(height);
     let request = |pixels: u32| match u16::try_from(pixels) {
         Ok(pixels) if u32::from(pixels) == longest => pixels,

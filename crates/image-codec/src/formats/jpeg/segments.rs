@@ -1,14 +1,14 @@
-//! The segments that a JPEG file consists of.
+//! Scans the segments of a JPEG file.
 
 use domain::MediaType::Jpeg;
 use image::metadata::Orientation;
 
 use super::scale::Scale;
 use crate::{
+    byte_reader::ByteReader,
+    decode_error::DecodeError,
     formats::exif_orientation,
     meter::Meter,
-    decode_error::DecodeError,
-    byte_reader::ByteReader,
     work::{self, Rate},
 };
 
@@ -29,19 +29,19 @@ const APP1: u8 = 0xE1;
 const APP_LAST: u8 = 0xEF;
 pub(super) const TEM: u8 = 0x01;
 
-/// What the walk through a file found.
+/// The result of the scan.
 #[derive(Debug)]
 pub(super) struct Segments {
     frame: Option<Frame>,
     pub(super) orientation: Orientation,
-    /// Where the data of the last scan ends.
+    /// The end of the last scan's data.
     pub(super) data_end: usize,
     /// Components in the first scan.
     in_first_scan: usize,
     costs: Costs,
 }
 
-/// What there is to decode.
+/// The cost of decoding.
 #[derive(Debug, Default)]
 struct Costs {
     /// Bytes of segments that the decoders keep.
@@ -68,7 +68,7 @@ struct Component {
 }
 
 impl Segments {
-    /// Walks from the first byte to the end mark.
+    /// Scans from the first byte to the end marker.
     pub(super) fn walk(bytes: &[u8], meter: &Meter) -> Result<Self, DecodeError> {
         let mut walk = ByteReader::new(Jpeg, bytes);
         let mut segments = Self::new();
@@ -82,7 +82,7 @@ impl Segments {
         }
     }
 
-    /// Walks through tables that others begin with, which have no end mark.
+    /// Scans tables shared by other streams, which have no end marker.
     pub(super) fn walk_tables(bytes: &[u8], meter: &Meter) -> Result<Self, DecodeError> {
         let mut walk = ByteReader::new(Jpeg, bytes);
         let mut segments = Self::new();
@@ -106,17 +106,17 @@ impl Segments {
         }
     }
 
-    /// The frame header, if there is one.
+    /// The frame header, if any.
     pub(super) fn any_frame(&self) -> Option<&Frame> {
         self.frame.as_ref()
     }
 
-    /// Units of work for the segments and scans, which the scale does not change.
+    /// Units of work for the segments and scans, at any scale.
     pub(super) fn work(&self) -> u64 {
         self.costs.work.div_ceil(1_000_000)
     }
 
-    /// Memory for segments that the decoders keep, in bytes.
+    /// Memory of segments that the decoders keep, in bytes.
     pub(super) fn kept_bytes(&self) -> u64 {
         self.costs.kept
     }
@@ -127,7 +127,7 @@ impl Segments {
         self.frame.as_ref().ok_or_else(missing)
     }
 
-    /// Whether one component follows the other, in scans of their own, each at its full quality.
+    /// Whether the components are in separate scans, each at full quality.
     pub(super) fn is_in_parts(&self, frame: &Frame) -> bool {
         !frame.is_progressive && self.in_first_scan != frame.components.len()
     }
@@ -154,7 +154,11 @@ impl Segments {
         Ok(())
     }
 
-    fn read_scan(&mut self, mut body: ByteReader, walk: &mut ByteReader) -> Result<(), DecodeError> {
+    fn read_scan(
+        &mut self,
+        mut body: ByteReader,
+        walk: &mut ByteReader,
+    ) -> Result<(), DecodeError> {
         let missing = DecodeError::malformed(Jpeg, "it has no frame header");
         let frame = self.frame.as_mut().ok_or(missing)?;
         let scan = Scan::read(&mut body)?;
@@ -216,7 +220,7 @@ impl Segments {
         }
     }
 
-    /// Whether each component has a scan: one that has not would be grey.
+    /// Checks that each component has a scan: otherwise it would be grey.
     fn checked(self) -> Result<Self, DecodeError> {
         let mut components = self.frame()?.components.iter();
         if components.all(|component| component.has_scan) {
@@ -234,7 +238,7 @@ impl Costs {
 }
 
 impl Frame {
-    /// Whether every decoder takes it: grey, or three colours with the usual sampling.
+    /// Whether every decoder supports it: grey, or three colours with common sampling.
     pub(super) fn is_common(&self) -> bool {
         matches!(self.components.len(), 1 | 3) && !self.is_oddly_sampled()
     }
@@ -243,7 +247,7 @@ impl Frame {
         self.components.len()
     }
 
-    /// Samples of all components, with those that fill up the last blocks.
+    /// Samples of all components, block padding included.
     pub(super) fn samples(&self) -> u64 {
         let samples = self
             .components
@@ -259,7 +263,7 @@ impl Frame {
         width.saturating_mul(height)
     }
 
-    /// Blocks that a scan goes through.
+    /// The blocks covered by a scan.
     fn blocks(&self, scan: &Scan) -> u64 {
         let ids = scan.components.iter();
         let component = |id: &u8| self.components.iter().find(|component| component.id == *id);
@@ -268,7 +272,7 @@ impl Frame {
             .sum()
     }
 
-    /// Units of work for making pixels of the blocks.
+    /// Units of work for reconstructing the pixels.
     pub(super) fn pixel_work(&self, scale: Option<Scale>) -> u64 {
         let scale = scale.unwrap_or(Scale::FULL);
         let pixels = scale.samples(self.samples());
@@ -276,7 +280,7 @@ impl Frame {
         work::JPEG_SAMPLE.units(pixels) + work::JPEG_PIXEL.units(shown)
     }
 
-    /// What a block costs in a scan, beside its data.
+    /// The cost of a block in a scan, besides its data.
     fn rate(&self, scan: &Scan) -> Rate {
         match (self.is_progressive, scan.is_refinement, scan.first) {
             (false, ..) => work::JPEG_BLOCK,
@@ -286,15 +290,14 @@ impl Frame {
         }
     }
 
-    /// Samples of all components in a row of blocks, of as many rows where a component has more.
+    /// Samples of all components in a row of blocks (MCU row).
     pub(super) fn samples_of_row(&self) -> u64 {
         let (_, down) = self.max_sampling();
         let rows = u64::from(self.height).div_ceil(8 * down);
         self.samples() / rows.max(1)
     }
 
-    /// Memory for the coefficients that are kept, in bytes: all of them when a component's data come
-    /// in more than one scan.
+    /// Memory of retained coefficients, in bytes: all of them if a component is spread over several scans.
     pub(super) fn coefficient_bytes(&self) -> u64 {
         if self.is_progressive {
             2 * self.samples()
@@ -303,8 +306,8 @@ impl Frame {
         }
     }
 
-    /// Whether anything but the first component (grey, luminance, cyan) and black has more samples
-    /// than the fewest, or one of these two has not the most.
+    /// Whether any component except the first (grey, luminance, cyan) and black has more samples than the
+    /// fewest, or one of these two has not the most.
     pub(super) fn is_oddly_sampled(&self) -> bool {
         let most = self.max_sampling();
         let mut components = self.components.iter().enumerate();
@@ -322,7 +325,7 @@ impl Frame {
     }
 }
 
-/// Passes the next marker. Markers may be filled up with `FF` in front.
+/// Skips to the next marker, which may be padded with `FF`.
 pub(super) fn next_marker(walk: &mut ByteReader) -> Result<u8, DecodeError> {
     loop {
         while walk.u8()? != 0xFF {}
@@ -339,9 +342,9 @@ pub(super) fn next_marker(walk: &mut ByteReader) -> Result<u8, DecodeError> {
 /// A scan header.
 struct Scan {
     components: Vec<u8>,
-    /// The first of the coefficients that it has, in zigzag order.
+    /// The first coefficient, in zigzag order.
     first: u8,
-    /// Whether it adds a bit to coefficients that other scans began.
+    /// Whether it refines coefficients of earlier scans.
     is_refinement: bool,
 }
 
@@ -350,7 +353,7 @@ impl Scan {
         let count = body.u8()?;
         let ids = (0..count).map(|_| body.array().map(|[id, _tables]| id));
         let components = ids.collect::<Result<_, _>>()?;
-        // Some writers leave these out of a file that is not progressive.
+        // Some writers omit these in files that are not progressive.
         let [first, _last, bits] = body.array().unwrap_or_default();
         Ok(Self {
             components,
@@ -360,8 +363,8 @@ impl Scan {
     }
 }
 
-/// Passes a scan's entropy-coded data, up to the marker that is not a part of them; says how often the
-/// decoder is restarted within.
+/// Skips a scan's entropy-coded data, up to the next marker that is not part of them; returns the number of
+/// restarts.
 pub(super) fn skip_data(walk: &mut ByteReader) -> Result<u64, DecodeError> {
     let mut restarts = 0;
     loop {

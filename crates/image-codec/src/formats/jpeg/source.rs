@@ -1,27 +1,27 @@
-//! What a JPEG decoder reads: the file up to its last scan's data, and a sentinel.
+//! The input of a JPEG decoder: the file up to its last scan's data, and a sentinel.
 
 use std::io::{self, Read};
 
 use crate::meter::Meter;
 use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 
-/// Bits that are all ones, then the end mark.
+/// One bits, then the end marker.
 ///
-/// No Huffman code consists of ones alone (ITU-T T.81, C.2), so a decoder that still wants data here
-/// stumbles at once, while one that merely looks ahead does not mind: scans are padded with ones
-/// anyway. `FF` is followed by `00` within data. As many bytes as any decoder looks ahead.
+/// No Huffman code consists of ones alone (ITU-T T.81, C.2), so a decoder that still needs data fails at
+/// once, while one that only looks ahead is not affected: scans are padded with ones anyway. `FF` is
+/// followed by `00` within data. As long as any decoder's look-ahead.
 const SENTINEL: [u8; 34] = *b"\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\
     \xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\xD9";
 
-/// How many bytes are read between two looks at the meter.
+/// How many bytes are read between two checks of the meter.
 const STRIDE: usize = 16 * 1024;
 
-/// A file followed by the sentinel. When the work on it has to stop, it ends before.
+/// A file followed by the sentinel. It is cut short when the meter stops the work.
 pub(super) struct Source<'a> {
     file: &'a [u8],
     position: usize,
     meter: &'a Meter,
-    /// Where to look at the meter next.
+    /// Where to check the meter next.
     next_look: usize,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Ends the file here if the work on it has to stop.
+    /// Ends the file here if the meter has stopped the work.
     #[inline]
     fn look(&mut self) {
         if self.position >= self.next_look {
@@ -51,7 +51,7 @@ impl<'a> Source<'a> {
         self.file.len() + SENTINEL.len()
     }
 
-    /// Copies what there is and says how much it was.
+    /// Copies the available bytes and returns their number.
     fn copy(&self, target: &mut [u8]) -> usize {
         let file = self.file.get(self.position..).unwrap_or_default();
         let into_sentinel = self.position.saturating_sub(self.file.len());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_read() {
+    fn missing_data_are_not_read() {
         let meter = Meter::new(0, None, CallContext::local());
         let mut source = Source::new(&[1], &meter);
         assert!(source.read_exact_bytes(&mut [0; 36]).is_err());

@@ -1,7 +1,7 @@
-//! PNG (W3C recommendation, third edition); of an APNG the picture that viewers of PNG show.
+//! PNG (W3C recommendation, third edition); the default image of an APNG.
 //!
-//! The decoder sees neither the file nor its compressed data, but [what makes the pixels](source), and
-//! hands them out row by row.
+//! The decoder is given neither the file nor its compressed data, but [only what makes the pixels](source),
+//! and decodes row by row.
 
 mod source;
 
@@ -12,25 +12,25 @@ use png::{BitDepth, Decoder, DecodingError, Limits, Reader, Transformations};
 use self::source::Source;
 use super::{Header, Rows, SIDE_MEMORY, exif_orientation};
 use crate::{
+    byte_reader::ByteReader,
+    decode_error::DecodeError,
     meter::Meter,
     raster::{Raster, buffer_size},
-    decode_error::DecodeError,
-    byte_reader::ByteReader,
     work,
 };
 
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1A\n";
 
-/// Rows of the decoder's own buffers, at most.
+/// Rows in the decoder's own buffers, at most.
 const ROWS_BUFFERED: u64 = 8;
 
-/// Memory for the decoder's buffers and tables, whatever the picture.
+/// Memory of the decoder's buffers and tables, for any picture.
 const BUFFERS: u64 = 512 * 1024;
 
-/// What the chunks tell, and those that make the pixels.
+/// The chunks that matter for the pixels.
 struct Chunks<'a> {
     ihdr: Ihdr,
-    /// IHDR, PLTE and tRNS, as they stand in the file.
+    /// IHDR, PLTE and tRNS, as in the file.
     head: Vec<&'a [u8]>,
     has_transparency: bool,
     orientation: Orientation,
@@ -49,7 +49,7 @@ struct Ihdr {
     is_interlaced: bool,
 }
 
-/// A chunk: its kind, its content, and all of it.
+/// A chunk: its type, its content, and all its bytes.
 struct Chunk<'a> {
     kind: [u8; 4],
     body: &'a [u8],
@@ -125,7 +125,7 @@ fn decode_whole(reader: &mut Reader<Source>, header: &Header) -> Result<Raster, 
     rows.finish()
 }
 
-/// What takes the rows, and whether their samples have 16 bits.
+/// The receiver of the rows, and whether their samples have 16 bits.
 fn rows(reader: &Reader<Source>, header: &Header) -> Result<(Rows, bool), DecodeError> {
     let (color, depth) = reader.output_color_type();
     let is_wide = depth == BitDepth::Sixteen;
@@ -145,7 +145,7 @@ fn rows(reader: &Reader<Source>, header: &Header) -> Result<(Rows, bool), Decode
     Ok((Rows::new(header, color)?, is_wide))
 }
 
-/// Samples of 16 bits come with the high byte first.
+/// Samples of 16 bits are big-endian.
 fn to_native(row: &mut [u8]) {
     for sample in row.as_chunks_mut().0 {
         *sample = u16::from_be_bytes(*sample).to_ne_bytes();
@@ -160,7 +160,7 @@ fn refuse(error: DecodingError) -> DecodeError {
 }
 
 impl<'a> Chunks<'a> {
-    /// Walks through all chunks. The decoder would stop at the last pixel and miss a lost end.
+    /// Scans all chunks. The decoder would stop at the last pixel and miss a truncated end.
     fn walk(bytes: &'a [u8], meter: &Meter) -> Result<Self, DecodeError> {
         let mut walk = ByteReader::new(Png, bytes);
         walk.take(SIGNATURE.len())?;
@@ -231,7 +231,7 @@ impl<'a> Chunk<'a> {
         })
     }
 
-    /// Chunks without which the picture is another one have a capital letter first.
+    /// Critical chunks have an upper-case first letter.
     fn is_critical(&self) -> bool {
         self.kind.first().is_some_and(u8::is_ascii_uppercase)
     }
@@ -254,7 +254,7 @@ impl Ihdr {
         })
     }
 
-    /// Samples of a pixel as it is stored.
+    /// Samples of a stored pixel.
     fn samples(self) -> u64 {
         match self.colour_type {
             0 | 3 => 1,
@@ -275,7 +275,7 @@ impl Ihdr {
         (channels + u64::from(has_transparency)) * sample
     }
 
-    /// Bytes of all rows, as they are compressed: each begins with the kind of its filter.
+    /// Bytes of all rows before compression, each with its filter byte.
     fn data_length(self) -> u64 {
         if !self.is_interlaced {
             return self.pass_length(self.width.into(), self.height.into());

@@ -1,40 +1,40 @@
-//! What the PNG decoder reads: the chunks that make the pixels, with their data inflated before.
+//! The input of the PNG decoder: the chunks that make the pixels, already inflated.
 //!
-//! A file of a megabyte can hold a hundred thousand deflate blocks, and for each the decoder builds
-//! tables. So the data are inflated here, block by block, and each one is counted; the decoder gets them
-//! in stored blocks. What is more than the pixels take, and texts and profiles, are never inflated.
+//! A file of a megabyte can contain a hundred thousand deflate blocks, for each of which the decoder builds
+//! tables. So the data are inflated here, block by block, and each one is counted; the decoder gets them in
+//! stored blocks. Data beyond the pixels, texts and profiles are never inflated.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{Chunk, SIGNATURE};
-use crate::{meter::Meter, byte_reader::ByteReader, work};
+use crate::{byte_reader::ByteReader, meter::Meter, work};
 
-/// Longest stored block that is made, in bytes.
+/// Longest stored block, in bytes.
 const PIECE: usize = 32 * 1024;
 
-/// Bytes before the data in a piece: length and kind of a chunk, header of a stored block.
+/// Bytes before the data of a block: length and type of the chunk, header of the stored block.
 const FRONT: usize = 4 + 4 + 5;
 
-/// A checksum, of a chunk or of the data. The decoder is not to look at them.
+/// A dummy checksum of a chunk or of the data. The decoder must not verify them.
 const CHECKSUM: [u8; 4] = [0; 4];
 
 /// The end of the compressed data, and of the file.
 const END: &[u8] = b"\0\0\0\x09IDAT\x01\0\0\xFF\xFF\0\0\0\0\0\0\0\0\0\0\0\0IEND\0\0\0\0";
 
-/// Compressed data begin so: deflate with a window of 32 KiB.
+/// The start of compressed data: deflate with a window of 32 KiB.
 const ZLIB_HEADER: &[u8] = b"\0\0\0\x02IDAT\x78\x01\0\0\0\0";
 
-/// A PNG file of what makes the pixels.
+/// A PNG file reduced to what makes the pixels.
 pub(super) struct Source<'a> {
     meter: &'a Meter,
     inflate: Inflate,
-    /// The IDAT chunks that are still to come, and what follows them.
+    /// The remaining IDAT chunks, and what follows them.
     chunks: ByteReader<'a>,
-    /// What is left of the chunk at hand.
+    /// The rest of the current chunk.
     compressed: &'a [u8],
-    /// Bytes that the pixels still take.
+    /// Bytes that the pixels still need.
     left: u64,
     piece: Vec<u8>,
     position: usize,
@@ -42,7 +42,7 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// `length` is how many bytes the data have once inflated.
+    /// `length` is the inflated length of the data.
     pub(super) fn new(head: &[&[u8]], data: ByteReader<'a>, length: u64, meter: &'a Meter) -> Self {
         let mut piece = SIGNATURE.to_vec();
         for chunk in head {
@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Makes the next piece of the file.
+    /// Makes the next block of the file.
     fn advance(&mut self) -> io::Result<()> {
         let length = self.inflate_piece()?;
         self.position = 0;
@@ -82,7 +82,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Inflates up to a piece, and says how long it is; nothing at the end.
+    /// Inflates up to one block and returns its length; 0 at the end.
     fn inflate_piece(&mut self) -> io::Result<usize> {
         let most = usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE));
         self.piece.resize(FRONT + most, 0);
@@ -93,7 +93,7 @@ impl<'a> Source<'a> {
             }
             let room = self.piece.get_mut(FRONT + length..).unwrap_or_default();
             let (before, position) = (self.inflate.total_out(), self.inflate.total_in());
-            // It returns at the end of each block.
+            // Returns at the end of each deflate block.
             let status = self
                 .inflate
                 .decompress(self.compressed, room, InflateFlush::Block);
@@ -121,7 +121,7 @@ impl<'a> Source<'a> {
             .map_err(io::Error::other)
     }
 
-    /// Goes on to the next chunk, if that holds data, too.
+    /// Advances to the next chunk if it also contains data.
     fn next_chunk(&mut self) -> bool {
         let chunk = Chunk::take(&mut self.chunks);
         let Some(chunk) = chunk.ok().filter(|chunk| &chunk.kind == b"IDAT") else {
@@ -133,7 +133,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// What a piece begins with.
+/// The bytes before a block's data.
 fn front(length: usize) -> [u8; FRONT] {
     let short = u16::try_from(length).unwrap_or(u16::MAX);
     let chunk = (u32::from(short) + 5).to_be_bytes();
@@ -172,7 +172,7 @@ impl Read for Source<'_> {
     }
 }
 
-/// The decoder asks for it and never does it.
+/// Required by the decoder, and never called.
 impl Seek for Source<'_> {
     fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
         Err(io::ErrorKind::Unsupported.into())

@@ -1,5 +1,4 @@
-//! The rows of a page as it is stored: strips, or rows of tiles, each in one plane or in one for each
-//! channel.
+//! The stored rows of a page: strips, or rows of tiles, interleaved or in one plane for each channel.
 
 use domain::MediaType::Tiff;
 use tiff::{
@@ -13,20 +12,20 @@ use super::{
 };
 use crate::decode_error::DecodeError;
 
-/// Strips without compression that are longer are cut into ones that are not, if they can be.
+/// Longer uncompressed strips are split, if possible.
 const STRIP: u64 = 1024 * 1024;
 
-/// What decodes a page a band at a time.
+/// Decodes a page band by band.
 pub(super) struct Bands {
     height: u32,
     /// Rows of a band; the last one may have fewer.
     rows: u32,
-    /// Tiles next to each other.
+    /// Tiles side by side.
     across: u32,
     /// Bytes of a row of a plane.
     row: usize,
     planes: u32,
-    /// Bytes of a sample, of which the planes take turns.
+    /// Bytes of a sample, the unit in which planes are interleaved.
     sample: usize,
     /// The planes of a band, one after the other.
     pixels: Vec<u8>,
@@ -78,7 +77,7 @@ impl Bands {
         plane.saturating_mul(self.planes.into())
     }
 
-    /// Most memory that is taken, in bytes.
+    /// Peak memory, in bytes.
     pub(super) fn memory(&self) -> u64 {
         let put_together = if self.planes > 1 {
             self.row as u64 * u64::from(self.planes)
@@ -144,7 +143,7 @@ impl Bands {
         Ok(())
     }
 
-    /// Hands out each row of the band, its pixels put together.
+    /// Yields each row of the band, interleaved.
     pub(super) fn for_each_row(&self, mut take: impl FnMut(&[u8])) {
         let plane_length = self.row * self.rows_read;
         let mut together = vec![
@@ -171,7 +170,7 @@ impl Bands {
         }
     }
 
-    /// Puts the samples of a plane where they belong in their pixels.
+    /// Copies the samples of a plane into their pixels.
     fn interleave(&self, row: &[u8], plane: usize, pixels: &mut [u8]) {
         let (size, start) = (self.sample, plane * self.sample);
         let pixels = pixels.chunks_exact_mut((size * self.planes as usize).max(1));
@@ -182,7 +181,7 @@ impl Bands {
     }
 }
 
-/// How long strips without compression are to be cut.
+/// How to split uncompressed strips.
 pub(super) fn cut(decoder: &mut Decoder<Patched>) -> Result<Option<Cut>, DecodeError> {
     let compression = tag(decoder, Tag::Compression)?;
     let is_plain = compression.is_none_or(|method| method == CompressionMethod::None.to_u16());
@@ -217,8 +216,8 @@ pub(super) fn cut(decoder: &mut Decoder<Patched>) -> Result<Option<Cut>, DecodeE
     }))
 }
 
-/// How many rows the new strips have: at most so many, and so that each of the file's strips, if there is
-/// more than one, is cut into equal ones.
+/// How many rows the new strips have: at most `most`, and such that each of the file's strips, if there are
+/// several, is split evenly.
 fn rows_of_cut(rows: u32, height: u32, most: u32) -> Option<u32> {
     let most = most.clamp(1, rows);
     if rows >= height {
@@ -228,7 +227,7 @@ fn rows_of_cut(rows: u32, height: u32, most: u32) -> Option<u32> {
     (1..=most).rev().find(divides).filter(|short| *short < rows)
 }
 
-/// Bytes of a row of a strip, as it is stored.
+/// Bytes of a stored row of a strip.
 fn stored_row(decoder: &mut Decoder<Patched>) -> Result<u64, DecodeError> {
     let (width, _) = decoder.dimensions().map_err(refuse)?;
     let bits = decoder.find_tag_unsigned_vec::<u16>(Tag::BitsPerSample);

@@ -1,25 +1,25 @@
-//! The entries of a file's first directory, before the decoder sees them.
+//! The entries of a file's first directory, checked before the decoder reads them.
 //!
-//! The decoder takes 32 bytes of memory for each value of an entry, as many as the entry claims to have,
-//! up to 256 MiB, and that before it can be told any limits.
+//! The decoder allocates 32 bytes for each value that an entry claims to have, up to 256 MiB, before any
+//! limits can be set.
 
 use domain::MediaType::Tiff;
 
 use crate::{
-    formats::{SIDE_MEMORY, foreign},
     decode_error::DecodeError,
+    formats::{SIDE_MEMORY, foreign},
 };
 
 /// Most values of an entry that the decoder reads.
 const MOST_VALUES: u64 = SIDE_MEMORY / 32;
 
-/// The entries that the decoder reads. What others hold, such as metadata, may be long.
+/// The entries that the decoder reads. Others, such as metadata, may be long.
 const READ: [u64; 21] = [
     256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339,
     347, 530,
 ];
 
-/// An entry: what it holds, how many, and where it stands.
+/// An entry: type, count, and location of its values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) tag: u64,
@@ -28,7 +28,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// One that is not in the file.
+    /// An entry that is not in the file.
     pub(super) fn new(tag: u64) -> Self {
         Self {
             tag,
@@ -38,7 +38,7 @@ impl Entry {
     }
 }
 
-/// Kinds of values.
+/// Types of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Short,
@@ -64,13 +64,13 @@ impl Kind {
     }
 }
 
-/// Entries by which a camera's raw picture is known: the version of DNG, or a first page that is a small
-/// copy of what is in other directories.
+/// Entries that identify a camera raw file: the DNG version, or a first page that is a small copy of the
+/// content of other directories.
 const DNG_VERSION: u64 = 50_706;
 const NEW_SUBFILE_TYPE: u64 = 254;
 const SUB_IFDS: u64 = 330;
 
-/// Whether the first page is only what viewers show of a camera's raw picture.
+/// Whether the first page is only the preview of a camera raw file.
 fn is_raw(bytes: &[u8]) -> bool {
     let numbers = Numbers::of(bytes);
     let entry = |tag| numbers.entries().find(|entry| entry.tag == tag);
@@ -80,7 +80,7 @@ fn is_raw(bytes: &[u8]) -> bool {
     entry(DNG_VERSION).is_some() || is_copy && entry(SUB_IFDS).is_some()
 }
 
-/// Refuses a file whose first directory makes the decoder take a lot of memory, or is not the picture's.
+/// Rejects a file whose first directory makes the decoder allocate a lot of memory, or is only a preview.
 pub(super) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
     if is_raw(bytes) {
         return Err(foreign::raw());
@@ -91,7 +91,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
     read.try_for_each(|entry| check_count(entry.count))
 }
 
-/// Refuses an entry with so many values.
+/// Rejects an entry with that many values.
 pub(super) fn check_count(values: u64) -> Result<(), DecodeError> {
     if values > MOST_VALUES {
         return Err(too_many_values());
@@ -103,8 +103,8 @@ pub(super) fn too_many_values() -> DecodeError {
     DecodeError::malformed(Tiff, "its entries have too many values")
 }
 
-/// The numbers in a file, in its order of bytes. Classic files count in four bytes, entries are 12 long;
-/// `BigTIFF` counts in eight.
+/// The integers of a file, in its byte order. Classic files use four-byte offsets and 12-byte entries;
+/// `BigTIFF` uses eight-byte offsets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numbers<'a> {
     bytes: &'a [u8],
@@ -123,7 +123,7 @@ impl<'a> Numbers<'a> {
         numbers
     }
 
-    /// Where the first directory's place stands.
+    /// The location of the first directory's offset.
     pub(super) fn start(self) -> usize {
         if self.is_big { 8 } else { 4 }
     }
@@ -137,7 +137,7 @@ impl<'a> Numbers<'a> {
         if self.is_big { 20 } else { 12 }
     }
 
-    /// Bytes of an offset, and of the value in an entry.
+    /// Bytes of an offset, and of the inline value of an entry.
     pub(super) fn value_size(self) -> usize {
         if self.is_big { 8 } else { 4 }
     }
@@ -146,7 +146,7 @@ impl<'a> Numbers<'a> {
         if self.is_big { Kind::Long8 } else { Kind::Long }
     }
 
-    /// The entries of the first directory, as many as lie in the file.
+    /// The entries of the first directory that lie within the file.
     pub(super) fn entries(self) -> impl Iterator<Item = Entry> {
         let directory = self.read(self.start() as u64, self.value_size());
         let first = directory.and_then(|at| at.checked_add(self.count_size() as u64));
@@ -161,18 +161,18 @@ impl<'a> Numbers<'a> {
         })
     }
 
-    /// How many entries the directory there has.
+    /// How many entries a directory has.
     pub(super) fn count(self, directory: u64) -> Option<u64> {
         self.read(directory, self.count_size())
     }
 
-    /// The bytes there.
+    /// The bytes at an offset.
     pub(super) fn raw(self, at: u64, size: usize) -> Option<&'a [u8]> {
         let start = usize::try_from(at).ok()?;
         self.bytes.get(start..start.checked_add(size)?)
     }
 
-    /// A number as so many bytes.
+    /// An integer in `size` bytes.
     pub(super) fn bytes(self, number: u64, size: usize) -> Vec<u8> {
         let mut bytes: Vec<_> = number.to_le_bytes().into_iter().take(size).collect();
         if !self.is_little_endian {
@@ -181,7 +181,7 @@ impl<'a> Numbers<'a> {
         bytes
     }
 
-    /// Reads a number of that many bytes, eight at most.
+    /// Reads an integer of at most eight bytes.
     fn read(self, at: u64, size: usize) -> Option<u64> {
         let bytes = self.raw(at, size)?;
         let push = |number: u64, byte: &u8| number << 8 | u64::from(*byte);

@@ -1,4 +1,4 @@
-//! TIFF 6.0 and `BigTIFF`; of several pages the first is taken, but all must be there.
+//! TIFF 6.0 and `BigTIFF`; the first of several pages, but all must be complete.
 
 mod bands;
 mod directory;
@@ -21,26 +21,26 @@ use self::{
 };
 use super::{Header, SIDE_MEMORY, check_sides};
 use crate::{
+    decode_error::DecodeError,
     meter::Meter,
     raster::{Raster, buffer_size},
     reduce::Reducer,
-    decode_error::DecodeError,
     work,
 };
 
 /// `PhotometricInterpretation` of a palette (TIFF 6.0, section 5).
 const PALETTE: u16 = 3;
 
-/// Memory that the decoder takes for the place and the length of a strip or tile.
+/// The decoder's memory for the offset and the length of a strip or tile.
 const CHUNK_MEMORY: u64 = 64;
 
-/// Memory for a pixel of a row that is being understood: its place in a palette, and what it becomes.
+/// Memory for a pixel of a row being converted: its palette index, and the result.
 const PIXEL_MEMORY: u64 = 4;
 
-/// Memory for the decoder's buffers and tables, whatever the picture.
+/// Memory of the decoder's buffers and tables, for any picture.
 const BUFFERS: u64 = 256 * 1024;
 
-/// A page that is about to be decoded.
+/// A page to be decoded.
 struct Page<'a> {
     decoder: Decoder<Patched<'a>>,
     palette: Option<Vec<u16>>,
@@ -56,7 +56,7 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     }
     page.cut(bytes, meter)?;
     let bands = Bands::new(&mut page.decoder)?;
-    // Refuses what cannot be understood.
+    // Rejects unsupported pixels.
     page.pixels()?;
     let decoded = bands.bytes().saturating_mul(bands.count());
     Ok(Header {
@@ -102,7 +102,7 @@ impl<'a> Page<'a> {
         Ok(Self { decoder, palette })
     }
 
-    /// Cuts strips without compression into short ones.
+    /// Splits uncompressed strips into short ones.
     fn cut(&mut self, bytes: &'a [u8], meter: &'a Meter) -> Result<(), DecodeError> {
         if let Some(cut) = bands::cut(&mut self.decoder)? {
             let cut = patched(bytes, meter, self.palette.is_some(), Some(&cut))?;
@@ -128,7 +128,7 @@ impl<'a> Page<'a> {
         Ok(orientation.unwrap_or(Orientation::NoTransforms))
     }
 
-    /// TIFF 6.0, section 18: extra samples of kind 1 are alpha that the colours hold already.
+    /// TIFF 6.0, section 18: extra samples of type 1 are premultiplied alpha.
     fn has_premultiplied_alpha(&mut self) -> Result<bool, DecodeError> {
         let kinds = self.decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples);
         Ok(kinds

@@ -1,4 +1,4 @@
-//! Whether all pages of a file are there, and what the first one costs.
+//! Checks that all pages of a file are complete, and computes the cost of the first.
 
 use domain::MediaType::Tiff;
 use tiff::{
@@ -13,41 +13,41 @@ use super::{
     directory::{Numbers, check_count, too_many_values},
     refuse, tag,
 };
-use crate::{formats::jpeg, meter::Meter, decode_error::DecodeError, work};
+use crate::{decode_error::DecodeError, formats::jpeg, meter::Meter, work};
 
-/// Most pages; a chain of pages that never ends is found out by it.
+/// Most pages; also detects cycles of pages.
 const MAX_PAGES: usize = 10_000;
 
-/// By how many pixels a JPEG may exceed the chunk it is in: it consists of blocks.
+/// How many pixels a JPEG may exceed its strip or tile by: it consists of blocks.
 const JPEG_MARGIN: u32 = 64;
 
-/// Longest JPEG tables, in bytes. All that there can be take less than three thousand.
+/// Longest JPEG tables, in bytes. A full set takes less than three thousand.
 const MOST_TABLES: usize = 16 * 1024;
 
-/// How many times as long as the file its JPEGs may be together: some writers keep equal ones once.
+/// How many times the file's length its JPEGs may have in total: some writers share equal ones.
 const SHARED: u64 = 16;
 
-/// Deflated data are looked through for their blocks where they might cost more than this, in units.
+/// Deflated data are scanned for their blocks if they might cost more than this, in units.
 const SUSPICIOUS: u64 = 250_000;
 
-/// Where the strips or tiles of a page are, and how long.
+/// Offsets and lengths of the strips or tiles of a page.
 const CHUNKS: [[Tag; 2]; 2] = [
     [Tag::StripOffsets, Tag::StripByteCounts],
     [Tag::TileOffsets, Tag::TileByteCounts],
 ];
 
-/// What decoding the first page takes, beside its pixels.
+/// The cost of decoding the first page, besides its pixels.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Found {
     /// Strips or tiles.
     pub(super) chunks: u64,
-    /// Memory that the decoder takes for one of them, in bytes.
+    /// The decoder's memory for one of them, in bytes.
     pub(super) chunk_memory: u64,
     /// Units of work for their data.
     pub(super) work: u64,
 }
 
-/// Checks that the pixels of every page lie within the file, and those of the first within bounds.
+/// Checks that the pixels of every page lie within the file, and those of the first within limits.
 pub(super) fn check(
     decoder: &mut Decoder<Patched>,
     bytes: &[u8],
@@ -56,7 +56,7 @@ pub(super) fn check(
     let numbers = Numbers::of(bytes);
     let mut found = Found::default();
     let mut next = decoder.ifd_pointer();
-    // Values take at least a byte each, and pages do not share them. So the work is bounded as well.
+    // Each value takes at least a byte, and pages do not share values. So the work is bounded as well.
     let mut left = bytes.len() as u64;
     for number in 0..MAX_PAGES {
         let Some(pointer) = next else {
@@ -114,7 +114,10 @@ impl Found {
             CompressionMethod::ModernJPEG => {
                 let tables = tables(decoder, directory)?;
                 if all > length.saturating_mul(SHARED) {
-                    return Err(DecodeError::malformed(Tiff, "its parts lie upon each other"));
+                    return Err(DecodeError::malformed(
+                        Tiff,
+                        "its parts lie upon each other",
+                    ));
                 }
                 check_jpegs(
                     decoder.chunk_dimensions(),
@@ -133,7 +136,7 @@ impl Found {
     }
 }
 
-/// The work for inflating all chunks. Where it may be a lot, their blocks are counted.
+/// The work of inflating all chunks. If it may be a lot, their blocks are counted.
 fn deflated(chunks: &[&[u8]], all: u64, meter: &Meter) -> Result<u64, DecodeError> {
     let at_worst = work::DEFLATE_BYTE_AT_WORST.units(all);
     if at_worst <= SUSPICIOUS {
@@ -147,8 +150,7 @@ fn deflated(chunks: &[&[u8]], all: u64, meter: &Meter) -> Result<u64, DecodeErro
     Ok(work::TIFF_DEFLATE_BLOCK.units(calls) + work::DEFLATE_BYTE.units(all))
 }
 
-/// How many blocks there are; long ones count several times. What is no deflated data has as many as are
-/// found.
+/// The number of blocks, with long ones counted several times. Invalid data have as many as are found.
 fn blocks(chunk: &[u8], room: &mut [u8], meter: &Meter) -> Result<u64, DecodeError> {
     let mut inflate = Inflate::new(true, 15);
     let mut calls = 0;
@@ -190,7 +192,7 @@ fn chunks<'a>(
     Ok(chunks)
 }
 
-/// What all JPEGs of a page begin with, in place of their first two bytes.
+/// The shared start of all JPEGs of a page, which replaces their first two bytes.
 fn tables(decoder: &mut Decoder<Patched>, directory: &Directory) -> Result<Vec<u8>, DecodeError> {
     let mut tags = decoder.read_directory_tags(directory);
     let Some(tables) = tags.find_tag(Tag::JPEGTables).map_err(refuse)? else {
@@ -200,13 +202,13 @@ fn tables(decoder: &mut Decoder<Patched>, directory: &Directory) -> Result<Vec<u
     if tables.len() > MOST_TABLES {
         return Err(DecodeError::malformed(Tiff, "its JPEG tables are too long"));
     }
-    // The mark of their end.
+    // The end marker.
     tables.truncate(tables.len().saturating_sub(2));
     Ok(tables)
 }
 
-/// The decoder takes a JPEG's own size as it stands, whatever the page says, and wherever it stands: it
-/// puts the tables before each part.
+/// The decoder trusts a JPEG's own size, whatever the page says, and wherever it is: the tables are put
+/// before each part.
 fn check_jpegs(
     page: (u32, u32),
     tables: &[u8],
@@ -221,9 +223,9 @@ fn check_jpegs(
         meter.charge(work::FILE_BYTE, chunk.len() as u64)?;
         let part = jpeg::part(chunk, meter);
         let part = part.map_err(|refusal| match refusal {
-            refusal @ (DecodeError::TooComplex { .. } | DecodeError::TimedOut | DecodeError::Cancelled) => {
-                refusal
-            }
+            refusal @ (DecodeError::TooComplex { .. }
+            | DecodeError::TimedOut
+            | DecodeError::Cancelled) => refusal,
             refusal => DecodeError::corrupt(Tiff, refusal),
         })?;
         check_jpeg(page, part.size)?;
@@ -238,7 +240,10 @@ fn check_jpegs(
 fn check_jpeg((width, height): (u32, u32), (across, down): (u32, u32)) -> Result<(), DecodeError> {
     let fits = |side: u32, chunk: u32| side <= chunk.saturating_add(JPEG_MARGIN);
     if !fits(across, width) || !fits(down, height) {
-        return Err(DecodeError::malformed(Tiff, "a part is larger than the page"));
+        return Err(DecodeError::malformed(
+            Tiff,
+            "a part is larger than the page",
+        ));
     }
     Ok(())
 }

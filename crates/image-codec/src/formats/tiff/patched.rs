@@ -1,28 +1,28 @@
-//! A file as the decoder is shown it: with another directory than its own.
+//! A file with a replaced directory, as the decoder sees it.
 //!
-//! The decoder knows no palettes; it is shown their places as shades of grey. And it decodes a strip as a
-//! whole; one without compression, which may be all of the picture, is shown as many short ones.
+//! The decoder does not support palettes; it is given the indexes as shades of grey. And it decodes each
+//! strip as a whole; an uncompressed one, which may be the whole picture, is presented as many short ones.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 
 use domain::MediaType::Tiff;
 
 use super::directory::{Entry, Kind, Numbers};
-use crate::{meter::Meter, decode_error::DecodeError, source::Metered};
+use crate::{decode_error::DecodeError, meter::Meter, source::Metered};
 
-/// Tags of entries that are replaced.
+/// Tags of replaced entries.
 const PHOTOMETRIC_INTERPRETATION: u64 = 262;
 const STRIP_OFFSETS: u64 = 273;
 const ROWS_PER_STRIP: u64 = 278;
 const STRIP_BYTE_COUNTS: u64 = 279;
 
-/// `PhotometricInterpretation` of grey where 0 is black.
+/// `PhotometricInterpretation` of grey with 0 as black.
 const GREY: u64 = 1;
 
-/// A file with perhaps a directory of ours behind it.
+/// A file, possibly followed by our directory.
 pub(super) type Patched<'a> = Metered<'a, Layers<'a>>;
 
-/// What the decoder reads: some first bytes, the rest of the file, what follows it.
+/// The decoder's input: replaced first bytes, the rest of the file, appended bytes.
 pub(super) struct Layers<'a> {
     file: &'a [u8],
     front: Vec<u8>,
@@ -30,22 +30,22 @@ pub(super) struct Layers<'a> {
     position: u64,
 }
 
-/// Strips of equal length in place of the file's own.
+/// Strips of equal length that replace the file's own.
 #[derive(Debug, Clone)]
 pub(super) struct Cut {
     pub(super) rows: u32,
-    /// Where each strip begins in the file.
+    /// The offset of each strip.
     pub(super) offsets: Vec<u64>,
-    /// Bytes of a strip; the last ones of a picture may have fewer.
+    /// Bytes of a strip; the last one may have fewer.
     pub(super) length: u64,
 }
 
-/// The file as it is.
+/// The unmodified file.
 pub(super) fn plain<'a>(file: &'a [u8], meter: &'a Meter) -> Patched<'a> {
     Metered::new(Layers::new(file), meter)
 }
 
-/// The file with its first page alone, declared grey or cut into other strips.
+/// The file with its first page alone, declared as grey or with other strips.
 pub(super) fn patched<'a>(
     file: &'a [u8],
     meter: &'a Meter,
@@ -73,10 +73,10 @@ pub(super) fn patched<'a>(
     Ok(Metered::new(layers, meter))
 }
 
-/// A directory that is put together, and the values that its entries refer to.
+/// A new directory, and the values that its entries refer to.
 struct Directory<'a> {
     numbers: Numbers<'a>,
-    /// The entries, and the bytes of those that are new.
+    /// The entries, and the bytes of the new ones.
     entries: Vec<(Entry, Option<Vec<u8>>)>,
     tail: Vec<u8>,
     tail_at: u64,
@@ -138,7 +138,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// What there is from the position on, as far as it lies together.
+    /// The contiguous bytes from the position on.
     fn rest(&self) -> &[u8] {
         let position = usize::try_from(self.position).unwrap_or(usize::MAX);
         let of_tail = position.checked_sub(self.file.len());

@@ -1,15 +1,15 @@
-//! What the samples of a page mean.
+//! The interpretation of a page's samples.
 
 use domain::MediaType::Tiff;
 use tiff::ColorType;
 
 use crate::{
+    decode_error::DecodeError,
     flatten::{Flattener, convert, from_16, printed},
     raster::Channels,
-    decode_error::DecodeError,
 };
 
-/// Makes grey or RGB of eight bits of the rows of a page.
+/// Converts the rows of a page to grey or RGB of eight bits.
 pub(super) struct Pixels {
     meaning: Meaning,
     width: usize,
@@ -17,13 +17,13 @@ pub(super) struct Pixels {
 }
 
 enum Meaning {
-    /// As the `image` crate has them.
+    /// A pixel type of the `image` crate.
     Usual(Flattener),
     /// Grey of up to eight bits.
     Grey(u8),
-    /// Places in a palette, of up to eight bits.
+    /// Palette indexes of up to eight bits.
     Places(u8, Vec<[u8; 3]>),
-    /// Colours of eight bits that are multiplied by the alpha which follows them.
+    /// Colours of eight bits, premultiplied by the alpha that follows them.
     Premultiplied,
     Cmyk8,
     Cmyk16,
@@ -56,7 +56,7 @@ impl Pixels {
         })
     }
 
-    /// What the rows are made of afterwards.
+    /// The channels of the result.
     pub(super) fn channels(&self) -> Channels {
         match &self.meaning {
             Meaning::Usual(flattener) => flattener.channels(),
@@ -88,7 +88,7 @@ impl Pixels {
     }
 }
 
-/// What the `image` crate calls it.
+/// The pixel type in the `image` crate.
 fn usual(color: ColorType, is_float: bool) -> Result<image::ColorType, DecodeError> {
     Ok(match (color, is_float) {
         (ColorType::Gray(16), false) => image::ColorType::L16,
@@ -131,7 +131,7 @@ fn places(samples: &[u8], bits: u8, colours: &[[u8; 3]], width: usize, row: &mut
     row.extend(unpacked(samples, bits).take(width).flat_map(colour));
 }
 
-/// Samples of at most eight bits, highest bits first.
+/// Unpacks samples of at most eight bits, highest bits first.
 fn unpacked(row: &[u8], bits: u8) -> impl Iterator<Item = u8> {
     let samples = move |byte: &u8| {
         let byte = *byte;
@@ -140,7 +140,7 @@ fn unpacked(row: &[u8], bits: u8) -> impl Iterator<Item = u8> {
     row.iter().flat_map(samples)
 }
 
-/// A palette holds all reds, then all greens, then all blues, of 16 bits each.
+/// A palette has all reds, then all greens, then all blues, of 16 bits each.
 fn colours(palette: &[u16], count: usize) -> Vec<[u8; 3]> {
     let sample = |at: usize| palette.get(at).map_or(0, |sample| sample.to_be_bytes()[0]);
     (0..count)
@@ -148,7 +148,7 @@ fn colours(palette: &[u16], count: usize) -> Vec<[u8; 3]> {
         .collect()
 }
 
-/// ITU-R BT.601 over the whole range, as in JFIF.
+/// ITU-R BT.601 at full range, as in JFIF.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,4 +1,4 @@
-//! Reading a lossless bitstream, and its prefix codes, bit by bit.
+//! Reads a lossless bitstream and its prefix codes.
 
 use domain::MediaType::WebP;
 
@@ -10,12 +10,12 @@ const LONGEST_CODE: usize = 15;
 /// Longest code that the decoder looks up in one step, in bits.
 const LONGEST_LOOKUP: usize = 10;
 
-/// The order in which the lengths of the codes for code lengths are stored.
+/// The order in which the code lengths of code lengths are stored.
 const LENGTH_ORDER: [usize; 19] = [
     17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
 ];
 
-/// A position in a bitstream, whose bytes are filled from the lowest bit.
+/// A position in a bitstream; bytes are filled from the lowest bit.
 #[derive(Debug, Clone)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
@@ -28,7 +28,7 @@ impl<'a> Bits<'a> {
         Self { bytes, position: 0 }
     }
 
-    /// The next 25 bits and up to seven more, with zeros after the end.
+    /// The next 25 to 32 bits, with zeros after the end.
     fn ahead(&self) -> u32 {
         let rest = self.bytes.get(self.position / 8..).unwrap_or_default();
         let word = match rest.first_chunk() {
@@ -38,7 +38,7 @@ impl<'a> Bits<'a> {
         word >> (self.position % 8)
     }
 
-    /// How many bits are still to come.
+    /// The remaining bits.
     pub(super) fn left(&self) -> u64 {
         (self.bytes.len() as u64 * 8).saturating_sub(self.position as u64)
     }
@@ -52,7 +52,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Takes a number of at most 25 bits.
+    /// Reads a number of at most 25 bits.
     pub(super) fn take(&mut self, count: usize) -> Result<u32, DecodeError> {
         let value = self.ahead() & ((1 << count) - 1);
         self.skip(count)?;
@@ -67,9 +67,9 @@ impl<'a> Bits<'a> {
 /// A canonical prefix code, complete or of one symbol.
 #[derive(Debug, Clone)]
 pub(super) struct Code {
-    /// How many symbols have a code of each length; none has where there is one symbol alone.
+    /// The number of symbols for each code length; all 0 if there is a single symbol.
     counts: [u16; LONGEST_CODE + 1],
-    /// In the order of their codes.
+    /// In code order.
     symbols: Vec<u16>,
 }
 
@@ -137,13 +137,13 @@ impl Code {
         Err(broken())
     }
 
-    /// The one symbol of the alphabet that occurs, which takes no bits.
+    /// Whether a single symbol occurs, which takes no bits.
     pub(super) fn is_constant(&self) -> bool {
         self.symbols.len() == 1
     }
 
-    /// Bytes on the heap that the decoder takes for the code: a table of four bytes for each value of the
-    /// bits it looks up, and two nodes of 16 bytes for each symbol with a longer code.
+    /// Heap bytes of the decoder for the code: a table of four bytes for each value of the looked-up bits,
+    /// and two nodes of 16 bytes for each symbol with a longer code.
     pub(super) fn decoder_bytes(&self) -> u64 {
         if self.is_constant() {
             return 0;
@@ -156,10 +156,10 @@ impl Code {
     }
 }
 
-/// What two small allocations take beside their contents, and the nodes of a code of two symbols.
+/// The overhead of two small allocations, and the nodes of a code of two symbols.
 const TWO_ALLOCATIONS: u64 = 80;
 
-/// Reads the length of each symbol's code; 0 where it has none.
+/// Reads the code length of each symbol; 0 if it has none.
 fn read_lengths(bits: &mut Bits, alphabet: u16) -> Result<Vec<u8>, DecodeError> {
     let code = Code::of_lengths(&read_length_lengths(bits)?)?;
     let mut left = read_most_lengths(bits, alphabet)?;
@@ -185,7 +185,7 @@ fn read_lengths(bits: &mut Bits, alphabet: u16) -> Result<Vec<u8>, DecodeError> 
     Ok(lengths)
 }
 
-/// Reads the lengths of the codes that the lengths are written in.
+/// Reads the code lengths for the code lengths.
 fn read_length_lengths(bits: &mut Bits) -> Result<[u8; 19], DecodeError> {
     let mut lengths = [0; 19];
     let count = 4 + bits.take(4)? as usize;
@@ -196,7 +196,7 @@ fn read_length_lengths(bits: &mut Bits) -> Result<[u8; 19], DecodeError> {
     Ok(lengths)
 }
 
-/// How many lengths and repetitions are written at most.
+/// The maximum number of code lengths and repetitions.
 fn read_most_lengths(bits: &mut Bits, alphabet: u16) -> Result<u32, DecodeError> {
     let alphabet = u32::from(alphabet);
     if !bits.flag()? {
@@ -215,7 +215,7 @@ fn symbol(value: u32, alphabet: u16) -> Result<u16, DecodeError> {
     value.filter(|&value| value < alphabet).ok_or_else(broken)
 }
 
-/// What breaks the rules of a lossless bitstream.
+/// The error for an invalid lossless bitstream.
 pub(super) fn broken() -> DecodeError {
     DecodeError::malformed(WebP, "its lossless data are broken")
 }

@@ -1,18 +1,18 @@
-//! Walking through a lossless bitstream (RFC 9649, section 3) up to its pixels.
+//! Scans a lossless bitstream (RFC 9649, section 3) up to its pixels.
 //!
-//! A bitstream can have 65,536 groups of five prefix codes, and the decoder keeps tables for each. How
-//! many there are is the largest value in an image within the bitstream, so that image and those before it
-//! are decoded here, without keeping any pixel; what a table takes depends on the lengths of the codes.
+//! A bitstream can have 65,536 groups of five prefix codes, and the decoder keeps tables for each. Their
+//! number is the largest value in an image within the bitstream, so that image and those before it are
+//! decoded here, without keeping any pixel; the size of a table depends on the code lengths.
 
 use crate::{
-    meter::Meter,
     decode_error::DecodeError,
+    meter::Meter,
     work::{self, Rate},
 };
 
 use super::bits::{Bits, Code, broken};
 
-/// The sizes of the alphabets of a group: green, lengths and the colour cache; red; blue; alpha; distances.
+/// The alphabet sizes of a group: green, lengths and the colour cache; red; blue; alpha; distances.
 const ALPHABETS: [u16; 5] = [256 + 24, 256, 256, 256, 40];
 
 /// The first symbol for green that stands for a length.
@@ -21,22 +21,22 @@ const FIRST_LENGTH: u16 = 256;
 /// Symbols for lengths.
 const LENGTHS: u16 = 24;
 
-/// Bytes of a group in the decoder's list. The list takes twice that while it is copied to a larger one.
+/// Bytes of a group in the decoder's list. The list takes twice that while it is reallocated.
 const GROUP_BYTES: u64 = 5 * 56;
 
-/// Bytes of a pixel of the image that names the groups, twice: as pixels and as numbers.
+/// Bytes of a pixel of the image of groups, twice: as pixels and as numbers.
 const GROUP_PIXEL_BYTES: u64 = 4 + 2;
 
 /// Bytes of a pixel of any other image.
 const PIXEL_BYTES: u64 = 4;
 
-/// Bytes that a processor's cache takes at once.
+/// Bytes of a cache line.
 const CACHE_LINE: u64 = 64;
 
-/// Steps of the lookups for a pixel: four symbols, each with a table and then at most five bits.
+/// Look-up steps for a pixel: four symbols, each with a table and then at most five bits.
 const MOST_LOOKUPS: u64 = 4 * 6;
 
-/// What the decoder takes for a bitstream beside its pixels.
+/// The decoder's cost for a bitstream besides its pixels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Side {
     /// Bytes of memory.
@@ -45,7 +45,7 @@ pub(super) struct Side {
     pub(super) work: u64,
 }
 
-/// Finds what the decoder takes beside the pixels for a bitstream that begins after its sizes.
+/// Computes the decoder's cost, besides the pixels, for a bitstream that starts after its sizes.
 pub(super) fn inspect(bytes: &[u8], size: (u32, u32), meter: &Meter) -> Result<Side, DecodeError> {
     let mut stream = Stream {
         bits: Bits::new(bytes),
@@ -71,14 +71,13 @@ struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Counts work that is done twice: here, and again by the decoder.
+    /// Charges work that is done twice: here, and again by the decoder.
     fn charge(&mut self, rate: Rate, count: u64) -> Result<(), DecodeError> {
         self.picoseconds = self.picoseconds.saturating_add(rate.picoseconds(count));
         self.meter.charge(rate, count)
     }
 
-    /// Passes the transforms, of which each kind occurs once at most. Returns the size of what is
-    /// transformed.
+    /// Skips the transforms, each of which occurs at most once. Returns the transformed size.
     fn transforms(&mut self, (mut width, height): (u32, u32)) -> Result<(u32, u32), DecodeError> {
         let mut seen = [false; 4];
         while self.bits.flag()? {
@@ -118,8 +117,8 @@ impl Stream<'_> {
         }
     }
 
-    /// Passes an image within the bitstream, of which the decoder keeps so many bytes for each pixel.
-    /// Returns the largest value of red and green together.
+    /// Skips an image within the bitstream, of which the decoder keeps `bytes` for each pixel. Returns the
+    /// largest value of red and green together.
     fn image(&mut self, (width, height): (u32, u32), bytes: u64) -> Result<u32, DecodeError> {
         let pixels = u64::from(width) * u64::from(height);
         self.charge(work::WEBP_INNER_PIXEL, pixels)?;
@@ -129,7 +128,7 @@ impl Stream<'_> {
         group.largest_value(&mut self.bits, pixels)
     }
 
-    /// Passes the codes of the picture itself.
+    /// Skips the codes of the picture itself.
     fn groups(&mut self, size: (u32, u32), cache: u16) -> Result<(), DecodeError> {
         if !self.bits.flag()? {
             self.group(cache)?;
@@ -176,7 +175,7 @@ impl Stream<'_> {
 struct Blocks(u32);
 
 impl Blocks {
-    /// How many blocks cover so many pixels.
+    /// How many blocks cover that many pixels.
     fn across(self, pixels: u32) -> u32 {
         pixels.div_ceil(1 << self.0)
     }
@@ -201,9 +200,8 @@ impl Grid {
         }
     }
 
-    /// The work, in picoseconds, of looking up so many bits in tables that are not in the processor's
-    /// cache. A row of pixels goes through the groups of all its blocks, and so do the next rows as far
-    /// as the blocks reach.
+    /// The work, in picoseconds, of looking up bits in tables beyond the processor's cache. A row of pixels
+    /// goes through the groups of all its blocks, and so do the following rows within the blocks.
     fn misses(self, sizes: &mut [u64], bits: u64) -> u64 {
         let total = sizes.iter().sum();
         sizes.sort_unstable_by(|one, other| other.cmp(one));
@@ -211,7 +209,7 @@ impl Grid {
         let row: u64 = sizes.iter().take(self.across as usize).sum();
         let changes = u64::from(self.across) * u64::from(self.height);
         let in_block = (u64::from(self.block) * MOST_LOOKUPS).min(largest / CACHE_LINE);
-        // A step of a lookup takes a bit at least.
+        // A look-up step takes at least one bit.
         let again = changes.saturating_mul(in_block).min(bits);
         let first = (u64::from(self.down) * (row / CACHE_LINE)).min(bits);
         work::WEBP_GROUP_CHANGE.picoseconds(changes)
@@ -220,7 +218,7 @@ impl Grid {
     }
 }
 
-/// The width where several pixels with few colours are packed into one.
+/// The width with several pixels of few colours packed into one.
 fn packed_width(width: u32, colors: u32) -> u32 {
     let pixels = match colors {
         0..=2 => 8,
@@ -241,8 +239,8 @@ struct Group {
 }
 
 impl Group {
-    /// Passes so many pixels. Returns the largest value of red and green of those that are written: the
-    /// others are copies of those, or 0.
+    /// Skips pixels. Returns the largest value of red and green among the literal ones: the others are
+    /// copies of those, or 0.
     fn largest_value(&self, bits: &mut Bits, pixels: u64) -> Result<u32, DecodeError> {
         let (mut left, mut largest) = (pixels, 0);
         while left > 0 {
@@ -270,14 +268,14 @@ impl Group {
         Ok(u32::from(red) << 8 | u32::from(green))
     }
 
-    /// Whether all pixels are the same, and take no bits.
+    /// Whether all pixels are the same and take no bits.
     fn is_constant(&self) -> bool {
         let codes = [&self.green, &self.red, &self.blue, &self.alpha];
         codes.iter().all(|code| code.is_constant())
     }
 }
 
-/// Reads what a symbol leaves open of a length or a distance (RFC 9649, section 3.6.2.2).
+/// Reads the extra bits of a length or a distance (RFC 9649, section 3.6.2.2).
 fn distance_or_length(symbol: u16, bits: &mut Bits) -> Result<u64, DecodeError> {
     if symbol < 4 {
         return Ok(u64::from(symbol) + 1);
@@ -306,14 +304,14 @@ mod tests {
     #[test]
     fn transforms_and_codes_are_passed() {
         let Side { memory, work } = side(stream(), u64::MAX).unwrap();
-        // The least for several groups with tables for each colour.
+        // The minimum for several groups with tables for each colour.
         assert!(memory > 3 * 4 * 1024, "{memory}");
         assert!(memory < 512 * 1024, "{memory}");
         assert!(work < 10_000, "{work}");
     }
 
     #[test]
-    fn what_ends_before_the_pixels_is_truncated() {
+    fn stream_without_pixels_is_truncated() {
         let codes = (0..stream().len()).position(|end| side(&stream()[..end], u64::MAX).is_ok());
         let codes = codes.unwrap();
         assert!(codes < stream().len() / 2, "{codes}");
@@ -332,7 +330,7 @@ mod tests {
         );
     }
 
-    /// Each transform only once, so that there are no more images than kinds of them.
+    /// Each transform at most once, so that there are no more images than types of transforms.
     #[test]
     fn transforms_do_not_repeat() {
         let green_twice = [0b0010_1101];

@@ -1,4 +1,4 @@
-//! WebP (RFC 9649); of an animation the first frame.
+//! WebP (RFC 9649); the first frame of an animation.
 
 mod bits;
 mod lossless;
@@ -11,25 +11,24 @@ use image::{ImageDecoder, codecs::webp::WebPDecoder, metadata::Orientation};
 use self::lossless::Side;
 use super::{Header, decode_with, exif_orientation};
 use crate::{
+    byte_reader::ByteReader,
+    decode_error::DecodeError,
     meter::Meter,
     raster::{Raster, buffer_size},
-    decode_error::DecodeError,
     source::Metered,
-    byte_reader::ByteReader,
     work,
 };
 
 /// The flag of an animation, in the first byte of `VP8X`.
 const ANIMATION: u8 = 0b10;
 
-/// The bits of the first byte of `ALPH` that say how it is compressed, and what they are where it is a
-/// lossless bitstream.
+/// The compression bits in the first byte of `ALPH`, and their value for a lossless bitstream.
 const ALPHA_COMPRESSION: (u8, u8) = (0b11, 0b01);
 
 /// The signature and the sizes at the front of `VP8L`, in bytes.
 const LOSSLESS_HEADER_LENGTH: usize = 5;
 
-/// Memory for the decoder's buffers and tables, whatever the picture.
+/// Memory of the decoder's buffers and tables, for any picture.
 const BUFFERS: u64 = 1024 * 1024;
 
 /// How the pixels of a picture, or of the first frame, are stored.
@@ -40,26 +39,26 @@ struct Kinds {
     is_animated: bool,
     /// Bytes of lossy data.
     lossy_length: u64,
-    /// Bytes of lossless data, those of alpha among them.
+    /// Bytes of lossless data, including alpha.
     lossless_length: u64,
-    /// What lossless data, those of alpha among them, take beside the pixels.
+    /// The cost of lossless data, including alpha, besides the pixels.
     side: Side,
 }
 
-/// What a walk through all chunks finds.
+/// The result of scanning all chunks.
 #[derive(Debug)]
 struct Chunks {
     canvas: (u32, u32),
     kinds: Kinds,
     orientation: Orientation,
     frames: u32,
-    /// Whether the decoder looks at frames.
+    /// Whether the decoder reads frames.
     is_animation: bool,
-    /// The size of what comes next: the canvas, or a frame.
+    /// The expected size of the next image: the canvas, or a frame.
     size: (u32, u32),
 }
 
-/// Walks through all chunks: the decoder takes a chunk's length and a frame's size as they stand.
+/// Scans all chunks: the decoder trusts a chunk's length and a frame's size.
 pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
     let mut riff = ByteReader::new(WebP, bytes);
     let _signature = riff.u32_be()?;
@@ -102,9 +101,9 @@ impl Chunks {
         }
     }
 
-    /// Checks that every chunk is all there and no frame is larger than the canvas.
+    /// Checks that every chunk is complete and no frame is larger than the canvas.
     ///
-    /// A frame holds chunks, but no frames: there are two levels and no more.
+    /// A frame contains chunks, but no frames: there are exactly two levels.
     fn walk(&mut self, mut file: ByteReader, meter: &Meter) -> Result<(), DecodeError> {
         let mut frame = ByteReader::new(WebP, &[]);
         loop {
@@ -132,7 +131,7 @@ impl Chunks {
         }
     }
 
-    /// Passes what stands before the chunks of a frame.
+    /// Skips the header of a frame.
     fn begin_frame(&mut self, frame: &mut ByteReader) -> Result<(), DecodeError> {
         frame.take(6)?;
         let size = (frame.u24_le()? + 1, frame.u24_le()? + 1);
@@ -154,7 +153,7 @@ impl Chunks {
         }
     }
 
-    /// Takes notice of a chunk that the decoder may look at.
+    /// Records a chunk that the decoder may read.
     fn note(&mut self, kind: [u8; 4], body: &[u8], meter: &Meter) -> Result<(), DecodeError> {
         match &kind {
             b"VP8X" => {
@@ -210,7 +209,7 @@ impl Chunks {
     }
 }
 
-/// Passes a chunk, and what fills it up.
+/// Skips a chunk and its padding.
 fn chunk<'a>(walk: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), DecodeError> {
     let kind = walk.array()?;
     let length = walk.u32_le()?;
@@ -238,11 +237,10 @@ impl Kinds {
         }
     }
 
-    /// Memory that the decoder takes for a picture of that size: what it decodes to, and what is there
-    /// beside it at the worst moment.
+    /// The decoder's peak memory for a picture of that size: its output, and the buffers beside it.
     fn memory(self, (width, height): (u32, u32)) -> u64 {
         let of = |bytes| buffer_size(width, height, bytes);
-        // Whole macroblocks, of a luminance and half as many chrominances.
+        // Whole macroblocks, of one luminance plane and two chrominance planes of a quarter.
         let planes = buffer_size(width.next_multiple_of(16), height.next_multiple_of(16), 3) / 2;
         let rows = u64::from(width) * 64;
         let lossless = of(4) + self.side.memory;
@@ -252,12 +250,12 @@ impl Kinds {
             planes + of(3)
         };
         let still = if self.is_lossless {
-            // The pixels, once more where alpha is dropped.
+            // The pixels, and a second copy if alpha is dropped.
             lossy.max(lossless + of(3))
         } else {
             lossy
         };
-        // The canvas, and what is shown.
+        // The canvas, and the composed frame.
         let animated = if self.is_animated { of(4) + of(4) } else { 0 };
         still + animated + rows + BUFFERS
     }

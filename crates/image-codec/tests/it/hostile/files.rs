@@ -1,4 +1,4 @@
-//! Writers of files, most of them made to cost a lot.
+//! Writers of files, most of them designed to be expensive.
 
 use image::{RgbImage, imageops};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
@@ -32,7 +32,7 @@ impl Bits {
     }
 }
 
-/// Compresses parts that follow each other.
+/// Compresses consecutive parts.
 pub(super) fn compressed<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut deflate = Deflate::new(1, true, 15);
     let (mut data, mut room) = (Vec::new(), vec![0; 1 << 16]);
@@ -55,13 +55,13 @@ pub(super) fn compressed<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     data
 }
 
-/// So many zeros, compressed.
+/// `count` zeros, compressed.
 pub(super) fn zeros(count: usize) -> Vec<u8> {
     let zeros = vec![0; 1 << 16];
     compressed(std::iter::repeat_n(&zeros[..], count >> 16))
 }
 
-/// So many bytes of a pattern.
+/// `count` bytes of a pattern.
 pub(super) fn fill(count: usize) -> Vec<u8> {
     vec![7; count]
 }
@@ -78,7 +78,7 @@ fn ihdr(width: u32, height: u32, depth: u8, colour: u8, is_interlaced: bool) -> 
     chunk(*b"IHDR", &[&sides[..], &rest].concat())
 }
 
-/// A PNG of one colour, whose rows all have the dearest filter.
+/// A PNG of one colour, whose rows all have the most expensive filter.
 pub(super) fn png(width: u32, height: u32, depth: u8, colour: u8, is_interlaced: bool) -> Vec<u8> {
     let samples = match colour {
         2 => 3,
@@ -100,7 +100,7 @@ pub(super) fn png(width: u32, height: u32, depth: u8, colour: u8, is_interlaced:
     file
 }
 
-/// An RGB PNG with such chunks before its pixels, and such data after them.
+/// An RGB PNG with extra chunks before its pixels, and extra data after them.
 pub(super) fn png_of(
     width: u32,
     height: u32,
@@ -128,7 +128,7 @@ pub(super) fn adam7(side: u32) -> Vec<u8> {
     file
 }
 
-/// What no compression makes smaller.
+/// Incompressible noise.
 pub(super) fn noise_png(side: u32) -> Vec<u8> {
     let pixels = RgbImage::from_fn(side, side, |x, y| {
         let noise = (x.wrapping_mul(0x9E37_79B1) ^ y).wrapping_mul(0x85EB_CA77);
@@ -140,7 +140,7 @@ pub(super) fn noise_png(side: u32) -> Vec<u8> {
     crate::samples::encoded(pixels, image::ImageFormat::Png)
 }
 
-/// Deflated zeros behind so many blocks with tables of their own and nothing in them.
+/// Deflated zeros after empty blocks with tables of their own.
 pub(super) fn deflated_blocks(zeros: u16, blocks: u32) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.bytes.extend(b"\x78\x01");
@@ -158,18 +158,18 @@ pub(super) fn deflated_blocks(zeros: u16, blocks: u32) -> Vec<u8> {
     data
 }
 
-/// RFC 1951, section 3.2.7: tables with as few codes as there can be, and the end of the block.
+/// RFC 1951, section 3.2.7: minimal tables, and the end of the block.
 fn empty_block(bits: &mut Bits) {
     bits.put(0, 1);
     bits.put(2, 2);
     bits.put(0, 5);
     bits.put(0, 5);
-    // The lengths of the codes for lengths: 18 has one bit, 0 and 1 have two.
+    // The code lengths of code lengths: 18 has one bit, 0 and 1 have two.
     bits.put(18 - 4, 4);
     for length in [0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2] {
         bits.put(length, 3);
     }
-    // The code 0, 254 codes that are not used, the code 256; one code for distances.
+    // The code 0, 254 unused codes, the code 256; one distance code.
     bits.put(3, 2);
     for run in [138, 117] {
         bits.put(0, 1);
@@ -180,7 +180,7 @@ fn empty_block(bits: &mut Bits) {
     bits.put(1, 1);
 }
 
-/// A PNG with so many blocks of data.
+/// A PNG with that many blocks of data.
 pub(super) fn tiny_blocks(blocks: u32) -> Vec<u8> {
     let mut file = [PNG, &ihdr(64, 64, 8, 2, false)].concat();
     file.extend(chunk(*b"IDAT", &deflated_blocks(64 * 193, blocks)));
@@ -188,7 +188,7 @@ pub(super) fn tiny_blocks(blocks: u32) -> Vec<u8> {
     file
 }
 
-/// A chunk, filled up to an even length.
+/// A chunk, padded to an even length.
 fn riff(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
     let padding = vec![0; body.len() % 2];
@@ -211,8 +211,8 @@ pub(super) fn nested_frames(depth: usize) -> Vec<u8> {
     riff(*b"RIFF", &body)
 }
 
-/// A lossless WebP of 16 by 16 pixels, with so many groups of prefix codes, at least 256 and a multiple of
-/// that. Each group has a code of 2,048 symbols for green, and takes some fifty bytes of the file.
+/// A lossless WebP of 16 by 16 pixels, with that many groups of prefix codes, at least 256 and a multiple
+/// of that. Each group has a code of 2,048 symbols for green, and takes some fifty bytes of the file.
 pub(super) fn webp_of_groups(groups: u32) -> Vec<u8> {
     let bits = lossless_of_groups(Bits::default(), groups);
     let header = [0x2F, 15, 0xC0, 3, 0];
@@ -237,7 +237,7 @@ pub(super) fn webp_with_alpha_of_groups(groups: u32, is_in_frame: bool) -> Vec<u
     riff(*b"RIFF", &body)
 }
 
-/// A bitstream without transforms, with a cache of 2,048 colours, whose blocks all have the last group.
+/// A bitstream without transforms, with a cache of 2,048 colours, whose blocks all use the last group.
 fn lossless_of_groups(mut bits: Bits, groups: u32) -> Bits {
     bits.put(0, 1);
     bits.put(1, 1);
@@ -265,16 +265,16 @@ fn lossless_of_groups(mut bits: Bits, groups: u32) -> Bits {
     bits
 }
 
-/// A code of lossless WebP whose first symbols, as many as there can be, have that length.
+/// A code of lossless WebP whose first symbols, as many as possible, have that length.
 fn uniform_code(bits: &mut Bits, length: u32) {
     bits.put(0, 1);
-    // The lengths are written in a code of one symbol, and so take no bits.
+    // The lengths use a code of one symbol, and so take no bits.
     let order = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11];
     bits.put(15 - 4, 4);
     for symbol in order {
         bits.put(u32::from(symbol == length), 3);
     }
-    // A number of twelve bits says how many there are.
+    // A number of twelve bits is their count.
     bits.put(1, 1);
     bits.put(5, 3);
     bits.put((1 << length) - 2, 12);
@@ -304,7 +304,7 @@ pub(super) fn bmp_of_bits(side: u32) -> Vec<u8> {
     )
 }
 
-/// Rows of as few runs as there can be.
+/// Rows of as few runs as possible.
 pub(super) fn bmp_runs(side: u32) -> Vec<u8> {
     let (whole, rest) = (side as usize / 255, u8::try_from(side % 255).unwrap());
     let row = [&[255, 7].repeat(whole)[..], &[rest, 8, 0, 0]].concat();
@@ -312,7 +312,7 @@ pub(super) fn bmp_runs(side: u32) -> Vec<u8> {
     bmp(side, 8, 1, &[5; 1024], &pixels)
 }
 
-/// A classic file of one page; each list of values has one kind, 3 or 4.
+/// A classic file of one page; all values of a list have one type, 3 or 4.
 fn page(data: &[u8], entries: &[(u16, u16, Vec<u32>)]) -> Vec<u8> {
     let mut file = [&b"II*\0\0\0\0\0"[..], data].concat();
     file.resize(file.len().next_multiple_of(2), 0);
@@ -343,18 +343,18 @@ fn page(data: &[u8], entries: &[(u16, u16, Vec<u32>)]) -> Vec<u8> {
     [&file[..], &directory, &[0; 4]].concat()
 }
 
-/// A grey TIFF with samples of so many bits, whose strips are all that one, deflated.
+/// A grey TIFF with samples of that many bits, whose strips are all the same one, deflated.
 pub(super) fn tiff(width: u32, height: u32, bits: u32, strip: &[u8], rows: u32) -> Vec<u8> {
     let data = compressed([strip].into_iter());
     shared_strips(width, height, bits, 8, &data, rows)
 }
 
-/// A grey TIFF of one strip of such deflated data.
+/// A grey TIFF of one strip of the given deflated data.
 pub(super) fn tiff_deflated(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
     shared_strips(width, height, 8, 8, data, height)
 }
 
-/// A black-and-white TIFF of one strip without compression.
+/// A black-and-white TIFF of one uncompressed strip.
 pub(super) fn tiff_of_one_strip(side: u32) -> Vec<u8> {
     let data = vec![0xAA; (side as usize).div_ceil(8) * side as usize];
     shared_strips(side, side, 1, 1, &data, side)
@@ -385,7 +385,7 @@ fn shared_strips(
     )
 }
 
-/// A TIFF of so many strips of one row, with such tables.
+/// A TIFF of that many strips of one row, with the given tables.
 pub(super) fn tiff_of_jpegs(strips: u32, tables: &[u8]) -> Vec<u8> {
     let frame = [0xFF, 0xC0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0];
     let scan = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0x3F, 0, 0];
@@ -404,7 +404,7 @@ pub(super) fn tiff_of_jpegs(strips: u32, tables: &[u8]) -> Vec<u8> {
             (277, 3, vec![1]),
             (278, 4, vec![1]),
             (279, 4, vec![length; strips as usize]),
-            // Words, of which the kind is corrected below.
+            // Longs, whose type is corrected below.
             (347, 4, bytes.collect()),
         ],
     );
@@ -417,14 +417,14 @@ pub(super) fn tiff_of_jpegs(strips: u32, tables: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A chain of pages whose directories begin four bytes apart, each with so many entries.
+/// A chain of pages whose directories start four bytes apart, each with that many entries.
 pub(super) fn overlapping_pages(pages: u32, entries: u16) -> Vec<u8> {
     let mut file = tiff(8, 8, 8, &[0; 64], 8);
     let end = file.len();
     let start = u32::try_from(end).unwrap();
     file[end - 4..].copy_from_slice(&start.to_le_bytes());
-    // All entries are of a kind and a length that are passed over; what follows the last one is the place
-    // of the next page.
+    // All entries have a type and a length that are skipped; the last one is followed by the offset of the
+    // next page.
     let length = usize::from(entries) * 12 + 6;
     file.resize(end + length, 0);
     file[end..end + 2].copy_from_slice(&entries.to_le_bytes());
@@ -439,7 +439,7 @@ pub(super) fn overlapping_pages(pages: u32, entries: u16) -> Vec<u8> {
     file
 }
 
-/// Tiles of 16 by 16 pixels, with red, green and blue in planes of their own.
+/// Tiles of 16 by 16 pixels, with red, green and blue in separate planes.
 pub(super) fn tiled_planes(
     width: u32,
     height: u32,
@@ -509,7 +509,7 @@ pub(super) fn progressive(side: u32, scans: usize) -> Vec<u8> {
     let mut file = [&[0xFF, 0xD8][..], &one_code_each(), &frame(0xC2, side)].concat();
     file.extend(segment(0xDA, &[1, 1, 0, 0, 0, 0]));
     file.extend(vec![0; blocks.div_ceil(8)]);
-    // A run of 32,767 blocks takes 15 bits; one that goes past the last block is no harm.
+    // A run of 32,767 blocks takes 15 bits; one past the last block does no harm.
     let mut data = Vec::new();
     for _ in 0..blocks.div_ceil(16_384) {
         data.extend([0, 0]);
@@ -540,7 +540,7 @@ pub(super) fn flat_jpeg(side: u32, is_progressive: bool) -> Vec<u8> {
     jpeg(&pixels, (side, side), is_progressive.then_some(4))
 }
 
-/// A photograph enlarged to so many pixels, progressive, in about so many scans.
+/// A photograph enlarged to that size, progressive, in about that many scans.
 pub(super) fn photo_in_scans(width: u32, height: u32, scans: u8) -> Vec<u8> {
     let photo = image::load_from_memory(PHOTOS[2]).unwrap().into_rgb8();
     let photo = imageops::resize(&photo, width, height, imageops::FilterType::Nearest);

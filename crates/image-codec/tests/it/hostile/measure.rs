@@ -1,4 +1,4 @@
-//! What decoding a file really takes, in a process of its own.
+//! The actual cost of decoding a file, measured in a separate process.
 
 use std::{env, fs, process::Command};
 
@@ -6,18 +6,18 @@ use image_codec::{Allowance, cost};
 
 use super::MAX_SIDE;
 
-/// Names the file that the process is to decode.
+/// Names the file that the process decodes.
 const FILE: &str = "IMAGE_CODEC_MEASURED_FILE";
-/// What the line with the figures begins with.
+/// The prefix of the line with the results.
 const MARK: &str = "measured: ";
 
 #[derive(Debug)]
 pub(super) struct Measured {
     /// Of processor time.
     pub(super) seconds: f64,
-    /// Most bytes of memory beside the file.
+    /// Peak memory beside the file, in bytes.
     pub(super) peak: u64,
-    /// Bytes of memory that were estimated before.
+    /// The estimated memory, in bytes.
     pub(super) estimated: u64,
 }
 
@@ -44,7 +44,7 @@ impl Measured {
     }
 }
 
-/// The other process. Among all tests it has nothing to do.
+/// Runs in the separate process; does nothing in a normal test run.
 #[test]
 fn one_file() {
     let Some(path) = env::var_os(FILE) else {

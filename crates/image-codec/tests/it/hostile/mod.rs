@@ -1,4 +1,4 @@
-//! Files made to cost a lot are refused, or cost no more than a few ordinary pictures.
+//! Files designed to be expensive are refused, or cost no more than a few ordinary pictures.
 
 mod files;
 mod measure;
@@ -25,7 +25,7 @@ const MEBIBYTE: u64 = 1024 * 1024;
 /// A hundred megapixels.
 const SIDE: u32 = 10_000;
 
-/// How many ordinary pictures' processor time the dearest one may take.
+/// How many times the processor time of an ordinary picture the most expensive one may take.
 const MOST_TIMES: f64 = 40.0;
 
 fn ordinary() -> Vec<u8> {
@@ -36,7 +36,7 @@ fn costs(file: &[u8]) -> Result<Cost, CodecError> {
     cost(file, MAX_SIDE, Allowance::default())
 }
 
-/// Pictures of a hundred megapixels that are decoded by rows.
+/// Pictures of a hundred megapixels that are decoded row by row.
 fn by_rows() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("png grey", png(SIDE, SIDE, 8, 0, false)),
@@ -80,16 +80,16 @@ fn no_picture_takes_more_than_was_estimated_and_counted() {
     for (name, file) in files {
         let measured = Measured::of(&file);
         let (most, times) = (measured.estimated, measured.seconds / ordinary.seconds);
-        // The copy, and what a process has besides.
+        // The copy, and the rest of the process.
         let room = 12 * MEBIBYTE;
         assert!(measured.peak <= most + room, "{name}: {measured:?}");
         assert!(times <= MOST_TIMES, "{name}: {times} ordinary pictures");
     }
 }
 
-/// What cannot be decoded by rows and takes more memory than there is.
+/// Pictures that cannot be decoded row by row, and need more memory than the budget.
 #[test]
-fn what_is_in_memory_as_a_whole_counts_in_full() {
+fn pictures_decoded_as_a_whole_count_in_full() {
     for (name, file) in [
         ("png", adam7(SIDE)),
         ("tiff", tiff(12_000, 12_000, 16, &vec![0; 24_000], 12_000)),
@@ -116,7 +116,7 @@ fn lossy_webps_of_fifty_megapixels_fit() {
     assert!(cost.memory <= 240 * MEBIBYTE, "{cost:?}");
 }
 
-/// As libwebp writes them, with transforms, a colour cache and several groups of codes.
+/// As written by libwebp, with transforms, a colour cache and several groups of codes.
 #[test]
 fn groups_of_prefix_codes_cost_little_in_ordinary_pictures() {
     let cost = costs(include_bytes!("../../samples/lossless.webp")).unwrap();
@@ -134,7 +134,7 @@ fn a_frame_within_a_frame_is_refused(#[case] depth: usize) {
     assert_eq!(reason, "the WebP is corrupt: a frame is within another");
 }
 
-/// The decoder keeps some 75 KiB for each group of prefix codes, of which the file has fifty bytes.
+/// The decoder keeps some 75 KiB for each group of prefix codes, which takes fifty bytes of the file.
 #[test]
 fn groups_of_prefix_codes_are_counted() {
     let few = costs(&files::webp_of_groups(256)).unwrap();
@@ -175,7 +175,7 @@ fn sides_are_bounded() {
     assert!(costs(&png(65_535, 1, 1, 0, false)).is_ok());
 }
 
-/// Its scans hold next to nothing, but each goes through all blocks.
+/// Its scans are almost empty, but each goes through all blocks.
 #[test]
 fn scans_times_blocks_are_counted() {
     let few = costs(&progressive(1000, 20)).unwrap();
@@ -207,7 +207,7 @@ fn blocks_of_deflated_data_are_counted() {
     }
 }
 
-/// The decoder reads the tables again for each strip.
+/// The decoder parses the tables again for each strip.
 #[test]
 fn tables_times_strips_are_counted() {
     let tables = [
@@ -223,7 +223,7 @@ fn tables_times_strips_are_counted() {
     );
 }
 
-/// Directories that lie upon each other, each with as many entries as there are bytes for.
+/// Overlapping directories, each with as many entries as fit.
 #[test]
 fn entries_of_all_pages_are_counted() {
     let refused = costs(&files::overlapping_pages(9000, 65_000));
@@ -233,9 +233,9 @@ fn entries_of_all_pages_are_counted() {
     );
 }
 
-/// Texts and profiles that inflate to a lot, and data that go on after the pixels.
+/// Texts and profiles that inflate to a lot, and data after the pixels.
 #[test]
-fn what_is_not_the_picture_is_not_inflated() {
+fn data_outside_the_pixels_is_not_inflated() {
     let bomb = files::zeros(200 << 20);
     let alone = costs(&png_of(64, 64, &[], &[])).unwrap();
     for (kind, front) in [
@@ -266,7 +266,7 @@ fn ordinary_pictures_pass() {
     }
 }
 
-/// The last 16 pixels of each side stick out of their tiles.
+/// The last 16 pixels of each side exceed their tiles.
 #[test]
 fn tiles_in_planes_are_put_together() {
     let (width, height) = (40, 24);
