@@ -54,7 +54,7 @@ impl<'a> Nodes<'a> {
             let tag = row.field("tag")?;
             let tag = nodes.tag_named(tag, &row)?;
             if nodes.by_name.insert(name, nodes.all.len()).is_some() {
-                return Err(row.wrong(format!("the node {name:?} is there twice")));
+                return Err(row.wrong(format!("the node {name:?} is defined twice")));
             }
             nodes.all.push(Node {
                 parents: Vec::new(),

@@ -185,7 +185,7 @@ pub(crate) mod tests {
         "a\tl\t\ta\na\tl\t\tb",
         "0\ta",
         "0\tx\ta",
-        r#"hierarchy.tsv, line 2: the node "a" is there twice"#
+        r#"hierarchy.tsv, line 2: the node "a" is defined twice"#
     )]
     #[case(
         "a\tl\tz\ta",

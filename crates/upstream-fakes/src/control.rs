@@ -48,18 +48,18 @@ fn stats<U: Upstream>(upstream: &U) -> Value {
 fn done(outcome: Result<(), serde_json::Error>) -> Reply {
     match outcome {
         Ok(()) => Reply::empty(StatusCode::NO_CONTENT),
-        Err(error) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(error) => error_reply(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 
 fn unknown() -> Reply {
-    refusal(
+    error_reply(
         StatusCode::NOT_FOUND,
         "no such control action, or no such picture",
     )
 }
 
-fn refusal(status: StatusCode, error: &str) -> Reply {
+fn error_reply(status: StatusCode, error: &str) -> Reply {
     Reply::json(status, &json!({ "error": error }))
 }
 

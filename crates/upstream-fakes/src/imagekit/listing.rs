@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::call::{Call, Reply};
 use crate::clock;
-use crate::imagekit::errors::{self, Refusal};
+use crate::imagekit::errors::{self, ApiError};
 use crate::imagekit::library::File;
 use crate::imagekit::search::Search;
 use crate::imagekit::upload::clean_folder;
@@ -70,7 +70,7 @@ impl Default for Listing {
 }
 
 impl Listing {
-    pub(crate) fn read(call: &Call) -> Result<Self, Refusal> {
+    pub(crate) fn read(call: &Call) -> Result<Self, ApiError> {
         let mut listing = Self::default();
         for parameter in call.parameters() {
             listing.set(&parameter.name, &parameter.value)?;
@@ -84,7 +84,7 @@ impl Listing {
         Ok(listing)
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         let invalid = errors::INVALID_LISTING;
         match name {
             "limit" => {

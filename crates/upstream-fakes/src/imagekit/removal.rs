@@ -4,14 +4,14 @@ use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::call::{Call, Reply};
-use crate::imagekit::errors::{self, Refusal};
+use crate::imagekit::errors::{self, ApiError};
 use crate::imagekit::state::{State, valid_id};
 
 /// Largest number of files of one bulk deletion.
 const MOST_IDS: usize = 100;
 
 impl State {
-    pub(super) fn delete(&self, call: &Call) -> Result<Reply, Refusal> {
+    pub(super) fn delete(&self, call: &Call) -> Result<Reply, ApiError> {
         let id = valid_id(call.path.strip_prefix("/v1/files/"))?;
         if self.library().release(id, self.has_cdn()) {
             Ok(Reply::empty(StatusCode::NO_CONTENT))
@@ -21,7 +21,7 @@ impl State {
     }
 
     /// All or nothing: one unknown id fails the whole call.
-    pub(super) fn bulk_delete(&self, call: &Call) -> Result<Reply, Refusal> {
+    pub(super) fn bulk_delete(&self, call: &Call) -> Result<Reply, ApiError> {
         let ids = bulk_ids(&call.body)?;
         let mut library = self.library();
         let unknown = ids.iter().filter(|id| library.get(id).is_none()).cloned();
@@ -38,7 +38,7 @@ impl State {
         ))
     }
 
-    pub(super) fn purge(&self, call: &Call) -> Result<Reply, Refusal> {
+    pub(super) fn purge(&self, call: &Call) -> Result<Reply, ApiError> {
         if call.method == Method::GET {
             return purge_status(call.path.strip_prefix("/v1/files/purge/"));
         }
@@ -65,7 +65,7 @@ impl State {
     }
 }
 
-fn bulk_ids(body: &[u8]) -> Result<Vec<String>, Refusal> {
+fn bulk_ids(body: &[u8]) -> Result<Vec<String>, ApiError> {
     let body: Value = serde_json::from_slice(body).map_err(|_| errors::IDS_MISSING)?;
     let ids = body.get("fileIds").ok_or(errors::IDS_MISSING)?;
     let ids = ids.as_array().ok_or(errors::IDS_NO_ARRAY)?;
@@ -81,7 +81,7 @@ fn bulk_ids(body: &[u8]) -> Result<Vec<String>, Refusal> {
 }
 
 /// A purge is done as soon as it was asked for.
-fn purge_status(id: Option<&str>) -> Result<Reply, Refusal> {
+fn purge_status(id: Option<&str>) -> Result<Reply, ApiError> {
     let id = id.and_then(|id| uuid::Uuid::try_parse(id).ok());
     id.ok_or(errors::NO_SUCH_PURGE)?;
     Ok(Reply::json(

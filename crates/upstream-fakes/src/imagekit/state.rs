@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::call::{Call, Credentials, Reply};
 use crate::fault::Route;
-use crate::imagekit::errors::{self, Refusal};
+use crate::imagekit::errors::{self, ApiError};
 use crate::imagekit::library::{Library, Unreadable, join};
 use crate::imagekit::limiter::{Limiter, WINDOW};
 use crate::imagekit::listing::{self, Listing};
@@ -72,7 +72,7 @@ impl State {
         format!("{}/{}", self.origin, self.settings.account)
     }
 
-    fn authorize(&self, call: &Call) -> Result<(), Refusal> {
+    fn authorize(&self, call: &Call) -> Result<(), ApiError> {
         match call.credentials() {
             Credentials::Absent => Err(errors::NO_KEY),
             Credentials::Basic { user, password }
@@ -84,7 +84,7 @@ impl State {
         }
     }
 
-    async fn upload(&self, call: &Call, http: &reqwest::Client) -> Result<Reply, Refusal> {
+    async fn upload(&self, call: &Call, http: &reqwest::Client) -> Result<Reply, ApiError> {
         let upload = Upload::read(call, self.settings.upload_limit, http).await?;
         let mut new = upload.file;
         if upload.unique {
@@ -116,12 +116,12 @@ impl State {
         }
     }
 
-    fn list(&self, call: &Call) -> Result<Reply, Refusal> {
+    fn list(&self, call: &Call) -> Result<Reply, ApiError> {
         let listing = Listing::read(call)?;
         Ok(listing.answer(self.library().files(), &self.root()))
     }
 
-    fn details(&self, call: &Call) -> Result<Reply, Refusal> {
+    fn details(&self, call: &Call) -> Result<Reply, ApiError> {
         let id = call
             .path
             .strip_prefix("/v1/files/")
@@ -139,7 +139,7 @@ impl State {
         route: Route,
         call: &Call,
         http: &reqwest::Client,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<Reply, ApiError> {
         if route == Route::Serve {
             return Ok(self.serve(call));
         }
@@ -205,7 +205,7 @@ impl Upstream for State {
     async fn answer(&self, route: Route, call: &Call, http: &reqwest::Client) -> Reply {
         self.attempt(route, call, http)
             .await
-            .unwrap_or_else(|refusal| refusal.reply())
+            .unwrap_or_else(|error| error.reply())
     }
 
     fn failure(&self, status: StatusCode) -> Reply {
@@ -268,7 +268,7 @@ impl Upstream for State {
 }
 
 /// A file id, which has 24 hexadecimal digits.
-pub(super) fn valid_id(id: Option<&str>) -> Result<&str, Refusal> {
+pub(super) fn valid_id(id: Option<&str>) -> Result<&str, ApiError> {
     let hexadecimal = |id: &&str| id.len() == 24 && id.bytes().all(|b| b.is_ascii_hexdigit());
     id.filter(hexadecimal).ok_or(errors::INVALID_FILE_ID)
 }

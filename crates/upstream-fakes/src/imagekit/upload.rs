@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::call::{Call, Reply};
 use crate::fetch;
 use crate::form::{Form, Part};
-use crate::imagekit::errors::{self, Refusal};
+use crate::imagekit::errors::{self, ApiError};
 use crate::imagekit::library::{File, NewFile};
 
 /// Fields that the upload knows.
@@ -77,7 +77,7 @@ impl Upload {
         call: &Call,
         limit: usize,
         http: &reqwest::Client,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, ApiError> {
         if call.body_length > call.body.len() {
             return Err(errors::TOO_LARGE);
         }
@@ -110,7 +110,7 @@ impl Upload {
     }
 }
 
-fn check_fields(form: &Form) -> Result<(), Refusal> {
+fn check_fields(form: &Form) -> Result<(), ApiError> {
     for name in form.names() {
         if CLIENT_FIELDS.contains(&name) {
             return Err(errors::TWO_SIGNATURES);
@@ -134,7 +134,7 @@ fn check_fields(form: &Form) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn file_bytes(form: &Form, http: &reqwest::Client) -> Result<Bytes, Refusal> {
+async fn file_bytes(form: &Form, http: &reqwest::Client) -> Result<Bytes, ApiError> {
     let part = form.part("file").filter(|part| !part.bytes.is_empty());
     let part = part.ok_or(errors::MISSING_FILE)?;
     if part.is_file {
@@ -169,7 +169,7 @@ fn clean_name(name: &str) -> String {
         .collect()
 }
 
-fn folder(form: &Form) -> Result<String, Refusal> {
+fn folder(form: &Form) -> Result<String, ApiError> {
     let Some(part) = form.part("folder") else {
         return Ok("/".to_owned());
     };
@@ -184,7 +184,7 @@ pub(crate) fn clean_folder(text: &str) -> Option<String> {
     (levels.len() <= 50).then(|| format!("/{}", levels.join("/")))
 }
 
-fn tags(form: &Form) -> Result<Option<Vec<String>>, Refusal> {
+fn tags(form: &Form) -> Result<Option<Vec<String>>, ApiError> {
     let Some(part) = form.part("tags") else {
         return Ok(None);
     };
@@ -199,7 +199,7 @@ fn tags(form: &Form) -> Result<Option<Vec<String>>, Refusal> {
     Ok((!names.is_empty()).then_some(names))
 }
 
-fn response_fields(form: &Form) -> Result<Vec<String>, Refusal> {
+fn response_fields(form: &Form) -> Result<Vec<String>, ApiError> {
     let text = form.part("responseFields").map_or(Some(""), Part::text);
     let names = text
         .ok_or(errors::INVALID_RESPONSE_FIELDS)?

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::call::{Call, Credentials, Reply};
 use crate::fault::Route;
 use crate::imagga::envelope::success;
-use crate::imagga::errors::{self, Refusal};
+use crate::imagga::errors::{self, ApiError};
 use crate::imagga::quota::Quota;
 use crate::imagga::settings::{Change, Settings};
 use crate::imagga::sight::Sight;
@@ -62,7 +62,7 @@ impl State {
         self.max_concurrency.store(limit, Ordering::SeqCst);
     }
 
-    fn authorize(&self, call: &Call) -> Result<(), Refusal> {
+    fn authorize(&self, call: &Call) -> Result<(), ApiError> {
         let expected = (&self.settings.api_key, &self.settings.api_secret);
         match call.credentials() {
             Credentials::Basic { user, password } if (&user, &password) == expected => Ok(()),
@@ -70,7 +70,7 @@ impl State {
         }
     }
 
-    async fn tags(&self, call: &Call, http: &reqwest::Client) -> Result<Reply, Refusal> {
+    async fn tags(&self, call: &Call, http: &reqwest::Client) -> Result<Reply, ApiError> {
         let query = Query::read(call).await?;
         let uploaded = match &query.input {
             Input::Upload(id) => Some(self.uploads().get(id)?),
@@ -88,7 +88,7 @@ impl State {
         Ok(query.options.answer(&labels))
     }
 
-    async fn upload(&self, call: &Call) -> Result<Reply, Refusal> {
+    async fn upload(&self, call: &Call) -> Result<Reply, ApiError> {
         let form = tags::read_form(call).await?;
         if form
             .names()
@@ -104,7 +104,7 @@ impl State {
         Ok(success(&json!({ "upload_id": id })))
     }
 
-    fn delete(&self, call: &Call) -> Result<Reply, Refusal> {
+    fn delete(&self, call: &Call) -> Result<Reply, ApiError> {
         let id = call.path.strip_prefix("/v2/uploads/").unwrap_or_default();
         self.uploads().delete(id)?;
         Ok(success(&json!({ "upload_id": id })))
@@ -115,7 +115,7 @@ impl State {
         route: Route,
         call: &Call,
         http: &reqwest::Client,
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<Reply, ApiError> {
         if route == Route::Unknown {
             return Err(if is_path(&call.path) {
                 errors::WRONG_METHOD
@@ -169,7 +169,7 @@ impl Upstream for State {
     async fn answer(&self, route: Route, call: &Call, http: &reqwest::Client) -> Reply {
         self.attempt(route, call, http)
             .await
-            .unwrap_or_else(|refusal| refusal.reply())
+            .unwrap_or_else(|error| error.reply())
     }
 
     fn failure(&self, status: StatusCode) -> Reply {

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value, json};
 use crate::call::{Call, Parameter, Reply};
 use crate::fetch;
 use crate::form::Form;
-use crate::imagga::errors::{self, Refusal};
+use crate::imagga::errors::{self, ApiError};
 use crate::imagga::vocabulary::{self, WORDS};
 
 const INPUTS: [&str; 4] = ["image_url", "image_upload_id", "image", "image_base64"];
@@ -50,7 +50,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    pub(crate) async fn read(call: &Call) -> Result<Self, Refusal> {
+    pub(crate) async fn read(call: &Call) -> Result<Self, ApiError> {
         let parameters = call.parameters();
         let form = if call.method == Method::POST {
             read_form(call).await?
@@ -73,7 +73,7 @@ impl Query {
 }
 
 /// A form as multipart or URL-encoded; no body is an empty form.
-pub(crate) async fn read_form(call: &Call) -> Result<Form, Refusal> {
+pub(crate) async fn read_form(call: &Call) -> Result<Form, ApiError> {
     match call.content_type().as_deref() {
         Some("multipart/form-data") => Form::multipart(call)
             .await
@@ -86,7 +86,7 @@ pub(crate) async fn read_form(call: &Call) -> Result<Form, Refusal> {
     }
 }
 
-fn check_names(parameters: &[Parameter], form: &Form) -> Result<(), Refusal> {
+fn check_names(parameters: &[Parameter], form: &Form) -> Result<(), ApiError> {
     let names = parameters
         .iter()
         .map(|parameter| parameter.name.as_str())
@@ -109,7 +109,7 @@ fn check_names(parameters: &[Parameter], form: &Form) -> Result<(), Refusal> {
 }
 
 impl Input {
-    fn read(method: &Method, parameters: &[Parameter], form: &Form) -> Result<Self, Refusal> {
+    fn read(method: &Method, parameters: &[Parameter], form: &Form) -> Result<Self, ApiError> {
         if *method == Method::POST {
             return picture_of(form)?
                 .map(Self::Bytes)
@@ -124,14 +124,14 @@ impl Input {
     }
 
     /// Fetches the picture when it is elsewhere.
-    pub(crate) async fn fetch(url: &str, http: &reqwest::Client) -> Result<Bytes, Refusal> {
+    pub(crate) async fn fetch(url: &str, http: &reqwest::Client) -> Result<Bytes, ApiError> {
         let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch::picture(http, url)).await;
         fetched.ok().flatten().ok_or(errors::CLASSIFICATION)
     }
 }
 
 /// The picture that a form carries as `image` or `image_base64`, if any.
-pub(crate) fn picture_of(form: &Form) -> Result<Option<Bytes>, Refusal> {
+pub(crate) fn picture_of(form: &Form) -> Result<Option<Bytes>, ApiError> {
     if let Some(part) = form.part("image") {
         return if part.is_file {
             Ok(Some(part.bytes.clone()))
@@ -149,7 +149,7 @@ pub(crate) fn picture_of(form: &Form) -> Result<Option<Bytes>, Refusal> {
 }
 
 /// An URL may only come with all its reserved characters encoded.
-fn public_url(parameter: &Parameter) -> Result<String, Refusal> {
+fn public_url(parameter: &Parameter) -> Result<String, ApiError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~*!'()+%".contains(&b);
     if !parameter.raw.bytes().all(allowed) {
         return Err(errors::NOT_ENCODED);
@@ -164,7 +164,7 @@ fn public_url(parameter: &Parameter) -> Result<String, Refusal> {
 }
 
 impl Options {
-    fn read<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Refusal> {
+    fn read<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Result<Self, ApiError> {
         for name in ["verbose", "decrease_parents"] {
             if value(name).is_some_and(|text| text != "0" && text != "1") {
                 return Err(errors::INVALID_FLAG);
@@ -224,7 +224,7 @@ impl Options {
 }
 
 /// `-1` is no limit.
-fn limit(text: &str) -> Result<usize, Refusal> {
+fn limit(text: &str) -> Result<usize, ApiError> {
     match text.parse::<i64>().map_err(|_| errors::INVALID_LIMIT)? {
         -1 => Ok(usize::MAX),
         limit => usize::try_from(limit)
@@ -234,7 +234,7 @@ fn limit(text: &str) -> Result<usize, Refusal> {
     }
 }
 
-fn threshold(text: &str) -> Result<f64, Refusal> {
+fn threshold(text: &str) -> Result<f64, ApiError> {
     let threshold = text
         .parse::<f64>()
         .ok()

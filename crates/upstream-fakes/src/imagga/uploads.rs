@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::clock;
-use crate::imagga::errors::{self, Refusal};
+use crate::imagga::errors::{self, ApiError};
 
 #[derive(Debug)]
 struct Upload {
@@ -52,7 +52,7 @@ impl Uploads {
     }
 
     /// The bytes of an upload that has not expired.
-    pub(crate) fn get(&mut self, id: &str) -> Result<Bytes, Refusal> {
+    pub(crate) fn get(&mut self, id: &str) -> Result<Bytes, ApiError> {
         let upload = self.kept.get_mut(id).ok_or(errors::NO_SUCH_UPLOAD)?;
         if clock::age(upload.at) >= self.lifetime {
             // The id is remembered for the right refusal, the picture is not.
@@ -62,7 +62,7 @@ impl Uploads {
         Ok(upload.bytes.clone())
     }
 
-    pub(crate) fn delete(&mut self, id: &str) -> Result<(), Refusal> {
+    pub(crate) fn delete(&mut self, id: &str) -> Result<(), ApiError> {
         self.get(id)?;
         self.kept.remove(id);
         self.deleted += 1;

@@ -21,7 +21,7 @@ const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
 const AT_A_TIME: usize = 4;
 
 /// What was found of an original.
-enum Sight {
+enum Observed {
     Nothing,
     Length(u64),
     Content(Fingerprint),
@@ -76,13 +76,13 @@ impl Check {
         if !original.is_used {
             return Ok(vec![done_with(Rows::Originals, 1, 0)]);
         }
-        let sight = self.look(&original.digest).await?;
-        let bytes = match &sight {
-            Sight::Content(content) => content.len,
+        let observed = self.observe(&original.digest).await?;
+        let bytes = match &observed {
+            Observed::Content(content) => content.len,
             _ => 0,
         };
         let mut events = vec![done_with(Rows::Originals, 1, bytes)];
-        if let Some(finding) = judge(original, &sight) {
+        if let Some(finding) = judge(original, &observed) {
             self.note_damage(&original.digest, finding.kind).await;
             events.push(Event::Found(finding));
         }
@@ -100,21 +100,24 @@ impl Check {
         }
     }
 
-    async fn look(&self, digest: &ContentDigest) -> Result<Sight, CheckError> {
+    async fn observe(&self, digest: &ContentDigest) -> Result<Observed, CheckError> {
         let originals = &self.ports.originals;
         let seen = match self.settings.depth {
-            Depth::Lengths => originals.length(digest).await.map(|l| l.map(Sight::Length)),
+            Depth::Lengths => originals
+                .length(digest)
+                .await
+                .map(|l| l.map(Observed::Length)),
             Depth::Digests => originals
                 .fingerprint(digest)
                 .await
-                .map(|content| content.map(Sight::Content)),
+                .map(|content| content.map(Observed::Content)),
         };
         match seen {
-            Ok(sight) => Ok(sight.unwrap_or(Sight::Nothing)),
-            Err(OriginalStoreError::Altered(cause)) => Ok(Sight::Unsteady(in_words(&*cause))),
+            Ok(observed) => Ok(observed.unwrap_or(Observed::Nothing)),
+            Err(OriginalStoreError::Altered(cause)) => Ok(Observed::Unsteady(in_words(&*cause))),
             Err(OriginalStoreError::Unavailable(cause)) => {
                 self.is_reachable().await?;
-                Ok(Sight::Unreadable(in_words(&*cause)))
+                Ok(Observed::Unreadable(in_words(&*cause)))
             }
         }
     }
@@ -145,8 +148,8 @@ fn unreadable_row(row: UnreadableRow) -> Finding {
     }
 }
 
-fn judge(original: &RecordedOriginal, sight: &Sight) -> Option<Finding> {
-    let (kind, detail) = verdict(original, sight)?;
+fn judge(original: &RecordedOriginal, observed: &Observed) -> Option<Finding> {
+    let (kind, detail) = verdict(original, observed)?;
     Some(Finding {
         digest: Some(original.digest),
         image: original.image,
@@ -154,31 +157,31 @@ fn judge(original: &RecordedOriginal, sight: &Sight) -> Option<Finding> {
     })
 }
 
-fn verdict(original: &RecordedOriginal, sight: &Sight) -> Option<(FindingKind, String)> {
+fn verdict(original: &RecordedOriginal, observed: &Observed) -> Option<(FindingKind, String)> {
     let size = original.facts.map(|facts| facts.byte_size);
     let other = |len: u64| size.filter(|size| *size != len);
-    match sight {
-        Sight::Nothing => Some((
+    match observed {
+        Observed::Nothing => Some((
             FindingKind::MissingOriginal,
             "an image refers to it, and it is not there".to_owned(),
         )),
-        Sight::Length(len) => other(*len).map(|size| truncated(size, *len)),
-        Sight::Content(content) if content.digest == original.digest => {
+        Observed::Length(len) => other(*len).map(|size| truncated(size, *len)),
+        Observed::Content(content) if content.digest == original.digest => {
             let len = content.len;
             other(len).map(|size| {
                 let detail = format!("it is whole with {len} bytes, and {size} were recorded");
                 (FindingKind::WrongSize, detail)
             })
         }
-        Sight::Content(content) => Some(match other(content.len) {
+        Observed::Content(content) => Some(match other(content.len) {
             Some(size) => truncated(size, content.len),
             None => (
                 FindingKind::AlteredOriginal,
                 format!("its bytes are those of {}", content.digest),
             ),
         }),
-        Sight::Unsteady(why) => Some((FindingKind::AlteredOriginal, why.clone())),
-        Sight::Unreadable(why) => Some((FindingKind::UnreadableOriginal, why.clone())),
+        Observed::Unsteady(why) => Some((FindingKind::AlteredOriginal, why.clone())),
+        Observed::Unreadable(why) => Some((FindingKind::UnreadableOriginal, why.clone())),
     }
 }
 
