@@ -1,30 +1,30 @@
-//! The files of a model: those inside the program, or a folder of one's own.
+//! The files of a model: embedded, or in a folder.
 
 use std::{borrow::Cow, fs, io, path::Path};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// What the rule and the preparation of pictures are called; another rule is another version.
+/// The version of the rule and the preprocessing of pictures.
 const RULE: &str = "r2";
 
-/// The most bytes of one file: far more than a network has that runs on a processor.
+/// The largest file in bytes: far more than networks that run on a CPU need.
 const LONGEST: u64 = 1 << 30;
 
-/// A model: two networks, and what their outputs are called.
+/// A model: two networks, and the tables of their outputs.
 #[derive(Debug, Clone)]
 pub struct ModelFiles {
     /// `classifier.onnx`: one picture in, the probability of each class out.
     pub(crate) classifier: Cow<'static, [u8]>,
-    /// `detector.onnx`: one picture in, the best score of each kind of thing out.
+    /// `detector.onnx`: one picture in, the best score of each kind of object out.
     pub(crate) detector: Cow<'static, [u8]>,
     /// `labels.tsv`: the classes of the classifier.
     pub(crate) labels: Cow<'static, [u8]>,
-    /// `hierarchy.tsv`: the nodes above them, and the tag of each.
+    /// `hierarchy.tsv`: the nodes above the classes, and their tags.
     pub(crate) hierarchy: Cow<'static, [u8]>,
-    /// `detector_labels.tsv`: the nodes of what the detector knows.
+    /// `detector_labels.tsv`: the nodes of the detector's outputs.
     pub(crate) detector_labels: Cow<'static, [u8]>,
-    /// Words beside the classes. A model may have none.
+    /// Additional words. Optional.
     pub(crate) heads: Option<HeadFiles>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct HeadFiles {
     pub(crate) weights: Cow<'static, [u8]>,
 }
 
-/// A model that cannot be used.
+/// Why a model cannot be used.
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// A file cannot be read.
@@ -45,10 +45,10 @@ pub enum ModelError {
     Unreadable {
         /// The file's name.
         file: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line of a table makes no sense.
+    /// A line of a table is invalid.
     #[error("{file}, line {line}: {reason}")]
     Line {
         /// The file's name.
@@ -64,13 +64,13 @@ pub enum ModelError {
         /// The file's name.
         file: &'static str,
     },
-    /// What names the model is none that can be kept.
+    /// The model's identity is invalid.
     #[error(transparent)]
     Identity(#[from] domain::ProviderIdentityError),
-    /// The system gives no threads to run the networks on.
+    /// The system provides no threads for the networks.
     #[error("no threads to run the networks on")]
     Threads(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The weights of the heads do not fit their table or the classifier.
+    /// The weights of the heads do not match their table or the classifier.
     #[error("{file}: {reason}")]
     Weights {
         /// The file's name.
@@ -78,7 +78,7 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A network cannot be loaded, or has another form than it must have.
+    /// A network cannot be loaded, or has another shape than required.
     #[error("{file}: {reason}")]
     Network {
         /// The file's name.
@@ -89,7 +89,7 @@ pub enum ModelError {
 }
 
 impl ModelFiles {
-    /// The model inside the program.
+    /// The model embedded in the binary.
     pub fn embedded() -> Self {
         Self {
             classifier: Cow::Borrowed(include_bytes!("../model/classifier.onnx")),
@@ -104,8 +104,7 @@ impl ModelFiles {
         }
     }
 
-    /// A model of one's own: a folder with files of the same names and forms. The folder `heads` in
-    /// it may be missing.
+    /// A model in a folder with files of the same names and formats. Its subfolder `heads` may be missing.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let read = |file| read(folder, file);
         Ok(Self {
@@ -118,7 +117,7 @@ impl ModelFiles {
         })
     }
 
-    /// Names these very files, and the rule: what a model tagged can be told from another's tags.
+    /// Identifies the exact files, and the rule, so that the tags of different models can be told apart.
     pub(crate) fn version(&self) -> String {
         let mut digest = Sha256::new();
         let files = [
@@ -131,7 +130,7 @@ impl ModelFiles {
         let heads = self.heads.iter();
         let heads = heads.flat_map(|heads| [&heads.table, &heads.weights]);
         for file in files.into_iter().chain(heads) {
-            // The length first, so that no two models run together to the same bytes.
+            // The length first, so that different models never concatenate to the same bytes.
             digest.update((file.len() as u64).to_be_bytes());
             digest.update(file);
         }

@@ -11,11 +11,11 @@ use crate::{
 const TABLE: &str = "heads/heads.tsv";
 const WEIGHTS: &str = "heads/heads.f32";
 
-/// Below this probability of the veto's word the classifier's features speak against it.
+/// Below this probability of the veto's word its tags are vetoed.
 const VETO_PROBABILITY: f64 = 0.10;
-/// From this score on, a thing that the detector found overrules the veto.
+/// From this score on, an object found by the detector overrules the veto.
 const VETO_SCORE: f64 = 0.45;
-/// What a veto leaves of a confidence.
+/// The factor that a veto applies to a confidence.
 const VETO_FACTOR: f64 = 0.5;
 
 /// The heads of a model.
@@ -27,7 +27,7 @@ pub(crate) struct Heads {
     vetoes: Vec<Veto>,
 }
 
-/// A head that gives tags.
+/// A head that produces tags.
 #[derive(Debug)]
 struct Word {
     head: Head,
@@ -35,7 +35,7 @@ struct Word {
     tags: Vec<TagIndex>,
 }
 
-/// A head that gives no tag, and lowers others where it sees nothing of their kind.
+/// A head that produces no tag, but lowers others if it sees nothing of their kind.
 #[derive(Debug)]
 struct Veto {
     head: Head,
@@ -53,7 +53,7 @@ struct Head {
 }
 
 impl Head {
-    /// From 0 to 1.
+    /// The probability, from 0 to 1.
     fn probability(&self, features: &[f32]) -> f64 {
         let products = self.weights.iter().zip(features);
         let sum: f64 = products.map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
@@ -62,7 +62,7 @@ impl Head {
 }
 
 impl Heads {
-    /// Reads the heads; tags that the hierarchy does not have are added to `nodes`.
+    /// Reads the heads; tags missing in the hierarchy are added to `nodes`.
     pub(crate) fn read(
         files: &HeadFiles,
         nodes: &mut Nodes<'_>,
@@ -127,7 +127,7 @@ impl Heads {
         Ok(())
     }
 
-    /// Applies vetoes, then words, to what is believed of each tag. `scores` are the detector's.
+    /// Applies vetoes, then words, to the belief in each tag. `scores` are the detector's.
     pub(crate) fn apply(&self, beliefs: &mut [f64], features: &[f32], scores: &[f32]) {
         for veto in &self.vetoes {
             if veto.holds(features, scores) {
@@ -146,7 +146,7 @@ impl Heads {
         }
     }
 
-    /// The words' own tags with the probability of each.
+    /// The words' own tags with their probabilities.
     #[cfg(test)]
     pub(crate) fn probabilities(&self, features: &[f32]) -> Vec<(TagIndex, f64)> {
         let words = self.words.iter();
@@ -164,7 +164,7 @@ impl Veto {
     }
 }
 
-/// Whether the features of a classifier, by the shape of their tensor, fit the heads.
+/// Checks that the classifier's features, by the shape of their tensor, match the heads.
 pub(crate) fn check(heads: &Heads, features: Option<&[usize]>) -> Result<(), ModelError> {
     let expected = heads.features;
     match features {
@@ -178,7 +178,7 @@ pub(crate) fn check(heads: &Heads, features: Option<&[usize]>) -> Result<(), Mod
     }
 }
 
-/// 32-bit numbers, the least significant byte first.
+/// 32-bit floats, little endian.
 fn read_weights(bytes: &[u8]) -> Result<Vec<f32>, ModelError> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() {
@@ -211,7 +211,7 @@ pub(crate) mod tests {
         vocabulary::{Vocabulary, tests::files},
     };
 
-    /// Weights of the given rows, as they are stored.
+    /// The weights of the given rows, as stored.
     pub(crate) fn stored(weights: &[f32]) -> Cow<'static, [u8]> {
         let bytes = weights.iter().flat_map(|weight| weight.to_le_bytes());
         Cow::Owned(bytes.collect())

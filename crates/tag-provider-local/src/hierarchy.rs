@@ -1,4 +1,4 @@
-//! The nodes above classes and things, and the tags of these.
+//! The hierarchy above classes and objects, and its tags.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,25 +9,25 @@ use crate::{
     table::{Row, Table},
 };
 
-/// A tag's place in the vocabulary.
+/// The index of a tag in the vocabulary.
 pub(crate) type TagIndex = usize;
 
-/// A kind of thing that the detector finds.
+/// A kind of object that the detector finds.
 #[derive(Debug)]
 pub(crate) struct Thing {
-    /// Whether it is a person: the classifier, which knows none, has no say in that.
+    /// Whether it is a person, for which the classifier has no class.
     pub(crate) is_person: bool,
     pub(crate) tag: TagIndex,
     /// The tags of the nodes above it, each once, without its own.
     pub(crate) above: Vec<TagIndex>,
 }
 
-/// The nodes of a hierarchy, which may have several parents each.
+/// The nodes of a hierarchy, each of which may have several parents.
 #[derive(Debug)]
 pub(crate) struct Nodes<'a> {
     by_name: HashMap<&'a str, usize>,
     all: Vec<Node>,
-    /// All tags, by their index.
+    /// All tags, by index.
     pub(crate) labels: Vec<Label>,
     by_label: HashMap<Label, TagIndex>,
 }
@@ -62,7 +62,7 @@ impl<'a> Nodes<'a> {
             });
             parents.push((row, above));
         }
-        // Parents may stand below their children.
+        // Parents may be defined after their children.
         for (at, (row, above)) in parents.into_iter().enumerate() {
             let names = above.split(',').filter(|name| !name.is_empty());
             let found: Result<_, _> = names.map(|name| nodes.find(name, &row)).collect();
@@ -74,7 +74,7 @@ impl<'a> Nodes<'a> {
         Ok(nodes)
     }
 
-    /// The tag of that text, which is added if no node has it.
+    /// The tag of that text, added if no node has it.
     pub(crate) fn tag_named(&mut self, text: &str, row: &Row<'_>) -> Result<TagIndex, ModelError> {
         let label = Label::parse(text).map_err(|error| row.wrong(format!("the tag: {error}")))?;
         let labels = &mut self.labels;
@@ -99,20 +99,20 @@ impl<'a> Nodes<'a> {
         self.all.get(node).map_or(0, |node| node.tag)
     }
 
-    /// The tags of a node and of all above it.
+    /// The tags of a node and of all its ancestors.
     pub(crate) fn tags_from(&self, node: usize) -> BTreeSet<TagIndex> {
         let nodes = self.nodes_from(node).into_iter();
         nodes.map(|node| self.tag_of(node)).collect()
     }
 
-    /// The tags of a node and of all below it.
+    /// The tags of a node and of all its descendants.
     pub(crate) fn tags_below(&self, node: usize) -> BTreeSet<TagIndex> {
         let all = 0..self.all.len();
         let below = all.filter(|other| self.nodes_from(*other).contains(&node));
         below.map(|node| self.tag_of(node)).collect()
     }
 
-    /// A node and all above it.
+    /// A node and all its ancestors.
     fn nodes_from(&self, node: usize) -> BTreeSet<usize> {
         let mut seen = BTreeSet::new();
         let mut next = vec![node];
@@ -126,7 +126,7 @@ impl<'a> Nodes<'a> {
     }
 }
 
-/// Believes in a tag at least that much.
+/// Raises the belief in a tag to at least that much.
 pub(crate) fn raise(beliefs: &mut [f64], tag: TagIndex, least: f64) {
     if let Some(belief) = beliefs.get_mut(tag) {
         *belief = belief.max(least);

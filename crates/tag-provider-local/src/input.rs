@@ -1,4 +1,4 @@
-//! From a picture to what a network takes.
+//! Converts pictures to network inputs.
 
 use domain::Picture;
 use fast_image_resize::{
@@ -10,19 +10,20 @@ use thiserror::Error;
 
 use crate::network::Network;
 
-/// Mean and deviation of red, green and blue in ImageNet, of 1: what the networks were trained with.
+/// Mean and standard deviation of red, green and blue in ImageNet, relative to 1: the normalisation used in
+/// training.
 const COLOURS: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
 
-/// The part of a picture that a network looks at.
+/// The part of a picture that a network sees.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum View {
-    /// The square in the middle.
+    /// The central square.
     Centre,
-    /// All of it, squashed.
+    /// All of it, without keeping the aspect ratio.
     Whole,
 }
 
-/// The pixels are not what they should be.
+/// The pixels do not match the picture's size.
 #[derive(Debug, Error)]
 pub(crate) enum InputError {
     #[error("the picture's buffer does not fit its size")]
@@ -31,12 +32,12 @@ pub(crate) enum InputError {
     Resize(#[from] ResizeError),
 }
 
-/// The side of the copy by which colours are judged: noise is averaged out in it.
+/// The side of the copy on which colours are judged, which averages out noise.
 const COLOUR_SIDE: usize = 96;
-/// A pixel whose strongest and weakest primary colour differ by more is coloured: 0.04 of 255.
+/// A pixel whose primary colours differ by more is coloured: 0.04 of 255.
 const GREYEST: u8 = 10;
 
-/// What a network takes: planes of red, green and blue.
+/// The input of a network: planes of red, green and blue.
 pub(crate) fn planes(
     picture: &Picture,
     network: &Network,
@@ -57,7 +58,7 @@ pub(crate) fn is_black_and_white(picture: &Picture) -> Result<bool, InputError> 
     Ok(pixels.iter().filter(is_coloured).count() * 100 < pixels.len())
 }
 
-/// Resizes with a cubic filter that averages over all pixels it covers.
+/// Resizes with a cubic filter that averages over all covered pixels.
 fn resized(
     picture: &Picture,
     to_width: usize,
@@ -86,13 +87,13 @@ fn resized(
     Ok(pixels)
 }
 
-/// Planes of red, green and blue, from pixels.
+/// Normalised planes of red, green and blue.
 fn normalised(pixels: &[u8]) -> Vec<f32> {
     let (pixels, _) = pixels.as_chunks::<3>();
     let mut planes = vec![0.0; 3 * pixels.len()];
     let (red, others) = planes.split_at_mut(pixels.len());
     let (green, blue) = others.split_at_mut(pixels.len());
-    // One product and one difference for a sample: divisions would take as long as the resizing.
+    // One product and one difference for each sample: divisions would take as long as the resizing.
     let [of_red, of_green, of_blue] =
         COLOURS.map(|(mean, deviation)| (1.0 / (255.0 * deviation), mean / deviation));
     let normal = |sample: u8, (scale, shift)| f32::from(sample) * scale - shift;
@@ -110,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// A picture of 100 x 100 pixels, of which the first rows have that colour and the others are grey.
+    /// A picture of 100 x 100 pixels, whose first rows have that colour; the others are grey.
     fn picture(rows: usize, colour: [u8; 3]) -> Picture {
         let grey = (rows..100).flat_map(|row| [[u8::try_from(row).unwrap(); 3]; 100]);
         let pixels = [colour].into_iter().cycle().take(100 * rows).chain(grey);

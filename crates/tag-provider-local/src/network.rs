@@ -1,4 +1,4 @@
-//! A network: one picture in, one row of numbers out, and what an inner layer computes on the way.
+//! Runs a network: one picture in, one row of numbers out, and optionally an inner tensor.
 
 mod depthwise;
 mod preparation;
@@ -18,45 +18,45 @@ use crate::files::ModelError;
 /// The longest side of a network's input, in pixels.
 const LONGEST_SIDE: usize = 4096;
 
-/// A network that is ready to run. Running it changes nothing in it.
+/// A loaded network. Running it does not change it.
 #[derive(Debug)]
 pub(crate) struct Network {
     file: &'static str,
     plan: Arc<TypedRunnableModel>,
-    /// Pixels across and down of its input.
+    /// Width and height of its input in pixels.
     pub(crate) width: usize,
     pub(crate) height: usize,
     /// The shape of the inner tensor, if the network has it.
     pub(crate) inner: Option<Vec<usize>>,
 }
 
-/// What a network must look like.
+/// The required shape of a network.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form {
-    /// How many numbers it gives.
+    /// The number of outputs.
     pub(crate) outputs: usize,
     pub(crate) meaning: Outputs,
-    /// Names of an inner tensor that is wanted too; the first one that the network has is taken.
+    /// Names of an inner tensor to extract; the first one that exists is used.
     pub(crate) inner: &'static [&'static str],
 }
 
-/// What a network computed of one picture.
+/// The results for one picture.
 #[derive(Debug)]
 pub(crate) struct Run(TVec<TValue>);
 
-/// What a network's outputs mean.
+/// The meaning of a network's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outputs {
-    /// One of all classes: numbers from 0 to 1 whose sum is 1.
+    /// Exclusive classes: numbers from 0 to 1 whose sum is 1.
     Probabilities,
-    /// Each for itself: numbers from 0 to 1.
+    /// Independent: numbers from 0 to 1.
     Scores,
 }
 
 impl Outputs {
-    /// Why these are no such outputs. The most common mistake is a network without its last layer.
+    /// Checks the outputs. The most common mistake is a network without its last layer.
     fn check(self, outputs: &[f32]) -> Result<(), String> {
-        // Rounding may carry a number a little beyond its bounds.
+        // Rounding may exceed the bounds a little.
         let slack = 1e-3;
         let is_wrong = |output: &&f32| !(-slack..=1.0 + slack).contains(*output);
         if let Some(wrong) = outputs.iter().find(is_wrong) {
@@ -77,9 +77,9 @@ impl Outputs {
 }
 
 impl Network {
-    /// Loads a network of that form, and tries it on a grey picture.
+    /// Loads a network of that shape, and tries it on a grey picture.
     pub(crate) fn load(file: &'static str, bytes: &[u8], form: Form) -> Result<Self, ModelError> {
-        // Files that are damaged in the right places make the library panic.
+        // Some damaged files make the library panic.
         let trial = || {
             let network = Self::parse(file, bytes, form)?;
             let run = network.run(&vec![0.0; 3 * network.width * network.height])?;
@@ -123,7 +123,7 @@ impl Network {
             let reason = format!("its output is not float[1,{outputs}] but {output:?}");
             return Err(refused(reason));
         }
-        // `output_fact` panics beyond the last output.
+        // `output_fact` panics if the index is out of range.
         let inner = model.outputs.get(1).copied();
         let inner = inner.and_then(|inner| shape(model.outlet_fact(inner)));
         let plan = model
@@ -157,7 +157,7 @@ impl Run {
         self.numbers(0)
     }
 
-    /// The inner tensor, row by row; empty where the network has none.
+    /// The inner tensor, row by row; empty if the network has none.
     pub(crate) fn inner(&self) -> &[f32] {
         self.numbers(1)
     }
@@ -169,8 +169,8 @@ impl Run {
     }
 }
 
-/// Makes a second output of the first of these tensors that there is. Must come before anything is
-/// rewritten, which keeps outputs and nothing else.
+/// Makes the first of these tensors that exists a second output. Must come before any rewriting, which
+/// preserves only outputs.
 fn with_inner(mut model: InferenceModel, names: &[&str]) -> TractResult<InferenceModel> {
     let inner = names.iter().find_map(|name| model.find_outlet_label(name));
     let outputs = model.output_outlets()?.iter().copied().take(1);
@@ -196,7 +196,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_no_network_is_told_by_its_file() {
+    fn invalid_network_is_reported_by_its_file() {
         let error = Network::load("classifier.onnx", b"no network", CLASSIFIER).unwrap_err();
         let text = error.to_string();
         assert!(
@@ -219,8 +219,7 @@ mod tests {
         );
     }
 
-    /// Files that are cut off or changed anywhere are told, or make no difference; they never end the
-    /// program.
+    /// Truncated or changed files are errors, or make no difference; they never crash the program.
     #[test]
     fn a_damaged_network_is_an_error() {
         let whole = ModelFiles::embedded().detector;
@@ -229,7 +228,7 @@ mod tests {
             load(&whole[..whole.len() * parts / 8]).unwrap_err();
         }
         let mut refused = 0;
-        // The first bytes and the last describe the graph, what is between are mostly weights.
+        // The first bytes and the last describe the graph; in between are mostly weights.
         for at in (0..400)
             .step_by(40)
             .chain(whole.len() - 400..whole.len())
@@ -257,7 +256,7 @@ mod tests {
         );
     }
 
-    /// The scores of the cells are what the detector's own outputs are the highest of.
+    /// The detector's own outputs are the maxima of the scores of the cells.
     #[test]
     fn an_inner_tensor_survives_the_preparation() {
         let detector = ModelFiles::embedded().detector;

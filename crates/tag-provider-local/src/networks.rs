@@ -14,12 +14,12 @@ use crate::{
     vocabulary::Vocabulary,
 };
 
-/// What a classifier calls the input of its last matrix: ours, and others.
+/// Names of the input of a classifier's last matrix: in our model, and in others.
 const FEATURES: &[&str] = &["flatten_1.tmp_0", "features"];
-/// What a detector calls its scores before the best of each thing is taken: ours, and others.
+/// Names of a detector's scores before the maximum of each object is taken: in our model, and in others.
 const CELLS: &[&str] = &["p2o.Concat.9", "cells"];
 
-/// A model that is loaded.
+/// A loaded model.
 #[derive(Debug)]
 pub(crate) struct Networks {
     vocabulary: Vocabulary,
@@ -28,15 +28,15 @@ pub(crate) struct Networks {
     people: Option<People>,
 }
 
-/// Where in the detector's inner scores people are.
+/// The location of people in the detector's inner scores.
 #[derive(Debug)]
 struct People {
     grids: Grids,
-    /// The thing that is a person.
+    /// The output that stands for a person.
     thing: usize,
 }
 
-/// A picture was not tagged.
+/// Why a picture was not tagged.
 #[derive(Debug, Error)]
 pub(crate) enum TaggingError {
     #[error(transparent)]
@@ -76,7 +76,7 @@ impl Networks {
         Ok(rule::tags(&self.vocabulary, &self.read(picture)?))
     }
 
-    /// All that the rule goes by, and the classifier's features.
+    /// Everything that the rule uses, and the classifier's features.
     fn read(&self, picture: &Picture) -> Result<Readings, TaggingError> {
         let view = planes(picture, &self.classifier, View::Centre)?;
         let classified = self.classifier.run(&view)?;
@@ -94,7 +94,7 @@ impl Networks {
 }
 
 impl People {
-    /// Nothing where the detector knows no people, or has no inner scores of the right shape.
+    /// `None` if the detector has no person, or no inner scores of the right shape.
     fn find(detector: &Network, vocabulary: &Vocabulary) -> Option<Self> {
         let grids = Grids::new(detector.width, detector.height);
         let things = &vocabulary.things;
@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// Decoded by itself, at its full size.
+    /// Decoded separately, at full size.
     fn photo(name: &str) -> Picture {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../image-codec/tests/photos");
         let photo = image::open(format!("{folder}/{name}")).unwrap().to_rgb8();
@@ -151,7 +151,7 @@ mod tests {
             for (tag, probability) in heads.probabilities(&readings.features) {
                 let tag = networks.vocabulary.tags[tag].label.as_str();
                 let confidence = 100.0 * probability;
-                // The table leaves out what is less than 5.
+                // The table omits values below 5.
                 let (least, most) = match golden.get(&(name, tag)) {
                     Some(expected) => (expected - 1.5, expected + 1.5),
                     None => (0.0, 6.5),
@@ -184,7 +184,7 @@ mod tests {
         assert!(!tags.is_empty());
     }
 
-    /// The picture that the golden values belong to: three bytes a pixel.
+    /// The picture of the golden values: three bytes a pixel.
     fn synthetic(side: usize) -> Vec<f32> {
         let mean = [0.485, 0.456, 0.406];
         let deviation = [0.229, 0.224, 0.225];

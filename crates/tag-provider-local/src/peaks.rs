@@ -1,24 +1,24 @@
-//! Where the detector finds a thing: its scores before only the best one of a picture is kept.
+//! Locates objects in the detector's scores, before only the maximum of a picture is kept.
 
 use std::iter;
 
 /// The detector's grids have a cell for each square of that many pixels of its input.
 const STRIDES: [usize; 4] = [8, 16, 32, 64];
-/// A peak has at least this score.
+/// The lowest score of a peak.
 const LOWEST_PEAK: f32 = 0.6;
-/// Peaks that are this close together, as a part of the picture's side, are one thing.
+/// Peaks closer than this, as a fraction of the picture's side, are one object.
 const NEIGHBOURHOOD: f64 = 0.12;
 
-/// The detector's grids, one after the other, each row by row.
+/// The detector's grids, concatenated, each row by row.
 #[derive(Debug)]
 pub(crate) struct Grids(Vec<Grid>);
 
 #[derive(Debug)]
 struct Grid {
-    /// Cells.
+    /// Width in cells.
     across: usize,
     down: usize,
-    /// From one cell to the next, as a part of the picture's sides.
+    /// The distance between cells, as a fraction of the picture's sides.
     step_across: f64,
     step_down: f64,
 }
@@ -53,10 +53,10 @@ impl Grids {
         self.0.iter().map(Grid::cells).sum()
     }
 
-    /// The score of the second thing of a kind, by the kind's score in each cell.
+    /// The score of the second object of a kind, by the kind's score in each cell.
     ///
-    /// Things are the peaks of all grids, strongest first, without those in the neighbourhood of a
-    /// stronger one.
+    /// Objects are the peaks of all grids, strongest first, except those in the neighbourhood of a stronger
+    /// one.
     pub(crate) fn second_peak(&self, scores: &[f32]) -> Option<f32> {
         let mut rest = scores;
         let mut peaks = Vec::new();
@@ -154,7 +154,7 @@ mod tests {
     fn cells_beside_each_other_are_one_peak() {
         assert_eq!(second(&[(0, 2, 3, 0.9), (0, 3, 4, 0.8)]), None);
         assert_eq!(second(&[(0, 2, 3, 0.9), (0, 3, 3, 0.9)]), None);
-        // Beside each other in memory alone: the end of a row and the start of the next.
+        // Adjacent in memory alone: the end of a row and the start of the next.
         assert_eq!(second(&[(0, 15, 3, 0.9), (0, 0, 4, 0.8)]), Some(0.8));
     }
 

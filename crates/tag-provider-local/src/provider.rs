@@ -1,4 +1,4 @@
-//! The port: loading in the background, and pictures in turn.
+//! The port: background loading, and a bounded queue of pictures.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -23,45 +23,45 @@ use crate::{
 /// The only language of the tags.
 pub const LANGUAGE: &str = "en";
 
-/// Longest side in pixels of the copy that is looked at. The networks see 224 and 416 pixels, so that this is
-/// enough, and large JPEGs can be decoded at a reduced scale.
+/// Longest side in pixels of the decoded copy. The networks see 224 and 416 pixels, so this is enough, and
+/// large JPEGs can be decoded at a reduced scale.
 const SIDE: NonZeroU32 = NonZeroU32::MIN.saturating_add(639);
 
-/// How many pictures wait for each one that is worked at. At a tenth of a second each, the last one
-/// waits some seconds; a longer queue would only hold memory.
+/// How many pictures may wait for each running one. At a tenth of a second each, the last one waits some
+/// seconds; a longer queue would only occupy memory.
 const WAITING_PER_JOB: usize = 64;
 
 /// When a model is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Startup {
-    /// On a thread of its own; pictures wait for it.
+    /// On its own thread; pictures wait for it.
     Background,
-    /// At once: a model that cannot be used is refused at once.
+    /// Before `start` returns: an unusable model is an error of `start`.
     Now,
 }
 
-/// What has become of the loading.
+/// The result of loading, once there is one.
 type Loaded = Option<Result<Arc<Networks>, Cause>>;
 
-/// Tags pictures in this process, without calling anybody.
+/// Tags pictures in this process, without any network access.
 ///
-/// At most one picture is worked at for each processor core, on threads of their own. The others
-/// wait in turn; when more wait than are worth it, [`UpstreamError::Busy`] says so. A picture that
-/// nobody waits for any more leaves the queue; one that is worked at is finished.
+/// At most one picture per core is processed, on threads of its own. The others are queued; when the queue
+/// is full, calls fail with [`UpstreamError::Busy`]. A cancelled call leaves the queue; a running one is
+/// finished.
 #[derive(Debug)]
 pub struct LocalTagger {
     identity: ProviderIdentity,
     loaded: watch::Receiver<Loaded>,
-    /// One thread for each picture that is worked at. Always the same ones, because the allocator keeps
-    /// for each thread the tens of megabytes that a network takes while it runs.
+    /// One thread for each running picture. A fixed pool, because the allocator keeps the tens of megabytes
+    /// that a network needs for each thread that ran one.
     threads: ThreadPool,
-    /// Room in the queue, those who are worked at included.
+    /// Permits for queued and running pictures.
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
 
 impl LocalTagger {
-    /// Reads the tables of a model, and loads its networks or begins to.
+    /// Reads the tables of a model, and loads its networks or starts to.
     pub fn start(files: ModelFiles, startup: Startup) -> Result<Self, ModelError> {
         let jobs = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::start_with(files, startup, jobs)
@@ -73,7 +73,7 @@ impl LocalTagger {
         let threads = ThreadPoolBuilder::new()
             .num_threads(jobs)
             .thread_name(|number| format!("tagger-{number}"))
-            // Whoever waits for an outcome learns of it; without this the process would end.
+            // Waiters learn of a panic by the dropped sender; without this handler the process would abort.
             .panic_handler(|_| ())
             .build()
             .map_err(|error| ModelError::Threads(error.into()))?;
@@ -93,7 +93,7 @@ impl LocalTagger {
         })
     }
 
-    /// The networks, as soon as they are loaded.
+    /// The networks, once they are loaded.
     async fn networks(&self) -> Result<Arc<Networks>, UpstreamError> {
         let mut loaded = self.loaded.clone();
         let outcome = match loaded.wait_for(Option::is_some).await {
@@ -103,7 +103,7 @@ impl LocalTagger {
         outcome.unwrap_or_else(|| Err(lost())).map_err(unavailable)
     }
 
-    /// Tags off the threads that serve requests. The permits are given back when it is done.
+    /// Tags off the threads that serve requests. The permits are released when it is done.
     async fn work(
         &self,
         networks: Arc<Networks>,
@@ -113,7 +113,7 @@ impl LocalTagger {
         let (sender, outcome) = oneshot::channel();
         self.threads.spawn(move || {
             let _permits = permits;
-            // Nobody may be waiting any more.
+            // The receiver may be gone.
             let _ = sender.send(networks.tag(&picture));
         });
         outcome
@@ -123,7 +123,7 @@ impl LocalTagger {
     }
 }
 
-/// Loading takes a good part of a second, in which the server is up already.
+/// Loading takes a good part of a second, in which the server is already up.
 fn load_in_background(
     threads: &ThreadPool,
     files: ModelFiles,
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_model_that_cannot_be_loaded_is_told_by_everything() {
+    async fn unusable_model_fails_every_call() {
         let error = LocalTagger::start(broken(), Startup::Now).unwrap_err();
         assert!(error.to_string().starts_with("detector.onnx: "), "{error}");
         let tagger = LocalTagger::start(broken(), Startup::Background).unwrap();
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_than_is_worth_waiting_for_is_turned_away() {
+    async fn full_queue_is_busy() {
         let local = CallContext::local();
         let tagger = LocalTagger::start_with(ModelFiles::embedded(), Startup::Now, 1).unwrap();
         let turn = tagger.turns.clone().acquire_owned().await.unwrap();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_leaves_while_it_waits_is_not_tagged_for() {
+    async fn cancelled_call_leaves_the_queue() {
         let tagger = LocalTagger::start_with(ModelFiles::embedded(), Startup::Now, 1).unwrap();
         let turn = tagger.turns.clone().acquire_owned().await.unwrap();
         let is_gone = Arc::new(AtomicBool::new(false));

@@ -1,13 +1,13 @@
-//! From the networks' outputs to tags.
+//! Computes tags from the networks' outputs.
 //!
-//! The classifier says of a thousand fine classes how probable each is. Summed up the hierarchy,
-//! `tabby`, `tiger cat` and `egyptian cat`, each unsure of itself, become a sure `cat`. The detector
-//! finds things anywhere in the picture, and people, whom the classifier does not know; where the
-//! classifier sees nothing of the kind it is believed less, where both see it, more.
+//! The classifier gives a probability for each of a thousand fine classes. Summed up the hierarchy,
+//! `tabby`, `tiger cat` and `egyptian cat`, each uncertain, become a certain `cat`. The detector finds
+//! objects anywhere in the picture, and people, for which the classifier has no class; if the classifier
+//! sees nothing of the kind the score is lowered, if both see it, raised.
 //!
-//! Then come the heads, which know words that no class stands for (`sky`, `room`): an animal that the
-//! classifier's features speak against is halved, and each word is as sure as the surer of both. Last,
-//! two people or more are `people`, and what has no colours is `black and white`.
+//! Then come the heads, which know words without a class (`sky`, `room`): an animal vetoed by the
+//! classifier's features is halved, and each word gets the higher of both confidences. Last, two people or
+//! more are `people`, and pictures without colours are `black and white`.
 
 use domain::{Confidence, Tag, Tags};
 
@@ -17,24 +17,24 @@ use crate::{
     vocabulary::Vocabulary,
 };
 
-/// The classifier is too unsure of itself: its probabilities are raised to `1 / TEMPERATURE`.
+/// The classifier is underconfident: its probabilities are raised to `1 / TEMPERATURE`.
 const TEMPERATURE: f64 = 0.8;
-/// No probability is lower, so that something is left to be normalised.
+/// The lower bound of probabilities, so that something is left to be normalised.
 const LOWEST_PROBABILITY: f64 = 1e-9;
-/// Scores of the detector below this one are noise.
+/// Scores of the detector below this are noise.
 const LOWEST_SCORE: f64 = 0.3;
-/// A thing that the classifier gives less than this is doubted,
+/// An object whose classes have less than this is doubted,
 const GATE: f64 = 0.10;
-/// and keeps at least this part of its score.
+/// and keeps at least this fraction of its score.
 const DOUBT: f64 = 0.6;
-/// From this score on the detector's word and the classifier's are put together.
+/// From this score on the detector's score and the classifier's are combined.
 const SURE: f64 = 0.6;
-/// What is believed of a picture without colours: some are grey text.
+/// The belief in a picture without colours: some are grey text.
 const BLACK_AND_WHITE: f64 = 0.9;
-/// What is less than this, of 100, is no part of an answer.
+/// The lowest confidence in an answer, of 100.
 const LOWEST_CONFIDENCE: f64 = 5.0;
 
-/// The tags that the readings of a picture come to.
+/// The tags of a picture's readings.
 pub(crate) fn tags(vocabulary: &Vocabulary, readings: &Readings) -> Tags {
     let classified = classified(vocabulary, &readings.probabilities);
     let mut beliefs = with_things(vocabulary, &classified, &readings.scores);
@@ -73,7 +73,7 @@ fn with_things(vocabulary: &Vocabulary, classified: &[f64], scores: &[f32]) -> V
     beliefs
 }
 
-/// The classifier's belief in each tag: that of all classes beneath it.
+/// The classifier's belief in each tag: the sum of all classes below it.
 fn classified(vocabulary: &Vocabulary, probabilities: &[f32]) -> Vec<f64> {
     let sharpened = probabilities.iter().map(|probability| {
         let probability = f64::from(*probability).clamp(LOWEST_PROBABILITY, 1.0);
@@ -89,7 +89,7 @@ fn classified(vocabulary: &Vocabulary, probabilities: &[f32]) -> Vec<f64> {
     .collect()
 }
 
-/// The detector's score of a thing, with what the classifier says of it.
+/// The detector's score of an object, adjusted by the classifier.
 fn weighed(vocabulary: &Vocabulary, classified: &[f64], thing: &Thing, score: f64) -> f64 {
     if thing.is_person {
         return score;
@@ -113,7 +113,7 @@ fn weighed(vocabulary: &Vocabulary, classified: &[f64], thing: &Thing, score: f6
     }
 }
 
-/// A belief as a confidence with two decimals, if it is worth telling.
+/// A belief as a confidence with two decimals, if it is high enough.
 fn confidence(belief: f64) -> Option<Confidence> {
     let rounded = (belief * 10_000.0).round() / 100.0;
     let confidence = Confidence::new(rounded.min(100.0)).ok()?;
@@ -133,8 +133,7 @@ mod tests {
         vocabulary::tests::files,
     };
 
-    /// Four classes: two cats, a dog, a cup. Things: person, cat, dog, a toy that only the detector
-    /// knows.
+    /// Four classes: two cats, a dog, a cup. Objects: person, cat, dog, a toy that only the detector knows.
     fn vocabulary() -> Vocabulary {
         vocabulary_with("", &[])
     }
@@ -179,7 +178,7 @@ mod tests {
         tag.map(|(_, confidence)| *confidence)
     }
 
-    /// The probability that is worth `belief` among two after sharpening.
+    /// The probability that amounts to `belief` among two after sharpening.
     fn split(belief: f64) -> [f32; 2] {
         #[expect(clippy::cast_possible_truncation, reason = "outputs are f32")]
         [belief, 1.0 - belief].map(|part| part.powf(TEMPERATURE) as f32)
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_taken_at_the_detectors_word() {
+    fn person_depends_on_the_detector_alone() {
         assert_eq!(
             of(
                 &found([1.0, 0.0, 0.0, 0.0], [0.95, 0.0, 0.0, 0.0, 0.0]),
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_classifier_does_not_see_is_doubted() {
+    fn object_unseen_by_the_classifier_is_lowered() {
         let [cat, cup] = split(0.05);
         let found = found([cat, 0.0, 0.0, cup], [0.0, 0.8, 0.5, 0.0, 0.0]);
         assert_eq!(
@@ -241,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_both_see_is_believed_more() {
+    fn object_seen_by_both_is_raised() {
         let [cat, cup] = split(0.5);
         let found_sure = found([cat, 0.0, 0.0, cup], [0.0, 0.6, 0.0, 0.0, 0.0]);
         assert_eq!(of(&found_sure, "cat"), Some(80.0), "1 - 0.4 x 0.5");
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_that_only_the_detector_knows_goes_by_what_is_above_it() {
+    fn object_without_classes_is_judged_by_its_ancestors() {
         let [cat, cup] = split(0.95);
         let found_doubted = found([cat, 0.0, 0.0, cup], [0.0, 0.0, 0.0, 0.7, 0.7]);
         assert_eq!(
@@ -270,20 +269,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hardly_believed_is_left_out() {
+    fn low_confidences_are_omitted() {
         let [cat, cup] = split(0.049_94);
         assert_eq!(of(&found([cat, 0.0, 0.0, cup], [0.0; 5]), "cat"), None);
         let [cat, cup] = split(0.050_04);
         assert_eq!(of(&found([cat, 0.0, 0.0, cup], [0.0; 5]), "cat"), Some(5.0));
     }
 
-    /// A probability as the sum that a head's logistic function takes.
+    /// The logit of a probability, inverse of a head's logistic function.
     fn logit(probability: f64) -> f64 {
         (probability / (1.0 - probability)).ln()
     }
 
     #[test]
-    fn a_word_and_its_ancestors_are_as_sure_as_the_surer_of_head_and_classes() {
+    fn word_and_ancestors_get_the_higher_confidence() {
         let table = format!(
             "hut\th\tware,shelter\t{}\t0\ttag\ncup\tc\t\t{}\t1\ttag\n",
             logit(0.7),
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_a_word_is_left_alone() {
+    fn descendants_of_a_word_do_not_change() {
         let table = format!("cat\tcat\t\t{}\t0\ttag\n", logit(0.9));
         let mut readings = readings([0.0, 0.0, 0.0, 1.0], [0.0; 5]);
         readings.features = vec![0.0, 0.0];
@@ -324,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_veto_halves_its_tag_and_all_below_before_words_are_applied() {
+    fn veto_halves_its_subtree_before_words_apply() {
         let found = vetoed(0.0999, 0.0);
         assert_eq!(of(&found, "animal"), Some(32.0));
         assert_eq!(of(&found, "tabby"), Some(32.0));
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_veto_needs_a_low_probability_and_no_animal_of_the_detector() {
+    fn veto_needs_low_probability_and_no_detected_animal() {
         assert_eq!(of(&vetoed(0.1001, 0.0), "animal"), Some(64.0));
         assert_eq!(of(&vetoed(0.0999, 0.4501), "animal"), Some(64.0));
         assert_eq!(of(&vetoed(0.0999, 0.4499), "animal"), Some(32.0));
@@ -387,9 +386,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// Of the real model: what is above a thing is at least as sure as the thing.
+        /// In the embedded model: the ancestors of an object are at least as certain as the object.
         #[test]
-        fn what_is_above_is_at_least_as_sure(
+        fn ancestors_are_at_least_as_certain(
             peaks in prop::collection::vec((0..1000usize, 0.0..1.0f32), 1..12),
             scores in prop::collection::vec(0.0..1.0f32, 80),
             features in prop::collection::vec(0.0..0.5f32, 1280),
@@ -410,7 +409,7 @@ mod tests {
                     prop_assert!(of(*above) >= of(thing.tag));
                 }
             }
-            // A tag whose classes are among another's is beneath it.
+            // A tag whose classes are a subset of another's is below it.
             for (below, tag) in vocabulary.tags.iter().enumerate().filter(|(_, tag)| tag.classes.len() == 1) {
                 for (above, other) in vocabulary.tags.iter().enumerate() {
                     if other.classes.binary_search(&tag.classes[0]).is_ok()

@@ -1,15 +1,15 @@
-//! Tables of tab-separated text. Lines that begin with `#` are remarks.
+//! Tables of tab-separated text. Lines starting with `#` are comments.
 
 use crate::files::ModelError;
 
-/// A table, by the name of its file.
+/// A table, with the name of its file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table<'a> {
     pub(crate) file: &'static str,
     pub(crate) bytes: &'a [u8],
 }
 
-/// A line with its fields, to be taken one after the other.
+/// A line whose fields are read in order.
 #[derive(Debug)]
 pub(crate) struct Row<'a> {
     file: &'static str,
@@ -44,7 +44,7 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The next field, which is called that.
+    /// The next field; `name` is used in errors.
     pub(crate) fn field(&mut self, name: &str) -> Result<&'a str, ModelError> {
         match self.fields.next() {
             Some(field) => Ok(field),
@@ -52,7 +52,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The next field, which is called that and must be the row's own number.
+    /// The next field, which must be the row's own number.
     pub(crate) fn number(&mut self, name: &str, expected: usize) -> Result<(), ModelError> {
         let field = self.field(name)?;
         if field.parse() == Ok(expected) {
@@ -61,14 +61,14 @@ impl<'a> Row<'a> {
         Err(self.wrong(format!("the {name} is {field:?} and should be {expected}")))
     }
 
-    /// The next field, which is called that and must be a finite number.
+    /// The next field, which must be a finite number.
     pub(crate) fn finite(&mut self, name: &str) -> Result<f64, ModelError> {
         let field = self.field(name)?;
         let number = field.parse().ok().filter(|number: &f64| number.is_finite());
         number.ok_or_else(|| self.wrong(format!("the {name} is {field:?}, not a finite number")))
     }
 
-    /// Something is wrong with the line.
+    /// The error for this line.
     pub(crate) fn wrong(&self, reason: String) -> ModelError {
         ModelError::Line {
             file: self.file,
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_is_told() {
+    fn invalid_table_is_an_error() {
         let error = table(b"# nothing\n").rows().unwrap_err().to_string();
         assert_eq!(error, "t.tsv has no entries");
         let error = table(b"0\ta\n1\t\xFF").rows().unwrap_err().to_string();

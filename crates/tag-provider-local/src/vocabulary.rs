@@ -1,4 +1,4 @@
-//! What the networks' outputs are called: classes, the nodes above them, and the tags of these.
+//! The vocabulary of the networks' outputs: classes, the nodes above them, and their tags.
 
 use std::collections::BTreeSet;
 
@@ -14,25 +14,25 @@ use crate::{
 /// The vocabulary of a model.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
-    /// All tags, and the classes of the classifier beneath each.
+    /// All tags, and the classes of the classifier below each.
     pub(crate) tags: Vec<VocabularyTag>,
-    /// What each output of the detector stands for.
+    /// The meaning of each output of the detector.
     pub(crate) things: Vec<Thing>,
     /// How many classes the classifier has.
     pub(crate) classes: usize,
-    /// Words that are computed from the classifier's features.
+    /// Words computed from the classifier's features.
     pub(crate) heads: Option<Heads>,
-    /// The tag of pictures of two people or more, where the model has it.
+    /// The tag of pictures of two people or more, if the model has it.
     pub(crate) people: Option<TagIndex>,
-    /// The tag of pictures without colours, where the model has it.
+    /// The tag of pictures without colours, if the model has it.
     pub(crate) black_and_white: Option<TagIndex>,
 }
 
-/// A tag. Nodes that are called alike share one.
+/// A tag. Nodes with the same name share one.
 #[derive(Debug)]
 pub(crate) struct VocabularyTag {
     pub(crate) label: Label,
-    /// The classes beneath it, each once. None, where only the detector knows it.
+    /// The classes below it, each once. None if only the detector knows it.
     pub(crate) classes: Vec<usize>,
 }
 
@@ -134,7 +134,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Tags by name, with the classes beneath them.
+    /// Tags by name, with the classes below them.
     fn beneath(vocabulary: &Vocabulary) -> HashMap<&str, &[usize]> {
         let tags = vocabulary.tags.iter();
         tags.map(|tag| (tag.label.as_str(), tag.classes.as_slice()))
@@ -142,7 +142,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn classes_stand_beneath_all_that_is_above_them() {
+    fn classes_are_below_all_their_ancestors() {
         let hierarchy = "t\tl\tc\ttabby\ne\tl\tc\tegyptian cat\nd\tl\ta,p\tdog\n\
             c\ti\ta,p\tCat\na\ti\t\tanimal\np\tx\t\tpet\nk\tc\ta\tcat\n";
         let labels = "0\tt\n1\te\n2\td\n";
@@ -157,7 +157,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_circle_ends() {
+    fn cycle_terminates() {
         let vocabulary =
             Vocabulary::read(&files("a\tl\tb\ta\nb\ti\ta\tb\n", "0\ta\n", "0\tx\tb\n")).unwrap();
         assert_eq!(beneath(&vocabulary)["b"], [0]);

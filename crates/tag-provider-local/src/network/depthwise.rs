@@ -1,7 +1,7 @@
-//! Convolutions of every channel by itself.
+//! Depthwise convolutions.
 //!
-//! On x86 tract computes the inner part of long rows in vectors, and only with a stride of one; the
-//! rest, sample by sample, was over 40 % of a picture's time.
+//! On x86 tract vectorises only the inner part of long rows, and only with a stride of one; the rest,
+//! computed sample by sample, took over 40 % of the time of a picture.
 
 use multiversion::multiversion;
 use tract_onnx::{
@@ -14,34 +14,34 @@ use tract_onnx::{
     },
 };
 
-/// How many sums are made side by side: as many as keep the adders of a core busy and still fit its
+/// How many sums are computed side by side: as many as keep the adders of a core busy and still fit its
 /// vector registers.
 const BLOCK: usize = 32;
 
-/// A convolution that gives each channel of a picture a kernel of its own. It takes the picture, the
-/// kernels, and a bias for each channel.
+/// A convolution with a separate kernel for each channel. Its inputs are the picture, the kernels, and a
+/// bias for each channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Depthwise {
     pub(super) channels: usize,
     pub(super) rows: Direction,
     pub(super) columns: Direction,
-    /// Of its output.
+    /// The shape of its output.
     pub(super) shape: TVec<usize>,
 }
 
-/// A convolution in one of its two directions.
+/// The parameters in one dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Direction {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     pub(super) kernel: usize,
     pub(super) stride: usize,
-    /// Zeros in front of the inputs.
+    /// Zeros before the inputs.
     pub(super) padding: usize,
 }
 
 impl Direction {
-    /// Samples that the kernel sees, with the padding on both sides.
+    /// Samples covered by the kernel, with the padding on both sides.
     fn seen(&self) -> usize {
         self.outputs.saturating_sub(1) * self.stride + self.kernel
     }
@@ -87,7 +87,7 @@ impl TypedOp for Depthwise {
 }
 
 impl Depthwise {
-    /// Computes `outputs`, or nothing where the lengths do not fit.
+    /// Computes `outputs`; `None` if the lengths do not match.
     fn convolve(
         &self,
         planes: &[f32],
@@ -124,21 +124,21 @@ impl Depthwise {
     }
 }
 
-/// Where the samples of a plane are put, so that each weight of the kernel meets all samples it belongs
-/// to in one unbroken run, whatever the stride.
+/// The arrangement of a plane's samples, such that each weight of the kernel meets all its samples in one
+/// contiguous run, for any stride.
 ///
-/// The plane comes apart into as many parts as the stride has steps, down and across. With a stride of
-/// two, one part has the even samples of the even rows, the next the odd samples of these, and so on. In
-/// each part row follows row. Sums between the rows are made in passing and dropped.
+/// The plane is split into as many parts as the stride has steps, down and across. With a stride of two,
+/// one part has the even samples of the even rows, the next the odd samples of these, and so on. In each
+/// part the rows are consecutive. Sums across row boundaries are computed along the way and dropped.
 #[derive(Debug)]
 struct Layout {
-    /// From a row of a part to the next. The zeros behind a row serve as those before the next one.
+    /// The distance between rows of a part. The zeros after a row serve as those before the next one.
     pitch: usize,
-    /// From a part to the next.
+    /// The distance between parts.
     part: usize,
-    /// Where each row of the plane begins, padding included.
+    /// Where each row of the plane starts, padding included.
     rows: Vec<usize>,
-    /// Where the run of each weight begins.
+    /// Where the run of each weight starts.
     taps: Vec<usize>,
     samples: usize,
     sums: usize,
@@ -151,7 +151,7 @@ impl Layout {
             .saturating_sub(columns.padding + columns.inputs);
         let pitch = (columns.inputs + columns.padding.max(behind)).div_ceil(columns.stride);
         let height = rows.seen().max(rows.padding + rows.inputs);
-        // The last row has zeros behind it too.
+        // The last row has zeros after it too.
         let part = height.div_ceil(rows.stride) * pitch + columns.padding;
         let row = |row| (row % rows.stride) * columns.stride * part + row / rows.stride * pitch;
         let column = |column| (column % columns.stride) * part + column / columns.stride;
@@ -172,7 +172,7 @@ impl Layout {
     }
 }
 
-/// Deals a row out to the parts.
+/// Distributes a row over the parts.
 #[multiversion(targets("x86_64+avx2"))]
 fn place(row: &[f32], parts: &mut [f32], columns: &Direction, part: usize) -> Option<()> {
     let stride = columns.stride;
@@ -202,8 +202,8 @@ fn place(row: &[f32], parts: &mut [f32], columns: &Direction, part: usize) -> Op
     Some(())
 }
 
-/// Adds the samples up, times their weights. Products are not fused with sums, which would round
-/// otherwise on other machines.
+/// Adds up the samples, multiplied by their weights. Products and sums are not fused, which would round
+/// differently on other machines.
 #[multiversion(targets("x86_64+avx2"))]
 fn add_up(samples: &[f32], taps: &[(usize, f32)], bias: f32, sums: &mut [f32]) -> Option<()> {
     for (block, output) in sums.chunks_exact_mut(BLOCK).enumerate() {
@@ -242,7 +242,7 @@ pub(super) mod tests {
     }
 
     impl Depthwise {
-        /// What it should compute, weight by weight.
+        /// The expected result, weight by weight.
         fn by_hand(&self, planes: &[f32], kernels: &[f32], biases: &[f32]) -> Vec<f32> {
             let (rows, columns) = (self.rows, self.columns);
             let at = |direction: Direction, output: usize, weight: usize| {
@@ -302,7 +302,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn mismatched_lengths_are_refused() {
         let direction = Direction {
             inputs: 4,
             outputs: 4,

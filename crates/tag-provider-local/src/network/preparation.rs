@@ -1,4 +1,4 @@
-//! What tract's own optimiser leaves undone, and what a picture would pay for each time.
+//! Graph rewrites that tract's own optimiser lacks, and that would otherwise cost time for each picture.
 
 use tract_onnx::{
     prelude::{IntoArcTensor, SpecialOps, Tensor, TractResult, TypedModel, TypedModelPatch, tvec},
@@ -16,7 +16,7 @@ use tract_onnx::{
 
 use super::depthwise::{Depthwise, Direction};
 
-/// Rewrites a network before it is optimised; its outputs stay what they are.
+/// Rewrites a network before it is optimised, without changing its outputs.
 pub(super) fn prepare(model: TypedModel) -> TractResult<TypedModel> {
     let model = rewrite(model, |model, node| match cast_of_constant(model, node)? {
         Some(patch) => Ok(Some(patch)),
@@ -38,8 +38,8 @@ fn rewrite(
     Ok(model)
 }
 
-/// Weights are stored as 16-bit numbers. The optimiser makes 32-bit ones of the small tensors alone
-/// and leaves the large ones, to be converted and packed anew for each picture.
+/// Weights are stored as 16-bit numbers. The optimiser converts only small tensors to 32 bits, and leaves
+/// the large ones to be converted and packed again for each picture.
 fn cast_of_constant(model: &TypedModel, node: usize) -> TractResult<Option<TypedModelPatch>> {
     let Some(cast) = model.node(node).op_as::<Cast>() else {
         return Ok(None);
@@ -54,8 +54,8 @@ fn cast_of_constant(model: &TypedModel, node: usize) -> TractResult<Option<Typed
     Ok(Some(patch))
 }
 
-/// A convolution of many channels to one is a sum of convolutions of one channel each. As a product
-/// of matrices it would copy each sample once for every weight, for a product of a single row.
+/// A convolution of many channels to one is a sum of convolutions of one channel each. As a matrix product
+/// it would copy each sample once for every weight, for a product of a single row.
 fn convolution_to_one_channel(
     model: &TypedModel,
     node: usize,
@@ -102,7 +102,7 @@ fn convolution_to_one_channel(
     Ok(Some(patch))
 }
 
-/// Whether it takes several channels of an area to one channel of 32-bit numbers.
+/// Whether it is a two-dimensional convolution of several channels to one, of 32-bit numbers.
 fn is_to_one(convolution: &Conv) -> bool {
     let spec = &convolution.pool_spec;
     is_of_areas(convolution)
@@ -113,7 +113,7 @@ fn is_to_one(convolution: &Conv) -> bool {
         && spec.kernel_shape.iter().product::<usize>() > 1
 }
 
-/// A convolution of every channel by itself is computed here.
+/// Replaces depthwise convolutions by our own.
 fn convolution_of_each_channel(
     model: &TypedModel,
     node: usize,
@@ -142,7 +142,7 @@ fn convolution_of_each_channel(
     };
     let rows = direction(&convolution.pool_spec, 0, height)?;
     let columns = direction(&convolution.pool_spec, 1, width)?;
-    // Much more padding than samples would be much more work, and memory, than tract makes of it.
+    // With much more padding than samples, tract needs much less work and memory.
     if rows.padding > rows.kernel || columns.padding > columns.kernel {
         return Ok(None);
     }
@@ -165,8 +165,8 @@ fn convolution_of_each_channel(
     Ok(Some(patch))
 }
 
-/// Whether each channel of an area has a kernel of its own, of 32-bit numbers, and moves it by no
-/// more than a few samples.
+/// Whether each channel of an area has its own kernel, of 32-bit numbers, with a stride of at most a few
+/// samples.
 fn is_depthwise(convolution: &Conv) -> bool {
     let spec = &convolution.pool_spec;
     is_of_areas(convolution)
@@ -177,7 +177,7 @@ fn is_depthwise(convolution: &Conv) -> bool {
         && spec.strides().iter().all(|stride| (1..=4).contains(stride))
 }
 
-/// Whether it goes over areas of 32-bit numbers, with kernels as ONNX has them.
+/// Whether it is two-dimensional, of 32-bit numbers, with kernels in ONNX layout.
 fn is_of_areas(convolution: &Conv) -> bool {
     convolution.kernel_fmt == KernelFormat::OIHW
         && convolution.q_params.is_none()
@@ -279,7 +279,7 @@ mod tests {
     #[case::in_steps(&[1, 3, 9, 8], &[3, 1, 5, 3], 2, 3, &[3], 60)]
     #[case::without_samples_axis(&[3, 9, 8], &[3, 1, 3, 3], 2, 3, &[3], 75)]
     #[case::one_bias(&[1, 3, 9, 8], &[3, 1, 3, 3], 1, 3, &[], 270)]
-    fn outputs_stay_what_they_are(
+    fn outputs_do_not_change(
         #[case] input: &[usize],
         #[case] kernel: &[usize],
         #[case] stride: usize,
@@ -301,7 +301,7 @@ mod tests {
         }
     }
 
-    /// Several pictures at once, and kernels for several outputs each, are left to tract.
+    /// Batches of pictures, and kernels with several outputs, are left to tract.
     #[rstest]
     #[case::pictures(&[2, 3, 9, 8], &[3, 1, 3, 3], &[3])]
     #[case::kernels(&[1, 3, 9, 8], &[6, 1, 3, 3], &[6])]
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_in_the_models_of_the_program() {
+    fn embedded_model_is_rewritten_completely() {
         let files = crate::files::ModelFiles::embedded();
         for bytes in [&files.classifier, &files.detector] {
             let model = tract_onnx::onnx()
