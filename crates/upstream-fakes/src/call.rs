@@ -1,4 +1,4 @@
-//! A request that has been read whole, and the answer to it.
+//! A request that has been read completely, and its reply.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
@@ -22,12 +22,12 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
-    /// Empty when the body was longer than what is kept.
+    /// Empty if the body was longer than what is kept.
     pub(crate) body: Bytes,
     pub(crate) body_length: usize,
 }
 
-/// What came in the `Authorization` header.
+/// The credentials in the `Authorization` header.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Credentials {
     Absent,
@@ -40,7 +40,7 @@ pub(crate) enum Credentials {
 }
 
 impl Call {
-    /// Reads the request to its end; none when the client breaks it off.
+    /// Reads the request to its end; `None` if the client disconnects.
     pub(crate) async fn read(request: &HttpRequest, mut payload: web::Payload) -> Option<Self> {
         let mut body = BytesMut::new();
         let mut body_length = 0;
@@ -90,7 +90,7 @@ impl Call {
         })
     }
 
-    /// The parameters of the query: name, decoded value and value as it was sent.
+    /// The parameters of the query: name, decoded value and raw value.
     pub(crate) fn parameters(&self) -> Vec<Parameter> {
         self.query
             .split('&')
@@ -134,7 +134,7 @@ impl Parameter {
     }
 }
 
-/// An answer before anything is done to it.
+/// A reply before any fault is applied.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,

@@ -1,15 +1,15 @@
-//! The time of the fakes: always the machine's.
+//! The clock of the fakes: always the system's.
 
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// Now.
+/// The current time.
 pub(crate) fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 
-/// The instant that lies `age` in the past.
+/// The instant `age` ago.
 pub(crate) fn ago(age: Duration) -> DateTime<Utc> {
     SystemTime::now()
         .checked_sub(age)
@@ -17,7 +17,7 @@ pub(crate) fn ago(age: Duration) -> DateTime<Utc> {
         .into()
 }
 
-/// How long ago it was; zero for the future.
+/// The time since an instant; zero for the future.
 pub(crate) fn age(then: DateTime<Utc>) -> Duration {
     (now() - then).to_std().unwrap_or_default()
 }

@@ -63,7 +63,7 @@ fn error_reply(status: StatusCode, error: &str) -> Reply {
     Reply::json(status, &json!({ "error": error }))
 }
 
-/// A fault ordered over HTTP.
+/// A fault requested over HTTP.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
@@ -79,10 +79,10 @@ struct Order {
     body: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// How many calls meet it; the next one by default.
+    /// How many calls meet it; 1 by default.
     #[serde(default = "once")]
     times: usize,
-    /// Every how manieth call meets it, until the faults are deleted; instead of `times`.
+    /// Every n-th call meets it, until the faults are deleted; instead of `times`.
     every: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Starting and stopping both fakes.
+//! Starts and stops both fakes.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
@@ -18,7 +18,7 @@ use crate::server::server;
 /// Why the fakes did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A port is taken, or may not be listened on.
+    /// A port is in use, or may not be listened on.
     #[error("cannot listen on {address}:{port}")]
     Listen {
         /// The address asked for.
@@ -28,12 +28,12 @@ pub enum StartError {
         /// The cause.
         source: io::Error,
     },
-    /// The thread or the servers in it could not be started.
+    /// The thread or its servers could not be started.
     #[error("cannot start the servers")]
     Run(#[source] io::Error),
 }
 
-/// How the fakes shall be.
+/// Options of the fakes.
 #[derive(Debug, Clone)]
 pub struct Builder {
     address: IpAddr,
@@ -204,7 +204,7 @@ impl Builder {
     }
 }
 
-/// What the thread of the fakes needs to serve.
+/// What the thread of the fakes serves.
 struct Servers {
     imagekit: (Arc<imagekit::State>, TcpListener),
     imagga: (Arc<imagga::State>, TcpListener),
@@ -212,7 +212,7 @@ struct Servers {
 }
 
 impl Servers {
-    /// Serves until `stopped` is told or its other end is gone.
+    /// Serves until `stopped` receives a message or its sender is dropped.
     async fn run(self, started: oneshot::Sender<io::Result<()>>, stopped: oneshot::Receiver<()>) {
         let (first, second) = match self.make() {
             Ok(servers) => servers,
@@ -243,7 +243,7 @@ impl Fakes {
         Builder::default().start().await
     }
 
-    /// To start them otherwise.
+    /// Starts building fakes with other options.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -274,7 +274,7 @@ impl Fakes {
         ]
     }
 
-    /// Stops both at once: connections break, the ports are closed when this returns.
+    /// Stops both at once: connections break, and the ports are closed when this returns.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         if let Some(ended) = self.ended.take() {

@@ -1,10 +1,10 @@
-//! What can go wrong on purpose, and what a test asks of it.
+//! Injected faults.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of call that a request is. Both fakes speak of the same kinds.
+/// The kind of call that a request is, common to both fakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Route {
@@ -30,12 +30,11 @@ pub enum Route {
     Unknown,
 }
 
-/// One thing that goes wrong with one call.
+/// A fault in one call.
 ///
-/// By default the fault strikes after the request has been read and *before* it had any effect.
-/// [`Fault::after_effect`] turns that round: the call does its work and only its answer is lost.
-/// [`Fault::half_body`] and [`Fault::truncated_json`] spoil the real answer, so that the call has
-/// always had its effect there.
+/// By default the fault strikes after the request has been read and *before* it had any effect. With
+/// [`Fault::after_effect`] the call takes effect and only its response is lost. [`Fault::half_body`] and
+/// [`Fault::truncated_json`] spoil the real response, so the call has always taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub(crate) kind: Kind,
@@ -59,7 +58,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether the answer of the real work is needed to make the faulty one.
+    /// Whether the fault needs the real response.
     pub(crate) fn spoils_the_answer(&self) -> bool {
         matches!(self, Self::Pass | Self::HalfBody | Self::TruncatedJson)
     }
@@ -74,12 +73,12 @@ impl Fault {
         }
     }
 
-    /// Nothing goes wrong: lets a call of the queue through, so that a later one can fail.
+    /// No fault: lets a call of the queue through, so that a later one can fail.
     pub fn pass() -> Self {
         Self::of(Kind::Pass)
     }
 
-    /// An HTTP status, with the error body that the real service would send along.
+    /// An HTTP status, with the error body that the real service would send.
     pub fn status(status: u16) -> Self {
         Self::of(Kind::Status {
             status,
@@ -88,7 +87,7 @@ impl Fault {
         })
     }
 
-    /// ImageKit's 429 with its three `X-RateLimit` headers; the wait is told in milliseconds.
+    /// ImageKit's 429 with its three `X-RateLimit` headers; the wait is in milliseconds.
     pub fn rate_limited(wait: Duration) -> Self {
         Self::status(429)
             .with_header("X-RateLimit-Limit", "5")
@@ -96,32 +95,32 @@ impl Fault {
             .with_header("X-RateLimit-Reset", &wait.as_millis().to_string())
     }
 
-    /// No answer, ever; the connection stays open until the client gives up.
+    /// No response, ever; the connection stays open until the client gives up.
     pub fn hang() -> Self {
         Self::of(Kind::Hang)
     }
 
-    /// The connection is reset (TCP RST) before a single byte of the answer.
+    /// The connection is reset (TCP RST) before the first byte of the response.
     pub fn reset() -> Self {
         Self::of(Kind::Reset)
     }
 
-    /// The head announces the whole answer, half of the body follows, then the connection closes.
+    /// The head announces the whole response, half of the body follows, then the connection closes.
     pub fn half_body() -> Self {
         Self::of(Kind::HalfBody)
     }
 
-    /// The answer is well-formed HTTP with the right status, its JSON is cut in the middle.
+    /// Well-formed HTTP with the right status, whose JSON is truncated.
     pub fn truncated_json() -> Self {
         Self::of(Kind::TruncatedJson)
     }
 
-    /// `200` with a page of HTML, as a captive portal or a wrong proxy would answer.
+    /// `200` with a page of HTML, like a captive portal or a wrong proxy.
     pub fn garbage() -> Self {
         Self::of(Kind::Garbage)
     }
 
-    /// The right answer, late.
+    /// The right response, late.
     pub fn delay(delay: Duration) -> Self {
         Self::pass().delayed(delay)
     }
@@ -133,14 +132,14 @@ impl Fault {
         self
     }
 
-    /// Lets the call have its effect first; then comes the delay, then the fault.
+    /// Lets the call take effect first; then comes the delay, then the fault.
     #[must_use]
     pub fn after_effect(mut self) -> Self {
         self.after_effect = true;
         self
     }
 
-    /// The body of a [`Fault::status`]; has no meaning for the others.
+    /// The body of a [`Fault::status`]; no effect on others.
     #[must_use]
     pub fn with_body(mut self, text: &str) -> Self {
         if let Kind::Status { body, .. } = &mut self.kind {
@@ -149,7 +148,7 @@ impl Fault {
         self
     }
 
-    /// One more header of a [`Fault::status`]; has no meaning for the others.
+    /// An additional header of a [`Fault::status`]; no effect on others.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         if let Kind::Status { headers, .. } = &mut self.kind {

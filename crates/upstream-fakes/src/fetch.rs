@@ -1,12 +1,12 @@
-//! Fetching a picture by its public URL, as both services do.
+//! Fetches pictures by their public URL, as both services do.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
-/// Longest picture that is fetched.
+/// Longest picture that is fetched, in bytes.
 const LIMIT: usize = 64 * 1024 * 1024;
 
-/// The bytes at the URL; none when they cannot be had with a status of success.
+/// The bytes at the URL; `None` without a successful response.
 pub(crate) async fn picture(http: &reqwest::Client, url: &str) -> Option<Bytes> {
     let answer = http.get(url).send().await.ok()?.error_for_status().ok()?;
     let mut bytes = BytesMut::new();

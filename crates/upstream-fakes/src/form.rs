@@ -1,4 +1,4 @@
-//! The fields of a form, strictly: no field twice, nothing malformed.
+//! Parses forms strictly: no field twice, nothing malformed.
 
 use actix_multipart::{Field, Multipart};
 use actix_web::error::PayloadError;
@@ -19,7 +19,7 @@ pub(crate) struct Part {
     pub(crate) bytes: Bytes,
 }
 
-/// Why a form was not understood.
+/// Why a form is invalid.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum FormError {
     #[error("the body is not a well-formed form")]
@@ -73,7 +73,7 @@ impl Form {
         self.parts.iter().find(|part| part.name == name)
     }
 
-    /// The text of a field that is no file.
+    /// The text of a field that is not a file.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.part(name)
             .filter(|part| !part.is_file)

@@ -1,4 +1,4 @@
-//! Looking at pictures: what they are, how large, what colour.
+//! Examines pictures: type, size, colour.
 
 use std::io::Cursor;
 
@@ -11,14 +11,14 @@ use zune_jpeg::JpegDecoder;
 /// The mean colour of a picture, 0–255 for each of red, green, blue.
 pub(crate) type Colour = [u8; 3];
 
-/// Media type by the first bytes; none when it is no picture.
+/// Media type by the first bytes; `None` if it is not a picture.
 pub(crate) fn media_type(bytes: &[u8]) -> Option<&'static str> {
     image::guess_format(bytes)
         .ok()
         .map(|format| format.to_mime_type())
 }
 
-/// Width and height in pixels; none when the head of the file cannot be read.
+/// Width and height in pixels; `None` if the header cannot be read.
 pub(crate) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     let reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
@@ -26,7 +26,7 @@ pub(crate) fn dimensions(bytes: &[u8]) -> Option<(u32, u32)> {
     reader.into_dimensions().ok()
 }
 
-/// Decodes the picture whole; none when it is none, or damaged, or cut short.
+/// Decodes the picture completely; `None` if it is invalid, damaged or truncated.
 pub(crate) fn mean_colour(bytes: &[u8]) -> Option<Colour> {
     let format = image::guess_format(bytes).ok()?;
     if format == ImageFormat::Jpeg {
@@ -36,7 +36,7 @@ pub(crate) fn mean_colour(bytes: &[u8]) -> Option<Colour> {
     Some(mean(picture.to_rgb8().as_raw()))
 }
 
-/// The general decoder fills what is missing from a cut JPEG with grey; this one refuses it.
+/// The general decoder fills missing data of a truncated JPEG with grey; this one rejects it.
 fn jpeg_pixels(bytes: &[u8]) -> Option<Vec<u8>> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)

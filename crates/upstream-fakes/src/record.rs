@@ -1,4 +1,4 @@
-//! What is remembered of the calls.
+//! Counters and recorded requests.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::fault::Route;
 /// Calls of one route.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RouteCount {
-    /// Requests that arrived, whatever became of them.
+    /// Requests that arrived, whatever their outcome.
     pub calls: u64,
     /// Requests being answered now.
     pub in_flight: usize,
@@ -16,7 +16,7 @@ pub struct RouteCount {
     pub peak_in_flight: usize,
 }
 
-/// One request as it arrived. Credentials are left out.
+/// One request as it arrived, without credentials.
 #[derive(Debug, Clone, Serialize)]
 pub struct Recorded {
     /// Position in the order of arrival, from 0.
@@ -35,7 +35,7 @@ pub struct Recorded {
     pub with_credentials: bool,
     /// Length of the body in bytes.
     pub body_bytes: usize,
-    /// Status of the answer; none while there is none, for a hang and for a reset.
+    /// Status of the response; `None` while there is none, for a hang and for a reset.
     pub status: Option<u16>,
 }
 

@@ -1,4 +1,4 @@
-//! How a fake answers over HTTP: reads the call, lets go wrong what shall, sends the answer.
+//! The HTTP server of a fake: reads calls, applies faults, sends responses.
 
 use std::any::Any;
 use std::io;
@@ -19,13 +19,13 @@ use crate::control;
 use crate::fault::{Fault, Kind, Route};
 use crate::upstream::Upstream;
 
-/// How long the first half of a body gets to leave before the connection breaks.
+/// How long the first half of a body gets to be sent before the connection breaks.
 const HALFWAY_PAUSE: Duration = Duration::from_millis(20);
 
-/// A copy of the connection's socket, there to reset it; taken out when it is used.
+/// A duplicate of the connection's socket for resetting it; taken when used.
 type Line = Arc<Mutex<Option<Socket>>>;
 
-/// Makes the server of one fake; it runs once it is awaited.
+/// Creates the server of one fake; it runs once it is awaited.
 pub(crate) fn server<U: Upstream>(
     upstream: Arc<U>,
     listener: TcpListener,
@@ -47,10 +47,10 @@ pub(crate) fn server<U: Upstream>(
     Ok(server.run())
 }
 
-/// The client that fetches pictures; one for each worker, as its connections live on its runtime.
+/// The client that fetches pictures; one for each worker, as its connections belong to its runtime.
 ///
-/// It trusts no certificate: pictures are fetched from test servers over plain HTTP, and loading
-/// the system's certificates would take longer than most tests.
+/// It trusts no certificate: pictures are fetched from test servers over plain HTTP, and loading the
+/// system's certificates would take longer than most tests.
 fn client() -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     builder
@@ -98,7 +98,7 @@ async fn serve<U: Upstream>(
     deliver(&request, reply, &plan.fault.kind).await
 }
 
-/// Does the work and the fault in their order; none when there shall be no answer.
+/// Executes the call and the fault in their order; `None` if there must be no response.
 async fn conduct<U: Upstream>(
     upstream: &U,
     route: Route,
@@ -174,13 +174,13 @@ fn half(reply: &Reply) -> HttpResponse {
     head(reply).body(SizedStream::new(announced, body.boxed_local()))
 }
 
-/// Closing a socket that does not linger sends RST, and nothing that was buffered. The framework
-/// closes its own copy, without having sent the head, when the body fails at once.
+/// Closing a socket with a linger time of zero sends RST and drops buffered data. The framework closes its
+/// own copy, without having sent the head, if the body fails at once.
 fn reset(request: &HttpRequest) -> HttpResponse {
     let line = request.conn_data::<Line>();
     let socket = line.and_then(|line| line.lock().unwrap_or_else(PoisonError::into_inner).take());
     if let Some(socket) = socket {
-        // A failure leaves an ordinary close, which the client sees as a broken answer too.
+        // On failure the connection is closed normally, which the client also sees as a broken response.
         let _ = socket.set_linger(Some(Duration::ZERO));
     }
     HttpResponse::Ok().body(SizedStream::new(

@@ -1,4 +1,4 @@
-//! The traffic of one fake: what came in, and what is to go wrong with what comes next.
+//! The traffic of one fake: recorded requests, and faults of later ones.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use crate::call::Call;
 use crate::fault::{Fault, Route};
 use crate::record::{Recorded, RouteCount};
 
-/// Requests kept in the record; older ones are forgotten, so that a load test cannot fill memory.
+/// The capacity of the record; older requests are dropped, so that a load test cannot fill the memory.
 const RECORD_CAPACITY: usize = 10_000;
 
-/// Counters, the record of requests and the faults to come of one fake.
+/// Counters, recorded requests and pending faults of one fake.
 #[derive(Debug, Default)]
 pub struct Traffic {
     state: Mutex<State>,
@@ -36,7 +36,7 @@ struct Standing {
     met: u64,
 }
 
-/// What is to happen to the call that has just entered.
+/// What happens to a call that has just entered.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) latency: Duration,
@@ -48,24 +48,24 @@ impl Traffic {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the next call of the route meet the fault; several queue up, one for each call.
+    /// Makes the next call of the route meet the fault; several queue up, one for each call.
     pub fn fail_next(&self, route: Route, fault: Fault) {
         self.fail_times(route, 1, fault);
     }
 
-    /// Lets the next `times` calls of the route meet the fault.
+    /// Makes the next `times` calls of the route meet the fault.
     pub fn fail_times(&self, route: Route, times: usize, fault: Fault) {
         let mut state = self.state();
         let queue = state.queued.entry(route).or_default();
         queue.extend(std::iter::repeat_n(fault, times));
     }
 
-    /// Lets every call of the route meet the fault until [`Traffic::heal`]. Queued faults go first.
+    /// Makes every call of the route meet the fault until [`Traffic::heal`]. Queued faults go first.
     pub fn fail_always(&self, route: Route, fault: Fault) {
         self.fail_every(route, 1, fault);
     }
 
-    /// Lets every `every`-th call of the route meet the fault until [`Traffic::heal`].
+    /// Makes every `every`-th call of the route meet the fault until [`Traffic::heal`].
     pub fn fail_every(&self, route: Route, every: u64, fault: Fault) {
         let standing = Standing {
             fault,
@@ -75,7 +75,7 @@ impl Traffic {
         self.state().standing.insert(route, standing);
     }
 
-    /// Forgets all faults to come, queued and standing. The latency stays.
+    /// Removes all pending faults, queued and standing. The latency stays.
     pub fn heal(&self) {
         let mut state = self.state();
         state.queued.clear();
@@ -87,7 +87,7 @@ impl Traffic {
         self.state().queued.values().map(VecDeque::len).sum()
     }
 
-    /// Lets every call wait this long before it has its effect.
+    /// Delays every call before it takes effect.
     pub fn set_latency(&self, latency: Duration) {
         self.state().latency = latency;
     }
@@ -131,7 +131,7 @@ impl Traffic {
             .collect()
     }
 
-    /// Sets counters and record back, forgets faults and latency. Calls in flight stay counted.
+    /// Resets counters and record, removes faults and latency. Calls in flight stay counted.
     pub fn reset(&self) {
         let mut state = self.state();
         let in_flight = state.in_flight;
@@ -149,7 +149,7 @@ impl Traffic {
         };
     }
 
-    /// Counts and records a call, and says what is to become of it.
+    /// Counts and records a call, and plans its fault.
     ///
     /// A call beyond the limit is counted among the calls, not among those in flight.
     pub(crate) fn enter(self: &Arc<Self>, route: Route, call: &Call, limit: usize) -> Visit {
@@ -192,8 +192,8 @@ impl State {
     fn plan(&mut self, route: Route) -> Plan {
         let queued = self.queued.get_mut(&route).and_then(VecDeque::pop_front);
         let fault = queued.or_else(|| self.standing.get_mut(&route).and_then(Standing::meet));
-        // What is hosted comes from a CDN, not from the API: its delay would be counted twice, by
-        // the call that fetches and by the one that waits for it.
+        // Hosted pictures come from a CDN, not from the API: their delay would be counted twice, by the
+        // call that fetches and by the one that waits for it.
         let is_call = route != Route::Serve;
         Plan {
             latency: if is_call {
@@ -222,8 +222,7 @@ impl Standing {
     }
 }
 
-/// A call that is inside the fake; leaving is counted when it is dropped, also when the client
-/// went away and the work was given up in the middle.
+/// A call in flight; counted as finished on drop, even if the client disconnected.
 #[derive(Debug)]
 pub(crate) struct Visit {
     traffic: Arc<Traffic>,
@@ -233,12 +232,12 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// What is to become of the call; none when it was over the limit.
+    /// The plan of the call; `None` if it was over the limit.
     pub(crate) fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
     }
 
-    /// Notes the status of the answer in the record.
+    /// Records the status of the response.
     pub(crate) fn answered(&self, status: u16) {
         let mut state = self.traffic.state();
         let first = state.record.front().map_or(0, |request| request.number);

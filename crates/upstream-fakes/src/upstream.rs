@@ -1,4 +1,4 @@
-//! What the server asks of a fake.
+//! The interface of a fake to its server.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::call::{Call, Reply};
 use crate::fault::Route;
 use crate::traffic::Traffic;
 
-/// One of the services that are imitated.
+/// One of the imitated services.
 pub(crate) trait Upstream: Send + Sync + 'static {
     fn traffic(&self) -> &Arc<Traffic>;
 
@@ -22,21 +22,21 @@ pub(crate) trait Upstream: Send + Sync + 'static {
 
     async fn answer(&self, route: Route, call: &Call, http: &reqwest::Client) -> Reply;
 
-    /// The service's own error body for a status that is forced upon it.
+    /// The service's own error body for a forced status.
     fn failure(&self, status: StatusCode) -> Reply;
 
-    /// Adds the headers that every answer carries.
+    /// Adds the headers of every response.
     fn sign(&self, reply: Reply) -> Reply;
 
-    /// Takes new settings, a JSON object; one that it does not know is an error.
+    /// Applies new settings, a JSON object; unknown ones are an error.
     fn apply(&self, settings: &[u8]) -> Result<(), serde_json::Error>;
 
-    /// What the control endpoint tells beside the traffic, a JSON object.
+    /// The statistics of the control endpoint besides the traffic, a JSON object.
     fn stats(&self) -> Value;
 
-    /// Forgets everything that was sent here; settings stay.
+    /// Drops everything that was sent; settings stay.
     fn reset(&self);
 
-    /// Answers what only this fake's control endpoint knows.
+    /// Answers actions that only this fake's control endpoint has.
     fn control(&self, call: &Call, action: &str) -> Option<Reply>;
 }

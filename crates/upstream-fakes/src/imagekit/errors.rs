@@ -1,14 +1,14 @@
-//! ImageKit's refusals, in its words.
+//! ImageKit's errors, in its own words.
 
 use actix_web::http::StatusCode;
 use serde_json::json;
 
 use crate::call::Reply;
 
-/// The odd blank before the last dot is in the real traffic.
+/// The blank before the last dot is in the real traffic.
 const HELP: &str = "For support kindly contact us at support@imagekit.io .";
 
-/// A refusal: status and message.
+/// An error: status and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
@@ -88,7 +88,7 @@ impl ApiError {
     }
 }
 
-/// The body that goes with a status that a test forces.
+/// The body of a status forced by a test.
 pub(crate) fn forced(status: StatusCode) -> Reply {
     let message = match status.as_u16() {
         401 => NO_KEY.message,
@@ -101,7 +101,7 @@ pub(crate) fn forced(status: StatusCode) -> Reply {
     api_error(status, message).reply()
 }
 
-/// The bulk delete's refusal names the ids that it does not know.
+/// The error of a bulk delete, which names the unknown ids.
 pub(crate) fn missing_files(ids: &[String]) -> Reply {
     let message = "The requested file(s) does not exist.";
     let body = json!({ "message": message, "help": HELP, "missingFileIds": ids });

@@ -1,4 +1,4 @@
-//! What a test holds of the ImageKit fake.
+//! The test's handle of the ImageKit fake.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ pub struct ImageKit {
     state: Arc<State>,
 }
 
-/// A file that is there before the test begins, as if left behind earlier.
+/// A file that exists before the test starts, as if left behind earlier.
 #[derive(Debug, Clone)]
 pub struct Seed {
-    /// Name, taken as it is.
+    /// Name, used unchanged.
     pub name: String,
     /// Folder, as in `/tmp-tagging`.
     pub folder: String,
@@ -55,7 +55,7 @@ impl ImageKit {
         &self.state.settings.private_key
     }
 
-    /// Counters, record and faults.
+    /// Counters, recorded requests and faults.
     pub fn traffic(&self) -> &Traffic {
         &self.state.traffic
     }
@@ -65,12 +65,12 @@ impl ImageKit {
         self.state.set_cdn(on);
     }
 
-    /// Limits deletions, bulk deletions and purges together; none lifts the limit.
+    /// Limits deletions, bulk deletions and purges together; `None` lifts the limit.
     pub fn set_writes_per_second(&self, limit: Option<u32>) {
         self.state.set_writes_per_second(limit);
     }
 
-    /// Puts a file there; returns its id.
+    /// Adds a file; returns its id.
     pub fn seed(&self, seed: Seed) -> String {
         let new = NewFile {
             name: seed.name,
@@ -84,42 +84,42 @@ impl ImageKit {
         self.state.library().store(new).id
     }
 
-    /// Makes a file look as old as `age`. False when there is no such file.
+    /// Makes a file look as old as `age`. `false` if there is no such file.
     pub fn backdate(&self, id: &str, age: Duration) -> bool {
         self.state.library().backdate(id, age)
     }
 
-    /// Removes a file behind the client's back. False when there is no such file.
+    /// Removes a file without a call of the client. `false` if there is no such file.
     pub fn remove(&self, id: &str) -> bool {
         self.state.library().release(id, false)
     }
 
-    /// Files alive, in the order of upload.
+    /// Existing files, in the order of upload.
     pub fn files(&self) -> Vec<File> {
         self.state.library().files().into_iter().cloned().collect()
     }
 
-    /// How many files are alive.
+    /// The number of existing files.
     pub fn alive(&self) -> usize {
         self.state.library().alive()
     }
 
-    /// Most files that were alive at once.
+    /// Most files that existed at once.
     pub fn peak_alive(&self) -> usize {
         self.state.library().peak_alive
     }
 
-    /// Files that were ever stored, seeds included.
+    /// Files ever stored, seeds included.
     pub fn uploads(&self) -> u64 {
         self.state.library().uploads
     }
 
-    /// Files that were deleted.
+    /// Files deleted.
     pub fn releases(&self) -> u64 {
         self.state.library().releases
     }
 
-    /// Whether there is neither a file alive nor a copy in the CDN.
+    /// Whether there is neither a file nor a copy in the CDN.
     pub fn all_released(&self) -> bool {
         let library = self.state.library();
         library.alive() == 0 && library.copies().is_empty()
@@ -130,8 +130,8 @@ impl ImageKit {
         self.state.library().copies()
     }
 
-    /// The bytes of every picture as uploaded, in that order, released ones included (of those
-    /// the last 64 MiB).
+    /// The bytes of every picture as uploaded, in that order, including released ones (of these the last 64
+    /// MiB).
     pub fn pictures(&self) -> Vec<Bytes> {
         self.state
             .library()

@@ -1,4 +1,4 @@
-//! The media library: files alive, copies left in the CDN, files already released.
+//! The media library: existing files, copies left in the CDN, released files.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{clock, picture};
 
-/// Bytes of released pictures that stay readable for tests; a load test must not fill memory.
+/// Bytes of released pictures that stay readable for tests; a load test must not fill the memory.
 const RELEASED_KEPT: usize = 64 * 1024 * 1024;
 
 /// One file of the media library.
@@ -24,9 +24,9 @@ pub struct File {
     pub folder: String,
     /// The bytes as they were uploaded.
     pub bytes: Bytes,
-    /// Tags as they were sent; none when there were none.
+    /// Tags as sent; `None` if there were none.
     pub tags: Option<Vec<String>>,
-    /// Media type by the first bytes; none for what is no picture.
+    /// Media type by the first bytes; `None` if it is not a picture.
     pub media_type: Option<&'static str>,
     /// Width and height in pixels, for pictures.
     pub dimensions: Option<(u32, u32)>,
@@ -48,7 +48,7 @@ impl File {
         join(&self.folder, &self.name)
     }
 
-    /// ImageKit's word for what the file is.
+    /// ImageKit's type of the file.
     pub(crate) fn file_type(&self) -> &'static str {
         if self.media_type.is_some() {
             "image"
@@ -58,7 +58,7 @@ impl File {
     }
 }
 
-/// What is needed to store a file.
+/// A file to store.
 #[derive(Debug, Default)]
 pub(crate) struct NewFile {
     pub(crate) name: String,
@@ -90,7 +90,7 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    /// Stores a file; one of the same path is overwritten and keeps its id.
+    /// Stores a file; one with the same path is overwritten and keeps its id.
     pub(crate) fn store(&mut self, new: NewFile) -> File {
         let path = join(&new.folder, &new.name);
         let created_at = clock::ago(new.age);
@@ -128,27 +128,27 @@ impl Library {
         self.alive.len()
     }
 
-    /// Files alive in the order of upload.
+    /// Existing files in the order of upload.
     pub(crate) fn files(&self) -> Vec<&File> {
         let mut files: Vec<_> = self.alive.values().collect();
         files.sort_by_key(|file| file.number);
         files
     }
 
-    /// A file alive, or one released of which the bytes are still kept.
+    /// An existing file, or a released one whose bytes are still kept.
     pub(crate) fn recall(&self, id: &str) -> Option<&File> {
         self.get(id)
             .or_else(|| self.released.iter().find(|file| file.id == id))
     }
 
-    /// All files whose bytes are still known, in the order of upload.
+    /// All files whose bytes are known, in the order of upload.
     pub(crate) fn recall_all(&self) -> Vec<&File> {
         let mut files: Vec<_> = self.alive.values().chain(&self.released).collect();
         files.sort_by_key(|file| file.number);
         files
     }
 
-    /// Deletes a file; with a CDN its cached copy stays. False when there is none.
+    /// Deletes a file; with a CDN its cached copy stays. `false` if there is none.
     pub(crate) fn release(&mut self, id: &str, cdn: bool) -> bool {
         let Some(file) = self.alive.remove(id) else {
             return false;
@@ -174,7 +174,7 @@ impl Library {
         }
     }
 
-    /// The bytes that the public sees at a path.
+    /// The public content at a path.
     pub(crate) fn read(&mut self, path: &str) -> Result<Bytes, Unreadable> {
         if let Some(copy) = self.copies.get(path) {
             return Ok(copy.clone());
@@ -191,7 +191,7 @@ impl Library {
         Ok(file.bytes.clone())
     }
 
-    /// Drops the CDN's copies of all paths that match.
+    /// Drops the CDN's copies of all matching paths.
     pub(crate) fn purge(&mut self, matches: impl Fn(&str) -> bool) {
         self.copies.retain(|path, _| !matches(path));
         for file in self.alive.values_mut().filter(|file| matches(&file.path())) {
@@ -204,7 +204,7 @@ impl Library {
         self.copies.keys().cloned().collect()
     }
 
-    /// Makes a file look older by `age`. False when there is none.
+    /// Makes a file look older by `age`. `false` if there is none.
     pub(crate) fn backdate(&mut self, id: &str, age: Duration) -> bool {
         let Some(file) = self.alive.get_mut(id) else {
             return false;

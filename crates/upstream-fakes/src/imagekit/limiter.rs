@@ -1,4 +1,4 @@
-//! The limit on writes: so many in each second, the rest is refused with the time to wait.
+//! The rate limit of writes: excess ones in a second are rejected with the time to wait.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(1);
 /// Counts writes in windows of one second.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    /// Writes in a window; none is no limit.
+    /// Writes in a window; `None` is no limit.
     pub(crate) per_second: Option<u32>,
     window: Option<(Instant, u32)>,
 }
@@ -21,7 +21,7 @@ impl Limiter {
         }
     }
 
-    /// Counts one write; the time until the window ends when it is one too many.
+    /// Counts one write; returns the time until the window ends if it exceeds the limit.
     pub(crate) fn admit(&mut self) -> Result<(), Duration> {
         let Some(limit) = self.per_second else {
             return Ok(());

@@ -10,10 +10,10 @@ use crate::imagekit::library::File;
 use crate::imagekit::search::Search;
 use crate::imagekit::upload::clean_folder;
 
-/// Most files of one answer, and the default.
+/// The largest page, and the default.
 const MOST: usize = 1000;
 
-/// What is asked for.
+/// The parameters of a list.
 #[derive(Debug)]
 pub(crate) struct Listing {
     limit: usize,
@@ -218,7 +218,7 @@ impl Order {
     }
 }
 
-/// All that the service tells of a file.
+/// Everything that the service reports about a file.
 pub(crate) fn details(file: &File, root: &str) -> Value {
     let path = file.path();
     let (width, height) = file.dimensions.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Deleting files one by one and in bulk, and purging what the CDN keeps of them.
+//! Deletes files one by one and in bulk, and purges their CDN copies.
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::call::{Call, Reply};
 use crate::imagekit::errors::{self, ApiError};
 use crate::imagekit::state::{State, valid_id};
 
-/// Largest number of files of one bulk deletion.
+/// Largest number of files in one bulk delete.
 const MOST_IDS: usize = 100;
 
 impl State {
@@ -80,7 +80,7 @@ fn bulk_ids(body: &[u8]) -> Result<Vec<String>, ApiError> {
         .collect()
 }
 
-/// A purge is done as soon as it was asked for.
+/// A purge is complete as soon as it is requested.
 fn purge_status(id: Option<&str>) -> Result<Reply, ApiError> {
     let id = id.and_then(|id| uuid::Uuid::try_parse(id).ok());
     id.ok_or(errors::NO_SUCH_PURGE)?;

@@ -1,4 +1,4 @@
-//! The part of `searchQuery` that a janitor needs: conditions joined by `AND`.
+//! The subset of `searchQuery` needed for clean-up: conditions joined by `AND`.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -25,7 +25,7 @@ enum Condition {
     /// The folder and all below it.
     FolderTree(String),
     Tagged(Vec<String>),
-    /// Always true here: all there is are files.
+    /// Always true here: the library contains only files.
     IsFile,
 }
 
@@ -37,11 +37,11 @@ enum Comparison {
     GreaterOrEqual,
 }
 
-/// Two characters first, so that `<=` is not taken for `<`.
+/// Two characters first, so that `<=` is not parsed as `<`.
 const OPERATORS: [&str; 7] = ["<=", ">=", "<", ">", "=", ":", " IN "];
 
 impl Search {
-    /// None for what the fake does not understand: a wrong query must not pass for an empty one.
+    /// `None` for anything unsupported: a wrong query must not pass for an empty one.
     pub(crate) fn parse(query: &str) -> Option<Self> {
         let conditions = query
             .split(" AND ")
@@ -134,7 +134,7 @@ fn list(value: &str) -> Option<Vec<String>> {
         .collect()
 }
 
-/// A date, an instant, or an age such as `1h`, `7d`, `2w`: so long before now.
+/// A date, an instant, or an age such as `1h`, `7d`, `2w`, relative to now.
 fn time(value: &str) -> Option<DateTime<Utc>> {
     let text = quoted(value)?;
     let instant = DateTime::parse_from_rfc3339(text)

@@ -1,10 +1,10 @@
-//! How the ImageKit fake shall be.
+//! Settings of the ImageKit fake.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// What a test may choose.
+/// Settings that a test may choose.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The private key; the only credential there is.
@@ -13,9 +13,9 @@ pub(crate) struct Settings {
     pub(crate) account: String,
     /// Largest upload in bytes.
     pub(crate) upload_limit: usize,
-    /// Whether a CDN keeps showing what was deleted until it is purged.
+    /// Whether a CDN keeps showing deleted pictures until they are purged.
     pub(crate) cdn: bool,
-    /// Deletions, bulk deletions and purges in a second; none is no limit.
+    /// Deletions, bulk deletions and purges in a second; `None` is no limit.
     pub(crate) writes_per_second: Option<u32>,
     /// Delay of every answer.
     pub(crate) latency: Duration,
@@ -34,7 +34,7 @@ impl Default for Settings {
     }
 }
 
-/// Settings that may change while the fake runs. Absent ones stay; no writes a second: no limit.
+/// Settings that may change while the fake runs. Absent ones stay; zero writes a second means no limit.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {

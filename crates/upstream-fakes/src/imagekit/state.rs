@@ -1,4 +1,4 @@
-//! What the ImageKit fake knows, and how it answers each route.
+//! The state of the ImageKit fake, and its routes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -67,7 +67,7 @@ impl State {
         *self.limiter() = Limiter::new(limit);
     }
 
-    /// Address under which all pictures are, without a trailing slash.
+    /// The base URL of all pictures, without a trailing slash.
     pub(crate) fn root(&self) -> String {
         format!("{}/{}", self.origin, self.settings.account)
     }

@@ -14,7 +14,7 @@ use crate::form::{Form, Part};
 use crate::imagekit::errors::{self, ApiError};
 use crate::imagekit::library::{File, NewFile};
 
-/// Fields that the upload knows.
+/// The known fields of an upload.
 const FIELDS: &[&str] = &[
     "file",
     "fileName",
@@ -36,7 +36,7 @@ const FIELDS: &[&str] = &[
     "checks",
     "description",
 ];
-/// Fields of an upload from a browser, which never go together with the private key.
+/// Fields of an upload from a browser, never combined with the private key.
 const CLIENT_FIELDS: &[&str] = &["token", "expire", "signature", "publicKey"];
 const FLAGS: &[&str] = &[
     "useUniqueFileName",
@@ -58,21 +58,21 @@ const RESPONSE_FIELDS: &[&str] = &[
     "metadata",
     "selectedFieldsSchema",
 ];
-/// ImageKit waits this long for the head of an answer when `file` is a URL.
+/// How long ImageKit waits for the head of a response if `file` is a URL.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// An upload that is in order.
+/// A valid upload.
 #[derive(Debug)]
 pub(crate) struct Upload {
     pub(crate) file: NewFile,
     pub(crate) unique: bool,
     pub(crate) overwrite: bool,
-    /// Optional fields that the answer shall have.
+    /// Optional fields of the response.
     pub(crate) response_fields: Vec<String>,
 }
 
 impl Upload {
-    /// Reads and checks the form.
+    /// Reads and validates the form.
     pub(crate) async fn read(
         call: &Call,
         limit: usize,
@@ -161,7 +161,7 @@ fn flag(form: &Form, name: &str, default: bool) -> bool {
     form.text(name).map_or(default, |text| text == "true")
 }
 
-/// Everything but letters, digits, dots and dashes becomes an underscore.
+/// Replaces everything but letters, digits, dots and dashes by an underscore.
 fn clean_name(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     name.chars()
@@ -219,7 +219,7 @@ fn response_fields(form: &Form) -> Result<Vec<String>, ApiError> {
     }
 }
 
-/// Puts nine random characters between the stem of a name and its extension.
+/// Inserts nine random characters between the stem of a name and its extension.
 pub(crate) fn unique_name(name: &str) -> String {
     let digits = uuid::Uuid::new_v4().simple().to_string();
     let suffix: String = digits.chars().take(9).collect();
@@ -229,7 +229,7 @@ pub(crate) fn unique_name(name: &str) -> String {
     }
 }
 
-/// The answer to an upload.
+/// The response to an upload.
 pub(crate) fn answer(file: &File, root: &str, fields: &[String]) -> Reply {
     let path = file.path();
     let mut body = Map::from_iter([

@@ -1,4 +1,4 @@
-//! The envelope of a success.
+//! The envelope of a successful response.
 
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};

@@ -1,11 +1,11 @@
-//! Imagga's refusals, in its envelope.
+//! Imagga's errors, in its envelope.
 
 use actix_web::http::StatusCode;
 use serde_json::json;
 
 use crate::call::Reply;
 
-/// A refusal: status and text.
+/// An error: status and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -43,7 +43,7 @@ pub(crate) const WRONG_METHOD: ApiError = api_error(
 pub(crate) const NOT_ACCEPTABLE: ApiError =
     api_error(StatusCode::NOT_ACCEPTABLE, "Only JSON can be answered.");
 pub(crate) const EXPIRED: ApiError = api_error(StatusCode::GONE, "The upload has expired.");
-/// The text of the recorded traffic, for whatever goes wrong with the picture.
+/// The text of the recorded traffic, for any problem of the picture.
 pub(crate) const CLASSIFICATION: ApiError =
     bad("Unexpected error while running the classification job.");
 pub(crate) const NO_INPUT: ApiError =
@@ -65,14 +65,14 @@ pub(crate) const INVALID_FLAG: ApiError = bad("A parameter is neither 0 nor 1.")
 pub(crate) const INVALID_LANGUAGE: ApiError = bad("The parameter language is not valid.");
 
 impl ApiError {
-    /// The answer; it has a status and no result.
+    /// The response; it has a status and no result.
     pub(crate) fn reply(&self) -> Reply {
         let body = json!({ "status": { "text": self.text, "type": "error" } });
         Reply::json(self.status, &body)
     }
 }
 
-/// The body that goes with a status that a test forces, or that the concurrency limit causes.
+/// The body of a status forced by a test, or caused by the concurrency limit.
 pub(crate) fn forced(status: StatusCode) -> Reply {
     let text = match status.as_u16() {
         401 => UNAUTHORIZED.text,

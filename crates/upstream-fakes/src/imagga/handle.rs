@@ -1,4 +1,4 @@
-//! What a test holds of the Imagga fake.
+//! The test's handle of the Imagga fake.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ pub struct Imagga {
     state: Arc<State>,
 }
 
-/// What the fake answers for a picture in English, best first: label and confidence (0–100).
-/// None when it cannot decode the picture.
+/// The fake's tags of a picture in English, best first: label and confidence (0–100). `None` if it cannot
+/// decode the picture.
 pub fn tags_of(picture: &[u8]) -> Option<Vec<(String, f64)>> {
     picture::mean_colour(picture).map(vocabulary::see)
 }
@@ -42,13 +42,13 @@ impl Imagga {
         &self.state.settings.api_secret
     }
 
-    /// Counters, record and faults.
+    /// Counters, recorded requests and faults.
     pub fn traffic(&self) -> &Traffic {
         &self.state.traffic
     }
 
-    /// Fixes the answer for every picture: English labels and confidences (0–100). A picture that
-    /// cannot be fetched or decoded is refused nevertheless.
+    /// Fixes the tags of every picture: English labels and confidences (0–100). A picture that cannot be
+    /// fetched or decoded is still rejected.
     pub fn always_see<L: Into<String>>(&self, labels: impl IntoIterator<Item = (L, f64)>) {
         let labels = labels
             .into_iter()
@@ -56,7 +56,7 @@ impl Imagga {
         self.state.sight.fix(Some(labels.collect()));
     }
 
-    /// Goes back to looking at the pictures.
+    /// Tags pictures by their content again.
     pub fn look_again(&self) {
         self.state.sight.fix(None);
     }
@@ -66,17 +66,17 @@ impl Imagga {
         self.state.quota().remaining()
     }
 
-    /// Sets what is left of the quota, and the time until the next month when it is given.
+    /// Sets the rest of the quota, and optionally the time until the next month.
     pub fn set_quota(&self, remaining: u64, reset_in: Option<Duration>) {
         self.state.quota().set(remaining, reset_in);
     }
 
-    /// Limits the calls in flight at once; those beyond it get 429.
+    /// Limits the calls in flight; excess ones get 429.
     pub fn set_max_concurrency(&self, limit: Option<usize>) {
         self.state.set_max_concurrency(limit.unwrap_or(usize::MAX));
     }
 
-    /// Sets how long uploads are kept (a day by default); older ones count too.
+    /// Sets how long uploads are kept (a day by default), including existing ones.
     pub fn set_upload_lifetime(&self, lifetime: Duration) {
         self.state.uploads().lifetime = lifetime;
     }
@@ -86,17 +86,17 @@ impl Imagga {
         self.state.uploads().alive()
     }
 
-    /// Most uploads that were alive at once.
+    /// Most uploads that existed at once.
     pub fn peak_alive(&self) -> usize {
         self.state.uploads().peak_alive
     }
 
-    /// Pictures that were ever uploaded to Imagga itself.
+    /// Pictures ever uploaded to Imagga itself.
     pub fn uploads(&self) -> u64 {
         self.state.uploads().stored
     }
 
-    /// Uploads that were deleted.
+    /// Uploads deleted.
     pub fn releases(&self) -> u64 {
         self.state.uploads().deleted
     }

@@ -1,4 +1,4 @@
-//! The monthly quota: counted down by every tagging, told in every answer.
+//! The monthly quota: reduced by every tagging, reported in every response.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Quota {
         }
     }
 
-    /// Sets what is left and when the next period begins.
+    /// Sets the rest, and when the next period starts.
     pub(crate) fn set(&mut self, remaining: u64, reset_in: Option<Duration>) {
         self.limit = self.limit.max(remaining);
         self.used = self.limit - remaining;
@@ -48,7 +48,7 @@ impl Quota {
         }
     }
 
-    /// Counts one tagging. False when none is left.
+    /// Counts one tagging. `false` if none is left.
     pub(crate) fn charge(&mut self) -> bool {
         self.turn();
         let left = self.used < self.limit;
@@ -64,7 +64,7 @@ impl Quota {
         self.limit - self.used
     }
 
-    /// Adds the headers that every answer of the service carries.
+    /// Adds the headers of every response of the service.
     pub(crate) fn sign(&mut self, reply: Reply) -> Reply {
         let remaining = self.remaining();
         reply
@@ -73,7 +73,7 @@ impl Quota {
             .with("Monthly-Limit-Reset", self.reset.timestamp().to_string())
     }
 
-    /// Limit, used in this period, used in all, start and end of the period.
+    /// Limit, used in this period, used in total, start and end of the period.
     pub(crate) fn figures(&mut self) -> (u64, u64, u64, DateTime<Utc>, DateTime<Utc>) {
         self.turn();
         (self.limit, self.used, self.total, self.start, self.reset)

@@ -1,4 +1,4 @@
-//! How the Imagga fake shall be.
+//! Settings of the Imagga fake.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::imagga::sight::Labels;
 
-/// What a test may choose.
+/// Settings that a test may choose.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) api_key: String,
@@ -45,6 +45,6 @@ pub(super) struct Change {
     /// 0: no limit.
     pub(super) max_concurrency: Option<usize>,
     pub(super) upload_lifetime_ms: Option<u64>,
-    /// Labels with confidences for every picture; an empty list goes back to looking.
+    /// Labels with confidences for every picture; an empty list tags by content again.
     pub(super) tags: Option<Labels>,
 }

@@ -1,4 +1,4 @@
-//! Looking at a picture: decoding it, and saying what is in it.
+//! Tags pictures by their content, after decoding them.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,22 +10,22 @@ use bytes::Bytes;
 use crate::imagga::vocabulary;
 use crate::picture::{self, Colour};
 
-/// Pictures whose colour is remembered, so that a load test with few pictures decodes few.
+/// Pictures whose colour is cached, so that a load test with few pictures decodes few.
 const COLOURS_KEPT: usize = 10_000;
 
 /// Labels with confidences, best first.
 pub(crate) type Labels = Vec<(String, f64)>;
 
-/// What was seen before, and what shall be seen.
+/// The cache of colours, and the fixed tags.
 #[derive(Debug, Default)]
 pub(crate) struct Sight {
     fixed: Mutex<Option<Labels>>,
-    /// Mean colour by the digest of the bytes; none for what cannot be decoded.
+    /// Mean colour by the digest of the bytes; `None` for undecodable ones.
     colours: Mutex<HashMap<u64, Option<Colour>>>,
 }
 
 impl Sight {
-    /// Fixes what is seen in every picture; none goes back to looking.
+    /// Fixes the tags of every picture; `None` tags by content again.
     pub(crate) fn fix(&self, labels: Option<Labels>) {
         let sorted = labels.map(|mut labels| {
             labels.sort_by(|left, right| right.1.total_cmp(&left.1));
@@ -34,7 +34,7 @@ impl Sight {
         *self.fixed.lock().unwrap_or_else(PoisonError::into_inner) = sorted;
     }
 
-    /// What is in a picture; none when it cannot be decoded, whatever shall be seen.
+    /// The tags of a picture; `None` if it cannot be decoded, even if the tags are fixed.
     pub(crate) async fn see(&self, bytes: Bytes) -> Option<Labels> {
         let colour = self.colour(bytes).await?;
         let fixed = self

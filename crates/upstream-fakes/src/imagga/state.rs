@@ -1,4 +1,4 @@
-//! What the Imagga fake knows, and how it answers each route.
+//! The state of the Imagga fake, and its routes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! `/v2/tags`: which picture, and how the answer shall look.
+//! `/v2/tags`: inputs and options.
 
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ const OPTIONS: [&str; 5] = [
     "verbose",
     "decrease_parents",
 ];
-/// The service gives up on a picture that does not arrive.
+/// How long the service waits for a picture.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the picture is.
+/// The source of the picture.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Url(String),
@@ -33,7 +33,7 @@ pub(crate) enum Input {
     Bytes(Bytes),
 }
 
-/// How the answer shall look.
+/// Options of the response.
 #[derive(Debug)]
 pub(crate) struct Options {
     languages: Vec<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     verbose: bool,
 }
 
-/// A request for tags that is in order.
+/// A valid request for tags.
 #[derive(Debug)]
 pub(crate) struct Query {
     pub(crate) input: Input,
@@ -72,7 +72,7 @@ impl Query {
     }
 }
 
-/// A form as multipart or URL-encoded; no body is an empty form.
+/// A form as multipart or URL-encoded; an empty body is an empty form.
 pub(crate) async fn read_form(call: &Call) -> Result<Form, ApiError> {
     match call.content_type().as_deref() {
         Some("multipart/form-data") => Form::multipart(call)
@@ -123,14 +123,14 @@ impl Input {
         Ok(Self::Upload(upload.value.clone()))
     }
 
-    /// Fetches the picture when it is elsewhere.
+    /// Fetches a picture by URL.
     pub(crate) async fn fetch(url: &str, http: &reqwest::Client) -> Result<Bytes, ApiError> {
         let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch::picture(http, url)).await;
         fetched.ok().flatten().ok_or(errors::CLASSIFICATION)
     }
 }
 
-/// The picture that a form carries as `image` or `image_base64`, if any.
+/// The picture in the fields `image` or `image_base64` of a form, if any.
 pub(crate) fn picture_of(form: &Form) -> Result<Option<Bytes>, ApiError> {
     if let Some(part) = form.part("image") {
         return if part.is_file {
@@ -148,7 +148,7 @@ pub(crate) fn picture_of(form: &Form) -> Result<Option<Bytes>, ApiError> {
     Ok(Some(Bytes::from(decoded)))
 }
 
-/// An URL may only come with all its reserved characters encoded.
+/// All reserved characters of a URL must be encoded.
 fn public_url(parameter: &Parameter) -> Result<String, ApiError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~*!'()+%".contains(&b);
     if !parameter.raw.bytes().all(allowed) {
@@ -186,7 +186,7 @@ impl Options {
         })
     }
 
-    /// The whole answer for labels with confidences.
+    /// The complete response for labels with confidences.
     pub(crate) fn answer(&self, labels: &[(String, f64)]) -> Reply {
         let tags = labels
             .iter()
@@ -242,7 +242,7 @@ fn threshold(text: &str) -> Result<f64, ApiError> {
     threshold.ok_or(errors::INVALID_THRESHOLD)
 }
 
-/// A whole number is told without decimals, as the service does.
+/// A whole number has no decimals, as in the service.
 fn number(confidence: f64) -> Value {
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,4 +1,4 @@
-//! Pictures uploaded to Imagga itself; they expire by themselves.
+//! Pictures uploaded to Imagga itself, which expire.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ struct Upload {
     bytes: Bytes,
 }
 
-/// The uploads, each known by its id until it is deleted.
+/// The uploads by id, until they are deleted.
 #[derive(Debug)]
 pub(crate) struct Uploads {
     kept: HashMap<String, Upload>,
@@ -37,7 +37,7 @@ impl Uploads {
         }
     }
 
-    /// Keeps a picture; returns its id.
+    /// Stores a picture; returns its id.
     pub(crate) fn store(&mut self, bytes: Bytes) -> String {
         let id = format!("i{}", &uuid::Uuid::new_v4().simple());
         let upload = Upload {
@@ -55,7 +55,7 @@ impl Uploads {
     pub(crate) fn get(&mut self, id: &str) -> Result<Bytes, ApiError> {
         let upload = self.kept.get_mut(id).ok_or(errors::NO_SUCH_UPLOAD)?;
         if clock::age(upload.at) >= self.lifetime {
-            // The id is remembered for the right refusal, the picture is not.
+            // The id is kept for the right error, the picture is not.
             upload.bytes = Bytes::new();
             return Err(errors::EXPIRED);
         }

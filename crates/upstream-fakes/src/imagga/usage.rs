@@ -10,7 +10,7 @@ use crate::imagga::envelope::success;
 use crate::imagga::state::State;
 
 impl State {
-    /// What was used of the plan; days and weeks are told as if they were the whole month.
+    /// The used part of the plan; days and weeks are reported as if they were the whole month.
     pub(super) fn usage(&self) -> Reply {
         let (limit, used, total, start, end) = self.quota().figures();
         let limit_of_plan = self.max_concurrency.load(Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! What the fake sees in pictures: a small vocabulary, chosen from by the picture's mean colour.
+//! The fake's vocabulary, a small one from which tags are chosen by a picture's mean colour.
 
 use crate::picture::Colour;
 
@@ -95,7 +95,7 @@ pub(crate) const WORDS: [Word; 40] = [
     word("rocket", "cohete", "Rakete", "fusée", "n04099429"),
 ];
 
-/// Language codes that the service has.
+/// Language codes of the service.
 const LANGUAGES: [&str; 51] = [
     "ar", "bg", "bs", "en", "ca", "cs", "cy", "da", "de", "el", "es", "et", "fa", "fi", "fr", "he",
     "hi", "hr", "ht", "hu", "id", "it", "ja", "ko", "lt", "lv", "ms", "mt", "mww", "nl", "no",
@@ -103,14 +103,14 @@ const LANGUAGES: [&str; 51] = [
     "tr", "uk", "ur", "vi", "yua", "zh_chs", "zh_cht",
 ];
 
-/// Labels in an answer without limit.
+/// The number of labels in a response without a limit.
 const COUNT: usize = 12;
 
 pub(crate) fn is_language(code: &str) -> bool {
     LANGUAGES.contains(&code)
 }
 
-/// The label in a language; one without a translation here is marked with the code.
+/// The label in a language; without a translation it is marked with the code.
 pub(crate) fn translate(label: &str, language: &str) -> String {
     let word = WORDS.iter().find(|word| word.en == label);
     let translated = word.and_then(|word| match language {
@@ -126,10 +126,10 @@ pub(crate) fn translate(label: &str, language: &str) -> String {
     }
 }
 
-/// What is seen in a picture of this mean colour, best first: English labels and confidences.
+/// The tags of a picture of this mean colour, best first: English labels and confidences.
 ///
-/// The colour is rounded, so that the same picture, downscaled or encoded anew, nearly always
-/// gets the same answer.
+/// The colour is rounded, so that the same picture, downscaled or re-encoded, nearly always gets the same
+/// tags.
 pub(crate) fn see(colour: Colour) -> Vec<(String, f64)> {
     let rounded = colour.map(|value| u64::from(value) / 16);
     let mut random = Random(rounded.iter().fold(1, |seed, value| seed * 31 + value));
@@ -144,7 +144,7 @@ pub(crate) fn see(colour: Colour) -> Vec<(String, f64)> {
     seen
 }
 
-/// `SplitMix64`: the same on every machine and in every version.
+/// `SplitMix64`: deterministic on all machines and in all versions.
 struct Random(u64);
 
 impl Random {
@@ -160,8 +160,8 @@ impl Random {
         usize::try_from(self.next() % bound as u64).unwrap_or_default()
     }
 
-    /// The next confidence: the first six stay above 80, the others fall faster. It has the many
-    /// digits of a 32-bit number widened, as in the service's answers.
+    /// The next confidence: the first six stay above 80, the others fall faster. It has the many digits of
+    /// a widened 32-bit number, as in the service's responses.
     fn less_than(&mut self, confidence: f64, position: usize) -> f64 {
         let most = if position < 6 { 3.9 } else { 9.0 };
         let share = f64::from(u32::try_from(self.next() >> 32).unwrap_or_default());

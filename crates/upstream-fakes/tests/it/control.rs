@@ -1,4 +1,4 @@
-//! The control endpoint, as another process uses it.
+//! The control endpoint, as used by another process.
 
 use reqwest::Response;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Every way to fail, as a client meets it.
+//! Every fault, as seen by a client.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ async fn try_upload(stage: &Stage) -> Result<Response, reqwest::Error> {
     upload_within(stage, Duration::from_secs(30)).await
 }
 
-/// A client that soon gives up.
+/// Uploads with a short client time-out.
 async fn hasty_upload(stage: &Stage) -> Result<Response, reqwest::Error> {
     upload_within(stage, Duration::from_millis(500)).await
 }
@@ -37,7 +37,7 @@ fn io_error(error: &reqwest::Error) -> Option<std::io::ErrorKind> {
 }
 
 #[tokio::test]
-async fn a_status_comes_with_the_body_of_the_service_or_with_one_of_the_test() {
+async fn forced_status_has_the_body_of_the_service_or_the_test() {
     let stage = Stage::new().await;
     let traffic = stage.fakes.imagekit().traffic();
     traffic.fail_next(Route::Upload, Fault::status(503));
@@ -71,7 +71,7 @@ async fn a_status_comes_with_the_body_of_the_service_or_with_one_of_the_test() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_tells_the_wait_in_milliseconds() {
+async fn rate_limit_has_the_wait_in_milliseconds() {
     let stage = Stage::new().await;
     let fault = Fault::rate_limited(Duration::from_millis(250));
     stage

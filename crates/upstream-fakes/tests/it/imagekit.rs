@@ -1,4 +1,4 @@
-//! ImageKit: upload, serving, deletion and every refusal of them.
+//! ImageKit: upload, serving, deletion and all their errors.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -146,7 +146,7 @@ async fn an_upload_without_file_or_name_is_refused() {
             .text("file", file.to_owned())
             .text("fileName", "a")
     };
-    // A part without a file name is text, and these bytes are no base64.
+    // A part without a file name is text, and these bytes are not base64.
     let nameless = Form::new()
         .part("file", Part::bytes(png()))
         .text("fileName", "a.png");
@@ -228,7 +228,7 @@ async fn a_file_over_the_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn the_default_limit_is_25_mebibytes_and_longer_bodies_are_read_to_the_end() {
+async fn default_limit_is_25_mebibytes() {
     let stage = Stage::new().await;
     let limit = 25 * 1024 * 1024;
     assert_eq!(stage.upload(form(vec![1; limit])).await.status(), 200);
@@ -273,7 +273,7 @@ async fn private_and_unpublished_pictures_cannot_be_fetched() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn missing_files_are_not_found() {
     let stage = Stage::new().await;
     for (method, path) in [
         ("GET", UPLOAD),

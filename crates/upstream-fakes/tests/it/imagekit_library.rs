@@ -1,4 +1,4 @@
-//! ImageKit: bulk deletion, listing, purging, and the limit on writes.
+//! ImageKit: bulk deletion, listing, purging, and the rate limit of writes.
 
 use std::time::Duration;
 
@@ -215,7 +215,7 @@ async fn purge(stage: &Stage, url: &str) -> Response {
 }
 
 #[tokio::test]
-async fn with_a_cdn_a_deleted_picture_stays_readable_until_it_is_purged() {
+async fn cdn_serves_a_deleted_picture_until_it_is_purged() {
     let stage = Stage::with(Fakes::builder().cdn(true).start().await.unwrap());
     let (id, url) = stage.host(png()).await;
     stage.delete(&id).await;
@@ -243,7 +243,7 @@ async fn with_a_cdn_a_deleted_picture_stays_readable_until_it_is_purged() {
 }
 
 #[tokio::test]
-async fn a_purge_before_the_deletion_helps_only_until_the_next_reader() {
+async fn purge_before_deletion_lasts_until_the_next_read() {
     let stage = Stage::with(Fakes::builder().cdn(true).start().await.unwrap());
     let (unread, unread_url) = stage.host(png()).await;
     let (read, read_url) = stage.host(png()).await;
@@ -274,7 +274,7 @@ async fn only_urls_of_the_account_are_purged() {
 }
 
 #[tokio::test]
-async fn writes_beyond_the_limit_are_refused_with_the_time_to_wait() {
+async fn excess_writes_are_rejected_with_the_time_to_wait() {
     let stage = Stage::with(
         Fakes::builder()
             .writes_per_second(Some(2))

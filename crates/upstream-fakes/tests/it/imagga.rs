@@ -1,4 +1,4 @@
-//! Imagga: tags by every input, the shape of the answer, and every refusal.
+//! Imagga: tags by every input, the shape of the response, and all errors.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -35,7 +35,7 @@ async fn a_hosted_picture_is_fetched_and_tagged() {
 }
 
 #[tokio::test]
-async fn what_is_seen_depends_on_the_colour_and_not_on_the_format() {
+async fn tags_depend_on_the_colour_and_not_on_the_format() {
     let red = tags_of(&picture([200, 30, 30], ImageFormat::Bmp)).unwrap();
     assert_eq!(red, tags_of(&png()).unwrap());
     assert_ne!(
@@ -54,7 +54,7 @@ async fn what_is_seen_depends_on_the_colour_and_not_on_the_format() {
 }
 
 #[tokio::test]
-async fn a_whole_confidence_is_told_without_decimals() {
+async fn whole_confidence_has_no_decimals() {
     let stage = Stage::new().await;
     let answer = stage.tags_of_bytes(png()).await.text().await.unwrap();
     assert!(answer.contains(r#""confidence":100,"#), "{answer}");
@@ -75,7 +75,7 @@ async fn a_picture_that_is_gone_cannot_be_tagged() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_decoded_cannot_be_tagged() {
+async fn undecodable_picture_cannot_be_tagged() {
     let stage = Stage::new().await;
     let jpeg = picture([9, 9, 9], ImageFormat::Jpeg);
     let cut = jpeg[..jpeg.len() - 20].to_vec();

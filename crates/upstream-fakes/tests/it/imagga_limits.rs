@@ -1,4 +1,4 @@
-//! Imagga: quota, concurrency, uploads that expire, usage.
+//! Imagga: quota, concurrency, expiring uploads, usage.
 
 use std::time::{Duration, SystemTime};
 
@@ -71,7 +71,7 @@ async fn calls_beyond_the_concurrency_limit_are_refused() {
 }
 
 #[tokio::test]
-async fn a_client_that_gives_up_frees_its_place() {
+async fn cancelled_call_frees_its_slot() {
     let builder = Fakes::builder()
         .max_concurrency(Some(1))
         .latency(Duration::from_secs(30));
@@ -183,7 +183,7 @@ async fn an_upload_without_a_picture_is_refused() {
 }
 
 #[tokio::test]
-async fn usage_tells_quota_and_concurrency() {
+async fn usage_has_quota_and_concurrency() {
     let stage = Stage::with(
         Fakes::builder()
             .quota(10)

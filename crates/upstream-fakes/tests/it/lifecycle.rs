@@ -1,4 +1,4 @@
-//! Starting and stopping beside any runtime.
+//! Starting and stopping, independent of the runtime.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -42,7 +42,7 @@ async fn dropping_closes_the_ports_even_with_calls_that_hang() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_run_beside_each_other_and_are_stopped_one_by_one() {
+async fn several_fakes_run_side_by_side() {
     let first = Fakes::start().await.unwrap();
     let second = Fakes::start().await.unwrap();
     let url = first.imagekit().url().to_owned();
@@ -53,7 +53,7 @@ async fn several_run_beside_each_other_and_are_stopped_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told() {
+async fn port_in_use_is_an_error() {
     let first = Fakes::start().await.unwrap();
     let port = first
         .imagekit()
@@ -80,7 +80,7 @@ async fn the_variables_point_at_the_fakes() {
     assert_eq!(variables["ETIQUETA__IMAGGA__API_SECRET"], "b");
 }
 
-/// A running copy of the program; killed when a test fails half-way.
+/// A running copy of the program, killed on drop.
 struct Program(Child);
 
 impl Drop for Program {

@@ -1,4 +1,4 @@
-//! The fakes over real HTTP: every documented answer, and every way to fail.
+//! Tests of the fakes over HTTP: every documented response, and every fault.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A small client of both services, and pictures to send.
+//! A small client of both services, and sample pictures.
 
 use std::io::Cursor;
 
@@ -10,7 +10,7 @@ use upstream_fakes::Fakes;
 
 pub(crate) const UPLOAD: &str = "/api/v1/files/upload";
 
-/// One pair of fakes and a client that speaks to them.
+/// A pair of fakes with a client.
 pub(crate) struct Stage {
     pub(crate) fakes: Fakes,
     pub(crate) http: Client,
