@@ -1,9 +1,8 @@
-//! A JSON document that arrives in pieces, of which one text is too big to be held.
+//! Scans a JSON document that arrives in chunks, one text of which is too large to be held.
 //!
-//! The scanner follows strings, escapes and nesting, no more: the text of the top-level member
-//! `data` goes out as it arrives, and everything else is copied into a small *skeleton*, where `""`
-//! stands for that text. The skeleton is a valid document exactly if the whole is, so the grammar
-//! is left to `serde_json`.
+//! The scanner tracks only strings, escapes and nesting: the text of the top-level member `data` is passed
+//! on as it arrives, and everything else is copied into a small *skeleton*, where `""` stands for that
+//! text. The skeleton is valid exactly if the document is, so the grammar is left to `serde_json`.
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -19,54 +18,54 @@ const MEMBER: &[u8] = b"data";
 /// The byte order mark of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The longest way to write the member's name: every character escaped.
+/// The longest spelling of the member's name: every character escaped.
 const LONGEST_NAME: usize = 6 * MEMBER.len();
 
-/// The most that is held of a document beside the text, in bytes.
+/// The maximum size of the skeleton, in bytes.
 pub(crate) const SKELETON: usize = 1024 * 1024;
 
-/// Why a document was not taken.
+/// Why a document was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DocumentError {
     /// It is not JSON.
     #[error("the body is not valid JSON: {0}")]
     NotJson(SyntaxError),
-    /// It is in another encoding.
+    /// It is not UTF-8.
     #[error("the body is not UTF-8; JSON is taken in UTF-8 alone")]
     NotUtf8,
-    /// It is JSON of another kind.
+    /// It is JSON, but not an object.
     #[error("the body is not a JSON object")]
     NotAnObject,
     /// The text is missing.
     #[error("the body has no member `data`")]
     Missing,
-    /// The member is there twice.
+    /// The member is given more than once.
     #[error("the body has more than one member `data`")]
     Repeated,
-    /// The member is of another kind.
+    /// The member is not a string.
     #[error("the member `data` is not text")]
     NotText,
-    /// There is too much beside the text.
+    /// The rest of the document is too large.
     #[error("the body holds more than {SKELETON} bytes beside `data`")]
     TooLarge,
 }
 
 impl DocumentError {
-    /// The limit that was exceeded, in bytes. Without it the document could be a valid one.
+    /// The limit that was exceeded, in bytes. `None` if the document is invalid.
     pub(crate) fn limit(&self) -> Option<u64> {
         matches!(self, Self::TooLarge).then_some(SKELETON as u64)
     }
 }
 
-/// Takes the text of the member, with its escapes undone.
+/// Receives the text of the member, unescaped.
 pub(crate) trait TextSink {
-    /// Why the text is not taken.
+    /// The error for a rejected text.
     type Error: From<DocumentError>;
 
-    /// The next characters as they stand in the document; never a quote or a backslash.
+    /// The next literal characters; never a quote or a backslash.
     fn text(&mut self, text: &[u8]) -> Result<(), Self::Error>;
 
-    /// A character that was escaped.
+    /// An unescaped character.
     fn escaped(&mut self, character: char) -> Result<(), Self::Error>;
 }
 
@@ -78,9 +77,9 @@ enum State {
     Before,
     /// Between the strings of the object.
     Between,
-    /// In a string that is copied.
+    /// In a copied string.
     Copied { is_name: bool },
-    /// After a backslash in a string that is copied.
+    /// After a backslash in a copied string.
     CopiedEscape { is_name: bool },
     /// In the text.
     Text,
@@ -90,7 +89,7 @@ enum State {
     After,
 }
 
-/// Where in the top-level object the scanner is.
+/// The scanner's position in the top-level object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Where a name can begin.
@@ -108,13 +107,13 @@ pub(crate) struct Scanner {
     state: State,
     place: Place,
     depth: usize,
-    /// The name being read, as it is written, where it can be the member's.
+    /// The name being read, unparsed, while it may be the member's.
     name: Vec<u8>,
     has_text: bool,
     skeleton: Vec<u8>,
-    /// How many bytes of the document were taken.
+    /// The offset in the document, in bytes.
     offset: u64,
-    /// Where the skeleton leaves something out.
+    /// Where the skeleton omits something.
     cuts: Cuts,
 }
 
@@ -143,7 +142,7 @@ impl Scanner {
         self.skeleton.capacity()
     }
 
-    /// Takes the next piece of the document.
+    /// Scans the next chunk.
     pub(crate) fn push<S: TextSink>(&mut self, piece: &[u8], sink: &mut S) -> Result<(), S::Error> {
         let mut rest = piece;
         while let Some((&byte, tail)) = rest.split_first() {
@@ -173,7 +172,7 @@ impl Scanner {
 
     /// Ends the document.
     pub(crate) fn finish(self) -> Result<(), DocumentError> {
-        // `from_slice` looks at UTF-8 only where it must; the whole document has to be.
+        // `from_slice` validates UTF-8 only where it must; the whole document has to be valid.
         let text = std::str::from_utf8(&self.skeleton).map_err(|_| DocumentError::NotUtf8)?;
         let skeleton: Skeleton<'_> = serde_json::from_str(text).map_err(|error| {
             DocumentError::NotJson(SyntaxError::in_skeleton(&error, &self.cuts, self.offset))
@@ -181,12 +180,12 @@ impl Scanner {
         skeleton.data.map(|_| ()).ok_or(DocumentError::Missing)
     }
 
-    /// The error of the byte at hand.
+    /// The error at the current byte.
     fn not_json(&self, problem: &'static str) -> DocumentError {
         DocumentError::NotJson(SyntaxError::new(problem).at(self.offset))
     }
 
-    /// Copies a string up to its end, its next escape, or the end of the piece.
+    /// Copies a string up to its end, its next escape, or the end of the chunk.
     fn copied<'p>(&mut self, rest: &'p [u8], is_name: bool) -> Result<&'p [u8], DocumentError> {
         let (run, stop, tail) = split(rest);
         self.copy(rest.get(..rest.len() - tail.len()).unwrap_or_default())?;
@@ -217,7 +216,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Hands out the text up to its end, its next escape, or the end of the piece.
+    /// Passes on the text up to its end, its next escape, or the end of the chunk.
     fn text<'p, S: TextSink>(
         &mut self,
         rest: &'p [u8],
@@ -260,7 +259,7 @@ impl Scanner {
         }
         match self.state {
             State::Mark => return self.mark(byte),
-            // What other encodings of Unicode write between the characters of JSON.
+            // Bytes that only occur in other encodings of Unicode.
             _ if byte == 0 || byte >= 0xf5 => return Err(DocumentError::NotUtf8),
             State::Before if self.offset == 0 && Some(&byte) == MARK.first() => {
                 self.state = State::Mark;
@@ -289,7 +288,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Takes a byte of the byte order mark that may stand before JSON.
+    /// Consumes a byte of an optional byte order mark.
     fn mark(&mut self, byte: u8) -> Result<(), DocumentError> {
         let at = usize::try_from(self.offset).unwrap_or(usize::MAX);
         if MARK.get(at) != Some(&byte) {
@@ -301,7 +300,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// What a document is that begins with another byte than an object.
+    /// The error for a document that starts with another byte than an object.
     fn no_object(&self, byte: u8) -> DocumentError {
         match byte {
             b'[' | b'"' | b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => DocumentError::NotAnObject,
@@ -309,7 +308,7 @@ impl Scanner {
         }
     }
 
-    /// Where the top-level object goes on after a byte that is no blank and in no string.
+    /// The position after a structural byte of the top-level object.
     fn place_after(&self, byte: u8) -> Place {
         match (byte, self.place) {
             (b'{', Place::Name) | (b',', _) => Place::Name,
@@ -332,7 +331,7 @@ impl Scanner {
             Place::Value { is_member: true } => {
                 self.has_text = true;
                 self.place = Place::Rest;
-                // The text is left out; its end follows at once.
+                // The text is omitted; its end follows at once.
                 self.hold(b"\"")?;
                 State::Text
             }
@@ -341,7 +340,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Keeps one blank of a run: enough to hold apart what it holds apart.
+    /// Keeps one blank of a run, enough to separate tokens.
     fn blank(&mut self) -> Result<(), DocumentError> {
         if self.skeleton.last() == Some(&b' ') {
             return Ok(());
@@ -349,7 +348,7 @@ impl Scanner {
         self.copy(b" ")
     }
 
-    /// Copies what stands in the document at the offset.
+    /// Copies bytes of the document at the offset.
     fn copy(&mut self, bytes: &[u8]) -> Result<(), DocumentError> {
         self.cuts.note(self.skeleton.len(), self.offset);
         self.hold(bytes)
@@ -364,14 +363,14 @@ impl Scanner {
     }
 
     fn note_name(&mut self, bytes: &[u8], is_name: bool) {
-        // One byte more than the longest tells that it is longer.
+        // One byte more than the longest name shows that it is longer.
         let room = (LONGEST_NAME + 1).saturating_sub(self.name.len());
         if is_name {
             self.name.extend(bytes.iter().take(room));
         }
     }
 
-    /// Whether the name just read is the member's, written with escapes or without.
+    /// Whether the name just read is the member's, with or without escapes.
     fn is_member(&self) -> bool {
         if !self.name.contains(&b'\\') {
             return self.name == MEMBER;
@@ -381,8 +380,7 @@ impl Scanner {
     }
 }
 
-/// Splits off what comes before the next quote or backslash: that run, the byte that ended it, and
-/// what follows.
+/// Splits off the run before the next quote or backslash: that run, the byte that ended it, and the rest.
 fn split(rest: &[u8]) -> (&[u8], Option<u8>, &[u8]) {
     match memchr::memchr2(b'"', b'\\', rest) {
         None => (rest, None, &[]),
