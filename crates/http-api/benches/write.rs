@@ -48,7 +48,6 @@ fn tagged(n: i64, content: &[u8]) -> Image {
     image(content, at(n), &tags)
 }
 
-/// JSON encoding.
 fn lists(criterion: &mut Criterion) {
     let images: Vec<Image> = (0..1000).map(|n| tagged(n, &n.to_le_bytes())).collect();
     let mut group = criterion.benchmark_group("write a list");

@@ -31,7 +31,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(readable("/docs/{file:.*}", file));
 }
 
-/// The OpenAPI document.
 async fn openapi_json() -> Result<HttpResponse, Problem> {
     match &*DOCUMENT {
         Ok(document) => Ok(HttpResponse::Ok()

@@ -27,7 +27,6 @@ impl<'a> ByteReader<'a> {
         self.position
     }
 
-    /// The remaining bytes.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.position..).unwrap_or_default()
     }

@@ -36,7 +36,6 @@ impl Flattener {
         self.channels
     }
 
-    /// The flattened row.
     pub(crate) fn row<'a>(&'a mut self, row: &'a [u8]) -> &'a [u8] {
         match (self.color, self.channels) {
             (ColorType::L8 | ColorType::Rgb8, _) => return row,

@@ -1,6 +1,5 @@
 //! Decoded pixels.
 
-/// Channels of a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channels {
     /// One: grey.

@@ -15,7 +15,6 @@ const FORMAT: u8 = 1;
 /// Usage of one label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Usage {
-    /// The label's id.
     pub(crate) label: i32,
     /// How many images carry it; at least 1.
     pub(crate) images: u64,

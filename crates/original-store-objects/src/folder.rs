@@ -49,7 +49,6 @@ fn is_refusal(error: &io::Error) -> bool {
     )
 }
 
-/// The parent folder.
 fn above(folder: &Path) -> &Path {
     match folder.parent() {
         Some(above) if !above.as_os_str().is_empty() => above,
@@ -198,7 +197,7 @@ mod tests {
         make_with(&root.path().join("a/b/c"), note).unwrap();
         assert_eq!(synced.take(), paths(&["", "a", "a/b"]));
         make_with(&root.path().join("a/b/c"), note).unwrap();
-        assert_eq!(synced.take(), paths(&["a/b"]), "whoever made it");
+        assert_eq!(synced.take(), paths(&["a/b"]), "also an existing one");
         let file = root.path().join("a/file");
         fs::write(&file, b"x").unwrap();
         assert!(make(&file).is_err());

@@ -20,7 +20,6 @@ const MARK: &str = ".etiqueta-originals";
 const MARK_TEXT: &str = "Etiqueta keeps the originals of its images in this folder. \
     Leave this file here: while it is missing, the server takes the disk for not mounted.\n";
 
-/// A folder of originals.
 #[derive(Debug)]
 pub(crate) struct Root {
     path: PathBuf,

@@ -143,7 +143,6 @@ impl Guard {
     }
 }
 
-/// A failed attempt.
 struct Failure {
     error: UpstreamError,
     /// Whether the upstream was called; otherwise the guard rejected the call.

@@ -49,7 +49,6 @@ impl Meter {
         }
     }
 
-    /// The last reported quota.
     pub(crate) fn quota(&self) -> Option<Quota> {
         self.state().quota
     }

@@ -33,7 +33,6 @@ pub(crate) struct Network {
 /// The required shape of a network.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Form {
-    /// The number of outputs.
     pub(crate) outputs: usize,
     pub(crate) meaning: Outputs,
     /// Names of an inner tensor to extract; the first one that exists is used.

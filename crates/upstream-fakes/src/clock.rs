@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// The current time.
 pub(crate) fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }

@@ -1,8 +1,8 @@
 //! Strict stand-ins for ImageKit and Imagga that speak HTTP.
 //!
 //! [`Fakes`] runs both on ports of their own, in a thread of their own, so that any number of them
-//! works beside any asynchronous runtime. They keep to what the services are known to do, refuse
-//! what is merely tolerated there, and can be told to fail ([`Fault`]).
+//! works beside any asynchronous runtime. They implement only what the services are known to do, reject
+//! what these merely tolerate, and can inject faults ([`Fault`]).
 //!
 //! ```
 //! # async fn example() -> Result<(), upstream_fakes::StartError> {

@@ -145,7 +145,6 @@ fn guarded(
     .boxed()
 }
 
-/// Calls in flight.
 #[derive(Clone)]
 pub(super) struct Calls {
     places: Arc<Semaphore>,

@@ -6,11 +6,9 @@ use super::error::{SettingsError, Warning};
 
 /// What a path contains.
 pub(super) enum Content {
-    /// Nothing.
     Missing,
     /// A folder, which is treated as missing.
     Folder(Warning),
-    /// A text.
     Text(String),
 }
 

@@ -33,7 +33,6 @@ impl Setting {
 /// How much of a value may be printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visibility {
-    /// The whole value.
     Public,
     /// The value without the password of the URL.
     PasswordMasked,

@@ -370,8 +370,8 @@ async fn a_store_that_is_gone_is_not_called_empty() {
     assert!(!stored.root().exists());
     fs::rename(&away, stored.root()).unwrap();
     assert_sound(&stored.check(&[]));
-    let nobody = "mysql://etiqueta:s3cr3t@127.0.0.1:1/etiqueta";
-    let line = refusal(prepared(folder, nobody, &[]));
+    let unreachable = "mysql://etiqueta:s3cr3t@127.0.0.1:1/etiqueta";
+    let line = refusal(prepared(folder, unreachable, &[]));
     assert!(line.contains("the database is not available"), "{line}");
     assert!(!line.contains("s3cr3t"), "{line}");
 }

@@ -37,7 +37,6 @@ impl Database {
         }
     }
 
-    /// The kind of database.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Sqlite(_) => Kind::Sqlite,

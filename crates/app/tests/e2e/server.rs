@@ -149,7 +149,6 @@ impl Server {
         response.json().await.unwrap()
     }
 
-    /// Posts a picture.
     pub async fn post(&self, bytes: &[u8], query: &str) -> Response {
         self.post_data(&encode(bytes), query).await
     }

@@ -51,7 +51,6 @@ async fn release(host: &dyn BlobHost, blobs: &[HostedBlob]) {
     host.release(blobs).await.expect("released");
 }
 
-/// Every existing blob.
 async fn everything(host: &dyn BlobHost, probe: &dyn HostProbe) -> Vec<HostedBlob> {
     let before = probe.now() + TimeDelta::hours(1);
     host.forgotten(before).await.expect("a list")

@@ -184,7 +184,6 @@ pub(super) struct Parts {
     pub(super) none_of: Vec<Label>,
     /// When they must have been registered.
     pub(super) window: TimeWindow,
-    /// The remaining conditions.
     pub(super) rest: Vec<Condition>,
     /// Whether no image can match.
     pub(super) is_impossible: bool,

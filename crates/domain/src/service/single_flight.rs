@@ -64,7 +64,6 @@ impl<K: Eq + Hash + Clone, T: Clone + Send + Sync + 'static> SingleFlight<K, T> 
 }
 
 impl<K: Eq + Hash, T: Clone> InFlight<K, T> {
-    /// Waits for the outcome.
     pub(super) async fn outcome(&self) -> T {
         self.work.clone().await
     }

@@ -24,7 +24,6 @@ use domain::{
 };
 use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock, at, image};
 
-/// The catalog's page size.
 const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
 fn down() -> ImageStoreError {

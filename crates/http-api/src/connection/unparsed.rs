@@ -44,7 +44,6 @@ pub(crate) fn refuse(state: &State, problem: &Problem, id: &RequestId) -> Refusa
 }
 
 impl Refusal {
-    /// The serialised response.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -23,14 +23,12 @@ const END_OF_TIME: i64 = 253_402_300_800_000_000;
 #[error("is not a cursor of this server: take it as it is from the `Link` of a page")]
 pub(crate) struct CursorError;
 
-/// Encodes a cursor.
 pub(crate) fn written(place: PageKey) -> String {
     let micros = place.registered_at.timestamp_micros().to_be_bytes();
     let bytes = [&[VERSION], &micros[..], place.id.as_bytes()].concat();
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Decodes a cursor.
 pub(crate) fn parse(text: &str) -> Result<PageKey, CursorError> {
     read(text).ok_or(CursorError)
 }

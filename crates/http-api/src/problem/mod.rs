@@ -21,7 +21,7 @@ pub use code::Code;
 /// The media type of problem documents.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// How long a client is asked to wait where nobody knows better.
+/// The default `Retry-After`.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// The facts in `detail`, as members: a client in another language shows these.
@@ -250,7 +250,7 @@ impl Error for Problem {
     }
 }
 
-/// Without a request id: the outermost layer writes the answer anew, with one.
+/// Without a request id: the outermost middleware writes the response again, with one.
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         self.code.status()

@@ -199,7 +199,6 @@ impl WithData {
         whole(head, content).await.map(Self::Whole)
     }
 
-    /// The body.
     pub(crate) fn body(self, runtime: &Handle) -> BoxBody {
         match self {
             Self::Whole(json) => BoxBody::new(json),
@@ -240,7 +239,7 @@ fn check_length(read: u64, expected: u64) -> Result<(), OriginalStoreError> {
 enum DataError {
     #[error("an original could not be read to its end")]
     Read(#[from] OriginalStoreError),
-    #[error("nobody wants the rest of the answer")]
+    #[error("the receiver of the response was dropped")]
     Unwanted,
 }
 

@@ -110,7 +110,6 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Builds the interface.
     pub(super) fn api(self) -> Api {
         let ports = IngestPorts {
             images: self.images.clone(),
@@ -146,7 +145,6 @@ impl Setup {
     }
 }
 
-/// A threshold.
 pub(super) fn threshold(lowest: f64) -> Threshold {
     Threshold::new(Confidence::new(lowest).unwrap())
 }
@@ -213,7 +211,6 @@ impl TestServer {
             .unwrap()
     }
 
-    /// Registers a picture.
     pub(super) async fn register(&self, content: &str) -> Value {
         let response = self
             .post("/image?min_confidence=0", &upload(&picture(content)))

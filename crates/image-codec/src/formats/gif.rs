@@ -121,7 +121,6 @@ fn refuse(error: DecodingError) -> DecodeError {
 /// The canvas of a frame.
 struct Canvas {
     rows: Rows,
-    /// The palette's colours.
     colours: Vec<[u8; 4]>,
     row: Vec<u8>,
     left: usize,
@@ -200,7 +199,6 @@ impl Image {
     }
 }
 
-/// Skips an image.
 fn skip_image(walk: &mut ByteReader, meter: &Meter) -> Result<Image, DecodeError> {
     let [_left, _top] = [walk.u16_le()?, walk.u16_le()?];
     let size = (walk.u16_le()?.into(), walk.u16_le()?.into());

@@ -81,7 +81,6 @@ impl Clients {
         }
     }
 
-    /// The virtual time.
     pub(super) fn now(&self) -> Virtual {
         self.now
     }

@@ -73,7 +73,6 @@ impl Memory {
         self.reserve.used -= portion.reserve;
     }
 
-    /// Bytes in use.
     #[cfg(test)]
     pub(super) fn used(&self) -> u64 {
         self.main.used + self.reserve.used

@@ -91,7 +91,6 @@ struct Permit {
     lane: Lane,
 }
 
-/// The kind of turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
     All,

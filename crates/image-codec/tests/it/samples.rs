@@ -183,7 +183,6 @@ pub(crate) fn others() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The scene in grey.
 pub(crate) fn greys() -> Vec<(&'static str, Vec<u8>)> {
     let grey = DynamicImage::ImageLuma8(grey_scene());
     let jpeg = |progressive| {
@@ -233,7 +232,6 @@ pub(crate) const PHOTOS: [&[u8]; 4] = [
     include_bytes!("../photos/rocket.jpg"),
 ];
 
-/// All sample files.
 pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     let cats = CATS.map(|(name, file)| (name, file.to_vec()));
     [jpegs(), others(), greys(), cats.to_vec()].concat()

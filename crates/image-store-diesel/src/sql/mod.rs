@@ -75,7 +75,6 @@ pub(crate) struct Store {
     pub(super) call_timeout: Duration,
     /// Signals from and to the program.
     pub(super) signals: Signals,
-    /// The cached labels.
     pub(super) label_cache: LabelCache,
     /// The sizes of rollup segments.
     pub(super) sizes: Sizes,

@@ -18,7 +18,6 @@ use crate::{
     usage::{self, Usage},
 };
 
-/// The sizes of segments.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Sizes {
     /// The most images in a segment of level 0, except images of one and the same time.

@@ -122,7 +122,6 @@ async fn holding(
     Ok(last.and_then(|(from, until, content)| (time < until).then_some((from, content))))
 }
 
-/// The highest existing level.
 pub(super) async fn highest(connection: &mut Connection) -> Result<Option<i32>, StoreError> {
     let level: Option<i32> = segment::table
         .order(segment::level.desc())

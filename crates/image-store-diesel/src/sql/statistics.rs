@@ -60,7 +60,6 @@ impl Cursor {
     }
 }
 
-/// A row.
 type Row = (i64, i64, Vec<u8>);
 
 pub(super) async fn count(connection: &mut Connection) -> Result<u64, StoreError> {

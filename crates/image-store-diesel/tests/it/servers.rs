@@ -57,7 +57,6 @@ pub(crate) struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// An empty one.
     pub(crate) async fn create() -> Self {
         let mut server = server();
         let mut admin = admin(&server).await;

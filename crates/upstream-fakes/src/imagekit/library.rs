@@ -58,7 +58,6 @@ impl File {
     }
 }
 
-/// A file to store.
 #[derive(Debug, Default)]
 pub(crate) struct NewFile {
     pub(crate) name: String,

@@ -17,7 +17,6 @@ pub(crate) struct Settings {
     pub(crate) cdn: bool,
     /// Deletions, bulk deletions and purges in a second; `None` is no limit.
     pub(crate) writes_per_second: Option<u32>,
-    /// Delay of every answer.
     pub(crate) latency: Duration,
 }
 

@@ -61,7 +61,6 @@ const RESPONSE_FIELDS: &[&str] = &[
 /// How long ImageKit waits for the head of a response if `file` is a URL.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A valid upload.
 #[derive(Debug)]
 pub(crate) struct Upload {
     pub(crate) file: NewFile,

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::call::Reply;
 
-/// Wraps a result.
 pub(super) fn success(result: &Value) -> Reply {
     let body = json!({ "result": result, "status": { "text": "", "type": "success" } });
     Reply::json(StatusCode::OK, &body)

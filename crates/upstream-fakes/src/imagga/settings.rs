@@ -17,7 +17,6 @@ pub(crate) struct Settings {
     pub(crate) max_concurrency: usize,
     /// How long an upload is kept.
     pub(crate) upload_lifetime: Duration,
-    /// Delay of every answer.
     pub(crate) latency: Duration,
 }
 

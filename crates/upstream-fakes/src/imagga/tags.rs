@@ -33,7 +33,6 @@ pub(crate) enum Input {
     Bytes(Bytes),
 }
 
-/// Options of the response.
 #[derive(Debug)]
 pub(crate) struct Options {
     languages: Vec<String>,

@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::cli::exit::plain;
 
-/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
     /// One JSON object a line, including the summary.
@@ -59,7 +58,6 @@ impl Output {
         if json { Self::Json } else { Self::Lines }
     }
 
-    /// Prints a finding.
     pub(super) fn finding(self, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Json => writeln!(out, "{}", json(finding)?)?,
@@ -68,7 +66,6 @@ impl Output {
         out.flush()
     }
 
-    /// Prints the summary.
     pub(super) fn summary(
         self,
         summary: &Summary,

@@ -84,7 +84,6 @@ struct SomeFailed {
     all: usize,
 }
 
-/// Options of a run.
 #[derive(Debug, Clone)]
 struct Wanted {
     threshold: Threshold,

@@ -11,7 +11,6 @@ use crate::cli::exit::{one_line, plain};
 /// The length of the bar for 100 %.
 const BAR: f64 = 20.0;
 
-/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
     /// One JSON object a line.

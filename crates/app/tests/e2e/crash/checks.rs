@@ -22,7 +22,6 @@ const SAMPLE: usize = 8;
 /// its client is gone.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Time-out of upkeep.
 const UPKEEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs SQLite's integrity checks on a database file.

@@ -38,7 +38,6 @@ impl Disk {
         disk
     }
 
-    /// The mount point.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

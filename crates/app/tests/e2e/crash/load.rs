@@ -19,7 +19,6 @@ use tokio::task::JoinHandle;
 use super::site::{Left, Running};
 use crate::server::encode;
 
-/// Concurrent clients.
 const CLIENTS: usize = 6;
 
 /// The seed that a picture is generated from, which identifies it.
@@ -99,7 +98,6 @@ pub fn picture(number: Number) -> Vec<u8> {
     file.into_inner()
 }
 
-/// Running clients.
 pub struct Load {
     clients: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,

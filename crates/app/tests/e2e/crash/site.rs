@@ -25,10 +25,8 @@ const UPKEEP: [(&str, &str); 3] = [
     ("ETIQUETA__UPKEEP__ORIGINAL_AGE", "4s"),
 ];
 
-/// How the server ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// By SIGKILL.
     Kill,
     /// The disk loses everything not synced.
     PowerCut,
@@ -55,7 +53,6 @@ pub struct Fixture {
     _home: TempDir,
 }
 
-/// A running server.
 pub struct Running {
     pub client: Client,
     pub process: Process,

@@ -187,7 +187,7 @@ async fn hung_and_back_again(#[case] readers: usize) {
         server.assert_no_storage(response).await;
     }
     let writer = pipe.undo();
-    assert!(writer.is_some(), "somebody hung");
+    assert!(writer.is_some(), "a reader was blocked");
     until(&server, "it is read", async || {
         server.get(&path).await.status() == 200
     })

@@ -32,7 +32,6 @@ const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(20);
 /// The longest pause of such an original.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::days(1);
 
-/// Removes abandoned originals.
 pub(super) struct AbandonedOriginals {
     ports: RemovalPorts,
     originals: Arc<dyn OriginalStore>,
@@ -163,7 +162,6 @@ impl AbandonedOriginals {
 /// The result for a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Removal {
-    /// It is removed.
     Done,
     /// It is claimed by another holder now.
     Skipped,

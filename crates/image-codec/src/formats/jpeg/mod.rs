@@ -75,7 +75,6 @@ pub(super) struct Part {
     pub(super) size: (u32, u32),
     /// Memory for decoding, in bytes.
     pub(super) memory: u64,
-    /// Units of work.
     pub(super) work: u64,
 }
 

@@ -50,7 +50,6 @@ struct Costs {
     work: u64,
 }
 
-/// A frame header.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) width: u32,
@@ -339,7 +338,6 @@ pub(super) fn next_marker(walk: &mut ByteReader) -> Result<u8, DecodeError> {
     }
 }
 
-/// A scan header.
 struct Scan {
     components: Vec<u8>,
     /// The first coefficient, in zigzag order.

@@ -89,7 +89,6 @@ impl Bands {
             .saturating_add(put_together)
     }
 
-    /// Decodes a band.
     pub(super) fn read(
         &mut self,
         decoder: &mut Decoder<Patched>,

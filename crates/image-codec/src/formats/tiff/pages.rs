@@ -39,7 +39,6 @@ const CHUNKS: [[Tag; 2]; 2] = [
 /// The cost of decoding the first page, besides its pixels.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Found {
-    /// Strips or tiles.
     pub(super) chunks: u64,
     /// The decoder's memory for one of them, in bytes.
     pub(super) chunk_memory: u64,

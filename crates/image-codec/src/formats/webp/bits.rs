@@ -117,7 +117,6 @@ impl Code {
         Ok(Self { counts, symbols })
     }
 
-    /// Reads a symbol.
     pub(super) fn symbol(&self, bits: &mut Bits) -> Result<u16, DecodeError> {
         if let [symbol] = *self.symbols {
             return Ok(symbol);

@@ -32,7 +32,6 @@ pub(in super::super::super) struct LabelIds {
 /// The index that is scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super::super) enum Scan {
-    /// All images.
     AllImages,
     /// The images with this label, one of `all_of`.
     Label(i32),
