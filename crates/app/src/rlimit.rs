@@ -19,7 +19,7 @@ pub fn raise() {
     tracing::debug!(limit = limit(), "files and connections that may be open");
 }
 
-/// The current limit.
+/// The current soft limit, capped at 1,048,576.
 pub fn limit() -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(PLENTY);
     usize::try_from(limit.min(PLENTY)).unwrap_or(usize::MAX)

@@ -26,13 +26,13 @@ pub struct ImageKitSettings {
     pub folder: String,
 }
 
-/// Invalid settings.
+/// Why settings cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ImageKitSettingsError {
-    /// The URL for uploads.
+    /// The upload URL is not a base URL.
     #[error("ImageKit's upload URL: {0}")]
     UploadUrl(#[source] BaseUrlError),
-    /// The URL for everything else.
+    /// The API URL is not a base URL.
     #[error("ImageKit's API URL: {0}")]
     ApiUrl(#[source] BaseUrlError),
     /// The folder.

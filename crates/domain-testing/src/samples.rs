@@ -14,12 +14,12 @@ pub fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_704_067_200 + seconds, 0).expect("a time in range")
 }
 
-/// A label.
+/// A label; panics on an invalid text.
 pub fn label(text: &str) -> Label {
     Label::parse(text).expect("a label")
 }
 
-/// A tag.
+/// A tag; panics on an invalid label or confidence.
 pub fn tag(text: &str, confidence: f64) -> Tag {
     Tag {
         label: label(text),

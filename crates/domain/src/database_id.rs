@@ -20,7 +20,7 @@ impl DatabaseId {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// The 16 bytes.
+    /// The 16 bytes of the UUID.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }

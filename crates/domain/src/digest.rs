@@ -25,7 +25,7 @@ impl ContentDigest {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes of the SHA-256.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -60,12 +60,12 @@ impl FromStr for ContentDigest {
     }
 }
 
-/// Digests bytes incrementally.
+/// Digests bytes incrementally, as they arrive.
 #[derive(Debug, Clone, Default)]
 pub struct ContentHasher(Sha256);
 
 impl ContentHasher {
-    /// Adds the next bytes.
+    /// Adds the next bytes to the digest.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub struct Fence(i64);
 
 impl Fence {
-    /// A random token.
+    /// A random token, different from all others.
     pub fn random() -> Self {
         let (high, _) = Uuid::new_v4().as_u64_pair();
         Self(high.cast_signed())

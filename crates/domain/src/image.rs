@@ -7,7 +7,7 @@ use crate::{ContentDigest, Fence, ImageId, MediaType, Tagging, TaggingKey, Tags}
 /// Facts about an original, known once it has been decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// The format.
+    /// The format, detected from the bytes.
     pub media_type: MediaType,
     /// Width in pixels, after EXIF orientation is applied.
     pub width: u32,
@@ -20,11 +20,11 @@ pub struct ImageFacts {
 /// A registered image, with its tags and without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// The image's id.
+    /// The unique id of this registration.
     pub id: ImageId,
     /// The address of the original.
     pub digest: ContentDigest,
-    /// Facts about the original.
+    /// Facts about the original, such as its size.
     pub facts: ImageFacts,
     /// When it was registered, to the microsecond.
     pub registered_at: DateTime<Utc>,
@@ -35,11 +35,11 @@ pub struct Image {
 /// A registered image whose tags have not been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UntaggedImage {
-    /// The image's id.
+    /// The unique id of this registration.
     pub id: ImageId,
     /// The address of the original.
     pub digest: ContentDigest,
-    /// Facts about the original.
+    /// Facts about the original, such as its size.
     pub facts: ImageFacts,
     /// When it was registered, to the microsecond.
     pub registered_at: DateTime<Utc>,
@@ -72,7 +72,7 @@ impl From<&Image> for UntaggedImage {
 /// An image to record, with what the store keeps beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewImage {
-    /// The image.
+    /// The image to record, with its tags.
     pub image: Image,
     /// The fence of the upload claim under which its bytes were put: the image is recorded only while that
     /// claim stands. `None` if no removal can have intervened.

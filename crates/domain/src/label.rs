@@ -41,7 +41,7 @@ impl Label {
         Ok(Self(trimmed.into()))
     }
 
-    /// The text.
+    /// The normalised text, for display and comparison.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -62,7 +62,7 @@ impl Deref for DecodedPicture {
 pub struct Lease(Option<Box<dyn Any + Send + Sync>>);
 
 impl Lease {
-    /// Holds a guard.
+    /// Takes any guard that releases on drop.
     pub fn new(guard: impl Any + Send + Sync) -> Self {
         Self(Some(Box::new(guard)))
     }
@@ -81,8 +81,8 @@ impl fmt::Debug for Lease {
 /// A picture file as sent to a blob host or a tag provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedPicture {
-    /// The kind of picture.
+    /// The format of the file.
     pub media_type: MediaType,
-    /// The file.
+    /// The complete file, ready to be sent.
     pub bytes: Bytes,
 }

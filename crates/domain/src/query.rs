@@ -54,7 +54,7 @@ pub struct ImageQuery {
 }
 
 impl ImageQuery {
-    /// Whether an image matches.
+    /// Whether an image matches all conditions.
     pub fn admits(&self, image: &Image) -> bool {
         let counts = |tag: &&Tag| {
             self.threshold

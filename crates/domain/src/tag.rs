@@ -26,7 +26,7 @@ impl Tags {
         Self(self.0.iter().take(kept).cloned().collect())
     }
 
-    /// The tags in order.
+    /// The tags, highest confidence first.
     pub fn as_slice(&self) -> &[Tag] {
         &self.0
     }
@@ -36,7 +36,7 @@ impl Tags {
         self.0.iter()
     }
 
-    /// The number of tags.
+    /// The number of distinct labels.
     pub fn len(&self) -> usize {
         self.0.len()
     }

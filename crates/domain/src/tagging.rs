@@ -41,8 +41,8 @@ impl ProviderIdentity {
     /// Most characters of a language.
     pub const LONGEST_LANGUAGE: usize = 16;
 
-    /// An identity of these parts: the provider's name, such as `imagga`, the version of its model or interface,
-    /// such as `v2`, and the language of its labels, such as `en`. They are kept as they are.
+    /// An identity of these parts: the provider's name, such as `imagga`, the version of its model or
+    /// interface, such as `v2`, and the language of its labels, such as `en`. They are kept unchanged.
     pub fn parse(
         name: impl Into<String>,
         version: impl Into<String>,
@@ -55,7 +55,7 @@ impl ProviderIdentity {
         })
     }
 
-    /// The provider's name.
+    /// The provider's name, such as `imagga`.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -90,7 +90,7 @@ fn checked(
 /// The key of an answer: these bytes, seen by this provider, at this size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TaggingKey {
-    /// The original.
+    /// The digest of the tagged bytes.
     pub digest: ContentDigest,
     /// The provider.
     pub provider: ProviderIdentity,

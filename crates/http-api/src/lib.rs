@@ -40,13 +40,13 @@ pub use self::{
 
 /// The dependencies of the interface.
 pub struct Api {
-    /// Registers images.
+    /// Registers uploads, and tags pictures.
     pub ingest: Arc<Ingest>,
-    /// Reads them.
+    /// Reads images and statistics.
     pub catalog: Catalog,
     /// What must work for the server to be ready.
     pub readiness: Readiness,
-    /// Its settings.
+    /// Limits, time-outs and defaults.
     pub settings: HttpSettings,
 }
 

@@ -28,7 +28,7 @@ pub enum MigrationError {
     /// A migration failed. Earlier ones stand; the next run starts with it.
     #[error("the migration {name} failed")]
     Failed {
-        /// The migration.
+        /// The name of the failed migration.
         name: String,
         /// The database's error.
         source: Cause,

@@ -16,9 +16,9 @@ const MYSQL_PORT: u16 = 3306;
 /// user and password, which may contain percent-escapes. Its `Display` form omits the password.
 #[derive(Debug, Clone)]
 pub enum StoreUrl {
-    /// A file.
+    /// A SQLite file on this machine.
     Sqlite {
-        /// Its path.
+        /// The path, relative or absolute.
         path: PathBuf,
     },
     /// A MySQL or MariaDB server.
@@ -28,7 +28,7 @@ pub enum StoreUrl {
 /// A database on a MySQL or MariaDB server, and its credentials.
 #[derive(Debug, Clone)]
 pub struct MysqlServer {
-    /// Host name or address.
+    /// Host name or IP address.
     pub host: String,
     /// TCP port.
     pub port: u16,

@@ -20,7 +20,7 @@ pub enum OpenError {
     /// The folder can neither be opened nor created.
     #[error("the folder {} cannot be used: {source}", .path.display())]
     Folder {
-        /// The folder.
+        /// The folder's path, as given.
         path: PathBuf,
         /// The system's error.
         source: io::Error,

@@ -10,11 +10,11 @@ use thiserror::Error;
 /// `file:/srv/images` an absolute one; nothing is percent-decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OriginalsUrl {
-    /// A folder.
+    /// A folder of a local file system.
     Folder(PathBuf),
-    /// An S3 bucket.
+    /// An S3 bucket, with a key prefix.
     Bucket {
-        /// Its name.
+        /// The bucket's name, without the prefix.
         name: String,
         /// The prefix of all keys; may be empty.
         prefix: String,

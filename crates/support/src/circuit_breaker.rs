@@ -77,7 +77,7 @@ impl Open {
     }
 }
 
-/// Permission for one call.
+/// Permission for one call, which must report its outcome.
 #[derive(Debug)]
 pub struct Pass<'a> {
     breaker: &'a CircuitBreaker,

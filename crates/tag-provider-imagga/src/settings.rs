@@ -12,9 +12,9 @@ use crate::UnknownLanguage;
 pub struct ImaggaSettings {
     /// The API: `https://api.imagga.com`.
     pub base_url: String,
-    /// The account's key.
+    /// The account's key, the user name of its calls.
     pub api_key: SecretString,
-    /// The account's secret.
+    /// The account's secret, the password of its calls.
     pub api_secret: SecretString,
     /// The language of the tags, one of [`LANGUAGES`](crate::LANGUAGES).
     pub language: String,
@@ -27,22 +27,22 @@ pub struct ImaggaSettings {
 /// How pictures reach Imagga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Each is uploaded.
+    /// Each is uploaded with the call.
     File,
     /// Imagga fetches each from a blob host.
     PublicUrl,
 }
 
-/// Invalid settings.
+/// Why settings cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ImaggaSettingsError {
-    /// The URL.
+    /// The URL is not a base URL.
     #[error("Imagga's URL: {0}")]
     BaseUrl(#[from] BaseUrlError),
-    /// The language.
+    /// The language is not one of Imagga's.
     #[error(transparent)]
     Language(#[from] UnknownLanguage),
-    /// The resulting identity.
+    /// The resulting identity is not valid.
     #[error(transparent)]
     Identity(#[from] ProviderIdentityError),
 }

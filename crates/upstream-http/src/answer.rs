@@ -18,7 +18,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// Upper bound of the time until a renewal.
 const LONGEST_PERIOD: Duration = Duration::from_hours(366 * 24);
 
-/// A complete response.
+/// A complete response: status, headers and body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub(crate) status: StatusCode,

@@ -18,7 +18,7 @@ const LONGEST_TEXT: usize = 200;
 /// Constants of a service.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceFacts {
-    /// Its display name.
+    /// Its display name, for errors and logs.
     pub name: &'static str,
     /// JSON pointers (RFC 6901) to the text of an error, most likely first.
     pub error_texts: &'static [&'static str],

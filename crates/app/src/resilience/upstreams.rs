@@ -18,7 +18,7 @@ pub struct GuardedProvider {
 }
 
 impl GuardedProvider {
-    /// Guards a provider.
+    /// Wraps a provider; preparations pass unguarded.
     pub fn new(inner: Arc<dyn TagProvider>, guard: Guard) -> Self {
         Self { inner, guard }
     }
@@ -68,7 +68,7 @@ pub struct GuardedHost {
 }
 
 impl GuardedHost {
-    /// Guards a blob host.
+    /// Wraps a host, with a guard for uploads and one for deletes and lists.
     pub fn new(inner: Arc<dyn BlobHost>, hosting: Guard, housekeeping: Guard) -> Self {
         Self {
             inner,

@@ -9,7 +9,7 @@ pub struct Environment {
     pub folder: PathBuf,
     /// The settings file, if one is named. It must exist.
     pub file: Option<PathBuf>,
-    /// Names and values.
+    /// The environment variables, as names and values.
     pub variables: Vec<(OsString, OsString)>,
 }
 

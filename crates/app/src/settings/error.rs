@@ -11,7 +11,7 @@ pub enum SettingsError {
     /// The value of a setting is invalid.
     #[error("{key}: {problem} (from {origin})")]
     Impossible {
-        /// The setting.
+        /// The dotted key, such as `server.port`.
         key: String,
         /// What is wrong with its value.
         problem: String,
@@ -21,17 +21,17 @@ pub enum SettingsError {
     /// A file or variable sets an unknown key.
     #[error("{key}: no such setting{} (from {origin})", did_you_mean(.suggestion.as_deref()))]
     UnknownKey {
-        /// The unknown key.
+        /// The unknown key, as written.
         key: String,
         /// The key that was probably meant.
         suggestion: Option<String>,
-        /// The file or variable.
+        /// The file or variable that sets it.
         origin: String,
     },
     /// The text of a variable is invalid in itself.
     #[error("{variable}: {problem}")]
     Variable {
-        /// Its name.
+        /// The variable's name, as written.
         variable: String,
         /// What is wrong with its text.
         problem: String,
@@ -39,25 +39,25 @@ pub enum SettingsError {
     /// A file cannot be read.
     #[error("{file}: cannot be read: {source}")]
     Unreadable {
-        /// Its name.
+        /// The name or path of the file.
         file: String,
-        /// The system's error.
+        /// The error of the read.
         source: Arc<io::Error>,
     },
     /// A file named by an option or a variable does not exist.
     #[error("{file}: no such file")]
     NoFile {
-        /// Its name.
+        /// The name or path of the file.
         file: String,
     },
     /// Syntax error in a file. The offending text is not shown: it may be a secret.
     #[error("{file}: line {line}: {problem}")]
     Syntax {
-        /// Its name.
+        /// The name or path of the file.
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// The parser's message.
+        /// The parser's message about that line.
         problem: String,
     },
     /// `config` could not merge the layers, or read a value as a type other than requested. Its message is
@@ -72,37 +72,37 @@ pub enum Warning {
     /// A folder instead of a file, as docker creates when it mounts a missing file.
     #[error("{file} is a folder, not a file; it is taken as missing")]
     Folder {
-        /// Its name.
+        /// The name or path of the file.
         file: String,
     },
-    /// An empty file.
+    /// A settings file without any content.
     #[error("{file} is empty; it is taken as missing")]
     EmptyFile {
-        /// Its name.
+        /// The name or path of the file.
         file: String,
     },
     /// A credential that is empty or still the placeholder of the example.
     #[error("{file}: {field} is not filled in; it is taken as missing")]
     NotFilledIn {
-        /// The file's name.
+        /// The name of the credentials file.
         file: String,
-        /// The field.
+        /// The credential's field in it.
         field: String,
     },
     /// A variable whose name differs from a known one in case or underscores only.
     #[error("{variable} is not read; the variable is called {right}")]
     Misspelled {
-        /// Its name.
+        /// The variable's name, as written.
         variable: String,
-        /// The known name.
+        /// The name that was probably meant.
         right: String,
     },
     /// A variable that has no effect without another.
     #[error("{variable} is not read, because {without} is not set")]
     Alone {
-        /// Its name.
+        /// The name of the useless variable.
         variable: &'static str,
-        /// The other.
+        /// The name of the variable it needs.
         without: &'static str,
     },
 }

@@ -2,14 +2,14 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// The tag provider.
+/// The tag provider of `tagging.provider`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderChoice {
     /// Imagga where its credentials are set, else the local tagger.
     Auto,
-    /// Imagga.
+    /// Imagga, which needs credentials.
     Imagga,
-    /// The local tagger.
+    /// The local tagger, without any account.
     Local,
 }
 

@@ -22,7 +22,7 @@ pub struct Database {
 /// Why the schema of the database is not usable.
 #[derive(Debug, Error)]
 pub enum SchemaError {
-    /// The migrations failed.
+    /// A migration failed, or could not start.
     #[error(transparent)]
     Migration(#[from] MigrationError),
     /// Migrations are pending and were not to be applied.

@@ -129,7 +129,7 @@ fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
 
 /// A tagger without a store.
 pub struct Tagging {
-    /// Tags them.
+    /// Decodes and tags pictures.
     pub tagger: Tagger,
     /// Whether pictures are tagged on this machine.
     pub is_local: bool,

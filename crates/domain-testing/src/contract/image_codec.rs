@@ -12,9 +12,9 @@ use domain::{
 /// A picture file that the codec supports.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// The file.
+    /// The encoded file, as a client uploads it.
     pub bytes: Bytes,
-    /// Its format.
+    /// The format that the codec must detect.
     pub media_type: MediaType,
     /// Width in pixels, after orientation.
     pub width: u32,
@@ -27,15 +27,15 @@ pub struct Sample {
 pub struct Samples {
     /// Longest side of the copies requested, in pixels.
     pub side: NonZeroU32,
-    /// Intact pictures.
+    /// Intact pictures, which must be decoded.
     pub whole: Vec<Sample>,
-    /// Truncated or damaged pictures.
+    /// Truncated or damaged pictures, which must be refused.
     pub broken: Vec<Bytes>,
     /// Pictures of more pixels than the codec allows.
     pub oversized: Vec<Bytes>,
 }
 
-/// The whole suite.
+/// Runs the whole suite on one codec.
 pub async fn suite(codec: &dyn ImageCodec, samples: &Samples) {
     for sample in &samples.whole {
         for side in [samples.side, NonZeroU32::MIN, NonZeroU32::MAX] {

@@ -17,7 +17,7 @@ pub struct Samples {
     pub unreadable: Option<FakePictureSource>,
 }
 
-/// Runs the whole suite.
+/// Runs the whole suite on one provider.
 pub async fn all(provider: &dyn TagProvider, samples: &Samples) {
     it_has_an_identity(provider);
     it_prepares_what_it_pulls(provider, samples).await;

@@ -20,7 +20,7 @@ pub enum CodecError {
         width: u32,
         /// Height in pixels.
         height: u32,
-        /// The most pixels allowed.
+        /// The most pixels allowed, width × height.
         limit: u64,
     },
     /// The bytes are a picture of an unsupported format or variant.
@@ -43,19 +43,19 @@ pub enum CodecError {
     TooComplex {
         /// Units counted until the picture was refused.
         work: u64,
-        /// The most units allowed.
+        /// The most units of work allowed.
         limit: u64,
     },
-    /// The queue is full.
+    /// The queue of the codec is full.
     #[error("too many images wait to be decoded")]
     Overloaded,
     /// The deadline passed before the work was done.
     #[error("the image was not decoded in time")]
     TimedOut,
-    /// The caller has gone.
+    /// The caller has gone, so the work was stopped.
     #[error("the caller has gone")]
     Cancelled,
-    /// The codec itself failed.
+    /// The codec itself failed: a bug, not the picture.
     #[error("the codec failed")]
     Failed(#[source] Cause),
 }

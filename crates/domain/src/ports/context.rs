@@ -123,7 +123,7 @@ impl fmt::Debug for CallContext {
 pub struct ClientKey(Option<IpAddr>);
 
 impl ClientKey {
-    /// The program itself.
+    /// The program itself, such as upkeep or a command.
     pub const LOCAL: Self = Self(None);
 
     /// The client at that address. An IPv4-mapped IPv6 address is the IPv4 address.

@@ -34,14 +34,14 @@ pub trait Inspector: Send + Sync {
     ) -> Result<Vec<RecordedOriginal>, ImageStoreError>;
 }
 
-/// A kind of rows.
+/// A kind of rows, scanned separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rows {
-    /// The labels of tags.
+    /// The labels of tags, with their ids.
     Labels,
     /// Images with their tags. Their labels and originals are verified with them.
     Images,
-    /// Providers' answers.
+    /// Providers' answers, as cached for later uploads.
     Taggings,
     /// Facts and claims of originals.
     Originals,
@@ -67,7 +67,7 @@ pub struct Inspected {
 /// The record of an original.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedOriginal {
-    /// Its digest.
+    /// The digest that addresses the original.
     pub digest: ContentDigest,
     /// Its facts, if recorded and readable.
     pub facts: Option<ImageFacts>,

@@ -52,11 +52,11 @@ pub trait OriginalRemoval: Send + Sync {
 /// An original that is set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetAside {
-    /// Its digest.
+    /// The digest that addresses the original.
     pub digest: ContentDigest,
     /// The fence of the removal that set it aside.
     pub fence: Fence,
-    /// What finishing it does.
+    /// What finishing does with it.
     pub fate: Fate,
     /// Whether that removal can no longer take effect. If not, the original may only be copied back: what
     /// is set aside may soon be all that is left.
@@ -66,7 +66,7 @@ pub struct SetAside {
 /// What finishing does to an original that is set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fate {
-    /// It is removed.
+    /// It is removed for good.
     Removal,
     /// It is kept in the quarantine, under its digest, replacing one that exists there.
     Quarantine,

@@ -58,11 +58,11 @@ pub trait OriginalStore: Send + Sync {
 pub enum PutMode {
     /// Keeps it if it has the right length, which costs one metadata request.
     KeepExisting,
-    /// Replaces it unconditionally.
+    /// Replaces it unconditionally, to repair damage.
     Overwrite,
 }
 
-/// An opened original.
+/// An opened original, to be streamed.
 pub struct OriginalContent {
     /// Its length in bytes.
     pub len: u64,
@@ -116,7 +116,7 @@ pub struct Fingerprint {
 /// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredObject {
-    /// An original.
+    /// An original, by its digest.
     Original(StoredOriginal),
     /// Not an original, by its name; a folder stands for its whole content.
     Foreign(String),
@@ -125,7 +125,7 @@ pub enum StoredObject {
 /// An original in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOriginal {
-    /// Its digest.
+    /// The digest in its name, not verified.
     pub digest: ContentDigest,
     /// Its length in bytes.
     pub len: u64,

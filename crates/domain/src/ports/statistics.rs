@@ -13,7 +13,7 @@ use super::{ImageStoreError, RowMark};
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait StatisticsInspector: Send + Sync {
-    /// The number of segments.
+    /// The number of segments of all levels.
     async fn count_segments(&self) -> Result<u64, ImageStoreError>;
 
     /// Verifies the next segment after a cursor, lower levels first; `None` after the last one. A gap
@@ -34,9 +34,9 @@ pub trait StatisticsInspector: Send + Sync {
 /// A segment, in the store's own unit of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Segment {
-    /// Its level.
+    /// Its level, 0 being counted from rows.
     pub level: i32,
-    /// Its first instant.
+    /// Its first instant, included.
     pub from: i64,
     /// The first instant after it.
     pub until: i64,
@@ -52,7 +52,7 @@ impl Segment {
 /// A verified segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedSegment {
-    /// The segment.
+    /// The segment's level and span.
     pub segment: Segment,
     /// Its table and key, to find it in the database.
     pub name: String,
@@ -76,7 +76,7 @@ pub enum SegmentFault {
 /// The progress of a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
-    /// It is done.
+    /// The segment is right now.
     Done,
     /// There is more to do.
     More,

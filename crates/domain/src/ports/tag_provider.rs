@@ -10,7 +10,7 @@ use crate::{ProviderIdentity, Tags};
 // There is no mock: mockall gives a `dyn` parameter other lifetimes than async_trait does.
 #[async_trait]
 pub trait TagProvider: Send + Sync {
-    /// The provider's identity.
+    /// The provider's identity, part of the key of its answers.
     fn identity(&self) -> &ProviderIdentity;
 
     /// Longest side in pixels of the copy that leaves this process; 0 if the original does, or nothing.
@@ -48,7 +48,7 @@ pub trait TagProvider: Send + Sync {
 /// The remaining calls of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Calls per period.
+    /// The calls allowed per period.
     pub limit: u64,
     /// Calls left in the current period.
     pub remaining: u64,

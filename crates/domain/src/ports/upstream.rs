@@ -33,7 +33,7 @@ pub enum UpstreamError {
         /// The wait the upstream asked for.
         retry_after: Option<Duration>,
     },
-    /// No response in time.
+    /// No response in time, or no time left for a call.
     #[error("the upstream did not answer in time")]
     TimedOut,
     /// The call was not made, because its caller had gone.

@@ -23,7 +23,7 @@ const PAGE: NonZeroU32 = NonZeroU32::new(500).unwrap();
 /// Errors of the catalog.
 #[derive(Debug, Clone, Error)]
 pub enum CatalogError {
-    /// The store failed.
+    /// The image store failed, or is unavailable.
     #[error(transparent)]
     Store(#[from] ImageStoreError),
     /// The bytes cannot be read.
@@ -61,20 +61,20 @@ pub struct Catalog {
 /// The ports of the catalog.
 #[derive(Clone)]
 pub struct CatalogPorts {
-    /// Images and their tags.
+    /// Reads images and their tags.
     pub images: Arc<dyn ImageStore>,
-    /// Usage of labels.
+    /// Reads the usage of labels.
     pub statistics: Arc<dyn TagStatistics>,
-    /// Records damaged originals.
+    /// Records damage found by reads.
     pub ledger: Arc<dyn OriginalLedger>,
-    /// The originals.
+    /// Reads the originals themselves.
     pub originals: Arc<dyn OriginalStore>,
-    /// The time.
+    /// Dates notes of damage.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Catalog {
-    /// Creates the service.
+    /// Creates the service on its ports.
     pub fn new(ports: CatalogPorts) -> Self {
         Self {
             ports,

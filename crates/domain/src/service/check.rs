@@ -27,15 +27,15 @@ use crate::{
 /// The ports of a check.
 #[derive(Clone)]
 pub struct CheckPorts {
-    /// Moves originals away.
+    /// Moves orphans to the quarantine.
     pub removal: RemovalPorts,
-    /// Scans the rows.
+    /// Scans the rows for unreadable ones.
     pub inspector: Arc<dyn Inspector>,
-    /// Verifies the statistics.
+    /// Verifies and repairs rollup segments.
     pub statistics: Arc<dyn StatisticsInspector>,
-    /// The originals.
+    /// Reads and lists the originals.
     pub originals: Arc<dyn OriginalStore>,
-    /// The time.
+    /// Tells which claims have expired.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -55,9 +55,9 @@ pub struct CheckSettings {
 /// How thoroughly originals are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Only their lengths.
+    /// Only their lengths, from metadata.
     Lengths,
-    /// All their bytes.
+    /// All their bytes, against the digest.
     Digests,
 }
 
@@ -100,7 +100,7 @@ pub enum Event {
     Begun {
         /// The phase.
         part: Part,
-        /// Its length.
+        /// Its approximate length, for a progress bar.
         length: Option<u64>,
     },
     /// Progress within a phase.
@@ -112,14 +112,14 @@ pub enum Event {
         /// Bytes read since the last event.
         bytes: u64,
     },
-    /// A problem was found.
+    /// A problem was found, and possibly repaired.
     Found(Finding),
 }
 
 /// Why a check was aborted. Findings so far are valid, and repairs stay.
 #[derive(Debug, Clone, Error)]
 pub enum CheckError {
-    /// The image store failed.
+    /// The image store failed, or is unavailable.
     #[error(transparent)]
     Store(#[from] ImageStoreError),
     /// The store of originals failed as a whole.
@@ -130,17 +130,17 @@ pub enum CheckError {
 /// The result of unregistering a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forgotten {
-    /// It was removed.
+    /// Its id was removed.
     Done,
     /// It is this database's own id, and stays.
     Own,
-    /// It was not registered.
+    /// Its id was not registered.
     Unknown,
 }
 
 type Events = BoxStream<'static, Result<Event, CheckError>>;
 
-/// Checks rows and originals.
+/// Checks rows, rollup segments and originals.
 #[derive(Clone)]
 pub struct Check {
     ports: CheckPorts,
@@ -157,7 +157,7 @@ impl From<RemovalError> for CheckError {
 }
 
 impl Check {
-    /// Creates the service.
+    /// Creates the service on its ports.
     pub fn new(ports: CheckPorts, settings: CheckSettings) -> Self {
         Self { ports, settings }
     }

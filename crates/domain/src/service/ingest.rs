@@ -32,39 +32,39 @@ const CLAIM_ATTEMPTS: usize = 3;
 /// The ports of ingest.
 #[derive(Clone)]
 pub struct IngestPorts {
-    /// Records the images.
+    /// Records images with their tags.
     pub images: Arc<dyn ImageStore>,
-    /// Caches providers' answers.
+    /// Caches providers' answers, which are paid for.
     pub taggings: Arc<dyn TaggingCache>,
-    /// Grants claims on originals.
+    /// Grants upload claims on originals.
     pub ledger: Arc<dyn OriginalLedger>,
-    /// Stores the bytes.
+    /// Stores the uploaded bytes.
     pub originals: Arc<dyn OriginalStore>,
-    /// Decodes uploads.
+    /// Decodes uploads, and encodes copies.
     pub codec: Arc<dyn ImageCodec>,
-    /// Tags pictures.
+    /// Tags pictures, locally or remotely.
     pub provider: Arc<dyn TagProvider>,
     /// Gives pictures a public URL; needed only by a provider that pulls one.
     pub host: Option<Arc<dyn BlobHost>>,
-    /// Releases hosted blobs.
+    /// Releases hosted blobs in the background.
     pub releases: Arc<dyn ReleaseQueue>,
-    /// The time.
+    /// Dates images and claims.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Options of ingest.
+/// Settings of the upload claims.
 #[derive(Debug, Clone, Copy)]
 pub struct IngestSettings {
     /// How long an upload claim protects bytes that no image refers to yet.
     pub claim: TimeDelta,
 }
 
-/// Bytes to register.
+/// Bytes to register as an image.
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// The bytes.
+    /// The bytes of the picture file.
     pub bytes: Bytes,
-    /// Their digest.
+    /// The digest of the bytes, computed by the caller.
     pub digest: ContentDigest,
     /// The lowest confidence of the tags to record.
     pub threshold: Threshold,
@@ -107,7 +107,7 @@ impl From<TaggerError> for IngestError {
     }
 }
 
-/// Registers images.
+/// Registers images: the use case of an upload.
 pub struct Ingest {
     pipeline: Pipeline,
     analyses: SingleFlight<TaggingKey, Analyzed>,
@@ -140,7 +140,7 @@ struct Pipeline {
 }
 
 impl Ingest {
-    /// Creates the service.
+    /// Creates the service on its ports.
     pub fn new(ports: IngestPorts, settings: IngestSettings) -> Self {
         let IngestPorts {
             images,

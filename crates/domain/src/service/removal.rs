@@ -26,9 +26,9 @@ pub(super) const CLAIM: TimeDelta = TimeDelta::seconds(60);
 pub struct RemovalPorts {
     /// Knows which originals are needed, and the id of the database.
     pub ledger: Arc<dyn OriginalLedger>,
-    /// Grants the claims.
+    /// Grants and ends removal claims.
     pub claims: Arc<dyn RemovalLedger>,
-    /// Removes the originals.
+    /// Sets originals aside, and finishes removals.
     pub originals: Arc<dyn OriginalRemoval>,
     /// Knows which databases share the originals.
     pub registry: Arc<dyn DatabaseRegistry>,
@@ -50,7 +50,7 @@ pub(super) enum Outcome {
 /// Why an original was not removed.
 #[derive(Debug, Clone, Error)]
 pub enum RemovalError {
-    /// The image store failed.
+    /// The image store failed, or is unavailable.
     #[error(transparent)]
     Store(#[from] ImageStoreError),
     /// The store of originals failed.

@@ -18,11 +18,11 @@ use crate::{
 pub struct TaggerPorts {
     /// Decodes pictures, and encodes the copies sent upstream.
     pub codec: Arc<dyn ImageCodec>,
-    /// Tags pictures.
+    /// Tags pictures, locally or remotely.
     pub provider: Arc<dyn TagProvider>,
     /// Gives pictures a public URL; needed only by a provider that pulls one.
     pub host: Option<Arc<dyn BlobHost>>,
-    /// Releases hosted blobs.
+    /// Releases hosted blobs in the background.
     pub releases: Arc<dyn ReleaseQueue>,
 }
 
@@ -54,7 +54,7 @@ pub struct Tagger {
 }
 
 impl Tagger {
-    /// Creates the service.
+    /// Creates the service on its ports.
     pub fn new(ports: TaggerPorts) -> Self {
         let TaggerPorts {
             codec,

@@ -23,15 +23,15 @@ const MAX_ROUNDS: usize = 100;
 /// The ports of upkeep.
 #[derive(Clone)]
 pub struct UpkeepPorts {
-    /// Rolls up the statistics.
+    /// Rolls up statistics of past images.
     pub statistics: Arc<dyn TagStatistics>,
-    /// The originals.
+    /// Tells whether the store as a whole is failing.
     pub originals: Arc<dyn OriginalStore>,
-    /// Removes originals.
+    /// Removes originals, and sweeps interrupted puts.
     pub removal: RemovalPorts,
     /// The blob host, if there is one.
     pub host: Option<Arc<dyn BlobHost>>,
-    /// The time.
+    /// Tells the age of left-overs.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -47,10 +47,10 @@ pub struct UpkeepSettings {
 /// Why a task of upkeep failed. The next run retries it.
 #[derive(Debug, Clone, Error)]
 pub enum UpkeepError {
-    /// The blob host failed.
+    /// The blob host failed, or is unavailable.
     #[error("the blob host: {0}")]
     Host(#[from] UpstreamError),
-    /// The image store failed.
+    /// The image store failed, or is unavailable.
     #[error("the image store: {0}")]
     Store(#[from] ImageStoreError),
     /// The store of originals failed.
@@ -67,7 +67,7 @@ impl From<RemovalError> for UpkeepError {
     }
 }
 
-/// Removes left-overs.
+/// Removes left-overs, and rolls up statistics.
 #[derive(Clone)]
 pub struct Upkeep {
     ports: UpkeepPorts,
@@ -77,7 +77,7 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// Creates the service.
+    /// Creates the service on its ports.
     pub fn new(ports: UpkeepPorts, settings: UpkeepSettings) -> Self {
         let abandoned =
             AbandonedOriginals::new(ports.removal.clone(), Arc::clone(&ports.originals));

@@ -22,7 +22,7 @@ pub struct Seed {
     pub name: String,
     /// Folder, as in `/tmp-tagging`.
     pub folder: String,
-    /// Content.
+    /// The bytes, served unchanged.
     pub bytes: Bytes,
     /// Tags; may be empty.
     pub tags: Vec<String>,

@@ -33,7 +33,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    /// Its stable name.
+    /// Its stable name in kebab case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MissingOriginal => "missing-original",
@@ -61,7 +61,7 @@ impl FindingKind {
         )
     }
 
-    /// Whether it needs action.
+    /// Whether it needs action: repair or restore.
     pub fn is_fault(self) -> bool {
         !matches!(self, Self::ForeignFile | Self::SharedOriginals)
     }
@@ -86,9 +86,9 @@ pub struct Finding {
     pub row: Option<String>,
     /// The name of the foreign file.
     pub file: Option<String>,
-    /// A description.
+    /// A description for people.
     pub detail: String,
-    /// Whether it was repaired.
+    /// Whether the check repaired it.
     pub is_repaired: bool,
 }
 
