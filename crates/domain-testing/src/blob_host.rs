@@ -201,11 +201,11 @@ mod tests {
     async fn keeps_the_contract() {
         let clock = Arc::new(TestClock::default());
         let host = Arc::new(FakeBlobHost::new(clock.clone()));
-        let world = InMemory {
+        let probe = InMemory {
             host: host.clone(),
             clock,
         };
-        contract::blob_host::all(&*host, &world).await;
+        contract::blob_host::all(&*host, &probe).await;
     }
 
     #[tokio::test]

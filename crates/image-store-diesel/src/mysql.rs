@@ -88,7 +88,7 @@ const KEEPALIVE_MILLIS: u32 = 30_000;
 
 /// Statements that set up each session. Nothing is left to the server's configuration:
 /// - `READ COMMITTED` locks the rows that are written and no gaps between them, and every statement sees
-/// what was committed before it, even after waiting for a lock;
+///   what was committed before it, even after waiting for a lock;
 /// - in strict mode a value that does not fit is an error;
 /// - an error is kept for [`Diagnostics`] after as many warnings as there are rows in a statement.
 const SESSION: [&str; 2] = [

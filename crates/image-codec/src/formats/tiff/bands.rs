@@ -79,14 +79,14 @@ impl Bands {
 
     /// Peak memory, in bytes.
     pub(super) fn memory(&self) -> u64 {
-        let put_together = if self.planes > 1 {
+        let interleaved = if self.planes > 1 {
             self.row as u64 * u64::from(self.planes)
         } else {
             0
         };
         self.bytes()
             .saturating_add(self.tile_length)
-            .saturating_add(put_together)
+            .saturating_add(interleaved)
     }
 
     pub(super) fn read(

@@ -114,12 +114,15 @@ fn recorded(row: OriginalRow) -> (Option<RecordedOriginal>, Vec<UnreadableRow>) 
         facts.and_then(Result::err),
         claimed_until.err(),
     ];
-    let tell = |fault: StoreError| UnreadableRow {
+    let unreadable_row = |fault: StoreError| UnreadableRow {
         image,
         digest: known,
         ..unreadable(Rows::Originals, row.id, fault.into_cause())
     };
-    (original, faults.into_iter().flatten().map(tell).collect())
+    (
+        original,
+        faults.into_iter().flatten().map(unreadable_row).collect(),
+    )
 }
 
 fn facts(

@@ -99,11 +99,11 @@ fn image(row: &ImageRow) -> Vec<UnreadableRow> {
         values::time(row.registered_at).err(),
         lost.map(|original| StoreError::corrupt(RowError::Original(original))),
     ];
-    let tell = |fault: StoreError| UnreadableRow {
+    let unreadable_row = |fault: StoreError| UnreadableRow {
         image: values::image_id(&row.id).ok(),
         ..unreadable(Rows::Images, shown(&row.id), fault.into_cause())
     };
-    faults.into_iter().flatten().map(tell).collect()
+    faults.into_iter().flatten().map(unreadable_row).collect()
 }
 
 #[derive(QueryableByName)]
