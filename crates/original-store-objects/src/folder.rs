@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_created_with_parents_and_each_name_is_synced() {
+    fn folders_are_created_with_parents_and_synced() {
         let root = tempfile::tempdir().unwrap();
         let synced = std::cell::RefCell::new(Vec::new());
         let note = |folder: &Path| {

@@ -247,7 +247,7 @@ async fn assert_unavailable(store: &Originals, digest: &ContentDigest) {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_gone_is_not_taken_for_an_empty_one() {
+async fn missing_folder_is_not_taken_for_an_empty_one() {
     let root = TempDir::new().unwrap();
     let (path, away) = (root.path().join("Images"), root.path().join("away"));
     let store = folder(&path);

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_beside_each_other_are_one_peak() {
+    fn adjacent_cells_are_one_peak() {
         assert_eq!(second(&[(0, 2, 3, 0.9), (0, 3, 4, 0.8)]), None);
         assert_eq!(second(&[(0, 2, 3, 0.9), (0, 3, 3, 0.9)]), None);
         // Adjacent in memory alone: the end of a row and the start of the next.

@@ -225,7 +225,7 @@ pub(crate) mod tests {
         "0\tx",
         r#"detector_labels.tsv, line 1: the field "node" is missing"#
     )]
-    fn a_table_that_is_wrong_is_told_by_its_line(
+    fn invalid_table_is_reported_by_its_line(
         #[case] hierarchy: &str,
         #[case] labels: &str,
         #[case] things: &str,

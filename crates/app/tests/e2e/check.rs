@@ -347,7 +347,7 @@ async fn pending_migrations_stop_it(#[case] kind: Kind) {
 }
 
 #[tokio::test]
-async fn a_store_that_is_gone_is_not_called_empty() {
+async fn missing_store_is_not_called_empty() {
     let stored = Stored::create(Kind::Sqlite, 2).await;
     let folder = stored.server.folder.path();
     let refused = || {

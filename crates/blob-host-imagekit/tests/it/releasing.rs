@@ -73,7 +73,7 @@ async fn files_left_over_are_requested_again() {
 }
 
 #[tokio::test]
-async fn call_without_progress_is_given_up() {
+async fn call_without_progress_fails() {
     let stage = Stage::new().await;
     let blobs = stage.host_many(3).await;
     let traffic = stage.kit().traffic();

@@ -318,7 +318,7 @@ async fn more_than_a_page_is_walked() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_gone_is_an_error_and_no_finding() {
+async fn missing_store_is_an_error_and_no_finding() {
     let fixture = Fixture::new();
     for number in 0..10_u32 {
         fixture.register(&number.to_be_bytes()).await;

@@ -132,7 +132,7 @@ async fn a_copy_is_encoded_from_pixels_that_are_there() {
 }
 
 #[tokio::test]
-async fn every_size_is_hosted_and_released_by_itself() {
+async fn every_size_is_hosted_and_released_separately() {
     let fixture = Fixture::default();
     let pulls = [Pull::PublicUrl(16), Pull::PublicUrl(8), Pull::PublicUrl(0)];
     let found = fixture.tagger(Merged::new(pulls)).tag_file(picture()).await;

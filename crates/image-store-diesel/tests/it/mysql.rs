@@ -98,7 +98,7 @@ async fn a_migration_that_was_killed_is_carried_on() {
 }
 
 #[tokio::test]
-async fn a_start_does_not_wait_for_ever_for_another_one() {
+async fn migration_lock_wait_times_out() {
     let database = TestDatabase::create().await;
     let mut admin = database.admin().await;
     let lock = "SELECT GET_LOCK(CONCAT('etiqueta_migrate_', LEFT(SHA2(DATABASE(), 256), 32)), 0)";

@@ -134,7 +134,7 @@ async fn a_migration_that_was_cut_off_is_carried_on() {
 }
 
 #[tokio::test]
-async fn a_start_does_not_wait_for_ever_for_another_one() {
+async fn migration_lock_wait_times_out() {
     let files = Files::new();
     let path = files.file();
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();

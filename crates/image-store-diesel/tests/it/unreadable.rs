@@ -88,7 +88,12 @@ async fn unreadable(inspector: &dyn Database, rows: Rows) -> (Vec<(String, Strin
     (reported, walked.rows)
 }
 
-async fn assert_told(inspector: &dyn Database, rows: Rows, count: u64, expected: &[(&str, &str)]) {
+async fn assert_reported(
+    inspector: &dyn Database,
+    rows: Rows,
+    count: u64,
+    expected: &[(&str, &str)],
+) {
     let (reported, walked) = unreadable(inspector, rows).await;
     assert_eq!(walked, count, "{rows:?}");
     assert_eq!(reported.len(), expected.len(), "{reported:?}");
@@ -105,11 +110,11 @@ async fn assert_damages_are_reported(inspector: &dyn Database, images: &[Image])
         ("etiqueta_original 1", heic),
         ("etiqueta_original 2", "-1 is no number of pixels"),
     ];
-    assert_told(inspector, Rows::Originals, 4, &originals).await;
+    assert_reported(inspector, Rows::Originals, 4, &originals).await;
     let labels = [("etiqueta_label 1", "\"Label\" is not written as labels are")];
-    assert_told(inspector, Rows::Labels, 4, &labels).await;
+    assert_reported(inspector, Rows::Labels, 4, &labels).await;
     let taggings = [("etiqueta_tagging 1", "a label cannot be empty")];
-    assert_told(inspector, Rows::Taggings, 5, &taggings).await;
+    assert_reported(inspector, Rows::Taggings, 5, &taggings).await;
     let names = [3, 4].map(|n| format!("etiqueta_image {}", images[n].id));
     let tags = [1, 2].map(|n| format!("etiqueta_image_tag {} {}", images[n].id, n + 1));
     let expected = [
@@ -118,7 +123,7 @@ async fn assert_damages_are_reported(inspector: &dyn Database, images: &[Image])
         (&*tags[0], "100.5 is not a number from 0 to 100"),
         (&*tags[1], "its label, number 3, is not there"),
     ];
-    assert_told(inspector, Rows::Images, 5, &expected).await;
+    assert_reported(inspector, Rows::Images, 5, &expected).await;
     // The readable rest of a row suffices to check the bytes.
     let walked = walk(inspector, Rows::Originals).await;
     let first = &walked.originals[0];
@@ -183,15 +188,15 @@ async fn bytes_that_are_no_key_and_no_text() {
         connection.batch_execute(damage).unwrap();
     }
     let labels = [("etiqueta_label 1", "utf-8")];
-    assert_told(&*inspector, Rows::Labels, 5, &labels).await;
+    assert_reported(&*inspector, Rows::Labels, 5, &labels).await;
     let originals = [
         ("etiqueta_original 1", "1 bytes are no id or digest"),
         ("etiqueta_original 2", "utf-8"),
         ("etiqueta_original 3", "9223372036854775807 is no time"),
     ];
-    assert_told(&*inspector, Rows::Originals, 5, &originals).await;
+    assert_reported(&*inspector, Rows::Originals, 5, &originals).await;
     let rows = [("etiqueta_image 0x00ff", "2 bytes are no id or digest")];
-    assert_told(&*inspector, Rows::Images, 5, &rows).await;
+    assert_reported(&*inspector, Rows::Images, 5, &rows).await;
     let walked = walk(&*inspector, Rows::Originals).await;
     assert_eq!(walked.originals.len(), 4, "one has no digest");
     // An original whose claim is unreadable must count as needed.

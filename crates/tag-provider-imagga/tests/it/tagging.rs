@@ -112,7 +112,7 @@ async fn url_that_imagga_cannot_fetch_is_not_sent(#[case] url: &str) {
 }
 
 #[tokio::test]
-async fn a_picture_that_is_gone_cannot_be_read() {
+async fn missing_picture_cannot_be_read() {
     let stage = Stage::new(Delivery::PublicUrl).await;
     let source = stage.publish("red.bmp", bmp([200, 10, 10]));
     let kit = stage.fakes.imagekit();
@@ -122,7 +122,7 @@ async fn a_picture_that_is_gone_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_told_apart() {
+async fn invalid_settings_have_distinct_errors() {
     let fakes = Fakes::start().await.unwrap();
     let refusal = |change: fn(&mut ImaggaSettings)| {
         let mut settings = settings(&fakes, Delivery::File);

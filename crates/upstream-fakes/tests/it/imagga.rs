@@ -63,7 +63,7 @@ async fn whole_confidence_has_no_decimals() {
 }
 
 #[tokio::test]
-async fn a_picture_that_is_gone_cannot_be_tagged() {
+async fn missing_picture_cannot_be_tagged() {
     let stage = Stage::new().await;
     let (id, url) = stage.host(png()).await;
     assert_eq!(stage.tags_of_url(&url).await.status(), 200);

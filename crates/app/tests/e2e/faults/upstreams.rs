@@ -195,7 +195,7 @@ async fn more_calls_than_it_takes(#[case] upstream: Upstream) {
 }
 
 #[tokio::test]
-async fn the_breaker_closes_by_itself() {
+async fn breaker_closes_after_a_successful_trial() {
     let server = Server::start(Kind::Sqlite).await;
     let traffic = server.fakes.imagga().traffic();
     traffic.fail_always(Route::Tags, Fault::status(500));

@@ -10,7 +10,7 @@ use domain::{
 chapter!(
     uploads_that_follow_a_removal_are_rewritten,
     uploads_share_a_fence_until_a_removal_comes,
-    a_removal_that_was_taken_over_is_not_ended,
+    superseded_removal_is_not_ended,
     a_removal_that_ran_out_is_ended_until_a_claim_comes,
     a_removal_is_not_ended_by_an_older_one,
     an_upload_from_before_a_removal_is_not_recorded,
@@ -81,7 +81,7 @@ async fn uploads_share_a_fence_until_a_removal_comes(store: &dyn Database) {
 }
 
 /// Not even by the removal itself, once it resumes.
-async fn a_removal_that_was_taken_over_is_not_ended(store: &dyn Database) {
+async fn superseded_removal_is_not_ended(store: &dyn Database) {
     let image = image(b"a", at(0), &[]);
     upload(store, &image, 0).await;
     assert!(claim_removal_by(store, &image.digest, ONE, at(100)).await);
