@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use crate::forwarded::is_trusted;
 
-/// The fraction of all connections reserved for clients with few.
+/// One in this many connections is reserved for clients with few.
 const KEPT: usize = 16;
 
 /// Counts connections. A client may have any number until few are left: then it gets another one only if it

@@ -28,7 +28,7 @@ use crate::{
     work,
 };
 
-/// Work is cheap up to this fraction of what a picture may cost.
+/// Work is cheap up to the work limit of a picture divided by this.
 const CHEAP_PART: u64 = 10;
 
 /// The capacity of the queue, inspections included.

@@ -192,7 +192,7 @@ async fn malformed_bodies_are_refused(#[case] body: &'static str) {
 #[case::sqlite(Kind::Sqlite)]
 #[case::mysql(Kind::Mysql)]
 #[tokio::test]
-async fn pictures_come_as_files_and_are_tagged_without_being_registered(#[case] kind: Kind) {
+async fn files_are_tagged_without_registration(#[case] kind: Kind) {
     let server = Server::start(kind).await;
     let picture = jpeg(1);
     let post = |path: &str| server.request(reqwest::Method::POST, path);

@@ -1,6 +1,6 @@
 //! The memory budget for pixels, with a reserve for small work.
 
-/// The reserve is this fraction of the memory.
+/// The reserve is the memory divided by this.
 const RESERVE_PART: u64 = 8;
 
 /// A byte budget shared by all pictures and never exceeded.
