@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use upload_body::{Body, BodyError, BodyKind, BodyLimits, Boundary};
+use upload_body::{Body, BodyError, BodyKind, BodyLimits, Boundary, Content};
 
 fuzz_target!(|input: &[u8]| {
     let Some((piece, body)) = input.split_first() else { return };
@@ -16,12 +16,14 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// The image in a body that arrives in pieces of that length, and its file name.
+/// The image in a body that arrives in pieces of that length, or its URL, and its file name.
 fn read(kind: BodyKind, document: &[u8], piece: usize) -> Result<(Vec<u8>, Option<String>), BodyError> {
     let mut body = Body::new(kind, BodyLimits { image_bytes: 16 << 20 }, None);
     for piece in document.chunks(piece.max(1)) {
         body.push(piece)?;
     }
-    let received = body.finish()?;
-    Ok((received.bytes.as_ref().to_vec(), received.file_name))
+    Ok(match body.finish()? {
+        Content::Image(image) => (image.bytes.as_ref().to_vec(), image.file_name),
+        Content::Url(url) => (url.into_bytes(), None),
+    })
 }

@@ -30,6 +30,8 @@ use domain::{
     service::{Catalog, Ingest},
 };
 
+use url_fetch::Fetcher;
+
 pub use self::{
     middleware::{HostCheck, host_name},
     openapi::openapi,
@@ -46,6 +48,8 @@ pub struct Api {
     pub catalog: Catalog,
     /// What must work for the server to be ready.
     pub readiness: Readiness,
+    /// Fetches the URLs of uploads.
+    pub fetcher: Fetcher,
     /// Limits, time-outs and defaults.
     pub settings: HttpSettings,
 }

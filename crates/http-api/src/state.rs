@@ -19,7 +19,7 @@ use super::{
     Api, HttpSettings, Readiness,
     connections::Connections,
     problem::{Code, Problem},
-    upload::{Admission, Patience},
+    upload::{Admission, Patience, Uploads},
 };
 
 /// The services, the settings, and what is under way.
@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) catalog: Catalog,
     pub(super) readiness: Readiness,
     pub(super) settings: HttpSettings,
-    pub(super) admission: Admission,
+    pub(super) uploads: Uploads,
     pub(super) connections: Arc<Connections>,
     /// Requests, their answers, and uploads that nobody waits for any more.
     pub(super) under_way: TaskTracker,
@@ -55,7 +55,10 @@ impl State {
                 settings.connections() * settings.workers,
                 settings.trusted_proxies.clone(),
             ),
-            admission: Admission::new(settings.memory_budget, largest, patience),
+            uploads: Uploads {
+                admission: Admission::new(settings.memory_budget, largest, patience),
+                fetcher: api.fetcher,
+            },
             settings,
             under_way: TaskTracker::new(),
             shutdown,

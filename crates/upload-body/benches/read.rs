@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use base64::prelude::*;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use upload_body::{Body, BodyKind, BodyLimits, Received};
+use upload_body::{Body, BodyKind, BodyLimits, Content, Received};
 
 /// How much of a body arrives at a time.
 const PIECE: usize = 32 << 10;
@@ -50,7 +50,10 @@ fn read(document: &[u8]) -> Received {
     for piece in document.chunks(PIECE) {
         body.push(piece).unwrap();
     }
-    body.finish().unwrap()
+    match body.finish().unwrap() {
+        Content::Image(image) => image,
+        Content::Url(url) => panic!("{url} in place of an image"),
+    }
 }
 
 criterion_group!(benches, uploads);

@@ -10,7 +10,7 @@ use crate::{
     held::Held,
     kind::BodyKind,
     multipart::{ENVELOPE, FilePart, FileSink, HEAD, Multipart, MultipartError},
-    scanner::{DocumentError, SKELETON, Scanner, TextSink},
+    scanner::{DocumentError, SKELETON, Scanner, Source, TextSink},
     syntax::SyntaxError,
 };
 
@@ -97,7 +97,7 @@ pub fn buffers(length: Option<u64>) -> u64 {
 /// Why a body was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BodyError {
-    /// It is no JSON object with a text `data`.
+    /// It is no JSON object with a text `data` or `url`.
     #[error(transparent)]
     Document(#[from] DocumentError),
     /// The text is not base64.
@@ -154,6 +154,15 @@ pub struct Received {
     /// The name of the file that a multipart body gave: without its path and control characters, at most 255
     /// bytes of UTF-8.
     pub file_name: Option<String>,
+}
+
+/// What a body turned out to be.
+#[derive(Debug)]
+pub enum Content {
+    /// An image.
+    Image(Received),
+    /// The URL of one, as the client wrote it: at most a megabyte of any text.
+    Url(String),
 }
 
 /// A body that is arriving.
@@ -233,14 +242,16 @@ impl Body {
     }
 
     /// Ends the body.
-    pub fn finish(self) -> Result<Received, BodyError> {
+    pub fn finish(self) -> Result<Content, BodyError> {
         let Self {
             reader, mut image, ..
         } = self;
         let file_name = match reader {
             Reader::Json(json) => {
                 let (scanner, base64) = *json;
-                scanner.finish()?;
+                if let Source::Url(url) = scanner.finish()? {
+                    return Ok(Content::Url(url));
+                }
                 base64.finish(&mut image)?;
                 None
             }
@@ -254,11 +265,11 @@ impl Body {
                 file_name
             }
         };
-        Ok(Received {
+        Ok(Content::Image(Received {
             bytes: image.bytes,
             digest: image.hasher.finish(),
             file_name,
-        })
+        }))
     }
 }
 
@@ -348,7 +359,34 @@ mod tests {
             body.push(piece)?;
             assert!(body.held() <= need);
         }
-        body.finish()
+        match body.finish()? {
+            Content::Image(image) => Ok(image),
+            Content::Url(url) => panic!("{url} in place of an image"),
+        }
+    }
+
+    #[test]
+    fn json_may_name_a_url_in_place_of_data() {
+        let url = |document: &str| -> Result<String, BodyError> {
+            let mut body = Body::new(BodyKind::Json, LIMITS, None);
+            body.push(document.as_bytes())?;
+            match body.finish()? {
+                Content::Url(url) => Ok(url),
+                Content::Image(image) => panic!("{image:?}"),
+            }
+        };
+        let error = |document: &str| url(document).unwrap_err();
+        assert_eq!(url(r#"{"url":"https:\/\/a/b"}"#).unwrap(), "https://a/b");
+        assert_eq!(url(r#"{"note":{"url":1},"url":""}"#).unwrap(), "");
+        let both = error(r#"{"url":"https://a","data":"QUJD"}"#);
+        assert_eq!(both, BodyError::Document(DocumentError::Both));
+        for document in [r#"{"url":5}"#, r#"{"url":["https://a"]}"#] {
+            let expected = BodyError::Document(DocumentError::UrlNotText);
+            assert_eq!(error(document), expected);
+        }
+        let neither = error(r#"{"url":null}"#);
+        assert_eq!(neither, BodyError::Document(DocumentError::Missing));
+        assert!(take(br#"{"url":null,"data":"QUJD"}"#, 5).is_ok());
     }
 
     fn multipart() -> BodyKind {

@@ -1,15 +1,18 @@
 //! The body of an upload, read as it arrives: the picture, its size and its digest in one pass, from JSON with
-//! base64, from bytes as they are, or from `multipart/form-data`.
+//! base64 or a URL, from bytes as they are, or from `multipart/form-data`.
 //!
 //! ```
-//! use upload_body::{Body, BodyKind, BodyLimits};
+//! use upload_body::{Body, BodyKind, BodyLimits, Content};
 //!
 //! let limits = BodyLimits { image_bytes: 1 << 20 };
 //! let mut body = Body::new(BodyKind::Json, limits, None);
 //! for piece in [r#"{"data": "aGVs"#, r#"bG8="}"#] {
 //!     body.push(piece.as_bytes())?;
 //! }
-//! assert_eq!(body.finish()?.bytes.as_ref(), b"hello");
+//! let Content::Image(image) = body.finish()? else {
+//!     panic!("it has no `url`");
+//! };
+//! assert_eq!(image.bytes.as_ref(), b"hello");
 //! # Ok::<(), upload_body::BodyError>(())
 //! ```
 //!
@@ -31,7 +34,7 @@ mod symbols;
 mod syntax;
 
 pub use self::{
-    body::{Body, BodyError, BodyLimits, Received, buffers},
+    body::{Body, BodyError, BodyLimits, Content, Received, buffers},
     decoder::TextError,
     held::Held,
     kind::{BodyKind, Boundary, ContentTypeError, TAKEN},

@@ -5,6 +5,7 @@
 //! text. The skeleton is valid exactly if the document is, so the grammar is left to `serde_json`.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
@@ -36,9 +37,15 @@ pub enum DocumentError {
     /// It is JSON, but not an object.
     #[error("the body is not a JSON object")]
     NotAnObject,
-    /// The text is missing.
-    #[error("the body has no member `data`")]
+    /// Neither member is there.
+    #[error("the body has no member `data`, nor `url`")]
     Missing,
+    /// Both members are there.
+    #[error("the body has both `data` and `url`; it must have one of them")]
+    Both,
+    /// The URL is of another kind.
+    #[error("the member `url` is not text")]
+    UrlNotText,
     /// The member is given more than once.
     #[error("the body has more than one member `data`")]
     Repeated,
@@ -117,10 +124,22 @@ pub(crate) struct Scanner {
     cuts: Cuts,
 }
 
+/// What a document says where its picture is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// In the text of `data`, which went to the sink.
+    Data,
+    /// At this URL.
+    Url(String),
+}
+
 #[derive(Deserialize)]
 struct Skeleton<'a> {
     #[serde(borrow)]
     data: Option<&'a str>,
+    /// As it is written: a value of another kind is not worth reading.
+    #[serde(borrow)]
+    url: Option<&'a RawValue>,
 }
 
 impl Scanner {
@@ -170,14 +189,21 @@ impl Scanner {
         Ok(())
     }
 
-    /// Ends the document.
-    pub(crate) fn finish(self) -> Result<(), DocumentError> {
+    /// Ends the document, which must have either `data` or `url`.
+    pub(crate) fn finish(self) -> Result<Source, DocumentError> {
         // `from_slice` validates UTF-8 only where it must; the whole document has to be valid.
         let text = std::str::from_utf8(&self.skeleton).map_err(|_| DocumentError::NotUtf8)?;
         let skeleton: Skeleton<'_> = serde_json::from_str(text).map_err(|error| {
             DocumentError::NotJson(SyntaxError::in_skeleton(&error, &self.cuts, self.offset))
         })?;
-        skeleton.data.map(|_| ()).ok_or(DocumentError::Missing)
+        match (skeleton.data, skeleton.url) {
+            (Some(_), None) => Ok(Source::Data),
+            (None, Some(url)) => serde_json::from_str(url.get())
+                .map(Source::Url)
+                .map_err(|_| DocumentError::UrlNotText),
+            (None, None) => Err(DocumentError::Missing),
+            (Some(_), Some(_)) => Err(DocumentError::Both),
+        }
     }
 
     /// The error at the current byte.

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error};
 use tracing_subscriber::EnvFilter;
 use url::Url;
+use url_fetch::FetchPolicy;
 
 use super::types::{LogFormat, ProviderChoice, SecretUrl};
 use crate::permissions::Umask;
@@ -58,6 +59,15 @@ pub(super) fn provider<'de, D: Deserializer<'de>>(value: D) -> Result<ProviderCh
         ("auto", ProviderChoice::Auto),
         ("imagga", ProviderChoice::Imagga),
         ("local", ProviderChoice::Local),
+    ];
+    read(value, |kind| choose(text(kind)?, &choices))
+}
+
+pub(super) fn fetch_policy<'de, D: Deserializer<'de>>(value: D) -> Result<FetchPolicy, D::Error> {
+    let choices = [
+        ("none", FetchPolicy::None),
+        ("public", FetchPolicy::Public),
+        ("any", FetchPolicy::Any),
     ];
     read(value, |kind| choose(text(kind)?, &choices))
 }

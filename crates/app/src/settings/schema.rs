@@ -8,6 +8,7 @@ use domain::Threshold;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
+use url_fetch::FetchPolicy;
 
 use super::types::{LogFormat, ProviderChoice, SecretUrl};
 use crate::permissions::Umask;
@@ -80,6 +81,7 @@ public!(
     Threshold,
     Url,
     ProviderChoice,
+    FetchPolicy,
     LogFormat,
 );
 

@@ -13,13 +13,14 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserializer;
 use url::Url;
+use url_fetch::FetchPolicy;
 
 use super::{
     in_force::InForce,
     readers::{
-        address, count, duration, flag, folder, host_names, language, log_filter, log_format,
-        min_confidence, networks, number, provider, secret, secret_url, service_url, timezone,
-        umask,
+        address, count, duration, fetch_policy, flag, folder, host_names, language, log_filter,
+        log_format, min_confidence, networks, number, provider, secret, secret_url, service_url,
+        timezone, umask,
     },
     schema::{Setting, SettingType, settings},
     types::{LogFormat, ProviderChoice, SecretUrl},
@@ -114,6 +115,15 @@ settings! {
             /// Folder with a model for the local tagger, in place of the one inside the binary; one that
             /// cannot be used stops the start.
             model: Option<PathBuf> = "", "folder";
+        }
+
+        /// Uploads by URL.
+        fetch: FetchSettings {
+            /// What the server fetches for `{"url": …}`: `none`; `public`, from addresses of the open
+            /// internet, at ports 80 and 443; `any`, also from the local network.
+            allow: FetchPolicy = "public", "fetch_policy";
+            /// How long one fetch may take, redirects and body included.
+            timeout: Duration = "15s", "timeout";
         }
 
         /// The account at Imagga.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use http_api::{HostCheck, HttpSettings};
+use url_fetch::{FetchSettings, Fetcher};
 
 use crate::{
     rlimit,
@@ -30,6 +32,16 @@ pub(super) fn settings(settings: &Settings) -> HttpSettings {
             settings.limits.image_bytes.get(),
         )
     }
+}
+
+/// What fetches the URLs of uploads.
+pub(super) fn fetcher(settings: &Settings) -> anyhow::Result<Fetcher> {
+    Fetcher::new(FetchSettings {
+        policy: settings.fetch.allow,
+        max_bytes: settings.limits.image_bytes.get() as u64,
+        timeout: settings.fetch.timeout,
+    })
+    .context("making the client that fetches URLs")
 }
 
 fn host_check(server: &ServerSettings) -> HostCheck {

@@ -95,6 +95,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
             originals: Arc::clone(&opened.store),
             provider,
         },
+        fetcher: http::fetcher(settings)?,
         settings: http::settings(settings),
     };
     let upkeep = UpkeepPorts {

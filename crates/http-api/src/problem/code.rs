@@ -54,6 +54,10 @@ table! {
     InvalidId, "invalid-id", BAD_REQUEST, "The id is malformed";
     /// No image has that id.
     ImageNotFound, "image-not-found", NOT_FOUND, "There is no such image";
+    /// The server does not fetch that URL.
+    FetchingNotAllowed, "fetching-not-allowed", FORBIDDEN, "The URL is not fetched";
+    /// The URL could not be fetched.
+    FetchingFailed, "fetching-failed", UNPROCESSABLE_ENTITY, "The URL could not be fetched";
     /// The path has no route.
     RouteNotFound, "route-not-found", NOT_FOUND, "There is no such route";
     /// The path does not know that method.
@@ -126,6 +130,8 @@ mod tests {
             ("uri-too-long", 414),
             ("headers-too-large", 431),
             ("request-timeout", 408),
+            ("fetching-not-allowed", 403),
+            ("fetching-failed", 422),
             ("not-an-image", 422),
             ("image-too-large", 422),
             ("image-too-complex", 422),

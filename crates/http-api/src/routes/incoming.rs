@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{disconnect, forwarded::Forwarded, problem::Problem, queries, state::State, upload};
 
-/// A picture in base64.
+/// A picture in base64, or its URL: exactly one of them.
 #[derive(ToSchema)]
 #[schema(as = Upload)]
 #[expect(
@@ -18,8 +18,16 @@ pub(super) struct UploadBody {
     ///
     /// Line breaks and blanks, a `data:...;base64,` prefix, the URL-safe alphabet and missing
     /// padding are tolerated. Other members of the object are ignored.
-    #[schema(format = Byte, min_length = 1, example = "R0lGODlhAQABAIAAAMBAIAAAACwAAAAAAQABAAACAkQBADs=")]
-    data: String,
+    #[schema(format = Byte, min_length = 1, nullable = false, example = "R0lGODlhAQABAIAAAMBAIAAAACwAAAAAAQABAAACAkQBADs=")]
+    data: Option<String>,
+    /// In place of `data`: where the server fetches the image. By default `http` and `https` at their usual
+    /// ports, from addresses that are public.
+    #[schema(
+        format = "uri",
+        nullable = false,
+        example = "https://example.org/photo.jpg"
+    )]
+    url: Option<String>,
 }
 
 /// A form with one file.
@@ -50,9 +58,14 @@ pub(super) async fn read(
 ) -> Result<Incoming, Problem> {
     let threshold = queries::upload(request.query_string(), state.settings.default_threshold)?;
     let origin = Forwarded::of(request, &state.settings.trusted_proxies);
-    let (admission, settings) = (&state.admission, &state.settings);
-    let received =
-        upload::receive(body, request.headers(), origin.client, admission, settings).await?;
+    let received = upload::receive(
+        body,
+        request.headers(),
+        origin.client,
+        &state.uploads,
+        &state.settings,
+    )
+    .await?;
     let upload = Upload {
         bytes: received.bytes,
         digest: received.digest,

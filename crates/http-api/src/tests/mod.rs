@@ -3,6 +3,7 @@
 mod connections;
 mod docs;
 mod edges;
+mod fetching;
 mod forms;
 mod health;
 mod lists;

@@ -27,6 +27,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use url_fetch::{FetchPolicy, FetchSettings, Fetcher};
 
 use crate::{Api, HttpSettings, Readiness, server};
 
@@ -49,6 +50,7 @@ pub(super) struct Fakes {
 pub(super) struct Setup {
     pub(super) fakes: Fakes,
     pub(super) settings: HttpSettings,
+    pub(super) fetching: FetchPolicy,
     pub(super) images: Arc<dyn ImageStore>,
     pub(super) originals: Arc<dyn OriginalStore>,
 }
@@ -102,6 +104,7 @@ impl Default for Setup {
                 workers: 1,
                 ..HttpSettings::new(chrono_tz::UTC, threshold(80.0), IMAGE_BYTES)
             },
+            fetching: FetchPolicy::Public,
             images: fakes.store.clone(),
             originals: fakes.originals.clone(),
             fakes,
@@ -140,9 +143,19 @@ impl Setup {
                 originals: self.originals,
                 provider: self.fakes.provider,
             },
+            fetcher: fetcher(self.fetching),
             settings: self.settings,
         }
     }
+}
+
+fn fetcher(policy: FetchPolicy) -> Fetcher {
+    let settings = FetchSettings {
+        policy,
+        max_bytes: IMAGE_BYTES as u64,
+        timeout: TEST_TIMEOUT,
+    };
+    Fetcher::new(settings).unwrap()
 }
 
 pub(super) fn threshold(lowest: f64) -> Threshold {

@@ -3,19 +3,31 @@
 mod admission;
 mod arriving;
 mod content;
+mod fetching;
 mod pace;
 
 use actix_web::{error::PayloadError, http::header::HeaderMap, web::Payload};
 use bytes::Bytes;
 use domain::{ContentDigest, ports::ClientKey};
-use upload_body::{Body, BodyError, buffers};
+use upload_body::{Body, BodyError, Content, buffers};
+use url_fetch::Fetcher;
 
 pub(super) use self::admission::{Admission, Patience};
-use self::{admission::Overloaded, arriving::Arriving};
+use self::{
+    admission::{Overloaded, Share},
+    arriving::Arriving,
+};
 use super::{
     HttpSettings,
     problem::{Code, Problem},
 };
+
+/// What reads uploads.
+pub(super) struct Uploads {
+    pub(super) admission: Admission,
+    /// Fetches those that come by URL.
+    pub(super) fetcher: Fetcher,
+}
 
 /// The bytes of an upload and their digest. They hold their share of the memory budget.
 pub(super) struct Received {
@@ -25,18 +37,21 @@ pub(super) struct Received {
 
 /// Reads the body of an upload that has these headers.
 ///
-/// Its part of the memory budget grows as it arrives. While there is no room for more, it is not read.
+/// Its part of the memory budget grows as it arrives. While there is no room for more, it is not read. The
+/// image behind a URL is fetched and read alike.
 pub(super) async fn receive(
     payload: Payload,
     headers: &HeaderMap,
     client: ClientKey,
-    admission: &Admission,
+    uploads: &Uploads,
     settings: &HttpSettings,
 ) -> Result<Received, Problem> {
     let (kind, length) = (content::kind(headers)?, content::length(headers));
     let limits = settings.body_limits();
     limits.check_length(&kind, length.unwrap_or(0))?;
-    let mut share = admission.enter(client, limits.memory(&kind, length));
+    let mut share = uploads
+        .admission
+        .enter(client, limits.memory(&kind, length));
     let buffers = buffers(length);
     share.cover(buffers).await?;
     let mut arriving = Arriving::new(payload, settings);
@@ -47,11 +62,23 @@ pub(super) async fn receive(
             .await?;
         body.push(&piece)?;
     }
-    let upload_body::Received { bytes, digest, .. } = body.finish()?;
-    Ok(Received {
-        bytes: share.keep_with(bytes),
-        digest,
-    })
+    match body.finish()? {
+        Content::Image(image) => Ok(Received::new(image, share)),
+        Content::Url(url) => {
+            // What is fetched is admitted by its own size.
+            drop(share);
+            fetching::fetch(&url, client, uploads, limits).await
+        }
+    }
+}
+
+impl Received {
+    fn new(image: upload_body::Received, share: Share) -> Self {
+        Self {
+            bytes: share.keep_with(image.bytes),
+            digest: image.digest,
+        }
+    }
 }
 
 impl From<PayloadError> for Problem {

@@ -1,0 +1,61 @@
+//! Uploads by URL: the server fetches the image.
+
+use domain::ports::{ClientKey, cause};
+use futures_util::StreamExt;
+use upload_body::{Body, BodyError, BodyKind, BodyLimits, Content, buffers};
+use url_fetch::{FetchError, Fetched};
+
+use super::{Received, Uploads};
+use crate::problem::{Code, Problem};
+
+/// The setting that says what is fetched.
+const SETTING: &str = "fetch.allow";
+
+/// Fetches the image at a URL. Its part of the memory budget grows as it arrives.
+pub(super) async fn fetch(
+    url: &str,
+    client: ClientKey,
+    uploads: &Uploads,
+    limits: BodyLimits,
+) -> Result<Received, Problem> {
+    let Fetched { length, mut stream } = uploads.fetcher.fetch(url).await?;
+    let kind = BodyKind::Raw;
+    let mut share = uploads
+        .admission
+        .enter(client, limits.memory(&kind, length));
+    let buffers = buffers(length);
+    share.cover(buffers).await?;
+    let mut body = Body::new(kind, limits, length);
+    while let Some(piece) = stream.next().await.transpose()? {
+        let held = buffers + body.held() + piece.len() as u64;
+        share.cover(held).await?;
+        body.push(&piece)?;
+    }
+    match body.finish() {
+        Ok(Content::Image(image)) => Ok(Received::new(image, share)),
+        Err(BodyError::Empty) => Err(failed("the server answered an empty file")),
+        Err(error) => Err(error.into()),
+        Ok(Content::Url(_)) => Err(Problem::internal(cause("a raw body has no URL"))),
+    }
+}
+
+fn failed(how: &str) -> Problem {
+    Problem::new(
+        Code::FetchingFailed,
+        format!("the URL could not be fetched: {how}"),
+    )
+}
+
+impl From<FetchError> for Problem {
+    fn from(error: FetchError) -> Self {
+        match &error {
+            FetchError::InvalidUrl(_) => Self::new(Code::InvalidBody, "`url` is not a valid URL"),
+            FetchError::NotAllowed { .. } => {
+                let detail = format!("the URL is not fetched: {error}");
+                Self::new(Code::FetchingNotAllowed, detail).setting(SETTING)
+            }
+            FetchError::Failed { failure, .. } => failed(&failure.to_string()),
+        }
+        .caused_by(cause(error))
+    }
+}
