@@ -29,8 +29,7 @@ pub enum LabelError {
 impl Label {
     /// Normalises a text into a label.
     pub fn parse(text: &str) -> Result<Self, LabelError> {
-        let text = without_controls(text);
-        let normal: String = text.to_lowercase().nfc().collect();
+        let normal = normal(text);
         let trimmed = normal.trim();
         if trimmed.is_empty() {
             return Err(LabelError::Empty);
@@ -42,12 +41,21 @@ impl Label {
     }
 
     /// The normalised text, for display and comparison.
+    /// What labels begin with that begin with a text: like [`parse`](Self::parse), but blanks at the end count.
+    pub(crate) fn normal_prefix(text: &str) -> String {
+        normal(text).trim_start().to_owned()
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// Drops control characters. Most texts have none and are not copied.
+fn normal(text: &str) -> String {
+    without_controls(text).to_lowercase().nfc().collect()
+}
+
 fn without_controls(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         Cow::Owned(text.replace(char::is_control, ""))

@@ -32,8 +32,8 @@ pub use label::{Label, LabelError};
 pub use media_type::MediaType;
 pub use picture::{DecodedPicture, EncodedPicture, Lease, Picture};
 pub use query::{
-    Comparison, Condition, ImageQuery, LabelFilter, Operator, PageKey, TagCondition, TagSummary,
-    TimeWindow,
+    Comparison, Condition, ImageQuery, LabelFilter, Operator, PageKey, TagCondition, TagOrder,
+    TagQuery, TagSummary, TimeWindow,
 };
 pub use tag::{Tag, Tags};
 pub use tagging::{ProviderIdentity, ProviderIdentityError, Tagging, TaggingKey};

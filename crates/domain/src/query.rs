@@ -2,6 +2,7 @@
 
 mod condition;
 mod filter;
+mod tags;
 
 use std::collections::HashSet;
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, Utc};
 pub use self::{
     condition::{Comparison, Condition, Operator, TagCondition},
     filter::LabelFilter,
+    tags::{TagOrder, TagQuery},
 };
 use crate::{Confidence, Image, ImageId, Label, Tag, Threshold, UntaggedImage};
 

@@ -3,10 +3,13 @@
 use std::num::NonZeroU32;
 
 use chrono_tz::Tz;
-use domain::{LabelFilter, PageKey, Threshold, TimeWindow};
+use domain::{LabelFilter, PageKey, TagQuery, Threshold, TimeWindow};
 
 pub use super::link::next;
 use super::{params::Query, problem::Problem};
+
+/// The parameters of `GET /tags`.
+const TAGS: &[&str] = &["min_date", "max_date", "prefix", "order", "limit"];
 
 /// What `GET /images` knows.
 pub(super) const IMAGES: &[&str] = &[
@@ -50,8 +53,18 @@ pub fn images(query: &str, zone: Tz) -> Result<List, Problem> {
 }
 
 /// The query of `GET /tags`, its dates read in that time zone.
-pub fn tags(query: &str, zone: Tz) -> Result<TimeWindow, Problem> {
-    Query::parse(query, &["min_date", "max_date"])?.window(zone)
+pub fn tags(query: &str, zone: Tz) -> Result<TagQuery, Problem> {
+    let query = Query::parse(query, TAGS)?;
+    let tags = TagQuery {
+        window: query.window(zone)?,
+        order: query.tag_order()?,
+        limit: query.limit()?,
+        ..TagQuery::default()
+    };
+    Ok(match query.prefix() {
+        Some(prefix) => tags.starting_with(prefix),
+        None => tags,
+    })
 }
 
 /// The query of `POST /image`: the threshold of the tags to record.

@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use self::verify::Verified;
 use crate::{
-    Image, ImageId, ImageQuery, LabelFilter, PageKey, TagSummary, TimeWindow, UntaggedImage,
+    Image, ImageId, ImageQuery, LabelFilter, PageKey, TagQuery, TagSummary, TimeWindow,
+    UntaggedImage,
     ports::{
         Clock, ImageStore, ImageStoreError, OriginalContent, OriginalLedger, OriginalStore,
         OriginalStoreError, TagStatistics, cause,
@@ -157,11 +158,12 @@ impl Catalog {
     }
 
     /// Usage of the labels in the images of a window: most used first, then by label.
-    pub async fn tags(&self, window: TimeWindow) -> Result<Vec<TagSummary>, CatalogError> {
-        if window.is_empty() {
+    pub async fn tags(&self, query: TagQuery) -> Result<Vec<TagSummary>, CatalogError> {
+        if query.window.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.ports.statistics.tag_summaries(&window).await?)
+        let tags = self.ports.statistics.tag_summaries(&query.window).await?;
+        Ok(query.pick(tags))
     }
 }
 

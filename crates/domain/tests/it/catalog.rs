@@ -9,7 +9,7 @@ use mockall::predicate::{always, eq};
 use std::sync::Arc;
 
 use domain::{
-    Image, ImageId, LabelFilter, PageKey, TimeWindow, UntaggedImage,
+    Image, ImageId, LabelFilter, PageKey, TagOrder, TagQuery, TimeWindow, UntaggedImage,
     ports::{
         ImageStore, ImageStoreError, OriginalContent, OriginalLedger, OriginalStore,
         OriginalStoreError, cause,
@@ -385,7 +385,7 @@ async fn impossible_filter_costs_no_query() {
         let page = silent.page(window, filter, None, PAGE).await.unwrap();
         assert_eq!(page, ImagePage::default());
     }
-    assert!(silent.tags(nothing).await.unwrap().is_empty());
+    assert!(silent.tags(within(nothing)).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -408,11 +408,73 @@ async fn tags_are_summed_up_by_the_store() {
         statistics: Arc::new(statistics),
         ..mocks()
     });
-    assert!(catalog.tags(window).await.unwrap().is_empty());
+    assert!(catalog.tags(within(window)).await.unwrap().is_empty());
     assert!(matches!(
-        catalog.tags(window).await,
+        catalog.tags(within(window)).await,
         Err(CatalogError::Store(_))
     ));
+}
+
+fn within(window: TimeWindow) -> TagQuery {
+    TagQuery {
+        window,
+        ..TagQuery::default()
+    }
+}
+
+#[tokio::test]
+async fn tags_are_listed_by_prefix_order_and_limit() {
+    let store = FakeDatabase::default();
+    let carried: [&[(&str, f64)]; 3] = [
+        &[("motor vehicle", 90.0), ("cat", 80.0), ("moth", 70.0)],
+        &[("motor vehicle", 60.0), ("motor", 50.0)],
+        &[("moth", 60.0), ("motor vehicle", 50.0)],
+    ];
+    for (n, tags) in (0..).zip(carried) {
+        let image = image(&[n], at(0), tags);
+        store
+            .claim(&image.digest, &image.facts, at(0), at(60))
+            .await
+            .unwrap();
+        let new = NewImage {
+            fence: None,
+            image,
+            tagging: None,
+        };
+        store.record(&new).await.unwrap();
+    }
+    let catalog = Catalog::new(ports(&Arc::new(store), Arc::<FakeOriginalStore>::default()));
+    let listed = async |query: TagQuery| -> Vec<String> {
+        let tags = catalog.tags(query).await.unwrap();
+        tags.iter().map(|tag| tag.label.to_string()).collect()
+    };
+    let by_name = TagQuery {
+        order: TagOrder::Name,
+        ..TagQuery::default()
+    };
+    let all = TagQuery::default();
+    assert_eq!(
+        listed(all.clone()).await,
+        ["motor vehicle", "moth", "cat", "motor"]
+    );
+    assert_eq!(
+        listed(by_name.clone()).await,
+        ["cat", "moth", "motor", "motor vehicle"]
+    );
+    assert_eq!(
+        listed(all.clone().starting_with(" MOT")).await,
+        ["motor vehicle", "moth", "motor"]
+    );
+    assert_eq!(
+        listed(all.clone().starting_with("motor ")).await,
+        ["motor vehicle"]
+    );
+    assert!(listed(all.starting_with("dog")).await.is_empty());
+    let two = TagQuery {
+        limit: NonZeroU32::new(2),
+        ..by_name.starting_with("mo")
+    };
+    assert_eq!(listed(two).await, ["moth", "motor"]);
 }
 
 const RIGHT: &[u8] = b"some bytes";

@@ -7,7 +7,7 @@ mod search;
 
 use std::num::NonZeroU32;
 
-use domain::{Condition, Confidence, LabelFilter, PageKey, Threshold, TimeWindow};
+use domain::{Condition, Confidence, LabelFilter, PageKey, TagOrder, Threshold, TimeWindow};
 
 use self::dates::Edge;
 use super::problem::{Code, Problem};
@@ -140,6 +140,20 @@ impl Query {
                 let why = format!("is not a whole number from 1 to {MOST_IMAGES}");
                 Problem::parameter("limit", why)
             })
+    }
+
+    /// What the tags begin with.
+    pub(super) fn prefix(&self) -> Option<&str> {
+        self.get("prefix")
+    }
+
+    /// The order of tags.
+    pub(super) fn tag_order(&self) -> Result<TagOrder, Problem> {
+        match self.get("order") {
+            None | Some("count") => Ok(TagOrder::Count),
+            Some("name") => Ok(TagOrder::Name),
+            Some(_) => Err(Problem::parameter("order", "is neither `count` nor `name`")),
+        }
     }
 
     /// The place where the list of `cursor` goes on.

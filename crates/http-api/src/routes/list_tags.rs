@@ -24,6 +24,18 @@ use crate::{
             "max_date" = Option<String>, Query, example = "2024-12-31 23:59:59",
             description = "The latest date of registration of the images, as in `/images`."
         ),
+        (
+            "prefix" = Option<String>, Query, example = "mo",
+            description = "What the names begin with, in any case: for completion while a name is typed."
+        ),
+        (
+            "order" = Option<String>, Query, example = "count",
+            description = "`count`: most used first, ties by name (default). `name`: by name."
+        ),
+        (
+            "limit" = Option<u32>, Query, minimum = 1, maximum = 1000, example = 20,
+            description = "The most tags of the answer; without it there is no bound."
+        ),
     ),
     responses(
         (status = 200, body = Vec<TagSummaryBody>, description = "The tags."),
@@ -33,11 +45,9 @@ pub(crate) async fn list_tags(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let window = queries::tags(request.query_string(), state.settings.timezone)?;
+    let query = queries::tags(request.query_string(), state.settings.timezone)?;
     let catalog = state.catalog.clone();
-    let tags = state
-        .read(async move { catalog.tags(window).await })
-        .await?;
+    let tags = state.read(async move { catalog.tags(query).await }).await?;
     let tags: Vec<_> = tags.iter().map(TagSummaryBody::from).collect();
     response::json(&tags)
 }

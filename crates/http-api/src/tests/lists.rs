@@ -313,6 +313,83 @@ async fn tags_are_summed_up() {
     assert_eq!(server.read("/tags?max_date=2023-12-31").await, json!([]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_completed() {
+    let server = TestServer::start();
+    server.register("a").await;
+    let names = async |query: &str| -> Vec<String> {
+        let tags = server.read(&format!("/tags?{query}")).await;
+        let tags = tags.as_array().unwrap().iter();
+        tags.map(|tag| tag["tag"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names("prefix=CA").await, ["cab", "car"]);
+    assert_eq!(names("order=name&limit=2").await, ["auto", "cab"]);
+    assert_eq!(names("order=count&prefix=a").await, ["auto"]);
+    assert!(names("prefix=x").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_are_found_by_a_search() {
+    let server = TestServer::start();
+    let old = server.register("old").await["id"].clone();
+    server.clock.advance(TimeDelta::days(1));
+    let new = server.register("new").await["id"].clone();
+    let found = async |query: &str| -> Vec<Value> {
+        let images = server
+            .request(Method::GET, "/images")
+            .query(&[("q", query)])
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(images.status(), 200, "{query}");
+        let images: Value = images.json().await.unwrap();
+        images
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|image| image["id"].clone())
+            .collect()
+    };
+    let both = [new.clone(), old.clone()];
+    for query in [
+        "",
+        " ",
+        "car",
+        "car>=90 -dog",
+        "(dog | cab) width=640",
+        "NOT untagged type:jpeg|car",
+    ] {
+        assert_eq!(found(query).await, both, "{query}");
+    }
+    assert_eq!(found("car date<=2024-01-01").await, [old]);
+    assert_eq!(found(r#"date>"2024-01-01 23:00:00""#).await, [new]);
+    for query in ["dog", "cab>=70", "-car", "untagged", "height>480"] {
+        assert!(found(query).await.is_empty(), "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_in_a_search_has_its_position() {
+    let server = TestServer::start();
+    for (query, position, what) in [
+        ("cat (dog", 4, "`)` is missing"),
+        ("cat>=high", 5, "a number from 0 to 100"),
+        ("source:person", 0, "`source:` is not supported"),
+    ] {
+        let request = server
+            .request(Method::GET, "/images")
+            .query(&[("q", query)]);
+        let document = server.refused(request, 400, "invalid-query").await;
+        assert_eq!(document["parameter"], "q");
+        assert_eq!(document["position"], position, "{query}");
+        assert!(
+            document["detail"].as_str().unwrap().contains(what),
+            "{document}"
+        );
+    }
+}
+
 #[rstest::rstest]
 #[case("/images?min_date=", "min_date")]
 #[case("/images?max_date=2024-1-1", "max_date")]
@@ -327,7 +404,8 @@ async fn tags_are_summed_up() {
 #[case("/images?cursor=AgAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg", "cursor")]
 #[case("/images?min_confidence=101", "min_confidence")]
 #[case("/images?offset=5", "offset")]
-#[case("/tags?limit=5", "limit")]
+#[case("/tags?limit=0", "limit")]
+#[case("/tags?order=size", "order")]
 #[case("/tags?any_tags=a", "any_tags")]
 #[case("/images?tags=a&tags=b", "tags")]
 #[case("/images?tags=%ff", "tags")]
