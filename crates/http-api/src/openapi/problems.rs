@@ -46,9 +46,11 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::InvalidBody,
             Code::InvalidBase64,
             Code::InvalidParameter,
+            Code::FetchingNotAllowed,
             Code::RequestTimeout,
             Code::PayloadTooLarge,
             Code::UnsupportedMediaType,
+            Code::FetchingFailed,
             Code::NotAnImage,
             Code::UnsupportedFormat,
             Code::ImageTooLarge,
@@ -66,7 +68,12 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::ImageNotFound,
             Code::StorageUnavailable,
         ],
-        "/images" | "/tags" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/images" => &[
+            Code::InvalidParameter,
+            Code::InvalidQuery,
+            Code::StorageUnavailable,
+        ],
+        "/tags" => &[Code::InvalidParameter, Code::StorageUnavailable],
         _ => &[],
     }
 }
@@ -139,6 +146,8 @@ fn example_of(code: Code) -> serde_json::Value {
 fn fact_of(code: Code) -> Option<(&'static str, serde_json::Value)> {
     Some(match code {
         Code::InvalidParameter => ("parameter", json!("min_confidence")),
+        Code::InvalidQuery => ("position", json!(4)),
+        Code::FetchingNotAllowed => ("setting", json!("fetch.allow")),
         Code::PayloadTooLarge => ("limit", json!(26_214_400)),
         Code::UriTooLong => ("limit", json!(16_384)),
         Code::HeadersTooLarge => ("limit", json!(32_768)),

@@ -235,8 +235,9 @@ impl Parser<'_> {
         self.text()?.ok_or_else(|| error(self.at, Fault::NoValue))
     }
 
-    /// The operator that follows a name at once.
+    /// The operator that follows a name.
     fn operator(&mut self) -> Option<Operator> {
+        self.peek();
         let rest = self.text.get(self.at..)?;
         let (operator, length) = match rest {
             ['>', '=', ..] => (Operator::AtLeast, 2),

@@ -74,12 +74,12 @@ fn terms(#[case] text: &str, #[case] expected: Condition) {
 }
 
 #[rstest::rstest]
-#[case("date>=1970-01-02", Some(86_400), None)]
-#[case("date>1970-01-02", Some(172_800), None)]
-#[case("date<=1970-01-02", None, Some(172_800))]
-#[case("date<1970-01-02", None, Some(86_400))]
-#[case("date=1970-01-02", Some(86_400), Some(172_800))]
-#[case(r#"taken>="1970-01-02 00:00:01""#, Some(86_401), None)]
+#[case("date>=2024-01-02", Some(86_400), None)]
+#[case("date>2024-01-02", Some(172_800), None)]
+#[case("date<=2024-01-02", None, Some(172_800))]
+#[case("date<2024-01-02", None, Some(86_400))]
+#[case("date=2024-01-02", Some(86_400), Some(172_800))]
+#[case(r#"taken>="2024-01-02 00:00:01""#, Some(86_401), None)]
 #[case("date>=0001-01-01", None, None)]
 fn dates_bound_a_window(#[case] text: &str, #[case] from: Option<i64>, #[case] until: Option<i64>) {
     let (from, until) = (from.map(at), until.map(at));
