@@ -1,9 +1,11 @@
 //! The HTTP interface: requests in, answers and problem documents out.
 
 mod access_log;
+mod conditions;
 mod connection;
 mod connections;
 mod disconnect;
+mod disposition;
 mod docs;
 mod forwarded;
 #[cfg(feature = "internals")]

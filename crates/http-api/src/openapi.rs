@@ -33,6 +33,7 @@ pub fn openapi() -> Document {
     paths(
         routes::post_image,
         routes::get_image,
+        routes::get_file,
         routes::list_images,
         routes::list_tags,
         routes::livez,

@@ -66,6 +66,14 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::ImageNotFound,
             Code::StorageUnavailable,
         ],
+        "/image/{id}/file" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::ImageNotFound,
+            Code::PreconditionFailed,
+            Code::RangeNotSatisfiable,
+            Code::StorageUnavailable,
+        ],
         "/images" | "/tags" => &[Code::InvalidParameter, Code::StorageUnavailable],
         _ => &[],
     }
@@ -139,6 +147,7 @@ fn example_of(code: Code) -> serde_json::Value {
 fn fact_of(code: Code) -> Option<(&'static str, serde_json::Value)> {
     Some(match code {
         Code::InvalidParameter => ("parameter", json!("min_confidence")),
+        Code::RangeNotSatisfiable => ("limit", json!(48_895)),
         Code::PayloadTooLarge => ("limit", json!(26_214_400)),
         Code::UriTooLong => ("limit", json!(16_384)),
         Code::HeadersTooLarge => ("limit", json!(32_768)),

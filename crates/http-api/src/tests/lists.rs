@@ -401,7 +401,7 @@ async fn bytes_that_cannot_be_read_on_break_the_connection_off() {
     let known = image(&bytes, at(0), &[("car", 90.0)]);
     let path = format!("/image/{}", known.id);
     let mut originals = MockOriginalStore::new();
-    originals.expect_get().returning(move |_| {
+    originals.expect_get().returning(move |_, _| {
         let gone = OriginalStoreError::Unavailable(cause("SECRET"));
         let pieces = [Ok(bytes.slice(..200_000)), Err(gone)];
         Ok(Some(OriginalContent {

@@ -3,6 +3,7 @@
 mod connections;
 mod docs;
 mod edges;
+mod file;
 mod health;
 mod lists;
 mod log;
