@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -19,6 +20,7 @@ use domain::{
     ports::{
         Clock, DatabaseRegistry, Fate, Fingerprint, OriginalContent, OriginalRemoval,
         OriginalStore, OriginalStoreError, PutMode, SetAside, StoredObject, StoredOriginal, cause,
+        clip,
     },
 };
 
@@ -175,6 +177,7 @@ impl OriginalStore for FakeOriginalStore {
     async fn get(
         &self,
         digest: &ContentDigest,
+        range: Option<Range<u64>>,
     ) -> Result<Option<OriginalContent>, OriginalStoreError> {
         let bytes = {
             let state = self.available()?;
@@ -186,11 +189,14 @@ impl OriginalStore for FakeOriginalStore {
             }
             bytes
         };
+        let len = bytes.len() as u64;
+        let range = clip(range, len);
+        let place = |at: u64| usize::try_from(at).expect("in memory");
+        let bytes = bytes.slice(place(range.start)..place(range.end));
         let starts = (0..bytes.len()).step_by(PIECE);
-        let len = bytes.len();
-        let piece = move |start: usize| Ok(bytes.slice(start..len.min(start + PIECE)));
+        let piece = move |start: usize| Ok(bytes.slice(start..bytes.len().min(start + PIECE)));
         Ok(Some(OriginalContent {
-            len: len as u64,
+            len,
             stamp: None,
             stream: stream::iter(starts.map(piece)).boxed(),
         }))
@@ -205,7 +211,7 @@ impl OriginalStore for FakeOriginalStore {
         &self,
         digest: &ContentDigest,
     ) -> Result<Option<Fingerprint>, OriginalStoreError> {
-        match self.get(digest).await? {
+        match self.get(digest, None).await? {
             Some(content) => content.fingerprint().await.map(Some),
             None => Ok(None),
         }
@@ -348,10 +354,10 @@ mod tests {
                 .await
                 .is_err()
         );
-        assert!(store.get(&digest).await.is_err());
+        assert!(store.get(&digest, None).await.is_err());
         assert!(store.list().next().await.unwrap().is_err());
         assert!(store.ready().await.is_err());
         store.set_down(false);
-        assert!(store.get(&digest).await.unwrap().is_none());
+        assert!(store.get(&digest, None).await.unwrap().is_none());
     }
 }

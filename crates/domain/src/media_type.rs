@@ -42,6 +42,18 @@ impl MediaType {
         }
     }
 
+    /// The usual extension of file names, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::WebP => "webp",
+            Self::Gif => "gif",
+            Self::Bmp => "bmp",
+            Self::Tiff => "tif",
+        }
+    }
+
     /// The media type with that registered name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL

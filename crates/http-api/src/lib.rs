@@ -1,9 +1,11 @@
 //! The HTTP interface: routes, responses and problem documents.
 
 mod access_log;
+mod conditions;
 mod connection;
 mod connections;
 mod disconnect;
+mod disposition;
 mod docs;
 mod forwarded;
 #[cfg(feature = "internals")]

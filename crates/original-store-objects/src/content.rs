@@ -3,7 +3,8 @@
 use std::{
     error::Error,
     fs::{File, Metadata},
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
     os::unix::fs::MetadataExt,
     path::Path,
 };
@@ -11,10 +12,10 @@ use std::{
 use bytes::Bytes;
 use domain::{
     ContentHasher,
-    ports::{Fingerprint, OriginalContent, OriginalStoreError, Stamp, cause},
+    ports::{Fingerprint, OriginalContent, OriginalStoreError, Stamp, cause, clip},
 };
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
-use object_store::GetResult;
+use object_store::{GetResult, ObjectMeta};
 use tokio::task::spawn_blocking;
 
 /// Chunk length for streaming: short enough to be held in memory for each reader, long enough to make the
@@ -28,35 +29,50 @@ type Pieces = BoxStream<'static, Result<Bytes, OriginalStoreError>>;
 
 /// The content of an original in a bucket, which ends in an error if it is truncated.
 pub(crate) fn content(found: GetResult) -> OriginalContent {
-    let len = found.meta.size;
-    let stamp = Stamp::of((&found.meta.e_tag, found.meta.last_modified));
+    let empty = empty(&found.meta);
+    let expected = found.range.end - found.range.start;
     let pieces = found.into_stream().map_err(unavailable).boxed();
     OriginalContent {
-        len,
-        stamp: Some(stamp),
-        stream: exactly(len, pieces),
+        stream: exactly(expected, pieces),
+        ..empty
     }
 }
 
-/// An open file, and its first chunk.
+/// Nothing of an original in a bucket.
+pub(crate) fn empty(found: &ObjectMeta) -> OriginalContent {
+    OriginalContent {
+        len: found.size,
+        stamp: Some(Stamp::of((&found.e_tag, found.last_modified))),
+        stream: stream::empty().boxed(),
+    }
+}
+
+/// An open file, and the first chunk that is read of it.
 pub(crate) struct Opened {
     file: File,
     len: u64,
+    /// How many bytes are read in all.
+    expected: u64,
     stamp: Stamp,
     first: Bytes,
 }
 
-/// Opens a file and reads its first chunk, which is the whole of most files. Blocks.
-pub(crate) fn open(place: &Path) -> io::Result<Opened> {
+/// Opens a file and reads its first chunk, or that of a range, which is the whole of most files. Blocks.
+pub(crate) fn open(place: &Path, range: Option<Range<u64>>) -> io::Result<Opened> {
     let mut file = File::open(place)?;
     let facts = file.metadata()?;
     let len = facts.len();
-    let stamp = stamp(&facts);
-    let first = piece(&mut file, len)?;
+    let range = clip(range, len);
+    if range.start > 0 {
+        file.seek(SeekFrom::Start(range.start))?;
+    }
+    let expected = range.end - range.start;
+    let first = piece(&mut file, expected)?;
     Ok(Opened {
         file,
         len,
-        stamp,
+        expected,
+        stamp: stamp(&facts),
         first,
     })
 }
@@ -88,10 +104,11 @@ impl Opened {
         let Self {
             file,
             len,
+            expected,
             stamp,
             first,
         } = self;
-        let left = len.saturating_sub(first.len() as u64);
+        let left = expected.saturating_sub(first.len() as u64);
         let rest = stream::try_unfold((file, left), async |(mut file, left)| {
             if left == 0 {
                 return Ok(None);
@@ -113,7 +130,7 @@ impl Opened {
         OriginalContent {
             len,
             stamp: Some(stamp),
-            stream: exactly(len, pieces.boxed()),
+            stream: exactly(expected, pieces.boxed()),
         }
     }
 }
@@ -180,7 +197,7 @@ mod tests {
         for len in [0, 1, PIECE + 1, 2 * PIECE, 2 * PIECE + 1, 5 * PIECE + 7] {
             let bytes: Vec<u8> = (0..=250).cycle().take(len).collect();
             std::fs::write(&place, &bytes).unwrap();
-            let content = open(&place).unwrap().content();
+            let content = open(&place, None).unwrap().content();
             assert_eq!(content.len, len as u64);
             let pieces: Vec<Bytes> = content.stream.try_collect().await.unwrap();
             let longest = pieces.iter().map(Bytes::len).max().unwrap();
@@ -188,7 +205,7 @@ mod tests {
             assert!(pieces.len() <= len.div_ceil(PIECE).max(1));
             assert_eq!(pieces.concat(), bytes);
         }
-        assert!(open(folder.path()).is_err(), "a folder is no file");
+        assert!(open(folder.path(), None).is_err(), "a folder is no file");
     }
 
     #[tokio::test]
@@ -196,7 +213,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("file");
         std::fs::write(&place, vec![1; 3 * PIECE]).unwrap();
-        let content = open(&place).unwrap().content();
+        let content = open(&place, None).unwrap().content();
         File::options()
             .write(true)
             .open(&place)

@@ -1,6 +1,6 @@
 //! The store itself.
 
-use std::{io, sync::Arc};
+use std::{io, ops::Range, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,14 +9,16 @@ use domain::{
     ContentDigest, DatabaseId, Fence,
     ports::{
         DatabaseRegistry, Fate, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
-        OriginalStoreError, PutMode, SetAside, StoredObject, StoredOriginal,
+        OriginalStoreError, PutMode, SetAside, StoredObject, StoredOriginal, clip,
     },
 };
 use futures_util::{
     Stream, StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
+use object_store::{
+    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path,
+};
 
 use crate::{
     content::{self, Opened, unavailable},
@@ -81,6 +83,29 @@ impl Originals {
     }
 }
 
+/// Opens an object of a bucket, or a range of it.
+async fn opened(
+    objects: &dyn ObjectStore,
+    key: Path,
+    range: Option<Range<u64>>,
+) -> Result<OriginalContent, Error> {
+    let options = GetOptions {
+        range: range.clone().map(GetRange::Bounded),
+        ..GetOptions::default()
+    };
+    match (objects.get_opts(&key, options).await, range) {
+        (Ok(found), _) => Ok(content::content(found)),
+        (Err(error), None) => Err(error),
+        (Err(error @ Error::NotFound { .. }), _) => Err(error),
+        // A range that begins beyond the end is refused; the length says what is wrong.
+        (Err(error), Some(range)) => {
+            let found = objects.head(&key).await?;
+            let is_beyond = clip(Some(range), found.size).is_empty();
+            is_beyond.then(|| content::empty(&found)).ok_or(error)
+        }
+    }
+}
+
 /// `None` for an object that does not exist.
 fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, OriginalStoreError> {
     match answer {
@@ -125,13 +150,14 @@ impl OriginalStore for Originals {
     async fn get(
         &self,
         digest: &ContentDigest,
+        range: Option<Range<u64>>,
     ) -> Result<Option<OriginalContent>, OriginalStoreError> {
         let Some(folder) = &self.folder else {
-            let objects = &self.objects;
-            let ask = |key| async move { objects.get(&key).await };
-            return Ok(self.in_bucket(digest, ask).await?.map(content::content));
+            let ask = |key| opened(&*self.objects, key, range.clone());
+            return self.in_bucket(digest, ask).await;
         };
-        let opened = in_file(folder, digest, content::open).await?;
+        let open = move |place: &std::path::Path| content::open(place, range.clone());
+        let opened = in_file(folder, digest, open).await?;
         Ok(opened.map(Opened::content))
     }
 
@@ -150,7 +176,7 @@ impl OriginalStore for Originals {
         digest: &ContentDigest,
     ) -> Result<Option<Fingerprint>, OriginalStoreError> {
         let Some(folder) = &self.folder else {
-            return match self.get(digest).await? {
+            return match self.get(digest, None).await? {
                 Some(content) => content.fingerprint().await.map(Some),
                 None => Ok(None),
             };
@@ -331,7 +357,7 @@ async fn in_root<T: Send + 'static>(
 async fn in_file<T: Send + 'static>(
     folder: &Arc<Directory>,
     digest: &ContentDigest,
-    work: fn(&std::path::Path) -> io::Result<T>,
+    work: impl Fn(&std::path::Path) -> io::Result<T> + Send + 'static,
 ) -> Result<Option<T>, OriginalStoreError> {
     let digest = *digest;
     blocking(folder, move |folder| {

@@ -34,7 +34,7 @@ fn folder(path: &Path) -> Arc<Originals> {
 }
 
 async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Vec<u8>> {
-    let content = store.get(digest).await.unwrap()?;
+    let content = store.get(digest, None).await.unwrap()?;
     let pieces: Vec<Bytes> = content.stream.try_collect().await.unwrap();
     Some(pieces.concat())
 }
@@ -221,7 +221,7 @@ async fn assert_unavailable(store: &Originals, digest: &ContentDigest) {
             .put(digest, Bytes::from_static(b"x"), PutMode::KeepExisting)
             .await
             .err(),
-        store.get(digest).await.err(),
+        store.get(digest, None).await.err(),
         store
             .set_aside(digest, Fence::random(), Fate::Removal)
             .await

@@ -5,6 +5,7 @@
 //! a hung disk can occupy.
 
 use std::{
+    ops::Range,
     pin::Pin,
     sync::{
         Arc,
@@ -90,11 +91,15 @@ impl OriginalStore for GuardedOriginals {
             .await?
     }
 
-    async fn get(&self, digest: &ContentDigest) -> Outcome<Option<OriginalContent>> {
+    async fn get(
+        &self,
+        digest: &ContentDigest,
+        range: Option<Range<u64>>,
+    ) -> Outcome<Option<OriginalContent>> {
         let (inner, digest) = (Arc::clone(&self.inner), *digest);
         let found = self
             .calls
-            .run(async move { inner.get(&digest).await })
+            .run(async move { inner.get(&digest, range).await })
             .await??;
         Ok(found.map(|content| OriginalContent {
             stream: guarded(content.stream, self.calls.clone()),
@@ -249,7 +254,7 @@ mod tests {
     async fn original_passes_unchanged() {
         let pieces = ["abc", "def"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
         let store = giving(stream::iter(pieces).boxed());
-        let content = store.get(&digest()).await.unwrap().unwrap();
+        let content = store.get(&digest(), None).await.unwrap().unwrap();
         let read: Vec<Bytes> = content.stream.try_collect().await.unwrap();
         assert_eq!((content.len, read.concat()), (6, b"abcdef".to_vec()));
         assert_eq!(store.calls.places.available_permits(), MAX_CALLS);
@@ -259,7 +264,7 @@ mod tests {
     async fn hanging_chunk_is_an_error_and_the_last_item() {
         let pieces = stream::iter([Ok(Bytes::from_static(b"abc"))]).chain(stream::pending());
         let store = giving(pieces.boxed());
-        let mut content = store.get(&digest()).await.unwrap().unwrap();
+        let mut content = store.get(&digest(), None).await.unwrap().unwrap();
         assert!(content.stream.next().await.unwrap().is_ok());
         let late = content.stream.next().await.unwrap();
         assert!(matches!(late, Err(OriginalStoreError::Unavailable(_))));
@@ -274,7 +279,11 @@ mod tests {
         async fn put(&self, _: &ContentDigest, _: Bytes, _: PutMode) -> Outcome<()> {
             self.ready().await
         }
-        async fn get(&self, _: &ContentDigest) -> Outcome<Option<OriginalContent>> {
+        async fn get(
+            &self,
+            _: &ContentDigest,
+            _: Option<Range<u64>>,
+        ) -> Outcome<Option<OriginalContent>> {
             self.ready().await.map(|()| None)
         }
         async fn length(&self, _: &ContentDigest) -> Outcome<Option<u64>> {
@@ -318,7 +327,7 @@ mod tests {
             .put(&digest(), Bytes::new(), PutMode::KeepExisting)
             .await
             .unwrap();
-        assert!(store.get(&digest()).await.unwrap().is_none());
+        assert!(store.get(&digest(), None).await.unwrap().is_none());
     }
 
     /// A second database must not rely on an original before the first one can know of it.
@@ -340,7 +349,7 @@ mod tests {
         ));
         assert!(store.ready().await.is_err());
         assert!(
-            store.get(&digest()).await.unwrap().is_none(),
+            store.get(&digest(), None).await.unwrap().is_none(),
             "reading goes on"
         );
         gate.open();

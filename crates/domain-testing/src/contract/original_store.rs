@@ -1,7 +1,8 @@
 //! The contract of [`OriginalStore`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::future;
 
@@ -21,6 +22,7 @@ where
 {
     is_ready(&*empty().await).await;
     gives_back_what_was_put(&*empty().await).await;
+    gives_back_ranges(&*empty().await).await;
     knows_nothing_that_was_not_put(&*empty().await).await;
     keeps_the_same_bytes_once(&*empty().await).await;
     overwrites_what_is_there(&*empty().await).await;
@@ -47,6 +49,41 @@ pub async fn gives_back_what_was_put(store: &dyn OriginalStore) {
         let digest = put(store, &bytes).await;
         assert_eq!(read(store, &digest).await, Some(bytes), "{len} bytes");
     }
+}
+
+/// A range comes back byte for byte, and as much of it as there is; the length is that of the original.
+pub async fn gives_back_ranges(store: &dyn OriginalStore) {
+    let bytes = content(300_000, 3);
+    let digest = put(store, &bytes).await;
+    for range in [
+        0..1,
+        0..300_000,
+        1..299_999,
+        48_000..250_000,
+        299_999..300_000,
+    ] {
+        let expected = bytes.slice(range.clone());
+        assert_eq!(part(store, &digest, &range).await, expected, "{range:?}");
+    }
+    for range in [0..300_001, 299_990..usize::MAX] {
+        let expected = bytes.slice(range.start..);
+        assert_eq!(part(store, &digest, &range).await, expected, "{range:?}");
+    }
+    for range in [300_000..300_001, 400_000..500_000] {
+        assert_eq!(part(store, &digest, &range).await, "", "{range:?}");
+    }
+    let missing = store
+        .get(&ContentDigest::of(b"never put"), Some(0..1))
+        .await;
+    assert!(missing.expect("asked").is_none());
+}
+
+async fn part(store: &dyn OriginalStore, digest: &ContentDigest, range: &Range<usize>) -> Bytes {
+    let range = range.start as u64..range.end as u64;
+    let opened = store.get(digest, Some(range)).await;
+    let opened = opened.expect("opened").expect("there");
+    assert_eq!(opened.len, 300_000);
+    collect(opened).await.expect("read to its end")
 }
 
 /// An original that was not put is not found.
@@ -113,7 +150,8 @@ pub async fn shows_no_part_of_an_original(store: &dyn OriginalStore) {
 pub async fn never_ends_a_stream_early<S: OriginalStore + OriginalRemoval>(store: &S) {
     let bytes = content(5_000_000, 5);
     let digest = put(store, &bytes).await;
-    let opened = store.get(&digest).await.expect("opened").expect("there");
+    let opened = store.get(&digest, None).await;
+    let opened = opened.expect("opened").expect("there");
     assert!(take_away(store, &digest, Fate::Removal).await);
     let len = opened.len;
     if let Ok(read) = collect(opened).await {

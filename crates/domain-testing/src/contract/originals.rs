@@ -42,7 +42,7 @@ pub(super) async fn put_as(
 }
 
 pub(super) async fn read(store: &dyn OriginalStore, digest: &ContentDigest) -> Option<Bytes> {
-    let opened = store.get(digest).await.expect("the store answers")?;
+    let opened = store.get(digest, None).await.expect("the store answers")?;
     let len = opened.len;
     let bytes = collect(opened).await.expect("read to its end");
     assert_eq!(len, bytes.len() as u64, "as long as it said");

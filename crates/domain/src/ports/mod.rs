@@ -38,7 +38,7 @@ pub use original_ledger::{Claimed, OriginalLedger};
 pub use original_removal::{Fate, OriginalRemoval, SetAside};
 pub use original_store::{
     Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, Stamp, StoredObject,
-    StoredOriginal,
+    StoredOriginal, clip,
 };
 pub use picture_source::PictureSource;
 pub use removal_ledger::RemovalLedger;

@@ -1,6 +1,9 @@
 //! The store of uploaded bytes.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    ops::Range,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,10 +30,12 @@ pub trait OriginalStore: Send + Sync {
         mode: PutMode,
     ) -> Result<(), OriginalStoreError>;
 
-    /// Opens an original, including one that a removal has set aside.
+    /// Opens an original, or a range of its bytes: nothing outside the range is read, and what of it lies beyond
+    /// the end is left out. Includes an original that a removal has set aside.
     async fn get(
         &self,
         digest: &ContentDigest,
+        range: Option<Range<u64>>,
     ) -> Result<Option<OriginalContent>, OriginalStoreError>;
 
     /// The length of an original in bytes.
@@ -64,13 +69,20 @@ pub enum PutMode {
 
 /// An opened original, to be streamed.
 pub struct OriginalContent {
-    /// Its length in bytes.
+    /// The length of the whole original in bytes, also where a range was opened.
     pub len: u64,
     /// Changes with each write of the original, if the store can tell.
     pub stamp: Option<Stamp>,
-    /// Its bytes, in chunks of the adapter's choice. A chunk that cannot be read is an error; the stream
-    /// never ends early without one.
+    /// Its bytes, or those of the range, in chunks of the adapter's choice. A chunk that cannot be read is an
+    /// error; the stream never ends early without one.
     pub stream: BoxStream<'static, Result<Bytes, OriginalStoreError>>,
+}
+
+/// The part of a range within `len` bytes; without a range all of them.
+pub fn clip(range: Option<Range<u64>>, len: u64) -> Range<u64> {
+    let range = range.unwrap_or(0..len);
+    let end = range.end.min(len);
+    range.start.min(end)..end
 }
 
 /// Distinguishes the writes of an original.
@@ -142,4 +154,19 @@ pub enum OriginalStoreError {
     /// An original has another length than it had.
     #[error("an original was altered")]
     Altered(#[source] Cause),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_clipped_to_what_is_there() {
+        assert_eq!(clip(None, 5), 0..5);
+        assert_eq!(clip(Some(1..3), 5), 1..3);
+        assert_eq!(clip(Some(1..9), 5), 1..5);
+        assert!(clip(Some(5..9), 5).is_empty());
+        assert!(clip(Some(7..9), 5).is_empty());
+        assert!(clip(Some(0..9), 0).is_empty());
+    }
 }

@@ -2,7 +2,7 @@
 
 mod verify;
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, ops::Range, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, future::join, stream, stream::BoxStream};
 use thiserror::Error;
@@ -83,6 +83,11 @@ impl Catalog {
         }
     }
 
+    /// The image with that id, without its bytes.
+    pub async fn image(&self, id: &ImageId) -> Result<Option<Image>, CatalogError> {
+        Ok(self.ports.images.find(id).await?)
+    }
+
     /// The image with that id, and its bytes.
     ///
     /// Damage is recorded with the original, so that the next upload of the same bytes replaces it.
@@ -104,14 +109,37 @@ impl Catalog {
     /// # Errors
     /// As [`find`](Self::find).
     pub async fn content(&self, image: &Image) -> Result<OriginalContent, CatalogError> {
+        let content = self.open(image, None).await?;
         let damages = verify::Damages::new(self, image.digest);
-        match self.ports.originals.get(&image.digest).await? {
+        Ok(self.verified.check(content, damages))
+    }
+
+    /// A range of the bytes of an image. Nothing else is read, so that they are not compared with the digest.
+    ///
+    /// # Errors
+    /// [`OriginalStoreError::Altered`] if the bytes are missing or of another length than recorded.
+    pub async fn part(
+        &self,
+        image: &Image,
+        range: Range<u64>,
+    ) -> Result<OriginalContent, CatalogError> {
+        self.open(image, Some(range)).await
+    }
+
+    /// Opens an original that has the recorded length, and notes damage if it has not.
+    async fn open(
+        &self,
+        image: &Image,
+        range: Option<Range<u64>>,
+    ) -> Result<OriginalContent, CatalogError> {
+        let damages = verify::Damages::new(self, image.digest);
+        match self.ports.originals.get(&image.digest, range).await? {
             None => Err(damages.note(altered(image, "is missing")).await.into()),
             Some(content) if content.len != image.facts.byte_size => {
                 let how = format!("has {} bytes", content.len);
                 Err(damages.note(altered(image, &how)).await.into())
             }
-            Some(content) => Ok(self.verified.check(content, damages)),
+            Some(content) => Ok(content),
         }
     }
 

@@ -484,7 +484,7 @@ const WRONG: &[u8] = b"some bites";
 fn rewritten(versions: Vec<(&'static [u8], Option<u8>)>) -> MockOriginalStore {
     let mut originals = MockOriginalStore::new();
     let mut versions = versions.into_iter();
-    originals.expect_get().returning(move |_| {
+    originals.expect_get().returning(move |_, _| {
         let (bytes, stamp) = versions.next().unwrap();
         Ok(Some(OriginalContent {
             len: bytes.len() as u64,

@@ -68,6 +68,14 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::ImageNotFound,
             Code::StorageUnavailable,
         ],
+        "/image/{id}/file" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::ImageNotFound,
+            Code::PreconditionFailed,
+            Code::RangeNotSatisfiable,
+            Code::StorageUnavailable,
+        ],
         "/images" => &[
             Code::InvalidParameter,
             Code::InvalidQuery,
@@ -148,6 +156,7 @@ fn fact_of(code: Code) -> Option<(&'static str, serde_json::Value)> {
         Code::InvalidParameter => ("parameter", json!("min_confidence")),
         Code::InvalidQuery => ("position", json!(4)),
         Code::FetchingNotAllowed => ("setting", json!("fetch.allow")),
+        Code::RangeNotSatisfiable => ("limit", json!(48_895)),
         Code::PayloadTooLarge => ("limit", json!(26_214_400)),
         Code::UriTooLong => ("limit", json!(16_384)),
         Code::HeadersTooLarge => ("limit", json!(32_768)),

@@ -64,6 +64,10 @@ table! {
     MethodNotAllowed, "method-not-allowed", METHOD_NOT_ALLOWED, "The route has no such method";
     /// The client did not send its body in time.
     RequestTimeout, "request-timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
+    /// A condition of the request does not hold.
+    PreconditionFailed, "precondition-failed", PRECONDITION_FAILED, "A condition does not hold";
+    /// The range begins beyond the end.
+    RangeNotSatisfiable, "range-not-satisfiable", RANGE_NOT_SATISFIABLE, "There are no such bytes";
     /// The body or the image is larger than the limit.
     PayloadTooLarge, "payload-too-large", PAYLOAD_TOO_LARGE, "The upload is too large";
     /// The URL is longer than the limit.
@@ -125,6 +129,8 @@ mod tests {
             ("image-not-found", 404),
             ("route-not-found", 404),
             ("method-not-allowed", 405),
+            ("precondition-failed", 412),
+            ("range-not-satisfiable", 416),
             ("payload-too-large", 413),
             ("unsupported-media-type", 415),
             ("uri-too-long", 414),

@@ -80,6 +80,12 @@ impl Problem {
         Self::new(Code::UriTooLong, detail).limit(limit as u64)
     }
 
+    /// A range that begins beyond the end of that many bytes.
+    pub fn range_not_satisfiable(len: u64) -> Self {
+        let detail = format!("the range begins beyond the end: there are {len} bytes");
+        Self::new(Code::RangeNotSatisfiable, detail).limit(len)
+    }
+
     /// Headers longer than `limit` bytes.
     pub fn headers_too_large(limit: usize) -> Self {
         let detail = format!("the headers have more than the {limit} bytes allowed");
@@ -177,6 +183,9 @@ impl Problem {
         if let Some(seconds) = self.seconds() {
             answer.insert_header((header::RETRY_AFTER, seconds));
         }
+        if let (Code::RangeNotSatisfiable, Some(len)) = (self.code, self.facts.limit) {
+            answer.insert_header((header::CONTENT_RANGE, format!("bytes */{len}")));
+        }
         if let Some(methods) = self.allow {
             answer.insert_header((header::ALLOW, HeaderValue::from_static(methods)));
         }
@@ -220,7 +229,8 @@ pub(super) struct ProblemBody<'a> {
     #[schema(nullable = false, example = 4)]
     position: Option<usize>,
     /// The limit that was exceeded: bytes of `payload-too-large`, `uri-too-long` and
-    /// `headers-too-large`, pixels of `image-too-large`, units of work of `image-too-complex`.
+    /// `headers-too-large`, pixels of `image-too-large`, units of work of `image-too-complex`. Of
+    /// `range-not-satisfiable` the bytes that there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     limit: Option<u64>,

@@ -3,6 +3,7 @@
 mod data;
 mod dto;
 mod pages;
+mod raw;
 mod streamed;
 
 use actix_web::{HttpResponse, http::header::ContentType};
@@ -12,6 +13,7 @@ pub(super) use self::{
     data::{Head, WithData, from_bytes},
     dto::{ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody, TaggedBody},
     pages::{images, page},
+    raw::Raw,
 };
 use super::problem::Problem;
 

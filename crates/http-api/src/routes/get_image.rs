@@ -7,8 +7,9 @@ use domain::{
     service::{Catalog, CatalogError},
 };
 
+use super::path;
 use crate::{
-    problem::{Code, Problem},
+    problem::Problem,
     queries,
     response::{self, Head, WithData},
     state::State,
@@ -35,11 +36,7 @@ pub(crate) async fn get_image(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     queries::image(request.query_string())?;
-    let id: ImageId = request
-        .match_info()
-        .query("id")
-        .parse()
-        .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
+    let id = path::image_id(&request)?;
     let (catalog, zone) = (state.catalog.clone(), state.settings.timezone);
     let answer = state
         .read(async move { find(&catalog, &id, zone).await })
@@ -51,8 +48,7 @@ pub(crate) async fn get_image(
 
 async fn find(catalog: &Catalog, id: &ImageId, zone: Tz) -> Result<WithData, Problem> {
     let Some(found) = catalog.find(id).await? else {
-        let detail = format!("there is no image {id}");
-        return Err(Problem::new(Code::ImageNotFound, detail));
+        return Err(path::no_image(id));
     };
     let head = Head::new(&found.image, zone)?;
     let answer = WithData::new(head, found.content).await;

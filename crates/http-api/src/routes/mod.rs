@@ -1,11 +1,13 @@
 //! The routes, one module each.
 
 mod fallback;
+mod get_file;
 mod get_image;
 mod health;
 mod incoming;
 mod list_images;
 mod list_tags;
+mod path;
 mod post_image;
 mod post_tag;
 
@@ -18,9 +20,9 @@ use actix_web::{
 };
 
 pub(super) use self::{
-    get_image::__path_get_image, health::__path_livez, health::__path_readyz,
-    list_images::__path_list_images, list_tags::__path_list_tags, post_image::__path_post_image,
-    post_tag::__path_post_tag,
+    get_file::__path_get_file, get_image::__path_get_image, health::__path_livez,
+    health::__path_readyz, list_images::__path_list_images, list_tags::__path_list_tags,
+    post_image::__path_post_image, post_tag::__path_post_tag,
 };
 
 /// The methods of a route that is read.
@@ -35,6 +37,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(with_rest("/image", WRITABLE).route(web::post().to(post_image::post_image)))
         .service(with_rest("/tag", WRITABLE).route(web::post().to(post_tag::post_tag)))
         .service(readable("/image/{id}", get_image::get_image))
+        .service(readable("/image/{id}/file", get_file::get_file))
         .service(readable("/images", list_images::list_images))
         .service(readable("/tags", list_tags::list_tags))
         .service(readable("/livez", health::livez))

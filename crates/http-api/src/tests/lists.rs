@@ -479,7 +479,7 @@ async fn read_error_aborts_the_connection() {
     let known = image(&bytes, at(0), &[("car", 90.0)]);
     let path = format!("/image/{}", known.id);
     let mut originals = MockOriginalStore::new();
-    originals.expect_get().returning(move |_| {
+    originals.expect_get().returning(move |_, _| {
         let gone = OriginalStoreError::Unavailable(cause("SECRET"));
         let pieces = [Ok(bytes.slice(..200_000)), Err(gone)];
         Ok(Some(OriginalContent {

@@ -4,6 +4,7 @@ mod connections;
 mod docs;
 mod edges;
 mod fetching;
+mod file;
 mod forms;
 mod health;
 mod lists;

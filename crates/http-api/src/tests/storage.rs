@@ -1,6 +1,6 @@
 //! A slow or hanging store of originals.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -44,9 +44,13 @@ impl OriginalStore for Gated {
         self.inner.put(digest, bytes, mode).await
     }
 
-    async fn get(&self, digest: &ContentDigest) -> Outcome<Option<OriginalContent>> {
+    async fn get(
+        &self,
+        digest: &ContentDigest,
+        range: Option<Range<u64>>,
+    ) -> Outcome<Option<OriginalContent>> {
         self.pass().await?;
-        self.inner.get(digest).await
+        self.inner.get(digest, range).await
     }
 
     async fn length(&self, digest: &ContentDigest) -> Outcome<Option<u64>> {
