@@ -1,8 +1,8 @@
 //! All ports of one database together.
 
 use super::{
-    ImageStore, Inspector, OriginalLedger, RemovalLedger, StatisticsInspector, TagStatistics,
-    TaggingCache,
+    ImageStore, Inspector, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
+    StatisticsInspector, TagStatistics, TaggingCache,
 };
 
 /// Everything that one database keeps. Services take the ports that they need; this one is for whoever opens
@@ -13,6 +13,8 @@ pub trait Database:
     + TaggingCache
     + OriginalLedger
     + RemovalLedger
+    + KeyStore
+    + SessionStore
     + Inspector
     + StatisticsInspector
 {
@@ -24,6 +26,8 @@ impl<T> Database for T where
         + TaggingCache
         + OriginalLedger
         + RemovalLedger
+        + KeyStore
+        + SessionStore
         + Inspector
         + StatisticsInspector
 {

@@ -15,6 +15,7 @@ mod claims;
 mod identity;
 mod images;
 mod inspection;
+mod keys;
 mod labels;
 pub(super) mod migrations;
 mod names;
@@ -24,6 +25,7 @@ mod rollup;
 #[cfg(test)]
 mod rollup_tests;
 mod segments;
+mod sessions;
 mod statement;
 mod statistics;
 mod summaries;
