@@ -6,6 +6,8 @@ mod names;
 
 use std::num::NonZeroU32;
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use domain::{Confidence, LabelFilter, PageKey, Threshold, TimeWindow};
 
 use self::dates::Edge;
@@ -16,6 +18,14 @@ const NAME_SHOWN: usize = 64;
 
 /// The most images of a page.
 const MOST_IMAGES: u32 = 1000;
+
+/// The first instant after a date: after its second, or after its day. None if that lies beyond the year 9999.
+///
+/// # Errors
+/// What the text is not, as words that follow the name of its parameter or member.
+pub(super) fn last_instant(text: &str, zone: Tz) -> Result<Option<DateTime<Utc>>, String> {
+    dates::parse(text, Edge::Last, zone).map_err(|error| error.to_string())
+}
 
 /// The parameters of one request: each at most once, none that is not known.
 #[derive(Debug)]

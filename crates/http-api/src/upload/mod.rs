@@ -9,8 +9,11 @@ use bytes::Bytes;
 use domain::{ContentDigest, ports::ClientKey};
 use upload_body::{Body, BodyError, buffers};
 
-pub(super) use self::admission::{Admission, Patience};
-use self::{admission::Overloaded, arriving::Arriving};
+use self::admission::Overloaded;
+pub(super) use self::{
+    admission::{Admission, Patience},
+    arriving::Arriving,
+};
 use super::{
     HttpSettings,
     problem::{Code, Problem},
