@@ -1,5 +1,7 @@
 //! Tests of the interface over real sockets, on the domain with in-memory fakes.
 
+mod access;
+mod browsers;
 mod connections;
 mod docs;
 mod edges;
@@ -7,9 +9,11 @@ mod fetching;
 mod file;
 mod forms;
 mod health;
+mod keys;
 mod lists;
 mod log;
 mod pressure;
+mod session;
 mod shutdown;
 mod storage;
 mod tag;
