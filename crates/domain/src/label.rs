@@ -40,22 +40,22 @@ impl Label {
         Ok(Self(trimmed.into()))
     }
 
-    /// The normalised text, for display and comparison.
     /// What labels begin with that begin with a text: like [`parse`](Self::parse), but blanks at the end count.
     pub(crate) fn normal_prefix(text: &str) -> String {
         normal(text).trim_start().to_owned()
     }
 
+    /// The normalised text, for display and comparison.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Drops control characters. Most texts have none and are not copied.
 fn normal(text: &str) -> String {
     without_controls(text).to_lowercase().nfc().collect()
 }
 
+/// Drops control characters. Most texts have none and are not copied.
 fn without_controls(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         Cow::Owned(text.replace(char::is_control, ""))

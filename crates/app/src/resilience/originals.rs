@@ -246,7 +246,7 @@ mod tests {
         let mut store = MockOriginalStore::new();
         store
             .expect_get()
-            .return_once(|_| Ok(Some(content(stream))));
+            .return_once(|_, _| Ok(Some(content(stream))));
         GuardedOriginals::new(Arc::new(store), DEADLINE, Gate::opened_already())
     }
 
@@ -336,7 +336,7 @@ mod tests {
         let mut store = MockOriginalStore::new();
         store.expect_put().times(1).returning(|_, _, _| Ok(()));
         store.expect_ready().times(1).returning(|| Ok(()));
-        store.expect_get().times(1).returning(|_| Ok(None));
+        store.expect_get().times(1).returning(|_, _| Ok(None));
         let gate = Gate::default();
         let store = GuardedOriginals::new(Arc::new(store), DEADLINE, gate.clone());
         let put = async || {
