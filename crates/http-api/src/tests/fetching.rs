@@ -1,5 +1,6 @@
 //! `POST /image` and `POST /tag` with a URL.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -50,7 +51,7 @@ async fn an_image_behind_a_url_is_registered_like_any_other() {
     let answer = server.post("/image", &json!({"url": url})).await;
     assert_eq!(answer.status(), 200);
     let image: Value = answer.json().await.unwrap();
-    assert_eq!(image["size"], bytes.len());
+    assert_eq!(image["data"], BASE64_STANDARD.encode(&bytes));
     assert_eq!(server.store.images().len(), 1);
     let tagged = server.post("/tag", &json!({"url": url})).await;
     assert_eq!(tagged.status(), 200);
