@@ -16,11 +16,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use domain::{
-    Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, Label,
-    NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageInfo,
+    ImageQuery, Label, NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow,
+    UntaggedImage,
     ports::{
-        Claimed, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger, TagStatistics,
-        TaggingCache, cause,
+        Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
+        TagStatistics, TaggingCache, cause,
     },
 };
 
@@ -37,6 +38,7 @@ struct State {
     id: Option<DatabaseId>,
     /// In the order of lists, backwards.
     images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
+    infos: HashMap<ImageId, ImageInfo>,
     taggings: HashMap<TaggingKey, Tagging>,
     /// Images whose rows cannot be read by those who look for that.
     spoilt: HashSet<ImageId>,
@@ -89,7 +91,9 @@ impl FakeDatabase {
 
     /// Takes an image away and leaves its original as it is, as somebody with a database client would.
     pub fn lose(&self, id: &ImageId) {
-        self.state().images.retain(|_, image| image.id != *id);
+        let mut state = self.state();
+        state.images.retain(|_, image| image.id != *id);
+        state.infos.remove(id);
     }
 
     /// Lets the row of an image be told of as unreadable.
@@ -196,6 +200,7 @@ impl ImageStore for FakeDatabase {
         state
             .images
             .insert((image.registered_at, image.id), image.clone());
+        state.infos.insert(image.id, new.info.clone());
         if let Some((key, tagging)) = &new.tagging {
             state.keep(key, tagging);
         }
@@ -239,6 +244,18 @@ impl ImageStore for FakeDatabase {
     async fn ready(&self) -> Result<(), ImageStoreError> {
         drop(self.call().await);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl ImageInfoStore for FakeDatabase {
+    async fn infos(
+        &self,
+        images: &[ImageId],
+    ) -> Result<HashMap<ImageId, ImageInfo>, ImageStoreError> {
+        let state = self.call().await;
+        let info = |id: &ImageId| Some((*id, state.infos.get(id)?.clone()));
+        Ok(images.iter().filter_map(info).collect())
     }
 }
 
@@ -489,6 +506,7 @@ mod tests {
             .unwrap();
         assert_eq!(store.claimed_until(&image.digest), Some(at(9)));
         let new = NewImage {
+            info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
             tagging: None,

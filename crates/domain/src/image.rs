@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{ContentDigest, Fence, ImageId, MediaType, Tagging, TaggingKey, Tags};
+use crate::{ContentDigest, Fence, ImageId, ImageInfo, MediaType, Tagging, TaggingKey, Tags};
 
 /// What is known of an original once it has been decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +70,12 @@ impl From<&Image> for UntaggedImage {
 }
 
 /// An image about to be recorded, with what the store keeps beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewImage {
     /// The image.
     pub image: Image,
+    /// What is known of it beside its tags.
+    pub info: ImageInfo,
     /// The fence of the upload claim under which its bytes were put: it is recorded only while that one
     /// stands. None where nothing can have removed them since.
     pub fence: Option<Fence>,

@@ -34,6 +34,7 @@ pub fn openapi() -> Document {
         routes::post_image,
         routes::get_image,
         routes::get_file,
+        routes::get_info,
         routes::list_images,
         routes::list_tags,
         routes::livez,

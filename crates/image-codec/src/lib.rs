@@ -10,10 +10,12 @@
 //! [`PictureCodec`] keeps the processor and the memory within bounds while that happens.
 
 mod budget;
+mod camera;
 mod codec;
 mod cost;
 mod flatten;
 mod formats;
+mod metadata;
 mod meter;
 mod panics;
 mod queue;

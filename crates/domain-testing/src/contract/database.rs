@@ -36,6 +36,7 @@ pub mod damage;
 pub mod fencing;
 pub mod filters;
 pub mod images;
+pub mod infos;
 pub mod labels;
 pub mod pages;
 pub mod removal;
@@ -50,6 +51,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     fencing::run(&make).await;
     damage::run(&make).await;
     images::run(&make).await;
+    infos::run(&make).await;
     labels::run(&make).await;
     taggings::run(&make).await;
     pages::run(&make).await;
@@ -67,6 +69,7 @@ fn limit(count: u32) -> NonZeroU32 {
 
 fn new(image: &Image) -> NewImage {
     NewImage {
+        info: domain::ImageInfo::default(),
         fence: None,
         image: image.clone(),
         tagging: None,

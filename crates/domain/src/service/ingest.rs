@@ -17,7 +17,8 @@ use super::{
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
-    ContentDigest, Image, ImageFacts, ImageId, NewImage, Tagging, TaggingKey, Threshold,
+    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, NewImage, Tagging,
+    TaggingKey, Threshold, image_info,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
@@ -67,6 +68,8 @@ pub struct Upload {
     pub digest: ContentDigest,
     /// The lowest confidence of the tags to record.
     pub threshold: Threshold,
+    /// The name that the client gave to the file, as it gave it; none if it gave none.
+    pub file_name: Option<String>,
     /// Whom the image is registered for. Once they have gone, no work that costs something is done for them.
     pub context: CallContext,
 }
@@ -112,6 +115,7 @@ type Answer = (Tagging, Option<Unsaved>);
 /// What was found out about some bytes.
 struct Analysis {
     facts: ImageFacts,
+    camera: CameraData,
     tagging: Tagging,
     /// Where the store does not have the tagging yet.
     unsaved: Option<Unsaved>,
@@ -211,6 +215,7 @@ impl Pipeline {
         context: &CallContext,
     ) -> Result<Analysis, IngestError> {
         let (facts, answer) = self.known(key).await?;
+        let file = bytes.clone();
         let (facts, answer) = match (facts, answer) {
             (Some(facts), Some(answer)) => (facts, answer),
             (_, Some(answer)) => {
@@ -221,6 +226,7 @@ impl Pipeline {
         };
         Ok(Analysis {
             facts,
+            camera: self.tagger.camera_data(&file),
             tagging: answer.0,
             unsaved: answer.1,
         })
@@ -270,15 +276,15 @@ impl Pipeline {
         analysis: &Analysis,
     ) -> Result<Image, IngestError> {
         let Some(unsaved) = &analysis.unsaved else {
-            return self.register(upload, None, analysis).await;
+            return self.register(upload, &key, None, analysis).await;
         };
-        let tagging = (key, analysis.tagging.clone());
-        let outcome = self.register(upload, Some(&tagging), analysis).await;
+        let tagging = &analysis.tagging;
+        let outcome = self.register(upload, &key, Some(tagging), analysis).await;
         match &outcome {
             Ok(_) => unsaved.saved(),
             // It is asked again in the background: the client has waited long enough for it.
             Err(IngestError::Store(ImageStoreError::Unavailable(_))) => {}
-            Err(_) => self.rescue(unsaved, &tagging).await,
+            Err(_) => self.rescue(unsaved, &key, tagging).await,
         }
         outcome
     }
@@ -287,7 +293,8 @@ impl Pipeline {
     async fn register(
         &self,
         upload: &Upload,
-        tagging: Option<&(TaggingKey, Tagging)>,
+        key: &TaggingKey,
+        tagging: Option<&Tagging>,
         analysis: &Analysis,
     ) -> Result<Image, IngestError> {
         let mut attempt = 1;
@@ -295,8 +302,9 @@ impl Pipeline {
             let claimed = self.put(upload, analysis).await?;
             let new = NewImage {
                 image: self.image(upload, analysis),
+                info: info(upload, key, analysis),
                 fence: Some(claimed.fence),
-                tagging: tagging.cloned(),
+                tagging: tagging.map(|tagging| (key.clone(), tagging.clone())),
             };
             match self.images.record(&new).await {
                 Ok(()) => {
@@ -351,12 +359,22 @@ impl Pipeline {
     }
 
     /// An answer that was paid for is not thrown away because the disk is full.
-    async fn rescue(&self, unsaved: &Unsaved, (key, tagging): &(TaggingKey, Tagging)) {
+    async fn rescue(&self, unsaved: &Unsaved, key: &TaggingKey, tagging: &Tagging) {
         match self.taggings.keep_tagging(key, tagging).await {
             Ok(()) => unsaved.saved(),
             Err(error) => {
                 tracing::warn!(digest = %key.digest, %error, "a provider's answer is yet to be kept");
             }
         }
+    }
+}
+
+fn info(upload: &Upload, key: &TaggingKey, analysis: &Analysis) -> ImageInfo {
+    let name = upload.file_name.as_deref();
+    ImageInfo {
+        threshold: Some(upload.threshold),
+        provider: Some(key.provider.name().to_owned()),
+        file_name: name.and_then(image_info::file_name),
+        camera: analysis.camera.clone(),
     }
 }

@@ -19,7 +19,8 @@ use domain::{
 use domain::{
     NewImage,
     ports::{
-        MockImageStore, MockOriginalLedger, MockOriginalStore, MockTagStatistics, PutMode, Stamp,
+        MockImageInfoStore, MockImageStore, MockOriginalLedger, MockOriginalStore,
+        MockTagStatistics, PutMode, Stamp,
     },
 };
 use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock, at, image};
@@ -35,6 +36,7 @@ fn down() -> ImageStoreError {
 fn mocks() -> CatalogPorts {
     CatalogPorts {
         images: Arc::new(MockImageStore::new()),
+        infos: Arc::new(MockImageInfoStore::new()),
         statistics: Arc::new(MockTagStatistics::new()),
         ledger: Arc::new(MockOriginalLedger::new()),
         originals: Arc::new(MockOriginalStore::new()),
@@ -91,6 +93,7 @@ impl Fixture {
 fn ports(store: &Arc<FakeDatabase>, originals: Arc<dyn OriginalStore>) -> CatalogPorts {
     CatalogPorts {
         images: store.clone(),
+        infos: store.clone(),
         statistics: store.clone(),
         ledger: store.clone(),
         originals,
@@ -114,6 +117,7 @@ async fn with_one_image(bytes: &'static [u8]) -> Fixture {
         .unwrap();
     store
         .record(&NewImage {
+            info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
             tagging: None,

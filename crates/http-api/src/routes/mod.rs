@@ -3,6 +3,7 @@
 mod fallback;
 mod get_file;
 mod get_image;
+mod get_info;
 mod health;
 mod list_images;
 mod list_tags;
@@ -18,9 +19,9 @@ use actix_web::{
 };
 
 pub(super) use self::{
-    get_file::__path_get_file, get_image::__path_get_image, health::__path_livez,
-    health::__path_readyz, list_images::__path_list_images, list_tags::__path_list_tags,
-    post_image::__path_post_image,
+    get_file::__path_get_file, get_image::__path_get_image, get_info::__path_get_info,
+    health::__path_livez, health::__path_readyz, list_images::__path_list_images,
+    list_tags::__path_list_tags, post_image::__path_post_image,
 };
 
 /// The methods of a route that is read.
@@ -35,6 +36,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(with_rest("/image", WRITABLE).route(web::post().to(post_image::post_image)))
         .service(readable("/image/{id}", get_image::get_image))
         .service(readable("/image/{id}/file", get_file::get_file))
+        .service(readable("/image/{id}/info", get_info::get_info))
         .service(readable("/images", list_images::list_images))
         .service(readable("/tags", list_tags::list_tags))
         .service(readable("/livez", health::livez))

@@ -88,6 +88,7 @@ pub(crate) async fn post_image(
         bytes: received.bytes.clone(),
         digest: received.digest,
         threshold,
+        file_name: None,
         context: disconnect::context(&request, origin.client),
     };
     let image = state.ingest(upload).await?;

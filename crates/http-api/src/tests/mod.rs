@@ -5,6 +5,7 @@ mod docs;
 mod edges;
 mod file;
 mod health;
+mod info;
 mod lists;
 mod log;
 mod pressure;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence, Threshold,
-    ports::{ImageStore, OriginalStore},
+    ports::{ImageCodec, ImageStore, OriginalStore},
     service::{Catalog, CatalogPorts, Ingest, IngestPorts, IngestSettings},
 };
 use domain_testing::{
@@ -51,6 +51,7 @@ pub(super) struct Setup {
     pub(super) settings: HttpSettings,
     pub(super) images: Arc<dyn ImageStore>,
     pub(super) originals: Arc<dyn OriginalStore>,
+    pub(super) codec: Arc<dyn ImageCodec>,
 }
 
 /// A server, and the fakes behind it.
@@ -104,6 +105,7 @@ impl Default for Setup {
             },
             images: fakes.store.clone(),
             originals: fakes.originals.clone(),
+            codec: Arc::<FakeImageCodec>::default(),
             fakes,
         }
     }
@@ -117,7 +119,7 @@ impl Setup {
             taggings: self.fakes.store.clone(),
             ledger: self.fakes.store.clone(),
             originals: self.originals.clone(),
-            codec: Arc::new(FakeImageCodec::default()),
+            codec: self.codec,
             provider: self.fakes.provider.clone(),
             host: None,
             releases: Arc::new(FakeReleaseQueue::default()),
@@ -128,6 +130,7 @@ impl Setup {
         };
         let catalog = CatalogPorts {
             images: self.images.clone(),
+            infos: self.fakes.store.clone(),
             statistics: self.fakes.store.clone(),
             ledger: self.fakes.store.clone(),
             originals: self.originals.clone(),
