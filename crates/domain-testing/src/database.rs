@@ -17,11 +17,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use domain::{
-    ApiKey, Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery,
-    Label, NewImage, PageKey, Session, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ApiKey, Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageInfo,
+    ImageQuery, Label, NewImage, PageKey, Session, TagSummary, Tagging, TaggingKey, TimeWindow,
+    UntaggedImage,
     ports::{
-        Claimed, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger, TagStatistics,
-        TaggingCache, cause,
+        Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
+        TagStatistics, TaggingCache, cause,
     },
 };
 
@@ -38,6 +39,7 @@ struct State {
     id: Option<DatabaseId>,
     /// In reverse list order.
     images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
+    infos: HashMap<ImageId, ImageInfo>,
     taggings: HashMap<TaggingKey, Tagging>,
     /// Images whose rows the inspector reports as unreadable.
     spoilt: HashSet<ImageId>,
@@ -93,7 +95,9 @@ impl FakeDatabase {
 
     /// Deletes an image and leaves its original, as an external client might.
     pub fn lose(&self, id: &ImageId) {
-        self.state().images.retain(|_, image| image.id != *id);
+        let mut state = self.state();
+        state.images.retain(|_, image| image.id != *id);
+        state.infos.remove(id);
     }
 
     /// Makes the row of an image unreadable for the inspector.
@@ -200,6 +204,7 @@ impl ImageStore for FakeDatabase {
         state
             .images
             .insert((image.registered_at, image.id), image.clone());
+        state.infos.insert(image.id, new.info.clone());
         if let Some((key, tagging)) = &new.tagging {
             state.keep(key, tagging);
         }
@@ -243,6 +248,18 @@ impl ImageStore for FakeDatabase {
     async fn ready(&self) -> Result<(), ImageStoreError> {
         drop(self.call().await);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl ImageInfoStore for FakeDatabase {
+    async fn infos(
+        &self,
+        images: &[ImageId],
+    ) -> Result<HashMap<ImageId, ImageInfo>, ImageStoreError> {
+        let state = self.call().await;
+        let info = |id: &ImageId| Some((*id, state.infos.get(id)?.clone()));
+        Ok(images.iter().filter_map(info).collect())
     }
 }
 
@@ -493,6 +510,7 @@ mod tests {
             .unwrap();
         assert_eq!(store.claimed_until(&image.digest), Some(at(9)));
         let new = NewImage {
+            info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
             tagging: None,

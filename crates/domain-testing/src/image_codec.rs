@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use domain::{
-    DecodedPicture, EncodedPicture, MediaType, Picture,
+    CameraData, DecodedPicture, EncodedPicture, MediaType, Picture,
     ports::{CallContext, CodecError, ImageCodec},
 };
 
@@ -25,6 +25,7 @@ const MAGIC: &str = "II*\0";
 #[derive(Debug)]
 pub struct FakeImageCodec {
     max_pixels: u64,
+    camera: CameraData,
     decodes: Mutex<Vec<NonZeroU32>>,
     encodes: AtomicUsize,
 }
@@ -41,9 +42,16 @@ impl FakeImageCodec {
     pub fn new(max_pixels: u64) -> Self {
         Self {
             max_pixels,
+            camera: CameraData::default(),
             decodes: Mutex::default(),
             encodes: AtomicUsize::new(0),
         }
+    }
+
+    /// The same codec, for which that camera took every picture.
+    #[must_use]
+    pub fn with_camera(self, camera: CameraData) -> Self {
+        Self { camera, ..self }
     }
 
     /// The bytes of a picture that this codec decodes. Other content makes another picture.
@@ -123,6 +131,10 @@ impl ImageCodec for FakeImageCodec {
             media_type: MediaType::Jpeg,
             bytes: Self::picture(picture.scaled_width, picture.scaled_height, "copy"),
         })
+    }
+
+    fn camera_data(&self, _: &[u8]) -> CameraData {
+        self.camera.clone()
     }
 }
 

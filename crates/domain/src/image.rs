@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{ContentDigest, Fence, ImageId, MediaType, Tagging, TaggingKey, Tags};
+use crate::{ContentDigest, Fence, ImageId, ImageInfo, MediaType, Tagging, TaggingKey, Tags};
 
 /// Facts about an original, known once it has been decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +70,12 @@ impl From<&Image> for UntaggedImage {
 }
 
 /// An image to record, with what the store keeps beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewImage {
     /// The image to record, with its tags.
     pub image: Image,
+    /// What is known of it beside its tags.
+    pub info: ImageInfo,
     /// The fence of the upload claim under which its bytes were put: the image is recorded only while that
     /// claim stands. `None` if no removal can have intervened.
     pub fence: Option<Fence>,

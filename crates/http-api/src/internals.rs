@@ -15,7 +15,7 @@ use super::{
 
 /// Encodes a list of images: a page of `GET /images`.
 pub fn list(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
-    response::page(images, zone)
+    response::page(images, None, zone)
 }
 
 /// Encodes an image with its data: the answer to an upload. Must be called within a Tokio runtime.

@@ -37,6 +37,7 @@ pub fn openapi() -> Document {
         routes::post_tag,
         routes::get_image,
         routes::get_file,
+        routes::get_info,
         routes::list_images,
         routes::list_tags,
         routes::post_key,

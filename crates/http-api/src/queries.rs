@@ -22,6 +22,7 @@ pub(super) const IMAGES: &[&str] = &[
     "q",
     "limit",
     "cursor",
+    "info",
 ];
 
 /// What `GET /images` asks for.
@@ -35,6 +36,8 @@ pub struct List {
     pub after: Option<PageKey>,
     /// The most images of the answer; none is all of them.
     pub limit: Option<NonZeroU32>,
+    /// Whether each image comes with what is known of the picture.
+    pub info: bool,
 }
 
 /// The query of `GET /images`, its dates read in that time zone.
@@ -49,6 +52,7 @@ pub fn images(query: &str, zone: Tz) -> Result<List, Problem> {
         },
         after: query.cursor()?,
         limit: query.limit()?,
+        info: query.flag("info")?,
     })
 }
 
@@ -77,7 +81,12 @@ pub fn nothing(query: &str) -> Result<(), Problem> {
     Query::parse(query, &[]).map(drop)
 }
 
-/// The query of `GET /image/{id}`, which must ask for nothing.
+/// The query of `GET /image/{id}/info`: whether the location is wanted.
+pub fn info(query: &str) -> Result<bool, Problem> {
+    Query::parse(query, &["location"])?.flag("location")
+}
+
+/// The query of `GET /image/{id}` and `GET /image/{id}/file`, which must ask for nothing.
 pub fn image(query: &str) -> Result<(), Problem> {
     Query::parse(query, &[]).map(drop)
 }

@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{
-    DecodedPicture, EncodedPicture, Lease, MediaType, Picture,
+    CameraData, DecodedPicture, EncodedPicture, Lease, MediaType, Picture,
     ports::{CallContext, CodecError, ImageCodec, cause},
 };
 use image::metadata::Orientation;
@@ -18,6 +18,7 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::{
     budget::WorkBudget,
+    camera,
     decode_error::DecodeError,
     formats::{self, Header},
     meter::Meter,
@@ -171,6 +172,10 @@ impl ImageCodec for PictureCodec {
         let quality = self.settings.jpeg_quality;
         let encode = move |_: &mut Turn, _| encode(&picture, quality);
         self.in_turn(demand, context, encode).await
+    }
+
+    fn camera_data(&self, file: &[u8]) -> CameraData {
+        camera::read(file)
     }
 }
 

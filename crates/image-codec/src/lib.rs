@@ -10,11 +10,13 @@
 
 mod budget;
 mod byte_reader;
+mod camera;
 mod codec;
 mod cost;
 mod decode_error;
 mod flatten;
 mod formats;
+mod metadata;
 mod meter;
 mod panics;
 mod queue;

@@ -24,6 +24,13 @@ table! {
         id -> Binary,
         original_id -> BigInt,
         registered_at -> BigInt,
+        min_confidence -> Nullable<Double>,
+        provider -> Nullable<Text>,
+        file_name -> Nullable<Text>,
+        taken_at -> Nullable<BigInt>,
+        camera -> Nullable<Text>,
+        latitude -> Nullable<Double>,
+        longitude -> Nullable<Double>,
     }
 }
 

@@ -82,6 +82,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     let catalog = CatalogPorts {
         images: stored.clone(),
+        infos: stored.clone(),
         statistics: stored.clone(),
         ledger: stored.clone(),
         originals: Arc::clone(&opened.store),

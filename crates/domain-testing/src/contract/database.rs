@@ -36,6 +36,7 @@ pub mod damage;
 pub mod fencing;
 pub mod filters;
 pub mod images;
+pub mod infos;
 pub mod keys;
 pub mod labels;
 pub mod pages;
@@ -52,6 +53,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     fencing::run(&make).await;
     damage::run(&make).await;
     images::run(&make).await;
+    infos::run(&make).await;
     labels::run(&make).await;
     taggings::run(&make).await;
     pages::run(&make).await;
@@ -71,6 +73,7 @@ fn limit(count: u32) -> NonZeroU32 {
 
 fn new(image: &Image) -> NewImage {
     NewImage {
+        info: domain::ImageInfo::default(),
         fence: None,
         image: image.clone(),
         tagging: None,

@@ -1,7 +1,7 @@
 //! All ports of one database.
 
 use super::{
-    ImageStore, Inspector, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
+    ImageInfoStore, ImageStore, Inspector, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
     StatisticsInspector, TagStatistics, TaggingCache,
 };
 
@@ -9,6 +9,7 @@ use super::{
 /// a database, and for the contract suites.
 pub trait Database:
     ImageStore
+    + ImageInfoStore
     + TagStatistics
     + TaggingCache
     + OriginalLedger
@@ -22,6 +23,7 @@ pub trait Database:
 
 impl<T> Database for T where
     T: ImageStore
+        + ImageInfoStore
         + TagStatistics
         + TaggingCache
         + OriginalLedger

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{CallContext, CodecError};
-use crate::{DecodedPicture, EncodedPicture};
+use crate::{CameraData, DecodedPicture, EncodedPicture};
 
 /// Decodes uploads, and encodes the copies sent upstream. Work runs off the caller's thread.
 ///
@@ -34,4 +34,8 @@ pub trait ImageCodec: Send + Sync {
         picture: Arc<DecodedPicture>,
         context: &CallContext,
     ) -> Result<EncodedPicture, CodecError>;
+
+    /// What a camera wrote into a file that can be decoded. Only a bounded part of it is looked at, so that
+    /// this takes no turn and blocks for a fraction of a millisecond. What cannot be read is unknown.
+    fn camera_data(&self, file: &[u8]) -> CameraData;
 }

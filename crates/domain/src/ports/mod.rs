@@ -11,6 +11,7 @@ mod context;
 mod database;
 mod database_registry;
 mod image_codec;
+mod image_info_store;
 mod image_store;
 mod inspector;
 mod key_store;
@@ -34,6 +35,7 @@ pub use context::{CallContext, ClientKey};
 pub use database::Database;
 pub use database_registry::DatabaseRegistry;
 pub use image_codec::ImageCodec;
+pub use image_info_store::ImageInfoStore;
 pub use image_store::{ImageStore, ImageStoreError};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
 pub use key_store::KeyStore;
@@ -58,6 +60,7 @@ pub use self::{
     clock::MockClock,
     database_registry::MockDatabaseRegistry,
     image_codec::MockImageCodec,
+    image_info_store::MockImageInfoStore,
     image_store::MockImageStore,
     inspector::MockInspector,
     key_store::MockKeyStore,

@@ -2,18 +2,18 @@
 
 mod verify;
 
-use std::{num::NonZeroU32, ops::Range, sync::Arc};
+use std::{collections::HashMap, num::NonZeroU32, ops::Range, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt, future::join, stream, stream::BoxStream};
 use thiserror::Error;
 
 use self::verify::Verified;
 use crate::{
-    Image, ImageId, ImageQuery, LabelFilter, PageKey, TagQuery, TagSummary, TimeWindow,
+    Image, ImageId, ImageInfo, ImageQuery, LabelFilter, PageKey, TagQuery, TagSummary, TimeWindow,
     UntaggedImage,
     ports::{
-        Clock, ImageStore, ImageStoreError, OriginalContent, OriginalLedger, OriginalStore,
-        OriginalStoreError, TagStatistics, cause,
+        Clock, ImageInfoStore, ImageStore, ImageStoreError, OriginalContent, OriginalLedger,
+        OriginalStore, OriginalStoreError, TagStatistics, cause,
     },
 };
 
@@ -64,6 +64,8 @@ pub struct Catalog {
 pub struct CatalogPorts {
     /// Reads images and their tags.
     pub images: Arc<dyn ImageStore>,
+    /// Has what is kept of images beside their tags.
+    pub infos: Arc<dyn ImageInfoStore>,
     /// Reads the usage of labels.
     pub statistics: Arc<dyn TagStatistics>,
     /// Records damage found by reads.
@@ -86,6 +88,17 @@ impl Catalog {
     /// The image with that id, without its bytes.
     pub async fn image(&self, id: &ImageId) -> Result<Option<Image>, CatalogError> {
         Ok(self.ports.images.find(id).await?)
+    }
+
+    /// What is known of images beside their tags, at most 1000 of them.
+    pub async fn infos(
+        &self,
+        images: &[ImageId],
+    ) -> Result<HashMap<ImageId, ImageInfo>, CatalogError> {
+        if images.is_empty() {
+            return Ok(HashMap::new());
+        }
+        Ok(self.ports.infos.infos(images).await?)
     }
 
     /// The image with that id, and its bytes.

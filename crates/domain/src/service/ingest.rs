@@ -17,8 +17,8 @@ use super::{
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
-    ContentDigest, Image, ImageFacts, ImageId, NewImage, ProviderIdentity, Tagging, TaggingKey,
-    Tags, Threshold,
+    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, NewImage, ProviderIdentity,
+    Tagging, TaggingKey, Tags, Threshold, image_info,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
@@ -68,6 +68,8 @@ pub struct Upload {
     pub digest: ContentDigest,
     /// The lowest confidence of the tags to record.
     pub threshold: Threshold,
+    /// The name of the file as the client gave it, if it gave one.
+    pub file_name: Option<String>,
     /// The caller. Once it has gone, no work that costs something starts.
     pub context: CallContext,
 }
@@ -122,6 +124,7 @@ type Answer = (Tagging, Option<Unsaved>);
 /// The facts and tags of some bytes.
 struct Analysis {
     facts: ImageFacts,
+    camera: CameraData,
     tagging: Tagging,
     /// Present while the tagging is not stored yet.
     unsaved: Option<Unsaved>,
@@ -207,11 +210,11 @@ impl Ingest {
         let flight = self.analyze(&key, &upload);
         let analysis = flight.outcome().await?;
         let tags = analysis.tagging.tags.at_least(upload.threshold);
-        let tagging = (key, analysis.tagging.clone());
         if let Some(unsaved) = &analysis.unsaved {
-            self.pipeline.rescue(unsaved, &tagging).await;
+            let pipeline = &self.pipeline;
+            pipeline.rescue(unsaved, &key, &analysis.tagging).await;
         }
-        let (TaggingKey { provider, .. }, _) = tagging;
+        let provider = key.provider;
         Ok(Tagged { tags, provider })
     }
 
@@ -243,6 +246,7 @@ impl Pipeline {
         context: &CallContext,
     ) -> Result<Analysis, IngestError> {
         let (facts, answer) = self.known(key).await?;
+        let file = bytes.clone();
         let (facts, answer) = match (facts, answer) {
             (Some(facts), Some(answer)) => (facts, answer),
             (_, Some(answer)) => {
@@ -253,6 +257,7 @@ impl Pipeline {
         };
         Ok(Analysis {
             facts,
+            camera: self.tagger.camera_data(&file),
             tagging: answer.0,
             unsaved: answer.1,
         })
@@ -302,15 +307,15 @@ impl Pipeline {
         analysis: &Analysis,
     ) -> Result<Image, IngestError> {
         let Some(unsaved) = &analysis.unsaved else {
-            return self.register(upload, None, analysis).await;
+            return self.register(upload, &key, None, analysis).await;
         };
-        let tagging = (key, analysis.tagging.clone());
-        let outcome = self.register(upload, Some(&tagging), analysis).await;
+        let tagging = &analysis.tagging;
+        let outcome = self.register(upload, &key, Some(tagging), analysis).await;
         match &outcome {
             Ok(_) => unsaved.saved(),
             // The write is retried in the background: the client has waited long enough.
             Err(IngestError::Store(ImageStoreError::Unavailable(_))) => {}
-            Err(_) => self.rescue(unsaved, &tagging).await,
+            Err(_) => self.rescue(unsaved, &key, tagging).await,
         }
         outcome
     }
@@ -319,7 +324,8 @@ impl Pipeline {
     async fn register(
         &self,
         upload: &Upload,
-        tagging: Option<&(TaggingKey, Tagging)>,
+        key: &TaggingKey,
+        tagging: Option<&Tagging>,
         analysis: &Analysis,
     ) -> Result<Image, IngestError> {
         let mut attempt = 1;
@@ -327,8 +333,9 @@ impl Pipeline {
             let claimed = self.put(upload, analysis).await?;
             let new = NewImage {
                 image: self.image(upload, analysis),
+                info: info(upload, key, analysis),
                 fence: Some(claimed.fence),
-                tagging: tagging.cloned(),
+                tagging: tagging.map(|tagging| (key.clone(), tagging.clone())),
             };
             match self.images.record(&new).await {
                 Ok(()) => {
@@ -383,12 +390,22 @@ impl Pipeline {
     }
 
     /// An answer that was paid for is not lost because the disk is full.
-    async fn rescue(&self, unsaved: &Unsaved, (key, tagging): &(TaggingKey, Tagging)) {
+    async fn rescue(&self, unsaved: &Unsaved, key: &TaggingKey, tagging: &Tagging) {
         match self.taggings.keep_tagging(key, tagging).await {
             Ok(()) => unsaved.saved(),
             Err(error) => {
                 tracing::warn!(digest = %key.digest, %error, "a provider's answer is yet to be kept");
             }
         }
+    }
+}
+
+fn info(upload: &Upload, key: &TaggingKey, analysis: &Analysis) -> ImageInfo {
+    let name = upload.file_name.as_deref();
+    ImageInfo {
+        threshold: Some(upload.threshold),
+        provider: Some(key.provider.name().to_owned()),
+        file_name: name.and_then(image_info::file_name),
+        camera: analysis.camera.clone(),
     }
 }

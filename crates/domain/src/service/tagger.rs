@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::source::{FileSource, SourcePorts};
 use crate::{
-    ContentDigest, ImageFacts, TaggingKey, Tags,
+    CameraData, ContentDigest, ImageFacts, TaggingKey, Tags,
     ports::{
         BlobHost, CallContext, CodecError, ImageCodec, ReleaseQueue, TagProvider, UpstreamError,
     },
@@ -109,6 +109,11 @@ impl Tagger {
         let facts = source.facts().await?;
         let tags = self.provider.tag(&source, context).await?;
         Ok((facts, tags))
+    }
+
+    /// What a camera wrote into a picture file.
+    pub(super) fn camera_data(&self, file: &[u8]) -> CameraData {
+        self.source.codec.camera_data(file)
     }
 
     fn source(&self, digest: &ContentDigest, file: Bytes, context: &CallContext) -> FileSource {

@@ -19,7 +19,8 @@ use domain::{
 use domain::{
     NewImage,
     ports::{
-        MockImageStore, MockOriginalLedger, MockOriginalStore, MockTagStatistics, PutMode, Stamp,
+        MockImageInfoStore, MockImageStore, MockOriginalLedger, MockOriginalStore,
+        MockTagStatistics, PutMode, Stamp,
     },
 };
 use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock, at, image};
@@ -34,6 +35,7 @@ fn down() -> ImageStoreError {
 fn mocks() -> CatalogPorts {
     CatalogPorts {
         images: Arc::new(MockImageStore::new()),
+        infos: Arc::new(MockImageInfoStore::new()),
         statistics: Arc::new(MockTagStatistics::new()),
         ledger: Arc::new(MockOriginalLedger::new()),
         originals: Arc::new(MockOriginalStore::new()),
@@ -90,6 +92,7 @@ impl Fixture {
 fn ports(store: &Arc<FakeDatabase>, originals: Arc<dyn OriginalStore>) -> CatalogPorts {
     CatalogPorts {
         images: store.clone(),
+        infos: store.clone(),
         statistics: store.clone(),
         ledger: store.clone(),
         originals,
@@ -113,6 +116,7 @@ async fn with_one_image(bytes: &'static [u8]) -> Fixture {
         .unwrap();
     store
         .record(&NewImage {
+            info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
             tagging: None,
@@ -438,6 +442,7 @@ async fn tags_are_listed_by_prefix_order_and_limit() {
             .unwrap();
         let new = NewImage {
             fence: None,
+            info: ImageInfo::default(),
             image,
             tagging: None,
         };

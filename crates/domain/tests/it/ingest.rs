@@ -6,19 +6,19 @@ use std::{num::NonZeroU32, sync::Arc};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
+    CameraData, ContentDigest, Image, ImageFacts, ImageInfo, Tagging, Threshold,
+    ports::{
+        CallContext, Claimed, CodecError, ImageInfoStore, ImageStoreError, Known, OriginalLedger,
+        OriginalStore, OriginalStoreError, PutMode, TagProvider, UpstreamError,
+    },
+    service::{Ingest, IngestError, IngestPorts, IngestSettings, Upload},
+};
+use domain::{
     Confidence, Picture,
     ports::{
         MockBlobHost, MockImageCodec, MockImageStore, MockOriginalLedger, MockOriginalStore,
         MockReleaseQueue, MockTaggingCache, cause,
     },
-};
-use domain::{
-    ContentDigest, Image, ImageFacts, Tagging, Threshold,
-    ports::{
-        CallContext, Claimed, CodecError, ImageStoreError, Known, OriginalLedger, OriginalStore,
-        OriginalStoreError, PutMode, TagProvider, UpstreamError,
-    },
-    service::{Ingest, IngestError, IngestPorts, IngestSettings, Upload},
 };
 use domain_testing::{
     FakeBlobHost, FakeDatabase, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue,
@@ -89,6 +89,7 @@ fn upload(bytes: &Bytes, threshold: f64) -> Upload {
         bytes: bytes.clone(),
         digest: ContentDigest::of(bytes),
         threshold: Threshold::new(Confidence::new(threshold).unwrap()),
+        file_name: None,
         context: CallContext::local(),
     }
 }
@@ -122,6 +123,37 @@ async fn registers_an_image_with_its_tags_above_the_threshold() {
     assert_eq!(image.facts.byte_size, picture().len() as u64);
     assert_eq!(fixture.store.images(), [image]);
     assert_eq!(fixture.originals.digests(), [ContentDigest::of(&picture())]);
+}
+
+#[tokio::test]
+async fn keeps_what_is_known_of_each_upload() {
+    let camera = CameraData {
+        camera: Some("X100".to_owned()),
+        ..CameraData::default()
+    };
+    let mut fixture = Fixture::new(Pull::PublicUrl(16));
+    fixture.codec = Arc::new(FakeImageCodec::default().with_camera(camera.clone()));
+    let ingest = fixture.ingest();
+    // The second upload is of known bytes.
+    for (given, kept, threshold) in [
+        (Some("C:\\photos\\a.jpg"), Some("a.jpg"), 80.0),
+        (None, None, 60.5),
+    ] {
+        let upload = Upload {
+            file_name: given.map(str::to_owned),
+            ..upload(&picture(), threshold)
+        };
+        let image = ingest.ingest(upload).await.unwrap();
+        let mut infos = fixture.store.infos(&[image.id]).await.unwrap();
+        let expected = ImageInfo {
+            threshold: Some(Threshold::new(Confidence::new(threshold).unwrap())),
+            provider: Some("fake".to_owned()),
+            file_name: kept.map(str::to_owned),
+            camera: camera.clone(),
+        };
+        assert_eq!(infos.remove(&image.id), Some(expected));
+    }
+    assert_eq!(fixture.provider.calls(), 1);
 }
 
 #[tokio::test]
@@ -516,12 +548,16 @@ struct Mocks {
 
 impl Mocks {
     fn new() -> Self {
+        let mut codec = MockImageCodec::new();
+        codec
+            .expect_camera_data()
+            .returning(|_| CameraData::default());
         Self {
             images: MockImageStore::new(),
             taggings: MockTaggingCache::new(),
             ledger: MockOriginalLedger::new(),
             originals: MockOriginalStore::new(),
-            codec: MockImageCodec::new(),
+            codec,
             provider: Arc::new(FakeTagProvider::new(Pull::Pixels(side(16)))),
             host: MockBlobHost::new(),
             releases: MockReleaseQueue::new(),

@@ -394,6 +394,7 @@ impl Fixture {
             .await
             .unwrap();
         NewImage {
+            info: domain::ImageInfo::default(),
             image,
             fence: Some(claimed.fence),
             tagging: None,

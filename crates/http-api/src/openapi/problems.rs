@@ -84,7 +84,7 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::Overloaded,
             Code::TaggingTimeout,
         ],
-        "/image/{id}" => &[
+        "/image/{id}" | "/image/{id}/info" => &[
             Code::InvalidId,
             Code::InvalidParameter,
             Code::ImageNotFound,

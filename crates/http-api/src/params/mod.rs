@@ -166,6 +166,15 @@ impl Query {
         }
     }
 
+    /// Whether a parameter is `true`; without it `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::parameter(name, "is neither `true` nor `false`")),
+        }
+    }
+
     /// The place where the list of `cursor` goes on.
     pub(super) fn cursor(&self) -> Result<Option<PageKey>, Problem> {
         let Some(text) = self.get(cursor::NAME) else {
@@ -223,6 +232,18 @@ mod tests {
 
     fn detail(result: Result<impl std::fmt::Debug, Problem>) -> String {
         result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false() {
+        let flag = |text| Query::parse(text, &["info"]).unwrap().flag("info");
+        assert!(flag("info=true").unwrap());
+        assert!(!flag("info=false").unwrap());
+        assert!(!flag("").unwrap());
+        for text in ["info", "info=", "info=1", "info=TRUE"] {
+            let expected = "`info` is neither `true` nor `false`";
+            assert!(detail(flag(text)).contains(expected));
+        }
     }
 
     #[rstest::rstest]

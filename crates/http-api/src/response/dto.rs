@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, Timelike};
 use chrono_tz::Tz;
-use domain::{Image, Tag, TagSummary, service::Tagged};
+use domain::{CameraData, Image, ImageInfo, Tag, TagSummary, service::Tagged};
 use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -30,7 +30,32 @@ pub(crate) struct ImageBody<'a> {
     #[serde(serialize_with = "as_tags")]
     #[schema(value_type = Vec<TagBody>)]
     tags: &'a domain::Tags,
+    /// The media type of the original; with `info=true`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "image/jpeg")]
+    media_type: Option<&'static str>,
+    /// Pixels across of the upright picture; with `info=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 640)]
+    width: Option<u32>,
+    /// Pixels down of the upright picture; with `info=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 480)]
+    height: Option<u32>,
+    /// The name of the file it was uploaded as, null where unknown; with `info=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "photo.jpg")]
+    file_name: Option<Nullable<&'a str>>,
+    /// When it was taken, by the camera's own clock, null where unknown; with `info=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "2024-01-11 10:04:35")]
+    taken_at: Option<Nullable<String>>,
 }
+
+/// A member that is there, and null where its value is unknown.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Nullable<T>(pub(super) Option<T>);
 
 /// An image with its bytes.
 #[derive(ToSchema)]
@@ -138,6 +163,24 @@ impl<'a> ImageBody<'a> {
             size: kilobytes(image.facts.byte_size),
             date: Date(image.registered_at.with_timezone(&zone)),
             tags: &image.tags,
+            media_type: None,
+            width: None,
+            height: None,
+            file_name: None,
+            taken_at: None,
+        }
+    }
+
+    /// Adds what is known of the picture.
+    pub(crate) fn with_info(self, image: &Image, info: Option<&'a ImageInfo>) -> Self {
+        let facts = image.facts;
+        Self {
+            media_type: Some(facts.media_type.as_str()),
+            width: Some(facts.width),
+            height: Some(facts.height),
+            file_name: Some(Nullable(info.and_then(|info| info.file_name.as_deref()))),
+            taken_at: Some(Nullable(info.and_then(|info| taken_at(&info.camera)))),
+            ..self
         }
     }
 }
@@ -200,6 +243,12 @@ impl fmt::Display for Date {
             "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
         )
     }
+}
+
+/// When a picture was taken, as its camera's clock showed it.
+pub(super) fn taken_at(camera: &CameraData) -> Option<String> {
+    let time = camera.taken_at?;
+    Some(time.format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 fn as_text<S: Serializer>(value: &impl fmt::Display, to: S) -> Result<S::Ok, S::Error> {

@@ -2,6 +2,7 @@
 
 mod data;
 mod dto;
+mod info;
 mod pages;
 mod raw;
 mod streamed;
@@ -12,7 +13,8 @@ use serde::Serialize;
 pub(super) use self::{
     data::{Head, WithData, from_bytes},
     dto::{ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody, TaggedBody},
-    pages::{images, page},
+    info::InfoBody,
+    pages::{Infos, images, page},
     raw::Raw,
 };
 use super::problem::Problem;

@@ -3,12 +3,14 @@
 use actix_web::body::{BodySize, BoxBody};
 use bytes::{BufMut, Bytes, BytesMut};
 use chrono_tz::Tz;
+use std::collections::HashMap;
+
 use domain::{
-    Image,
+    Image, ImageId, ImageInfo,
     ports::{ImageStoreError, cause},
-    service::{CatalogError, ImagePages},
+    service::CatalogError,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::BoxStream};
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
@@ -19,11 +21,20 @@ use super::{
 };
 use crate::problem::Problem;
 
+/// What is known of the images of a page beside their tags.
+pub(crate) type Infos = HashMap<ImageId, ImageInfo>;
+
+/// The images of a page, and what is known of them if that is to be told.
+pub(crate) type Page = (Vec<Image>, Option<Infos>);
+
+/// The pages of a list.
+pub(crate) type Pages = BoxStream<'static, Result<Page, CatalogError>>;
+
 /// A chunk is sent once it has this many bytes.
 const PIECE: usize = 32 * 1024;
 
 /// The response with a list: a bare JSON array.
-pub(crate) fn images(runtime: &Handle, pages: ImagePages, zone: Tz) -> BoxBody {
+pub(crate) fn images(runtime: &Handle, pages: Pages, zone: Tz) -> BoxBody {
     let reader = runtime.clone();
     BoxBody::new(Streamed::new(runtime, BodySize::Stream, move |pieces| {
         send(reader, pages, zone, pieces)
@@ -31,7 +42,7 @@ pub(crate) fn images(runtime: &Handle, pages: ImagePages, zone: Tz) -> BoxBody {
 }
 
 /// Prefetches pages: one is read while the previous one is written.
-fn read_ahead(runtime: &Handle, mut pages: ImagePages) -> (Ahead, AbortOnDropHandle<()>) {
+fn read_ahead(runtime: &Handle, mut pages: Pages) -> (Ahead, AbortOnDropHandle<()>) {
     let (sender, ahead) = mpsc::channel(1);
     let work = async move {
         while let Some(page) = pages.next().await {
@@ -46,16 +57,16 @@ fn read_ahead(runtime: &Handle, mut pages: ImagePages) -> (Ahead, AbortOnDropHan
     (ahead, AbortOnDropHandle::new(task))
 }
 
-type Ahead = mpsc::Receiver<Result<Vec<Image>, CatalogError>>;
+type Ahead = mpsc::Receiver<Result<Page, CatalogError>>;
 
 /// The response with one page: an array of known length.
-pub(crate) fn page(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
+pub(crate) fn page(images: &[Image], infos: Option<&Infos>, zone: Tz) -> Result<Bytes, Problem> {
     let mut buffer = BytesMut::with_capacity(PIECE);
     let mut separator = b'[';
     for image in images {
         buffer.put_u8(separator);
         separator = b',';
-        write(&mut buffer, image, zone)?;
+        write(&mut buffer, image, infos, zone)?;
     }
     if images.is_empty() {
         buffer.put_u8(separator);
@@ -64,20 +75,16 @@ pub(crate) fn page(images: &[Image], zone: Tz) -> Result<Bytes, Problem> {
     Ok(buffer.freeze())
 }
 
-async fn send(
-    runtime: Handle,
-    pages: ImagePages,
-    zone: Tz,
-    pieces: Pieces,
-) -> Result<(), CatalogError> {
+async fn send(runtime: Handle, pages: Pages, zone: Tz, pieces: Pieces) -> Result<(), CatalogError> {
     let (mut ahead, reader) = read_ahead(&runtime, pages);
     let mut buffer = BytesMut::with_capacity(2 * PIECE);
     let mut separator = b'[';
     while let Some(page) = ahead.recv().await {
-        for image in &page? {
+        let (images, infos) = page?;
+        for image in &images {
             buffer.put_u8(separator);
             separator = b',';
-            write(&mut buffer, image, zone)?;
+            write(&mut buffer, image, infos.as_ref(), zone)?;
             if buffer.len() >= PIECE && pieces.send(buffer.split().freeze()).await.is_err() {
                 return Ok(());
             }
@@ -94,8 +101,16 @@ async fn send(
     Ok(())
 }
 
-fn write(buffer: &mut BytesMut, image: &Image, zone: Tz) -> Result<(), CatalogError> {
-    let body = ImageBody::new(image, zone);
+fn write(
+    buffer: &mut BytesMut,
+    image: &Image,
+    infos: Option<&Infos>,
+    zone: Tz,
+) -> Result<(), CatalogError> {
+    let mut body = ImageBody::new(image, zone);
+    if let Some(infos) = infos {
+        body = body.with_info(image, infos.get(&image.id));
+    }
     serde_json::to_writer(buffer.writer(), &body).map_err(failed)
 }
 
@@ -107,13 +122,14 @@ fn failed(error: impl std::error::Error + Send + Sync + 'static) -> CatalogError
 mod tests {
     use actix_web::body::{MessageBody as _, to_bytes_limited};
     use domain_testing::{at, image};
-    use futures_util::stream;
+    use futures_util::{TryStreamExt as _, stream};
     use serde_json::Value;
 
     use super::*;
 
     async fn read(pages: Vec<Result<Vec<Image>, CatalogError>>) -> Result<Value, String> {
-        let body = images(&Handle::current(), stream::iter(pages).boxed(), Tz::UTC);
+        let pages = stream::iter(pages).map_ok(|images| (images, None));
+        let body = images(&Handle::current(), pages.boxed(), Tz::UTC);
         assert_eq!(body.size(), BodySize::Stream);
         let bytes = to_bytes_limited(body, 1 << 24).await.unwrap();
         let bytes = bytes.map_err(|error| error.to_string())?;
@@ -137,7 +153,7 @@ mod tests {
     #[test]
     fn a_page_is_one_array() {
         for count in [0, 1, 3] {
-            let json = page(&some(count), Tz::UTC).unwrap();
+            let json = page(&some(count), None, Tz::UTC).unwrap();
             let json: Value = serde_json::from_slice(&json).unwrap();
             assert_eq!(json.as_array().unwrap().len(), count);
         }
@@ -145,7 +161,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_panics_breaks_the_list_off() {
-        let pages = stream::iter([Ok(some(3))]).chain(stream::once(async { panic!("bug") }));
+        let first = stream::iter([Ok((some(3), None))]);
+        let pages = first.chain(stream::once(async { panic!("bug") }));
         let body = images(&Handle::current(), pages.boxed(), Tz::UTC);
         assert!(to_bytes_limited(body, 1 << 24).await.unwrap().is_err());
     }

@@ -67,13 +67,18 @@ pub(crate) async fn get_file(
     queries::image(request.query_string())?;
     let id = path::image_id(&request)?;
     let catalog = state.catalog.clone();
-    let image = state
-        .read(async move { path::image(&catalog, &id).await })
+    let (image, file_name) = state
+        .read(async move {
+            let image = path::image(&catalog, &id).await?;
+            let mut infos = catalog.infos(&[id]).await?;
+            let name = infos.remove(&id).and_then(|info| info.file_name);
+            Ok::<_, Problem>((image, name))
+        })
         .await?;
     let etag = format!("\"{}\"", image.digest);
     let len = image.facts.byte_size;
     let selection = conditions::select(request.method(), request.headers(), &etag, len)?;
-    let mut answer = head(&image, etag);
+    let mut answer = head(&image, file_name.as_deref(), etag);
     let range = match selection {
         Selection::NotModified => return Ok(answer.status(StatusCode::NOT_MODIFIED).finish()),
         Selection::Whole => None,
@@ -108,7 +113,7 @@ async fn open(catalog: &Catalog, image: &Image, range: Option<Range<u64>>) -> Re
 
 /// What every answer with the original says of it. The bytes of an id never change. They are a stranger's:
 /// a browser must neither guess what they are nor run anything in them.
-fn head(image: &Image, etag: String) -> HttpResponseBuilder {
+fn head(image: &Image, file_name: Option<&str>, etag: String) -> HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
     answer
         .insert_header((header::ETAG, etag))
@@ -119,7 +124,7 @@ fn head(image: &Image, etag: String) -> HttpResponseBuilder {
         ))
         .insert_header((
             header::CONTENT_DISPOSITION,
-            disposition::inline(None, &image.id, image.facts.media_type),
+            disposition::inline(file_name, &image.id, image.facts.media_type),
         ))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"));

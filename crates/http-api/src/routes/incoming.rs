@@ -70,6 +70,7 @@ pub(super) async fn read(
         bytes: received.bytes,
         digest: received.digest,
         threshold,
+        file_name: received.file_name,
         context: disconnect::context(request, origin.client),
     };
     Ok(Incoming { upload, origin })

@@ -7,11 +7,17 @@ use actix_web::{
     http::header::{self, ContentType},
     web::Data,
 };
+use futures_util::{StreamExt, TryStreamExt};
+
+use domain::{
+    Image,
+    service::{Catalog, CatalogError},
+};
 
 use crate::{
     problem::Problem,
     queries::{self, List},
-    response::{self, ImageBody},
+    response::{self, ImageBody, Infos},
     state::State,
 };
 
@@ -73,6 +79,11 @@ use crate::{
                            before. The other parameters are repeated along with it, as the `Link` \
                            does. Without `limit` the answer goes on to the end of the list."
         ),
+        (
+            "info" = Option<bool>, Query, example = true,
+            description = "Whether each image has `type`, `width`, `height`, `file_name` and \
+                           `taken_at` as well; `false` without it."
+        ),
     ),
     responses(
         (
@@ -102,7 +113,15 @@ async fn whole(state: &State, list: List) -> Result<HttpResponse, Problem> {
     let pages = state
         .read(async move { catalog.list(list.window, list.labels, list.after).await })
         .await?;
-    let body = response::images(&state.runtime, pages, state.settings.timezone);
+    let catalog = list.info.then(|| state.catalog.clone());
+    let pages = pages.and_then(move |images| {
+        let catalog = catalog.clone();
+        async move {
+            let infos = infos(catalog.as_ref(), &images).await?;
+            Ok((images, infos))
+        }
+    });
+    let body = response::images(&state.runtime, pages.boxed(), state.settings.timezone);
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
         .body(body))
@@ -116,18 +135,30 @@ async fn page(
     limit: NonZeroU32,
 ) -> Result<HttpResponse, Problem> {
     let catalog = state.catalog.clone();
-    let page = state
+    let (page, infos) = state
         .read(async move {
-            catalog
+            let page = catalog
                 .page(list.window, list.labels, list.after, limit)
-                .await
+                .await?;
+            let infos = infos(list.info.then_some(&catalog), &page.images).await?;
+            Ok::<_, CatalogError>((page, infos))
         })
         .await?;
-    let body = response::page(&page.images, state.settings.timezone)?;
+    let zone = state.settings.timezone;
+    let body = response::page(&page.images, infos.as_ref(), zone)?;
     let mut response = HttpResponse::Ok();
     if let Some(next) = page.next {
         let link = queries::next(request.query_string(), next);
         response.insert_header((header::LINK, link));
     }
     Ok(response.content_type(ContentType::json()).body(body))
+}
+
+/// What is known of images beside their tags, if a catalog is asked.
+async fn infos(catalog: Option<&Catalog>, images: &[Image]) -> Result<Option<Infos>, CatalogError> {
+    let Some(catalog) = catalog else {
+        return Ok(None);
+    };
+    let ids: Vec<_> = images.iter().map(|image| image.id).collect();
+    catalog.infos(&ids).await.map(Some)
 }

@@ -3,6 +3,7 @@
 mod fallback;
 mod get_file;
 mod get_image;
+mod get_info;
 mod health;
 mod incoming;
 mod keys;
@@ -27,10 +28,11 @@ use actix_web::{
 use crate::{access, rights, state::State};
 
 pub(super) use self::{
-    get_file::__path_get_file, get_image::__path_get_image, health::__path_livez,
-    health::__path_readyz, keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
-    list_images::__path_list_images, list_tags::__path_list_tags, post_image::__path_post_image,
-    post_tag::__path_post_tag, session::__path_delete_session, session::__path_post_session,
+    get_file::__path_get_file, get_image::__path_get_image, get_info::__path_get_info,
+    health::__path_livez, health::__path_readyz, keys::__path_delete_key, keys::__path_list_keys,
+    keys::__path_post_key, list_images::__path_list_images, list_tags::__path_list_tags,
+    post_image::__path_post_image, post_tag::__path_post_tag, session::__path_delete_session,
+    session::__path_post_session,
 };
 
 pub(super) use self::keys::ScopeBody;
@@ -53,6 +55,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(with_rest("/tag", WRITABLE).route(web::post().to(post_tag::post_tag)))
         .service(readable("/image/{id}", get_image::get_image))
         .service(readable("/image/{id}/file", get_file::get_file))
+        .service(readable("/image/{id}/info", get_info::get_info))
         .service(readable("/images", list_images::list_images))
         .service(readable("/tags", list_tags::list_tags))
         .service(

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence, Threshold,
-    ports::{ImageStore, OriginalStore},
+    ports::{ImageCodec, ImageStore, OriginalStore},
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Ingest, IngestPorts, IngestSettings,
         Keys,
@@ -57,6 +57,7 @@ pub(super) struct Setup {
     pub(super) images: Arc<dyn ImageStore>,
     pub(super) originals: Arc<dyn OriginalStore>,
     pub(super) admin_key: Option<AdminKey>,
+    pub(super) codec: Arc<dyn ImageCodec>,
 }
 
 /// A running server, and the fakes behind it.
@@ -112,6 +113,7 @@ impl Default for Setup {
             images: fakes.store.clone(),
             originals: fakes.originals.clone(),
             admin_key: None,
+            codec: Arc::<FakeImageCodec>::default(),
             fakes,
         }
     }
@@ -124,7 +126,7 @@ impl Setup {
             taggings: self.fakes.store.clone(),
             ledger: self.fakes.store.clone(),
             originals: self.originals.clone(),
-            codec: Arc::new(FakeImageCodec::default()),
+            codec: self.codec,
             provider: self.fakes.provider.clone(),
             host: None,
             releases: Arc::new(FakeReleaseQueue::default()),
@@ -135,6 +137,7 @@ impl Setup {
         };
         let catalog = CatalogPorts {
             images: self.images.clone(),
+            infos: self.fakes.store.clone(),
             statistics: self.fakes.store.clone(),
             ledger: self.fakes.store.clone(),
             originals: self.originals.clone(),

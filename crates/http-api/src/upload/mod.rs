@@ -33,6 +33,8 @@ pub(super) struct Uploads {
 pub(super) struct Received {
     pub(super) bytes: Bytes,
     pub(super) digest: ContentDigest,
+    /// The name of the file, if the body gave one.
+    pub(super) file_name: Option<String>,
 }
 
 /// Reads the body of an upload that has these headers.
@@ -77,6 +79,7 @@ impl Received {
         Self {
             bytes: share.keep_with(image.bytes),
             digest: image.digest,
+            file_name: image.file_name,
         }
     }
 }

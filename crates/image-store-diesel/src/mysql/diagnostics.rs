@@ -246,6 +246,7 @@ mod tests {
 
     async fn record(store: &dyn Database) -> Result<(), ImageStoreError> {
         let new = NewImage {
+            info: domain::ImageInfo::default(),
             fence: None,
             image: image(b"some bytes", at(0), &[("car", 90.0)]),
             tagging: None,

@@ -5,7 +5,7 @@ use diesel::{
     sql_types::{BigInt, Binary, Double, Integer, Nullable, Text},
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use domain::{Image, ImageId, NewImage, Tag, Tags, UntaggedImage};
+use domain::{Image, ImageId, ImageInfo, Location, NewImage, Tag, Tags, UntaggedImage};
 
 use super::{
     BY_IMAGE, Backend, Connection, ROWS, claims,
@@ -41,7 +41,7 @@ pub(super) async fn record(
         connection.batch_execute("ROLLBACK").await?;
         return Ok(false);
     };
-    insert(connection, &new.image, original).await?;
+    insert(connection, &new.image, &new.info, original).await?;
     for tags in tags.chunks(ROWS) {
         insert_tags(connection, &new.image, tags, &labels).await?;
     }
@@ -63,12 +63,25 @@ fn usages(tags: &[Tag], labels: &LabelIds) -> Result<Vec<Usage>, StoreError> {
     tags.iter().map(usage).collect()
 }
 
-async fn insert(connection: &mut Connection, new: &Image, original: i64) -> Result<(), StoreError> {
+async fn insert(
+    connection: &mut Connection,
+    new: &Image,
+    info: &ImageInfo,
+    original: i64,
+) -> Result<(), StoreError> {
+    let place = info.camera.location;
     diesel::insert_into(image::table)
         .values((
             image::id.eq(new.id.as_bytes().as_slice()),
             image::original_id.eq(original),
             image::registered_at.eq(micros(new.registered_at)),
+            image::min_confidence.eq(info.threshold.map(|threshold| threshold.lowest().get())),
+            image::provider.eq(info.provider.as_deref()),
+            image::file_name.eq(info.file_name.as_deref()),
+            image::taken_at.eq(info.camera.taken_at.map(|time| micros(time.and_utc()))),
+            image::camera.eq(info.camera.camera.as_deref()),
+            image::latitude.eq(place.map(Location::latitude)),
+            image::longitude.eq(place.map(Location::longitude)),
         ))
         .execute(connection)
         .await?;

@@ -13,6 +13,7 @@
 mod claims;
 mod identity;
 mod images;
+mod infos;
 mod inspection;
 mod keys;
 mod label_cache;
@@ -31,17 +32,17 @@ mod summaries;
 mod taggings;
 pub(super) mod tags;
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
-    ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, NewImage, PageKey,
-    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageInfo, ImageQuery, NewImage,
+    PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{
-        Claimed, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger, TagStatistics,
-        TaggingCache, cause,
+        Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
+        TagStatistics, TaggingCache, cause,
     },
 };
 
@@ -218,6 +219,17 @@ impl ImageStore for Store {
             let reason = cause(format!("{} migrations have not run", pending.len()));
             Err(ImageStoreError::Unavailable(reason))
         }
+    }
+}
+
+#[async_trait]
+impl ImageInfoStore for Store {
+    async fn infos(
+        &self,
+        images: &[ImageId],
+    ) -> Result<HashMap<ImageId, ImageInfo>, ImageStoreError> {
+        self.read(|mut connection| async move { infos::infos(&mut connection, images).await })
+            .await
     }
 }
 

@@ -62,6 +62,7 @@ async fn register(store: &dyn Database, content: &[u8]) -> domain::Image {
         .await
         .unwrap();
     let new = NewImage {
+        info: domain::ImageInfo::default(),
         fence: None,
         image,
         tagging: None,
@@ -197,6 +198,7 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
         let calls = async {
             store.claim(&cut.digest, &cut.facts, at(0), at(1)).await?;
             let new = NewImage {
+                info: domain::ImageInfo::default(),
                 fence: None,
                 image: cut.clone(),
                 tagging: None,
@@ -233,6 +235,7 @@ async fn a_list_that_is_not_read_on_holds_no_connection() {
     let originals = Arc::<FakeOriginalStore>::default();
     let catalog = Catalog::new(CatalogPorts {
         images: store.clone(),
+        infos: store.clone(),
         statistics: store.clone(),
         ledger: store.clone(),
         originals,
@@ -315,6 +318,7 @@ async fn notifies_of_recorded_images() {
             .is_ok()
     };
     let refused = NewImage {
+        info: domain::ImageInfo::default(),
         fence: None,
         image: image(b"not claimed", at(0), &[]),
         tagging: None,

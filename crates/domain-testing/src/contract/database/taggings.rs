@@ -33,6 +33,7 @@ async fn a_tagging_is_recorded_with_an_image(store: &dyn Database) {
         tagging(tags(&[("car", 90.0), ("cab", 10.0)])),
     );
     let new = NewImage {
+        info: domain::ImageInfo::default(),
         fence: None,
         image,
         tagging: Some((key.clone(), answer.clone())),
@@ -52,6 +53,7 @@ async fn the_first_tagging_stays(store: &dyn Database) {
         let key = key(&image.digest);
         claim(store, &image).await;
         let new = |answer: &_| NewImage {
+            info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
             tagging: Some((key.clone(), Clone::clone(answer))),

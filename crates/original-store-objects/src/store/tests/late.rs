@@ -180,6 +180,7 @@ impl Fixture {
         let put = self.originals.put(&image.digest, CONTENT.into(), mode);
         put.await.unwrap();
         NewImage {
+            info: domain::ImageInfo::default(),
             image,
             fence: Some(claimed.fence),
             tagging: None,

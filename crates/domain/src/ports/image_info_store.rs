@@ -1,0 +1,20 @@
+//! What is kept of images beside their tags.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use super::ImageStoreError;
+use crate::{ImageId, ImageInfo};
+
+/// Reads what is kept of images beside their tags. It is recorded with the image, by
+/// [`ImageStore::record`](super::ImageStore::record).
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait ImageInfoStore: Send + Sync {
+    /// What is known of each of those images, at most 1000. Images that are not there are left out.
+    async fn infos(
+        &self,
+        images: &[ImageId],
+    ) -> Result<HashMap<ImageId, ImageInfo>, ImageStoreError>;
+}

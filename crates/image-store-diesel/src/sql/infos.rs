@@ -1,0 +1,68 @@
+//! What is kept of images beside their tags.
+
+use std::collections::HashMap;
+
+use diesel::{ExpressionMethods, QueryDsl};
+use diesel_async::RunQueryDsl;
+use domain::{CameraData, ImageId, ImageInfo, Location, Threshold};
+
+use super::{Connection, statement::LISTED};
+use crate::{error::StoreError, schema::image, values};
+
+type InfoRow = (
+    Vec<u8>,
+    Option<f64>,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<String>,
+    Option<f64>,
+    Option<f64>,
+);
+
+pub(super) async fn infos(
+    connection: &mut Connection,
+    images: &[ImageId],
+) -> Result<HashMap<ImageId, ImageInfo>, StoreError> {
+    let mut infos = HashMap::with_capacity(images.len());
+    for images in images.chunks(LISTED) {
+        let ids = images.iter().map(|id| id.as_bytes().as_slice());
+        let rows: Vec<InfoRow> = image::table
+            .filter(image::id.eq_any(ids))
+            .select((
+                image::id,
+                image::min_confidence,
+                image::provider,
+                image::file_name,
+                image::taken_at,
+                image::camera,
+                image::latitude,
+                image::longitude,
+            ))
+            .load(connection)
+            .await?;
+        for row in rows {
+            infos.insert(values::image_id(&row.0)?, info(row)?);
+        }
+    }
+    Ok(infos)
+}
+
+fn info(row: InfoRow) -> Result<ImageInfo, StoreError> {
+    let (_, lowest, provider, file_name, taken_at, camera, latitude, longitude) = row;
+    let place = latitude.zip(longitude);
+    Ok(ImageInfo {
+        threshold: lowest
+            .map(|lowest| values::confidence(lowest).map(Threshold::new))
+            .transpose()?,
+        provider,
+        file_name,
+        camera: CameraData {
+            taken_at: taken_at
+                .map(|micros| values::time(micros).map(|time| time.naive_utc()))
+                .transpose()?,
+            camera,
+            location: place.and_then(|(north, east)| Location::new(north, east)),
+        },
+    })
+}

@@ -1,0 +1,2 @@
+-- Where it was taken, in degrees east (WGS 84). NULL: unknown.
+ALTER TABLE etiqueta_image ADD COLUMN longitude REAL;
