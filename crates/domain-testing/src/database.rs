@@ -1,6 +1,7 @@
 //! The in-memory [`Database`](domain::ports::Database).
 
 mod inspection;
+mod keys;
 mod statistics;
 
 use std::{
@@ -16,8 +17,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use domain::{
-    Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery, Label,
-    NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ApiKey, Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageQuery,
+    Label, NewImage, PageKey, Session, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{
         Claimed, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger, TagStatistics,
         TaggingCache, cause,
@@ -41,6 +42,9 @@ struct State {
     /// Images whose rows the inspector reports as unreadable.
     spoilt: HashSet<ImageId>,
     segments: BTreeMap<(i32, i64), statistics::FakeSegment>,
+    keys: Vec<ApiKey>,
+    /// Oldest first.
+    sessions: Vec<Session>,
 }
 
 #[derive(Debug)]

@@ -27,5 +27,5 @@ pub use held_removal::{Barrier, HeldRemoval};
 pub use image_codec::FakeImageCodec;
 pub use original_store::FakeOriginalStore;
 pub use picture_source::{FakePictureSource, Pull};
-pub use samples::{TestClock, at, image, label, tag, tags};
+pub use samples::{TestClock, api_key, at, image, label, tag, tags};
 pub use tag_provider::FakeTagProvider;

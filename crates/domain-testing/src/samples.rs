@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use domain::{
-    Confidence, ContentDigest, Image, ImageFacts, ImageId, Label, MediaType, Tag, Tags,
-    ports::Clock,
+    ApiKey, Confidence, ContentDigest, Image, ImageFacts, ImageId, KeyId, KeyName, KeySecret,
+    Label, MediaType, Scope, Scopes, Tag, Tags, ports::Clock,
 };
 
 /// The time `seconds` after 2024-01-01 00:00:00 UTC.
@@ -48,6 +48,19 @@ pub fn image(content: &[u8], registered_at: DateTime<Utc>, pairs: &[(&str, f64)]
         },
         registered_at,
         tags: tags(pairs),
+    }
+}
+
+/// A key with a secret that nobody knows.
+pub fn api_key(name: &str, scope: Scope, created_at: DateTime<Utc>) -> ApiKey {
+    ApiKey {
+        id: KeyId::random(),
+        name: KeyName::parse(name).expect("a name"),
+        scopes: Scopes::new([scope]).expect("a scope"),
+        digest: KeySecret::random().expect("randomness").digest(),
+        created_at,
+        expires_at: None,
+        last_used_at: None,
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! It has no runtime, no I/O and no framework; adapters depend on it, never the other way round.
 
+pub mod api_key;
 pub mod confidence;
 pub mod database_id;
 pub mod digest;
@@ -18,10 +19,14 @@ pub mod media_type;
 pub mod picture;
 pub mod ports;
 pub mod query;
+pub mod scope;
+pub mod secret;
 pub mod service;
+pub mod session;
 pub mod tag;
 pub mod tagging;
 
+pub use api_key::{ApiKey, KeyId, KeyIdError, KeyName, KeyNameError};
 pub use confidence::{Confidence, ConfidenceError, Threshold};
 pub use database_id::DatabaseId;
 pub use digest::{ContentDigest, ContentHasher, DigestError};
@@ -35,5 +40,8 @@ pub use query::{
     Comparison, Condition, ImageQuery, LabelFilter, Operator, PageKey, TagCondition, TagOrder,
     TagQuery, TagSummary, TimeWindow,
 };
+pub use scope::{Scope, ScopeError, Scopes};
+pub use secret::{KeySecret, SecretDigest, SecretError, SessionToken};
+pub use session::Session;
 pub use tag::{Tag, Tags};
 pub use tagging::{ProviderIdentity, ProviderIdentityError, Tagging, TaggingKey};

@@ -86,6 +86,29 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_api_key"]
+    api_key (id) {
+        id -> Binary,
+        digest -> Binary,
+        name -> Text,
+        scopes -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_session"]
+    session (token) {
+        token -> Binary,
+        api_key -> Binary,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
     // Diesel's own column.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

@@ -36,10 +36,12 @@ pub mod damage;
 pub mod fencing;
 pub mod filters;
 pub mod images;
+pub mod keys;
 pub mod labels;
 pub mod pages;
 pub mod removal;
 pub mod rollups;
+pub mod sessions;
 pub mod summaries;
 pub mod taggings;
 
@@ -56,6 +58,8 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     filters::run(&make).await;
     summaries::run(&make).await;
     rollups::run(&make).await;
+    keys::run(&make).await;
+    sessions::run(&make).await;
     concurrency::run(&make).await;
 }
 

@@ -1,8 +1,8 @@
 //! All ports of one database.
 
 use super::{
-    ImageStore, Inspector, OriginalLedger, RemovalLedger, StatisticsInspector, TagStatistics,
-    TaggingCache,
+    ImageStore, Inspector, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
+    StatisticsInspector, TagStatistics, TaggingCache,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
@@ -13,6 +13,8 @@ pub trait Database:
     + TaggingCache
     + OriginalLedger
     + RemovalLedger
+    + KeyStore
+    + SessionStore
     + Inspector
     + StatisticsInspector
 {
@@ -24,6 +26,8 @@ impl<T> Database for T where
         + TaggingCache
         + OriginalLedger
         + RemovalLedger
+        + KeyStore
+        + SessionStore
         + Inspector
         + StatisticsInspector
 {

@@ -13,11 +13,13 @@ mod database_registry;
 mod image_codec;
 mod image_store;
 mod inspector;
+mod key_store;
 mod original_ledger;
 mod original_removal;
 mod original_store;
 mod picture_source;
 mod removal_ledger;
+mod session_store;
 mod statistics;
 mod tag_provider;
 mod tag_statistics;
@@ -34,6 +36,7 @@ pub use database_registry::DatabaseRegistry;
 pub use image_codec::ImageCodec;
 pub use image_store::{ImageStore, ImageStoreError};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
+pub use key_store::KeyStore;
 pub use original_ledger::{Claimed, OriginalLedger};
 pub use original_removal::{Fate, OriginalRemoval, SetAside};
 pub use original_store::{
@@ -42,6 +45,7 @@ pub use original_store::{
 };
 pub use picture_source::PictureSource;
 pub use removal_ledger::RemovalLedger;
+pub use session_store::SessionStore;
 pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
 pub use tag_provider::{Quota, TagProvider};
 pub use tag_statistics::TagStatistics;
@@ -56,10 +60,12 @@ pub use self::{
     image_codec::MockImageCodec,
     image_store::MockImageStore,
     inspector::MockInspector,
+    key_store::MockKeyStore,
     original_ledger::MockOriginalLedger,
     original_removal::MockOriginalRemoval,
     original_store::MockOriginalStore,
     removal_ledger::MockRemovalLedger,
+    session_store::MockSessionStore,
     statistics::MockStatisticsInspector,
     tag_statistics::MockTagStatistics,
     tagging_cache::MockTaggingCache,

@@ -1,23 +1,27 @@
 //! The use cases, built on the ports.
 
+mod access;
 mod answers;
 mod backoff;
 mod catalog;
 mod check;
 mod forgotten;
 mod ingest;
+mod keys;
 mod removal;
 mod single_flight;
 mod source;
 mod tagger;
 mod upkeep;
 
+pub use access::{Access, AccessPorts, AdminKey, AdminKeyError, Caller, KeyHolder};
 pub use catalog::{Catalog, CatalogError, CatalogPorts, Found, ImagePage, ImagePages};
 pub use check::{
     Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
     Part, Summary, UnknownOriginals,
 };
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload};
+pub use keys::{KeyError, KeyRequest, Keys, MAX_KEYS};
 pub use removal::{RemovalError, RemovalPorts};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

@@ -14,6 +14,7 @@ mod claims;
 mod identity;
 mod images;
 mod inspection;
+mod keys;
 mod label_cache;
 mod labels;
 pub(super) mod migrations;
@@ -23,6 +24,7 @@ mod rollup;
 #[cfg(test)]
 mod rollup_tests;
 mod segments;
+mod sessions;
 mod statement;
 mod statistics;
 mod summaries;

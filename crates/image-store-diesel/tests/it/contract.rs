@@ -12,7 +12,7 @@ macro_rules! run_contract {
         crate::contract::run_contract!(
             $stores;
             claims, removal, fencing, damage, images, labels, taggings, pages, filters, summaries,
-            rollups, concurrency
+            rollups, keys, sessions, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {
