@@ -10,6 +10,8 @@ use domain::ports::ClientKey;
 use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// The longest prefix accepted, in bytes.
@@ -22,6 +24,10 @@ pub(super) struct Forwarded {
     pub(super) client: ClientKey,
     /// The path prefix added by the proxy: empty, or a path without a trailing slash.
     pub(super) prefix: String,
+    /// The host that the proxy was called by, where it says so.
+    pub(super) host: Option<String>,
+    /// Whether the proxy was called over TLS.
+    pub(super) is_https: bool,
 }
 
 impl Forwarded {
@@ -41,6 +47,9 @@ impl Forwarded {
         Self {
             client: ClientKey::from_address(client),
             prefix: prefix(headers).unwrap_or_default(),
+            host: first(headers, &FORWARDED_HOST).map(str::to_owned),
+            is_https: first(headers, &FORWARDED_PROTO)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
         }
     }
 
@@ -48,6 +57,8 @@ impl Forwarded {
         Self {
             client,
             prefix: String::new(),
+            host: None,
+            is_https: false,
         }
     }
 }
@@ -90,6 +101,13 @@ fn address(text: &str) -> Option<IpAddr> {
 /// Whether an address belongs to a trusted proxy.
 pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
+}
+
+/// The first entry of a list: what the proxy that the client called wrote.
+fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let line = headers.get(name)?.to_str().ok()?;
+    let entry = line.split(',').next()?.trim();
+    (!entry.is_empty()).then_some(entry)
 }
 
 /// The prefix, if there is one and it is only a path on this host.
@@ -166,5 +184,36 @@ mod tests {
         #[case] prefix: &str,
     ) {
         assert_eq!(forwarded(peer, &FORWARDED_PREFIX, lines).prefix, prefix);
+    }
+
+    #[rstest::rstest]
+    #[case("10.0.0.1", "https", true)]
+    #[case("10.0.0.1", "HTTPS , http", true)]
+    #[case("10.0.0.1", "http, https", false)]
+    #[case("10.0.0.1", "", false)]
+    #[case("192.0.2.1", "https", false)]
+    fn tls_is_told_by_a_trusted_proxy(
+        #[case] peer: &str,
+        #[case] line: &str,
+        #[case] is_https: bool,
+    ) {
+        assert_eq!(
+            forwarded(peer, &FORWARDED_PROTO, &[line]).is_https,
+            is_https
+        );
+    }
+
+    #[rstest::rstest]
+    #[case("10.0.0.1", "photos.example.com", Some("photos.example.com"))]
+    #[case("10.0.0.1", "a.example:8443, b.example", Some("a.example:8443"))]
+    #[case("10.0.0.1", "", None)]
+    #[case("192.0.2.1", "photos.example.com", None)]
+    fn host_is_named_by_a_trusted_proxy(
+        #[case] peer: &str,
+        #[case] line: &str,
+        #[case] host: Option<&str>,
+    ) {
+        let forwarded = forwarded(peer, &FORWARDED_HOST, &[line]);
+        assert_eq!(forwarded.host.as_deref(), host);
     }
 }

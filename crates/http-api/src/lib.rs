@@ -1,13 +1,16 @@
 //! The HTTP interface: routes, responses and problem documents.
 
+mod access;
 mod access_log;
 mod connection;
 mod connections;
+mod credentials;
 mod disconnect;
 mod docs;
 mod forwarded;
 #[cfg(feature = "internals")]
 pub mod internals;
+mod json_body;
 mod link;
 mod middleware;
 mod openapi;
@@ -15,9 +18,12 @@ mod params;
 mod prefer;
 mod problem;
 pub mod queries;
+mod rate_limit;
 mod request_id;
 mod response;
+mod rights;
 mod routes;
+mod security_headers;
 mod server;
 mod settings;
 mod state;
@@ -27,17 +33,17 @@ use std::sync::Arc;
 
 use domain::{
     ports::{ImageStore, OriginalStore, TagProvider},
-    service::{Catalog, Ingest},
+    service::{Access, Catalog, Ingest, Keys},
 };
 
 use url_fetch::Fetcher;
 
 pub use self::{
-    middleware::{HostCheck, host_name},
+    middleware::{HostCheck, Origin, host_name},
     openapi::openapi,
     problem::{Code, Problem},
     server::server,
-    settings::HttpSettings,
+    settings::{HttpSettings, KeyPolicy},
 };
 
 /// The dependencies of the interface.
@@ -46,6 +52,10 @@ pub struct Api {
     pub ingest: Arc<Ingest>,
     /// Reads images and statistics.
     pub catalog: Catalog,
+    /// Tells who calls.
+    pub access: Arc<Access>,
+    /// Makes and revokes keys.
+    pub keys: Keys,
     /// What must work for the server to be ready.
     pub readiness: Readiness,
     /// Fetches the URLs of uploads.

@@ -2,16 +2,14 @@
 
 mod dates;
 mod problems;
+mod security;
 
-use utoipa::{
-    Modify, OpenApi,
-    openapi::{
-        OpenApi as Document,
-        path::{Operation, PathItem},
-    },
+use utoipa::{Modify, OpenApi, openapi::OpenApi as Document};
+
+use self::{
+    problems::Problems,
+    security::{Security, operations},
 };
-
-use self::problems::Problems;
 use super::{problem::ProblemBody, routes};
 
 /// The interface as an `OpenAPI` 3.1 document.
@@ -26,8 +24,12 @@ pub fn openapi() -> Document {
         description = "Registers images, finds out what is in them, and answers questions about both.\n\n\
             Every answer carries `X-Request-Id`: the request's own one (1 to 128 of `A-Z a-z 0-9 . _ -`) \
             or a new one. Errors are problem documents (RFC 9457); their `code` never changes its \
-            meaning. Every 503 carries `Retry-After`. `HEAD` answers as `GET` does, without the body; \
-            `OPTIONS` answers 204 with `Allow`. An unknown or repeated query parameter is an error.",
+            meaning. Every 429 and 503 carries `Retry-After`. `HEAD` answers as `GET` does, without the body; \
+            `OPTIONS` answers 204 with `Allow`. An unknown or repeated query parameter is an error.\n\n\
+            The setting `auth.required` decides which requests take a key: none, those that change or \
+            remove something, or all. A key is sent as `Authorization: Bearer …` or `X-API-Key: …`; one \
+            that is not valid is refused also where none is needed. What changes something and comes from \
+            a page of another site, without a key in a header, is refused.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
@@ -36,16 +38,22 @@ pub fn openapi() -> Document {
         routes::get_image,
         routes::list_images,
         routes::list_tags,
+        routes::post_key,
+        routes::list_keys,
+        routes::delete_key,
+        routes::post_session,
+        routes::delete_session,
         routes::livez,
         routes::readyz,
     ),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, routes::ScopeBody)),
     tags(
         (name = "images", description = "Images and their tags"),
         (name = "tags", description = "Tags of pictures, and how tags are used"),
+        (name = "keys", description = "API keys, and the sessions that stand for them"),
         (name = "operations", description = "For those who run the server"),
     ),
-    modifiers(&Problems, &Dates),
+    modifiers(&Problems, &Dates, &Security),
 )]
 struct Interface;
 
@@ -55,13 +63,9 @@ struct Dates;
 impl Modify for Dates {
     fn modify(&self, document: &mut Document) {
         for item in document.paths.paths.values_mut() {
-            operations(item).for_each(dates::describe);
+            operations(item).for_each(|(_, operation)| dates::describe(operation));
         }
     }
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post].into_iter().flatten()
 }
 
 #[cfg(test)]

@@ -72,6 +72,11 @@ pub fn upload(query: &str, default: Threshold) -> Result<Threshold, Problem> {
     Query::parse(query, &["min_confidence"])?.threshold(default)
 }
 
+/// The query of a route that has no parameters.
+pub fn nothing(query: &str) -> Result<(), Problem> {
+    Query::parse(query, &[]).map(drop)
+}
+
 /// The query of `GET /image/{id}`, which must ask for nothing.
 pub fn image(query: &str) -> Result<(), Problem> {
     Query::parse(query, &[]).map(drop)

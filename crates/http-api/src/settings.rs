@@ -7,10 +7,21 @@ use domain::Threshold;
 use ipnet::IpNet;
 use upload_body::BodyLimits;
 
-use crate::middleware::HostCheck;
+use crate::middleware::{HostCheck, Origin};
 
 /// How long connections may take to close once their requests are done.
 const CLOSING: Duration = Duration::from_secs(5);
+
+/// Which requests take a key. Managing keys takes one under each policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPolicy {
+    /// None.
+    Nothing,
+    /// Those that change or remove something. Reading, registering and tagging stay open.
+    Changes,
+    /// All but those that are open everywhere, such as `/livez`.
+    Everything,
+}
 
 /// Settings of the HTTP interface.
 #[derive(Debug, Clone)]
@@ -21,6 +32,12 @@ pub struct HttpSettings {
     pub default_threshold: Threshold,
     /// The hosts that requests may name.
     pub hosts: HostCheck,
+    /// Which requests take a key.
+    pub keys: KeyPolicy,
+    /// The sites whose pages may call the server from a browser.
+    pub cors_origins: Vec<Origin>,
+    /// The most requests a minute of one key, or of one address without a key; 0 is no limit.
+    pub requests_per_minute: u32,
     /// The largest image, in bytes.
     pub image_bytes: usize,
     /// The memory for all uploads together, in bytes.
@@ -69,6 +86,9 @@ impl HttpSettings {
             timezone,
             default_threshold,
             hosts: HostCheck::of_loopback(),
+            keys: KeyPolicy::Nothing,
+            cors_origins: Vec::new(),
+            requests_per_minute: 0,
             image_bytes,
             memory_budget: 256 << 20,
             admission_wait: Duration::from_secs(10),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{
     Image,
     ports::cause,
-    service::{Catalog, Ingest, IngestError, Tagged, Upload},
+    service::{Access, Catalog, Ingest, IngestError, Keys, Tagged, Upload},
 };
 use tokio::runtime::Handle;
 use tokio_util::{
@@ -19,12 +19,16 @@ use super::{
     Api, HttpSettings, Readiness,
     connections::Connections,
     problem::{Code, Problem},
+    rate_limit::RateLimit,
     upload::{Admission, Patience, Uploads},
 };
 
 /// The services, the settings, and what is under way.
 pub(super) struct State {
     pub(super) catalog: Catalog,
+    pub(super) access: Arc<Access>,
+    pub(super) keys: Keys,
+    pub(super) rate_limit: RateLimit,
     pub(super) readiness: Readiness,
     pub(super) settings: HttpSettings,
     pub(super) uploads: Uploads,
@@ -50,6 +54,9 @@ impl State {
         };
         Self {
             catalog: api.catalog,
+            access: api.access,
+            keys: api.keys,
+            rate_limit: RateLimit::new(settings.requests_per_minute),
             readiness: api.readiness,
             connections: Connections::new(
                 settings.connections() * settings.workers,

@@ -16,6 +16,7 @@ use crate::{
     access_log::Record,
     problem::{MEDIA_TYPE, Problem},
     request_id::{REQUEST_ID, RequestId},
+    security_headers::ALWAYS,
     state::State,
 };
 
@@ -61,9 +62,11 @@ fn body(answer: HttpResponse) -> Vec<u8> {
 }
 
 fn written(status: StatusCode, id: &RequestId, body: &[u8]) -> Vec<u8> {
+    let [(name, value), (other_name, other_value)] = ALWAYS;
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\
-         {CONTENT_TYPE}: {MEDIA_TYPE}\r\n{REQUEST_ID}: {id}\r\ndate: {date}\r\n\r\n",
+         {CONTENT_TYPE}: {MEDIA_TYPE}\r\n{REQUEST_ID}: {id}\r\n{name}: {value}\r\n\
+         {other_name}: {other_value}\r\ndate: {date}\r\n\r\n",
         length = body.len(),
         id = id.as_str(),
         date = HttpDate::from(SystemTime::now()),

@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod cors;
 mod host;
 
 use std::{rc::Rc, sync::Arc};
@@ -18,12 +19,16 @@ use tracing::Instrument;
 
 pub(super) use self::answer::Answer;
 use self::body::Unread;
-pub use self::host::{HostCheck, host_name};
+pub use self::{
+    cors::Origin,
+    host::{HostCheck, host_name},
+};
 use super::{
     access_log::Record,
     connection::Connection,
     problem::{Code, Problem},
     request_id::{REQUEST_ID, RequestId},
+    security_headers,
     state::State,
 };
 
@@ -53,6 +58,8 @@ pub(super) async fn guard(
         response = response.into_response(answer);
     }
     response.headers_mut().insert(REQUEST_ID, id.header());
+    security_headers::add(&mut response);
+    cors::allow(&mut response, &state.settings.cors_origins);
     frame(&state, &mut response);
     let record = record.answered(&response);
     if let Some(connection) = &connection {
@@ -86,7 +93,11 @@ fn check(state: &State, request: &ServiceRequest) -> Result<(), Problem> {
     if headers > settings.header_bytes {
         return Err(Problem::headers_too_large(settings.header_bytes));
     }
-    Ok(())
+    cors::check(
+        request.request(),
+        &settings.cors_origins,
+        &settings.trusted_proxies,
+    )
 }
 
 /// Sees to it that the client can tell where the answer ends, and that the connection ends when the

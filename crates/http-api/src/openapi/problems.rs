@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 use utoipa::{
     Modify,
@@ -13,7 +13,10 @@ use utoipa::{
 };
 
 use super::operations;
-use crate::problem::{self, Code};
+use crate::{
+    problem::{self, Code},
+    rights::{self, Right},
+};
 
 /// Adds the problems of each route.
 pub(super) struct Problems;
@@ -32,11 +35,30 @@ impl Modify for Problems {
     fn modify(&self, document: &mut Document) {
         for (path, item) in &mut document.paths.paths {
             let own = problems_of(path);
-            for operation in operations(item) {
-                add(operation, own);
+            for (method, operation) in operations(item) {
+                let codes = own.iter().copied().chain(of_access(path, &method));
+                add(operation, codes);
             }
         }
     }
+}
+
+/// What can go wrong before a request is handled.
+fn of_access(path: &str, method: &Method) -> Vec<Code> {
+    let right = rights::right(path, method);
+    let mut codes = match right {
+        None | Some(Right::Probe) => vec![],
+        Some(Right::Open) => vec![Code::TooManyRequests],
+        Some(_) => vec![
+            Code::Unauthenticated,
+            Code::Forbidden,
+            Code::TooManyRequests,
+        ],
+    };
+    if *method != Method::GET {
+        codes.push(Code::CrossOrigin);
+    }
+    codes
 }
 
 /// What can go wrong on a route, beside what can everywhere.
@@ -68,6 +90,28 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::ImageNotFound,
             Code::StorageUnavailable,
         ],
+        "/keys" => &[
+            Code::InvalidBody,
+            Code::InvalidParameter,
+            Code::RequestTimeout,
+            Code::TooMany,
+            Code::UnsupportedMediaType,
+            Code::StorageUnavailable,
+        ],
+        "/keys/{id}" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::KeyNotFound,
+            Code::StorageUnavailable,
+        ],
+        "/session" => &[
+            Code::InvalidBody,
+            Code::InvalidParameter,
+            Code::RequestTimeout,
+            Code::Unauthenticated,
+            Code::UnsupportedMediaType,
+            Code::StorageUnavailable,
+        ],
         "/images" => &[
             Code::InvalidParameter,
             Code::InvalidQuery,
@@ -78,10 +122,10 @@ fn problems_of(path: &str) -> &'static [Code] {
     }
 }
 
-fn add(operation: &mut Operation, own: &[Code]) {
+fn add(operation: &mut Operation, own: impl Iterator<Item = Code>) {
     let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
-    for code in own.iter().chain(EVERYWHERE) {
-        by_status.entry(code.status()).or_default().push(*code);
+    for code in own.chain(EVERYWHERE.iter().copied()) {
+        by_status.entry(code.status()).or_default().push(code);
     }
     for (status, codes) in by_status {
         let problems = response(status, &codes);
@@ -116,7 +160,16 @@ fn response(status: StatusCode, codes: &[Code]) -> Response {
     let mut response = ResponseBuilder::new()
         .description(lines.join("\n\n"))
         .content(problem::MEDIA_TYPE, content);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if status == StatusCode::UNAUTHORIZED {
+        let header = HeaderBuilder::new()
+            .schema(Some(Object::with_type(Type::String)))
+            .description(Some("`Bearer`."));
+        response = response.header("WWW-Authenticate", header.build());
+    }
+    if matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
         let header = HeaderBuilder::new()
             .schema(Some(Object::with_type(Type::Integer)))
             .description(Some("How long to wait before the next try, in seconds."));
@@ -154,6 +207,10 @@ fn fact_of(code: Code) -> Option<(&'static str, serde_json::Value)> {
         Code::ImageTooLarge => ("limit", json!(100_000_000)),
         Code::ImageTooComplex => ("limit", json!(1_000_000)),
         Code::UnsupportedFormat => ("format", json!("HEIC")),
+        Code::CrossOrigin => ("setting", json!("server.cors_origins")),
+        Code::Forbidden => ("scope", json!("upload")),
+        Code::TooMany => ("limit", json!(1000)),
+        Code::TooManyRequests => ("retry_after", json!(1)),
         Code::MisdirectedRequest => ("setting", json!("server.allowed_hosts")),
         _ if code.status() == StatusCode::SERVICE_UNAVAILABLE => ("retry_after", json!(5)),
         _ => return None,

@@ -7,6 +7,8 @@ mod search;
 
 use std::num::NonZeroU32;
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use domain::{Condition, Confidence, LabelFilter, PageKey, TagOrder, Threshold, TimeWindow};
 
 use self::dates::Edge;
@@ -17,6 +19,14 @@ const NAME_SHOWN: usize = 64;
 
 /// The largest page, in images.
 const MOST_IMAGES: u32 = 1000;
+
+/// The first instant after a date: after its second, or after its day. None if that lies beyond the year 9999.
+///
+/// # Errors
+/// What the text is not, as words that follow the name of its parameter or member.
+pub(super) fn last_instant(text: &str, zone: Tz) -> Result<Option<DateTime<Utc>>, String> {
+    dates::parse(text, Edge::Last, zone).map_err(|error| error.to_string())
+}
 
 /// The parameters of a request: each at most once, and none unknown.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
-    service::{CatalogError, IngestError},
+    service::{CatalogError, IngestError, KeyError, MAX_KEYS},
 };
 
 use super::{Code, Problem};
@@ -31,6 +31,18 @@ impl From<CatalogError> for Problem {
         match error {
             CatalogError::Store(error) => error.into(),
             CatalogError::Originals(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            KeyError::Expired => Self::new(Code::InvalidBody, "`expires` lies in the past"),
+            KeyError::TooMany => Self::new(Code::TooMany, detail).limit(MAX_KEYS.into()),
+            KeyError::Secret(error) => internal().caused_by(Arc::new(error)),
+            KeyError::Store(error) => error.into(),
         }
     }
 }

@@ -58,6 +58,18 @@ table! {
     FetchingNotAllowed, "fetching-not-allowed", FORBIDDEN, "The URL is not fetched";
     /// The URL could not be fetched.
     FetchingFailed, "fetching-failed", UNPROCESSABLE_ENTITY, "The URL could not be fetched";
+    /// The request needs a key, or presents one that is not valid.
+    Unauthenticated, "unauthenticated", UNAUTHORIZED, "The request needs a valid key";
+    /// The key does not allow what is asked for.
+    Forbidden, "forbidden", FORBIDDEN, "The key does not allow this";
+    /// A page of another site sent the request.
+    CrossOrigin, "cross-origin", FORBIDDEN, "The request comes from another site";
+    /// No key has that id.
+    KeyNotFound, "key-not-found", NOT_FOUND, "There is no such key";
+    /// There are as many of something as are kept.
+    TooMany, "too-many", CONFLICT, "There are too many";
+    /// The client makes more requests than the limit.
+    TooManyRequests, "too-many-requests", TOO_MANY_REQUESTS, "Too many requests";
     /// The path has no route.
     RouteNotFound, "route-not-found", NOT_FOUND, "There is no such route";
     /// The path does not know that method.
@@ -123,6 +135,12 @@ mod tests {
             ("invalid-query", 400),
             ("invalid-id", 400),
             ("image-not-found", 404),
+            ("unauthenticated", 401),
+            ("forbidden", 403),
+            ("cross-origin", 403),
+            ("key-not-found", 404),
+            ("too-many", 409),
+            ("too-many-requests", 429),
             ("route-not-found", 404),
             ("method-not-allowed", 405),
             ("payload-too-large", 413),

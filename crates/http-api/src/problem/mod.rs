@@ -32,6 +32,7 @@ struct Facts {
     limit: Option<u64>,
     setting: Option<&'static str>,
     format: Option<String>,
+    scope: Option<&'static str>,
 }
 
 /// A failed request, as a problem document.
@@ -107,6 +108,13 @@ impl Problem {
         self
     }
 
+    /// Names the scope that the key lacks.
+    #[must_use]
+    pub fn scope(mut self, name: &'static str) -> Self {
+        self.facts.scope = Some(name);
+        self
+    }
+
     /// Sets the cause: for the log, not for the client.
     #[must_use]
     pub fn caused_by(mut self, cause: Cause) -> Self {
@@ -114,7 +122,7 @@ impl Problem {
         self
     }
 
-    /// Sets the wait before a retry. Only a 503 has one.
+    /// Sets the wait before a retry. Only a 429 or 503 has one.
     #[must_use]
     pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
@@ -133,9 +141,12 @@ impl Problem {
         self.code
     }
 
-    /// The wait of a 503 in whole seconds: rounded up, at least one.
+    /// The wait of a 429 or 503 in whole seconds: rounded up, at least one.
     fn seconds(&self) -> Option<u64> {
-        let is_asking = self.code.status() == StatusCode::SERVICE_UNAVAILABLE;
+        let is_asking = matches!(
+            self.code.status(),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        );
         is_asking.then(|| {
             let wait = self.retry_after.unwrap_or(WAIT);
             (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
@@ -170,12 +181,16 @@ impl Problem {
             limit: self.facts.limit,
             setting: self.facts.setting,
             format: self.facts.format.as_deref(),
+            scope: self.facts.scope,
             retry_after: self.seconds(),
         };
         let mut answer = HttpResponse::build(self.code.status());
         answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
         if let Some(seconds) = self.seconds() {
             answer.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if self.code == Code::Unauthenticated {
+            answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
         if let Some(methods) = self.allow {
             answer.insert_header((header::ALLOW, HeaderValue::from_static(methods)));
@@ -232,6 +247,10 @@ pub(super) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     format: Option<&'a str>,
+    /// The scope that the key lacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "upload")]
+    scope: Option<&'static str>,
     /// Seconds to wait before the next try, as in the header `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -329,6 +348,10 @@ mod tests {
                 json!({"format": "HEIC"}),
             ),
             (
+                Problem::new(Code::Forbidden, "x").scope("tag"),
+                json!({"scope": "tag"}),
+            ),
+            (
                 Problem::new(Code::Overloaded, "x").retry_after(wait),
                 json!({"retry_after": 7}),
             ),
@@ -351,11 +374,12 @@ mod tests {
     }
 
     #[test]
-    fn every_503_and_nothing_else_says_when_to_come_again() {
+    fn every_429_and_503_and_nothing_else_says_when_to_come_again() {
         for code in Code::ALL {
             let answer = Problem::new(*code, "x").answer("r");
             let asks = answer.headers().contains_key("retry-after");
-            assert_eq!(asks, answer.status() == 503, "{code:?}");
+            let status = answer.status().as_u16();
+            assert_eq!(asks, matches!(status, 429 | 503), "{code:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    Readiness,
+    KeyPolicy, Readiness,
     problem::{Problem, chain},
     response,
     state::State,
@@ -45,8 +45,10 @@ pub(crate) struct Live {
 pub(crate) struct Report {
     /// Whether everything works.
     status: Status,
-    /// What was looked at.
-    checks: Checks,
+    /// What was looked at. Left out where every request takes a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    checks: Option<Checks>,
 }
 
 /// What the server depends on.
@@ -140,7 +142,7 @@ pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> 
         } else {
             Status::NotReady
         },
-        checks: Checks {
+        checks: (state.settings.keys != KeyPolicy::Everything).then(|| Checks {
             database: Check { status: database },
             originals: Check { status: originals },
             tag_provider: ProviderCheck {
@@ -148,7 +150,7 @@ pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> 
                 name: provider.identity().name().to_owned(),
                 quota: provider.quota().map(QuotaBody::from),
             },
-        },
+        }),
     };
     if is_ready {
         return response::json(&report);

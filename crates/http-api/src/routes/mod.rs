@@ -4,30 +4,45 @@ mod fallback;
 mod get_image;
 mod health;
 mod incoming;
+mod keys;
 mod list_images;
 mod list_tags;
 mod post_image;
 mod post_tag;
+mod session;
 
 use std::future::ready;
 
 use actix_web::{
-    FromRequest, Handler, Resource, Responder,
+    Error, FromRequest, Handler, Resource, Responder,
+    body::BoxBody,
+    dev::{HttpServiceFactory, ServiceFactory, ServiceRequest, ServiceResponse},
     http::Method,
-    web::{self, ServiceConfig},
+    middleware::{Next, from_fn},
+    web::{self, Data, ServiceConfig},
 };
+
+use crate::{access, rights, state::State};
 
 pub(super) use self::{
     get_image::__path_get_image, health::__path_livez, health::__path_readyz,
+    keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
     list_images::__path_list_images, list_tags::__path_list_tags, post_image::__path_post_image,
-    post_tag::__path_post_tag,
+    post_tag::__path_post_tag, session::__path_delete_session, session::__path_post_session,
 };
+
+pub(super) use self::keys::ScopeBody;
 
 /// The methods of a route that is read.
 const READABLE: &str = "GET, HEAD, OPTIONS";
 
 /// The methods of a route that takes uploads.
 const WRITABLE: &str = "POST, OPTIONS";
+
+/// The methods of the other routes.
+const KEYS: &str = "GET, HEAD, POST, OPTIONS";
+const REMOVABLE: &str = "DELETE, OPTIONS";
+const SESSION: &str = "POST, DELETE, OPTIONS";
 
 /// Registers the routes of the interface, and what answers where there is none.
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -37,13 +52,25 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(readable("/image/{id}", get_image::get_image))
         .service(readable("/images", list_images::list_images))
         .service(readable("/tags", list_tags::list_tags))
+        .service(
+            with_rest("/keys", KEYS)
+                .route(web::get().to(keys::list_keys))
+                .route(web::head().to(keys::list_keys))
+                .route(web::post().to(keys::post_key)),
+        )
+        .service(with_rest("/keys/{id}", REMOVABLE).route(web::delete().to(keys::delete_key)))
+        .service(
+            with_rest("/session", SESSION)
+                .route(web::post().to(session::post_session))
+                .route(web::delete().to(session::delete_session)),
+        )
         .service(readable("/livez", health::livez))
         .service(readable("/readyz", health::readyz))
         .default_service(web::to(fallback::no_route));
 }
 
 /// A route that answers `GET`, and `HEAD` likewise: the outermost layer leaves the body out.
-pub(super) fn readable<F, Args>(path: &str, handler: F) -> Resource
+pub(super) fn readable<F, Args>(path: &'static str, handler: F) -> impl HttpServiceFactory + 'static
 where
     F: Handler<Args> + Clone,
     Args: FromRequest + 'static,
@@ -54,9 +81,58 @@ where
         .route(web::head().to(handler))
 }
 
-/// A route that says what it can do, and refuses everything else.
-fn with_rest(path: &str, methods: &'static str) -> Resource {
+/// A route that says what it can do, refuses everything else, and lets nobody pass without the right that its row in
+/// the table names.
+///
+/// # Panics
+/// If a method has no row: a route must not be open because somebody forgot it.
+fn with_rest(
+    path: &'static str,
+    methods: &'static str,
+) -> Resource<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let is_known = |method: &str| {
+        let method = Method::from_bytes(method.as_bytes());
+        method.is_ok_and(|it| it == Method::OPTIONS || rights::right(path, &it).is_some())
+    };
+    assert!(
+        methods.split(", ").all(is_known),
+        "a method of {path} has no row in the table of rights"
+    );
     web::resource(path)
+        .wrap(from_fn(move |request, next| {
+            guard(path, methods, request, next)
+        }))
         .route(web::method(Method::OPTIONS).to(move || ready(fallback::options(methods))))
         .default_service(web::to(move || ready(fallback::no_method(methods))))
+}
+
+/// Lets a request to a route pass if it has the right to. A method without a row never gets to a handler.
+async fn guard(
+    path: &str,
+    methods: &'static str,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
+    if *request.method() == Method::OPTIONS {
+        return next.call(request).await;
+    }
+    let outcome = match (
+        rights::right(path, request.method()),
+        request.app_data::<Data<State>>().cloned(),
+    ) {
+        (Some(right), Some(state)) => access::authorize(&state, request.request(), right).await,
+        _ => fallback::no_method(methods).map(drop),
+    };
+    match outcome {
+        Ok(()) => next.call(request).await,
+        Err(problem) => Ok(request.error_response(problem)),
+    }
 }

@@ -1,14 +1,18 @@
 //! Tests of the interface over real sockets, on the domain with in-memory fakes.
 
+mod access;
+mod browsers;
 mod connections;
 mod docs;
 mod edges;
 mod fetching;
 mod forms;
 mod health;
+mod keys;
 mod lists;
 mod log;
 mod pressure;
+mod session;
 mod shutdown;
 mod storage;
 mod tag;

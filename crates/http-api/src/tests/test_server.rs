@@ -13,7 +13,10 @@ use chrono::TimeDelta;
 use domain::{
     Confidence, Threshold,
     ports::{ImageStore, OriginalStore},
-    service::{Catalog, CatalogPorts, Ingest, IngestPorts, IngestSettings},
+    service::{
+        Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Ingest, IngestPorts, IngestSettings,
+        Keys,
+    },
 };
 use domain_testing::{
     FakeDatabase, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue, FakeTagProvider, Pull,
@@ -53,6 +56,7 @@ pub(super) struct Setup {
     pub(super) fetching: FetchPolicy,
     pub(super) images: Arc<dyn ImageStore>,
     pub(super) originals: Arc<dyn OriginalStore>,
+    pub(super) admin_key: Option<AdminKey>,
 }
 
 /// A running server, and the fakes behind it.
@@ -107,6 +111,7 @@ impl Default for Setup {
             fetching: FetchPolicy::Public,
             images: fakes.store.clone(),
             originals: fakes.originals.clone(),
+            admin_key: None,
             fakes,
         }
     }
@@ -133,9 +138,16 @@ impl Setup {
             statistics: self.fakes.store.clone(),
             ledger: self.fakes.store.clone(),
             originals: self.originals.clone(),
-            clock: self.fakes.clock,
+            clock: self.fakes.clock.clone(),
+        };
+        let access = AccessPorts {
+            keys: self.fakes.store.clone(),
+            sessions: self.fakes.store.clone(),
+            clock: self.fakes.clock.clone(),
         };
         Api {
+            access: Arc::new(Access::new(access, self.admin_key)),
+            keys: Keys::new(self.fakes.store, self.fakes.clock),
             ingest: Arc::new(Ingest::new(ports, settings)),
             catalog: Catalog::new(catalog),
             readiness: Readiness {
@@ -272,6 +284,7 @@ pub(super) async fn problem(response: Response, status: u16, code: &str) -> Valu
         "limit",
         "setting",
         "format",
+        "scope",
         "retry_after",
     ];
     let members = document.as_object().unwrap().keys();
@@ -279,7 +292,8 @@ pub(super) async fn problem(response: Response, status: u16, code: &str) -> Valu
     assert_eq!(common.count(), 7, "{document}");
     let seconds = retry_after.map(|value| value.to_str().unwrap().parse::<u64>().unwrap());
     assert_eq!(document["retry_after"].as_u64(), seconds);
-    assert_eq!(seconds.is_some_and(|seconds| seconds >= 1), status == 503);
+    let asks = matches!(status, 429 | 503);
+    assert_eq!(seconds.is_some_and(|seconds| seconds >= 1), asks);
     document
 }
 

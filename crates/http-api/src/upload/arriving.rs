@@ -15,7 +15,7 @@ use crate::{
 
 /// A body that is read within limits of time. Only the time counts in which [`next`](Self::next) waits for the
 /// client: while it is not called, the server makes the client wait.
-pub(super) struct Arriving<S> {
+pub(crate) struct Arriving<S> {
     pieces: S,
     pause: Duration,
     total: Duration,
@@ -27,7 +27,7 @@ pub(super) struct Arriving<S> {
 }
 
 impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Arriving<S> {
-    pub(super) fn new(pieces: S, settings: &HttpSettings) -> Self {
+    pub(crate) fn new(pieces: S, settings: &HttpSettings) -> Self {
         Self {
             pieces,
             pause: settings.body_pause,
@@ -40,7 +40,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Arriving<S> {
     }
 
     /// The next piece of the body. Once others wait for this upload, what came early does not count any more.
-    pub(super) async fn next(&mut self, is_waited_for: bool) -> Result<Option<Bytes>, Problem> {
+    pub(crate) async fn next(&mut self, is_waited_for: bool) -> Result<Option<Bytes>, Problem> {
         if is_waited_for && !self.is_hurried {
             self.is_hurried = true;
             self.pace.forget_lead(self.spent);

@@ -12,9 +12,9 @@ use domain::{ContentDigest, ports::ClientKey};
 use upload_body::{Body, BodyError, Content, buffers};
 use url_fetch::Fetcher;
 
-pub(super) use self::admission::{Admission, Patience};
-use self::{
-    admission::{Overloaded, Share},
+use self::admission::{Overloaded, Share};
+pub(super) use self::{
+    admission::{Admission, Patience},
     arriving::Arriving,
 };
 use super::{

@@ -1,0 +1,119 @@
+//! Whether a request may be handled: who sends it, what that takes, and how often it came.
+
+use std::{sync::Arc, time::Instant};
+
+use actix_web::{HttpRequest, web::Data};
+use domain::{Scope, service::Caller};
+
+use crate::{
+    credentials::{Credential, unauthenticated},
+    forwarded::Forwarded,
+    problem::{Code, Problem},
+    rate_limit::Client,
+    rights::Right,
+    state::State,
+};
+
+/// Lets a request pass, or says why not.
+///
+/// A key that is presented must be valid, also where none is needed: whoever sends one relies on it. A session that
+/// has ended is as none, because browsers send its cookie until they learn of that.
+pub(crate) async fn authorize(
+    state: &Data<State>,
+    request: &HttpRequest,
+    right: Right,
+) -> Result<(), Problem> {
+    if right == Right::Probe {
+        return Ok(());
+    }
+    let scope = right.scope(state.settings.keys);
+    let caller = match right {
+        Right::Open => Ok(None),
+        _ => caller(state, request, scope).await,
+    };
+    count(
+        state,
+        request,
+        caller.as_ref().ok().and_then(Option::as_ref),
+    )?;
+    let caller = caller?;
+    if let Some(caller) = &caller {
+        note_use(state, caller);
+    }
+    match scope {
+        None => Ok(()),
+        Some(scope) => require(caller.as_ref(), scope),
+    }
+}
+
+/// Who sends a request. A session is looked up only where a scope is needed.
+async fn caller(
+    state: &Data<State>,
+    request: &HttpRequest,
+    scope: Option<Scope>,
+) -> Result<Option<Caller>, Problem> {
+    let access = Arc::clone(&state.access);
+    match Credential::from_headers(request.headers())? {
+        Credential::Key(key) => {
+            let caller = state.read(async move { access.by_key(&key).await }).await?;
+            caller.map(Some).ok_or_else(unknown_key)
+        }
+        Credential::Session(token) if scope.is_some() => {
+            state
+                .read(async move { access.by_session(&token).await })
+                .await
+        }
+        Credential::Session(_) | Credential::None => Ok(None),
+    }
+}
+
+/// A key that is not valid. Which of the reasons it is, is not for everybody to know.
+pub(crate) fn unknown_key() -> Problem {
+    unauthenticated("the key is not known, has expired or was revoked")
+}
+
+fn require(caller: Option<&Caller>, scope: Scope) -> Result<(), Problem> {
+    match caller {
+        Some(caller) if caller.may(scope) => Ok(()),
+        Some(_) => Err(forbidden(scope)),
+        None => Err(unauthenticated(&format!(
+            "this takes a key with the scope `{scope}`: send it as `Authorization: Bearer …` or `X-API-Key: …`"
+        ))),
+    }
+}
+
+fn forbidden(scope: Scope) -> Problem {
+    let detail = format!("the key lacks the scope `{scope}`");
+    Problem::new(Code::Forbidden, detail).scope(scope.as_str())
+}
+
+/// Counts a request against the limit of its key, or else of its address.
+fn count(state: &State, request: &HttpRequest, caller: Option<&Caller>) -> Result<(), Problem> {
+    let client = match caller {
+        Some(caller) => Client::Key(caller.holder),
+        None => Client::Address(Forwarded::of(request, &state.settings.trusted_proxies).client),
+    };
+    let admitted = state.rate_limit.admit(client, Instant::now());
+    admitted.map_err(|wait| {
+        let limit = state.settings.requests_per_minute;
+        let detail = format!("more than {limit} requests a minute");
+        Problem::new(Code::TooManyRequests, detail)
+            .limit(limit.into())
+            .setting("limits.requests_per_minute")
+            .retry_after(Some(wait))
+    })
+}
+
+/// Notes that a key was used, behind the back of the request: it need not wait for that.
+fn note_use(state: &Data<State>, caller: &Caller) {
+    let Some(id) = state.access.due(caller) else {
+        return;
+    };
+    let access = Arc::clone(&state.access);
+    let work = async move {
+        if let Err(error) = access.note_use(&id).await {
+            tracing::warn!(key = %id, %error, "the use of a key was not noted");
+        }
+    };
+    state.under_way.spawn_on(work, &state.runtime);
+}

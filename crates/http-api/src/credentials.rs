@@ -1,0 +1,182 @@
+//! What a request presents to say who sends it: a key in a header, or the cookie of a session.
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::problem::{Code, Problem};
+
+/// The header that may hold a key, beside `Authorization`.
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The name of the cookie of a session.
+pub(crate) const COOKIE: &str = "etiqueta_session";
+
+/// How long browsers keep the cookie: as long as a session lasts, in seconds.
+const COOKIE_AGE: u32 = 30 * 24 * 60 * 60;
+
+/// What a request presents.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// Nothing.
+    None,
+    /// A key.
+    Key(String),
+    /// The token of a session.
+    Session(String),
+}
+
+impl Credential {
+    /// What the headers of a request present. A key goes before a cookie, which browsers send by themselves.
+    ///
+    /// # Errors
+    /// `unauthenticated` where headers present different keys, or one that is no text.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut keys = keys(headers);
+        let Some(first) = keys.next() else {
+            return Ok(session(headers).map_or(Self::None, |token| Self::Session(token.to_owned())));
+        };
+        if keys.any(|other| other != first) {
+            return Err(unauthenticated("the request presents several keys"));
+        }
+        let key = std::str::from_utf8(first).map(str::to_owned);
+        key.map(Self::Key)
+            .map_err(|_| unauthenticated("the key is not known"))
+    }
+}
+
+/// A request without a key, or with one that is not valid.
+pub(crate) fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(Code::Unauthenticated, detail)
+}
+
+/// Whether a request presents a key in a header, which no page of another site can make a browser send.
+pub(crate) fn has_key(headers: &HeaderMap) -> bool {
+    keys(headers).next().is_some()
+}
+
+/// The keys in the headers. Credentials of other schemes are a proxy's, and none of ours.
+fn keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let bearers = headers.get_all(header::AUTHORIZATION).filter_map(bearer);
+    let plain = headers.get_all(API_KEY).map(HeaderValue::as_bytes);
+    bearers.chain(plain.map(<[u8]>::trim_ascii))
+}
+
+fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"bearer";
+    let value = value.as_bytes().trim_ascii();
+    let (scheme, rest) = value.split_at_checked(SCHEME.len())?;
+    let is_bearer =
+        scheme.eq_ignore_ascii_case(SCHEME) && rest.first().is_none_or(u8::is_ascii_whitespace);
+    is_bearer.then(|| rest.trim_ascii_start())
+}
+
+/// The token in the cookie of a session.
+pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(header::COOKIE);
+    let texts = lines.filter_map(|line| line.to_str().ok());
+    let mut pairs = texts.flat_map(|text| text.split(';'));
+    pairs.find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == COOKIE).then_some(value)
+    })
+}
+
+/// The cookie that holds a token. It goes to the paths below a prefix; over TLS alone where that is in use.
+pub(crate) fn cookie(token: &str, prefix: &str, is_https: bool) -> String {
+    written(token, COOKIE_AGE, prefix, is_https)
+}
+
+/// The cookie that makes a browser forget its token.
+pub(crate) fn no_cookie(prefix: &str, is_https: bool) -> String {
+    written("", 0, prefix, is_https)
+}
+
+fn written(token: &str, age: u32, prefix: &str, is_https: bool) -> String {
+    let path = if prefix.is_empty() { "/" } else { prefix };
+    let secure = if is_https { "; Secure" } else { "" };
+    format!("{COOKIE}={token}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name: HeaderName = name.parse().unwrap();
+            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    }
+
+    fn key(lines: &[(&str, &str)]) -> Option<String> {
+        match Credential::from_headers(&headers(lines)) {
+            Ok(Credential::Key(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    #[rstest::rstest]
+    #[case(&[("authorization", "Bearer etq_a")], "etq_a")]
+    #[case(&[("authorization", "bearer   etq_a ")], "etq_a")]
+    #[case(&[("authorization", "Bearer")], "")]
+    #[case(&[("x-api-key", " etq_a ")], "etq_a")]
+    #[case(&[("authorization", "Bearer etq_a"), ("x-api-key", "etq_a")], "etq_a")]
+    #[case(&[("authorization", "Basic dTpw"), ("x-api-key", "etq_a")], "etq_a")]
+    #[case(&[("x-api-key", "etq_a"), ("cookie", "etiqueta_session=t")], "etq_a")]
+    fn keys_are_read_from_two_headers(#[case] lines: &[(&str, &str)], #[case] expected: &str) {
+        assert_eq!(key(lines).as_deref(), Some(expected));
+        assert!(has_key(&headers(lines)));
+    }
+
+    #[rstest::rstest]
+    #[case(&[("authorization", "Bearer etq_a"), ("x-api-key", "etq_b")])]
+    #[case(&[("authorization", "Bearer etq_a"), ("authorization", "Bearer etq_b")])]
+    #[case(&[("x-api-key", "etq_a"), ("x-api-key", "")])]
+    fn different_keys_are_refused(#[case] lines: &[(&str, &str)]) {
+        let refused = Credential::from_headers(&headers(lines)).err().unwrap();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert!(!refused.to_string().contains("etq_"), "{refused}");
+    }
+
+    #[rstest::rstest]
+    #[case(&[])]
+    #[case(&[("authorization", "Basic dTpw")])]
+    #[case(&[("authorization", "Bearers etq_a")])]
+    #[case(&[("authorization", "etq_a")])]
+    #[case(&[("cookie", "etiqueta_sessions=t; a=etiqueta_session=t")])]
+    #[case(&[("cookie", "etiqueta_session")])]
+    fn other_headers_present_nothing(#[case] lines: &[(&str, &str)]) {
+        let headers = headers(lines);
+        assert!(Credential::from_headers(&headers).unwrap() == Credential::None);
+        assert!(!has_key(&headers));
+    }
+
+    #[rstest::rstest]
+    #[case(&[("cookie", "etiqueta_session=t")])]
+    #[case(&[("cookie", "a=b;etiqueta_session=t; c=d")])]
+    #[case(&[("cookie", "a=b"), ("cookie", "etiqueta_session=t")])]
+    #[case(&[("cookie", "etiqueta_session=t"), ("authorization", "Basic dTpw")])]
+    fn the_cookie_is_found(#[case] lines: &[(&str, &str)]) {
+        let headers = headers(lines);
+        let expected = Credential::Session("t".to_owned());
+        assert!(Credential::from_headers(&headers).unwrap() == expected);
+        assert!(!has_key(&headers));
+    }
+
+    #[test]
+    fn cookies_are_for_this_site_alone() {
+        assert_eq!(
+            cookie("t", "", false),
+            "etiqueta_session=t; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict"
+        );
+        assert_eq!(
+            cookie("t", "/pictures", true),
+            "etiqueta_session=t; Path=/pictures; Max-Age=2592000; HttpOnly; SameSite=Strict; Secure"
+        );
+        assert_eq!(
+            no_cookie("", false),
+            "etiqueta_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! Which pages of other sites may call the server (CORS), and which may not.
+
+use actix_web::{
+    HttpRequest,
+    dev::ServiceResponse,
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+};
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use crate::{
+    credentials,
+    forwarded::Forwarded,
+    problem::{Code, Problem},
+};
+
+/// The setting that lists sites.
+const SETTING: &str = "server.cors_origins";
+
+/// By which browsers tell where a request comes from; pages cannot set it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The headers that pages may send.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer, Range, X-API-Key, X-Request-Id",
+);
+
+/// The headers that pages may read, beside those that they always may.
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, Preference-Applied, Retry-After, \
+     X-Request-Id, X-Total-Count",
+);
+
+/// How long browsers remember what they were allowed, in seconds.
+const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
+
+/// The origin of a site: scheme, host and, unless it is the usual one, port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Reads an origin such as `https://photos.example.com`. None if the text is none, or has a path.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let is_origin = matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none();
+        is_origin.then(|| Self(url.origin().ascii_serialization()))
+    }
+}
+
+/// Refuses what a page of another site makes a browser send, with the rights of whoever sits at it.
+///
+/// A request with a key in a header comes from no such page. What changes nothing is not refused: other sites cannot
+/// read the answer.
+pub(super) fn check(
+    request: &HttpRequest,
+    allowed: &[Origin],
+    trusted: &[IpNet],
+) -> Result<(), Problem> {
+    let is_harmless = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    let headers = request.headers();
+    if is_harmless || credentials::has_key(headers) || is_listed(headers, allowed) {
+        return Ok(());
+    }
+    let is_foreign = match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
+        Some(b"cross-site" | b"same-site") => true,
+        Some(b"same-origin" | b"none") => false,
+        _ => is_of_other_origin(request, trusted),
+    };
+    if !is_foreign {
+        return Ok(());
+    }
+    let detail = format!(
+        "a page of another site sent this; if that site may, list its origin in the setting `{SETTING}`, or send a key in a header"
+    );
+    Err(Problem::new(Code::CrossOrigin, detail).setting(SETTING))
+}
+
+/// Whether `Origin` names another host or port than the request. Without `Origin` no browser sent it.
+fn is_of_other_origin(request: &HttpRequest, trusted: &[IpNet]) -> bool {
+    let Some(origin) = request.headers().get(header::ORIGIN) else {
+        return false;
+    };
+    let own = Forwarded::of(request, trusted).host;
+    let own = own.or_else(|| {
+        let host = request.headers().get(header::HOST)?.to_str().ok()?;
+        Some(host.to_owned())
+    });
+    let same = origin
+        .to_str()
+        .ok()
+        .zip(own)
+        .is_some_and(|(origin, own)| is_same(origin, &own));
+    !same
+}
+
+/// Whether an origin has that host and port. A port that is not written is that of the origin's scheme: which one a
+/// proxy was called with is not known.
+fn is_same(origin: &str, host: &str) -> bool {
+    let Ok(origin) = Url::parse(origin) else {
+        return false;
+    };
+    let Ok(own) = Url::parse(&format!("{}://{}", origin.scheme(), host.trim())) else {
+        return false;
+    };
+    let name = |url: &Url| match url.host()? {
+        Host::Domain(name) => Some(name.trim_end_matches('.').to_ascii_lowercase()),
+        address => Some(address.to_string()),
+    };
+    matches!(origin.scheme(), "http" | "https")
+        && name(&origin) == name(&own)
+        && origin.port_or_known_default() == own.port_or_known_default()
+}
+
+fn is_listed(headers: &HeaderMap, allowed: &[Origin]) -> bool {
+    listed(headers, allowed).is_some()
+}
+
+/// The origin of a request, if it is listed.
+fn listed<'h>(headers: &'h HeaderMap, allowed: &[Origin]) -> Option<&'h HeaderValue> {
+    let origin = headers.get(header::ORIGIN)?;
+    let is_listed = |known: &Origin| known.0.as_bytes() == origin.as_bytes();
+    allowed.iter().any(is_listed).then_some(origin)
+}
+
+/// Tells browsers that a page of a listed site may read the answer; answers what they ask before they send a request.
+/// Nothing where no site is listed. Cookies are not for other sites: a page there sends a key.
+pub(super) fn allow(response: &mut ServiceResponse, allowed: &[Origin]) {
+    if allowed.is_empty() {
+        return;
+    }
+    let request = response.request();
+    let origin = listed(request.headers(), allowed).cloned();
+    let asks = request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let Some(origin) = origin else {
+        return;
+    };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    if asks {
+        if let Some(methods) = headers.get(header::ALLOW).cloned() {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        }
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, REMEMBERED);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("https://photos.example.com", Some("https://photos.example.com"))]
+    #[case("https://Photos.example.com:443/", Some("https://photos.example.com"))]
+    #[case("http://localhost:3000", Some("http://localhost:3000"))]
+    #[case("https://photos.example.com/app", None)]
+    #[case("https://me:secret@photos.example.com", None)]
+    #[case("photos.example.com", None)]
+    #[case("*", None)]
+    #[case("null", None)]
+    #[case("file:///", None)]
+    fn origins_are_read_as_browsers_write_them(#[case] text: &str, #[case] origin: Option<&str>) {
+        assert_eq!(
+            Origin::parse(text),
+            origin.map(|text| Origin(text.to_owned()))
+        );
+    }
+
+    #[rstest::rstest]
+    #[case("http://localhost:8080", "localhost:8080")]
+    #[case("https://photos.example.com", "photos.example.com")]
+    #[case("https://photos.example.com", "PHOTOS.example.com.:443")]
+    #[case("http://photos.example.com", "photos.example.com:80")]
+    #[case("https://photos.example.com:8443", "photos.example.com:8443")]
+    #[case("http://[::1]:8080", "[::1]:8080")]
+    #[case("http://127.0.0.1", "127.0.0.1")]
+    fn the_scheme_does_not_count(#[case] origin: &str, #[case] host: &str) {
+        assert!(is_same(origin, host));
+    }
+
+    #[rstest::rstest]
+    #[case("null", "localhost")]
+    #[case("", "localhost")]
+    #[case("http://evil.example", "localhost")]
+    #[case("http://localhost:8081", "localhost:8080")]
+    #[case("http://localhost", "localhost:8080")]
+    #[case("http://localhost.evil.example", "localhost")]
+    #[case("http://localhost:8080", "")]
+    #[case("file://localhost", "localhost")]
+    #[case("http://a.example", "b.example@a.example.evil")]
+    fn other_hosts_and_ports_are_foreign(#[case] origin: &str, #[case] host: &str) {
+        assert!(!is_same(origin, host));
+    }
+}

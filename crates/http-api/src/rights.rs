@@ -1,0 +1,111 @@
+//! Who may do what: one row for each method of each route.
+//!
+//! Routes are registered with their rows, and a route or method without one cannot be; the OpenAPI document says of
+//! each operation what its row says.
+
+use actix_web::http::Method;
+use domain::Scope;
+
+use crate::KeyPolicy;
+
+/// What a request takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// Nothing, and it does not count against the rate limit: it tells whether the server runs.
+    Probe,
+    /// Nothing, in every mode.
+    Open,
+    /// The scope, where every request needs a key: reading, and what registers an image or tags a picture.
+    Common(Scope),
+    /// The scope, where changes need a key: what changes or removes something.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "no route changes or removes anything yet")
+    )]
+    Change(Scope),
+    /// The scope, in every mode.
+    Always(Scope),
+}
+
+impl Right {
+    /// The scope that a request needs under a policy; none if it needs no key.
+    pub(crate) fn scope(self, policy: KeyPolicy) -> Option<Scope> {
+        match self {
+            Self::Probe | Self::Open => None,
+            Self::Common(scope) => (policy == KeyPolicy::Everything).then_some(scope),
+            Self::Change(scope) => (policy != KeyPolicy::Nothing).then_some(scope),
+            Self::Always(scope) => Some(scope),
+        }
+    }
+}
+
+/// Path, method, right. `HEAD` is like `GET`, and `OPTIONS` is open everywhere.
+static TABLE: &[(&str, Method, Right)] = &[
+    ("/image", Method::POST, Right::Common(Scope::Upload)),
+    ("/tag", Method::POST, Right::Common(Scope::Tag)),
+    ("/image/{id}", Method::GET, Right::Common(Scope::Read)),
+    ("/images", Method::GET, Right::Common(Scope::Read)),
+    ("/tags", Method::GET, Right::Common(Scope::Read)),
+    ("/keys", Method::GET, Right::Always(Scope::Admin)),
+    ("/keys", Method::POST, Right::Always(Scope::Admin)),
+    ("/keys/{id}", Method::DELETE, Right::Always(Scope::Admin)),
+    ("/session", Method::POST, Right::Open),
+    ("/session", Method::DELETE, Right::Open),
+    ("/livez", Method::GET, Right::Probe),
+    ("/readyz", Method::GET, Right::Probe),
+    ("/openapi.json", Method::GET, Right::Open),
+    ("/docs", Method::GET, Right::Open),
+    ("/docs/{file:.*}", Method::GET, Right::Open),
+];
+
+/// The right that a method of a route takes. None if it has no row.
+pub(crate) fn right(path: &str, method: &Method) -> Option<Right> {
+    let method = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let mut rows = TABLE.iter();
+    rows.find(|(known, of, _)| *known == path && of == method)
+        .map(|(_, _, right)| *right)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_row_is_there_twice() {
+        let mut seen = HashSet::new();
+        for (path, method, _) in TABLE {
+            assert!(seen.insert((path, method)), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn head_is_like_get() {
+        assert_eq!(right("/tags", &Method::HEAD), right("/tags", &Method::GET));
+        assert_eq!(right("/tags", &Method::DELETE), None);
+        assert_eq!(right("/nowhere", &Method::GET), None);
+    }
+
+    #[rstest::rstest]
+    #[case(Right::Probe, [false, false, false])]
+    #[case(Right::Open, [false, false, false])]
+    #[case(Right::Common(Scope::Tag), [false, false, true])]
+    #[case(Right::Change(Scope::Tag), [false, true, true])]
+    #[case(Right::Always(Scope::Tag), [true, true, true])]
+    fn policies_ask_for_more_and_more(#[case] right: Right, #[case] asks: [bool; 3]) {
+        let policies = [
+            KeyPolicy::Nothing,
+            KeyPolicy::Changes,
+            KeyPolicy::Everything,
+        ];
+        for (policy, asks) in policies.into_iter().zip(asks) {
+            let scope = asks.then_some(Scope::Tag);
+            assert_eq!(right.scope(policy), scope, "{policy:?}");
+        }
+    }
+}
