@@ -40,12 +40,12 @@ impl Label {
         Ok(Self(trimmed.into()))
     }
 
-    /// The normalised text, for display and comparison.
     /// What labels begin with that begin with a text: like [`parse`](Self::parse), but blanks at the end count.
     pub(crate) fn normal_prefix(text: &str) -> String {
         normal(text).trim_start().to_owned()
     }
 
+    /// The normalised text, for display and comparison.
     pub fn as_str(&self) -> &str {
         &self.0
     }

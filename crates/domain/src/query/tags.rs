@@ -11,7 +11,7 @@ pub struct TagQuery {
     /// Counts only images registered in it.
     pub window: TimeWindow,
     /// What the labels begin with, in the form of a label; see [`TagQuery::starting_with`].
-    prefix: String,
+    pub prefix: String,
     /// The order.
     pub order: TagOrder,
     /// The most tags of the answer; `None` is all.
