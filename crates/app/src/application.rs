@@ -4,6 +4,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use domain::service::{Ingest, Upkeep, UpkeepSettings};
+use http_api::KeyPolicy;
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -11,6 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::{self, FirstKey},
     releases::Releases,
     rlimit,
     settings::Settings,
@@ -38,6 +40,7 @@ pub struct Application {
     database: Database,
     gates: Gates,
     upkeep: Upkeep,
+    first_key: Option<FirstKey>,
     recorded: Arc<Notify>,
     releases: Option<Arc<Releases>>,
     settings: Settings,
@@ -61,6 +64,10 @@ impl Application {
         let address = settings.server.address();
         let listener =
             TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
+        access::warn_of_openness(&settings);
+        let first_key =
+            access::policy(&settings) != KeyPolicy::Nothing && !parts.api.access.has_admin_key();
+        let first_key = first_key.then(|| FirstKey::new(parts.api.keys.clone(), parts.key_file));
         let ages = UpkeepSettings {
             hosted_blob_age: wiring::delta(settings.upkeep.hosted_blob_age),
             original_age: wiring::delta(settings.upkeep.original_age),
@@ -76,6 +83,7 @@ impl Application {
             database: parts.database,
             gates,
             upkeep,
+            first_key,
             recorded: parts.recorded,
             releases: parts.releases,
             settings,
@@ -106,6 +114,9 @@ impl Application {
             let opened = open(&self.database, &self.gates, self.options, &stop).await;
             if opened.is_err() {
                 stop.cancel();
+            }
+            if let Some(first_key) = self.first_key.filter(|_| self.gates.schema.is_open()) {
+                first_key.leave().await;
             }
             register(&self.upkeep, &self.gates, &stop).await;
             opened

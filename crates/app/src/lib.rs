@@ -1,5 +1,6 @@
 //! Etiqueta, a self-hosted image-tagging server: everything around the domain that is not an adapter.
 
+pub mod access;
 pub mod application;
 pub mod cli;
 pub mod clock;

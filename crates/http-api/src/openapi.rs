@@ -77,7 +77,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::problem::Code;
+    use crate::{
+        problem::Code,
+        rights::{self, Right},
+    };
 
     fn document() -> Value {
         serde_json::to_value(openapi()).unwrap()
@@ -112,6 +115,25 @@ mod tests {
         let beside_routes = ["method-not-allowed", "route-not-found"];
         let missing: Vec<_> = all.difference(&documented).copied().collect();
         assert_eq!(missing, beside_routes);
+    }
+
+    #[test]
+    fn every_operation_says_which_key_it_takes() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().unwrap() {
+                let what = format!("{method} {path}");
+                let method = method.to_uppercase().parse().unwrap();
+                let right = rights::right(path, &method).expect(&what);
+                let is_open = matches!(right, Right::Probe | Right::Open);
+                let security = operation["security"].as_array().expect(&what);
+                assert_eq!(security.is_empty(), is_open, "{what}");
+                let refused = operation["responses"]["401"].to_string();
+                let is_documented = refused.contains("unauthenticated");
+                assert!(is_documented || is_open, "{what}");
+            }
+        }
     }
 
     #[test]

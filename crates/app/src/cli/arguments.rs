@@ -1,9 +1,9 @@
 //! Command-line arguments.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use domain::{DatabaseId, Threshold};
+use domain::{DatabaseId, KeyId, KeyName, Scope, Threshold};
 
 use crate::settings::threshold;
 
@@ -41,6 +41,9 @@ pub(super) enum Command {
     Config,
     /// Print the description of the API as an OpenAPI document
     Openapi,
+    /// Make, list and revoke API keys; also while servers run
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Print the tags of pictures, without storing anything
     Tag(TagArguments),
     /// Check that all images and originals are there and whole; also while servers run
@@ -48,6 +51,41 @@ pub(super) enum Command {
     /// Exit codes: 0 all is sound; 1 what was found was repaired; 2 the command line or the settings
     /// are wrong; 4 something found is left; 8 it could not be checked.
     Check(CheckArguments),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a key and print it, this once
+    Create {
+        /// What it is for
+        #[arg(value_parser = KeyName::parse)]
+        name: KeyName,
+
+        /// What it allows: read, tag, upload, write (these three and changes), metrics, admin
+        /// (everything). May be repeated
+        #[arg(
+            long = "scope",
+            required = true,
+            value_delimiter = ',',
+            value_name = "SCOPE"
+        )]
+        scopes: Vec<Scope>,
+
+        /// How long it is valid, such as 90d or 12h; else it does not expire
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        expires: Option<Duration>,
+    },
+    /// List the keys, without their secrets
+    List {
+        /// Print a JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key: it is refused from the next request on, and its sessions end
+    Revoke {
+        /// The id of the key, as listed
+        id: KeyId,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
@@ -103,7 +141,12 @@ impl Command {
     pub(super) fn log_level(&self) -> &'static str {
         match self {
             Self::Serve { .. } => "info",
-            Self::Migrate | Self::Config | Self::Openapi | Self::Tag(_) | Self::Check(_) => "warn",
+            Self::Migrate
+            | Self::Config
+            | Self::Openapi
+            | Self::Key(_)
+            | Self::Tag(_)
+            | Self::Check(_) => "warn",
         }
     }
 }
@@ -173,7 +216,27 @@ mod tests {
         assert!(parsed("etiqueta check --shared --repair").is_ok());
     }
 
+    #[test]
+    fn key_create_takes_scopes_and_a_time() {
+        let command =
+            parsed("etiqueta key create phone --scope read --scope tag,upload --expires 90d");
+        let expected = KeyCommand::Create {
+            name: KeyName::parse("phone").unwrap(),
+            scopes: vec![Scope::Read, Scope::Tag, Scope::Upload],
+            expires: Some(Duration::from_hours(90 * 24)),
+        };
+        assert_eq!(command.unwrap().command(), Command::Key(expected));
+        assert!(parsed("etiqueta key list --json").is_ok());
+        assert!(parsed("etiqueta key revoke 1b4e28ba-2fa1-41d2-883f-0016d3cca427").is_ok());
+    }
+
     #[rstest]
+    #[case("etiqueta key")]
+    #[case("etiqueta key create")]
+    #[case("etiqueta key create phone")]
+    #[case("etiqueta key create phone --scope root")]
+    #[case("etiqueta key create phone --scope read --expires soon")]
+    #[case("etiqueta key revoke phone")]
     #[case("etiqueta tag")]
     #[case("etiqueta check --unknown")]
     #[case("etiqueta check --repair --unknown --shared")]

@@ -6,6 +6,7 @@
 mod arguments;
 mod check;
 mod exit;
+mod key;
 mod tag;
 
 use std::{
@@ -75,6 +76,7 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
             http_api::openapi().to_pretty_json()?
         ))),
         Command::Tag(arguments) => done(tag::run(arguments, &settings()?).await),
+        Command::Key(command) => done(key::run(command, &settings()?).await),
         Command::Check(arguments) => check::run(arguments, &settings()?).await,
     }
 }

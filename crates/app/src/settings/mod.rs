@@ -34,10 +34,11 @@ pub use self::{
     environment::Environment,
     error::{SettingsError, Warning},
     table::{
-        DatabaseSettings, ImageKitSettings, ImaggaCredentials, ImaggaSettings, LimitsSettings,
-        LogSettings, OriginalsSettings, ServerSettings, Settings, TaggingSettings, UpkeepSettings,
+        AuthSettings, DatabaseSettings, ImageKitSettings, ImaggaCredentials, ImaggaSettings,
+        LimitsSettings, LogSettings, OriginalsSettings, ServerSettings, Settings, TaggingSettings,
+        UpkeepSettings,
     },
-    types::{LogFormat, ProviderChoice, SecretUrl},
+    types::{KeysRequired, LogFormat, ProviderChoice, SecretUrl},
 };
 use self::{in_force::InForce, schema::Setting, variables::Variables};
 

@@ -6,7 +6,8 @@ use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Dur
 
 use chrono_tz::Tz;
 use config::{Value, ValueKind};
-use domain::{Confidence, Threshold};
+use domain::{Confidence, Threshold, service::AdminKey};
+use http_api::Origin;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -14,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 use url_fetch::FetchPolicy;
 
-use super::types::{LogFormat, ProviderChoice, SecretUrl};
+use super::types::{KeysRequired, LogFormat, ProviderChoice, SecretUrl};
 use crate::permissions::Umask;
 
 /// The longest language code, in characters.
@@ -39,6 +40,38 @@ pub(super) fn host_names<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<Stri
     const WHAT: &str = "a host name such as photos.example.com";
     let name = |text: &String| http_api::host_name(text).ok_or_else(|| not_a(text, WHAT));
     read(value, |kind| entries(kind)?.iter().map(name).collect())
+}
+
+pub(super) fn origins<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<Origin>, D::Error> {
+    const WHAT: &str = "the origin of a site such as https://photos.example.com";
+    let origin = |text: &String| Origin::parse(text).ok_or_else(|| not_a(text, WHAT));
+    read(value, |kind| entries(kind)?.iter().map(origin).collect())
+}
+
+/// TOML may write it as a truth value.
+pub(super) fn keys_required<'de, D>(value: D) -> Result<KeysRequired, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let choices = [
+        ("auto", KeysRequired::Auto),
+        ("false", KeysRequired::Never),
+        ("writes", KeysRequired::Writes),
+        ("true", KeysRequired::Always),
+    ];
+    read(value, |kind| choose(&bare(kind)?, &choices))
+}
+
+pub(super) fn admin_key<'de, D>(value: D) -> Result<Option<SecretString>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    read(value, |kind| match text(kind)? {
+        "" => Ok(None),
+        text => AdminKey::parse(text)
+            .map(|_| Some(SecretString::from(text)))
+            .map_err(|error| format!("is not a key: {error}")),
+    })
 }
 
 pub(super) fn timezone<'de, D: Deserializer<'de>>(value: D) -> Result<Tz, D::Error> {

@@ -5,12 +5,13 @@ use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use chrono_tz::Tz;
 use config::ValueKind;
 use domain::Threshold;
+use http_api::Origin;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 use url_fetch::FetchPolicy;
 
-use super::types::{LogFormat, ProviderChoice, SecretUrl};
+use super::types::{KeysRequired, LogFormat, ProviderChoice, SecretUrl};
 use crate::permissions::Umask;
 
 /// A row of the table.
@@ -80,6 +81,8 @@ public!(
     Umask,
     Threshold,
     Url,
+    Vec<Origin>,
+    KeysRequired,
     ProviderChoice,
     FetchPolicy,
     LogFormat,

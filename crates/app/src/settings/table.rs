@@ -9,6 +9,7 @@ use std::{
 
 use chrono_tz::Tz;
 use domain::Threshold;
+use http_api::Origin;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserializer;
@@ -18,12 +19,12 @@ use url_fetch::FetchPolicy;
 use super::{
     in_force::InForce,
     readers::{
-        address, count, duration, fetch_policy, flag, folder, host_names, language, log_filter,
-        log_format, min_confidence, networks, number, provider, secret, secret_url, service_url,
-        timezone, umask,
+        address, admin_key, count, duration, fetch_policy, flag, folder, host_names, keys_required,
+        language, log_filter, log_format, min_confidence, networks, number, origins, provider,
+        secret, secret_url, service_url, timezone, umask,
     },
     schema::{Setting, SettingType, settings},
-    types::{LogFormat, ProviderChoice, SecretUrl},
+    types::{KeysRequired, LogFormat, ProviderChoice, SecretUrl},
 };
 use crate::permissions::Umask;
 
@@ -47,6 +48,9 @@ const MAX_PIXELS: u64 = 1 << 32;
 
 /// The highest `limits.upload_rate`, in bytes a second.
 const MAX_RATE: u64 = 1 << 30;
+
+/// The highest `limits.requests_per_minute`.
+const MAX_REQUESTS: u64 = 1_000_000;
 
 /// The highest `limits.image_work`.
 const MAX_WORK: u64 = 1 << 40;
@@ -72,12 +76,25 @@ settings! {
             timezone: Tz = "UTC", "timezone";
             /// List of host names that requests may name, beside those that always may.
             allowed_hosts: Vec<String> = no_entries(), "host_names";
+            /// List of the origins of sites whose pages may call the server from a browser (CORS), such as
+            /// `["https://photos.example.com"]`.
+            cors_origins: Vec<Origin> = no_entries(), "origins";
             /// Octal, in quotes: the permissions that files and folders are made without. `077` keeps them
             /// to the server's account; `027` lets its group read them, `022` every account of the machine.
             /// What is there already is not changed; the log warns of what is open wider.
             umask: Umask = "077", "umask";
             /// How long requests in progress may take to end when the server stops.
             shutdown_timeout: Duration = "30s", "duration::<_, 0, HOUR>";
+        }
+
+        /// Who may call.
+        auth: AuthSettings {
+            /// Which requests take an API key: `false` none, `writes` those that change or remove something, `true`
+            /// all; `auto` is `false` while the server listens on a loopback address and trusts no proxies, else
+            /// `writes`. Managing keys takes one in any case.
+            required: KeysRequired = "auto", "keys_required";
+            /// A key that may do everything: 32 to 512 visible ASCII characters, no blanks.
+            admin_key: Option<SecretString> = "", "admin_key";
         }
 
         /// Where images and tags are recorded.
@@ -188,6 +205,9 @@ settings! {
             /// Lowest mean rate of an upload in bytes a second, once it has been read for ten seconds; below
             /// it 408. 0 allows any.
             upload_rate: u64 = 4096, "number::<_, _, 0, MAX_RATE>";
+            /// Most requests a minute of one key, or of one address without a key; more are answered 429. 0 is
+            /// no limit.
+            requests_per_minute: u32 = 0, "number::<_, _, 0, MAX_REQUESTS>";
             /// How long a client may take to send its request; its head has 10 s of that at most.
             request_timeout: Duration = "2m", "duration::<_, SECOND, HOUR>";
             /// How long a client may leave what was sent to it unread (on Linux).

@@ -95,6 +95,10 @@ fn the_defaults_are_those_of_the_contract() {
         "sqlite://data/etiqueta.db"
     );
     assert_eq!(settings.originals.url.expose_secret(), "file:Images");
+    assert_eq!(settings.auth.required, KeysRequired::Auto);
+    assert!(settings.auth.admin_key.is_none());
+    assert_eq!(settings.limits.requests_per_minute, 0);
+    assert!(settings.server.cors_origins.is_empty());
     assert_eq!(settings.tagging.provider, ProviderChoice::Auto);
     assert_eq!(settings.tagging.min_confidence, threshold(80.0));
     assert_eq!(settings.tagging.max_side, 1024);
@@ -379,6 +383,22 @@ fn default(setting: &Setting) -> String {
 #[case(
     "tagging.min_confidance = 1",
     "tagging.min_confidance: no such setting; did you mean tagging.min_confidence?"
+)]
+#[case(
+    "auth.required = 'always'",
+    "auth.required: always is not one of auto, false, writes, true"
+)]
+#[case(
+    "auth.admin_key = 'hush'",
+    "auth.admin_key: is not a key: an admin key has 32 to 512 visible ASCII characters and no blanks"
+)]
+#[case(
+    "server.cors_origins = ['*']",
+    "server.cors_origins: * is not the origin of a site such as https://photos.example.com"
+)]
+#[case(
+    "limits.requests_per_minute = -1",
+    "limits.requests_per_minute: -1 is not a number from 0 to 1000000"
 )]
 #[case("colour = 1", "colour: no such setting")]
 #[case("[colour]", "colour: no such setting")]
@@ -687,6 +707,29 @@ fn proxies_are_addresses_and_networks() {
         "2001:db8::/32",
     ];
     assert_eq!(texts, expected);
+}
+
+#[rstest]
+#[case("true", KeysRequired::Always)]
+#[case("false", KeysRequired::Never)]
+#[case("'true'", KeysRequired::Always)]
+#[case("'writes'", KeysRequired::Writes)]
+#[case("'auto'", KeysRequired::Auto)]
+fn keys_may_be_required_by_a_truth_value(#[case] value: &str, #[case] required: KeysRequired) {
+    let line = format!("auth.required = {value}");
+    let settings = Fixture::new().file("etiqueta.toml", &line).settings();
+    assert_eq!(settings.auth.required, required);
+}
+
+#[test]
+fn the_admin_key_is_never_printed() {
+    let key = "hush-hush-hush-hush-hush-hush-hush";
+    let settings = Fixture::new()
+        .variable("ETIQUETA__AUTH__ADMIN_KEY", key)
+        .settings();
+    assert!(settings.auth.admin_key.is_some());
+    let printed = format!("{settings:?}{}", settings.to_toml());
+    assert!(!printed.contains("hush"), "{printed}");
 }
 
 #[test]

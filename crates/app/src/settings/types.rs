@@ -13,6 +13,19 @@ pub enum ProviderChoice {
     Local,
 }
 
+/// Which requests take a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysRequired {
+    /// None on a loopback address without trusted proxies, else those that change something.
+    Auto,
+    /// None.
+    Never,
+    /// Those that change or remove something.
+    Writes,
+    /// All.
+    Always,
+}
+
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

@@ -7,7 +7,7 @@ use http_api::{HostCheck, HttpSettings};
 use url_fetch::{FetchSettings, Fetcher};
 
 use crate::{
-    rlimit,
+    access, rlimit,
     settings::{ServerSettings, Settings},
 };
 
@@ -26,6 +26,9 @@ pub(super) fn settings(settings: &Settings) -> HttpSettings {
         open_files: rlimit::limit(),
         shutdown_grace: settings.server.shutdown_timeout,
         hosts: host_check(&settings.server),
+        keys: access::policy(settings),
+        cors_origins: settings.server.cors_origins.clone(),
+        requests_per_minute: settings.limits.requests_per_minute,
         ..HttpSettings::new(
             settings.server.timezone,
             settings.tagging.min_confidence,

@@ -2,6 +2,7 @@
 
 mod database;
 mod http;
+mod keys;
 mod originals;
 mod upstreams;
 
@@ -11,7 +12,7 @@ use chrono::TimeDelta;
 use domain::{
     ports::{self, HostedBlob, ImageCodec, ReleaseQueue},
     service::{
-        Catalog, CatalogPorts, CheckPorts, Ingest, IngestPorts, IngestSettings, RemovalPorts,
+        Catalog, CatalogPorts, CheckPorts, Ingest, IngestPorts, IngestSettings, Keys, RemovalPorts,
         Tagger, TaggerPorts, UpkeepPorts,
     },
 };
@@ -21,7 +22,10 @@ use image_store_diesel::{Signals, StoreUrl};
 use original_store_objects::OriginalsUrl;
 use tokio::sync::Notify;
 
-pub use self::database::{Database, SchemaError};
+pub use self::{
+    database::{Database, SchemaError},
+    keys::managing_keys,
+};
 use self::{
     originals::{Originals, originals, originals_url},
     upstreams::{Upstreams, upstreams},
@@ -42,6 +46,8 @@ pub struct Parts {
     pub database: Database,
     /// The files and folders of the store.
     pub paths: Vec<PathBuf>,
+    /// Where the first key is left.
+    pub key_file: PathBuf,
 }
 
 /// Gates that calls wait for after the start.
@@ -89,6 +95,8 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         clock: clock.clone(),
     };
     let api = Api {
+        access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
+        keys: Keys::new(stored.clone(), clock.clone()),
         ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
         catalog: Catalog::new(catalog),
         readiness: Readiness {
@@ -111,6 +119,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         upkeep,
         recorded,
         releases,
+        key_file: keys::file(&database),
         paths: paths(&database, &originals_url(settings)?),
         database,
     })

@@ -20,6 +20,7 @@ mod database;
 mod errors;
 mod faults;
 mod images;
+mod keys;
 mod lists;
 mod local;
 mod operation;

@@ -34,9 +34,9 @@ const EVERYWHERE: &[Code] = &[
 impl Modify for Problems {
     fn modify(&self, document: &mut Document) {
         for (path, item) in &mut document.paths.paths {
-            let own = problems_of(path);
             for (method, operation) in operations(item) {
-                let codes = own.iter().copied().chain(of_access(path, &method));
+                let own = problems_of(path, &method).iter().copied();
+                let codes = own.chain(of_access(path, &method));
                 add(operation, codes);
             }
         }
@@ -62,7 +62,7 @@ fn of_access(path: &str, method: &Method) -> Vec<Code> {
 }
 
 /// What can go wrong on a route, beside what can everywhere.
-fn problems_of(path: &str) -> &'static [Code] {
+fn problems_of(path: &str, method: &Method) -> &'static [Code] {
     match path {
         "/image" | "/tag" => &[
             Code::InvalidBody,
@@ -90,7 +90,7 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::ImageNotFound,
             Code::StorageUnavailable,
         ],
-        "/keys" => &[
+        "/keys" if *method == Method::POST => &[
             Code::InvalidBody,
             Code::InvalidParameter,
             Code::RequestTimeout,
@@ -104,7 +104,7 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::KeyNotFound,
             Code::StorageUnavailable,
         ],
-        "/session" => &[
+        "/session" if *method == Method::POST => &[
             Code::InvalidBody,
             Code::InvalidParameter,
             Code::RequestTimeout,
@@ -125,7 +125,7 @@ fn problems_of(path: &str) -> &'static [Code] {
             Code::InvalidQuery,
             Code::StorageUnavailable,
         ],
-        "/tags" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/tags" | "/keys" | "/session" => &[Code::InvalidParameter, Code::StorageUnavailable],
         _ => &[],
     }
 }

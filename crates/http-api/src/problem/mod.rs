@@ -244,8 +244,9 @@ pub(super) struct ProblemBody<'a> {
     #[schema(nullable = false, example = 4)]
     position: Option<usize>,
     /// The limit that was exceeded: bytes of `payload-too-large`, `uri-too-long` and
-    /// `headers-too-large`, pixels of `image-too-large`, units of work of `image-too-complex`. Of
-    /// `range-not-satisfiable` the bytes that there are.
+    /// `headers-too-large`, pixels of `image-too-large`, units of work of `image-too-complex`,
+    /// keys of `too-many`, requests a minute of `too-many-requests`; the bytes that there are of
+    /// `range-not-satisfiable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     limit: Option<u64>,

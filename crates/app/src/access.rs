@@ -1,0 +1,197 @@
+//! Which requests take a key, and the first key of a store.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use domain::{
+    KeyName, KeySecret, Scopes,
+    service::{AdminKey, KeyRequest, Keys},
+};
+use http_api::KeyPolicy;
+use secrecy::ExposeSecret;
+
+use crate::settings::{KeysRequired, Settings};
+
+/// The name of the first key.
+const FIRST: &str = "first start";
+
+/// The permissions of its file: for the server's account alone, whatever `server.umask` says.
+const MODE: u32 = 0o600;
+
+/// Which requests take a key.
+pub fn policy(settings: &Settings) -> KeyPolicy {
+    match settings.auth.required {
+        KeysRequired::Never => KeyPolicy::Nothing,
+        KeysRequired::Auto if is_private(settings) => KeyPolicy::Nothing,
+        KeysRequired::Auto | KeysRequired::Writes => KeyPolicy::Changes,
+        KeysRequired::Always => KeyPolicy::Everything,
+    }
+}
+
+/// Whether only programs on this machine can reach the server.
+fn is_private(settings: &Settings) -> bool {
+    let server = &settings.server;
+    server.bind.to_canonical().is_loopback() && server.trusted_proxies.is_empty()
+}
+
+/// The admin key of the settings.
+pub fn admin_key(settings: &Settings) -> Option<AdminKey> {
+    let key = settings.auth.admin_key.as_ref()?;
+    // The reader of the settings has refused all others.
+    AdminKey::parse(key.expose_secret()).ok()
+}
+
+/// Warns where other machines may do everything.
+pub fn warn_of_openness(settings: &Settings) {
+    if policy(settings) == KeyPolicy::Nothing && !is_private(settings) {
+        tracing::warn!(
+            "auth.required is false: whoever reaches the server may read, register, change and remove images; \
+             set it to writes or true, and see `etiqueta key create`"
+        );
+    }
+}
+
+/// Leaves a key for the administrator where a store has none.
+pub struct FirstKey {
+    keys: Keys,
+    file: PathBuf,
+}
+
+impl FirstKey {
+    /// The key would be left in that file.
+    pub fn new(keys: Keys, file: PathBuf) -> Self {
+        Self { keys, file }
+    }
+
+    /// Makes an admin key if there is none at all. A failure is only logged: `etiqueta key create` makes one, too.
+    pub async fn leave(&self) {
+        match self.try_leave().await {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!(
+                file = %self.file.display(),
+                "there was no API key: an admin key is in this file; keep it somewhere safe and remove the file"
+            ),
+            Err(error) => tracing::warn!(
+                error = format!("{error:#}"),
+                "there is no API key, and none was made: use `etiqueta key create`"
+            ),
+        }
+    }
+
+    /// Whether it made one. The file is written first: a key that nobody has would be of no use.
+    async fn try_leave(&self) -> anyhow::Result<bool> {
+        if !self.keys.list().await?.is_empty() {
+            return Ok(false);
+        }
+        let secret = KeySecret::random()?;
+        write_new(&self.file, &secret)
+            .with_context(|| format!("writing {}", self.file.display()))?;
+        let request = KeyRequest {
+            name: KeyName::parse(FIRST)?,
+            scopes: Scopes::admin(),
+            expires_at: None,
+        };
+        if let Err(error) = self.keys.create_with(request, &secret).await {
+            let _ = fs::remove_file(&self.file);
+            return Err(error.into());
+        }
+        Ok(true)
+    }
+}
+
+/// Writes a file that must not be there: one that is may hold a key that was revoked.
+fn write_new(path: &Path, secret: &KeySecret) -> io::Result<()> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    let mut file: File = options.write(true).create_new(true).mode(MODE).open(path)?;
+    writeln!(file, "{}", secret.expose())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt, sync::Arc};
+
+    use domain::ports::KeyStore;
+    use domain_testing::{FakeDatabase, TestClock};
+
+    use super::*;
+    use crate::settings::Environment;
+
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (format!("ETIQUETA__{name}").into(), (*value).into()));
+        let environment = Environment {
+            folder: PathBuf::from("/nowhere"),
+            variables: variables.collect(),
+            ..Environment::default()
+        };
+        Settings::load(&environment).unwrap().settings
+    }
+
+    #[rstest::rstest]
+    #[case(&[], KeyPolicy::Nothing)]
+    #[case(&[("SERVER__BIND", "::1")], KeyPolicy::Nothing)]
+    #[case(&[("SERVER__BIND", "::ffff:127.0.0.1")], KeyPolicy::Nothing)]
+    #[case(&[("SERVER__BIND", "0.0.0.0")], KeyPolicy::Changes)]
+    #[case(&[("SERVER__BIND", "::")], KeyPolicy::Changes)]
+    #[case(&[("SERVER__BIND", "192.168.1.20")], KeyPolicy::Changes)]
+    #[case(&[("SERVER__TRUSTED_PROXIES", "127.0.0.1")], KeyPolicy::Changes)]
+    #[case(&[("AUTH__REQUIRED", "false"), ("SERVER__BIND", "::")], KeyPolicy::Nothing)]
+    #[case(&[("AUTH__REQUIRED", "writes")], KeyPolicy::Changes)]
+    #[case(&[("AUTH__REQUIRED", "true")], KeyPolicy::Everything)]
+    fn auto_is_open_on_this_machine_alone(
+        #[case] variables: &[(&str, &str)],
+        #[case] expected: KeyPolicy,
+    ) {
+        assert_eq!(policy(&settings(variables)), expected);
+    }
+
+    fn first_key(file: &Path) -> (Arc<FakeDatabase>, FirstKey) {
+        let store = Arc::new(FakeDatabase::default());
+        let keys = Keys::new(store.clone(), Arc::new(TestClock::default()));
+        (store, FirstKey::new(keys, file.to_owned()))
+    }
+
+    #[tokio::test]
+    async fn an_empty_store_gets_an_admin_key_in_a_file_for_the_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data/admin.key");
+        let (store, first) = first_key(&file);
+        assert!(first.try_leave().await.unwrap());
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let text = fs::read_to_string(&file).unwrap();
+        let key = store.keys().await.unwrap().remove(0);
+        assert_eq!(key.digest, domain::SecretDigest::of(text.trim_end()));
+        assert_eq!(key.scopes, Scopes::admin());
+        // Once there is a key, no other is made.
+        fs::remove_file(&file).unwrap();
+        assert!(!first.try_leave().await.unwrap());
+        assert!(!file.exists());
+    }
+
+    /// It may hold a key that was revoked, or that somebody else put there.
+    #[tokio::test]
+    async fn a_file_that_is_there_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("admin.key");
+        fs::write(&file, "old").unwrap();
+        let (store, first) = first_key(&file);
+        assert!(first.try_leave().await.is_err());
+        first.leave().await;
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+        assert!(store.keys().await.unwrap().is_empty());
+    }
+}
