@@ -442,7 +442,7 @@ async fn tags_are_listed_by_prefix_order_and_limit() {
             .unwrap();
         let new = NewImage {
             fence: None,
-            info: ImageInfo::default(),
+            info: domain::ImageInfo::default(),
             image,
             tagging: None,
         };
