@@ -22,7 +22,8 @@ const SAMPLE: usize = 8;
 /// its client is gone.
 const WINDOW: Duration = Duration::from_secs(10);
 
-const UPKEEP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longer than the claim of a removal that was killed, which lasts a minute.
+const UPKEEP_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Runs SQLite's integrity checks on a database file.
 const INTEGRITY: &str = "import sqlite3, sys; \
