@@ -1,4 +1,4 @@
-//! Which requests take a key, and the first key of a store.
+//! The key policy, and the initial admin key of a store.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -23,7 +23,7 @@ const FIRST: &str = "first start";
 /// The permissions of its file: for the server's account alone, whatever `server.umask` says.
 const MODE: u32 = 0o600;
 
-/// Which requests take a key.
+/// The key policy of the settings.
 pub fn policy(settings: &Settings) -> KeyPolicy {
     match settings.auth.required {
         KeysRequired::Never => KeyPolicy::Nothing,
@@ -33,7 +33,7 @@ pub fn policy(settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Whether only programs on this machine can reach the server.
+/// Whether only programs on this machine can reach the server, directly.
 fn is_private(settings: &Settings) -> bool {
     let server = &settings.server;
     server.bind.to_canonical().is_loopback() && server.trusted_proxies.is_empty()
@@ -46,29 +46,29 @@ pub fn admin_key(settings: &Settings) -> Option<AdminKey> {
     AdminKey::parse(key.expose_secret()).ok()
 }
 
-/// Warns where other machines may do everything.
+/// Logs a warning if other machines have full access.
 pub fn warn_of_openness(settings: &Settings) {
     if policy(settings) == KeyPolicy::Nothing && !is_private(settings) {
         tracing::warn!(
-            "auth.required is false: whoever reaches the server may read, register, change and remove images; \
+            "auth.required is false: every client that reaches the server may read, register, change and remove images; \
              set it to writes or true, and see `etiqueta key create`"
         );
     }
 }
 
-/// Leaves a key for the administrator where a store has none.
+/// Creates an admin key in a store without keys, and saves it to a file.
 pub struct FirstKey {
     keys: Keys,
     file: PathBuf,
 }
 
 impl FirstKey {
-    /// The key would be left in that file.
+    /// Saves the key to `file`.
     pub fn new(keys: Keys, file: PathBuf) -> Self {
         Self { keys, file }
     }
 
-    /// Makes an admin key if there is none at all. A failure is only logged: `etiqueta key create` makes one, too.
+    /// Creates the key if the store has none. Failures are only logged, as `etiqueta key create` is the alternative.
     pub async fn leave(&self) {
         match self.try_leave().await {
             Ok(false) => {}
@@ -83,7 +83,7 @@ impl FirstKey {
         }
     }
 
-    /// Whether it made one. The file is written first: a key that nobody has would be of no use.
+    /// Returns whether a key was created. The file is written first, so that the secret cannot be lost.
     async fn try_leave(&self) -> anyhow::Result<bool> {
         if !self.keys.list().await?.is_empty() {
             return Ok(false);
@@ -104,7 +104,7 @@ impl FirstKey {
     }
 }
 
-/// Writes a file that must not be there: one that is may hold a key that was revoked.
+/// Writes a new file. Fails if it exists: it may hold a revoked key.
 fn write_new(path: &Path, secret: &KeySecret) -> io::Result<()> {
     if let Some(folder) = path
         .parent()
@@ -182,7 +182,7 @@ mod tests {
         assert!(!file.exists());
     }
 
-    /// It may hold a key that was revoked, or that somebody else put there.
+    /// It may hold a revoked key.
     #[tokio::test]
     async fn a_file_that_is_there_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! API keys.
+//! API keys: metadata, without the secret.
 
 use std::{fmt, str::FromStr};
 
@@ -8,27 +8,27 @@ use uuid::Uuid;
 
 use crate::{Scopes, SecretDigest};
 
-/// A key, without its secret.
+/// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// What names it.
+    /// Its id.
     pub id: KeyId,
-    /// What it is for, in its owner's words.
+    /// A label chosen by its owner.
     pub name: KeyName,
-    /// What it allows.
+    /// The permissions it grants.
     pub scopes: Scopes,
     /// The digest of its secret.
     pub digest: SecretDigest,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// The first instant at which it is void; none is never.
+    /// When it expires, exclusive; `None` is never.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was last used, to a minute; none is never.
+    /// When it was last used, to a minute; `None` is never.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
 impl ApiKey {
-    /// Whether it has run out by then.
+    /// Whether it has expired by `now`.
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|expiry| expiry <= now)
     }

@@ -1,4 +1,4 @@
-//! What a key allows.
+//! Scopes: the permissions of API keys.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -37,7 +37,7 @@ impl Scope {
         Self::Admin,
     ];
 
-    /// The scope as it is written.
+    /// The name used in settings, requests and the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -49,7 +49,7 @@ impl Scope {
         }
     }
 
-    /// Whether whoever has this scope may do what the other one allows.
+    /// Whether this scope grants what `other` grants.
     pub fn includes(self, other: Self) -> bool {
         self == other
             || match self {
@@ -86,17 +86,17 @@ impl Scopes {
         (!scopes.is_empty()).then_some(Self(scopes))
     }
 
-    /// All that there is.
+    /// The scope `admin` alone.
     pub fn admin() -> Self {
         Self(BTreeSet::from([Scope::Admin]))
     }
 
-    /// Whether one of them includes that scope.
+    /// Whether one of them includes `scope`.
     pub fn allow(&self, scope: Scope) -> bool {
         self.0.iter().any(|own| own.includes(scope))
     }
 
-    /// Each of them.
+    /// Iterates in the order of [`Scope::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = Scope> {
         self.0.iter().copied()
     }

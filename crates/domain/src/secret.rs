@@ -1,4 +1,4 @@
-//! Secrets that callers present, and the digests that are kept of them.
+//! Credentials, and the digests that are stored in their place.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
-/// How many random bytes a secret has.
+/// Random bytes per secret.
 const RANDOM_BYTES: usize = 32;
 
-/// How many characters they are in base64.
+/// Their length in base64, in characters.
 const RANDOM_LENGTH: usize = 43;
 
-/// The system gives no random bytes.
+/// The operating system returned no random bytes.
 #[derive(Debug, Clone, Error)]
-#[error("the system gives no random numbers: {0}")]
+#[error("the operating system returned no random bytes: {0}")]
 pub struct SecretError(String);
 
 /// The secret of an API key: `etq_` and 256 random bits in base64 (43 characters, URL-safe, unpadded).
@@ -24,7 +24,7 @@ pub struct SecretError(String);
 pub struct KeySecret(SecretString);
 
 impl KeySecret {
-    /// What every key begins with, so that scanners for leaked secrets know it.
+    /// The prefix of every key, by which secret scanners recognise it.
     pub const PREFIX: &str = "etq_";
 
     /// A new secret.
@@ -32,17 +32,17 @@ impl KeySecret {
         Ok(Self(format!("{}{}", Self::PREFIX, random()?).into()))
     }
 
-    /// Whether a text looks like a key; if not, it need not be looked up.
+    /// Whether `text` has the form of a key. If not, no look-up is needed.
     pub fn is_well_formed(text: &str) -> bool {
         text.strip_prefix(Self::PREFIX).is_some_and(is_random)
     }
 
-    /// What is kept of it.
+    /// The digest to store.
     pub fn digest(&self) -> SecretDigest {
         SecretDigest::of(self.0.expose_secret())
     }
 
-    /// The text. It must go to whoever asked for the key, once, and nowhere else.
+    /// The plain text. It must only be sent to the caller that requested the key.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -58,17 +58,17 @@ impl SessionToken {
         Ok(Self(random()?.into()))
     }
 
-    /// Whether a text looks like a token; if not, it need not be looked up.
+    /// Whether `text` has the form of a token. If not, no look-up is needed.
     pub fn is_well_formed(text: &str) -> bool {
         is_random(text)
     }
 
-    /// What is kept of it.
+    /// The digest to store.
     pub fn digest(&self) -> SecretDigest {
         SecretDigest::of(self.0.expose_secret())
     }
 
-    /// The text, for the cookie.
+    /// The plain text, for the cookie.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -85,8 +85,8 @@ fn is_random(text: &str) -> bool {
     text.len() == RANDOM_LENGTH && text.bytes().all(is_symbol)
 }
 
-/// The SHA-256 of a secret, which is all that is kept of it. Comparing takes the same time whatever the digests
-/// are. A digest needs no salt and no slow hash: what it is made of has 256 random bits.
+/// The SHA-256 of a secret; the secret itself is not stored. Comparison is constant-time. Neither salt nor a slow
+/// hash is needed: generated secrets have 256 random bits.
 #[derive(Clone, Copy)]
 pub struct SecretDigest([u8; 32]);
 
@@ -115,7 +115,7 @@ impl PartialEq for SecretDigest {
 
 impl Eq for SecretDigest {}
 
-/// Says nothing: a digest in a log lets whoever reads it try secrets.
+/// Redacted: a digest in a log would allow an offline search.
 impl fmt::Debug for SecretDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretDigest(…)")

@@ -1,4 +1,4 @@
-//! Whether a request may be handled: who sends it, what that takes, and how often it came.
+//! Authorization of requests, and their rate limit.
 
 use std::{sync::Arc, time::Instant};
 
@@ -14,10 +14,10 @@ use crate::{
     state::State,
 };
 
-/// Lets a request pass, or says why not.
+/// Authenticates and authorizes a request, and counts it against its rate limit.
 ///
-/// A key that is presented must be valid, also where none is needed: whoever sends one relies on it. A session that
-/// has ended is as none, because browsers send its cookie until they learn of that.
+/// A key in a header must be valid even where none is required, so that its sender learns of a revocation. An expired
+/// session counts as no credential, as browsers keep sending the cookie.
 pub(crate) async fn authorize(
     state: &Data<State>,
     request: &HttpRequest,
@@ -46,7 +46,7 @@ pub(crate) async fn authorize(
     }
 }
 
-/// Who sends a request. A session is looked up only where a scope is needed.
+/// The caller. A session is looked up only if a scope is required.
 async fn caller(
     state: &Data<State>,
     request: &HttpRequest,
@@ -67,7 +67,7 @@ async fn caller(
     }
 }
 
-/// A key that is not valid. Which of the reasons it is, is not for everybody to know.
+/// The problem of an invalid key. It does not say which reason applies.
 pub(crate) fn unknown_key() -> Problem {
     unauthenticated("the key is not known, has expired or was revoked")
 }
@@ -77,7 +77,7 @@ fn require(caller: Option<&Caller>, scope: Scope) -> Result<(), Problem> {
         Some(caller) if caller.may(scope) => Ok(()),
         Some(_) => Err(forbidden(scope)),
         None => Err(unauthenticated(&format!(
-            "this takes a key with the scope `{scope}`: send it as `Authorization: Bearer …` or `X-API-Key: …`"
+            "this request requires a key with the scope `{scope}`: send it as `Authorization: Bearer …` or `X-API-Key: …`"
         ))),
     }
 }
@@ -87,7 +87,7 @@ fn forbidden(scope: Scope) -> Problem {
     Problem::new(Code::Forbidden, detail).scope(scope.as_str())
 }
 
-/// Counts a request against the limit of its key, or else of its address.
+/// Counts a request against the limit of its key, or of its address without one.
 fn count(state: &State, request: &HttpRequest, caller: Option<&Caller>) -> Result<(), Problem> {
     let client = match caller {
         Some(caller) => Client::Key(caller.holder),
@@ -104,7 +104,7 @@ fn count(state: &State, request: &HttpRequest, caller: Option<&Caller>) -> Resul
     })
 }
 
-/// Notes that a key was used, behind the back of the request: it need not wait for that.
+/// Records the use of a key in the background: the request does not wait for it.
 fn note_use(state: &Data<State>, caller: &Caller) {
     let Some(id) = state.access.due(caller) else {
         return;
@@ -112,7 +112,7 @@ fn note_use(state: &Data<State>, caller: &Caller) {
     let access = Arc::clone(&state.access);
     let work = async move {
         if let Err(error) = access.note_use(&id).await {
-            tracing::warn!(key = %id, %error, "the use of a key was not noted");
+            tracing::warn!(key = %id, %error, "the use of a key was not recorded");
         }
     };
     state.under_way.spawn_on(work, &state.runtime);

@@ -1,19 +1,19 @@
-//! What a request presents to say who sends it: a key in a header, or the cookie of a session.
+//! Credentials of a request: a key in a header, or a session cookie.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::problem::{Code, Problem};
 
-/// The header that may hold a key, beside `Authorization`.
+/// The header for a key, besides `Authorization`.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The name of the cookie of a session.
+/// The name of the session cookie.
 pub(crate) const COOKIE: &str = "etiqueta_session";
 
-/// How long browsers keep the cookie: as long as a session lasts, in seconds.
+/// The lifetime of the cookie in seconds, that of a session.
 const COOKIE_AGE: u32 = 30 * 24 * 60 * 60;
 
-/// What a request presents.
+/// The credential of a request.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Credential {
     /// Nothing.
@@ -25,10 +25,10 @@ pub(crate) enum Credential {
 }
 
 impl Credential {
-    /// What the headers of a request present. A key goes before a cookie, which browsers send by themselves.
+    /// Reads the credential from headers. A key takes precedence over a cookie, which browsers attach by themselves.
     ///
     /// # Errors
-    /// `unauthenticated` where headers present different keys, or one that is no text.
+    /// `unauthenticated` if the headers hold different keys, or one that is not UTF-8.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut keys = keys(headers);
         let Some(first) = keys.next() else {
@@ -43,17 +43,17 @@ impl Credential {
     }
 }
 
-/// A request without a key, or with one that is not valid.
+/// The problem of a missing or invalid credential.
 pub(crate) fn unauthenticated(detail: &str) -> Problem {
     Problem::new(Code::Unauthenticated, detail)
 }
 
-/// Whether a request presents a key in a header, which no page of another site can make a browser send.
+/// Whether a header holds a key. Cross-site pages cannot set these headers.
 pub(crate) fn has_key(headers: &HeaderMap) -> bool {
     keys(headers).next().is_some()
 }
 
-/// The keys in the headers. Credentials of other schemes are a proxy's, and none of ours.
+/// The keys in the headers. Other `Authorization` schemes are ignored: they belong to a proxy.
 fn keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let bearers = headers.get_all(header::AUTHORIZATION).filter_map(bearer);
     let plain = headers.get_all(API_KEY).map(HeaderValue::as_bytes);
@@ -69,7 +69,7 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     is_bearer.then(|| rest.trim_ascii_start())
 }
 
-/// The token in the cookie of a session.
+/// The session token in the cookie.
 pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(header::COOKIE);
     let texts = lines.filter_map(|line| line.to_str().ok());
@@ -80,12 +80,12 @@ pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
-/// The cookie that holds a token. It goes to the paths below a prefix; over TLS alone where that is in use.
+/// The `Set-Cookie` value for a token, for paths below `prefix`, and for TLS only if `is_https`.
 pub(crate) fn cookie(token: &str, prefix: &str, is_https: bool) -> String {
     written(token, COOKIE_AGE, prefix, is_https)
 }
 
-/// The cookie that makes a browser forget its token.
+/// The `Set-Cookie` value that removes the cookie.
 pub(crate) fn no_cookie(prefix: &str, is_https: bool) -> String {
     written("", 0, prefix, is_https)
 }

@@ -17,11 +17,11 @@ use crate::{
 /// The largest body, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// A body that is read as a whole. Unknown and repeated members must be errors of its reader.
+/// A body that is read as a whole. Deserializing must reject unknown and repeated members.
 pub(crate) trait JsonBody: DeserializeOwned {
-    /// What it must be, for the message to a client that sent something else.
+    /// Describes the expected body, for error messages.
     const EXPECTED: &str;
-    /// Whether it holds a secret, so that nothing of it may be repeated in a message.
+    /// Whether it holds a secret: then error messages quote nothing of it.
     const IS_SECRET: bool;
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn read<T: JsonBody>(
 fn parse<T: JsonBody>(bytes: &[u8]) -> Result<T, Problem> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let expected = T::EXPECTED;
-    // Serde takes an array for an object.
+    // Serde accepts an array for a struct.
     if text.trim_ascii_start().first() == Some(&b'[') {
         let detail = format!("the body is not {expected}");
         return Err(Problem::new(Code::InvalidBody, detail));

@@ -1,4 +1,4 @@
-//! How many requests a client may make.
+//! Rate limit per client.
 
 use std::{
     collections::HashMap,
@@ -10,41 +10,40 @@ use domain::{ports::ClientKey, service::KeyHolder};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// The most clients that are counted apart from each other.
+/// The most clients with a count of their own.
 const MAX_CLIENTS: usize = 10_000;
 
-/// How often clients that are up to date are looked for, while there is no room.
+/// The shortest interval between two sweeps for idle clients while the table is full.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Who is counted.
+/// The unit of counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     /// A caller with a key.
     Key(KeyHolder),
     /// A caller without one.
     Address(ClientKey),
-    /// All for whom there is no room.
+    /// All clients beyond [`MAX_CLIENTS`].
     Others,
 }
 
-/// Grants each client so many requests a minute, and as many at once after a minute of rest.
+/// Limits each client to a number of requests a minute, with bursts of up to that number.
 ///
-/// This is the generic cell rate algorithm: all that is kept of a client is the time at which it will have paid for
-/// its requests.
+/// Implements the generic cell rate algorithm (GCRA): the state of a client is its theoretical arrival time.
 pub(crate) struct RateLimit {
-    /// What a request costs; none where there is no limit.
+    /// The emission interval; `None` if there is no limit.
     interval: Option<Duration>,
     clients: Mutex<Clients>,
 }
 
 #[derive(Default)]
 struct Clients {
-    paid_at: HashMap<Client, Instant>,
-    swept_at: Option<Instant>,
+    arrival: HashMap<Client, Instant>,
+    last_sweep: Option<Instant>,
 }
 
 impl RateLimit {
-    /// A limit of so many requests a minute; 0 is none.
+    /// A limit of `per_minute` requests; 0 is none.
     pub(crate) fn new(per_minute: u32) -> Self {
         Self {
             interval: (per_minute > 0).then(|| MINUTE / per_minute),
@@ -55,18 +54,18 @@ impl RateLimit {
     /// Counts a request.
     ///
     /// # Errors
-    /// How long to wait, if it is one too many; it does not count then.
+    /// The wait until the next request is admitted. A refused request does not count.
     pub(crate) fn admit(&self, client: Client, now: Instant) -> Result<(), Duration> {
         let Some(interval) = self.interval else {
             return Ok(());
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let client = clients.known(client, now);
-        let paid_at = clients.paid_at.entry(client).or_insert(now);
-        let next = (*paid_at).max(now) + interval;
+        let arrival = clients.arrival.entry(client).or_insert(now);
+        let next = (*arrival).max(now) + interval;
         let excess = next.saturating_duration_since(now + MINUTE);
         if excess.is_zero() {
-            *paid_at = next;
+            *arrival = next;
             Ok(())
         } else {
             Err(excess)
@@ -75,9 +74,9 @@ impl RateLimit {
 }
 
 impl Clients {
-    /// The client itself while there is room for it.
+    /// The client, or [`Client::Others`] if the table is full.
     fn known(&mut self, client: Client, now: Instant) -> Client {
-        if self.paid_at.contains_key(&client) || self.has_room(now) {
+        if self.arrival.contains_key(&client) || self.has_room(now) {
             client
         } else {
             Client::Others
@@ -85,13 +84,13 @@ impl Clients {
     }
 
     fn has_room(&mut self, now: Instant) -> bool {
-        let is_swept = self.swept_at.is_some_and(|at| now < at + SWEEP_EVERY);
-        if self.paid_at.len() >= MAX_CLIENTS && !is_swept {
-            // Who has paid for everything is as one that never came.
-            self.paid_at.retain(|_, paid_at| *paid_at > now);
-            self.swept_at = Some(now);
+        let is_swept = self.last_sweep.is_some_and(|at| now < at + SWEEP_EVERY);
+        if self.arrival.len() >= MAX_CLIENTS && !is_swept {
+            // An idle client is equivalent to an unknown one.
+            self.arrival.retain(|_, arrival| *arrival > now);
+            self.last_sweep = Some(now);
         }
-        self.paid_at.len() < MAX_CLIENTS
+        self.arrival.len() < MAX_CLIENTS
     }
 }
 
@@ -140,9 +139,9 @@ mod tests {
         assert_eq!(limit.admit(client(most + 1), start), Ok(()));
         assert!(limit.admit(client(most + 2), start).is_err());
         assert_eq!(limit.admit(client(0), start), Ok(()));
-        assert!(limit.clients.lock().unwrap().paid_at.len() <= MAX_CLIENTS + 1);
+        assert!(limit.clients.lock().unwrap().arrival.len() <= MAX_CLIENTS + 1);
         let later = start + 2 * MINUTE;
         assert_eq!(limit.admit(client(most + 2), later), Ok(()));
-        assert_eq!(limit.clients.lock().unwrap().paid_at.len(), 1);
+        assert_eq!(limit.clients.lock().unwrap().arrival.len(), 1);
     }
 }

@@ -1,34 +1,33 @@
-//! Who may do what: one row for each method of each route.
+//! The authorization table: one row per route and method.
 //!
-//! Routes are registered with their rows, and a route or method without one cannot be; the OpenAPI document says of
-//! each operation what its row says.
+//! A route without a row cannot be registered. The security requirements of the OpenAPI document come from this table.
 
 use actix_web::http::Method;
 use domain::Scope;
 
 use crate::KeyPolicy;
 
-/// What a request takes.
+/// What a request requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Right {
-    /// Nothing, and it does not count against the rate limit: it tells whether the server runs.
+    /// Nothing, and it is exempt from the rate limit: a health probe.
     Probe,
-    /// Nothing, in every mode.
+    /// Nothing, under every policy.
     Open,
-    /// The scope, where every request needs a key: reading, and what registers an image or tags a picture.
+    /// The scope, under [`KeyPolicy::Everything`]: reading, registering and tagging.
     Common(Scope),
-    /// The scope, where changes need a key: what changes or removes something.
+    /// The scope, under [`KeyPolicy::Changes`] and [`KeyPolicy::Everything`]: changing and removing.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "no route changes or removes anything yet")
     )]
     Change(Scope),
-    /// The scope, in every mode.
+    /// The scope, under every policy.
     Always(Scope),
 }
 
 impl Right {
-    /// The scope that a request needs under a policy; none if it needs no key.
+    /// The scope required under a policy; `None` if no key is required.
     pub(crate) fn scope(self, policy: KeyPolicy) -> Option<Scope> {
         match self {
             Self::Probe | Self::Open => None,
@@ -40,7 +39,7 @@ impl Right {
 }
 
 /// Path, method, right. `HEAD` is like `GET`, and `OPTIONS` is open everywhere.
-static TABLE: &[(&str, Method, Right)] = &[
+pub(crate) static TABLE: &[(&str, Method, Right)] = &[
     ("/image", Method::POST, Right::Common(Scope::Upload)),
     ("/tag", Method::POST, Right::Common(Scope::Tag)),
     ("/image/{id}", Method::GET, Right::Common(Scope::Read)),
@@ -60,7 +59,7 @@ static TABLE: &[(&str, Method, Right)] = &[
     ("/docs/{file:.*}", Method::GET, Right::Open),
 ];
 
-/// The right that a method of a route takes. None if it has no row.
+/// The right of a route and method. `None` if there is no row.
 pub(crate) fn right(path: &str, method: &Method) -> Option<Right> {
     let method = if *method == Method::HEAD {
         &Method::GET

@@ -1,4 +1,4 @@
-//! Headers that keep browsers from making more of an answer than it is.
+//! Security headers of responses.
 
 use actix_web::{
     dev::ServiceResponse,
@@ -8,19 +8,19 @@ use actix_web::{
     },
 };
 
-/// What every answer has: browsers go by its content type, and tell nobody of its address.
+/// On every response: no content sniffing, no `Referer`.
 pub(crate) const ALWAYS: [(HeaderName, &str); 2] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
 ];
 
-/// What pages may do: run the scripts of this server, and call it. Swagger UI styles itself inline.
+/// The policy of HTML pages: resources of this server only. Swagger UI needs inline styles.
 const PAGES: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Adds the headers to an answer. A policy that is there already stays.
+/// Adds the headers. An existing policy is kept.
 pub(crate) fn add(response: &mut ServiceResponse) {
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {

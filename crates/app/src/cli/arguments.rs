@@ -41,7 +41,7 @@ pub(super) enum Command {
     Config,
     /// Print the description of the API as an OpenAPI document
     Openapi,
-    /// Make, list and revoke API keys; also while servers run
+    /// Create, list and revoke API keys; also while servers run
     #[command(subcommand)]
     Key(KeyCommand),
     /// Print the tags of pictures, without storing anything
@@ -55,13 +55,13 @@ pub(super) enum Command {
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Make a key and print it, this once
+    /// Create a key and print it; it is shown only once
     Create {
-        /// What it is for
+        /// Its name
         #[arg(value_parser = KeyName::parse)]
         name: KeyName,
 
-        /// What it allows: read, tag, upload, write (these three and changes), metrics, admin
+        /// Its permissions: read, tag, upload, write (these three and changes), metrics, admin
         /// (everything). May be repeated
         #[arg(
             long = "scope",
@@ -71,7 +71,7 @@ pub(super) enum KeyCommand {
         )]
         scopes: Vec<Scope>,
 
-        /// How long it is valid, such as 90d or 12h; else it does not expire
+        /// Validity, such as 90d or 12h; by default it does not expire
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
         expires: Option<Duration>,
     },

@@ -1,4 +1,4 @@
-//! `etiqueta key`: makes, lists and revokes API keys, in the database itself.
+//! `etiqueta key`: creates, lists and revokes API keys, directly in the database.
 
 use std::{
     io::{self, Write},
@@ -22,7 +22,7 @@ use crate::{
     wiring::{self, Database},
 };
 
-/// The longest time that a key may be valid, unless it has no end.
+/// The longest validity of a key that expires.
 const LONGEST: TimeDelta = TimeDelta::days(36_525);
 
 pub(super) async fn run(command: KeyCommand, settings: &Settings) -> anyhow::Result<()> {
@@ -46,7 +46,7 @@ pub(super) async fn run(command: KeyCommand, settings: &Settings) -> anyhow::Res
     }
 }
 
-/// Makes a key. It alone goes to standard output, so that it can be kept by `> FILE`.
+/// Creates a key. Standard output gets the secret alone, so that it can be redirected to a file.
 async fn create(
     keys: &Keys,
     name: KeyName,
@@ -62,19 +62,19 @@ async fn create(
     let shown = writeln!(io::stdout(), "{}", secret.expose()).and_then(|()| io::stdout().flush());
     if let Err(error) = shown {
         keys.revoke(&key.id).await?;
-        // As text: a reader that has gone is a failure here.
+        // Without its source: a broken pipe is a failure here.
         bail!("the key could not be printed, and is revoked again: {error}");
     }
     writeln!(
         io::stderr(),
-        "etiqueta: the key {} ({}) is made; it is shown this once",
+        "etiqueta: the key {} ({}) is created; it is shown only once",
         key.id,
         key.scopes
     )?;
     Ok(())
 }
 
-/// When a key made now is void, after that time.
+/// The expiry of a key created now.
 fn expiry(after: Duration) -> anyhow::Result<DateTime<Utc>> {
     let after = TimeDelta::from_std(after)
         .ok()
@@ -100,7 +100,7 @@ fn write_table(keys: &[ApiKey], zone: Tz, out: &mut dyn Write) -> io::Result<()>
         let used = date(key.last_used_at);
         writeln!(
             out,
-            "{}  {}  {}\n    made {created}, expires {expires}, last used {used}",
+            "{}  {}  {}\n    created {created}, expires {expires}, last used {used}",
             key.id, key.scopes, key.name
         )?;
     }
@@ -161,8 +161,8 @@ mod tests {
         assert_eq!(
             written_by(write_table, &keys),
             format!(
-                "{}  upload  phone\n    made 2024-01-01 01:00:00, expires never, last used never\n\
-                 {}  admin  old one\n    made 2024-01-01 01:00:01, expires 2024-01-01 01:01:00, \
+                "{}  upload  phone\n    created 2024-01-01 01:00:00, expires never, last used never\n\
+                 {}  admin  old one\n    created 2024-01-01 01:00:01, expires 2024-01-01 01:01:00, \
                  last used 2024-01-01 01:00:30\n",
                 keys[0].id, keys[1].id
             )

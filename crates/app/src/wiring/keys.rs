@@ -11,10 +11,10 @@ use image_store_diesel::{Signals, StoreUrl};
 use super::database::Database;
 use crate::{access, clock::SystemClock, settings::Settings};
 
-/// The folder of the first key where the database is no file.
+/// The folder of that file for database servers.
 const FOLDER: &str = "data";
 
-/// What tells callers by their keys.
+/// Puts the authentication service together.
 pub(super) fn access(
     settings: &Settings,
     stored: Arc<dyn ports::Database>,
@@ -28,7 +28,7 @@ pub(super) fn access(
     Access::new(ports, access::admin_key(settings))
 }
 
-/// Where the first key is left: beside the database, if that is a file.
+/// The file for the initial key: next to the database file, if there is one.
 pub(super) fn file(database: &Database) -> PathBuf {
     let folder = match &database.url {
         StoreUrl::Sqlite { path } => path.parent(),
@@ -38,7 +38,7 @@ pub(super) fn file(database: &Database) -> PathBuf {
     folder.join("admin.key")
 }
 
-/// Puts together what manages keys. The schema must be there.
+/// Puts the service for managing keys together. The schema must exist.
 pub fn managing_keys(database: &Database) -> anyhow::Result<Keys> {
     let stored = database.connect(Signals::default())?;
     Ok(Keys::new(stored, Arc::new(SystemClock)))

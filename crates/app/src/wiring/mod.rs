@@ -46,7 +46,7 @@ pub struct Parts {
     pub database: Database,
     /// The files and folders of the store.
     pub paths: Vec<PathBuf>,
-    /// Where the first key is left.
+    /// The file for the initial key.
     pub key_file: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! Who a caller is, by what it presents.
+//! Authentication of callers.
 
 use std::{
     collections::HashMap,
@@ -17,24 +17,24 @@ use crate::{
 /// How long a session lasts.
 const SESSION: TimeDelta = TimeDelta::days(30);
 
-/// The most sessions that are kept.
+/// The most sessions stored.
 const MAX_SESSIONS: u32 = 10_000;
 
-/// How often the use of a key is noted, at most.
+/// The shortest interval between two records of a key's use.
 const NOTE_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// What the service works with.
 #[derive(Clone)]
 pub struct AccessPorts {
-    /// Keeps keys.
+    /// The API keys.
     pub keys: Arc<dyn KeyStore>,
-    /// Keeps sessions.
+    /// The sessions.
     pub sessions: Arc<dyn SessionStore>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The key of the settings, which allows everything. Only its digest is held.
+/// The admin key of the settings, which grants everything. Only its digest is held.
 #[derive(Debug, Clone)]
 pub struct AdminKey(SecretDigest);
 
@@ -64,7 +64,7 @@ impl AdminKey {
     }
 }
 
-/// Whose key a caller presented.
+/// The holder of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyHolder {
     /// The key of the settings.
@@ -73,27 +73,27 @@ pub enum KeyHolder {
     Key(KeyId),
 }
 
-/// A caller that is known.
+/// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Whose key it has.
+    /// Its key.
     pub holder: KeyHolder,
-    /// What that allows.
+    /// Its permissions.
     pub scopes: Scopes,
 }
 
 impl Caller {
-    /// Whether it may do what that scope allows.
+    /// Whether it has `scope`.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.allow(scope)
     }
 }
 
-/// Tells callers by keys and sessions. A key that is wrong, expired or removed tells nobody.
+/// Authenticates callers by key or session. Unknown, expired and revoked credentials yield `None`.
 pub struct Access {
     ports: AccessPorts,
     admin: Option<AdminKey>,
-    /// When the use of a key was last noted by this process. Bounded by the number of keys.
+    /// When this process last recorded a use of each key. At most [`MAX_KEYS`] entries that are still of interest.
     noted: Mutex<HashMap<KeyId, DateTime<Utc>>>,
 }
 
@@ -112,9 +112,9 @@ impl Access {
         self.admin.is_some()
     }
 
-    /// Who presents that key.
+    /// The caller that holds `key`.
     pub async fn by_key(&self, key: &str) -> Result<Option<Caller>, ImageStoreError> {
-        // Nothing else was ever given out.
+        // Without an admin key, only generated keys are valid.
         let is_known = self.admin.is_some() || KeySecret::is_well_formed(key);
         if !is_known || key.len() > AdminKey::LONGEST {
             return Ok(None);
@@ -122,7 +122,7 @@ impl Access {
         self.by_digest(&SecretDigest::of(key)).await
     }
 
-    /// Who has the session with that token.
+    /// The caller that holds the session `token`.
     pub async fn by_session(&self, token: &str) -> Result<Option<Caller>, ImageStoreError> {
         if !SessionToken::is_well_formed(token) {
             return Ok(None);
@@ -137,7 +137,7 @@ impl Access {
         }
     }
 
-    /// Begins a session of 30 days for whoever presents that key. None if the key tells nobody.
+    /// Starts a session of 30 days for the holder of `key`. `None` if the key is not valid.
     pub async fn begin_session(&self, key: &str) -> Result<Option<SessionToken>, ImageStoreError> {
         if self.by_key(key).await?.is_none() {
             return Ok(None);
@@ -158,7 +158,7 @@ impl Access {
         Ok(Some(token))
     }
 
-    /// Ends the session with that token, if there is one.
+    /// Ends the session `token`, if there is one.
     pub async fn end_session(&self, token: &str) -> Result<(), ImageStoreError> {
         if SessionToken::is_well_formed(token) {
             let token = SecretDigest::of(token);
@@ -167,7 +167,7 @@ impl Access {
         Ok(())
     }
 
-    /// The key whose use is due to be noted by [`note_use`](Self::note_use): at most once a minute for each.
+    /// The key whose use must now be recorded with [`note_use`](Self::note_use): at most once a minute per key.
     pub fn due(&self, caller: &Caller) -> Option<KeyId> {
         let KeyHolder::Key(id) = caller.holder else {
             return None;
@@ -184,7 +184,7 @@ impl Access {
         Some(id)
     }
 
-    /// Notes that a key is used now.
+    /// Records that a key is used now.
     pub async fn note_use(&self, id: &KeyId) -> Result<(), ImageStoreError> {
         let now = self.ports.clock.now();
         self.ports.keys.note_key_use(id, now).await
@@ -199,7 +199,7 @@ impl Access {
         }
         let now = self.ports.clock.now();
         let key = self.ports.keys.key_of(digest).await?;
-        // The database has found it by an index; this comparison takes the same time for all.
+        // Found by index in the database; this comparison is constant-time.
         let is_valid = |key: &ApiKey| key.digest == *digest && !key.is_expired(now);
         Ok(key.filter(is_valid).map(|key| Caller {
             holder: KeyHolder::Key(key.id),

@@ -1,4 +1,4 @@
-//! Making, listing and revoking keys.
+//! Creating, listing and revoking API keys.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use crate::{
     ports::{Clock, ImageStoreError, KeyStore},
 };
 
-/// The most keys that are kept, expired ones included.
+/// The most keys stored, expired ones included.
 pub const MAX_KEYS: u32 = 1_000;
 
-/// A key that is asked for.
+/// The parameters of a new key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRequest {
-    /// What it is for.
+    /// Its name.
     pub name: KeyName,
-    /// What it is to allow.
+    /// Its permissions.
     pub scopes: Scopes,
-    /// The first instant at which it is void; none is never.
+    /// When it expires, exclusive; `None` is never.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Why no key was made.
+/// Why a key was not created.
 #[derive(Debug, Clone, Error)]
 pub enum KeyError {
-    /// It would be void at once.
+    /// The expiry is in the past.
     #[error("the key would have expired already")]
     Expired,
-    /// There are as many as are kept.
+    /// [`MAX_KEYS`] is reached.
     #[error("there are {MAX_KEYS} keys already; revoke one first")]
     TooMany,
-    /// There is no randomness for its secret.
+    /// No random bytes for the secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The database failed.
@@ -41,7 +41,7 @@ pub enum KeyError {
     Store(#[from] ImageStoreError),
 }
 
-/// The keys of a store.
+/// Manages the API keys of a store.
 #[derive(Clone)]
 pub struct Keys {
     store: Arc<dyn KeyStore>,
@@ -54,14 +54,14 @@ impl Keys {
         Self { store, clock }
     }
 
-    /// Makes a key with a new secret, which is told this once.
+    /// Creates a key with a new secret, which is not stored.
     pub async fn create(&self, request: KeyRequest) -> Result<(ApiKey, KeySecret), KeyError> {
         let secret = KeySecret::random()?;
         let key = self.create_with(request, &secret).await?;
         Ok((key, secret))
     }
 
-    /// Makes a key with a secret that the caller has put somewhere safe.
+    /// Creates a key with a secret that the caller has saved already.
     pub async fn create_with(
         &self,
         request: KeyRequest,

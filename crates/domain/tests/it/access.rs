@@ -1,4 +1,4 @@
-//! Who a caller is, and the keys that tell it.
+//! Authentication, and the management of keys.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ fn request(scope: Scope) -> KeyRequest {
 }
 
 #[tokio::test]
-async fn a_key_tells_its_holder() {
+async fn a_key_authenticates_its_holder() {
     let fixture = Fixture::new();
     let secret = fixture.create(Scope::Upload).await;
     let caller = fixture.access.by_key(&secret).await.unwrap().unwrap();
@@ -84,7 +84,7 @@ async fn a_key_tells_its_holder() {
 }
 
 #[tokio::test]
-async fn other_texts_tell_nobody() {
+async fn other_texts_authenticate_no_caller() {
     let fixture = Fixture::new();
     let secret = fixture.create(Scope::Admin).await;
     let unknown = KeySecret::random().unwrap();

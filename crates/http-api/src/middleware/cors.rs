@@ -1,4 +1,4 @@
-//! Which pages of other sites may call the server (CORS), and which may not.
+//! Cross-site requests: CORS, and protection against request forgery (CSRF).
 
 use actix_web::{
     HttpRequest,
@@ -17,24 +17,24 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// The setting that lists sites.
+/// The setting with the allowed origins.
 const SETTING: &str = "server.cors_origins";
 
-/// By which browsers tell where a request comes from; pages cannot set it.
+/// Where a request comes from, according to the browser. Scripts cannot set it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The headers that pages may send.
+/// The request headers allowed across sites.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer, Range, X-API-Key, X-Request-Id",
 );
 
-/// The headers that pages may read, beside those that they always may.
+/// The response headers readable across sites, besides the safelisted ones.
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Location, Preference-Applied, Retry-After, \
      X-Request-Id, X-Total-Count",
 );
 
-/// How long browsers remember what they were allowed, in seconds.
+/// How long browsers cache a preflight response, in seconds.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 
 /// The origin of a site: scheme, host and, unless it is the usual one, port.
@@ -55,21 +55,21 @@ impl Origin {
     }
 }
 
-/// Refuses what a page of another site makes a browser send, with the rights of whoever sits at it.
+/// Refuses cross-site requests with unsafe methods (CSRF).
 ///
-/// A request with a key in a header comes from no such page. What changes nothing is not refused: other sites cannot
-/// read the answer.
+/// Requests with a key in a header pass, as cross-site pages cannot set one without a preflight. Safe methods pass, as
+/// the same-origin policy hides the response.
 pub(super) fn check(
     request: &HttpRequest,
     allowed: &[Origin],
     trusted: &[IpNet],
 ) -> Result<(), Problem> {
-    let is_harmless = matches!(
+    let is_safe = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
     let headers = request.headers();
-    if is_harmless || credentials::has_key(headers) || is_listed(headers, allowed) {
+    if is_safe || credentials::has_key(headers) || is_listed(headers, allowed) {
         return Ok(());
     }
     let is_foreign = match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
@@ -81,12 +81,12 @@ pub(super) fn check(
         return Ok(());
     }
     let detail = format!(
-        "a page of another site sent this; if that site may, list its origin in the setting `{SETTING}`, or send a key in a header"
+        "cross-site request: to allow it, list the origin of the page in the setting `{SETTING}`, or send a key in a header"
     );
     Err(Problem::new(Code::CrossOrigin, detail).setting(SETTING))
 }
 
-/// Whether `Origin` names another host or port than the request. Without `Origin` no browser sent it.
+/// Whether `Origin` differs from the host and port of the request. A request without `Origin` is not from a browser.
 fn is_of_other_origin(request: &HttpRequest, trusted: &[IpNet]) -> bool {
     let Some(origin) = request.headers().get(header::ORIGIN) else {
         return false;
@@ -104,8 +104,8 @@ fn is_of_other_origin(request: &HttpRequest, trusted: &[IpNet]) -> bool {
     !same
 }
 
-/// Whether an origin has that host and port. A port that is not written is that of the origin's scheme: which one a
-/// proxy was called with is not known.
+/// Whether an origin has that host and port. A missing port defaults to that of the origin's scheme, as the scheme at
+/// a proxy is unknown.
 fn is_same(origin: &str, host: &str) -> bool {
     let Ok(origin) = Url::parse(origin) else {
         return false;
@@ -126,15 +126,15 @@ fn is_listed(headers: &HeaderMap, allowed: &[Origin]) -> bool {
     listed(headers, allowed).is_some()
 }
 
-/// The origin of a request, if it is listed.
+/// The origin of a request, if it is allowed.
 fn listed<'h>(headers: &'h HeaderMap, allowed: &[Origin]) -> Option<&'h HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
     let is_listed = |known: &Origin| known.0.as_bytes() == origin.as_bytes();
     allowed.iter().any(is_listed).then_some(origin)
 }
 
-/// Tells browsers that a page of a listed site may read the answer; answers what they ask before they send a request.
-/// Nothing where no site is listed. Cookies are not for other sites: a page there sends a key.
+/// Adds CORS headers, those of preflight responses included. Does nothing if no origin is allowed. Credentials are not
+/// allowed: cross-site pages send a key.
 pub(super) fn allow(response: &mut ServiceResponse, allowed: &[Origin]) {
     if allowed.is_empty() {
         return;

@@ -90,6 +90,27 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::ImageNotFound,
             Code::StorageUnavailable,
         ],
+        "/image/{id}/file" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::ImageNotFound,
+            Code::PreconditionFailed,
+            Code::RangeNotSatisfiable,
+            Code::StorageUnavailable,
+        ],
+        "/images" => &[
+            Code::InvalidParameter,
+            Code::InvalidQuery,
+            Code::StorageUnavailable,
+        ],
+        "/tags" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        _ => problems_of_keys(path, method),
+    }
+}
+
+/// What can go wrong on the routes of keys and sessions.
+fn problems_of_keys(path: &str, method: &Method) -> &'static [Code] {
+    match path {
         "/keys" if *method == Method::POST => &[
             Code::InvalidBody,
             Code::InvalidParameter,
@@ -112,20 +133,7 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::UnsupportedMediaType,
             Code::StorageUnavailable,
         ],
-        "/image/{id}/file" => &[
-            Code::InvalidId,
-            Code::InvalidParameter,
-            Code::ImageNotFound,
-            Code::PreconditionFailed,
-            Code::RangeNotSatisfiable,
-            Code::StorageUnavailable,
-        ],
-        "/images" => &[
-            Code::InvalidParameter,
-            Code::InvalidQuery,
-            Code::StorageUnavailable,
-        ],
-        "/tags" | "/keys" | "/session" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/keys" | "/session" => &[Code::InvalidParameter, Code::StorageUnavailable],
         _ => &[],
     }
 }

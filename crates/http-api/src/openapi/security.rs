@@ -1,4 +1,4 @@
-//! What each operation takes: keys and scopes.
+//! Security schemes and requirements.
 
 use actix_web::http::Method;
 use utoipa::{
@@ -17,10 +17,10 @@ use crate::{
     rights::{self, Right},
 };
 
-/// Says of each operation which key it takes, by the table of rights.
+/// Adds the security requirements of each operation, from the table of rights.
 pub(super) struct Security;
 
-/// The ways to present a key: name and scheme.
+/// Names and schemes.
 fn schemes() -> [(&'static str, SecurityScheme); 3] {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -63,7 +63,7 @@ pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
         .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// Any of these is enough. What depends on the setting `auth.required` takes nothing, too.
+/// The alternatives. An empty one is added if the setting `auth.required` decides.
 fn requirements(right: Right) -> Vec<SecurityRequirement> {
     let (scope, is_optional) = match right {
         Right::Probe | Right::Open => return Vec::new(),

@@ -19,7 +19,7 @@ use crate::{
     state::State,
 };
 
-/// What a key allows.
+/// A permission of a key.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Scope)]
@@ -38,39 +38,38 @@ pub(crate) enum ScopeBody {
     Admin,
 }
 
-/// A key to make.
+/// A new key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewKey)]
 pub(crate) struct NewKeyBody {
-    /// What it is for: 1 to 100 characters, no control characters.
+    /// Its name: 1 to 100 characters, no control characters.
     #[schema(min_length = 1, example = "phone")]
     name: String,
-    /// What it allows.
+    /// Its permissions.
     #[schema(min_items = 1, example = json!(["read", "upload"]))]
     scopes: Vec<ScopeBody>,
-    /// The last second in which it is valid, or the last day; a date as in `/images`. Without it, it does not
-    /// expire.
+    /// The last second, or day, of its validity; a date as in `/images`. Without it, the key does not expire.
     #[schema(nullable = false, example = "2999-12-31 23:59:59")]
     expires: Option<String>,
 }
 
-/// A key that was made.
+/// A created key, with its secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedKey)]
 pub(crate) struct CreatedKeyBody<'a> {
     /// Its id.
     #[schema(format = Uuid, example = "7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777")]
     id: String,
-    /// What it is for.
+    /// Its name.
     #[schema(example = "phone")]
     name: &'a str,
-    /// What it allows.
+    /// Its permissions.
     scopes: Vec<ScopeBody>,
-    /// The last second in which it is valid; null is no end.
+    /// The last second of its validity; null if it does not expire.
     #[schema(example = "2999-12-31 23:59:59")]
     expires: Option<String>,
-    /// The key itself. It is told here and never again.
+    /// The secret. No other response contains it.
     #[schema(example = "etq_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     key: &'a str,
 }
@@ -82,18 +81,18 @@ pub(crate) struct KeyBody<'a> {
     /// Its id.
     #[schema(format = Uuid, example = "7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777")]
     id: String,
-    /// What it is for.
+    /// Its name.
     #[schema(example = "phone")]
     name: &'a str,
-    /// What it allows.
+    /// Its permissions.
     scopes: Vec<ScopeBody>,
-    /// When it was made.
+    /// When it was created.
     #[schema(example = "2024-01-11 10:04:35")]
     created: String,
-    /// The last second in which it is valid; null is no end.
+    /// The last second of its validity; null if it does not expire.
     #[schema(example = "2999-12-31 23:59:59")]
     expires: Option<String>,
-    /// When it was last used, to a minute; null is never.
+    /// When it was last used, to a minute; null if never.
     #[schema(example = "2024-01-12 08:00:00")]
     last_used: Option<String>,
 }
@@ -103,16 +102,16 @@ impl JsonBody for NewKeyBody {
     const IS_SECRET: bool = false;
 }
 
-/// Make a key.
+/// Create a key.
 ///
-/// The answer is the only one that ever holds the key itself: what is kept is its digest.
+/// Only this response contains the secret; the server stores its digest.
 #[utoipa::path(
     post,
     path = "/keys",
     operation_id = "create_key",
     tag = "keys",
     request_body(content = NewKeyBody, content_type = "application/json", description = "The key."),
-    responses((status = 201, body = CreatedKeyBody, description = "The key is made.")),
+    responses((status = 201, body = CreatedKeyBody, description = "The key is created.")),
 )]
 pub(crate) async fn post_key(
     request: HttpRequest,
@@ -150,7 +149,9 @@ pub(crate) async fn list_keys(
     response::json(&keys)
 }
 
-/// Revoke a key. What was begun with it, sessions included, ends with the next request.
+/// Revoke a key.
+///
+/// The key and its sessions are refused from the next request on.
 #[utoipa::path(
     delete,
     path = "/keys/{id}",
@@ -160,7 +161,7 @@ pub(crate) async fn list_keys(
         "id" = Uuid, Path, example = "7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777",
         description = "The id of the key: a UUID of 36 characters."
     )),
-    responses((status = 204, description = "The key is not valid any more.")),
+    responses((status = 204, description = "The key is revoked.")),
 )]
 pub(crate) async fn delete_key(
     request: HttpRequest,
@@ -181,7 +182,7 @@ pub(crate) async fn delete_key(
     }
 }
 
-/// What a body asks for.
+/// Validates a body.
 fn wanted(body: &NewKeyBody, zone: Tz) -> Result<KeyRequest, Problem> {
     let wrong = |detail: String| Problem::new(Code::InvalidBody, detail);
     let scopes = body.scopes.iter().map(|scope| Scope::from(*scope));
@@ -228,7 +229,7 @@ fn date(at: DateTime<Utc>, zone: Tz) -> String {
     local.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// The last second before a key is void.
+/// The last second of validity, for an exclusive expiry.
 fn expiry(void_at: DateTime<Utc>, zone: Tz) -> String {
     date(void_at - TimeDelta::microseconds(1), zone)
 }

@@ -1,4 +1,4 @@
-//! `/session`: a cookie in the place of a key, for pages.
+//! `/session`: session cookies for web pages.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     state::State,
 };
 
-/// The key that a session is to stand for.
+/// The credential of a new session.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewSession)]
@@ -35,10 +35,10 @@ impl JsonBody for NewSessionBody {
     const IS_SECRET: bool = true;
 }
 
-/// Begin a session.
+/// Start a session.
 ///
-/// The cookie stands for the key, with its scopes, for 30 days or until the key ends. A session that the request
-/// itself has ends.
+/// The cookie grants what the key grants, for 30 days or until the key expires or is revoked. It replaces the session
+/// of the request, if there is one.
 #[utoipa::path(
     post,
     path = "/session",
@@ -46,8 +46,8 @@ impl JsonBody for NewSessionBody {
     tag = "keys",
     request_body(content = NewSessionBody, content_type = "application/json", description = "The key."),
     responses((
-        status = 204, description = "The session has begun.",
-        headers(("Set-Cookie" = String, description = "The session."))
+        status = 204, description = "The session is started.",
+        headers(("Set-Cookie" = String, description = "The session cookie."))
     )),
 )]
 pub(crate) async fn post_session(
@@ -75,8 +75,8 @@ pub(crate) async fn post_session(
     operation_id = "end_session",
     tag = "keys",
     responses((
-        status = 204, description = "There is no session any more.",
-        headers(("Set-Cookie" = String, description = "Makes the browser forget it."))
+        status = 204, description = "There is no session.",
+        headers(("Set-Cookie" = String, description = "Removes the cookie."))
     )),
 )]
 pub(crate) async fn delete_session(
@@ -89,7 +89,7 @@ pub(crate) async fn delete_session(
     Ok(answer(no_cookie(&origin.prefix, origin.is_https)))
 }
 
-/// Ends the session whose cookie a request has.
+/// Ends the session of a request.
 async fn end(request: &HttpRequest, state: &State) -> Result<(), Problem> {
     let Some(token) = session(request.headers()).map(str::to_owned) else {
         return Ok(());

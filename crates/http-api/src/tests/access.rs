@@ -1,4 +1,4 @@
-//! Which requests pass with which key.
+//! Authentication and authorization of every route.
 
 use chrono::TimeDelta;
 use domain::{ApiKey, KeySecret, Scope, Scopes, ports::KeyStore as _, service::AdminKey};
@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::json;
 
 use super::test_server::{TestServer, picture, problem, until, upload};
-use crate::KeyPolicy;
+use crate::{KeyPolicy, rights};
 
 /// The admin key of the settings in these tests.
 const ADMIN_KEY: &str = "an-admin-key-of-32-characters-!?";
@@ -19,8 +19,11 @@ const ID: &str = "7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777";
 /// policy.
 const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
     ("POST", "/image", Scope::Upload, Some([false, true])),
+    ("POST", "/tag", Scope::Tag, Some([false, true])),
     ("GET", "/image/ID", Scope::Read, Some([false, true])),
     ("HEAD", "/image/ID", Scope::Read, Some([false, true])),
+    ("GET", "/image/ID/file", Scope::Read, Some([false, true])),
+    ("GET", "/image/ID/info", Scope::Read, Some([false, true])),
     ("GET", "/images", Scope::Read, Some([false, true])),
     ("HEAD", "/images", Scope::Read, Some([false, true])),
     ("GET", "/tags", Scope::Read, Some([false, true])),
@@ -72,7 +75,7 @@ async fn key(server: &TestServer, scopes: &[Scope]) -> String {
 fn request(server: &TestServer, method: &str, path: &str) -> RequestBuilder {
     let request = server.request(method.parse().unwrap(), &path.replace("ID", ID));
     match (method, path) {
-        ("POST", "/image") => request.json(&upload(&picture("x"))),
+        ("POST", "/image" | "/tag") => request.json(&upload(&picture("x"))),
         ("POST", "/keys") => request.json(&json!({"name": "x", "scopes": ["read"]})),
         _ => request,
     }
@@ -103,6 +106,17 @@ async fn passes(response: Response, scope: Scope, is_known: bool, is_head: bool)
     }
 }
 
+#[test]
+fn every_row_of_the_table_is_tried() {
+    for (path, method, right) in rights::TABLE {
+        let path = path.replace("{id}", "ID");
+        let mut tried = ROUTES.iter();
+        let is_tried = tried.any(|(m, p, ..)| *m == method.as_str() && *p == path);
+        let needs_key = right.scope(KeyPolicy::Everything).is_some();
+        assert_eq!(is_tried, needs_key, "{method} {path}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_asks_for_its_scope() {
     for (index, policy) in POLICIES.into_iter().enumerate() {
@@ -128,7 +142,7 @@ async fn every_route_asks_for_its_scope() {
     }
 }
 
-/// A wrong key is refused also where none is needed: whoever sends one relies on it.
+/// An invalid key is refused even where none is required.
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_keys_are_refused_under_every_policy() {
     for policy in POLICIES {
@@ -297,7 +311,7 @@ async fn the_use_of_a_key_is_noted_once_a_minute() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_lets_nobody_in_but_the_admin_key() {
+async fn without_the_database_only_the_admin_key_is_accepted() {
     let server = TestServer::with(|setup| {
         setup.settings.keys = KeyPolicy::Everything;
         setup.settings.read_deadline = std::time::Duration::from_millis(100);

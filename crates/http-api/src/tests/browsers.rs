@@ -1,4 +1,4 @@
-//! What browsers may do: pages of other sites, CORS, security headers; and how often anybody may come.
+//! Cross-site requests, CORS, security headers and the rate limit.
 
 use domain::{ApiKey, KeySecret, Scope, ports::KeyStore as _};
 use domain_testing::{api_key, at};
@@ -93,7 +93,7 @@ async fn its_own_pages_and_other_programs_pass(#[case] headers: &[(&str, &str)])
 
 /// No page can make a browser send such a header across sites.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_in_a_header_comes_from_no_foreign_page() {
+async fn cross_site_requests_with_a_key_in_a_header_pass() {
     let server = TestServer::start();
     let secret = KeySecret::random().unwrap();
     let key = ApiKey {
@@ -266,7 +266,7 @@ async fn more_requests_than_the_limit_are_refused() {
         assert_eq!(document["setting"], "limits.requests_per_minute");
         assert!((1..=20).contains(&document["retry_after"].as_u64().unwrap()));
     }
-    // Wrong keys count as none.
+    // Requests with an invalid key count for their address.
     let wrong = bare().bearer_auth("etq_wrong");
     server.refused(wrong, 429, "too-many-requests").await;
     for path in ["/livez", "/readyz"] {

@@ -1,4 +1,4 @@
-//! `/session`: cookies in the place of keys.
+//! `/session`: session cookies.
 
 use chrono::TimeDelta;
 use domain::{ApiKey, KeySecret, Scope, ports::KeyStore as _, service::AdminKey};
@@ -167,7 +167,7 @@ async fn a_session_ends_with_its_key_and_after_thirty_days() {
 
 /// Browsers go on sending the cookie of a session that has ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ended_session_is_as_none() {
+async fn an_ended_session_counts_as_no_credential() {
     let server = TestServer::start();
     let cookie = format!("etiqueta_session={}", "x".repeat(43));
     assert_eq!(status(&server, Method::GET, "/tags", &cookie).await, 200);
