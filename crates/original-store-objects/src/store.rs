@@ -24,7 +24,7 @@ use crate::{
     content::{self, Opened, unavailable},
     directory::{Directory, blocking},
     folder,
-    key::key,
+    key::{RENDITIONS, key},
     listing, quarantine, registry,
     removal::{self, Removals},
     shards,
@@ -51,7 +51,7 @@ impl Originals {
     }
 
     /// Runs a folder operation that `object_store` lacks. A no-op on buckets.
-    async fn in_folder(
+    pub(crate) async fn in_folder(
         &self,
         work: impl FnOnce(&Directory) -> io::Result<()> + Send + 'static,
     ) -> Result<(), OriginalStoreError> {
@@ -254,6 +254,8 @@ impl OriginalRemoval for Originals {
 
     async fn finish(&self, original: &SetAside) -> Result<(), OriginalStoreError> {
         let original = *original;
+        // Before the original: if this is cut off, the removal is finished later.
+        domain::ports::RenditionStore::remove(self, &original.digest).await?;
         if let Some(folder) = &self.folder {
             return in_root(folder, move |folder| Removals(folder).finish(&original)).await;
         }
@@ -335,6 +337,7 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
         quarantine::QUARANTINE,
         removal::REMOVALS,
         registry::DATABASES,
+        RENDITIONS,
     ]
     .iter()
     .any(|own| found.location.prefix_matches(&Path::from(*own)));

@@ -13,7 +13,7 @@ use domain::{
     ports::{self, HostedBlob, ImageCodec, ReleaseQueue},
     service::{
         Catalog, CatalogPorts, CheckPorts, Ingest, IngestPorts, IngestSettings, Keys, RemovalPorts,
-        Tagger, TaggerPorts, UpkeepPorts,
+        RenditionPorts, Renditions, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -72,12 +72,13 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
+    let codec = codec(settings);
     let ingest = IngestPorts {
         images: stored.clone(),
         taggings: stored.clone(),
         ledger: stored.clone(),
         originals: Arc::clone(&opened.store),
-        codec: codec(settings),
+        codec: Arc::clone(&codec),
         provider: Arc::clone(&provider),
         host: host.clone(),
         releases: queue(releases.as_ref()),
@@ -94,11 +95,18 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         originals: Arc::clone(&opened.store),
         clock: clock.clone(),
     };
+    let renditions = RenditionPorts {
+        codec,
+        originals: Arc::clone(&opened.store),
+        renditions: Arc::clone(&opened.renditions),
+    };
+    let catalog = Catalog::new(catalog);
     let api = Api {
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
+        renditions: Renditions::new(catalog.clone(), renditions, settings.renditions.bytes),
         ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
-        catalog: Catalog::new(catalog),
+        catalog,
         readiness: Readiness {
             images: stored.clone(),
             originals: Arc::clone(&opened.store),

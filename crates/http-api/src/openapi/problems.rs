@@ -112,6 +112,18 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::UnsupportedMediaType,
             Code::StorageUnavailable,
         ],
+        "/image/{id}/thumbnail" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::ImageNotFound,
+            Code::PreconditionFailed,
+            Code::NotAnImage,
+            Code::UnsupportedFormat,
+            Code::ImageTooLarge,
+            Code::ImageTooComplex,
+            Code::StorageUnavailable,
+            Code::Overloaded,
+        ],
         "/image/{id}/file" => &[
             Code::InvalidId,
             Code::InvalidParameter,
