@@ -19,9 +19,9 @@ pub(crate) fn exif(file: &[u8]) -> Option<&[u8]> {
                 .flatten()
         })
     } else if file.starts_with(PNG) {
-        first(png_chunks(file), b"eXIf")
+        first(png_chunks(file), *b"eXIf")
     } else if is_webp(file) {
-        first(webp_chunks(file), b"EXIF")
+        first(webp_chunks(file), *b"EXIF")
     } else if is_tiff(file) {
         Some(file)
     } else {
@@ -37,7 +37,7 @@ pub(crate) fn profile(file: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
     } else if file.starts_with(PNG) {
         png_profile(file, most)?
     } else if is_webp(file) {
-        Cow::Borrowed(first(webp_chunks(file), b"ICCP")?)
+        Cow::Borrowed(first(webp_chunks(file), *b"ICCP")?)
     } else if is_tiff(file) {
         Cow::Owned(tiff_profile(file)?)
     } else {
@@ -90,9 +90,9 @@ fn is_webp(file: &[u8]) -> bool {
 
 fn first<'f>(
     mut chunks: impl Iterator<Item = ([u8; 4], &'f [u8])>,
-    kind: &[u8; 4],
+    kind: [u8; 4],
 ) -> Option<&'f [u8]> {
-    chunks.find_map(|(found, body)| (found == *kind).then_some(body))
+    chunks.find_map(|(found, body)| (found == kind).then_some(body))
 }
 
 /// The segments of a JPEG before its first scan: marker and body.

@@ -95,8 +95,7 @@ async fn opened(
     };
     match (objects.get_opts(&key, options).await, range) {
         (Ok(found), _) => Ok(content::content(found)),
-        (Err(error), None) => Err(error),
-        (Err(error @ Error::NotFound { .. }), _) => Err(error),
+        (Err(error), None) | (Err(error @ Error::NotFound { .. }), _) => Err(error),
         // A range that begins beyond the end is refused; the length says what is wrong.
         (Err(error), Some(range)) => {
             let found = objects.head(&key).await?;

@@ -87,24 +87,11 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let ingest_settings = IngestSettings {
         claim: delta(settings.upkeep.original_age),
     };
-    let catalog = CatalogPorts {
-        images: stored.clone(),
-        infos: stored.clone(),
-        statistics: stored.clone(),
-        ledger: stored.clone(),
-        originals: Arc::clone(&opened.store),
-        clock: clock.clone(),
-    };
-    let renditions = RenditionPorts {
-        codec,
-        originals: Arc::clone(&opened.store),
-        renditions: Arc::clone(&opened.renditions),
-    };
-    let catalog = Catalog::new(catalog);
+    let catalog = catalog(&stored, &opened, clock.clone());
     let api = Api {
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
-        renditions: Renditions::new(catalog.clone(), renditions, settings.renditions.bytes),
+        renditions: renditions(settings, &catalog, codec, &opened),
         ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
         catalog,
         readiness: Readiness {
@@ -131,6 +118,37 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         paths: paths(&database, &originals_url(settings)?),
         database,
     })
+}
+
+/// The service that reads images.
+fn catalog(
+    stored: &Arc<dyn ports::Database>,
+    opened: &Originals,
+    clock: Arc<SystemClock>,
+) -> Catalog {
+    Catalog::new(CatalogPorts {
+        images: stored.clone(),
+        infos: stored.clone(),
+        statistics: stored.clone(),
+        ledger: stored.clone(),
+        originals: Arc::clone(&opened.store),
+        clock,
+    })
+}
+
+/// What makes thumbnails, and keeps them beside the originals.
+fn renditions(
+    settings: &Settings,
+    catalog: &Catalog,
+    codec: Arc<dyn ImageCodec>,
+    opened: &Originals,
+) -> Renditions {
+    let ports = RenditionPorts {
+        codec,
+        originals: Arc::clone(&opened.store),
+        renditions: Arc::clone(&opened.renditions),
+    };
+    Renditions::new(catalog.clone(), ports, settings.renditions.bytes)
 }
 
 /// The paths of the store on this machine.
