@@ -133,6 +133,16 @@ impl ImageCodec for FakeImageCodec {
         })
     }
 
+    async fn render(
+        &self,
+        bytes: Bytes,
+        side: NonZeroU32,
+        context: &CallContext,
+    ) -> Result<EncodedPicture, CodecError> {
+        let picture = self.decode(bytes, side, context).await?;
+        self.encode(Arc::new(picture), context).await
+    }
+
     fn camera_data(&self, _: &[u8]) -> CameraData {
         self.camera.clone()
     }

@@ -18,6 +18,7 @@ mod held_removal;
 mod image_codec;
 mod original_store;
 mod picture_source;
+mod rendition_store;
 mod samples;
 mod tag_provider;
 
@@ -27,5 +28,6 @@ pub use held_removal::{Barrier, HeldRemoval};
 pub use image_codec::FakeImageCodec;
 pub use original_store::FakeOriginalStore;
 pub use picture_source::{FakePictureSource, Pull};
+pub use rendition_store::FakeRenditionStore;
 pub use samples::{TestClock, api_key, at, image, label, tag, tags};
 pub use tag_provider::FakeTagProvider;

@@ -20,6 +20,7 @@ pub mod media_type;
 pub mod picture;
 pub mod ports;
 pub mod query;
+pub mod rendition;
 pub mod scope;
 pub mod secret;
 pub mod service;
@@ -42,6 +43,7 @@ pub use query::{
     Comparison, Condition, ImageQuery, LabelFilter, Operator, PageKey, TagCondition, TagOrder,
     TagQuery, TagSummary, TimeWindow,
 };
+pub use rendition::{RenditionKey, RenditionSize, RenditionSizeError};
 pub use scope::{Scope, ScopeError, Scopes};
 pub use secret::{KeySecret, SecretDigest, SecretError, SessionToken};
 pub use session::Session;

@@ -40,6 +40,11 @@ impl DecodedPicture {
             _lease: lease,
         }
     }
+
+    /// The pixels of the copy, to be changed in place.
+    pub fn pixels_mut(&mut self) -> &mut [u8] {
+        &mut self.picture.pixels
+    }
 }
 
 /// A picture whose memory is not accounted for.

@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 use domain::{
     ports::{ImageStore, OriginalStore, TagProvider},
-    service::{Access, Catalog, Ingest, Keys},
+    service::{Access, Catalog, Ingest, Keys, Renditions},
 };
 
 use url_fetch::Fetcher;
@@ -54,6 +54,8 @@ pub struct Api {
     pub ingest: Arc<Ingest>,
     /// Reads images and statistics.
     pub catalog: Catalog,
+    /// Makes small copies of them.
+    pub renditions: Renditions,
     /// Tells who calls.
     pub access: Arc<Access>,
     /// Makes and revokes keys.

@@ -38,6 +38,7 @@ pub fn openapi() -> Document {
         routes::get_image,
         routes::get_file,
         routes::get_info,
+        routes::get_thumbnail,
         routes::list_images,
         routes::list_tags,
         routes::post_key,

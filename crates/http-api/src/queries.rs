@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use chrono_tz::Tz;
-use domain::{LabelFilter, PageKey, TagQuery, Threshold, TimeWindow};
+use domain::{LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow};
 
 pub use super::link::next;
 use super::{params::Query, problem::Problem};
@@ -84,6 +84,11 @@ pub fn nothing(query: &str) -> Result<(), Problem> {
 /// The query of `GET /image/{id}/info`: whether the location is wanted.
 pub fn info(query: &str) -> Result<bool, Problem> {
     Query::parse(query, &["location"])?.flag("location")
+}
+
+/// The query of `GET /image/{id}/thumbnail`: its longest side.
+pub fn thumbnail(query: &str) -> Result<RenditionSize, Problem> {
+    Query::parse(query, &["size"])?.size()
 }
 
 /// The query of `GET /image/{id}` and `GET /image/{id}/file`, which must ask for nothing.

@@ -45,6 +45,11 @@ pub(crate) static TABLE: &[(&str, Method, Right)] = &[
     ("/image/{id}", Method::GET, Right::Common(Scope::Read)),
     ("/image/{id}/file", Method::GET, Right::Common(Scope::Read)),
     ("/image/{id}/info", Method::GET, Right::Common(Scope::Read)),
+    (
+        "/image/{id}/thumbnail",
+        Method::GET,
+        Right::Common(Scope::Read),
+    ),
     ("/images", Method::GET, Right::Common(Scope::Read)),
     ("/tags", Method::GET, Right::Common(Scope::Read)),
     ("/keys", Method::GET, Right::Always(Scope::Admin)),

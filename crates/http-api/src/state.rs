@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use domain::{
-    Image,
-    ports::cause,
-    service::{Access, Catalog, Ingest, IngestError, Keys, Tagged, Upload},
+    Image, RenditionSize,
+    ports::{CallContext, cause},
+    service::{Access, Catalog, Ingest, IngestError, Keys, Renditions, Tagged, Upload},
 };
 use tokio::runtime::Handle;
 use tokio_util::{
@@ -26,6 +27,7 @@ use super::{
 /// The services, the settings, and what is under way.
 pub(super) struct State {
     pub(super) catalog: Catalog,
+    renditions: Renditions,
     pub(super) access: Arc<Access>,
     pub(super) keys: Keys,
     pub(super) rate_limit: RateLimit,
@@ -54,6 +56,7 @@ impl State {
         };
         Self {
             catalog: api.catalog,
+            renditions: api.renditions,
             access: api.access,
             keys: api.keys,
             rate_limit: RateLimit::new(settings.requests_per_minute),
@@ -143,6 +146,25 @@ impl State {
             Ok(Ok(outcome)) => outcome.map_err(Into::into),
             Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),
             Err(_) => Err(Problem::new(Code::TaggingTimeout, too_late)),
+        }
+    }
+
+    /// A rendition of an image, which may have to be made. It is given up when nobody waits for it any more.
+    pub(super) async fn rendition(
+        &self,
+        image: Image,
+        size: RenditionSize,
+        context: CallContext,
+    ) -> Result<Bytes, Problem> {
+        let renditions = self.renditions.clone();
+        let work = async move { renditions.rendition(&image, size, &context).await };
+        match tokio::time::timeout(self.settings.request_deadline, self.spawn(work)).await {
+            Ok(Ok(outcome)) => outcome.map_err(Into::into),
+            Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),
+            Err(_) => Err(Problem::new(
+                Code::Overloaded,
+                "the thumbnail was not made in time",
+            )),
         }
     }
 

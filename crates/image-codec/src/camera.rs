@@ -82,7 +82,7 @@ fn degrees(exif: &Exif, tag: Tag, direction: Tag, negative: &str) -> Option<f64>
     let Value::Rational(parts) = &exif.get_field(tag, In::PRIMARY)?.value else {
         return None;
     };
-    let [degrees, minutes, seconds] = parts.as_slice() else {
+    let &[degrees, minutes, seconds] = parts.as_slice() else {
         return None;
     };
     let whole = number(degrees)? + number(minutes)? / 60.0 + number(seconds)? / 3600.0;
@@ -90,7 +90,7 @@ fn degrees(exif: &Exif, tag: Tag, direction: Tag, negative: &str) -> Option<f64>
     Some(if is_negative { -whole } else { whole })
 }
 
-fn number(rational: &Rational) -> Option<f64> {
+fn number(rational: Rational) -> Option<f64> {
     (rational.denom != 0).then(|| rational.to_f64())
 }
 

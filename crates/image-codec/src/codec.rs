@@ -22,6 +22,7 @@ use crate::{
     decode_error::DecodeError,
     formats::{self, Header},
     meter::Meter,
+    profile,
     queue::{Demand, MemoryShare, QueueRules, Turn, Turns},
     raster::buffer_size,
     scale::{downscale, fit, upright, upright_size},
@@ -174,6 +175,30 @@ impl ImageCodec for PictureCodec {
         self.in_turn(demand, context, encode).await
     }
 
+    async fn render(
+        &self,
+        bytes: Bytes,
+        side: NonZeroU32,
+        context: &CallContext,
+    ) -> Result<EncodedPicture, CodecError> {
+        let mut picture = self.decode(bytes.clone(), side, context).await?;
+        let pixels = buffer_size(picture.scaled_width, picture.scaled_height, 1);
+        let demand = Demand {
+            client: context.client(),
+            cost: work::PROFILE
+                .units(1)
+                .saturating_add(work::RENDERED_PIXEL.units(pixels)),
+            bytes: 0,
+        };
+        let quality = self.settings.jpeg_quality;
+        let render = move |_: &mut Turn, _| {
+            let width = picture.scaled_width;
+            profile::to_srgb(&bytes, picture.pixels_mut(), width);
+            encode_pixels(&picture, quality)
+        };
+        self.in_turn(demand, context, render).await
+    }
+
     fn camera_data(&self, file: &[u8]) -> CameraData {
         camera::read(file)
     }
@@ -232,6 +257,10 @@ fn encode(picture: &Picture, quality: u8) -> Result<EncodedPicture, DecodeError>
             bytes: bytes.into(),
         });
     }
+    encode_pixels(picture, quality)
+}
+
+fn encode_pixels(picture: &Picture, quality: u8) -> Result<EncodedPicture, DecodeError> {
     let side = |side: u32| u16::try_from(side).map_err(|error| DecodeError::Failed(error.into()));
     let (width, height) = (side(picture.scaled_width)?, side(picture.scaled_height)?);
     let mut file = Vec::new();

@@ -19,6 +19,7 @@ mod formats;
 mod metadata;
 mod meter;
 mod panics;
+mod profile;
 mod queue;
 mod raster;
 mod reduce;

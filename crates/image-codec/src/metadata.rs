@@ -1,6 +1,10 @@
 //! Where files keep their metadata: a look at the structure alone, bounded, and for files that have been found
 //! sound. What is not found where it belongs is not there.
 
+use std::{borrow::Cow, io::Cursor};
+
+use tiff::{decoder::Decoder, tags::Tag};
+
 /// The most segments or chunks that are looked at.
 const MOST_PARTS: usize = 4096;
 
@@ -15,15 +19,69 @@ pub(crate) fn exif(file: &[u8]) -> Option<&[u8]> {
                 .flatten()
         })
     } else if file.starts_with(PNG) {
-        first(png_chunks(file), b"eXIf")
+        first(png_chunks(file), *b"eXIf")
     } else if is_webp(file) {
-        first(webp_chunks(file), b"EXIF")
-    } else if file.starts_with(b"II*\0") || file.starts_with(b"MM\0*") {
+        first(webp_chunks(file), *b"EXIF")
+    } else if is_tiff(file) {
         Some(file)
     } else {
         None
     };
     block.map(|block| block.strip_prefix(b"Exif\0\0").unwrap_or(block))
+}
+
+/// The embedded colour profile of a file, if it has at most that many bytes.
+pub(crate) fn profile(file: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
+    let profile = if file.starts_with(&[0xFF, 0xD8]) {
+        Cow::Owned(jpeg_profile(file, most)?)
+    } else if file.starts_with(PNG) {
+        png_profile(file, most)?
+    } else if is_webp(file) {
+        Cow::Borrowed(first(webp_chunks(file), *b"ICCP")?)
+    } else if is_tiff(file) {
+        Cow::Owned(tiff_profile(file)?)
+    } else {
+        return None;
+    };
+    (profile.len() <= most).then_some(profile)
+}
+
+/// A profile in pieces, which are numbered from 1 on.
+fn jpeg_profile(file: &[u8], most: usize) -> Option<Vec<u8>> {
+    let pieces = segments(file).filter_map(|(marker, body)| {
+        let body = body.strip_prefix(b"ICC_PROFILE\0")?;
+        let ([number, _count], piece) = body.split_first_chunk()?;
+        (marker == 0xE2).then_some((*number, piece))
+    });
+    let mut pieces: Vec<_> = pieces.take(usize::from(u8::MAX)).collect();
+    pieces.sort_by_key(|(number, _)| *number);
+    let mut profile = Vec::new();
+    for (_, piece) in pieces {
+        profile.extend_from_slice(piece);
+        if profile.len() > most {
+            return None;
+        }
+    }
+    (!profile.is_empty()).then_some(profile)
+}
+
+/// A compressed profile.
+fn png_profile(file: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
+    let limits = png::Limits { bytes: 2 * most };
+    let decoder = png::Decoder::new_with_limits(Cursor::new(file), limits);
+    let reader = decoder.read_info().ok()?;
+    let profile = reader.info().icc_profile.as_deref()?;
+    Some(Cow::Owned(profile.to_vec()))
+}
+
+/// An entry of the first directory, of a megabyte at most.
+fn tiff_profile(file: &[u8]) -> Option<Vec<u8>> {
+    let mut decoder = Decoder::new(Cursor::new(file)).ok()?;
+    decoder.get_tag_u8_vec(Tag::IccProfile).ok()
+}
+
+fn is_tiff(file: &[u8]) -> bool {
+    file.starts_with(b"II*\0") || file.starts_with(b"MM\0*")
 }
 
 fn is_webp(file: &[u8]) -> bool {
@@ -32,9 +90,9 @@ fn is_webp(file: &[u8]) -> bool {
 
 fn first<'f>(
     mut chunks: impl Iterator<Item = ([u8; 4], &'f [u8])>,
-    kind: &[u8; 4],
+    kind: [u8; 4],
 ) -> Option<&'f [u8]> {
-    chunks.find_map(|(found, body)| (found == *kind).then_some(body))
+    chunks.find_map(|(found, body)| (found == kind).then_some(body))
 }
 
 /// The segments of a JPEG before its first scan: marker and body.
@@ -137,6 +195,46 @@ mod tests {
             for end in 0..file.len() {
                 let found = exif(&file[..end]);
                 assert!(found.is_none_or(|found| BLOCK.starts_with(found)), "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_profile_is_found_in_every_format_that_has_it() {
+        // More than one segment of a JPEG holds.
+        let block: Vec<u8> = (0..=250).cycle().take(100_000).collect();
+        let jpeg = written(|file| {
+            let mut encoder = JpegEncoder::new(file);
+            encoder.set_icc_profile(block.clone()).unwrap();
+            picture().write_with_encoder(encoder).unwrap();
+        });
+        let png = written(|file| {
+            let mut encoder = PngEncoder::new(file);
+            encoder.set_icc_profile(block.clone()).unwrap();
+            picture().write_with_encoder(encoder).unwrap();
+        });
+        let webp = written(|file| {
+            let mut encoder = WebPEncoder::new_lossless(file);
+            encoder.set_icc_profile(block.clone()).unwrap();
+            picture().write_with_encoder(encoder).unwrap();
+        });
+        let tiff = written(|file| {
+            let mut file = Cursor::new(file);
+            let mut encoder = tiff::encoder::TiffEncoder::new(&mut file).unwrap();
+            let mut picture = encoder
+                .new_image::<tiff::encoder::colortype::RGB8>(8, 8)
+                .unwrap();
+            let directory = picture.encoder();
+            directory
+                .write_tag(Tag::IccProfile, block.as_slice())
+                .unwrap();
+            picture.write_data(&[0; 192]).unwrap();
+        });
+        for file in [jpeg, png, webp, tiff] {
+            assert_eq!(profile(&file, 100_000).as_deref(), Some(block.as_slice()));
+            assert_eq!(profile(&file, 99_999), None);
+            for end in (0..file.len()).step_by(7) {
+                profile(&file[..end], 100_000);
             }
         }
     }

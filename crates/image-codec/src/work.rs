@@ -47,6 +47,10 @@ pub(crate) const CHUNK: Rate = Rate::nanoseconds(40);
 pub(crate) const FILTER_PIXEL: Rate = Rate::nanoseconds(8);
 /// A pixel of the copy, encoded.
 pub(crate) const ENCODED_PIXEL: Rate = Rate::nanoseconds(20);
+/// A pixel of a rendition, converted to sRGB and encoded.
+pub(crate) const RENDERED_PIXEL: Rate = Rate::nanoseconds(60);
+/// A colour profile, read and made into tables.
+pub(crate) const PROFILE: Rate = Rate::nanoseconds(20_000_000);
 
 // PNG. Measured: 0.44 s for 100 megapixels of RGB, 1.28 for RGBA of 16 bits, all rows filtered by Paeth.
 

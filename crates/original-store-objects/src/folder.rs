@@ -9,6 +9,8 @@ use std::{
 
 use domain::ContentDigest;
 
+use crate::key::RENDITIONS;
+
 /// The prefix of files created to test whether the folder is writable.
 pub(crate) const TRIAL: &str = ".etiqueta-trial";
 
@@ -78,6 +80,8 @@ pub(crate) fn sweep(root: &Path, before: SystemTime) -> io::Result<u64> {
         let name = name.to_string_lossy();
         if name.starts_with(TRIAL) {
             removed += u64::from(remove_if_older(&entry, before)?);
+        } else if name == RENDITIONS {
+            removed += sweep_renditions(&entry.path(), before)?;
         } else if shard_byte(&name).is_some() {
             for inner in entries(&entry.path())? {
                 if shard_byte(&inner.file_name().to_string_lossy()).is_some() {
@@ -116,6 +120,19 @@ pub(crate) fn entries(folder: &Path) -> io::Result<Vec<DirEntry>> {
         Err(error) if is_gone(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// The names of renditions end in `.jpg`, those of their remains in `.jpg#NUMBER`.
+fn sweep_renditions(folder: &Path, before: SystemTime) -> io::Result<u64> {
+    let mut removed = 0;
+    for shard in entries(folder)? {
+        for entry in entries(&shard.path())? {
+            if entry.file_name().to_string_lossy().contains(".jpg#") {
+                removed += u64::from(remove_if_older(&entry, before)?);
+            }
+        }
+    }
+    Ok(removed)
 }
 
 fn remove_if_older(entry: &DirEntry, before: SystemTime) -> io::Result<bool> {
@@ -172,13 +189,19 @@ mod tests {
         fs::write(leaf.join(format!("{digest}#1")), b"x").unwrap();
         fs::write(root.path().join(format!("{TRIAL}-1")), b"x").unwrap();
         fs::write(root.path().join("holiday.jpg"), b"x").unwrap();
+        let renditions = root.path().join(RENDITIONS).join("ab");
+        fs::create_dir_all(&renditions).unwrap();
+        for name in ["a.256.1.jpg", "a.256.1.jpg#7"] {
+            fs::write(renditions.join(name), b"x").unwrap();
+        }
         assert_eq!(
             sweep(root.path(), SystemTime::UNIX_EPOCH).unwrap(),
             0,
             "nothing is that old"
         );
         let later = SystemTime::now() + std::time::Duration::from_mins(1);
-        assert_eq!(sweep(root.path(), later).unwrap(), 2);
+        assert_eq!(sweep(root.path(), later).unwrap(), 3);
+        assert_eq!(fs::read_dir(renditions).unwrap().count(), 1);
         assert_eq!(fs::read_dir(leaf).unwrap().count(), 3);
         assert!(root.path().join("holiday.jpg").exists());
         assert_eq!(sweep(&root.path().join("gone"), later).unwrap(), 0);

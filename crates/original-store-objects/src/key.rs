@@ -1,7 +1,10 @@
-//! The keys of originals.
+//! The keys of originals, and where their renditions are.
 
 use domain::ContentDigest;
 use object_store::path::Path;
+
+/// The folder below the originals where renditions are, or what their keys begin with.
+pub(crate) const RENDITIONS: &str = ".etiqueta-renditions";
 
 /// The key of an original: `ab/cd/abcd…`.
 pub(crate) fn key(digest: &ContentDigest) -> Path {

@@ -10,6 +10,7 @@ mod open;
 mod quarantine;
 mod registry;
 mod removal;
+mod renditions;
 mod root;
 mod shards;
 mod store;

@@ -24,7 +24,7 @@ use crate::{
     content::{self, Opened, unavailable},
     directory::{Directory, blocking},
     folder,
-    key::key,
+    key::{RENDITIONS, key},
     listing, quarantine, registry,
     removal::{self, Removals},
     shards,
@@ -51,7 +51,7 @@ impl Originals {
     }
 
     /// Runs a folder operation that `object_store` lacks. A no-op on buckets.
-    async fn in_folder(
+    pub(crate) async fn in_folder(
         &self,
         work: impl FnOnce(&Directory) -> io::Result<()> + Send + 'static,
     ) -> Result<(), OriginalStoreError> {
@@ -95,8 +95,7 @@ async fn opened(
     };
     match (objects.get_opts(&key, options).await, range) {
         (Ok(found), _) => Ok(content::content(found)),
-        (Err(error), None) => Err(error),
-        (Err(error @ Error::NotFound { .. }), _) => Err(error),
+        (Err(error), None) | (Err(error @ Error::NotFound { .. }), _) => Err(error),
         // A range that begins beyond the end is refused; the length says what is wrong.
         (Err(error), Some(range)) => {
             let found = objects.head(&key).await?;
@@ -254,6 +253,8 @@ impl OriginalRemoval for Originals {
 
     async fn finish(&self, original: &SetAside) -> Result<(), OriginalStoreError> {
         let original = *original;
+        // Before the original: if this is cut off, the removal is finished later.
+        domain::ports::RenditionStore::remove(self, &original.digest).await?;
         if let Some(folder) = &self.folder {
             return in_root(folder, move |folder| Removals(folder).finish(&original)).await;
         }
@@ -335,6 +336,7 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
         quarantine::QUARANTINE,
         removal::REMOVALS,
         registry::DATABASES,
+        RENDITIONS,
     ]
     .iter()
     .any(|own| found.location.prefix_matches(&Path::from(*own)));

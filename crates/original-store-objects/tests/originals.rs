@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use domain::{
-    ContentDigest, DatabaseId, Fence,
+    ContentDigest, DatabaseId, Fence, RenditionKey, RenditionSize,
     ports::{
         DatabaseRegistry, Fate, Fingerprint, OriginalRemoval, OriginalStore, OriginalStoreError,
         PutMode, StoredObject,
@@ -58,6 +58,41 @@ async fn a_folder_keeps_the_contract() {
     .await;
 }
 
+#[tokio::test]
+async fn a_folder_keeps_renditions() {
+    let root = TempDir::new().unwrap();
+    contract::rendition_store::suite(async || {
+        let empty = root.path().join(uuid::Uuid::new_v4().to_string());
+        folder(&empty)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn renditions_in_a_folder_go_with_their_original_and_are_not_listed() {
+    let root = TempDir::new().unwrap();
+    let store = folder(root.path());
+    let digest = ContentDigest::of(b"x");
+    let size = RenditionSize::default();
+    let key = RenditionKey { digest, size };
+    store
+        .put(&digest, "x".into(), PutMode::KeepExisting)
+        .await
+        .unwrap();
+    domain::ports::RenditionStore::put(&*store, &key, "small".into())
+        .await
+        .unwrap();
+    let listed: Vec<_> = store.list().try_collect().await.unwrap();
+    assert_eq!(listed.len(), 1, "the original alone");
+    assert!(take_away(&store, &digest, Fate::Removal).await);
+    assert_eq!(
+        domain::ports::RenditionStore::get(&*store, &key)
+            .await
+            .unwrap(),
+        None
+    );
+}
+
 /// Needs an S3 server: `ETIQUETA_TEST_S3_URL` (`s3://bucket/prefix`) and the `AWS_*` variables.
 #[tokio::test]
 async fn a_bucket_keeps_the_contract() {
@@ -65,11 +100,12 @@ async fn a_bucket_keeps_the_contract() {
         eprintln!("not run: ETIQUETA_TEST_S3_URL names no bucket");
         return;
     };
-    contract::original_store::suite(async || {
+    let empty = async || {
         let empty = format!("{}/{}", url.trim_end_matches('/'), uuid::Uuid::new_v4());
         open(&empty.parse().unwrap()).unwrap()
-    })
-    .await;
+    };
+    contract::original_store::suite(&empty).await;
+    contract::rendition_store::suite(&empty).await;
 }
 
 #[tokio::test]

@@ -6,9 +6,11 @@
 mod gate;
 mod originals;
 mod removal;
+mod renditions;
 mod upstreams;
 
 pub use gate::Gate;
 pub use originals::GuardedOriginals;
 pub use removal::{GuardedRegistry, GuardedRemoval};
+pub use renditions::GuardedRenditions;
 pub use upstreams::{GuardedHost, GuardedProvider};

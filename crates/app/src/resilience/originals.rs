@@ -21,7 +21,7 @@ use domain::{
     ContentDigest,
     ports::{
         DatabaseRegistry, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
-        OriginalStoreError, PutMode, StoredObject, cause,
+        OriginalStoreError, PutMode, RenditionStore, StoredObject, cause,
     },
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
@@ -31,7 +31,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Gate, GuardedRegistry, GuardedRemoval};
+use super::{Gate, GuardedRegistry, GuardedRemoval, GuardedRenditions};
 
 /// Permits for concurrent calls: more than disks serve at once, and a fraction of the blocking threads.
 const MAX_CALLS: usize = 64;
@@ -69,6 +69,11 @@ impl GuardedOriginals {
     /// Guards the registry of the same store, sharing its permits.
     pub fn registry(&self, inner: Arc<dyn DatabaseRegistry>) -> GuardedRegistry {
         GuardedRegistry::new(inner, self.calls.clone())
+    }
+
+    /// Guards the renditions in the same place.
+    pub fn renditions(&self, inner: Arc<dyn RenditionStore>) -> GuardedRenditions {
+        GuardedRenditions::new(inner, self.calls.clone())
     }
 
     fn check(&self) -> Outcome<()> {

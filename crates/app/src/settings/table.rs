@@ -37,7 +37,7 @@ const DAY: u64 = 24 * HOUR;
 /// The highest `limits.image_bytes`: an image is in memory as a whole.
 const MAX_IMAGE: u64 = 1 << 30;
 
-/// The highest limit of memory, for files as for pixels.
+/// The highest limit of memory, for files as for pixels, and of renditions.
 const MAX_MEMORY: u64 = 1 << 40;
 
 /// The lowest limit of memory for pixels: enough for a small picture.
@@ -115,6 +115,13 @@ settings! {
             url: SecretUrl = "file:Images", "secret_url";
             /// How long one call may take, and how long a piece of a file.
             timeout: Duration = "1m", "timeout";
+        }
+
+        /// Small copies of pictures, which are kept beside the originals.
+        renditions: RenditionsSettings {
+            /// How many bytes of thumbnails are kept beside the originals, the newest; 0 keeps none. Each
+            /// server measures for itself.
+            bytes: u64 = 1_073_741_824, "number::<_, _, 0, MAX_MEMORY>";
         }
 
         /// Who tags, and how.

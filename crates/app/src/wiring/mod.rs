@@ -13,7 +13,7 @@ use domain::{
     ports::{self, HostedBlob, ImageCodec, ReleaseQueue},
     service::{
         Catalog, CatalogPorts, CheckPorts, Ingest, IngestPorts, IngestSettings, Keys, RemovalPorts,
-        Tagger, TaggerPorts, UpkeepPorts,
+        RenditionPorts, Renditions, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -72,12 +72,13 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
+    let codec = codec(settings);
     let ingest = IngestPorts {
         images: stored.clone(),
         taggings: stored.clone(),
         ledger: stored.clone(),
         originals: Arc::clone(&opened.store),
-        codec: codec(settings),
+        codec: Arc::clone(&codec),
         provider: Arc::clone(&provider),
         host: host.clone(),
         releases: queue(releases.as_ref()),
@@ -86,19 +87,13 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let ingest_settings = IngestSettings {
         claim: delta(settings.upkeep.original_age),
     };
-    let catalog = CatalogPorts {
-        images: stored.clone(),
-        infos: stored.clone(),
-        statistics: stored.clone(),
-        ledger: stored.clone(),
-        originals: Arc::clone(&opened.store),
-        clock: clock.clone(),
-    };
+    let catalog = catalog(&stored, &opened, clock.clone());
     let api = Api {
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
+        renditions: renditions(settings, &catalog, codec, &opened),
         ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
-        catalog: Catalog::new(catalog),
+        catalog,
         readiness: Readiness {
             images: stored.clone(),
             originals: Arc::clone(&opened.store),
@@ -123,6 +118,37 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         paths: paths(&database, &originals_url(settings)?),
         database,
     })
+}
+
+/// The service that reads images.
+fn catalog(
+    stored: &Arc<dyn ports::Database>,
+    opened: &Originals,
+    clock: Arc<SystemClock>,
+) -> Catalog {
+    Catalog::new(CatalogPorts {
+        images: stored.clone(),
+        infos: stored.clone(),
+        statistics: stored.clone(),
+        ledger: stored.clone(),
+        originals: Arc::clone(&opened.store),
+        clock,
+    })
+}
+
+/// What makes thumbnails, and keeps them beside the originals.
+fn renditions(
+    settings: &Settings,
+    catalog: &Catalog,
+    codec: Arc<dyn ImageCodec>,
+    opened: &Originals,
+) -> Renditions {
+    let ports = RenditionPorts {
+        codec,
+        originals: Arc::clone(&opened.store),
+        renditions: Arc::clone(&opened.renditions),
+    };
+    Renditions::new(catalog.clone(), ports, settings.renditions.bytes)
 }
 
 /// The paths of the store on this machine.

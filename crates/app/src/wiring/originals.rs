@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::ports::{DatabaseRegistry, OriginalRemoval, OriginalStore};
+use domain::ports::{DatabaseRegistry, OriginalRemoval, OriginalStore, RenditionStore};
 use original_store_objects::OriginalsUrl;
 use secrecy::ExposeSecret;
 
@@ -16,6 +16,7 @@ pub(super) struct Originals {
     pub(super) store: Arc<dyn OriginalStore>,
     pub(super) removal: Arc<dyn OriginalRemoval>,
     pub(super) registry: Arc<dyn DatabaseRegistry>,
+    pub(super) renditions: Arc<dyn RenditionStore>,
 }
 
 /// Opens the originals and creates their folder.
@@ -27,7 +28,8 @@ pub(super) fn originals(settings: &Settings, registered: &Gate) -> anyhow::Resul
     let guarded = GuardedOriginals::new(store.clone(), timeout, registered.clone());
     Ok(Originals {
         removal: Arc::new(guarded.removal(store.clone())),
-        registry: Arc::new(guarded.registry(store)),
+        registry: Arc::new(guarded.registry(store.clone())),
+        renditions: Arc::new(guarded.renditions(store)),
         store: Arc::new(guarded),
     })
 }

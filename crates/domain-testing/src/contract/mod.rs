@@ -9,4 +9,5 @@ pub mod inspector;
 mod original_removal;
 pub mod original_store;
 mod originals;
+pub mod rendition_store;
 pub mod tag_provider;

@@ -35,6 +35,16 @@ pub trait ImageCodec: Send + Sync {
         context: &CallContext,
     ) -> Result<EncodedPicture, CodecError>;
 
+    /// Makes a rendition of a file: a JPEG without any metadata, decoded as [`decode`](Self::decode) does, its
+    /// embedded colour profile converted to sRGB. A profile that cannot be read, or is none of RGB colours, is
+    /// ignored.
+    async fn render(
+        &self,
+        bytes: Bytes,
+        side: NonZeroU32,
+        context: &CallContext,
+    ) -> Result<EncodedPicture, CodecError>;
+
     /// What a camera wrote into a file that can be decoded. Only a bounded part of it is looked at, so that
     /// this takes no turn and blocks for a fraction of a millisecond. What cannot be read is unknown.
     fn camera_data(&self, file: &[u8]) -> CameraData;

@@ -20,6 +20,7 @@ mod original_removal;
 mod original_store;
 mod picture_source;
 mod removal_ledger;
+mod rendition_store;
 mod session_store;
 mod statistics;
 mod tag_provider;
@@ -47,6 +48,7 @@ pub use original_store::{
 };
 pub use picture_source::PictureSource;
 pub use removal_ledger::RemovalLedger;
+pub use rendition_store::RenditionStore;
 pub use session_store::SessionStore;
 pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
 pub use tag_provider::{Quota, TagProvider};
@@ -68,6 +70,7 @@ pub use self::{
     original_removal::MockOriginalRemoval,
     original_store::MockOriginalStore,
     removal_ledger::MockRemovalLedger,
+    rendition_store::MockRenditionStore,
     session_store::MockSessionStore,
     statistics::MockStatisticsInspector,
     tag_statistics::MockTagStatistics,

@@ -38,8 +38,8 @@ pub trait OriginalRemoval: Send + Sync {
     /// bytes are kept as well. Does nothing to one that is no longer set aside.
     async fn put_back(&self, original: &SetAside) -> Result<(), OriginalStoreError>;
 
-    /// Removes or quarantines an original according to its fate, durably. Does nothing to one that is no
-    /// longer set aside.
+    /// Removes or quarantines an original according to its fate, durably, and removes its renditions. Does
+    /// nothing to one that is no longer set aside.
     ///
     /// Must be called only under, or after, a removal claim that was valid once it was set aside: no
     /// earlier upload can be recorded any more, and no later one relies on these bytes.

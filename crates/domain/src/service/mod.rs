@@ -9,6 +9,7 @@ mod forgotten;
 mod ingest;
 mod keys;
 mod removal;
+mod renditions;
 mod single_flight;
 mod source;
 mod tagger;
@@ -23,5 +24,6 @@ pub use check::{
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload};
 pub use keys::{KeyError, KeyRequest, Keys, MAX_KEYS};
 pub use removal::{RemovalError, RemovalPorts};
+pub use renditions::{RenditionError, RenditionPorts, Renditions};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

@@ -12,5 +12,6 @@ mod catalog;
 mod check;
 mod ingest;
 mod label_filter;
+mod renditions;
 mod source;
 mod upkeep;

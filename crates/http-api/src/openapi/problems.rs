@@ -61,6 +61,30 @@ fn of_access(path: &str, method: &Method) -> Vec<Code> {
     codes
 }
 
+/// What can go wrong with a thumbnail.
+const THUMBNAIL: &[Code] = &[
+    Code::InvalidId,
+    Code::InvalidParameter,
+    Code::ImageNotFound,
+    Code::PreconditionFailed,
+    Code::NotAnImage,
+    Code::UnsupportedFormat,
+    Code::ImageTooLarge,
+    Code::ImageTooComplex,
+    Code::StorageUnavailable,
+    Code::Overloaded,
+];
+
+/// What can go wrong with an original.
+const FILE: &[Code] = &[
+    Code::InvalidId,
+    Code::InvalidParameter,
+    Code::ImageNotFound,
+    Code::PreconditionFailed,
+    Code::RangeNotSatisfiable,
+    Code::StorageUnavailable,
+];
+
 /// What can go wrong on a route, beside what can everywhere.
 fn problems_of(path: &str, method: &Method) -> &'static [Code] {
     match path {
@@ -90,14 +114,8 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::ImageNotFound,
             Code::StorageUnavailable,
         ],
-        "/image/{id}/file" => &[
-            Code::InvalidId,
-            Code::InvalidParameter,
-            Code::ImageNotFound,
-            Code::PreconditionFailed,
-            Code::RangeNotSatisfiable,
-            Code::StorageUnavailable,
-        ],
+        "/image/{id}/file" => FILE,
+        "/image/{id}/thumbnail" => THUMBNAIL,
         "/images" => &[
             Code::InvalidParameter,
             Code::InvalidQuery,

@@ -9,7 +9,10 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use domain::{Condition, Confidence, LabelFilter, PageKey, TagOrder, Threshold, TimeWindow};
+use domain::{
+    Condition, Confidence, LabelFilter, PageKey, RenditionSize, RenditionSizeError, TagOrder,
+    Threshold, TimeWindow,
+};
 
 use self::dates::Edge;
 use super::problem::{Code, Problem};
@@ -173,6 +176,19 @@ impl Query {
             Some("true") => Ok(true),
             Some(_) => Err(Problem::parameter(name, "is neither `true` nor `false`")),
         }
+    }
+
+    /// The longest side that `size` asks for.
+    pub(super) fn size(&self) -> Result<RenditionSize, Problem> {
+        let Some(text) = self.get("size") else {
+            return Ok(RenditionSize::default());
+        };
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        let pixels = text.parse().ok().filter(|_| is_plain);
+        pixels
+            .ok_or(RenditionSizeError)
+            .and_then(RenditionSize::new)
+            .map_err(|error| Problem::parameter("size", error))
     }
 
     /// The place where the list of `cursor` goes on.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
-    service::{CatalogError, IngestError, KeyError, MAX_KEYS},
+    service::{CatalogError, IngestError, KeyError, MAX_KEYS, RenditionError},
 };
 
 use super::{Code, Problem};
@@ -43,6 +43,15 @@ impl From<KeyError> for Problem {
             KeyError::TooMany => Self::new(Code::TooMany, detail).limit(MAX_KEYS.into()),
             KeyError::Secret(error) => internal().caused_by(Arc::new(error)),
             KeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RenditionError> for Problem {
+    fn from(error: RenditionError) -> Self {
+        match error {
+            RenditionError::Catalog(error) => error.into(),
+            RenditionError::Picture(error) => error.into(),
         }
     }
 }

@@ -7,7 +7,10 @@ mod pages;
 mod raw;
 mod streamed;
 
-use actix_web::{HttpResponse, http::header::ContentType};
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::header::{self, ContentType},
+};
 use serde::Serialize;
 
 pub(super) use self::{
@@ -25,6 +28,21 @@ pub(super) fn json(document: &impl Serialize) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
         .body(text))
+}
+
+/// An answer with bytes of a picture, which never change. They are a stranger's: a browser must neither guess
+/// what they are nor run anything in them.
+pub(super) fn immutable(etag: &str) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer
+        .insert_header((header::ETAG, etag))
+        .insert_header((
+            header::CACHE_CONTROL,
+            "private, max-age=31536000, immutable",
+        ))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"));
+    answer
 }
 
 /// Serialises a document as JSON.

@@ -15,7 +15,7 @@ use crate::{
     disposition,
     problem::Problem,
     queries,
-    response::Raw,
+    response::{Raw, immutable},
     state::State,
 };
 
@@ -78,7 +78,7 @@ pub(crate) async fn get_file(
     let etag = format!("\"{}\"", image.digest);
     let len = image.facts.byte_size;
     let selection = conditions::select(request.method(), request.headers(), &etag, len)?;
-    let mut answer = head(&image, file_name.as_deref(), etag);
+    let mut answer = head(&image, file_name.as_deref(), &etag);
     let range = match selection {
         Selection::NotModified => return Ok(answer.status(StatusCode::NOT_MODIFIED).finish()),
         Selection::Whole => None,
@@ -111,22 +111,14 @@ async fn open(catalog: &Catalog, image: &Image, range: Option<Range<u64>>) -> Re
     Ok(raw?)
 }
 
-/// What every answer with the original says of it. The bytes of an id never change. They are a stranger's:
-/// a browser must neither guess what they are nor run anything in them.
-fn head(image: &Image, file_name: Option<&str>, etag: String) -> HttpResponseBuilder {
-    let mut answer = HttpResponse::Ok();
+/// What every answer with the original says of it.
+fn head(image: &Image, file_name: Option<&str>, etag: &str) -> HttpResponseBuilder {
+    let mut answer = immutable(etag);
     answer
-        .insert_header((header::ETAG, etag))
         .insert_header((header::ACCEPT_RANGES, "bytes"))
-        .insert_header((
-            header::CACHE_CONTROL,
-            "private, max-age=31536000, immutable",
-        ))
         .insert_header((
             header::CONTENT_DISPOSITION,
             disposition::inline(file_name, &image.id, image.facts.media_type),
-        ))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"));
+        ));
     answer
 }

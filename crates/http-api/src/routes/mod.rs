@@ -4,6 +4,7 @@ mod fallback;
 mod get_file;
 mod get_image;
 mod get_info;
+mod get_thumbnail;
 mod health;
 mod incoming;
 mod keys;
@@ -29,10 +30,10 @@ use crate::{access, rights, state::State};
 
 pub(super) use self::{
     get_file::__path_get_file, get_image::__path_get_image, get_info::__path_get_info,
-    health::__path_livez, health::__path_readyz, keys::__path_delete_key, keys::__path_list_keys,
-    keys::__path_post_key, list_images::__path_list_images, list_tags::__path_list_tags,
-    post_image::__path_post_image, post_tag::__path_post_tag, session::__path_delete_session,
-    session::__path_post_session,
+    get_thumbnail::__path_get_thumbnail, health::__path_livez, health::__path_readyz,
+    keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
+    list_images::__path_list_images, list_tags::__path_list_tags, post_image::__path_post_image,
+    post_tag::__path_post_tag, session::__path_delete_session, session::__path_post_session,
 };
 
 pub(super) use self::keys::ScopeBody;
@@ -56,6 +57,10 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(readable("/image/{id}", get_image::get_image))
         .service(readable("/image/{id}/file", get_file::get_file))
         .service(readable("/image/{id}/info", get_info::get_info))
+        .service(readable(
+            "/image/{id}/thumbnail",
+            get_thumbnail::get_thumbnail,
+        ))
         .service(readable("/images", list_images::list_images))
         .service(readable("/tags", list_tags::list_tags))
         .service(

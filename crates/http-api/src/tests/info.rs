@@ -8,7 +8,10 @@ use domain::{
     ports::{ImageStore as _, OriginalLedger as _},
 };
 use domain_testing::{FakeImageCodec, at, image};
-use reqwest::Method;
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 
 use super::test_server::{TestServer, picture};
@@ -79,6 +82,17 @@ async fn known_bytes_are_read_again() {
     let info = server.read(&path(&again)).await;
     assert_eq!(info["taken_at"], "2024-01-11 10:04:35");
     assert_eq!(info["provider"], "fake");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_tells_the_name_of_its_file() {
+    let server = TestServer::start();
+    let file = Part::bytes(picture("x").to_vec()).file_name("niño.jpg");
+    let request = server.request(Method::POST, "/image");
+    let request = request.multipart(Form::new().part("file", file));
+    let image: Value = request.send().await.unwrap().json().await.unwrap();
+    let info = server.read(&path(&image)).await;
+    assert_eq!(info["file_name"], "niño.jpg");
 }
 
 #[tokio::test(flavor = "multi_thread")]

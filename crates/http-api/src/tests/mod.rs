@@ -19,4 +19,5 @@ mod shutdown;
 mod storage;
 mod tag;
 mod test_server;
+mod thumbnail;
 mod uploads;

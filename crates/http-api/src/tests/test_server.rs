@@ -15,12 +15,12 @@ use domain::{
     ports::{ImageCodec, ImageStore, OriginalStore},
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Ingest, IngestPorts, IngestSettings,
-        Keys,
+        Keys, RenditionPorts, Renditions,
     },
 };
 use domain_testing::{
-    FakeDatabase, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue, FakeTagProvider, Pull,
-    TestClock, tags,
+    FakeDatabase, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue, FakeRenditionStore,
+    FakeTagProvider, Pull, TestClock, tags,
 };
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -40,12 +40,16 @@ pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The largest image in these tests, in bytes.
 pub(super) const IMAGE_BYTES: usize = 200_000;
 
+/// The most bytes of renditions in these tests.
+pub(super) const RENDITION_BYTES: u64 = 500;
+
 /// Working fakes behind the server.
 #[derive(Clone)]
 pub(super) struct Fakes {
     pub(super) clock: Arc<TestClock>,
     pub(super) store: Arc<FakeDatabase>,
     pub(super) originals: Arc<FakeOriginalStore>,
+    pub(super) renditions: Arc<FakeRenditionStore>,
     pub(super) provider: Arc<FakeTagProvider>,
 }
 
@@ -95,6 +99,7 @@ impl Default for Fakes {
         Self {
             store: Arc::new(FakeDatabase::default()),
             originals: Arc::new(FakeOriginalStore::new(clock.clone())),
+            renditions: Arc::default(),
             provider: Arc::new(FakeTagProvider::new(Pull::Jpeg(16)).with_tags(found)),
             clock,
         }
@@ -126,7 +131,7 @@ impl Setup {
             taggings: self.fakes.store.clone(),
             ledger: self.fakes.store.clone(),
             originals: self.originals.clone(),
-            codec: self.codec,
+            codec: self.codec.clone(),
             provider: self.fakes.provider.clone(),
             host: None,
             releases: Arc::new(FakeReleaseQueue::default()),
@@ -148,11 +153,18 @@ impl Setup {
             sessions: self.fakes.store.clone(),
             clock: self.fakes.clock.clone(),
         };
+        let catalog = Catalog::new(catalog);
+        let renditions = RenditionPorts {
+            codec: self.codec,
+            originals: self.originals.clone(),
+            renditions: self.fakes.renditions,
+        };
         Api {
             access: Arc::new(Access::new(access, self.admin_key)),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
             ingest: Arc::new(Ingest::new(ports, settings)),
-            catalog: Catalog::new(catalog),
+            renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),
+            catalog,
             readiness: Readiness {
                 images: self.images,
                 originals: self.originals,

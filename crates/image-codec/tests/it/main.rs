@@ -16,6 +16,7 @@ mod hostile;
 mod jpeg_in_tiff;
 mod mutations;
 mod orientation;
+mod renditions;
 mod samples;
 mod scales;
 mod truncation;

@@ -63,3 +63,36 @@ async fn list_of_a_bucket_reports_foreign_objects_only() {
     expected.sort();
     assert_eq!(names, expected);
 }
+
+#[tokio::test]
+async fn a_bucket_in_memory_keeps_renditions() {
+    contract::rendition_store::suite(async || Arc::new(bucket())).await;
+}
+
+#[tokio::test]
+async fn renditions_in_a_bucket_go_with_their_original_and_are_not_listed() {
+    let store = bucket();
+    let digest = ContentDigest::of(b"x");
+    let key = domain::RenditionKey {
+        digest,
+        size: domain::RenditionSize::default(),
+    };
+    store
+        .put(&digest, "x".into(), PutMode::KeepExisting)
+        .await
+        .unwrap();
+    domain::ports::RenditionStore::put(&store, &key, "small".into())
+        .await
+        .unwrap();
+    let listed: Vec<_> = store.list().try_collect().await.unwrap();
+    assert_eq!(listed.len(), 1, "the original alone");
+    let (fence, fate) = (Fence::random(), Fate::Removal);
+    let aside = store.set_aside(&digest, fence, fate).await.unwrap();
+    store.finish(&aside.unwrap()).await.unwrap();
+    assert_eq!(
+        domain::ports::RenditionStore::get(&store, &key)
+            .await
+            .unwrap(),
+        None
+    );
+}
