@@ -83,9 +83,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         releases: queue(releases.as_ref()),
         clock: clock.clone(),
     };
-    let ingest_settings = IngestSettings {
-        claim: delta(settings.upkeep.original_age),
-    };
+    let claim = delta(settings.upkeep.original_age);
     let catalog = CatalogPorts {
         images: stored.clone(),
         infos: stored.clone(),
@@ -97,7 +95,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let api = Api {
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
-        ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
+        ingest: Arc::new(Ingest::new(ingest, IngestSettings { claim })),
         catalog: Catalog::new(catalog),
         readiness: Readiness {
             images: stored.clone(),
