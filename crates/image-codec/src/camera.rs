@@ -120,7 +120,9 @@ mod tests {
 
     fn block(fields: &[Field]) -> Vec<u8> {
         let mut writer = Writer::new();
-        fields.iter().for_each(|field| writer.push_field(field));
+        for field in fields {
+            writer.push_field(field);
+        }
         let mut block = std::io::Cursor::new(Vec::new());
         writer.write(&mut block, true).unwrap();
         block.into_inner()
