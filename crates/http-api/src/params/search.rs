@@ -6,7 +6,7 @@
 //! all        = 1*( negated [ "AND" ] )          ; blanks mean AND, which binds tighter than OR
 //! negated    = *( "-" / "NOT" ) ( "(" any ")" / term )
 //! term       = "untagged" / "type:" kind / tag [ operator number ] / field operator value
-//! field      = "date" / "taken" / "width" / "height"
+//! field      = "date" / "width" / "height"
 //! operator   = "<" / "<=" / "=" / ">=" / ">"
 //! tag        = name / quoted                    ; a quoted text is always a tag
 //! value      = name / quoted
@@ -65,6 +65,8 @@ pub(super) enum Fault {
     Confidence,
     #[error("{0}")]
     Date(dates::DateError),
+    #[error("`taken` is not searched; a tag of that name is written in quotes")]
+    Taken,
     #[error("is not a whole number of pixels")]
     Pixels,
     #[error("is not a type; the types are jpeg, png, webp, gif, bmp and tiff")]
@@ -178,7 +180,8 @@ impl Parser<'_> {
         }
         match (text.content.as_str(), operator) {
             ("untagged", None) => Ok(Condition::Untagged),
-            ("date" | "taken", Some(operator)) => self.date(operator),
+            ("date", Some(operator)) => self.date(operator),
+            ("taken", Some(_)) => Err(error(text.from, Fault::Taken)),
             ("width", Some(operator)) => Ok(Condition::Width(self.pixels(operator)?)),
             ("height", Some(operator)) => Ok(Condition::Height(self.pixels(operator)?)),
             (_, operator) => match text.content.split_once(':') {

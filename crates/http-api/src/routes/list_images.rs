@@ -66,7 +66,7 @@ use crate::{
             description = "A search, beside the other parameters. Blanks mean AND, which binds tighter than \
                            `|` or `OR`; `-` or `NOT` excludes; brackets group. A term is a tag (in quotes \
                            where it holds blanks), a tag with a confidence (`cat>=80`), `untagged`, \
-                           `type:jpeg`, or `date`, `taken`, `width` or `height` with `<`, `<=`, `=`, `>=` \
+                           `type:jpeg`, or `date`, `width` or `height` with `<`, `<=`, `=`, `>=` \
                            or `>`. At most 2000 characters, 100 terms and brackets 20 deep."
         ),
         (

@@ -79,7 +79,7 @@ fn terms(#[case] text: &str, #[case] expected: Condition) {
 #[case("date<=2024-01-02", None, Some(172_800))]
 #[case("date<2024-01-02", None, Some(86_400))]
 #[case("date=2024-01-02", Some(86_400), Some(172_800))]
-#[case(r#"taken>="2024-01-02 00:00:01""#, Some(86_401), None)]
+#[case(r#"date>="2024-01-02 00:00:01""#, Some(86_401), None)]
 #[case("date>=0001-01-01", None, None)]
 fn dates_bound_a_window(#[case] text: &str, #[case] from: Option<i64>, #[case] until: Option<i64>) {
     let (from, until) = (from.map(at), until.map(at));
@@ -119,6 +119,7 @@ fn dates_beyond_all_images_match_none() {
 #[case("width>=1e3", 7, Fault::Pixels)]
 #[case("width>=99999999999", 7, Fault::Pixels)]
 #[case("a type:heic", 7, Fault::Type)]
+#[case("a taken>=2024-01-01", 2, Fault::Taken)]
 #[case("source:person", 0, Fault::Key("source".to_owned()))]
 fn faults_have_a_position(#[case] text: &str, #[case] position: usize, #[case] fault: Fault) {
     assert_eq!(parse(text, UTC), Err(SearchError { position, fault }));
