@@ -24,7 +24,12 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
     ("HEAD", "/image/ID", Scope::Read, Some([false, true])),
     ("GET", "/image/ID/file", Scope::Read, Some([false, true])),
     ("GET", "/image/ID/info", Scope::Read, Some([false, true])),
-    ("GET", "/image/ID/thumbnail", Scope::Read, Some([false, true])),
+    (
+        "GET",
+        "/image/ID/thumbnail",
+        Scope::Read,
+        Some([false, true]),
+    ),
     ("GET", "/images", Scope::Read, Some([false, true])),
     ("HEAD", "/images", Scope::Read, Some([false, true])),
     ("GET", "/tags", Scope::Read, Some([false, true])),
