@@ -12,7 +12,7 @@ use crate::{ContentDigest, RenditionKey};
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait RenditionStore: Send + Sync {
-    /// A rendition, whole or not at all.
+    /// A rendition as it was put; `None` for one that was cut off or altered since.
     async fn get(&self, key: &RenditionKey) -> Result<Option<Bytes>, OriginalStoreError>;
 
     /// Keeps a rendition, atomically. One that is there is replaced.

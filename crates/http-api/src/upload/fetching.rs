@@ -3,7 +3,7 @@
 use domain::ports::{ClientKey, cause};
 use futures_util::StreamExt;
 use upload_body::{Body, BodyError, BodyKind, BodyLimits, Content, buffers};
-use url_fetch::{FetchError, Fetched};
+use url_fetch::{FetchError, Fetched, Violation};
 
 use super::{Received, Uploads};
 use crate::problem::{Code, Problem};
@@ -50,9 +50,14 @@ impl From<FetchError> for Problem {
     fn from(error: FetchError) -> Self {
         match &error {
             FetchError::InvalidUrl(_) => Self::new(Code::InvalidBody, "`url` is not a valid URL"),
-            FetchError::NotAllowed { .. } => {
+            FetchError::NotAllowed { reason, .. } => {
                 let detail = format!("the URL is not fetched: {error}");
-                Self::new(Code::FetchingNotAllowed, detail).setting(SETTING)
+                let problem = Self::new(Code::FetchingNotAllowed, detail);
+                match reason {
+                    // No setting allows these.
+                    Violation::Scheme | Violation::UserInfo => problem,
+                    _ => problem.setting(SETTING),
+                }
             }
             FetchError::Failed { failure, .. } => failed(&failure.to_string()),
         }
