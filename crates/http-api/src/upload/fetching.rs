@@ -1,11 +1,12 @@
 //! Uploads by URL: the server fetches the image.
 
+use bytes::Bytes;
 use domain::ports::{ClientKey, cause};
-use futures_util::StreamExt;
-use upload_body::{Body, BodyError, BodyKind, BodyLimits, Content, buffers};
+use futures_util::{StreamExt, stream::BoxStream};
+use upload_body::{BodyError, BodyKind, BodyLimits, Content};
 use url_fetch::{FetchError, Fetched, Violation};
 
-use super::{Received, Uploads};
+use super::{Pieces, Received, Uploads, read};
 use crate::problem::{Code, Problem};
 
 /// The setting that says what is fetched.
@@ -18,24 +19,19 @@ pub(super) async fn fetch(
     uploads: &Uploads,
     limits: BodyLimits,
 ) -> Result<Received, Problem> {
-    let Fetched { length, mut stream } = uploads.fetcher.fetch(url).await?;
-    let kind = BodyKind::Raw;
-    let mut share = uploads
-        .admission
-        .enter(client, limits.memory(&kind, length));
-    let buffers = buffers(length);
-    share.cover(buffers).await?;
-    let mut body = Body::new(kind, limits, length);
-    while let Some(piece) = stream.next().await.transpose()? {
-        let held = buffers + body.held() + piece.len() as u64;
-        share.cover(held).await?;
-        body.push(&piece)?;
-    }
+    let Fetched { length, stream } = uploads.fetcher.fetch(url).await?;
+    let (body, share) = read(stream, BodyKind::Raw, length, client, uploads, limits).await?;
     match body.finish() {
         Ok(Content::Image(image)) => Ok(Received::new(image, share)),
         Err(BodyError::Empty) => Err(failed("the server answered an empty file")),
         Err(error) => Err(error.into()),
         Ok(Content::Url(_)) => Err(Problem::internal(cause("a raw body has no URL"))),
+    }
+}
+
+impl Pieces for BoxStream<'static, Result<Bytes, FetchError>> {
+    async fn piece(&mut self, _: bool) -> Result<Option<Bytes>, Problem> {
+        Ok(self.next().await.transpose()?)
     }
 }
 

@@ -9,7 +9,8 @@ mod pace;
 use actix_web::{error::PayloadError, http::header::HeaderMap, web::Payload};
 use bytes::Bytes;
 use domain::{ContentDigest, ports::ClientKey};
-use upload_body::{Body, BodyError, Content, buffers};
+use futures_util::Stream;
+use upload_body::{Body, BodyError, BodyKind, BodyLimits, Content, buffers};
 use url_fetch::Fetcher;
 
 use self::admission::{Overloaded, Share};
@@ -51,19 +52,8 @@ pub(super) async fn receive(
     let (kind, length) = (content::kind(headers)?, content::length(headers));
     let limits = settings.body_limits();
     limits.check_length(&kind, length.unwrap_or(0))?;
-    let mut share = uploads
-        .admission
-        .enter(client, limits.memory(&kind, length));
-    let buffers = buffers(length);
-    share.cover(buffers).await?;
-    let mut arriving = Arriving::new(payload, settings);
-    let mut body = Body::new(kind, limits, length);
-    while let Some(piece) = arriving.next(share.is_reserved()).await? {
-        share
-            .cover(buffers + body.held() + piece.len() as u64)
-            .await?;
-        body.push(&piece)?;
-    }
+    let arriving = Arriving::new(payload, settings);
+    let (body, share) = read(arriving, kind, length, client, uploads, limits).await?;
     match body.finish()? {
         Content::Image(image) => Ok(Received::new(image, share)),
         Content::Url(url) => {
@@ -72,6 +62,41 @@ pub(super) async fn receive(
             fetching::fetch(&url, client, uploads, limits).await
         }
     }
+}
+
+/// What the bytes of an upload come from.
+trait Pieces {
+    /// The next piece; `is_waited_for` if other uploads wait for this one.
+    async fn piece(&mut self, is_waited_for: bool) -> Result<Option<Bytes>, Problem>;
+}
+
+impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Pieces for Arriving<S> {
+    async fn piece(&mut self, is_waited_for: bool) -> Result<Option<Bytes>, Problem> {
+        self.next(is_waited_for).await
+    }
+}
+
+/// Reads a body to its end, and returns it with the part of the memory budget that it takes.
+async fn read(
+    mut pieces: impl Pieces,
+    kind: BodyKind,
+    length: Option<u64>,
+    client: ClientKey,
+    uploads: &Uploads,
+    limits: BodyLimits,
+) -> Result<(Body, Share), Problem> {
+    let mut share = uploads
+        .admission
+        .enter(client, limits.memory(&kind, length));
+    let buffers = buffers(length);
+    share.cover(buffers).await?;
+    let mut body = Body::new(kind, limits, length);
+    while let Some(piece) = pieces.piece(share.is_reserved()).await? {
+        let held = buffers + body.held() + piece.len() as u64;
+        share.cover(held).await?;
+        body.push(&piece)?;
+    }
+    Ok((body, share))
 }
 
 impl Received {
