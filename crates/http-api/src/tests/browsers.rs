@@ -14,8 +14,18 @@ fn listing(origin: &str) -> TestServer {
 fn post(server: &TestServer, headers: &[(&str, &str)]) -> RequestBuilder {
     let request = server.request(Method::POST, "/image");
     let request = request.json(&upload(&picture("x")));
+    with_headers(server, request, headers)
+}
+
+/// Adds headers; `HOST` in a value is the server's own.
+fn with_headers(
+    server: &TestServer,
+    request: RequestBuilder,
+    headers: &[(&str, &str)],
+) -> RequestBuilder {
+    let host = server.address.to_string();
     headers.iter().fold(request, |request, (name, value)| {
-        request.header(*name, *value)
+        request.header(*name, value.replace("HOST", &host))
     })
 }
 
@@ -33,32 +43,19 @@ fn post(server: &TestServer, headers: &[(&str, &str)]) -> RequestBuilder {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_sites_change_nothing(#[case] headers: &[(&str, &str)]) {
     let server = TestServer::start();
-    let host = server.address.to_string();
-    let headers: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| (*name, value.replace("HOST", &host)))
-        .collect();
-    let headers: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
     let document = server
-        .refused(post(&server, &headers), 403, "cross-origin")
+        .refused(post(&server, headers), 403, "cross-origin")
         .await;
     assert_eq!(document["setting"], "server.cors_origins");
     assert!(server.store.images().is_empty());
     for method in [Method::PUT, Method::PATCH, Method::DELETE] {
         let request = server.request(method, "/images");
-        let request = headers.iter().fold(request, |request, (name, value)| {
-            request.header(*name, *value)
-        });
+        let request = with_headers(&server, request, headers);
         server.refused(request, 403, "cross-origin").await;
     }
     // What changes nothing is answered; the browser keeps the answer from the page.
     let request = server.request(Method::GET, "/images");
-    let request = headers.iter().fold(request, |request, (name, value)| {
-        request.header(*name, *value)
-    });
+    let request = with_headers(&server, request, headers);
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert!(
@@ -78,16 +75,7 @@ async fn pages_of_other_sites_change_nothing(#[case] headers: &[(&str, &str)]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn its_own_pages_and_other_programs_pass(#[case] headers: &[(&str, &str)]) {
     let server = TestServer::start();
-    let host = server.address.to_string();
-    let headers: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| (*name, value.replace("HOST", &host)))
-        .collect();
-    let headers: Vec<_> = headers
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    let response = post(&server, &headers).send().await.unwrap();
+    let response = post(&server, headers).send().await.unwrap();
     assert_eq!(response.status(), 200);
 }
 
