@@ -134,7 +134,9 @@ impl Workshop {
 
     async fn original(&self, image: &Image) -> Result<Bytes, CatalogError> {
         let content = self.catalog.content(image).await?;
-        let read = content.stream.try_fold(BytesMut::new(), |mut read, piece| {
+        // The length is that of an upload, which was bounded.
+        let room = BytesMut::with_capacity(usize::try_from(content.len).unwrap_or(0));
+        let read = content.stream.try_fold(room, |mut read, piece| {
             read.extend_from_slice(&piece);
             std::future::ready(Ok(read))
         });
