@@ -92,9 +92,6 @@ impl<T: Ord> Comparison<T> {
 }
 
 impl Condition {
-    /// True of every image.
-    pub const ALWAYS: Self = Self::All(Vec::new());
-
     /// True of no image.
     pub const NEVER: Self = Self::Any(Vec::new());
 
@@ -117,6 +114,16 @@ impl Condition {
             Self::Type(kind) => image.facts.media_type == *kind,
             Self::Width(width) => width.admits(&image.facts.width),
             Self::Height(height) => height.admits(&image.facts.height),
+        }
+    }
+
+    /// How many look-ups deciding it may take for one image.
+    pub fn terms(&self) -> usize {
+        match self {
+            Self::All(some) | Self::Any(some) => some.iter().map(Self::terms).sum(),
+            Self::Not(condition) => condition.terms(),
+            Self::Registered(_) => 0,
+            Self::Tag(_) | Self::Untagged | Self::Type(_) | Self::Width(_) | Self::Height(_) => 1,
         }
     }
 
@@ -255,18 +262,4 @@ fn plain_labels(conditions: &[Condition]) -> Option<Vec<Label>> {
         _ => None,
     };
     conditions.iter().map(label).collect()
-}
-
-impl TimeWindow {
-    /// The intersection of two windows.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            from: self.from.max(other.from),
-            until: match (self.until, other.until) {
-                (Some(one), Some(another)) => Some(one.min(another)),
-                (one, another) => one.or(another),
-            },
-        }
-    }
 }

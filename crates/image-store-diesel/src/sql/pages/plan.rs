@@ -5,6 +5,7 @@ use diesel::{
     sql_types::{BigInt, Integer, Nullable},
 };
 use diesel_async::RunQueryDsl;
+use domain::Condition;
 
 use super::{
     super::{BY_LABEL, BY_TIME, Connection, statement::Statement},
@@ -96,6 +97,17 @@ impl ScanPlan {
         self.scan
     }
 
+    /// The longest stride: each image in it is read once for each label, and looked up for each term.
+    fn longest(&self, wanted: &LabelIds) -> usize {
+        let labels = if self.scan == Scan::AnyLabel {
+            wanted.any_of.len()
+        } else {
+            1
+        };
+        let terms: usize = wanted.conditions.iter().map(Condition::terms).sum();
+        (LONGEST / labels.max(1) / (1 + terms)).max(1)
+    }
+
     /// The time at which the next stride ends; `None` is the end of the range.
     pub(super) async fn floor(
         &mut self,
@@ -106,13 +118,7 @@ impl ScanPlan {
         let Some(stride) = self.stride else {
             return Ok(None);
         };
-        let labels = wanted.any_of.len().max(1);
-        let longest = if self.scan == Scan::AnyLabel {
-            LONGEST / labels
-        } else {
-            LONGEST
-        };
-        self.stride = Some((stride * GROWTH).min(longest).max(1));
+        self.stride = Some((stride * GROWTH).min(self.longest(wanted)));
         if let Some(Floor(known)) = self.floor.take() {
             return Ok(known);
         }
