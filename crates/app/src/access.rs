@@ -46,13 +46,21 @@ pub fn admin_key(settings: &Settings) -> Option<AdminKey> {
     AdminKey::parse(key.expose_secret()).ok()
 }
 
-/// Logs a warning if other machines have full access.
-pub fn warn_of_openness(settings: &Settings) {
-    if policy(settings) == KeyPolicy::Nothing && !is_private(settings) {
-        tracing::warn!(
+/// Logs what other machines may do without a key; as a warning if that is everything.
+pub fn tell_of_openness(settings: &Settings) {
+    if is_private(settings) {
+        return;
+    }
+    match policy(settings) {
+        KeyPolicy::Everything => {}
+        KeyPolicy::Nothing => tracing::warn!(
             "auth.required is false: every client that reaches the server may read, register, change and remove images; \
              set it to writes or true, and see `etiqueta key create`"
-        );
+        ),
+        KeyPolicy::Changes => tracing::info!(
+            "every client that reaches the server may register, tag and read images; changing and removing takes a key. \
+             auth.required = true closes the rest"
+        ),
     }
 }
 

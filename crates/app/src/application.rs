@@ -64,7 +64,7 @@ impl Application {
         let address = settings.server.address();
         let listener =
             TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
-        access::warn_of_openness(&settings);
+        access::tell_of_openness(&settings);
         let first_key =
             access::policy(&settings) != KeyPolicy::Nothing && !parts.api.access.has_admin_key();
         let first_key = first_key.then(|| FirstKey::new(parts.api.keys.clone(), parts.key_file));
