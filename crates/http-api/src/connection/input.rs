@@ -161,5 +161,6 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.connection.input.borrow_mut().end(self.is_read);
+        self.connection.turns.borrow_mut().end();
     }
 }

@@ -5,13 +5,18 @@
 //! like such a bare response until the library has said whether it was one; if so, a problem document
 //! replaces it. The bytes alone decide nothing: regular responses may contain any.
 //!
+//! It also frames answers by the head that it parsed last, so that the input passes through the stream one request at
+//! a time; see [`turns`].
+//!
 //! The library also has a deadline only for the first head on a connection; the deadline of all heads is
 //! kept here.
 
 mod bare;
+mod chunks;
 mod input;
 mod refusal;
 mod stream;
+mod turns;
 mod unparsed;
 
 use std::{
@@ -29,8 +34,8 @@ use actix_http::error::DispatchError;
 use actix_web::{dev::Extensions, rt::net::TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use self::{input::Input, stream::Socket, unparsed::refuse};
-pub(super) use self::{input::UnderWay, stream::Stream};
+use self::{input::Input, stream::Socket, turns::Turns, unparsed::refuse};
+pub(super) use self::{input::UnderWay, stream::Stream, turns::Framing};
 use super::{
     HttpSettings, disconnect,
     problem::{Code, Problem},
@@ -50,6 +55,7 @@ const DISCARDING: Duration = Duration::from_secs(2 * LINGER.as_secs());
 pub(super) struct Connection {
     socket: RefCell<Socket>,
     input: RefCell<Input>,
+    turns: RefCell<Turns>,
 }
 
 /// How the library finished with a connection.
@@ -65,6 +71,7 @@ impl Connection {
         Rc::new(Self {
             socket: RefCell::new(Socket::new(socket)),
             input: RefCell::default(),
+            turns: RefCell::default(),
         })
     }
 
@@ -84,8 +91,9 @@ impl Connection {
     }
 
     /// Registers a request, which is in progress until the returned value is dropped.
-    pub(super) fn begin(self: &Rc<Self>, id: &RequestId) -> UnderWay {
+    pub(super) fn begin(self: &Rc<Self>, id: &RequestId, framing: Framing) -> UnderWay {
         self.input.borrow_mut().begin(id);
+        self.turns.borrow_mut().begin(framing);
         UnderWay::new(Rc::clone(self))
     }
 

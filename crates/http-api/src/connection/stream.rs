@@ -129,6 +129,36 @@ impl Socket {
     }
 }
 
+impl Connection {
+    /// Reads what may be passed to the library: what was held back, or else from the socket. The end of the input is
+    /// passed on at once.
+    fn poll_input(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut turns = self.turns.borrow_mut();
+        if turns.holds() {
+            let released = turns.release(buffer.remaining());
+            if released.is_empty() {
+                turns.wait(cx);
+                return Poll::Pending;
+            }
+            buffer.put_slice(&released);
+            return Poll::Ready(Ok(()));
+        }
+        let known = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket.borrow_mut().tcp).poll_read(cx, buffer))?;
+        let read = buffer.filled().get(known..).unwrap_or_default();
+        if read.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let passed = turns.take(read);
+        buffer.set_filled(known + passed);
+        if passed == 0 {
+            turns.wait(cx);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 /// The library's side of a connection.
 pub(crate) struct Stream(Rc<Connection>);
 
@@ -149,8 +179,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let known = buffer.filled().len();
-        let mut socket = self.0.socket.borrow_mut();
-        ready!(Pin::new(&mut socket.tcp).poll_read(cx, buffer))?;
+        ready!(self.0.poll_input(cx, buffer))?;
         let read = buffer.filled().get(known..).unwrap_or_default();
         self.0.input.borrow_mut().read(read);
         Poll::Ready(Ok(()))

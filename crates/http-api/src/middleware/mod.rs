@@ -25,7 +25,7 @@ pub use self::{
 };
 use super::{
     access_log::Record,
-    connection::Connection,
+    connection::{Connection, Framing},
     problem::{Code, Problem},
     request_id::{REQUEST_ID, RequestId},
     security_headers,
@@ -44,7 +44,8 @@ pub(super) async fn guard(
     let id = RequestId::from_headers(request.headers());
     let span = tracing::info_span!("request", request_id = id.as_str());
     let connection = request.conn_data::<Rc<Connection>>();
-    let connection = connection.map(|connection| connection.begin(&id));
+    let framing = Framing::of(request.request());
+    let connection = connection.map(|connection| connection.begin(&id, framing));
     let record = Record::begin(state.under_way.token(), span.clone()).requested(&request);
     let unread = Unread::hold(&mut request);
     let handling = async {

@@ -135,6 +135,74 @@ async fn earlier_answers_are_unchanged() {
     last_problem(&mut raw, 414, "uri-too-long").await;
 }
 
+/// The library frames answers by the head that it has parsed last.
+#[rstest::rstest]
+#[case::get("GET /tags HTTP/1.1\r\nHost: t\r\n\r\n", "[]")]
+#[case::unknown("GET /none HTTP/1.1\r\nHost: t\r\n\r\n", "route-not-found")]
+#[case::sized(
+    "POST /image HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    "invalid-body"
+)]
+#[case::chunked(
+    "POST /image HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
+     1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",
+    "invalid-body"
+)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_request_does_not_change_the_answer_to_an_earlier_one(
+    #[case] first: &str,
+    #[case] expected: &str,
+    #[values(
+        "HEAD /tags HTTP/1.1\r\nHost: t\r\n\r\n",
+        "HEAD /tags HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
+        "HEAD /tags HTTP/1.0\r\n\r\n"
+    )]
+    second: &str,
+    #[values(1, 20, usize::MAX)] piece: usize,
+) {
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
+    let requests = format!("{first}{first}{second}");
+    for piece in requests.as_bytes().chunks(piece) {
+        raw.send_bytes(piece).await;
+    }
+    for _ in 0..2 {
+        let (head, body) = raw.answer().await;
+        assert!(head.starts_with("HTTP/1.1 "), "{head}");
+        assert!(!head.contains("connection: close"), "{head}");
+        assert!(body.contains(expected), "{head}{body}");
+    }
+    let head = raw.head().await;
+    assert!(
+        head.contains(" 200 ") && head.contains("content-length: 2\r\n"),
+        "{head}"
+    );
+}
+
+/// As many as the library would queue, and more.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_one_write_are_answered_in_order() {
+    let server = TestServer::start();
+    let mut raw = server.connect().await;
+    let requests: String = (0..200)
+        .map(|number| {
+            let method = if number % 3 == 0 { "HEAD" } else { "GET" };
+            format!("{method} /tags HTTP/1.1\r\nHost: t\r\nX-Request-Id: number-{number}\r\n\r\n")
+        })
+        .collect();
+    raw.send(&requests).await;
+    for number in 0..200 {
+        let head = raw.head().await;
+        assert!(
+            head.contains(&format!("x-request-id: number-{number}\r\n")),
+            "{head}"
+        );
+        if number % 3 != 0 {
+            assert_eq!(raw.exactly(2).await, "[]");
+        }
+    }
+}
+
 /// A request in progress is answered before the garbage after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn request_in_progress_is_answered_before_garbage() {
