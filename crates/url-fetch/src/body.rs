@@ -5,7 +5,7 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use reqwest::{Response, header::CONTENT_ENCODING};
+use reqwest::{Response, StatusCode, header::CONTENT_ENCODING};
 
 use crate::{
     deadline::Deadline,
@@ -37,7 +37,8 @@ impl Fetched {
         deadline: Deadline,
     ) -> Result<Self, FetchError> {
         let status = response.status();
-        if !status.is_success() {
+        // Others of success carry a part of the picture (206), or something else.
+        if status != StatusCode::OK {
             return Err(Failure::Status(status.as_u16()).into());
         }
         if is_encoded(&response) {

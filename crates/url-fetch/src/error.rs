@@ -40,7 +40,7 @@ pub enum FetchError {
 /// What happened to a fetch that was allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// The server's status is not one of success.
+    /// The server's status is not 200.
     #[error("the server answered {0}")]
     Status(u16),
     /// The time for the whole fetch was over.

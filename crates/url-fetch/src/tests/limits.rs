@@ -147,6 +147,8 @@ async fn identity_is_no_encoding() {
 #[case("404 Not Found", 404)]
 #[case("403 Forbidden", 403)]
 #[case("500 Oops", 500)]
+#[case("206 Partial Content", 206)]
+#[case("203 Transformed", 203)]
 #[tokio::test]
 async fn other_statuses_are_failures(#[case] line: &'static str, #[case] status: u16) {
     let answer = format!("HTTP/1.1 {line}\r\ncontent-length: 4\r\n\r\nfile");
