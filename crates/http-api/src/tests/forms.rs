@@ -225,11 +225,35 @@ async fn the_envelope_of_a_file_is_bounded() {
         .refused(server.form(&head), 413, "payload-too-large")
         .await;
     assert_eq!(refused["limit"], 8192);
-    let preamble = format!("{}\r\n--b\r\n{FILE}abc\r\n--b--", "x".repeat(33_000));
+    let beside = "x".repeat(33_000);
+    let epilogue = format!("--b\r\n{FILE}abc\r\n--b--{beside}");
     let refused = server
-        .refused(server.form(&preamble), 413, "payload-too-large")
+        .refused(server.form(&epilogue), 413, "payload-too-large")
         .await;
     assert_eq!(refused["limit"], 32_768);
+    for preamble in [format!("{beside}\r\n--b\r\n{FILE}abc\r\n--b--"), beside] {
+        let refused = server
+            .refused(server.form(&preamble), 400, "invalid-body")
+            .await;
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("the boundary given in Content-Type"),
+            "{detail}"
+        );
+    }
+}
+
+#[rstest::rstest]
+#[case("multipart/form-data")]
+#[case("multipart/form-data; charset=utf-8")]
+#[case("multipart/form-data; boundary=")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_without_a_boundary_is_415(#[case] content_type: &str) {
+    let server = TestServer::start();
+    for path in ["/image", "/tag"] {
+        let request = server.raw(path, content_type, b"--b\r\n");
+        server.refused(request, 415, "unsupported-media-type").await;
+    }
 }
 
 /// An announced length over the limit, and an error in the first bytes.

@@ -20,6 +20,12 @@ pub(crate) const ENVELOPE: usize = 32 << 10;
 /// The most that the headers of a part take, in bytes.
 pub(crate) const HEAD: usize = 8 << 10;
 
+/// No part begins where one must, at the latest. That bound is no limit that another body would keep to: it is another
+/// body than the header says.
+const LATE_BOUNDARY: MultipartError = MultipartError::Malformed(
+    "the boundary given in Content-Type does not occur in its first 32 KiB",
+);
+
 /// Why a multipart body was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MultipartError {
@@ -131,6 +137,7 @@ impl Multipart {
         let mut rest = piece;
         while let Some((&byte, tail)) = rest.split_first() {
             let is_beside = self.state != State::File;
+            let is_preamble = self.state == State::Preamble;
             let left = match self.state {
                 State::Preamble | State::File if self.matched > 0 => self.resume(rest, sink)?,
                 State::Preamble | State::File => self.content(rest, sink)?,
@@ -144,7 +151,12 @@ impl Multipart {
             if is_beside {
                 self.beside += rest.len() - left.len();
                 if self.beside > ENVELOPE {
-                    return Err(MultipartError::EnvelopeTooLarge.into());
+                    return Err(if is_preamble {
+                        LATE_BOUNDARY
+                    } else {
+                        MultipartError::EnvelopeTooLarge
+                    }
+                    .into());
                 }
             }
             rest = left;

@@ -144,6 +144,27 @@ fn the_envelope_is_bounded() {
     assert_eq!(whole(&padding), Err(MultipartError::EnvelopeTooLarge));
 }
 
+/// It is another body than the header says, not one that is too large.
+#[test]
+fn a_body_without_its_boundary_is_malformed() {
+    let reason = "does not occur in its first 32 KiB";
+    for body in [
+        "x".repeat(ENVELOPE + 1),
+        "--c\r\n".repeat(ENVELOPE),
+        format!("{}\r\n--b\r\n{FILE}\r\nabc\r\n--b--", "x".repeat(ENVELOPE)),
+    ] {
+        let cuts: Vec<usize> = (0..body.len()).step_by(1000).collect();
+        for cuts in [&cuts[..], &[]] {
+            let error = read("b", body.as_bytes(), cuts).unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+            assert_eq!(error.limit(), None);
+        }
+    }
+    let shorter = "x".repeat(ENVELOPE);
+    let error = whole(&shorter).unwrap_err().to_string();
+    assert!(error.ends_with("does not occur"), "{error}");
+}
+
 #[test]
 fn boundaries_may_repeat_themselves() {
     for boundary in ["-", "--", "-b", "--b--b", "aaaa"] {
