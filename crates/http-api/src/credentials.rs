@@ -2,6 +2,8 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use domain::SessionToken;
+
 use crate::problem::{Code, Problem};
 
 /// The header for a key, besides `Authorization`.
@@ -69,14 +71,15 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     is_bearer.then(|| rest.trim_ascii_start())
 }
 
-/// The session token in the cookie.
+/// The first session token in the cookies. One that has no such form is passed over: a cookie of another path or of a
+/// parent domain may have the same name, and come first.
 pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(header::COOKIE);
     let texts = lines.filter_map(|line| line.to_str().ok());
     let mut pairs = texts.flat_map(|text| text.split(';'));
     pairs.find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE).then_some(value)
+        (name == COOKIE && SessionToken::is_well_formed(value)).then_some(value)
     })
 }
 
@@ -152,14 +155,27 @@ mod tests {
         assert!(!has_key(&headers));
     }
 
+    /// `TOKEN` stands for one.
     #[rstest::rstest]
-    #[case(&[("cookie", "etiqueta_session=t")])]
-    #[case(&[("cookie", "a=b;etiqueta_session=t; c=d")])]
-    #[case(&[("cookie", "a=b"), ("cookie", "etiqueta_session=t")])]
-    #[case(&[("cookie", "etiqueta_session=t"), ("authorization", "Basic dTpw")])]
+    #[case(&[("cookie", "etiqueta_session=TOKEN")])]
+    #[case(&[("cookie", "a=b;etiqueta_session=TOKEN; c=d")])]
+    #[case(&[("cookie", "a=b"), ("cookie", "etiqueta_session=TOKEN")])]
+    #[case(&[("cookie", "etiqueta_session=TOKEN"), ("authorization", "Basic dTpw")])]
+    #[case(&[("cookie", "etiqueta_session=; etiqueta_session=TOKEN")])]
+    #[case(&[("cookie", "etiqueta_session="), ("cookie", "etiqueta_session=TOKEN")])]
+    #[case(&[("cookie", "etiqueta_session=none; etiqueta_session=TOKEN")])]
     fn the_cookie_is_found(#[case] lines: &[(&str, &str)]) {
-        let headers = headers(lines);
-        let expected = Credential::Session("t".to_owned());
+        let token = "t".repeat(43);
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(name, value)| (*name, value.replace("TOKEN", &token)))
+            .collect();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let headers = headers(&lines);
+        let expected = Credential::Session(token);
         assert!(Credential::from_headers(&headers).unwrap() == expected);
         assert!(!has_key(&headers));
     }

@@ -72,10 +72,10 @@ pub(super) fn check(
     if is_safe || credentials::has_key(headers) || is_listed(headers, allowed) {
         return Ok(());
     }
-    let is_foreign = match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
-        Some(b"cross-site" | b"same-site") => true,
-        Some(b"same-origin" | b"none") => false,
-        _ => is_of_other_origin(request, trusted),
+    let is_foreign = if headers.contains_key(SEC_FETCH_SITE) {
+        !headers.get_all(SEC_FETCH_SITE).all(is_own_page)
+    } else {
+        is_of_other_origin(request, trusted)
     };
     if !is_foreign {
         return Ok(());
@@ -84,6 +84,12 @@ pub(super) fn check(
         "cross-site request: to allow it, list the origin of the page in the setting `{SETTING}`, or send a key in a header"
     );
     Err(Problem::new(Code::CrossOrigin, detail).setting(SETTING))
+}
+
+/// Whether a value of [`SEC_FETCH_SITE`] names a page of this site, or no page. Browsers write it in one way: any other
+/// spelling is not theirs.
+fn is_own_page(value: &HeaderValue) -> bool {
+    matches!(value.as_bytes(), b"same-origin" | b"none")
 }
 
 /// Whether `Origin` differs from the host and port of the request. A request without `Origin` is not from a browser.

@@ -40,6 +40,12 @@ fn with_headers(
 #[case(&[("origin", "http://evil.example"), ("x-forwarded-host", "evil.example")])]
 #[case(&[("origin", "http://evil.example"), ("authorization", "Basic dTpw")])]
 #[case(&[("sec-fetch-site", "odd"), ("origin", "http://evil.example")])]
+#[case(&[("sec-fetch-site", "odd")])]
+#[case(&[("sec-fetch-site", "")])]
+#[case(&[("sec-fetch-site", "Cross-Site")])]
+#[case(&[("sec-fetch-site", "SAME-ORIGIN")])]
+#[case(&[("sec-fetch-site", "same-origin, cross-site")])]
+#[case(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")])]
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_sites_change_nothing(#[case] headers: &[(&str, &str)]) {
     let server = TestServer::start();
