@@ -33,15 +33,18 @@ pub(super) struct DateError;
 /// or skipped by a clock change is resolved to the wider window. `None` means no bound, as it lies before
 /// or after everything that can be registered.
 pub(super) fn parse(text: &str, edge: Edge, zone: Tz) -> Result<Option<DateTime<Utc>>, DateError> {
+    Ok(reachable(instant(text, edge, zone)?, edge))
+}
+
+/// Like [`parse`], also for what lies before or after everything that can be registered.
+pub(super) fn instant(text: &str, edge: Edge, zone: Tz) -> Result<DateTime<Utc>, DateError> {
     let mut reader = Reader(text.as_bytes());
     let date = reader.date().ok_or(DateError)?;
-    let instant = if reader.0.is_empty() {
-        day_edge(date, edge, zone)
-    } else {
-        let moment = reader.moment().ok_or(DateError)?;
-        moment.edge(date, edge, zone)
-    };
-    Ok(reachable(instant, edge))
+    if reader.0.is_empty() {
+        return Ok(day_edge(date, edge, zone));
+    }
+    let moment = reader.moment().ok_or(DateError)?;
+    Ok(moment.edge(date, edge, zone))
 }
 
 /// Drops and clamps bounds that no image can exceed: stores need not handle the years 0 and 10000.

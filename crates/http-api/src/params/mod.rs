@@ -23,12 +23,12 @@ const NAME_SHOWN: usize = 64;
 /// The largest page, in images.
 const MOST_IMAGES: u32 = 1000;
 
-/// The first instant after a date: after its second, or after its day. `None` if that lies beyond the year 9999.
+/// The first instant after a date: after its second, or after its day.
 ///
 /// # Errors
 /// What the text is not, as words that follow the name of its parameter or member.
-pub(super) fn last_instant(text: &str, zone: Tz) -> Result<Option<DateTime<Utc>>, String> {
-    dates::parse(text, Edge::Last, zone).map_err(|error| error.to_string())
+pub(super) fn last_instant(text: &str, zone: Tz) -> Result<DateTime<Utc>, String> {
+    dates::instant(text, Edge::Last, zone).map_err(|error| error.to_string())
 }
 
 /// The parameters of a request: each at most once, and none unknown.
@@ -143,11 +143,9 @@ impl Query {
         let Some(text) = self.get("limit") else {
             return Ok(None);
         };
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        is_plain
-            .then(|| text.parse().ok())
-            .flatten()
-            .filter(|limit: &NonZeroU32| limit.get() <= MOST_IMAGES)
+        whole(text)
+            .and_then(NonZeroU32::new)
+            .filter(|limit| limit.get() <= MOST_IMAGES)
             .map(Some)
             .ok_or_else(|| {
                 let why = format!("is not a whole number from 1 to {MOST_IMAGES}");
@@ -183,9 +181,7 @@ impl Query {
         let Some(text) = self.get("size") else {
             return Ok(RenditionSize::default());
         };
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        let pixels = text.parse().ok().filter(|_| is_plain);
-        pixels
+        whole(text)
             .ok_or(RenditionSizeError)
             .and_then(RenditionSize::new)
             .map_err(|error| Problem::parameter("size", error))
@@ -200,6 +196,13 @@ impl Query {
             .map(Some)
             .map_err(|error| Problem::parameter(cursor::NAME, error))
     }
+}
+
+/// A whole number as it is written: digits, of which the first is no zero unless it is the only one.
+fn whole(text: &str) -> Option<u32> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_canonical = text == "0" || !text.starts_with('0');
+    (is_plain && is_canonical).then(|| text.parse().ok())?
 }
 
 /// A decimal number; unlike `f64`'s own reader, not `inf` or `nan`.
@@ -381,7 +384,6 @@ mod tests {
     #[rstest::rstest]
     #[case("1", 1)]
     #[case("50", 50)]
-    #[case("050", 50)]
     #[case("1000", 1000)]
     fn limits(#[case] text: &str, #[case] limit: u32) {
         let query = query(&format!("limit={text}"));
@@ -391,6 +393,8 @@ mod tests {
     #[rstest::rstest]
     #[case("")]
     #[case("0")]
+    #[case("01")]
+    #[case("050")]
     #[case("-1")]
     #[case("%2B1")]
     #[case("1001")]

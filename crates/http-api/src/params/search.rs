@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use super::{
     dates::{self, Edge},
-    number,
+    number, whole,
 };
 
 /// The longest search, in characters.
@@ -63,13 +63,15 @@ pub(super) enum Fault {
     NoValue,
     #[error("the confidence of a tag is a number from 0 to 100")]
     Confidence,
-    #[error("{0}")]
+    #[error("there is no operator `!=`; write `-cat>=80` for images without such a tag")]
+    NotEqual,
+    #[error("the value {0}")]
     Date(dates::DateError),
     #[error("`taken` is not searched; a tag of that name is written in quotes")]
     Taken,
-    #[error("is not a whole number of pixels")]
+    #[error("the value is not a whole number of pixels")]
     Pixels,
-    #[error("is not a type; the types are jpeg, png, webp, gif, bmp and tiff")]
+    #[error("the value is not a type; the types are jpeg, png, webp, gif, bmp and tiff")]
     Type,
     #[error("`{0}:` is not supported; a tag with a colon is written in quotes")]
     Key(String),
@@ -174,6 +176,7 @@ impl Parser<'_> {
             return Err(error(text.from, Fault::TooManyTerms));
         }
         self.terms += 1;
+        self.refuse_not_equal(&text)?;
         let operator = self.operator();
         if text.is_quoted {
             return self.tag(&text, operator);
@@ -206,10 +209,9 @@ impl Parser<'_> {
 
     fn pixels(&mut self, operator: Operator) -> Result<Comparison<u32>, SearchError> {
         let value = self.value()?;
-        let is_plain = value.content.bytes().all(|byte| byte.is_ascii_digit());
-        match value.content.parse() {
-            Ok(value) if is_plain => Ok(Comparison { operator, value }),
-            _ => Err(error(value.from, Fault::Pixels)),
+        match whole(&value.content) {
+            Some(value) => Ok(Comparison { operator, value }),
+            None => Err(error(value.from, Fault::Pixels)),
         }
     }
 
@@ -236,6 +238,15 @@ impl Parser<'_> {
     /// What follows an operator.
     fn value(&mut self) -> Result<Text, SearchError> {
         self.text()?.ok_or_else(|| error(self.at, Fault::NoValue))
+    }
+
+    /// Refuses `!=`: the mark is a character of names, and would be taken for the end of one.
+    fn refuse_not_equal(&self, name: &Text) -> Result<(), SearchError> {
+        let is_marked = !name.is_quoted && name.content.ends_with('!');
+        if is_marked && self.text.get(self.at) == Some(&'=') {
+            return Err(error(self.at - 1, Fault::NotEqual));
+        }
+        Ok(())
     }
 
     /// The operator that follows a name.

@@ -146,7 +146,10 @@ pub(crate) async fn list_keys(
     let (keys, zone) = (state.keys.clone(), state.settings.timezone);
     let keys = state.read(async move { keys.list().await }).await?;
     let keys: Vec<_> = keys.iter().map(|key| listed(key, zone)).collect();
-    response::json(&keys)
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(response::to_json(&keys)?))
 }
 
 /// Revoke a key.
@@ -186,16 +189,12 @@ pub(crate) async fn delete_key(
 fn wanted(body: &NewKeyBody, zone: Tz) -> Result<KeyRequest, Problem> {
     let wrong = |detail: String| Problem::new(Code::InvalidBody, detail);
     let scopes = body.scopes.iter().map(|scope| Scope::from(*scope));
-    let expires_at = match body.expires.as_deref() {
-        None => None,
-        Some(text) => {
-            params::last_instant(text, zone).map_err(|error| wrong(format!("`expires` {error}")))?
-        }
-    };
+    let expiry = |text| params::last_instant(text, zone);
+    let expires_at = body.expires.as_deref().map(expiry).transpose();
     Ok(KeyRequest {
         name: KeyName::parse(&body.name).map_err(|error| wrong(format!("`name`: {error}")))?,
         scopes: Scopes::new(scopes).ok_or_else(|| wrong("`scopes` is empty".to_owned()))?,
-        expires_at,
+        expires_at: expires_at.map_err(|error| wrong(format!("`expires` {error}")))?,
     })
 }
 

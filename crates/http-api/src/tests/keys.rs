@@ -32,6 +32,7 @@ async fn create(server: &TestServer, body: &Value) -> Value {
 async fn list(server: &TestServer) -> Value {
     let response = request(server, Method::GET, "/keys").send().await.unwrap();
     assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["cache-control"], "no-store");
     response.json().await.unwrap()
 }
 
@@ -73,12 +74,26 @@ async fn a_key_is_told_once_and_kept_as_a_digest() {
 #[case("2024-01-02 10:00:00", "2024-01-02 10:00:00")]
 #[case("2024-01-02T10:00:00+01:00", "2024-01-02 09:00:00")]
 #[case("2024-01-02", "2024-01-02 23:59:59")]
+#[case("9999-12-31", "9999-12-31 23:59:59")]
+#[case("9999-12-31 23:59:59", "9999-12-31 23:59:59")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_may_expire(#[case] expires: &str, #[case] shown: &str) {
     let server = start();
     let body = json!({"name": "a", "scopes": ["read"], "expires": expires});
     assert_eq!(create(&server, &body).await["expires"], shown);
     assert_eq!(list(&server).await[0]["expires"], shown);
+}
+
+/// The last day of a zone behind UTC ends in the year 10000.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_day_may_be_that_of_any_zone() {
+    let server = TestServer::with(|setup| {
+        setup.admin_key = Some(AdminKey::parse(ADMIN_KEY).unwrap());
+        setup.settings.timezone = chrono_tz::America::New_York;
+    });
+    let body = json!({"name": "a", "scopes": ["read"], "expires": "9999-12-31"});
+    let expires = create(&server, &body).await["expires"].clone();
+    assert_eq!(expires, "9999-12-31 23:59:59");
 }
 
 #[rstest::rstest]

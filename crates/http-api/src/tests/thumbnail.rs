@@ -62,6 +62,17 @@ async fn a_thumbnail_is_made_once_for_each_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn other_sizes_are_refused() {
+    let codec = Arc::<FakeImageCodec>::default();
+    let (server, path) = registered(&codec).await;
+    for size in ["", "0256", "+256", "256.0", "255", "4096", "9999999999"] {
+        let request = server.request(Method::GET, &format!("{path}?size={size}"));
+        let refused = server.refused(request, 400, "invalid-parameter").await;
+        assert_eq!(refused["parameter"], "size", "{size}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_askers_cost_one_rendering() {
     let codec = Arc::<FakeImageCodec>::default();
     let (server, path) = registered(&codec).await;

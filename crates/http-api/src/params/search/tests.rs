@@ -57,6 +57,10 @@ fn brackets_group() {
 #[case(r#""OR""#, tag("or"))]
 #[case("ORchid", tag("orchid"))]
 #[case("date", tag("date"))]
+#[case("stop!", tag("stop!"))]
+#[case("cat! = 80", sure("cat!", Operator::Equal, 80.0))]
+#[case(r#""cat!"=80"#, sure("cat!", Operator::Equal, 80.0))]
+#[case("width>=0", Condition::Width(Comparison { operator: Operator::AtLeast, value: 0 }))]
 #[case(r#""untagged""#, tag("untagged"))]
 #[case(r#""re:zero""#, tag("re:zero"))]
 #[case(r#""""#, Condition::NEVER)]
@@ -114,15 +118,33 @@ fn dates_beyond_all_images_match_none() {
 #[case("cat>=high", 5, Fault::Confidence)]
 #[case("cat>=101", 5, Fault::Confidence)]
 #[case("cat=nan", 4, Fault::Confidence)]
+#[case("cat!=80", 3, Fault::NotEqual)]
+#[case("ñu (cat!=80)", 7, Fault::NotEqual)]
+#[case("!=80", 0, Fault::NotEqual)]
+#[case("type!=jpeg", 4, Fault::NotEqual)]
+#[case("cat==80", 4, Fault::NoValue)]
+#[case("cat<>80", 4, Fault::NoValue)]
 #[case("a date>=yesterday", 8, Fault::Date(dates::DateError))]
 #[case("width>=-1", 7, Fault::Pixels)]
 #[case("width>=1e3", 7, Fault::Pixels)]
+#[case("width>=0100", 7, Fault::Pixels)]
 #[case("width>=99999999999", 7, Fault::Pixels)]
 #[case("a type:heic", 7, Fault::Type)]
 #[case("a taken>=2024-01-01", 2, Fault::Taken)]
 #[case("source:person", 0, Fault::Key("source".to_owned()))]
 fn faults_have_a_position(#[case] text: &str, #[case] position: usize, #[case] fault: Fault) {
     assert_eq!(parse(text, UTC), Err(SearchError { position, fault }));
+}
+
+/// What follows the position in a problem document.
+#[rstest::rstest]
+#[case("date>=soon", "the value is not a date such as")]
+#[case("width>=big", "the value is not a whole number of pixels")]
+#[case("type:heic", "the value is not a type; the types are")]
+#[case("cat>=101", "the confidence of a tag is a number")]
+fn faults_of_values_say_what_is_wrong(#[case] text: &str, #[case] begins: &str) {
+    let error = parse(text, UTC).unwrap_err().to_string();
+    assert!(error.starts_with(begins), "{error}");
 }
 
 #[test]
