@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use domain::{Confidence, ImageId, Label, PageKey, Threshold, TimeWindow};
+use domain::{ImageId, Label, PageKey, TimeWindow};
 use http_api::queries::{self, List};
 use libfuzzer_sys::fuzz_target;
 
@@ -25,9 +25,8 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(window) = queries::tags(query, zone) {
         assert_eq!(list.as_ref().map(|list| list.window), Some(window));
     }
-    let default = Threshold::new(Confidence::new(80.0).unwrap());
-    if let Ok(threshold) = queries::upload(query, default) {
-        assert!((0.0..=100.0).contains(&threshold.lowest().get()));
+    if let Ok(threshold) = queries::upload(query) {
+        assert!(threshold.is_none_or(|lowest| (0.0..=100.0).contains(&lowest.lowest().get())));
         assert!(list.is_some(), "both routes read it alike");
     }
     if queries::image(query).is_ok() {

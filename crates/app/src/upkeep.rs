@@ -189,6 +189,7 @@ mod tests {
         let originals = Arc::<FakeOriginalStore>::default();
         let ports = UpkeepPorts {
             statistics,
+            requests: database.clone(),
             originals: originals.clone(),
             removal: RemovalPorts {
                 ledger: database.clone(),

@@ -2,6 +2,7 @@
 
 mod inspection;
 mod keys;
+mod requests;
 mod statistics;
 
 use std::{
@@ -18,8 +19,8 @@ use chrono::{DateTime, Utc};
 
 use domain::{
     ApiKey, Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageInfo,
-    ImageQuery, Label, NewImage, PageKey, Session, TagSummary, Tagging, TaggingKey, TimeWindow,
-    UntaggedImage,
+    ImageQuery, Label, NewImage, PageKey, RequestKey, Session, TagSummary, Tagging, TaggingKey,
+    TimeWindow, UntaggedImage,
     ports::{
         Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
         TagStatistics, TaggingCache, cause,
@@ -47,6 +48,7 @@ struct State {
     keys: Vec<ApiKey>,
     /// Oldest first.
     sessions: Vec<Session>,
+    requests: HashMap<RequestKey, requests::Request>,
 }
 
 #[derive(Debug)]
@@ -197,6 +199,9 @@ impl ImageStore for FakeDatabase {
         if state.images.values().any(|known| known.id == image.id) {
             return Err(ImageStoreError::Failed(cause("the id is taken")));
         }
+        if new.request.is_some_and(|lease| !state.holds(&lease)) {
+            return Err(ImageStoreError::LeaseLost);
+        }
         match state.originals.get_mut(&image.digest) {
             Some(original) if original.stands(new.fence) => original.claimed_until = None,
             _ => return Err(ImageStoreError::ClaimLost),
@@ -207,6 +212,9 @@ impl ImageStore for FakeDatabase {
         state.infos.insert(image.id, new.info.clone());
         if let Some((key, tagging)) = &new.tagging {
             state.keep(key, tagging);
+        }
+        if let Some(lease) = &new.request {
+            state.complete(lease, image.id);
         }
         Ok(())
     }
@@ -510,6 +518,7 @@ mod tests {
             .unwrap();
         assert_eq!(store.claimed_until(&image.digest), Some(at(9)));
         let new = NewImage {
+            request: None,
             info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),

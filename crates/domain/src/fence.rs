@@ -1,4 +1,4 @@
-//! Fencing tokens of originals.
+//! Fencing tokens of originals and of leases.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 /// A fencing token of an original: it changes with every claim for removal, and with every upload claim
-/// that follows one.
+/// that follows one. Leases on requests have one as well.
 ///
 /// The holder of an older one has lost the original, however late it notices. Tokens are random rather
 /// than counted: the row that would hold the count goes with the original, and a delayed removal must

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{ContentDigest, Fence, ImageId, ImageInfo, MediaType, Tagging, TaggingKey, Tags};
+use crate::{
+    ContentDigest, Fence, ImageId, ImageInfo, MediaType, RequestLease, Tagging, TaggingKey, Tags,
+};
 
 /// Facts about an original, known once it has been decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,4 +83,7 @@ pub struct NewImage {
     pub fence: Option<Fence>,
     /// The provider's complete answer, if the store does not have it yet.
     pub tagging: Option<(TaggingKey, Tagging)>,
+    /// The lease of the request that registers it, if that has an idempotency key. The image becomes its
+    /// outcome, and is recorded only while the lease is held.
+    pub request: Option<RequestLease>,
 }

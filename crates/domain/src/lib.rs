@@ -12,6 +12,7 @@ pub mod confidence;
 pub mod database_id;
 pub mod digest;
 pub mod fence;
+pub mod idempotency;
 pub mod image;
 pub mod image_id;
 pub mod image_info;
@@ -33,6 +34,10 @@ pub use confidence::{Confidence, ConfidenceError, Threshold};
 pub use database_id::DatabaseId;
 pub use digest::{ContentDigest, ContentHasher, DigestError};
 pub use fence::{Fence, ParseFenceError};
+pub use idempotency::{
+    IdempotencyKey, IdempotencyKeyError, IdempotentRequest, OUTCOME_KEPT, RequestFingerprint,
+    RequestKey, RequestLease, UploadSource,
+};
 pub use image::{Image, ImageFacts, NewImage, UntaggedImage};
 pub use image_id::{ImageId, ImageIdError};
 pub use image_info::{CameraData, ImageInfo, Location};

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use actix_web::{HttpRequest, web::Data};
+use actix_web::{HttpMessage as _, HttpRequest, web::Data};
 use domain::{Scope, service::Caller};
 
 use crate::{
@@ -14,7 +14,8 @@ use crate::{
     state::State,
 };
 
-/// Authenticates and authorizes a request, and counts it against its rate limit.
+/// Authenticates and authorizes a request, and counts it against its rate limit. The handler finds the [`Caller`], if
+/// there is one, in the extensions of the request.
 ///
 /// A key in a header must be valid even where none is required, so that its sender learns of a revocation. An expired
 /// session counts as no credential, as browsers keep sending the cookie.
@@ -40,10 +41,13 @@ pub(crate) async fn authorize(
     if let Some(caller) = &caller {
         note_use(state, caller);
     }
-    match scope {
-        None => Ok(()),
-        Some(scope) => require(caller.as_ref(), scope),
+    if let Some(scope) = scope {
+        require(caller.as_ref(), scope)?;
     }
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
+    Ok(())
 }
 
 /// The caller. A session is looked up only if a scope is required.

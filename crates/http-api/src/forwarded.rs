@@ -18,7 +18,7 @@ const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix
 const LONGEST_PREFIX: usize = 256;
 
 /// The origin of a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Forwarded {
     /// The client, for fair scheduling.
     pub(super) client: ClientKey,

@@ -10,6 +10,7 @@ mod disconnect;
 mod disposition;
 mod docs;
 mod forwarded;
+mod idempotency;
 #[cfg(feature = "internals")]
 pub mod internals;
 mod json_body;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 
 use domain::{
     ports::{ImageStore, OriginalStore, TagProvider},
-    service::{Access, Catalog, Ingest, Keys, Renditions},
+    service::{Access, Catalog, Idempotency, Ingest, Keys, Renditions},
 };
 
 use url_fetch::Fetcher;
@@ -56,6 +57,8 @@ pub struct Api {
     pub catalog: Catalog,
     /// Makes small copies of them.
     pub renditions: Renditions,
+    /// Carries out repeated requests once.
+    pub idempotency: Idempotency,
     /// Tells who calls.
     pub access: Arc<Access>,
     /// Makes and revokes keys.

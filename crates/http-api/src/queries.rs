@@ -71,9 +71,9 @@ pub fn tags(query: &str, zone: Tz) -> Result<TagQuery, Problem> {
     })
 }
 
-/// The query of `POST /image`: the threshold of the tags to record.
-pub fn upload(query: &str, default: Threshold) -> Result<Threshold, Problem> {
-    Query::parse(query, &["min_confidence"])?.threshold(default)
+/// The query of `POST /image`: the threshold of the tags to record, if it names one.
+pub fn upload(query: &str) -> Result<Option<Threshold>, Problem> {
+    Query::parse(query, &["min_confidence"])?.confidence()
 }
 
 /// The query of a route that has no parameters.

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use domain::{
     Image, RenditionSize,
     ports::{CallContext, cause},
-    service::{Access, Catalog, Ingest, IngestError, Keys, Renditions, Tagged, Upload},
+    service::{
+        Access, Catalog, Idempotency, Ingest, IngestError, Keys, Renditions, Tagged, Upload,
+    },
 };
 use tokio::runtime::Handle;
 use tokio_util::{
@@ -19,6 +21,7 @@ use upload_body::BodyKind;
 use super::{
     Api, HttpSettings, Readiness,
     connections::Connections,
+    idempotency::Attempt,
     problem::{Code, Problem},
     rate_limit::RateLimit,
     upload::{Admission, Patience, Uploads},
@@ -28,6 +31,7 @@ use super::{
 pub(super) struct State {
     pub(super) catalog: Catalog,
     renditions: Renditions,
+    pub(super) idempotency: Idempotency,
     pub(super) access: Arc<Access>,
     pub(super) keys: Keys,
     pub(super) rate_limit: RateLimit,
@@ -57,6 +61,7 @@ impl State {
         Self {
             catalog: api.catalog,
             renditions: api.renditions,
+            idempotency: api.idempotency,
             access: api.access,
             keys: api.keys,
             rate_limit: RateLimit::new(settings.requests_per_minute),
@@ -104,12 +109,21 @@ impl State {
         AbortOnDropHandle::new(self.runtime.spawn(work.in_current_span()))
     }
 
-    /// Registers an image.
-    pub(super) async fn ingest(&self, upload: Upload) -> Result<Image, Problem> {
+    /// Registers an image. The attempt, if there is one, ends with the work, which may be later than the answer.
+    pub(super) async fn ingest(
+        &self,
+        mut upload: Upload,
+        attempt: Option<Attempt>,
+    ) -> Result<Image, Problem> {
         let ingest = Arc::clone(&self.ingest);
         let too_late = "the image was not registered in time; it may still be";
+        upload.request = attempt.as_ref().map(Attempt::lease);
         self.work(upload, too_late, |upload| async move {
-            ingest.ingest(upload).await
+            let outcome = ingest.ingest(upload).await;
+            if let Some(attempt) = attempt {
+                attempt.settle(outcome.is_ok()).await;
+            }
+            outcome
         })
         .await
     }

@@ -145,6 +145,7 @@ fn new_image(number: u64) -> NewImage {
         tagged_at: now,
     };
     NewImage {
+        request: None,
         info: domain::ImageInfo::default(),
         fence: None,
         image,

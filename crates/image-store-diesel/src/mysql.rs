@@ -57,6 +57,9 @@ const RESTORE_LOCK_WAIT: &str = "SET SESSION innodb_lock_wait_timeout = @etiquet
 /// Keeps an existing row unchanged.
 const INSERT_IF_NEW: &str = "INSERT IGNORE";
 
+/// The time in microseconds since 1970, by the clock of the server, whatever the time zone of the session.
+const NOW: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
+
 /// Locks the rows it reads until the end of the transaction.
 macro_rules! locking {
     ($query:expr) => {

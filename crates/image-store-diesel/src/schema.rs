@@ -116,6 +116,17 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_request"]
+    request (id) {
+        id -> Binary,
+        fingerprint -> Binary,
+        fence -> BigInt,
+        outcome -> Nullable<Binary>,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
     // Diesel's own column.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

@@ -52,6 +52,9 @@ const RESTORE_LOCK_WAIT: &str = "";
 /// Keeps an existing row unchanged.
 const INSERT_IF_NEW: &str = "INSERT OR IGNORE";
 
+/// The time in microseconds since 1970, by the clock of this machine.
+const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)";
+
 /// Locks the rows it reads: `BEGIN IMMEDIATE` has done so already.
 macro_rules! locking {
     ($query:expr) => {

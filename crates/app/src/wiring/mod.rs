@@ -12,8 +12,8 @@ use chrono::TimeDelta;
 use domain::{
     ports::{self, HostedBlob, ImageCodec, ReleaseQueue},
     service::{
-        Catalog, CatalogPorts, CheckPorts, Ingest, IngestPorts, IngestSettings, Keys, RemovalPorts,
-        RenditionPorts, Renditions, Tagger, TaggerPorts, UpkeepPorts,
+        Catalog, CatalogPorts, CheckPorts, Idempotency, Ingest, IngestPorts, IngestSettings, Keys,
+        RemovalPorts, RenditionPorts, Renditions, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -89,6 +89,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     let catalog = catalog(&stored, &opened, clock.clone());
     let api = Api {
+        idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
         renditions: renditions(settings, &catalog, codec, &opened),
@@ -104,6 +105,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     let upkeep = UpkeepPorts {
         statistics: stored.clone(),
+        requests: stored.clone(),
         originals: Arc::clone(&opened.store),
         removal: removal(stored, opened),
         host,

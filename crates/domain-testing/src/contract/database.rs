@@ -41,6 +41,7 @@ pub mod keys;
 pub mod labels;
 pub mod pages;
 pub mod removal;
+pub mod requests;
 pub mod rollups;
 pub mod sessions;
 pub mod summaries;
@@ -62,6 +63,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     rollups::run(&make).await;
     keys::run(&make).await;
     sessions::run(&make).await;
+    requests::run(&make).await;
     concurrency::run(&make).await;
 }
 
@@ -77,6 +79,7 @@ fn new(image: &Image) -> NewImage {
         fence: None,
         image: image.clone(),
         tagging: None,
+        request: None,
     }
 }
 

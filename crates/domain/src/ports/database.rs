@@ -1,8 +1,8 @@
 //! All ports of one database.
 
 use super::{
-    ImageInfoStore, ImageStore, Inspector, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
-    StatisticsInspector, TagStatistics, TaggingCache,
+    IdempotencyStore, ImageInfoStore, ImageStore, Inspector, KeyStore, OriginalLedger,
+    RemovalLedger, SessionStore, StatisticsInspector, TagStatistics, TaggingCache,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
@@ -16,6 +16,7 @@ pub trait Database:
     + RemovalLedger
     + KeyStore
     + SessionStore
+    + IdempotencyStore
     + Inspector
     + StatisticsInspector
 {
@@ -30,6 +31,7 @@ impl<T> Database for T where
         + RemovalLedger
         + KeyStore
         + SessionStore
+        + IdempotencyStore
         + Inspector
         + StatisticsInspector
 {

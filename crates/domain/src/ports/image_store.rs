@@ -23,6 +23,7 @@ pub trait ImageStore: Send + Sync {
     /// # Errors
     /// [`ImageStoreError::ClaimLost`] if the original is no longer claimed, or is claimed under another
     /// fence: a removal intervened, and the bytes must be claimed and put again.
+    /// [`ImageStoreError::LeaseLost`] if the image is recorded for a request whose lease is no longer held.
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError>;
 
     /// The image with that id.
@@ -62,6 +63,9 @@ pub enum ImageStoreError {
     /// The upload claim no longer stands.
     #[error("the claim on the original was lost")]
     ClaimLost,
+    /// The lease of the request was taken over, or has ended.
+    #[error("another request with the same idempotency key took this one over")]
+    LeaseLost,
     /// The database is unreachable or full, or no connection was free in time.
     #[error("the database is not available")]
     Unavailable(#[source] Cause),

@@ -10,6 +10,7 @@ mod codec_error;
 mod context;
 mod database;
 mod database_registry;
+mod idempotency_store;
 mod image_codec;
 mod image_info_store;
 mod image_store;
@@ -35,6 +36,7 @@ pub use codec_error::CodecError;
 pub use context::{CallContext, ClientKey};
 pub use database::Database;
 pub use database_registry::DatabaseRegistry;
+pub use idempotency_store::{Begun, IdempotencyStore};
 pub use image_codec::ImageCodec;
 pub use image_info_store::ImageInfoStore;
 pub use image_store::{ImageStore, ImageStoreError};
@@ -61,6 +63,7 @@ pub use self::{
     blob_host::{MockBlobHost, MockReleaseQueue},
     clock::MockClock,
     database_registry::MockDatabaseRegistry,
+    idempotency_store::MockIdempotencyStore,
     image_codec::MockImageCodec,
     image_info_store::MockImageInfoStore,
     image_store::MockImageStore,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, NewImage, ProviderIdentity,
-    Tagging, TaggingKey, Tags, Threshold, image_info,
+    RequestLease, Tagging, TaggingKey, Tags, Threshold, image_info,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
@@ -70,6 +70,8 @@ pub struct Upload {
     pub threshold: Threshold,
     /// The name of the file as the client gave it, if it gave one.
     pub file_name: Option<String>,
+    /// The lease of the request, if it has an idempotency key.
+    pub request: Option<RequestLease>,
     /// The caller. Once it has gone, no work that costs something starts.
     pub context: CallContext,
 }
@@ -336,6 +338,7 @@ impl Pipeline {
                 info: info(upload, key, analysis),
                 fence: Some(claimed.fence),
                 tagging: tagging.map(|tagging| (key.clone(), tagging.clone())),
+                request: upload.request,
             };
             match self.images.record(&new).await {
                 Ok(()) => {

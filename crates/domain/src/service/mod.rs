@@ -6,6 +6,7 @@ mod backoff;
 mod catalog;
 mod check;
 mod forgotten;
+mod idempotency;
 mod ingest;
 mod keys;
 mod removal;
@@ -21,6 +22,7 @@ pub use check::{
     Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
     Part, Summary, UnknownOriginals,
 };
+pub use idempotency::Idempotency;
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload};
 pub use keys::{KeyError, KeyRequest, Keys, MAX_KEYS};
 pub use removal::{RemovalError, RemovalPorts};

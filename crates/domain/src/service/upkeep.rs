@@ -2,7 +2,7 @@
 
 mod abandoned;
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use chrono::TimeDelta;
 use thiserror::Error;
@@ -13,18 +13,23 @@ use super::{
     removal::{RemovalError, RemovalPorts},
 };
 use crate::ports::{
-    BlobHost, Clock, ImageStoreError, OriginalStore, OriginalStoreError, TagStatistics,
-    UpstreamError,
+    BlobHost, Clock, IdempotencyStore, ImageStoreError, OriginalStore, OriginalStoreError,
+    TagStatistics, UpstreamError,
 };
 
 /// How many batches of forgotten blobs are processed in one run.
 const MAX_ROUNDS: usize = 100;
+
+/// How many expired requests are removed in one transaction.
+const REQUESTS: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
 /// The ports of upkeep.
 #[derive(Clone)]
 pub struct UpkeepPorts {
     /// Rolls up statistics of past images.
     pub statistics: Arc<dyn TagStatistics>,
+    /// Removes expired requests.
+    pub requests: Arc<dyn IdempotencyStore>,
     /// Tells whether the store as a whole is failing.
     pub originals: Arc<dyn OriginalStore>,
     /// Removes originals, and sweeps interrupted puts.
@@ -127,6 +132,22 @@ impl Upkeep {
     pub async fn sweep(&self) -> Result<u64, UpkeepError> {
         let before = self.ports.clock.now() - self.settings.original_age;
         Ok(self.ports.removal.originals.sweep(before).await?)
+    }
+
+    /// Removes what has expired of requests with idempotency keys, in strides. Returns the number removed.
+    pub async fn remove_expired_requests(&self) -> Result<usize, UpkeepError> {
+        let mut removed = 0;
+        loop {
+            let found = self
+                .ports
+                .requests
+                .remove_expired_requests(REQUESTS)
+                .await?;
+            removed += found as usize;
+            if found < REQUESTS.get() {
+                return Ok(removed);
+            }
+        }
     }
 
     /// Does one step of the rollup. `true` if there may be more to do.

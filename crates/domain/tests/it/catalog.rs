@@ -116,6 +116,7 @@ async fn with_one_image(bytes: &'static [u8]) -> Fixture {
         .unwrap();
     store
         .record(&NewImage {
+            request: None,
             info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
@@ -441,6 +442,7 @@ async fn tags_are_listed_by_prefix_order_and_limit() {
             .await
             .unwrap();
         let new = NewImage {
+            request: None,
             fence: None,
             info: domain::ImageInfo::default(),
             image,

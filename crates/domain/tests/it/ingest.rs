@@ -90,6 +90,7 @@ fn upload(bytes: &Bytes, threshold: f64) -> Upload {
         digest: ContentDigest::of(bytes),
         threshold: Threshold::new(Confidence::new(threshold).unwrap()),
         file_name: None,
+        request: None,
         context: CallContext::local(),
     }
 }

@@ -82,6 +82,7 @@ impl Fixture {
             .put(digest, content.into(), PutMode::Overwrite);
         put.await.unwrap();
         let new = NewImage {
+            request: None,
             image: image.clone(),
             info: domain::ImageInfo::default(),
             fence: None,

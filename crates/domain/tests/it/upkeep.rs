@@ -13,8 +13,9 @@ use chrono::TimeDelta;
 use domain::{
     ContentDigest, NewImage,
     ports::{
-        HostedBlob, MockBlobHost, MockDatabaseRegistry, MockOriginalLedger, MockOriginalRemoval,
-        MockOriginalStore, MockRemovalLedger, MockTagStatistics, PutMode, SetAside, cause,
+        HostedBlob, MockBlobHost, MockDatabaseRegistry, MockIdempotencyStore, MockOriginalLedger,
+        MockOriginalRemoval, MockOriginalStore, MockRemovalLedger, MockTagStatistics, PutMode,
+        SetAside, cause,
     },
 };
 use domain::{
@@ -55,6 +56,7 @@ fn upkeep(
     registry.expect_databases().returning(move || Ok(vec![own]));
     let ports = UpkeepPorts {
         statistics: Arc::new(MockTagStatistics::new()),
+        requests: Arc::new(MockIdempotencyStore::new()),
         originals: Arc::new(originals),
         removal: RemovalPorts {
             ledger: Arc::new(ledger),
@@ -208,6 +210,7 @@ async fn blobs_that_cannot_be_released_do_not_hold_up_the_others() {
         let clock = Arc::<TestClock>::default();
         let ports = UpkeepPorts {
             statistics: Arc::new(MockTagStatistics::new()),
+            requests: Arc::new(MockIdempotencyStore::new()),
             originals: Arc::new(MockOriginalStore::new()),
             removal: RemovalPorts {
                 ledger: Arc::new(MockOriginalLedger::new()),
@@ -354,8 +357,13 @@ impl Fixture {
     }
 
     fn upkeep_by(&self, removal: Arc<dyn OriginalRemoval>) -> Upkeep {
-        let ports = UpkeepPorts {
+        Upkeep::new(self.ports(removal), SETTINGS)
+    }
+
+    fn ports(&self, removal: Arc<dyn OriginalRemoval>) -> UpkeepPorts {
+        UpkeepPorts {
             statistics: self.store.clone(),
+            requests: self.store.clone(),
             originals: self.originals.clone(),
             removal: RemovalPorts {
                 ledger: self.store.clone(),
@@ -365,8 +373,7 @@ impl Fixture {
             },
             host: None,
             clock: self.clock.clone(),
-        };
-        Upkeep::new(ports, SETTINGS)
+        }
     }
 
     fn later(&self, seconds: i64) {
@@ -394,6 +401,7 @@ impl Fixture {
             .await
             .unwrap();
         NewImage {
+            request: None,
             info: domain::ImageInfo::default(),
             image,
             fence: Some(claimed.fence),
@@ -594,6 +602,27 @@ async fn database_registered_during_a_removal_keeps_its_bytes() {
         assert_eq!(fixture.originals.digests(), [digest]);
         assert_eq!(fixture.originals.digests_set_aside(), []);
     }
+}
+
+/// A stride a transaction, until one is not full.
+#[tokio::test]
+async fn expired_requests_are_removed_in_strides() {
+    let mut requests = MockIdempotencyStore::new();
+    let mut found = vec![3, 500, 500];
+    requests
+        .expect_remove_expired_requests()
+        .times(3)
+        .returning(move |limit| {
+            assert_eq!(limit.get(), 500);
+            Ok(found.pop().unwrap())
+        });
+    let fixture = Fixture::new();
+    let ports = UpkeepPorts {
+        requests: Arc::new(requests),
+        ..fixture.ports(fixture.originals.clone())
+    };
+    let upkeep = Upkeep::new(ports, SETTINGS);
+    assert_eq!(upkeep.remove_expired_requests().await.unwrap(), 1003);
 }
 
 #[tokio::test]

@@ -85,10 +85,36 @@ const FILE: &[Code] = &[
     Code::StorageUnavailable,
 ];
 
+/// What can go wrong with an upload that is registered.
+const REGISTRATION: &[Code] = &[
+    Code::InvalidBody,
+    Code::InvalidBase64,
+    Code::InvalidParameter,
+    Code::FetchingNotAllowed,
+    Code::ImageNotFound,
+    Code::RequestTimeout,
+    Code::IdempotencyInProgress,
+    Code::IdempotencyMismatch,
+    Code::PayloadTooLarge,
+    Code::UnsupportedMediaType,
+    Code::FetchingFailed,
+    Code::NotAnImage,
+    Code::UnsupportedFormat,
+    Code::ImageTooLarge,
+    Code::ImageTooComplex,
+    Code::TaggingFailed,
+    Code::QuotaExhausted,
+    Code::UpstreamBusy,
+    Code::StorageUnavailable,
+    Code::Overloaded,
+    Code::TaggingTimeout,
+];
+
 /// What can go wrong on a route, beside what can everywhere.
 fn problems_of(path: &str, method: &Method) -> &'static [Code] {
     match path {
-        "/image" | "/tag" => &[
+        "/image" => REGISTRATION,
+        "/tag" => &[
             Code::InvalidBody,
             Code::InvalidBase64,
             Code::InvalidParameter,
@@ -200,10 +226,12 @@ fn response(status: StatusCode, codes: &[Code]) -> Response {
             .description(Some("`Bearer`."));
         response = response.header("WWW-Authenticate", header.build());
     }
-    if matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    ) {
+    if codes.contains(&Code::IdempotencyInProgress)
+        || matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        )
+    {
         let header = HeaderBuilder::new()
             .schema(Some(Object::with_type(Type::Integer)))
             .description(Some("How long to wait before the next try, in seconds."));

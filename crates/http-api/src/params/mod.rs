@@ -124,11 +124,7 @@ impl Query {
     }
 
     /// The threshold of `min_confidence`.
-    pub(super) fn threshold(&self, default: Threshold) -> Result<Threshold, Problem> {
-        Ok(self.confidence()?.unwrap_or(default))
-    }
-
-    fn confidence(&self) -> Result<Option<Threshold>, Problem> {
+    pub(super) fn confidence(&self) -> Result<Option<Threshold>, Problem> {
         let Some(text) = self.get("min_confidence") else {
             return Ok(None);
         };

@@ -12,6 +12,9 @@ use super::{Code, Problem};
 /// `Retry-After` for a quota whose renewal is unknown.
 const QUOTA_WAIT: Duration = Duration::from_mins(1);
 
+/// `Retry-After` while the first request with an idempotency key is under way.
+const REPETITION_WAIT: Duration = Duration::from_secs(2);
+
 /// `Retry-After` for lock contention.
 const CONTENTION_WAIT: Duration = Duration::from_secs(1);
 
@@ -126,6 +129,7 @@ impl From<ImageStoreError> for Problem {
             ImageStoreError::Contended(_) | ImageStoreError::ClaimLost => {
                 storage("the same image is being changed").retry_after(Some(CONTENTION_WAIT))
             }
+            ImageStoreError::LeaseLost => Self::in_progress(),
             ImageStoreError::Unavailable(_) => storage("the database is not available"),
             ImageStoreError::Corrupt(_) | ImageStoreError::Failed(_) => internal(),
         }
@@ -144,6 +148,12 @@ impl From<OriginalStoreError> for Problem {
 }
 
 impl Problem {
+    /// The first request with an idempotency key has not ended yet.
+    pub fn in_progress() -> Self {
+        let detail = "a request with this `Idempotency-Key` is under way";
+        Self::new(Code::IdempotencyInProgress, detail).retry_after(Some(REPETITION_WAIT))
+    }
+
     /// A bug in the server.
     pub fn internal(cause: domain::ports::Cause) -> Self {
         internal().caused_by(cause)
@@ -194,6 +204,7 @@ mod tests {
         Some("1")
     )]
     #[case(ImageStoreError::ClaimLost, "storage-unavailable", Some("1"))]
+    #[case(ImageStoreError::LeaseLost, "idempotency-in-progress", Some("2"))]
     #[case(
         ImageStoreError::Unavailable(cause(SECRET)),
         "storage-unavailable",

@@ -68,6 +68,10 @@ table! {
     KeyNotFound, "key-not-found", NOT_FOUND, "There is no such key";
     /// There are as many of something as are kept.
     TooMany, "too-many", CONFLICT, "There are too many";
+    /// A request with the same idempotency key is under way.
+    IdempotencyInProgress, "idempotency-in-progress", CONFLICT, "The same request is under way";
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch, "idempotency-mismatch", UNPROCESSABLE_ENTITY, "The key was used for another request";
     /// The client makes more requests than the limit.
     TooManyRequests, "too-many-requests", TOO_MANY_REQUESTS, "Too many requests";
     /// The path has no route.
@@ -144,6 +148,8 @@ mod tests {
             ("cross-origin", 403),
             ("key-not-found", 404),
             ("too-many", 409),
+            ("idempotency-in-progress", 409),
+            ("idempotency-mismatch", 422),
             ("too-many-requests", 429),
             ("route-not-found", 404),
             ("method-not-allowed", 405),

@@ -128,7 +128,7 @@ impl Problem {
         self
     }
 
-    /// Sets the wait before a retry. Only a 429 or 503 has one.
+    /// Sets the wait before a retry. Only a 429, a 503 and `idempotency-in-progress` have one.
     #[must_use]
     pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
@@ -147,12 +147,13 @@ impl Problem {
         self.code
     }
 
-    /// The wait of a 429 or 503 in whole seconds: rounded up, at least one.
+    /// The wait before a retry in whole seconds: rounded up, at least one.
     fn seconds(&self) -> Option<u64> {
-        let is_asking = matches!(
-            self.code.status(),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        );
+        let is_asking = self.code == Code::IdempotencyInProgress
+            || matches!(
+                self.code.status(),
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            );
         is_asking.then(|| {
             let wait = self.retry_after.unwrap_or(WAIT);
             (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)

@@ -46,7 +46,8 @@ pub(crate) async fn get_image(
         .body(answer.body(&state.runtime)))
 }
 
-async fn find(catalog: &Catalog, id: &ImageId, zone: Tz) -> Result<WithData, Problem> {
+/// The image with that id, and its bytes if they are few.
+pub(super) async fn find(catalog: &Catalog, id: &ImageId, zone: Tz) -> Result<WithData, Problem> {
     let Some(found) = catalog.find(id).await? else {
         return Err(path::no_image(id));
     };

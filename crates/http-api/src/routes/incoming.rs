@@ -1,10 +1,17 @@
 //! Reads the picture of a request, for all routes that take one.
 
 use actix_web::{HttpRequest, web::Payload};
-use domain::service::Upload;
+use domain::{RequestFingerprint, Threshold, UploadSource, service::Upload};
 use utoipa::ToSchema;
 
-use crate::{disconnect, forwarded::Forwarded, problem::Problem, queries, state::State, upload};
+use crate::{
+    disconnect,
+    forwarded::Forwarded,
+    problem::Problem,
+    queries,
+    state::State,
+    upload::{self, Sent},
+};
 
 /// A picture in base64, or its URL: exactly one of them.
 #[derive(ToSchema)]
@@ -44,21 +51,22 @@ pub(super) struct FileBody {
     file: Vec<u8>,
 }
 
-/// A picture that has been read, and where it came from.
+/// The body of an upload, and where it came from.
 pub(super) struct Incoming {
-    pub(super) upload: Upload,
+    sent: Sent,
+    threshold: Option<Threshold>,
     pub(super) origin: Forwarded,
 }
 
-/// Reads the picture of a request. The query and the headers are checked before any of the body is read.
+/// Reads the body of an upload. The query and the headers are checked before any of it is read.
 pub(super) async fn read(
     request: &HttpRequest,
     body: Payload,
     state: &State,
 ) -> Result<Incoming, Problem> {
-    let threshold = queries::upload(request.query_string(), state.settings.default_threshold)?;
+    let threshold = queries::upload(request.query_string())?;
     let origin = Forwarded::of(request, &state.settings.trusted_proxies);
-    let received = upload::receive(
+    let sent = upload::receive(
         body,
         request.headers(),
         origin.client,
@@ -66,12 +74,41 @@ pub(super) async fn read(
         &state.settings,
     )
     .await?;
-    let upload = Upload {
-        bytes: received.bytes,
-        digest: received.digest,
+    Ok(Incoming {
+        sent,
         threshold,
-        file_name: received.file_name,
-        context: disconnect::context(request, origin.client),
-    };
-    Ok(Incoming { upload, origin })
+        origin,
+    })
+}
+
+impl Incoming {
+    /// What makes the request what it is.
+    pub(super) fn fingerprint(&self) -> RequestFingerprint {
+        let source = match &self.sent {
+            Sent::Image(image) => UploadSource::Bytes(&image.digest),
+            Sent::Url(url) => UploadSource::Url(url),
+        };
+        RequestFingerprint::of_upload(source, self.threshold)
+    }
+
+    /// The picture, which is fetched if a URL was sent.
+    pub(super) async fn upload(
+        self,
+        request: &HttpRequest,
+        state: &State,
+    ) -> Result<Upload, Problem> {
+        let client = self.origin.client;
+        let received = match self.sent {
+            Sent::Image(image) => image,
+            Sent::Url(url) => upload::fetch(&url, client, &state.uploads, &state.settings).await?,
+        };
+        Ok(Upload {
+            bytes: received.bytes,
+            digest: received.digest,
+            threshold: self.threshold.unwrap_or(state.settings.default_threshold),
+            file_name: received.file_name,
+            request: None,
+            context: disconnect::context(request, client),
+        })
+    }
 }

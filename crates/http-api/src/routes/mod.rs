@@ -13,6 +13,7 @@ mod list_tags;
 mod path;
 mod post_image;
 mod post_tag;
+mod repeatable;
 mod session;
 
 use std::future::ready;

@@ -1,13 +1,22 @@
 //! `POST /image`: registers an image.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::header::{self, ContentType},
     web::{Data, Payload},
 };
+use chrono_tz::Tz;
+use domain::{Image, ImageId};
 
-use super::incoming::{self, FileBody, Incoming, UploadBody};
+use super::{
+    get_image,
+    incoming::{self, FileBody, Incoming, UploadBody},
+    path,
+    repeatable::{self, Request},
+};
 use crate::{
+    forwarded::Forwarded,
+    idempotency::{self, Attempt},
     prefer,
     problem::Problem,
     response::{self, Head, ImageBody},
@@ -20,7 +29,7 @@ const PREFERENCE_APPLIED: &str = "Preference-Applied";
 /// Register an image.
 ///
 /// The image is tagged, kept and recorded. Every call registers an image of its own, also one that
-/// is known already. The body is a JSON object, the bytes of the picture, or a form with one file.
+/// is known already, unless an `Idempotency-Key` marks it as a repetition. The body is a JSON object, the bytes of the picture, or a form with one file.
 #[utoipa::path(
     post,
     path = "/image",
@@ -35,6 +44,13 @@ const PREFERENCE_APPLIED: &str = "Preference-Applied";
         (
             "Prefer" = Option<String>, Header, nullable = false, example = "return=minimal",
             description = "`return=minimal` (RFC 7240) asks for the answer without `data`."
+        ),
+        (
+            "Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
+            example = "8e03978e-40d5-43e8-bc93-6894a57f9324",
+            description = "Makes it safe to repeat the request: with the same key, image and parameters it answers \
+                           the image that was registered first, for 24 hours. Visible ASCII without blanks. Keys \
+                           of different API keys are apart."
         ),
     ),
     request_body(
@@ -71,18 +87,42 @@ pub(crate) async fn post_image(
     body: Payload,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let Incoming { upload, origin } = incoming::read(&request, body, &state).await?;
+    let key = idempotency::key(request.headers())?;
+    let incoming = incoming::read(&request, body, &state).await?;
+    let attempt = match key {
+        None => None,
+        Some(key) => {
+            match repeatable::begin(&state, &request, key, incoming.fingerprint()).await? {
+                Request::New(attempt) => Some(attempt),
+                Request::Done(id) => return repeated(&request, &state, &incoming, id).await,
+            }
+        }
+    };
+    register(&request, &state, incoming, attempt).await
+}
+
+async fn register(
+    request: &HttpRequest,
+    state: &State,
+    incoming: Incoming,
+    attempt: Option<Attempt>,
+) -> Result<HttpResponse, Problem> {
+    let origin = incoming.origin.clone();
+    let upload = match incoming.upload(request, state).await {
+        Ok(upload) => upload,
+        Err(problem) => {
+            if let Some(attempt) = attempt {
+                attempt.settle(false).await;
+            }
+            return Err(problem);
+        }
+    };
     let bytes = upload.bytes.clone();
-    let image = state.ingest(upload).await?;
+    let image = state.ingest(upload, attempt).await?;
     let zone = state.settings.timezone;
-    let location = format!("{}/image/{}", origin.prefix, image.id);
-    let mut answer = HttpResponse::Ok();
-    answer
-        .content_type(ContentType::json())
-        .insert_header((header::LOCATION, location));
+    let mut answer = answer(&origin, &image.id);
     if prefer::is_minimal(request.headers()) {
-        answer.insert_header((PREFERENCE_APPLIED, prefer::MINIMAL));
-        return Ok(answer.body(response::to_json(&ImageBody::new(&image, zone))?));
+        return minimal(answer, &image, zone);
     }
     let head = Head::new(&image, zone)?;
     let catalog = state.catalog.clone();
@@ -90,4 +130,40 @@ pub(crate) async fn post_image(
     let patience = state.settings.answer_hold;
     let body = response::from_bytes(&state.runtime, head, bytes, patience, reopen);
     Ok(answer.body(body))
+}
+
+/// The answer to a request that was carried out before, from what is stored.
+async fn repeated(
+    request: &HttpRequest,
+    state: &State,
+    incoming: &Incoming,
+    id: ImageId,
+) -> Result<HttpResponse, Problem> {
+    let zone = state.settings.timezone;
+    let mut answer = answer(&incoming.origin, &id);
+    let catalog = state.catalog.clone();
+    if prefer::is_minimal(request.headers()) {
+        let image = state.read(async move { path::image(&catalog, &id).await });
+        return minimal(answer, &image.await?, zone);
+    }
+    let found = state.read(async move { get_image::find(&catalog, &id, zone).await });
+    Ok(answer.body(found.await?.body(&state.runtime)))
+}
+
+fn answer(origin: &Forwarded, id: &ImageId) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer
+        .content_type(ContentType::json())
+        .insert_header((header::LOCATION, format!("{}/image/{id}", origin.prefix)));
+    answer
+}
+
+/// The answer without `data`.
+fn minimal(
+    mut answer: HttpResponseBuilder,
+    image: &Image,
+    zone: Tz,
+) -> Result<HttpResponse, Problem> {
+    answer.insert_header((PREFERENCE_APPLIED, prefer::MINIMAL));
+    Ok(answer.body(response::to_json(&ImageBody::new(image, zone))?))
 }

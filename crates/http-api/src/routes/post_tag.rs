@@ -5,7 +5,7 @@ use actix_web::{
     web::{Data, Payload},
 };
 
-use super::incoming::{self, FileBody, Incoming, UploadBody};
+use super::incoming::{self, FileBody, UploadBody};
 use crate::{
     problem::Problem,
     response::{self, TaggedBody},
@@ -45,7 +45,8 @@ pub(crate) async fn post_tag(
     body: Payload,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let Incoming { upload, .. } = incoming::read(&request, body, &state).await?;
+    let incoming = incoming::read(&request, body, &state).await?;
+    let upload = incoming.upload(&request, &state).await?;
     let tagged = state.tag(upload).await?;
     response::json(&TaggedBody::from(&tagged))
 }

@@ -1,5 +1,10 @@
 //! `POST /image` and `POST /tag` with a URL.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,23 +16,26 @@ use url_fetch::FetchPolicy;
 
 use super::test_server::{IMAGE_BYTES, TestServer, picture};
 
-/// A server that answers every request with these bytes, and its URL.
-async fn serving(answer: Vec<u8>) -> String {
+/// A server that answers every request with these bytes: its URL, and how many requests it has got.
+pub(super) async fn serving(answer: Vec<u8>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}/a.jpg", listener.local_addr().unwrap());
+    let requests = Arc::<AtomicUsize>::default();
+    let counter = Arc::clone(&requests);
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             let answer = answer.clone();
+            counter.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(async move {
                 let _ = connection.read(&mut [0; 4096]).await;
                 let _ = connection.write_all(&answer).await;
             });
         }
     });
-    url
+    (url, requests)
 }
 
-fn with_length(length: usize, body: &[u8]) -> Vec<u8> {
+pub(super) fn with_length(length: usize, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
@@ -47,7 +55,7 @@ async fn refused(server: &TestServer, body: &Value, status: u16, code: &str) -> 
 async fn an_image_behind_a_url_is_registered_like_any_other() {
     let server = fetching_any();
     let bytes = picture("x");
-    let url = serving(with_length(bytes.len(), &bytes)).await;
+    let (url, _) = serving(with_length(bytes.len(), &bytes)).await;
     let answer = server.post("/image", &json!({"url": url})).await;
     assert_eq!(answer.status(), 200);
     let image: Value = answer.json().await.unwrap();
@@ -107,11 +115,11 @@ async fn what_cannot_be_fetched_says_how() {
         (with_length(10, b"short"), "broke off"),
         (with_length(0, b""), "an empty file"),
     ] {
-        let url = serving(answer).await;
+        let (url, _) = serving(answer).await;
         let document = refused(&server, &json!({"url": url}), 422, "fetching-failed").await;
         let detail = document["detail"].as_str().unwrap();
         assert!(detail.contains(how), "{detail}");
     }
-    let url = serving(with_length(5, b"hello")).await;
+    let (url, _) = serving(with_length(5, b"hello")).await;
     refused(&server, &json!({"url": url}), 422, "not-an-image").await;
 }

@@ -141,6 +141,7 @@ async fn record(store: &FakeDatabase, carried: &[&[(&str, f64)]]) -> Vec<Image> 
         let tagging = None;
         store
             .record(&NewImage {
+                request: None,
                 info: domain::ImageInfo::default(),
                 fence: None,
                 image: image.clone(),

@@ -9,6 +9,7 @@ mod fetching;
 mod file;
 mod forms;
 mod health;
+mod idempotency;
 mod info;
 mod keys;
 mod lists;

@@ -14,8 +14,8 @@ use domain::{
     Confidence, Threshold,
     ports::{ImageCodec, ImageStore, OriginalStore},
     service::{
-        Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Ingest, IngestPorts, IngestSettings,
-        Keys, RenditionPorts, Renditions,
+        Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Idempotency, Ingest, IngestPorts,
+        IngestSettings, Keys, RenditionPorts, Renditions,
     },
 };
 use domain_testing::{
@@ -160,6 +160,7 @@ impl Setup {
             renditions: self.fakes.renditions,
         };
         Api {
+            idempotency: Idempotency::new(self.fakes.store.clone()),
             access: Arc::new(Access::new(access, self.admin_key)),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
             ingest: Arc::new(Ingest::new(ports, settings)),
@@ -307,7 +308,7 @@ pub(super) async fn problem(response: Response, status: u16, code: &str) -> Valu
     assert_eq!(common.count(), 7, "{document}");
     let seconds = retry_after.map(|value| value.to_str().unwrap().parse::<u64>().unwrap());
     assert_eq!(document["retry_after"].as_u64(), seconds);
-    let asks = matches!(status, 429 | 503);
+    let asks = matches!(status, 429 | 503) || code == "idempotency-in-progress";
     assert_eq!(seconds.is_some_and(|seconds| seconds >= 1), asks);
     document
 }

@@ -38,30 +38,44 @@ pub(super) struct Received {
     pub(super) file_name: Option<String>,
 }
 
+/// What an upload brings.
+pub(super) enum Sent {
+    /// An image.
+    Image(Received),
+    /// The URL of one, which is yet to be [fetched](fetch).
+    Url(String),
+}
+
 /// Reads the body of an upload that has these headers.
 ///
-/// Its part of the memory budget grows as it arrives. While there is no room for more, it is not read. The
-/// image behind a URL is fetched and read alike.
+/// Its part of the memory budget grows as it arrives. While there is no room for more, it is not read.
 pub(super) async fn receive(
     payload: Payload,
     headers: &HeaderMap,
     client: ClientKey,
     uploads: &Uploads,
     settings: &HttpSettings,
-) -> Result<Received, Problem> {
+) -> Result<Sent, Problem> {
     let (kind, length) = (content::kind(headers)?, content::length(headers));
     let limits = settings.body_limits();
     limits.check_length(&kind, length.unwrap_or(0))?;
     let arriving = Arriving::new(payload, settings);
     let (body, share) = read(arriving, kind, length, client, uploads, limits).await?;
-    match body.finish()? {
-        Content::Image(image) => Ok(Received::new(image, share)),
-        Content::Url(url) => {
-            // What is fetched is admitted by its own size.
-            drop(share);
-            fetching::fetch(&url, client, uploads, limits).await
-        }
-    }
+    Ok(match body.finish()? {
+        Content::Image(image) => Sent::Image(Received::new(image, share)),
+        // What is fetched is admitted by its own size, not by this share.
+        Content::Url(url) => Sent::Url(url),
+    })
+}
+
+/// Fetches the image at a URL, and reads it like a body.
+pub(super) async fn fetch(
+    url: &str,
+    client: ClientKey,
+    uploads: &Uploads,
+    settings: &HttpSettings,
+) -> Result<Received, Problem> {
+    fetching::fetch(url, client, uploads, settings.body_limits()).await
 }
 
 /// What the bytes of an upload come from.

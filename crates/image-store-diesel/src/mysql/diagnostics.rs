@@ -202,7 +202,9 @@ mod tests {
             ImageStoreError::Contended(_) => ErrorClass::Contended,
             ImageStoreError::Unavailable(_) => ErrorClass::Unavailable,
             ImageStoreError::Corrupt(_) => ErrorClass::Corrupt,
-            ImageStoreError::ClaimLost | ImageStoreError::Failed(_) => ErrorClass::Other,
+            ImageStoreError::ClaimLost
+            | ImageStoreError::LeaseLost
+            | ImageStoreError::Failed(_) => ErrorClass::Other,
         }
     }
 
@@ -246,6 +248,7 @@ mod tests {
 
     async fn record(store: &dyn Database) -> Result<(), ImageStoreError> {
         let new = NewImage {
+            request: None,
             info: domain::ImageInfo::default(),
             fence: None,
             image: image(b"some bytes", at(0), &[("car", 90.0)]),

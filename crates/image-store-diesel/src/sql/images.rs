@@ -5,13 +5,15 @@ use diesel::{
     sql_types::{BigInt, Binary, Double, Integer, Nullable, Text},
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use domain::{Image, ImageId, ImageInfo, Location, NewImage, Tag, Tags, UntaggedImage};
+use domain::{
+    Image, ImageId, ImageInfo, Location, NewImage, Tag, Tags, UntaggedImage, ports::ImageStoreError,
+};
 
 use super::{
     BY_IMAGE, Backend, Connection, ROWS, claims,
     label_cache::{Known, LabelCache},
     labels::{self, LabelIds},
-    load, segments,
+    load, requests, segments,
     statement::{LISTED, Statement},
     taggings,
 };
@@ -26,6 +28,9 @@ use crate::{
 pub(super) type ImageColumns = (Binary, BigInt, Binary, (Text, BigInt, BigInt, BigInt));
 
 /// Records an image. `false` if its original is not claimed.
+///
+/// # Errors
+/// [`ImageStoreError::LeaseLost`]; the connection is closed then, which rolls back.
 pub(super) async fn record(
     connection: &mut Connection,
     new: &NewImage,
@@ -50,6 +55,12 @@ pub(super) async fn record(
     }
     if is_rolled_up {
         segments::add(connection, time, &usages(tags, &labels)?).await?;
+    }
+    // Last, so that others with this key wait for the commit alone.
+    if let Some(lease) = &new.request
+        && !requests::complete(connection, lease, &new.image.id).await?
+    {
+        return Err(ImageStoreError::LeaseLost.into());
     }
     connection.batch_execute("COMMIT").await?;
     Ok(true)

@@ -2,7 +2,7 @@
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. The parent provides the dialect:
 //! the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`, `SHORT_LOCK_WAIT` and
-//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE` and `IN_SHARE_MODE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `SNAPSHOT`,
+//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE` and `IN_SHARE_MODE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `NOW`, `SNAPSHOT`,
 //! `load` and `locking!`.
 //!
 //! A method that writes is one statement, or one transaction, which is rolled back if the connection is
@@ -21,6 +21,7 @@ mod labels;
 pub(super) mod migrations;
 mod orphans;
 pub(super) mod pages;
+mod requests;
 mod rollup;
 #[cfg(test)]
 mod rollup_tests;
@@ -51,7 +52,8 @@ pub(super) use self::statement::Statement;
 pub(super) use self::{label_cache::LabelCache, rollup::Sizes, statement::Typed};
 use super::{
     BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, Database, FOR_UPDATE, IN_SHARE_MODE,
-    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT, load,
+    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, NOW, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT,
+    load,
 };
 use crate::{
     connections::{Lease, Loan},

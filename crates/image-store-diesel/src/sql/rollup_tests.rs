@@ -51,6 +51,7 @@ async fn register_at(store: &dyn Database, bytes: &[u8], second: i64) {
         .await
         .unwrap();
     let new = NewImage {
+        request: None,
         info: domain::ImageInfo::default(),
         fence: None,
         image,

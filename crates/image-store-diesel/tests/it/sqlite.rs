@@ -62,6 +62,7 @@ async fn register(store: &dyn Database, content: &[u8]) -> domain::Image {
         .await
         .unwrap();
     let new = NewImage {
+        request: None,
         info: domain::ImageInfo::default(),
         fence: None,
         image,
@@ -198,6 +199,7 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
         let calls = async {
             store.claim(&cut.digest, &cut.facts, at(0), at(1)).await?;
             let new = NewImage {
+                request: None,
                 info: domain::ImageInfo::default(),
                 fence: None,
                 image: cut.clone(),
@@ -318,6 +320,7 @@ async fn notifies_of_recorded_images() {
             .is_ok()
     };
     let refused = NewImage {
+        request: None,
         info: domain::ImageInfo::default(),
         fence: None,
         image: image(b"not claimed", at(0), &[]),

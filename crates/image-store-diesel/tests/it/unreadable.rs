@@ -50,6 +50,7 @@ async fn fill(store: &dyn Database) -> Vec<Image> {
             tagged_at: at(0),
         };
         let new = NewImage {
+            request: None,
             info: domain::ImageInfo::default(),
             fence: None,
             tagging: Some((key, tagging)),

@@ -7,6 +7,7 @@
 mod checks;
 mod disk;
 mod load;
+mod repetition;
 pub mod site;
 
 use std::time::{Duration, Instant};

@@ -33,6 +33,7 @@ async fn a_tagging_is_recorded_with_an_image(store: &dyn Database) {
         tagging(tags(&[("car", 90.0), ("cab", 10.0)])),
     );
     let new = NewImage {
+        request: None,
         info: domain::ImageInfo::default(),
         fence: None,
         image,
@@ -53,6 +54,7 @@ async fn the_first_tagging_stays(store: &dyn Database) {
         let key = key(&image.digest);
         claim(store, &image).await;
         let new = |answer: &_| NewImage {
+            request: None,
             info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),

@@ -133,6 +133,7 @@ impl Fixture {
     fn upkeep(&self, removal: Arc<dyn OriginalRemoval>) -> Upkeep {
         let ports = UpkeepPorts {
             statistics: self.store.clone(),
+            requests: self.store.clone(),
             originals: self.originals.clone(),
             removal: RemovalPorts {
                 ledger: self.store.clone(),
@@ -180,6 +181,7 @@ impl Fixture {
         let put = self.originals.put(&image.digest, CONTENT.into(), mode);
         put.await.unwrap();
         NewImage {
+            request: None,
             info: domain::ImageInfo::default(),
             image,
             fence: Some(claimed.fence),
