@@ -12,12 +12,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    json_body::{self, JsonBody},
+    json_body::{self, JsonBody, Member},
     params,
     problem::{Code, Problem},
     queries, response,
     state::State,
 };
+
+/// The words for [`ScopeBody`].
+const SCOPES: &[&str] = &["read", "tag", "upload", "write", "metrics", "admin"];
 
 /// A permission of a key.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -99,6 +102,11 @@ pub(crate) struct KeyBody<'a> {
 
 impl JsonBody for NewKeyBody {
     const EXPECTED: &str = "an object with `name`, `scopes` and, if need be, `expires`";
+    const MEMBERS: &'static [Member] = &[
+        Member::Text("name"),
+        Member::Words("scopes", SCOPES),
+        Member::OptionalText("expires"),
+    ];
     const IS_SECRET: bool = false;
 }
 

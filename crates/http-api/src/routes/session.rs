@@ -14,7 +14,7 @@ use crate::{
     access::unknown_key,
     credentials::{cookie, no_cookie, session},
     forwarded::Forwarded,
-    json_body::{self, JsonBody},
+    json_body::{self, JsonBody, Member},
     problem::Problem,
     queries,
     state::State,
@@ -32,6 +32,7 @@ pub(crate) struct NewSessionBody {
 
 impl JsonBody for NewSessionBody {
     const EXPECTED: &str = "an object with a text `key` and nothing else";
+    const MEMBERS: &'static [Member] = &[Member::Text("key")];
     const IS_SECRET: bool = true;
 }
 
