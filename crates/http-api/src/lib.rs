@@ -63,12 +63,27 @@ pub struct Api {
     pub access: Arc<Access>,
     /// Makes and revokes keys.
     pub keys: Keys,
+    /// What tags pictures.
+    pub taggers: Vec<Tagger>,
     /// What must work for the server to be ready.
     pub readiness: Readiness,
     /// Fetches the URLs of uploads.
     pub fetcher: Fetcher,
     /// Limits, time-outs and defaults.
     pub settings: HttpSettings,
+}
+
+/// What tags pictures, for callers to know.
+#[derive(Clone)]
+pub struct Tagger {
+    /// The provider.
+    pub provider: Arc<dyn TagProvider>,
+    /// The languages of the tags that it can give.
+    pub languages: Vec<String>,
+    /// Whether it turns pictures into vectors that can be compared.
+    pub embeds_pictures: bool,
+    /// Whether it turns words into such vectors.
+    pub embeds_words: bool,
 }
 
 /// The ports checked by `/readyz`.

@@ -41,6 +41,7 @@ pub fn openapi() -> Document {
         routes::get_thumbnail,
         routes::list_images,
         routes::list_tags,
+        routes::list_taggers,
         routes::post_key,
         routes::list_keys,
         routes::delete_key,

@@ -19,7 +19,7 @@ use tracing::Instrument;
 use upload_body::BodyKind;
 
 use super::{
-    Api, HttpSettings, Readiness,
+    Api, HttpSettings, Readiness, Tagger,
     connections::Connections,
     idempotency::Attempt,
     problem::{Code, Problem},
@@ -35,6 +35,7 @@ pub(super) struct State {
     pub(super) access: Arc<Access>,
     pub(super) keys: Keys,
     pub(super) rate_limit: RateLimit,
+    pub(super) taggers: Vec<Tagger>,
     pub(super) readiness: Readiness,
     pub(super) settings: HttpSettings,
     pub(super) uploads: Uploads,
@@ -65,6 +66,7 @@ impl State {
             access: api.access,
             keys: api.keys,
             rate_limit: RateLimit::new(settings.requests_per_minute),
+            taggers: api.taggers,
             readiness: api.readiness,
             connections: Connections::new(
                 settings.connections() * settings.workers,

@@ -10,7 +10,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use domain::{
-    ports::{self, HostedBlob, ImageCodec, ReleaseQueue},
+    ports::{self, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
     service::{
         Catalog, CatalogPorts, CheckPorts, Idempotency, Ingest, IngestPorts, IngestSettings, Keys,
         RemovalPorts, RenditionPorts, Renditions, Tagger, TaggerPorts, UpkeepPorts,
@@ -67,7 +67,12 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         schema: gates.schema.subscribe(),
         recorded: Arc::clone(&recorded),
     })?;
-    let Upstreams { provider, host, .. } = upstreams(settings)?;
+    let Upstreams {
+        provider,
+        host,
+        languages,
+        ..
+    } = upstreams(settings)?;
     // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
@@ -95,6 +100,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         renditions: renditions(settings, &catalog, codec, &opened),
         ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
         catalog,
+        taggers: vec![tagger(&provider, languages)],
         readiness: Readiness {
             images: stored.clone(),
             originals: Arc::clone(&opened.store),
@@ -120,6 +126,16 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         paths: paths(&database, &originals_url(settings)?),
         database,
     })
+}
+
+/// What callers are told of the provider.
+fn tagger(provider: &Arc<dyn TagProvider>, languages: Vec<String>) -> http_api::Tagger {
+    http_api::Tagger {
+        provider: Arc::clone(provider),
+        languages,
+        embeds_pictures: false,
+        embeds_words: false,
+    }
 }
 
 /// The service that reads images.
@@ -182,6 +198,7 @@ pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
         provider,
         host,
         is_local,
+        ..
     } = upstreams(settings)?;
     let releases = host.clone().map(Releases::start);
     let ports = TaggerPorts {

@@ -26,6 +26,8 @@ pub(super) struct Upstreams {
     pub(super) provider: Arc<dyn TagProvider>,
     /// The blob host that the provider needs.
     pub(super) host: Option<Arc<dyn BlobHost>>,
+    /// The languages of the tags that the provider can give.
+    pub(super) languages: Vec<String>,
     /// Whether the provider runs in this process.
     pub(super) is_local: bool,
 }
@@ -42,6 +44,8 @@ pub(super) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
         (ProviderChoice::Auto | ProviderChoice::Local, _) => Ok(Upstreams {
             provider: local(settings)?,
             host: None,
+            // The only one that it takes as a setting.
+            languages: vec![settings.tagging.language.clone()],
             is_local: true,
         }),
     }
@@ -133,6 +137,10 @@ fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Resul
     Ok(Upstreams {
         provider: Arc::new(GuardedProvider::new(Arc::new(provider), guard)),
         host,
+        languages: tag_provider_imagga::LANGUAGES
+            .iter()
+            .map(|language| (*language).to_owned())
+            .collect(),
         is_local: false,
     })
 }

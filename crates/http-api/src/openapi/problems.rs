@@ -148,6 +148,7 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::StorageUnavailable,
         ],
         "/tags" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/taggers" => &[Code::InvalidParameter],
         _ => problems_of_keys(path, method),
     }
 }

@@ -9,6 +9,7 @@ mod health;
 mod incoming;
 mod keys;
 mod list_images;
+mod list_taggers;
 mod list_tags;
 mod path;
 mod post_image;
@@ -33,8 +34,9 @@ pub(super) use self::{
     get_file::__path_get_file, get_image::__path_get_image, get_info::__path_get_info,
     get_thumbnail::__path_get_thumbnail, health::__path_livez, health::__path_readyz,
     keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
-    list_images::__path_list_images, list_tags::__path_list_tags, post_image::__path_post_image,
-    post_tag::__path_post_tag, session::__path_delete_session, session::__path_post_session,
+    list_images::__path_list_images, list_taggers::__path_list_taggers,
+    list_tags::__path_list_tags, post_image::__path_post_image, post_tag::__path_post_tag,
+    session::__path_delete_session, session::__path_post_session,
 };
 
 pub(super) use self::keys::ScopeBody;
@@ -64,6 +66,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         ))
         .service(readable("/images", list_images::list_images))
         .service(readable("/tags", list_tags::list_tags))
+        .service(readable("/taggers", list_taggers::list_taggers))
         .service(
             with_rest("/keys", KEYS)
                 .route(web::get().to(keys::list_keys))

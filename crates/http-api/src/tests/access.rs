@@ -33,6 +33,7 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
     ("GET", "/images", Scope::Read, Some([false, true])),
     ("HEAD", "/images", Scope::Read, Some([false, true])),
     ("GET", "/tags", Scope::Read, Some([false, true])),
+    ("GET", "/taggers", Scope::Read, Some([false, true])),
     ("GET", "/keys", Scope::Admin, None),
     ("HEAD", "/keys", Scope::Admin, None),
     ("POST", "/keys", Scope::Admin, None),

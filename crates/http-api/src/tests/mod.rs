@@ -19,6 +19,7 @@ mod session;
 mod shutdown;
 mod storage;
 mod tag;
+mod taggers;
 mod test_server;
 mod thumbnail;
 mod uploads;

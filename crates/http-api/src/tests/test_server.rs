@@ -32,7 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url_fetch::{FetchPolicy, FetchSettings, Fetcher};
 
-use crate::{Api, HttpSettings, Readiness, server};
+use crate::{Api, HttpSettings, Readiness, Tagger, server};
 
 /// Longer than anything that works takes.
 pub(super) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -166,6 +166,12 @@ impl Setup {
             ingest: Arc::new(Ingest::new(ports, settings)),
             renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),
             catalog,
+            taggers: vec![Tagger {
+                provider: self.fakes.provider.clone(),
+                languages: vec!["en".to_owned()],
+                embeds_pictures: false,
+                embeds_words: false,
+            }],
             readiness: Readiness {
                 images: self.images,
                 originals: self.originals,
