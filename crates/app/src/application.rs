@@ -125,7 +125,9 @@ impl Application {
         let schema = &self.gates.schema;
         let rollups = upkeep::roll_up(&self.upkeep, &self.recorded, schema, &stop);
         let saving = upkeep::save_answers(&ingest, schema, &stop);
-        let (served, opened, (), (), ()) = tokio::join!(serve, background, upkeep, rollups, saving);
+        let counting = upkeep::recount_store(&ingest, interval, schema, &stop);
+        let (served, opened, (), (), (), ()) =
+            tokio::join!(serve, background, upkeep, rollups, saving, counting);
         tokio::join!(save_the_last(&ingest), drain(self.releases.as_deref()));
         tracing::info!("stopped");
         opened.and(served)

@@ -76,6 +76,32 @@ pub async fn roll_up(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &Can
     stop.run_until_cancelled(duty).await;
 }
 
+/// Counts the bytes of the originals until `stop` is cancelled: at the start, and periodically.
+pub async fn recount_store(
+    ingest: &Ingest,
+    every: Duration,
+    gate: &Gate,
+    stop: &CancellationToken,
+) {
+    let duty = async {
+        gate.opened().await;
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match ingest.recount_store().await {
+                Ok(None) => return,
+                Ok(Some(bytes)) => tracing::debug!(bytes, "originals counted"),
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, source, "originals not counted; tried again next time");
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(duty).await;
+}
+
 /// Writes providers' answers left behind by failed uploads, until `stop` is cancelled.
 pub async fn save_answers(ingest: &Ingest, gate: &Gate, stop: &CancellationToken) {
     let duty = async {

@@ -23,7 +23,7 @@ use domain::{
     TimeWindow, UntaggedImage,
     ports::{
         Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
-        TagStatistics, TaggingCache, cause,
+        StoredBytes, TagStatistics, TaggingCache, cause,
     },
 };
 
@@ -37,6 +37,8 @@ pub struct FakeDatabase {
 #[derive(Debug, Default)]
 struct State {
     originals: HashMap<ContentDigest, Original>,
+    /// The position of the last original.
+    position: u64,
     id: Option<DatabaseId>,
     /// In reverse list order.
     images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
@@ -60,6 +62,8 @@ struct Original {
     removing_until: Option<DateTime<Utc>>,
     damaged_at: Option<DateTime<Utc>>,
     fence: Fence,
+    /// Its position among all that have ever been known, from 1.
+    position: u64,
 }
 
 impl FakeDatabase {
@@ -330,12 +334,15 @@ impl OriginalLedger for FakeDatabase {
     ) -> Result<Claimed, ImageStoreError> {
         let mut state = self.call().await;
         let is_new = !state.originals.contains_key(digest);
+        state.position += 1;
+        let position = state.position;
         let original = state.originals.entry(*digest).or_insert(Original {
             facts: Some(*facts),
             claimed_until: Some(until),
             removing_until: None,
             damaged_at: None,
             fence: Fence::random(),
+            position,
         });
         if original.is_being_removed(now) {
             return Err(ImageStoreError::Contended(cause(
@@ -383,6 +390,24 @@ impl OriginalLedger for FakeDatabase {
         let original = state.originals.get(digest);
         let is_claimed = original.is_some_and(|original| original.is_claimed(now));
         Ok(is_claimed || state.first_image(digest).is_some())
+    }
+
+    async fn stored_bytes(
+        &self,
+        after: u64,
+        limit: NonZeroU32,
+    ) -> Result<StoredBytes, ImageStoreError> {
+        let state = self.call().await;
+        let originals = state.originals.values();
+        let mut behind: Vec<&Original> = originals.filter(|it| it.position > after).collect();
+        behind.sort_unstable_by_key(|original| original.position);
+        behind.truncate(limit.get() as usize);
+        let sizes = behind.iter().filter_map(|original| original.facts);
+        Ok(StoredBytes {
+            bytes: sizes.map(|facts| facts.byte_size).sum(),
+            originals: u32::try_from(behind.len()).expect("at most the limit"),
+            until: behind.last().map_or(after, |original| original.position),
+        })
     }
 
     async fn database_id(&self) -> Result<DatabaseId, ImageStoreError> {
@@ -434,12 +459,15 @@ impl RemovalLedger for FakeDatabase {
     ) -> Result<bool, ImageStoreError> {
         let mut state = self.call().await;
         let is_used = state.first_image(digest).is_some();
+        state.position += 1;
+        let position = state.position;
         let original = state.originals.entry(*digest).or_insert(Original {
             facts: None,
             claimed_until: None,
             removing_until: None,
             damaged_at: None,
             fence,
+            position,
         });
         if is_used || original.is_claimed(now) || original.is_being_removed(now) {
             return Ok(false);

@@ -52,6 +52,9 @@ const MAX_RATE: u64 = 1 << 30;
 /// The highest `limits.requests_per_minute`.
 const MAX_REQUESTS: u64 = 1_000_000;
 
+/// The highest `limits.store_bytes`.
+const MAX_STORE: u64 = 1 << 60;
+
 /// The highest `limits.image_work`.
 const MAX_WORK: u64 = 1 << 40;
 
@@ -215,6 +218,8 @@ settings! {
             /// Most requests a minute of one key, or of one address without a key; more are answered 429. 0 is
             /// no limit.
             requests_per_minute: u32 = 0, "number::<_, _, 0, MAX_REQUESTS>";
+            /// Most bytes of all originals together; new ones beyond it are answered 507. 0 is no limit.
+            store_bytes: u64 = 0, "number::<_, _, 0, MAX_STORE>";
             /// How long a client may take to send its request; its head has 10 s of that at most.
             request_timeout: Duration = "2m", "duration::<_, SECOND, HOUR>";
             /// How long a client may leave what was sent to it unread (on Linux).

@@ -98,6 +98,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.auth.required, KeysRequired::Auto);
     assert!(settings.auth.admin_key.is_none());
     assert_eq!(settings.limits.requests_per_minute, 0);
+    assert_eq!(settings.limits.store_bytes, 0);
     assert!(settings.server.cors_origins.is_empty());
     assert_eq!(settings.tagging.provider, ProviderChoice::Auto);
     assert_eq!(settings.tagging.min_confidence, threshold(80.0));

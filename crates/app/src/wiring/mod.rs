@@ -67,12 +67,8 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         schema: gates.schema.subscribe(),
         recorded: Arc::clone(&recorded),
     })?;
-    let Upstreams {
-        provider,
-        host,
-        languages,
-        ..
-    } = upstreams(settings)?;
+    let upstreams = upstreams(settings)?;
+    let (provider, host) = (upstreams.provider, upstreams.host);
     // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
@@ -89,18 +85,15 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         releases: queue(releases.as_ref()),
         clock: clock.clone(),
     };
-    let ingest_settings = IngestSettings {
-        claim: delta(settings.upkeep.original_age),
-    };
     let catalog = catalog(&stored, &opened, clock.clone());
     let api = Api {
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
         renditions: renditions(settings, &catalog, codec, &opened),
-        ingest: Arc::new(Ingest::new(ingest, ingest_settings)),
+        ingest: Arc::new(Ingest::new(ingest, ingest_settings(settings))),
         catalog,
-        taggers: vec![tagger(&provider, languages)],
+        taggers: vec![tagger(&provider, upstreams.languages)],
         readiness: Readiness {
             images: stored.clone(),
             originals: Arc::clone(&opened.store),
@@ -126,6 +119,13 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         paths: paths(&database, &originals_url(settings)?),
         database,
     })
+}
+
+fn ingest_settings(settings: &Settings) -> IngestSettings {
+    IngestSettings {
+        claim: delta(settings.upkeep.original_age),
+        store_bytes: Some(settings.limits.store_bytes).filter(|bytes| *bytes > 0),
+    }
 }
 
 /// What callers are told of the provider.

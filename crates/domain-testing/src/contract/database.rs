@@ -44,6 +44,7 @@ pub mod removal;
 pub mod requests;
 pub mod rollups;
 pub mod sessions;
+pub mod sizes;
 pub mod summaries;
 pub mod taggings;
 
@@ -64,6 +65,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     keys::run(&make).await;
     sessions::run(&make).await;
     requests::run(&make).await;
+    sizes::run(&make).await;
     concurrency::run(&make).await;
 }
 

@@ -42,7 +42,7 @@ pub use image_info_store::ImageInfoStore;
 pub use image_store::{ImageStore, ImageStoreError};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
 pub use key_store::KeyStore;
-pub use original_ledger::{Claimed, OriginalLedger};
+pub use original_ledger::{Claimed, OriginalLedger, StoredBytes};
 pub use original_removal::{Fate, OriginalRemoval, SetAside};
 pub use original_store::{
     Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, Stamp, StoredObject,

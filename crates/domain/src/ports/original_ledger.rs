@@ -1,5 +1,7 @@
 //! Claims of uploads on originals, and notes about damaged ones.
 
+use std::num::NonZeroU32;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -50,8 +52,31 @@ pub trait OriginalLedger: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<bool, ImageStoreError>;
 
+    /// Sums up the bytes of originals behind a position, at most `limit` of them, in the order in which they became
+    /// known. The first position is 0; [`StoredBytes::until`] is the next one. Originals that are claimed for an
+    /// upload count, those without facts do not.
+    ///
+    /// One that becomes known while another is being recorded may get an earlier position than that, and be missed
+    /// by whoever is behind it already.
+    async fn stored_bytes(
+        &self,
+        after: u64,
+        limit: NonZeroU32,
+    ) -> Result<StoredBytes, ImageStoreError>;
+
     /// The id of the database, generated on the first call.
     async fn database_id(&self) -> Result<DatabaseId, ImageStoreError>;
+}
+
+/// The bytes of some originals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoredBytes {
+    /// Their sum.
+    pub bytes: u64,
+    /// How many originals were looked at. Fewer than the limit means that there are no more.
+    pub originals: u32,
+    /// The position of the last one; that of the call if there was none.
+    pub until: u64,
 }
 
 /// The result of an upload claim.

@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::{
     answers::{Answers, Unsaved},
     single_flight::{InFlight, SingleFlight},
+    store_room::{Reservation, StoreRoom},
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
@@ -57,6 +58,8 @@ pub struct IngestPorts {
 pub struct IngestSettings {
     /// How long an upload claim protects bytes that no image refers to yet.
     pub claim: TimeDelta,
+    /// The most bytes of all originals together; `None` is no bound.
+    pub store_bytes: Option<u64>,
 }
 
 /// Bytes to register as an image.
@@ -94,6 +97,12 @@ pub enum IngestError {
     /// The picture could not be tagged.
     #[error("tagging failed")]
     Tagging(#[source] UpstreamError),
+    /// The bytes are new, and there is no room for them beside the originals that are stored.
+    #[error("the originals would have more than the {limit} bytes allowed")]
+    StoreFull {
+        /// The most bytes of all originals together.
+        limit: u64,
+    },
     /// The image could not be recorded.
     #[error(transparent)]
     Store(#[from] ImageStoreError),
@@ -114,6 +123,7 @@ impl From<TaggerError> for IngestError {
 /// Registers images: the use case of an upload.
 pub struct Ingest {
     pipeline: Pipeline,
+    room: StoreRoom,
     analyses: SingleFlight<TaggingKey, Analyzed>,
 }
 
@@ -175,6 +185,7 @@ impl Ingest {
             answers: Answers::default(),
         };
         Self {
+            room: StoreRoom::new(Arc::clone(&pipeline.ledger), settings.store_bytes),
             pipeline,
             analyses: SingleFlight::default(),
         }
@@ -190,8 +201,12 @@ impl Ingest {
     /// [`UpstreamError::Cancelled`], as [`IngestError::Tagging`], or [`CodecError::Cancelled`], as
     /// [`IngestError::Picture`], if every caller had gone; nothing is recorded. Whatever fails once the
     /// provider has answered, its answer is kept: it was paid for.
+    ///
+    /// [`IngestError::StoreFull`] before anything was called or kept.
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
         let key = self.pipeline.tagger.key(upload.digest);
+        // Held until the original is counted among those of the store.
+        let _room = self.reserve(&key, &upload).await?;
         // Held until the image is recorded: from then on the store has the tagging.
         let flight = self.analyze(&key, &upload);
         let analysis = flight.outcome().await?;
@@ -229,6 +244,36 @@ impl Ingest {
             answers, taggings, ..
         } = &self.pipeline;
         answers.save(&**taggings).await
+    }
+
+    /// Counts the bytes of all originals again, those that were removed no more, and returns their number. Does
+    /// nothing where they have no bound.
+    ///
+    /// # Errors
+    /// The previous count stays.
+    pub async fn recount_store(&self) -> Result<Option<u64>, ImageStoreError> {
+        match self.room.limit() {
+            None => Ok(None),
+            Some(_) => self.room.recount().await.map(Some),
+        }
+    }
+
+    /// Reserves room for an original that is not stored yet.
+    async fn reserve(
+        &self,
+        key: &TaggingKey,
+        upload: &Upload,
+    ) -> Result<Option<Reservation<'_>>, IngestError> {
+        let Some(limit) = self.room.limit() else {
+            return Ok(None);
+        };
+        if self.pipeline.taggings.known(key).await?.facts.is_some() {
+            return Ok(None);
+        }
+        let reservation = self.room.reserve(upload.bytes.len() as u64).await?;
+        reservation
+            .map(Some)
+            .ok_or(IngestError::StoreFull { limit })
     }
 
     fn analyze(&self, key: &TaggingKey, upload: &Upload) -> Arc<InFlight<TaggingKey, Analyzed>> {

@@ -13,6 +13,7 @@ mod removal;
 mod renditions;
 mod single_flight;
 mod source;
+mod store_room;
 mod tagger;
 mod upkeep;
 

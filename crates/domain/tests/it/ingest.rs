@@ -9,7 +9,7 @@ use domain::{
     CameraData, ContentDigest, Image, ImageFacts, ImageInfo, Tagging, Threshold,
     ports::{
         CallContext, Claimed, CodecError, ImageInfoStore, ImageStoreError, Known, OriginalLedger,
-        OriginalStore, OriginalStoreError, PutMode, TagProvider, UpstreamError,
+        OriginalStore, OriginalStoreError, PutMode, RemovalLedger, TagProvider, UpstreamError,
     },
     service::{Ingest, IngestError, IngestPorts, IngestSettings, Upload},
 };
@@ -76,9 +76,21 @@ impl Fixture {
     fn ingest(&self) -> Ingest {
         Ingest::new(self.ports(), SETTINGS)
     }
+
+    /// With room for so many of these pictures.
+    fn with_room_for(&self, pictures: u64) -> Ingest {
+        let settings = IngestSettings {
+            store_bytes: Some(pictures * numbered(0).len() as u64),
+            ..SETTINGS
+        };
+        Ingest::new(self.ports(), settings)
+    }
 }
 
-const SETTINGS: IngestSettings = IngestSettings { claim: CLAIM };
+const SETTINGS: IngestSettings = IngestSettings {
+    claim: CLAIM,
+    store_bytes: None,
+};
 
 fn side(pixels: u32) -> NonZeroU32 {
     NonZeroU32::new(pixels).unwrap()
@@ -97,6 +109,11 @@ fn upload(bytes: &Bytes, threshold: f64) -> Upload {
 
 fn picture() -> Bytes {
     FakeImageCodec::picture(640, 480, "a car")
+}
+
+/// One of several pictures of the same length.
+fn numbered(number: u8) -> Bytes {
+    FakeImageCodec::picture(640, 480, &format!("picture {number:03}"))
 }
 
 fn labels(image: &Image) -> Vec<&str> {
@@ -973,4 +990,80 @@ async fn facts_alone_do_not_spare_the_call() {
         .await
         .unwrap_err();
     assert!(matches!(error, IngestError::Picture(_)));
+}
+
+#[tokio::test]
+async fn new_bytes_beyond_the_bound_are_refused_and_known_ones_are_not() {
+    let fixture = Fixture::new(Pull::Pixels(16));
+    let ingest = fixture.with_room_for(2);
+    for number in [0, 1, 0] {
+        ingest
+            .ingest(upload(&numbered(number), 80.0))
+            .await
+            .unwrap();
+    }
+    let calls = fixture.provider.calls();
+    let limit = 2 * numbered(0).len() as u64;
+    for _ in 0..2 {
+        let refused = ingest.ingest(upload(&numbered(2), 80.0)).await;
+        assert!(matches!(refused, Err(IngestError::StoreFull { limit: it }) if it == limit));
+    }
+    assert_eq!(fixture.provider.calls(), calls);
+    assert_eq!(fixture.originals.digests().len(), 2);
+    ingest.ingest(upload(&numbered(1), 80.0)).await.unwrap();
+    // Nothing is stored of it.
+    ingest.tag(upload(&numbered(2), 80.0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn originals_of_other_servers_count() {
+    let fixture = Fixture::new(Pull::Pixels(16));
+    let (one, other) = (fixture.with_room_for(2), fixture.with_room_for(2));
+    one.ingest(upload(&numbered(0), 80.0)).await.unwrap();
+    other.ingest(upload(&numbered(1), 80.0)).await.unwrap();
+    for server in [one, other] {
+        let refused = server.ingest(upload(&numbered(2), 80.0)).await;
+        assert!(matches!(refused, Err(IngestError::StoreFull { .. })));
+    }
+}
+
+#[tokio::test]
+async fn room_of_removed_originals_is_found_by_counting_again() {
+    let fixture = Fixture::new(Pull::Pixels(16));
+    let ingest = fixture.with_room_for(1);
+    ingest.ingest(upload(&numbered(0), 80.0)).await.unwrap();
+    let fence = domain::Fence::random();
+    let (digest, now) = (ContentDigest::of(&numbered(0)), at(60));
+    for image in fixture.store.images() {
+        fixture.store.lose(&image.id);
+    }
+    let claimed = fixture.store.claim_orphan(&digest, fence, now, at(120));
+    assert!(claimed.await.unwrap());
+    assert!(fixture.store.forget(&digest, fence).await.unwrap());
+    let refused = ingest.ingest(upload(&numbered(1), 80.0)).await;
+    assert!(matches!(refused, Err(IngestError::StoreFull { .. })));
+    assert_eq!(ingest.recount_store().await.unwrap(), Some(0));
+    ingest.ingest(upload(&numbered(1), 80.0)).await.unwrap();
+}
+
+/// What is under way counts, and a failure gives its room back.
+#[tokio::test]
+async fn uploads_at_once_do_not_share_the_last_room() {
+    let fixture = Fixture::new(Pull::Pixels(16));
+    let ingest = fixture.with_room_for(3);
+    fixture.provider.fail_next(unavailable());
+    let failed = ingest.ingest(upload(&numbered(0), 80.0)).await;
+    assert!(matches!(failed, Err(IngestError::Tagging(_))));
+    let uploads = (1..9).map(|number| ingest.ingest(upload(&numbered(number), 80.0)));
+    let outcomes = futures_util::future::join_all(uploads).await;
+    let registered = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!((1..=3).contains(&registered), "{registered}");
+    for number in 9..20 {
+        let outcome = ingest.ingest(upload(&numbered(number), 80.0)).await;
+        assert!(matches!(
+            outcome,
+            Ok(_) | Err(IngestError::StoreFull { .. })
+        ));
+    }
+    assert_eq!(fixture.originals.digests().len(), 3);
 }

@@ -108,6 +108,7 @@ const REGISTRATION: &[Code] = &[
     Code::StorageUnavailable,
     Code::Overloaded,
     Code::TaggingTimeout,
+    Code::StoreFull,
 ];
 
 /// What can go wrong on a route, beside what can everywhere.

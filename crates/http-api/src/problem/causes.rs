@@ -23,6 +23,13 @@ impl From<IngestError> for Problem {
         match error {
             IngestError::Picture(error) => error.into(),
             IngestError::Tagging(error) => error.into(),
+            IngestError::StoreFull { limit } => {
+                let detail =
+                    format!("the originals would have more than the {limit} bytes allowed");
+                Self::new(Code::StoreFull, detail)
+                    .limit(limit)
+                    .setting("limits.store_bytes")
+            }
             IngestError::Store(error) => error.into(),
             IngestError::Originals(error) => error.into(),
         }

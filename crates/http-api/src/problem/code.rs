@@ -110,6 +110,8 @@ table! {
     UpstreamBusy, "upstream-busy", SERVICE_UNAVAILABLE, "The tagging service is busy";
     /// The database or the store of originals is not available.
     StorageUnavailable, "storage-unavailable", SERVICE_UNAVAILABLE, "The storage is not available";
+    /// The originals have as many bytes as are kept.
+    StoreFull, "store-full", INSUFFICIENT_STORAGE, "The store is full";
     /// Too many uploads are under way.
     Overloaded, "overloaded", SERVICE_UNAVAILABLE, "The server is overloaded";
     /// The server is shutting down.
@@ -172,6 +174,7 @@ mod tests {
             ("quota-exhausted", 503),
             ("upstream-busy", 503),
             ("storage-unavailable", 503),
+            ("store-full", 507),
             ("overloaded", 503),
             ("unavailable", 503),
             ("internal", 500),

@@ -61,6 +61,7 @@ pub(super) struct Setup {
     pub(super) images: Arc<dyn ImageStore>,
     pub(super) originals: Arc<dyn OriginalStore>,
     pub(super) admin_key: Option<AdminKey>,
+    pub(super) store_bytes: Option<u64>,
     pub(super) codec: Arc<dyn ImageCodec>,
 }
 
@@ -118,6 +119,7 @@ impl Default for Setup {
             images: fakes.store.clone(),
             originals: fakes.originals.clone(),
             admin_key: None,
+            store_bytes: None,
             codec: Arc::<FakeImageCodec>::default(),
             fakes,
         }
@@ -139,6 +141,7 @@ impl Setup {
         };
         let settings = IngestSettings {
             claim: TimeDelta::hours(1),
+            store_bytes: self.store_bytes,
         };
         let catalog = CatalogPorts {
             images: self.images.clone(),

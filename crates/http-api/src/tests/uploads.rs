@@ -501,3 +501,18 @@ async fn uploads_of_the_same_bytes_share_one_call() {
     assert_eq!(server.provider.calls(), 1);
     assert_eq!(server.store.images().len(), 5);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_bytes_beyond_the_bound_of_the_store_are_507() {
+    let bytes = picture("x");
+    let room = bytes.len() as u64;
+    let server = TestServer::with(|setup| setup.store_bytes = Some(room));
+    server.register("x").await;
+    let request = server
+        .request(Method::POST, "/image")
+        .json(&upload(&picture("y")));
+    let document = server.refused(request, 507, "store-full").await;
+    assert_eq!(document["limit"], room);
+    assert_eq!(document["setting"], "limits.store_bytes");
+    server.register("x").await;
+}

@@ -8,7 +8,10 @@ use diesel::{
     OptionalExtension, QueryDsl, Queryable, dsl::case_when,
 };
 use diesel_async::RunQueryDsl;
-use domain::{ContentDigest, Fence, ImageFacts, ports::Claimed};
+use domain::{
+    ContentDigest, Fence, ImageFacts,
+    ports::{Claimed, StoredBytes},
+};
 
 use super::Connection;
 use crate::{
@@ -47,6 +50,29 @@ pub(super) async fn facts(
         .await
         .optional()?;
     row.map(values::facts).transpose()
+}
+
+/// Sums up originals in the order of their ids. The sum is made here: both databases would read the same rows, and MySQL
+/// answers a decimal.
+pub(super) async fn stored_bytes(
+    connection: &mut Connection,
+    after: u64,
+    limit: NonZeroU32,
+) -> Result<StoredBytes, StoreError> {
+    let rows: Vec<(i64, i64)> = original::table
+        .filter(original::id.gt(signed(after)))
+        .order(original::id)
+        .limit(i64::from(limit.get()))
+        .select((original::id, original::byte_size))
+        .load(connection)
+        .await?;
+    let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
+    let sizes = rows.iter().map(|(_, size)| unsigned(*size));
+    Ok(StoredBytes {
+        bytes: sizes.fold(0, u64::saturating_add),
+        originals: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        until: rows.last().map_or(after, |(id, _)| unsigned(*id)),
+    })
 }
 
 /// How often a claim is tried: another session may claim the original between two statements.

@@ -43,7 +43,7 @@ use domain::{
     PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{
         Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
-        TagStatistics, TaggingCache, cause,
+        StoredBytes, TagStatistics, TaggingCache, cause,
     },
 };
 
@@ -335,6 +335,17 @@ impl OriginalLedger for Store {
         self.read(
             |mut connection| async move { claims::is_needed(&mut connection, digest, now).await },
         )
+        .await
+    }
+
+    async fn stored_bytes(
+        &self,
+        after: u64,
+        limit: NonZeroU32,
+    ) -> Result<StoredBytes, ImageStoreError> {
+        self.read(|mut connection| async move {
+            claims::stored_bytes(&mut connection, after, limit).await
+        })
         .await
     }
 

@@ -12,7 +12,7 @@ macro_rules! run_contract {
         crate::contract::run_contract!(
             $stores;
             claims, removal, fencing, damage, images, labels, taggings, pages, filters, summaries,
-            rollups, keys, sessions, requests, concurrency
+            rollups, keys, sessions, requests, sizes, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {
