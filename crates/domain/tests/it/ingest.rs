@@ -994,7 +994,7 @@ async fn facts_alone_do_not_spare_the_call() {
 
 #[tokio::test]
 async fn new_bytes_beyond_the_bound_are_refused_and_known_ones_are_not() {
-    let fixture = Fixture::new(Pull::Pixels(16));
+    let fixture = Fixture::new(Pull::Pixels(side(16)));
     let ingest = fixture.with_room_for(2);
     for number in [0, 1, 0] {
         ingest
@@ -1017,7 +1017,7 @@ async fn new_bytes_beyond_the_bound_are_refused_and_known_ones_are_not() {
 
 #[tokio::test]
 async fn originals_of_other_servers_count() {
-    let fixture = Fixture::new(Pull::Pixels(16));
+    let fixture = Fixture::new(Pull::Pixels(side(16)));
     let (one, other) = (fixture.with_room_for(2), fixture.with_room_for(2));
     one.ingest(upload(&numbered(0), 80.0)).await.unwrap();
     other.ingest(upload(&numbered(1), 80.0)).await.unwrap();
@@ -1029,7 +1029,7 @@ async fn originals_of_other_servers_count() {
 
 #[tokio::test]
 async fn room_of_removed_originals_is_found_by_counting_again() {
-    let fixture = Fixture::new(Pull::Pixels(16));
+    let fixture = Fixture::new(Pull::Pixels(side(16)));
     let ingest = fixture.with_room_for(1);
     ingest.ingest(upload(&numbered(0), 80.0)).await.unwrap();
     let fence = domain::Fence::random();
@@ -1049,7 +1049,7 @@ async fn room_of_removed_originals_is_found_by_counting_again() {
 /// What is under way counts, and a failure gives its room back.
 #[tokio::test]
 async fn uploads_at_once_do_not_share_the_last_room() {
-    let fixture = Fixture::new(Pull::Pixels(16));
+    let fixture = Fixture::new(Pull::Pixels(side(16)));
     let ingest = fixture.with_room_for(3);
     fixture.provider.fail_next(unavailable());
     let failed = ingest.ingest(upload(&numbered(0), 80.0)).await;
