@@ -431,8 +431,7 @@ mod tests {
     #[case("1e-05", 0.000_01)]
     fn thresholds(#[case] text: &str, #[case] lowest: f64) {
         let query = query(&format!("min_confidence={text}"));
-        let fallback = Threshold::new(Confidence::new(80.0).unwrap());
-        let threshold = query.threshold(fallback).unwrap();
+        let threshold = query.confidence().unwrap().unwrap();
         assert_eq!(threshold.lowest().get().to_bits(), lowest.to_bits());
     }
 
@@ -453,9 +452,8 @@ mod tests {
     #[case("60,5")]
     #[case("%D9%A6")]
     fn refuses_other_thresholds(#[case] text: &str) {
-        let fallback = Threshold::new(Confidence::new(80.0).unwrap());
         let query = query(&format!("min_confidence={text}"));
-        assert!(detail(query.threshold(fallback)).contains("min_confidence"));
+        assert!(detail(query.confidence()).contains("min_confidence"));
         assert!(detail(query.labels()).contains("min_confidence"));
     }
 
