@@ -1032,6 +1032,9 @@ async fn room_of_removed_originals_is_found_by_counting_again() {
     let fixture = Fixture::new(Pull::Pixels(side(16)));
     let ingest = fixture.with_room_for(1);
     ingest.ingest(upload(&numbered(0), 80.0)).await.unwrap();
+    // Counted by the next upload only.
+    let refused = ingest.ingest(upload(&numbered(1), 80.0)).await;
+    assert!(matches!(refused, Err(IngestError::StoreFull { .. })));
     let fence = domain::Fence::random();
     let (digest, now) = (ContentDigest::of(&numbered(0)), at(60));
     for image in fixture.store.images() {
