@@ -2,22 +2,22 @@
 
 use std::sync::{Arc, LazyLock};
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::{self, ContentType},
-    web::ServiceConfig,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header, web::ServiceConfig};
 use domain::ports::cause;
+use gallery::File;
 use utoipa_swagger_ui::Config;
 
 use crate::{
+    embedded,
     openapi::openapi,
     problem::{Code, Problem},
     routes::readable,
 };
 
-static DOCUMENT: LazyLock<Result<String, serde_json::Error>> =
-    LazyLock::new(|| openapi().to_json());
+static DOCUMENT: LazyLock<Result<File, serde_json::Error>> = LazyLock::new(|| {
+    let document = openapi().to_json()?;
+    Ok(File::new("application/json", document.into_bytes()))
+});
 
 /// The page shows this document; it calls no online validator.
 static CONFIG: LazyLock<Arc<Config<'static>>> =
@@ -31,11 +31,10 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(readable("/docs/{file:.*}", file));
 }
 
-async fn openapi_json() -> Result<HttpResponse, Problem> {
+/// Clients ask again each time, and are told if they have it: it changes with the version of the server.
+async fn openapi_json(request: HttpRequest) -> Result<HttpResponse, Problem> {
     match &*DOCUMENT {
-        Ok(document) => Ok(HttpResponse::Ok()
-            .content_type(ContentType::json())
-            .body(document.as_str())),
+        Ok(document) => embedded::answer(&request, document, "no-cache", "Accept-Encoding"),
         Err(error) => Err(Problem::internal(cause(error.to_string()))),
     }
 }

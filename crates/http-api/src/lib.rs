@@ -9,6 +9,7 @@ mod credentials;
 mod disconnect;
 mod disposition;
 mod docs;
+mod embedded;
 mod forwarded;
 mod idempotency;
 #[cfg(feature = "internals")]

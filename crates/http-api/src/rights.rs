@@ -58,6 +58,8 @@ pub(crate) static TABLE: &[(&str, Method, Right)] = &[
     ("/keys/{id}", Method::DELETE, Right::Always(Scope::Admin)),
     ("/session", Method::POST, Right::Open),
     ("/session", Method::DELETE, Right::Open),
+    ("/", Method::GET, Right::Open),
+    ("/ui/{file:.*}", Method::GET, Right::Open),
     ("/livez", Method::GET, Right::Probe),
     ("/readyz", Method::GET, Right::Probe),
     ("/openapi.json", Method::GET, Right::Open),

@@ -11,6 +11,7 @@ mod keys;
 mod list_images;
 mod list_taggers;
 mod list_tags;
+mod page;
 mod path;
 mod post_image;
 mod post_tag;
@@ -23,6 +24,7 @@ use actix_web::{
     Error, FromRequest, Handler, Resource, Responder,
     body::BoxBody,
     dev::{HttpServiceFactory, ServiceFactory, ServiceRequest, ServiceResponse},
+    guard::fn_guard,
     http::Method,
     middleware::{Next, from_fn},
     web::{self, Data, ServiceConfig},
@@ -79,6 +81,13 @@ pub(super) fn configure(config: &mut ServiceConfig) {
                 .route(web::post().to(session::post_session))
                 .route(web::delete().to(session::delete_session)),
         )
+        .service(
+            guarded("/", READABLE)
+                .guard(fn_guard(page::asks_for_page))
+                .route(web::get().to(page::page))
+                .route(web::head().to(page::page)),
+        )
+        .service(readable("/ui/{file:.*}", page::file))
         .service(readable("/livez", health::livez))
         .service(readable("/readyz", health::readyz))
         .default_service(web::to(fallback::no_route));
@@ -98,10 +107,28 @@ where
 
 /// A route that says what it can do, refuses everything else, and lets nobody pass without the right that its row in
 /// the table names.
+fn with_rest(
+    path: &'static str,
+    methods: &'static str,
+) -> Resource<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    guarded(path, methods)
+        .route(web::method(Method::OPTIONS).to(move || ready(fallback::options(methods))))
+        .default_service(web::to(move || ready(fallback::no_method(methods))))
+}
+
+/// A route that lets nobody pass without the right that its row in the table names.
 ///
 /// # Panics
 /// If a method has no row: a route must not be open because somebody forgot it.
-fn with_rest(
+fn guarded(
     path: &'static str,
     methods: &'static str,
 ) -> Resource<
@@ -121,12 +148,9 @@ fn with_rest(
         methods.split(", ").all(is_known),
         "a method of {path} has no row in the table of rights"
     );
-    web::resource(path)
-        .wrap(from_fn(move |request, next| {
-            guard(path, methods, request, next)
-        }))
-        .route(web::method(Method::OPTIONS).to(move || ready(fallback::options(methods))))
-        .default_service(web::to(move || ready(fallback::no_method(methods))))
+    web::resource(path).wrap(from_fn(move |request, next| {
+        guard(path, methods, request, next)
+    }))
 }
 
 /// Lets a request to a route pass if it has the right to. A method without a row never gets to a handler.

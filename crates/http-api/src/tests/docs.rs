@@ -13,6 +13,25 @@ async fn the_document_is_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_known_is_not_sent_again() {
+    let server = TestServer::start();
+    let document = server.get("/openapi.json").await;
+    let etag = document.headers()["etag"].clone();
+    let again = server.request(Method::GET, "/openapi.json");
+    let again = again.header("If-None-Match", etag).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+    let packed = server.request(Method::GET, "/openapi.json");
+    let packed = packed
+        .header("Accept-Encoding", "gzip")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let length = |response: &reqwest::Response| response.content_length().unwrap();
+    assert!(length(&packed) * 4 < length(&document));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_needs_nothing_from_elsewhere() {
     let server = TestServer::start();
     let page = server.get("/docs").await;

@@ -14,6 +14,7 @@ mod info;
 mod keys;
 mod lists;
 mod log;
+mod page;
 mod pressure;
 mod session;
 mod shutdown;
