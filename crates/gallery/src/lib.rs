@@ -104,7 +104,7 @@ fn hex(digest: &[u8]) -> String {
 fn html(version: &str) -> String {
     let modules = SOURCES.iter().map(|(path, _)| *path);
     let preload: String = modules
-        .filter(|path| path.ends_with(".js") && !["main.js", "early.js"].contains(path))
+        .filter(|path| extension(path) == Some("js") && !["main.js", "early.js"].contains(path))
         .map(|path| format!("<link rel=\"modulepreload\" href=\"ui/{version}/{path}\">\n"))
         .collect();
     PAGE.replace("{{ui}}", &format!("ui/{version}"))
@@ -121,8 +121,12 @@ fn compressed(bytes: &[u8]) -> Option<Vec<u8>> {
     (gzip.len() < bytes.len()).then_some(gzip)
 }
 
+fn extension(path: &str) -> Option<&str> {
+    path.rsplit_once('.').map(|(_, extension)| extension)
+}
+
 fn media_type(path: &str) -> &'static str {
-    match path.rsplit_once('.').map(|(_, extension)| extension) {
+    match extension(path) {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("json") => "application/json",

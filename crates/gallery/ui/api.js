@@ -90,6 +90,8 @@ export const original = (id) => `image/${id}/file`;
 
 // --- away and back -----------------------------------------------------------------------------------------------
 
+// The first look comes soon: often it was a single connection that broke.
+const FIRST_PROBE_MS = 300;
 const PROBE_MS = 2000;
 let probing = false;
 
@@ -100,8 +102,8 @@ export function goOffline() {
 
 async function probe() {
   probing = true;
-  while (!server.get().online) {
-    await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
+  for (let wait = FIRST_PROBE_MS; !server.get().online; wait = PROBE_MS) {
+    await new Promise((resolve) => setTimeout(resolve, wait));
     try {
       const response = await fetch('livez', { cache: 'no-store' });
       if (response.ok) server.set({ online: true });

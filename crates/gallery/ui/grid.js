@@ -1,5 +1,5 @@
 // The grid of images: justified rows, of which only the visible ones are in the document.
-import { html, useLayoutEffect, useMemo, useRef, useState } from './html.js';
+import { html, memo, useLayoutEffect, useMemo, useRef, useState } from './html.js';
 import { useStore } from './store.js';
 import { preferences } from './preferences.js';
 import { layOut, rowAt } from './layout.js';
@@ -49,7 +49,7 @@ export function Grid({ isCovered }) {
   );
   useWidth(canvas, setWidth);
   useAnchor(canvas, layout, images);
-  useVisibleRows(canvas, layout, setRange, list.next, isCovered);
+  useVisibleRows(canvas, layout, setRange, list, isCovered);
 
   const rows = layout.rows.slice(range.from, range.to);
   const kept = focused && !rows.some((row) => row.tiles.some(({ index }) => images[index]?.id === focused))
@@ -71,7 +71,7 @@ export function Grid({ isCovered }) {
               <${DayCheck} day=${day} images=${images} order=${order} ids=${ids} count=${count} />
             </div>`)}
           <div role="list" aria-label=${t('grid.label')}>
-            ${tiles.map(({ index, left, width: tileWidth, top, height }) => html`
+            ${tiles.filter(({ index }) => images[index]).map(({ index, left, width: tileWidth, top, height }) => html`
               <${Tile} key=${images[index]?.id} image=${images[index]} index=${index} left=${left} top=${top} width=${tileWidth}
                 height=${height} isSelected=${ids.has(images[index]?.id)} isSelecting=${ids.size > 0}
                 isEntry=${images[index]?.id === entry} />`)}
@@ -117,8 +117,8 @@ function describe(image) {
   return [image.file_name, tags, when].filter(Boolean).join(' · ');
 }
 
-function Tile({ image, index, left, top, width, height, isSelected, isSelecting, isEntry }) {
-  if (!image) return null;
+const Tile = memo(({ image, index, left, top, width, height, isSelected, isSelecting, isEntry }) => {
+  useLanguage();
   const open = follow({ image: image.id });
   const onOpen = (event) => {
     if (event.shiftKey || event.metaKey || event.ctrlKey || isSelecting) {
@@ -147,7 +147,7 @@ function Tile({ image, index, left, top, width, height, isSelected, isSelecting,
       ${image.tags.length > 0 && html`
         <span class="tile-tags" aria-hidden="true">${image.tags.slice(0, 3).map(({ tag }) => html`<span>${tag}</span>`)}</span>`}
     </div>`;
-}
+});
 
 // Touch screens have neither hover nor shift: a long press begins to select.
 function useLongPress(action) {
@@ -190,7 +190,7 @@ function useAnchor(canvas, layout, images) {
 
 const scrollOffset = (canvas) => -canvas.getBoundingClientRect().top;
 
-function useVisibleRows(canvas, layout, setRange, next, isCovered) {
+function useVisibleRows(canvas, layout, setRange, { next, attempts }, isCovered) {
   const latest = useRef();
   latest.current = { layout, next, isCovered };
   useLayoutEffect(() => {
@@ -215,7 +215,7 @@ function useVisibleRows(canvas, layout, setRange, next, isCovered) {
       removeEventListener('resize', soon);
       if (frame) cancelAnimationFrame(frame);
     };
-  }, [layout, next]);
+  }, [layout, next, attempts]);
 }
 
 // --- keys --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // The list of images that the grid shows: pages of `GET /images`, and what happens to them meanwhile.
 import { createStore } from './store.js';
+import { sleep } from './pool.js';
 import { ApiError, Unreachable, nextPage, query, request, requestJson, server, whenOnline } from './api.js';
 
 const FIRST_PAGE = 100;
@@ -8,7 +9,7 @@ const PAGE = 200;
 export const MOST_AT_ONCE = 10_000;
 
 export const photos = createStore({
-  items: [], next: null, status: 'loading', error: null, total: null, search: null, hidden: new Set(),
+  items: [], next: null, status: 'loading', error: null, total: null, search: null, hidden: new Set(), attempts: 0,
 });
 
 let loading = null;
@@ -62,9 +63,15 @@ async function count(wanted, mine) {
 
 // Loads the next page, if there is one. At most one at a time.
 let more = null;
+let retried = false;
 
 export function loadMore() {
-  more ??= loadNext().finally(() => { more = null; });
+  more ??= loadNext().finally(() => {
+    more = null;
+    // Whoever watches the end of the list asks again.
+    if (retried) photos.set({ attempts: photos.get().attempts + 1 });
+    retried = false;
+  });
   return more;
 }
 
@@ -85,8 +92,9 @@ async function loadNext() {
     if (mine !== generation) return;
     // What is shown stays; scrolling on, or the server's return, tries again.
     if (!(error instanceof Unreachable)) photos.set({ error });
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep((error.retryAfter ?? 2) * 1000);
     await whenOnline();
+    if (mine === generation) retried = true;
   }
 }
 

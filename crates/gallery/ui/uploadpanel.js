@@ -1,7 +1,7 @@
 // The list of uploads, and the area that files are dropped on.
 import { html, useEffect, useLayoutEffect, useRef, useState } from './html.js';
 import { useStore } from './store.js';
-import { ApiError, thumbnail } from './api.js';
+import { ApiError, Unreachable, thumbnail } from './api.js';
 import { cancel, cancelAll, clearFinished, isActive, retry, summary, uploads } from './uploads.js';
 import { addDropped, addFiles, choose, hasFiles } from './files.js';
 import { go } from './route.js';
@@ -82,7 +82,10 @@ function Row({ item, top }) {
 const canRetry = (error) => !(error instanceof ApiError) || ![400, 413, 415, 422].includes(error.status);
 
 function describe({ state, error, image, sent, size, until }) {
-  if (state === 'failed') return html`<span class="error-text" title=${explain(error)}>${explain(error)}</span>`;
+  if (state === 'failed') {
+    const text = error instanceof Unreachable ? t('error.broken') : explain(error);
+    return html`<span class="error-text" title=${text}>${text}</span>`;
+  }
   if (state === 'done') {
     return image.tags.length ? image.tags.slice(0, 3).map(({ tag }) => html`<span class="mini">${tag}</span>`) : t('upload.untagged');
   }

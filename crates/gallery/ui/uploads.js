@@ -7,6 +7,8 @@ import { refresh } from './photos.js';
 
 const AT_A_TIME = 3;
 const TRIES = 12;
+// A connection that breaks each time although the server answers: something in between refuses the file.
+const BREAKS = 5;
 const MOST_FILES = 10_000;
 const REFRESH_MS = 700;
 
@@ -78,6 +80,7 @@ async function upload(item) {
   const controller = new AbortController();
   controllers.set(item.id, controller);
   const { signal } = controller;
+  let breaks = 0;
   for (let tries = 1; !signal.aborted; tries += 1) {
     try {
       await waitForTurn(item, signal);
@@ -89,9 +92,12 @@ async function upload(item) {
     } catch (error) {
       if (signal.aborted) break;
       const isAway = error instanceof Unreachable;
-      if (isAway) goOffline();
+      if (isAway) {
+        breaks += 1;
+        goOffline();
+      }
       if (error.status === 401) reportRefused();
-      if (tries >= TRIES || !(isAway || error.isTemporary)) {
+      if (tries >= TRIES || breaks >= BREAKS || !(isAway || error.isTemporary)) {
         change(item.id, { state: 'failed', error });
         break;
       }
