@@ -24,6 +24,7 @@ mod keys;
 mod lists;
 mod local;
 mod operation;
+mod page;
 mod pictures;
 mod removal;
 mod server;
