@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, future::Future, time::Duration};
 
-use domain::service::{Ingest, Upkeep, UpkeepError};
+use domain::{
+    ports::ImageStoreError,
+    service::{Ingest, Upkeep, UpkeepError},
+};
 use tokio::{
     sync::Notify,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
@@ -14,7 +17,7 @@ use crate::{resilience::Gate, wiring::Gates};
 /// The interval between two rollups while images are recorded.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The interval while this server records nothing (others may), and after a failure.
+/// The interval while this server records nothing (others may), after a failure, and where another server is at it.
 const LONG_PAUSE: Duration = Duration::from_secs(30);
 
 /// Runs every upkeep task until `stop` is cancelled. The tasks are independent: a hanging blob host does
@@ -58,12 +61,16 @@ where
     }
 }
 
-/// Rolls up statistics until `stop` is cancelled: at the start, and while images are recorded.
+/// Rolls up statistics until `stop` is cancelled: at the start, and while images are recorded or changed.
 pub async fn roll_up(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &CancellationToken) {
     let duty = async {
         gate.opened().await;
         loop {
-            if let Err(error) = roll_up_all(upkeep).await {
+            let outcome = roll_up_all(upkeep).await;
+            if let Err(UpkeepError::Store(ImageStoreError::Contended(_))) = outcome {
+                tracing::debug!("another server rolls up statistics");
+                sleep(LONG_PAUSE).await;
+            } else if let Err(error) = outcome {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(%error, source, "statistics not rolled up; tried again soon");
                 sleep(LONG_PAUSE).await;
@@ -161,7 +168,7 @@ mod tests {
     };
 
     use domain::{
-        ports::{ImageStoreError, MockTagStatistics, TagStatistics, cause},
+        ports::{MockTagStatistics, TagStatistics, cause},
         service::{RemovalPorts, UpkeepPorts, UpkeepSettings},
     };
     use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock};

@@ -1,5 +1,6 @@
 //! The in-memory [`Database`](domain::ports::Database).
 
+mod edits;
 mod inspection;
 mod keys;
 mod requests;
@@ -23,7 +24,7 @@ use domain::{
     TimeWindow, UntaggedImage,
     ports::{
         Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
-        StoredBytes, TagStatistics, TaggingCache, cause,
+        StoredBytes, TagStatistics, TaggingCache, VersionedTags, cause,
     },
 };
 
@@ -43,6 +44,8 @@ struct State {
     /// In reverse list order.
     images: BTreeMap<(DateTime<Utc>, ImageId), Image>,
     infos: HashMap<ImageId, ImageInfo>,
+    /// The tags of images that were edited or tagged again.
+    edited: HashMap<ImageId, VersionedTags>,
     taggings: HashMap<TaggingKey, Tagging>,
     /// Images whose rows the inspector reports as unreadable.
     spoilt: HashSet<ImageId>,
@@ -181,7 +184,7 @@ impl State {
     fn page(&self, query: &ImageQuery, after: Option<PageKey>, limit: NonZeroU32) -> Vec<Image> {
         self.within(&query.window)
             .filter(|image| after.is_none_or(|key| is_after(image, key)))
-            .filter(|image| query.admits(image))
+            .filter(|image| query.admits_of(image, &self.sources(&image.id)))
             .take(limit.get() as usize)
             .map(|image| self.read(image))
             .collect()
@@ -251,10 +254,10 @@ impl ImageStore for FakeDatabase {
     async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError> {
         let state = self.call().await;
         let tagged = |image: &UntaggedImage| {
-            let kept = state.images.get(&(image.registered_at, image.id));
-            image.with(kept.map(|kept| kept.tags.clone()).unwrap_or_default())
+            let kept = state.images.get(&(image.registered_at, image.id))?;
+            Some(image.with(kept.tags.clone()))
         };
-        Ok(images.iter().map(tagged).collect())
+        Ok(images.iter().filter_map(tagged).collect())
     }
 
     async fn ready(&self) -> Result<(), ImageStoreError> {

@@ -11,10 +11,12 @@ const LONGEST_NAME: usize = 255;
 /// registered the image.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ImageInfo {
-    /// The threshold it was registered with.
+    /// The threshold it was tagged with last.
     pub threshold: Option<Threshold>,
-    /// The name of the tag provider that tagged it then.
+    /// The name of the tag provider that tagged it last.
     pub provider: Option<String>,
+    /// The version of that provider.
+    pub provider_version: Option<String>,
     /// The name of the file it was uploaded as, see [`file_name`].
     pub file_name: Option<String>,
     /// What its camera wrote into the file.

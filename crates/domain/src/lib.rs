@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod image;
 pub mod image_id;
 pub mod image_info;
+pub mod image_tags;
 pub mod label;
 pub mod media_type;
 pub mod picture;
@@ -41,6 +42,10 @@ pub use idempotency::{
 pub use image::{Image, ImageFacts, NewImage, UntaggedImage};
 pub use image_id::{ImageId, ImageIdError};
 pub use image_info::{CameraData, ImageInfo, Location};
+pub use image_tags::{
+    ImageTags, MAX_EDITED, MAX_SHOWN, SourceKind, SourcedTag, TagEdit, TagEditError, TagSource,
+    TaggerVersion, TooManyTags,
+};
 pub use label::{Label, LabelError};
 pub use media_type::MediaType;
 pub use picture::{DecodedPicture, EncodedPicture, Lease, Picture};

@@ -13,7 +13,7 @@ pub use self::{
     filter::LabelFilter,
     tags::{TagOrder, TagQuery},
 };
-use crate::{Confidence, Image, ImageId, Label, Tag, Threshold, UntaggedImage};
+use crate::{Confidence, Image, ImageId, Label, SourceKind, Tag, Threshold, UntaggedImage};
 
 /// A half-open interval of registration times: `from` is included, `until` excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,8 +68,13 @@ pub struct ImageQuery {
 }
 
 impl ImageQuery {
-    /// Whether an image matches all conditions.
+    /// Whether an image matches all conditions, if a provider gave all of its tags.
     pub fn admits(&self, image: &Image) -> bool {
+        self.admits_of(image, condition::sources_by_default(image))
+    }
+
+    /// Whether an image, whose shown tags are of those sources, matches all conditions.
+    pub fn admits_of(&self, image: &Image, sources: &[SourceKind]) -> bool {
         let counts = |tag: &&Tag| {
             self.threshold
                 .is_none_or(|threshold| threshold.admits(tag.confidence))
@@ -88,7 +93,7 @@ impl ImageQuery {
             && self
                 .conditions
                 .iter()
-                .all(|condition| condition.holds(image))
+                .all(|condition| condition.holds_of(image, sources))
     }
 }
 

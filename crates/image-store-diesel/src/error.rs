@@ -25,6 +25,8 @@ pub(crate) enum ErrorClass {
     NoTable,
     /// A column to be added exists already.
     DuplicateColumn,
+    /// A key to be dropped is not there.
+    NothingToDrop,
     /// Anything else: a bug.
     Other,
 }
@@ -62,7 +64,9 @@ impl ErrorClass {
             Self::Contended => ImageStoreError::Contended(source),
             Self::Unavailable => ImageStoreError::Unavailable(source),
             Self::Corrupt => ImageStoreError::Corrupt(source),
-            Self::NoTable | Self::DuplicateColumn | Self::Other => ImageStoreError::Failed(source),
+            Self::NoTable | Self::DuplicateColumn | Self::NothingToDrop | Self::Other => {
+                ImageStoreError::Failed(source)
+            }
         }
     }
 }

@@ -94,9 +94,11 @@ fn run_one<DB: Backend, C: MigrationHarness<DB>>(
             return Ok(false);
         }
         match class {
-            // An earlier run was killed after it added the column, before it recorded the migration. MySQL
-            // has no `ADD COLUMN IF NOT EXISTS`.
-            ErrorClass::DuplicateColumn if !step.is_applied => step.is_applied = true,
+            // An earlier run was killed after the statement, before it recorded the migration. MySQL has no
+            // `ADD COLUMN IF NOT EXISTS`, and no `DROP FOREIGN KEY IF EXISTS`.
+            ErrorClass::DuplicateColumn | ErrorClass::NothingToDrop if !step.is_applied => {
+                step.is_applied = true;
+            }
             ErrorClass::Contended if attempt < ATTEMPTS => {
                 attempt += 1;
                 std::thread::sleep(PAUSE);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::{ConnectionError, ConnectionResult, QueryResult, result::Error, sql_query, sql_types};
+use diesel::{ConnectionError, ConnectionResult, QueryResult, result::Error, sql_query};
 use diesel_async::{
     AsyncMysqlConnection, RunQueryDsl,
     async_connection_wrapper::AsyncConnectionWrapper,
@@ -19,7 +19,7 @@ use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-use self::diagnostics::Diagnostics;
+use self::{diagnostics::Diagnostics, lease::Lease};
 use crate::{
     connections::{self, PoolSettings},
     error::ErrorClass,
@@ -45,11 +45,20 @@ const BEGIN: &str = "BEGIN";
 /// Starts a transaction on a consistent snapshot.
 const SNAPSHOT: &[&str] = &[
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
 ];
-/// Lock clauses: exclusive, and shared.
+/// Starts a transaction that writes, and whose reads are from one snapshot: that of the first of them which
+/// does not lock.
+const SNAPSHOT_TO_WRITE: &[&str] = &[
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION",
+];
+/// Deletes changes that were counted, up to the condition on their keys. By the keys alone: a scan would wait
+/// for, and lock, those that are being inserted.
+const DELETE_CHANGES: &str =
+    "DELETE counted FROM etiqueta_summary_change AS counted FORCE INDEX (PRIMARY)";
+/// The clause that locks what is read.
 const FOR_UPDATE: &str = " FOR UPDATE";
-const IN_SHARE_MODE: &str = " LOCK IN SHARE MODE";
 /// Waits at most one second for row locks, and restores the session's previous wait.
 const SHORT_LOCK_WAIT: &str = "SET @etiqueta_lock_wait = @@SESSION.innodb_lock_wait_timeout, \
      SESSION innodb_lock_wait_timeout = 1";
@@ -77,6 +86,7 @@ where
 }
 
 mod diagnostics;
+mod lease;
 #[path = "sql/mod.rs"]
 mod sql;
 #[cfg(test)]
@@ -223,15 +233,23 @@ pub(crate) async fn pending(server: &MysqlServer) -> Result<Vec<String>, Migrati
     Ok(sql::migrations::pending(&mut connection, &database).await?)
 }
 
-/// Runs the pending migrations. Servers that start at the same time are serialised by a named lock, which
-/// the database releases when its holder disconnects.
+/// Runs the pending migrations. Servers that start at the same time are serialised by a lease; where nothing
+/// is pending, none is needed.
 pub(crate) async fn migrate(
     server: &MysqlServer,
     wait: Duration,
 ) -> Result<Vec<String>, MigrationError> {
-    let diagnostics = Diagnostics::default();
+    let database = Database::default();
+    let diagnostics = database.diagnostics.clone();
     let mut connection = open(patient(server), diagnostics.clone()).await?;
-    lock(&mut connection, wait).await?;
+    if sql::migrations::pending(&mut connection, &database)
+        .await?
+        .is_empty()
+    {
+        return Ok(Vec::new());
+    }
+    let renewing = open(patient(server), diagnostics.clone()).await?;
+    let lease = Lease::take(&mut connection, renewing, &diagnostics, wait).await?;
     let runtime = Handle::current();
     let run = spawn_blocking(move || {
         let dialect = Dialect {
@@ -245,44 +263,25 @@ pub(crate) async fn migrate(
         (outcome, connection.into_inner())
     });
     let (outcome, mut connection) = run.await?;
-    // Closing the connection would release it too, but asynchronously.
-    sql_query(format!("DO RELEASE_LOCK({LOCK})"))
-        .execute(&mut connection)
-        .await?;
-    outcome
-}
-
-/// The lock's name as an SQL expression: one for each database of the server, and short enough.
-const LOCK: &str = "CONCAT('etiqueta_migrate_', LEFT(SHA2(DATABASE(), 256), 32))";
-
-#[derive(diesel::QueryableByName)]
-struct Lock {
-    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
-    granted: Option<i64>,
-}
-
-async fn lock(connection: &mut Connection, wait: Duration) -> Result<(), MigrationError> {
-    let seconds = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
-    let lock: Lock = sql_query(format!("SELECT GET_LOCK({LOCK}, ?) AS granted"))
-        .bind::<sql_types::BigInt, _>(seconds)
-        .get_result(connection)
-        .await?;
-    if lock.granted == Some(1) {
-        Ok(())
-    } else {
-        Err(MigrationError::Locked)
-    }
+    let released = lease.release(&mut connection).await;
+    let names = outcome?;
+    released?;
+    Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
-    use diesel::{QueryableByName, sql_types::Text};
+    use diesel::{
+        QueryableByName,
+        sql_types::{self, Text},
+    };
     use diesel_async::SimpleAsyncConnection;
-    use domain::{Comparison, Condition, MediaType, Operator, TimeWindow};
+    use domain::{Comparison, Condition, MediaType, Operator, SourceKind, TimeWindow};
 
     use super::{
         sql::{
             Statement,
+            changes::deletion,
             pages::{
                 ScanRange,
                 listing::{LabelIds, Scan, listing},
@@ -304,7 +303,7 @@ mod tests {
         (connection, database)
     }
 
-    const FILLING: [&str; 5] = [
+    const FILLING: [&str; 6] = [
         "INSERT INTO etiqueta_label (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c')",
         "INSERT INTO etiqueta_original (id, digest, media_type, width, height, byte_size) \
          WITH RECURSIVE n AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM n WHERE n < 1000) \
@@ -314,13 +313,17 @@ mod tests {
         "INSERT INTO etiqueta_image_tag (image_id, label_id, registered_at, confidence) \
          SELECT image.id, label.id, image.registered_at, 90 \
          FROM etiqueta_image AS image JOIN etiqueta_label AS label",
-        "ANALYZE TABLE etiqueta_image, etiqueta_image_tag, etiqueta_original",
+        "INSERT INTO etiqueta_summary_change (registered_at, id) \
+         SELECT registered_at, id FROM etiqueta_image",
+        "ANALYZE TABLE etiqueta_image, etiqueta_image_tag, etiqueta_original, etiqueta_summary_change",
     ];
 
     #[derive(QueryableByName, Debug)]
     struct Step {
         #[diesel(sql_type = sql_types::Nullable<Text>)]
         table: Option<String>,
+        #[diesel(sql_type = sql_types::Nullable<Text>, column_name = "type")]
+        access: Option<String>,
         #[diesel(sql_type = sql_types::Nullable<Text>)]
         key: Option<String>,
         #[diesel(sql_type = sql_types::Nullable<Text>, column_name = "Extra")]
@@ -353,6 +356,7 @@ mod tests {
         let any = vec![Condition::Type(MediaType::Jpeg), Condition::Width(width)];
         vec![
             Condition::Not(Box::new(Condition::Untagged)),
+            Condition::Source(SourceKind::Person),
             Condition::Any(any),
         ]
     }
@@ -456,6 +460,20 @@ mod tests {
         );
     }
 
+    /// A scan would wait for images that are being recorded, and lock them out.
+    async fn assert_changes_are_deleted_by_their_keys(connection: &mut Connection) {
+        for count in [1_u8, 250] {
+            let keys: Vec<_> = (1..=count).map(|n| (n.into(), vec![n; 16])).collect();
+            let steps = plan(connection, deletion(&keys)).await;
+            let [step] = &steps[..] else {
+                panic!("{steps:#?}");
+            };
+            assert!(step.is("counted", "PRIMARY"), "{step:#?}");
+            let access = step.access.as_deref().unwrap_or_default();
+            assert!(["range", "const", "eq_ref"].contains(&access), "{step:#?}");
+        }
+    }
+
     #[derive(QueryableByName)]
     struct Wait {
         #[diesel(sql_type = sql_types::Unsigned<sql_types::BigInt>)]
@@ -495,10 +513,68 @@ mod tests {
         assert_lists_are_read_from_their_index(&mut connection).await;
         assert_labels_are_measured_by_their_index(&mut connection).await;
         assert_tags_are_counted_by_their_index(&mut connection).await;
+        assert_changes_are_deleted_by_their_keys(&mut connection).await;
         database.remove().await;
     }
 
-    /// Waiting uploads get their turn: one lock wait of a second, and not eleven of them.
+    /// One that is being recorded is not in the rollup's snapshot, however old it is, and makes its segment stale.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_rollup_waits_for_no_recording() {
+        let (mut connection, database) = filled().await;
+        let store = database.store(sql::Sizes::default());
+        connection.batch_execute("BEGIN").await.unwrap();
+        for statement in LATE {
+            sql_query(statement).execute(&mut connection).await.unwrap();
+        }
+        let rolled_up = tokio::time::timeout(Duration::from_secs(5), async {
+            while store.roll_up(domain_testing::at(1000)).await.unwrap() {}
+        });
+        rolled_up.await.unwrap();
+        connection.batch_execute("COMMIT").await.unwrap();
+        for _ in 0..2 {
+            let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+            let counts: Vec<u64> = found.iter().map(|summary| summary.images).collect();
+            assert_eq!(counts, [1001, 1000, 1000]);
+            while store.roll_up(domain_testing::at(1000)).await.unwrap() {}
+        }
+        drop(store);
+        database.remove().await;
+    }
+
+    /// It notes no change, but holds the state row shared while it records.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_rollup_waits_for_recordings_of_earlier_versions() {
+        let (mut connection, database) = filled().await;
+        let store = database.store(sql::Sizes::default());
+        connection.batch_execute("BEGIN").await.unwrap();
+        let [image, tag, _] = LATE;
+        let shared = "SELECT sealed_until FROM etiqueta_summary_state LOCK IN SHARE MODE";
+        for statement in [shared, image, tag] {
+            sql_query(statement).execute(&mut connection).await.unwrap();
+        }
+        let mut rollup = store.roll_up(domain_testing::at(1000));
+        let soon = Duration::from_millis(300);
+        let waited = tokio::time::timeout(soon, &mut rollup).await;
+        assert!(waited.is_err(), "{waited:?}");
+        connection.batch_execute("COMMIT").await.unwrap();
+        assert!(rollup.await.unwrap());
+        while store.roll_up(domain_testing::at(1000)).await.unwrap() {}
+        let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+        let counts: Vec<u64> = found.iter().map(|summary| summary.images).collect();
+        assert_eq!(counts, [1001, 1000, 1000]);
+        drop(store);
+        database.remove().await;
+    }
+
+    /// An image of long ago with the first label.
+    const LATE: [&str; 3] = [
+        "INSERT INTO etiqueta_image (id, original_id, registered_at) VALUES (REPEAT('x', 16), 1, 7)",
+        "INSERT INTO etiqueta_image_tag (image_id, label_id, registered_at, confidence) \
+         VALUES (REPEAT('x', 16), 1, 7, 90)",
+        "INSERT INTO etiqueta_summary_change (registered_at, id) VALUES (7, REPEAT('x', 16))",
+    ];
+
+    /// Waiting servers of an earlier version get their turn: one lock wait of a second, and not eleven of them.
     #[tokio::test(flavor = "multi_thread")]
     async fn rolling_up_is_not_retried() {
         let (mut connection, database) = filled().await;

@@ -15,6 +15,7 @@ table! {
         removing_until -> Nullable<BigInt>,
         damaged_at -> Nullable<BigInt>,
         fence -> BigInt,
+        revision -> BigInt,
     }
 }
 
@@ -31,6 +32,8 @@ table! {
         camera -> Nullable<Text>,
         latitude -> Nullable<Double>,
         longitude -> Nullable<Double>,
+        tags_version -> BigInt,
+        provider_version -> Nullable<Text>,
     }
 }
 
@@ -61,6 +64,20 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_tag_source"]
+    tag_source (image_id, number) {
+        image_id -> Binary,
+        number -> Integer,
+        label_id -> Integer,
+        source -> Integer,
+        provider -> Nullable<Binary>,
+        version -> Nullable<Binary>,
+        confidence -> Double,
+        is_shown -> Integer,
+    }
+}
+
+table! {
     #[sql_name = "etiqueta_tagging"]
     tagging (id) {
         id -> BigInt,
@@ -81,6 +98,7 @@ table! {
         from_time -> BigInt,
         until_time -> BigInt,
         content -> Binary,
+        images -> Nullable<BigInt>,
     }
 }
 
@@ -89,6 +107,15 @@ table! {
     summary_state (id) {
         id -> Integer,
         sealed_until -> BigInt,
+        version -> BigInt,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_summary_change"]
+    summary_change (registered_at, id) {
+        registered_at -> BigInt,
+        id -> Binary,
     }
 }
 

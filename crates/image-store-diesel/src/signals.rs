@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 pub struct Signals {
     /// Whether the schema exists. Until then every call fails with [`ImageStoreError::Unavailable`].
     pub schema: watch::Receiver<bool>,
-    /// Notified after each recorded image.
+    /// Notified after each image that was recorded, changed or deleted.
     pub recorded: Arc<Notify>,
 }
 

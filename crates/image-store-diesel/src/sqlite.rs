@@ -44,9 +44,12 @@ const BY_TIME: &str = "INDEXED BY etiqueta_image_newest";
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Starts a transaction on a consistent snapshot.
 const SNAPSHOT: &[&str] = &["BEGIN"];
+/// Like `BEGIN`, and all of the transaction's reads are from one snapshot.
+const SNAPSHOT_TO_WRITE: &[&str] = &[BEGIN];
+/// Deletes changes that were counted, up to the condition on their keys.
+const DELETE_CHANGES: &str = "DELETE FROM etiqueta_summary_change AS counted";
 /// `BEGIN IMMEDIATE` locks the whole file, so row locks and their waits have no counterpart.
 const FOR_UPDATE: &str = "";
-const IN_SHARE_MODE: &str = "";
 const SHORT_LOCK_WAIT: &str = "";
 const RESTORE_LOCK_WAIT: &str = "";
 /// Keeps an existing row unchanged.
@@ -291,11 +294,12 @@ fn not_run(error: Error) -> MigrationError {
 #[cfg(test)]
 mod tests {
     use diesel::{QueryableByName, sql_query, sql_types::Text};
-    use domain::{Comparison, Condition, MediaType, Operator, TimeWindow};
+    use domain::{Comparison, Condition, MediaType, Operator, SourceKind, TimeWindow};
 
     use super::{
         sql::{
             Statement,
+            changes::deletion,
             pages::{
                 ScanRange,
                 listing::{LabelIds, Scan, listing},
@@ -352,6 +356,7 @@ mod tests {
         let any = vec![Condition::Type(MediaType::Jpeg), Condition::Width(width)];
         vec![
             Condition::Not(Box::new(Condition::Untagged)),
+            Condition::Source(SourceKind::Person),
             Condition::Any(any),
         ]
     }
@@ -389,9 +394,11 @@ mod tests {
             assert!(steps.contains(&first), "{steps:?}");
             for step in &steps {
                 let is_looked_up = step.starts_with("SEARCH ")
-                    && ["carried", "other", "image", "original", "pictured", "fact"]
-                        .iter()
-                        .any(|table| step.starts_with(&format!("SEARCH {table}")));
+                    && [
+                        "carried", "other", "image", "original", "pictured", "fact", "given",
+                    ]
+                    .iter()
+                    .any(|table| step.starts_with(&format!("SEARCH {table}")));
                 let is_sorted = step.starts_with("USE TEMP B-TREE") && scan == Scan::AnyLabel
                     || step == "USE TEMP B-TREE FOR ORDER BY";
                 let is_page = step == "SCAN listed" || step.starts_with("CO-ROUTINE");
@@ -416,6 +423,21 @@ mod tests {
             !steps.iter().any(|step| step.contains("TEMP B-TREE")),
             "{steps:?}"
         );
+    }
+
+    #[test]
+    fn changes_are_deleted_by_their_keys() {
+        let mut connection = migrated();
+        for count in [1_u8, 250] {
+            let keys: Vec<_> = (1..=count).map(|n| (n.into(), vec![n; 16])).collect();
+            let steps = plan_of(&mut connection, deletion(&keys));
+            let search = "SEARCH counted USING PRIMARY KEY (registered_at=? AND id=?)";
+            let is_by_key = |step: &String| {
+                step == search || step == "MULTI-INDEX OR" || step.starts_with("INDEX ")
+            };
+            assert!(steps.iter().all(is_by_key), "{steps:?}");
+            assert!(steps.iter().any(|step| step == search), "{steps:?}");
+        }
     }
 
     /// All tags are counted in label order, those of a short span by their images.

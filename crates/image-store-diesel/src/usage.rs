@@ -45,6 +45,7 @@ enum Unreadable {
 
 impl Usage {
     /// A label on one image.
+    #[cfg(test)]
     pub(crate) fn once(label: i32, confidence: f64) -> Self {
         Self {
             label,

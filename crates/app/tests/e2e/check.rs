@@ -398,11 +398,13 @@ async fn wrong_statistics_are_found_and_counted_again(#[case] kind: Kind) {
     let stored = Stored::create(kind, 3).await;
     let statements = [
         format!(
-            "INSERT INTO etiqueta_summary_segment (level, from_time, until_time, content) \
-             VALUES (0, {}, {UNTIL}, x'{SEVEN}')",
+            "INSERT INTO etiqueta_summary_segment (level, from_time, until_time, content, images) \
+             VALUES (0, {}, {UNTIL}, x'{SEVEN}', 0)",
             i64::MIN
         ),
         format!("UPDATE etiqueta_summary_state SET sealed_until = {UNTIL}"),
+        // While there are changes the segment is not used.
+        "DELETE FROM etiqueta_summary_change".to_owned(),
     ];
     for statement in &statements {
         stored.server.database.execute(statement).await;

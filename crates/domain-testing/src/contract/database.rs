@@ -33,6 +33,7 @@ macro_rules! chapter {
 pub mod claims;
 pub mod concurrency;
 pub mod damage;
+pub mod edits;
 pub mod fencing;
 pub mod filters;
 pub mod images;
@@ -54,6 +55,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     removal::run(&make).await;
     fencing::run(&make).await;
     damage::run(&make).await;
+    edits::run(&make).await;
     images::run(&make).await;
     infos::run(&make).await;
     labels::run(&make).await;

@@ -1,7 +1,7 @@
 //! All ports of one database.
 
 use super::{
-    IdempotencyStore, ImageInfoStore, ImageStore, Inspector, KeyStore, OriginalLedger,
+    IdempotencyStore, ImageEdits, ImageInfoStore, ImageStore, Inspector, KeyStore, OriginalLedger,
     RemovalLedger, SessionStore, StatisticsInspector, TagStatistics, TaggingCache,
 };
 
@@ -9,6 +9,7 @@ use super::{
 /// a database, and for the contract suites.
 pub trait Database:
     ImageStore
+    + ImageEdits
     + ImageInfoStore
     + TagStatistics
     + TaggingCache
@@ -24,6 +25,7 @@ pub trait Database:
 
 impl<T> Database for T where
     T: ImageStore
+        + ImageEdits
         + ImageInfoStore
         + TagStatistics
         + TaggingCache

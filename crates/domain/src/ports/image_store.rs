@@ -47,7 +47,8 @@ pub trait ImageStore: Send + Sync {
         limit: NonZeroU32,
     ) -> Result<Vec<UntaggedImage>, ImageStoreError>;
 
-    /// Reads the tags of images returned by the store, keeping their order.
+    /// Reads the tags of images returned by the store, keeping their order. Images that were deleted since
+    /// are left out.
     async fn with_tags(&self, images: &[UntaggedImage]) -> Result<Vec<Image>, ImageStoreError>;
 
     /// Whether the store is reachable and has the schema it needs.

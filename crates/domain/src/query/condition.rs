@@ -1,6 +1,6 @@
 //! Conditions that a search combines from terms.
 
-use crate::{Confidence, Image, Label, MediaType, Tag, Threshold, TimeWindow};
+use crate::{Confidence, Image, Label, MediaType, SourceKind, Tag, Threshold, TimeWindow};
 
 /// A condition on an image. It is evaluated recursively, so callers that build one from input must bound
 /// its depth.
@@ -18,6 +18,8 @@ pub enum Condition {
     Untagged,
     /// The image was registered in a window.
     Registered(TimeWindow),
+    /// The image shows a tag of such a source.
+    Source(SourceKind),
     /// The original has that format.
     Type(MediaType),
     /// The width in pixels, after orientation.
@@ -102,12 +104,19 @@ impl Condition {
         })
     }
 
-    /// Whether an image satisfies it.
+    /// Whether an image satisfies it, if a provider gave all of its tags.
     pub fn holds(&self, image: &Image) -> bool {
+        self.holds_of(image, sources_by_default(image))
+    }
+
+    /// Whether an image satisfies it whose shown tags are of those sources.
+    pub fn holds_of(&self, image: &Image, sources: &[SourceKind]) -> bool {
+        let holds = |condition: &Self| condition.holds_of(image, sources);
         match self {
-            Self::All(all) => all.iter().all(|condition| condition.holds(image)),
-            Self::Any(any) => any.iter().any(|condition| condition.holds(image)),
-            Self::Not(condition) => !condition.holds(image),
+            Self::All(all) => all.iter().all(holds),
+            Self::Any(any) => any.iter().any(holds),
+            Self::Not(condition) => !holds(condition),
+            Self::Source(kind) => sources.contains(kind),
             Self::Tag(wanted) => image.tags.iter().any(|tag| wanted.holds(tag)),
             Self::Untagged => image.tags.iter().next().is_none(),
             Self::Registered(window) => window.contains(image.registered_at),
@@ -123,7 +132,12 @@ impl Condition {
             Self::All(some) | Self::Any(some) => some.iter().map(Self::terms).sum(),
             Self::Not(condition) => condition.terms(),
             Self::Registered(_) => 0,
-            Self::Tag(_) | Self::Untagged | Self::Type(_) | Self::Width(_) | Self::Height(_) => 1,
+            Self::Tag(_)
+            | Self::Untagged
+            | Self::Source(_)
+            | Self::Type(_)
+            | Self::Width(_)
+            | Self::Height(_) => 1,
         }
     }
 
@@ -135,6 +149,7 @@ impl Condition {
             Self::Tag(wanted) => vec![&wanted.label],
             Self::Untagged
             | Self::Registered(_)
+            | Self::Source(_)
             | Self::Type(_)
             | Self::Width(_)
             | Self::Height(_) => Vec::new(),
@@ -156,6 +171,15 @@ impl Condition {
             }
             other => other,
         }
+    }
+}
+
+/// The sources of an image whose tags are all of a provider.
+pub(super) fn sources_by_default(image: &Image) -> &'static [SourceKind] {
+    if image.tags.is_empty() {
+        &[]
+    } else {
+        &[SourceKind::Provider]
     }
 }
 

@@ -4,6 +4,7 @@ mod verify;
 
 use std::{collections::HashMap, num::NonZeroU32, ops::Range, sync::Arc};
 
+use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, future::join, stream, stream::BoxStream};
 use thiserror::Error;
 
@@ -125,6 +126,21 @@ impl Catalog {
         let content = self.open(image, None).await?;
         let damages = verify::Damages::new(self, image.digest);
         Ok(self.verified.check(content, damages))
+    }
+
+    /// The bytes of an image, in memory. Callers bound how many of them are there at a time.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub async fn bytes(&self, image: &Image) -> Result<Bytes, CatalogError> {
+        let content = self.content(image).await?;
+        // The length is that of an upload, which was bounded.
+        let room = BytesMut::with_capacity(usize::try_from(content.len).unwrap_or(0));
+        let read = content.stream.try_fold(room, |mut read, piece| {
+            read.extend_from_slice(&piece);
+            std::future::ready(Ok(read))
+        });
+        Ok(read.await?.freeze())
     }
 
     /// A range of the bytes of an image. Nothing else is read, so that they are not compared with the digest.

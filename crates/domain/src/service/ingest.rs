@@ -235,6 +235,26 @@ impl Ingest {
         Ok(Tagged { tags, provider })
     }
 
+    /// The provider that tags pictures.
+    pub fn provider(&self) -> &ProviderIdentity {
+        self.pipeline.tagger.provider()
+    }
+
+    /// Like [`tag`](Self::tag), by the provider's stored answer alone. `None` if there is none.
+    pub(super) async fn stored_tags(
+        &self,
+        digest: ContentDigest,
+        threshold: Threshold,
+    ) -> Result<Option<Tagged>, IngestError> {
+        let key = self.pipeline.tagger.key(digest);
+        let (_, answer) = self.pipeline.known(&key).await?;
+        let provider = key.provider;
+        Ok(answer.map(|(tagging, _)| Tagged {
+            tags: tagging.tags.at_least(threshold),
+            provider,
+        }))
+    }
+
     /// Writes the providers' answers that failed uploads could not write, and returns their number.
     ///
     /// # Errors
@@ -453,6 +473,7 @@ fn info(upload: &Upload, key: &TaggingKey, analysis: &Analysis) -> ImageInfo {
     ImageInfo {
         threshold: Some(upload.threshold),
         provider: Some(key.provider.name().to_owned()),
+        provider_version: Some(key.provider.version().to_owned()),
         file_name: name.and_then(image_info::file_name),
         camera: analysis.camera.clone(),
     }

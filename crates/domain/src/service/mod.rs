@@ -5,6 +5,7 @@ mod answers;
 mod backoff;
 mod catalog;
 mod check;
+mod editing;
 mod forgotten;
 mod idempotency;
 mod ingest;
@@ -23,6 +24,7 @@ pub use check::{
     Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
     Part, Summary, UnknownOriginals,
 };
+pub use editing::{Editing, EditingPorts, RetagError, Retagging};
 pub use idempotency::Idempotency;
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload};
 pub use keys::{KeyError, KeyRequest, Keys, MAX_KEYS};

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{FutureExt, TryStreamExt, lock};
+use bytes::Bytes;
+use futures_util::{FutureExt, lock};
 use thiserror::Error;
 
 use super::{
@@ -127,20 +127,9 @@ impl Workshop {
         if context.is_cancelled() {
             return Err(CodecError::Cancelled.into());
         }
-        let file = self.original(image).await?;
+        let file = self.catalog.bytes(image).await?;
         let side = key.size.pixels();
         Ok(self.ports.codec.render(file, side, context).await?.bytes)
-    }
-
-    async fn original(&self, image: &Image) -> Result<Bytes, CatalogError> {
-        let content = self.catalog.content(image).await?;
-        // The length is that of an upload, which was bounded.
-        let room = BytesMut::with_capacity(usize::try_from(content.len).unwrap_or(0));
-        let read = content.stream.try_fold(room, |mut read, piece| {
-            read.extend_from_slice(&piece);
-            std::future::ready(Ok(read))
-        });
-        Ok(read.await?.freeze())
     }
 
     /// Keeps a rendition. If that fails it is made again when it is asked for.

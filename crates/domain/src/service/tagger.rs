@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::source::{FileSource, SourcePorts};
 use crate::{
-    CameraData, ContentDigest, ImageFacts, TaggingKey, Tags,
+    CameraData, ContentDigest, ImageFacts, ProviderIdentity, TaggingKey, Tags,
     ports::{
         BlobHost, CallContext, CodecError, ImageCodec, ReleaseQueue, TagProvider, UpstreamError,
     },
@@ -68,6 +68,11 @@ impl Tagger {
             releases,
         };
         Self { provider, source }
+    }
+
+    /// The provider.
+    pub(super) fn provider(&self) -> &ProviderIdentity {
+        self.provider.identity()
     }
 
     /// The cache key of the answer for these bytes.

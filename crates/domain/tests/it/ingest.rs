@@ -166,6 +166,7 @@ async fn keeps_what_is_known_of_each_upload() {
         let expected = ImageInfo {
             threshold: Some(Threshold::new(Confidence::new(threshold).unwrap())),
             provider: Some("fake".to_owned()),
+            provider_version: Some(fixture.provider.identity().version().to_owned()),
             file_name: kept.map(str::to_owned),
             camera: camera.clone(),
         };

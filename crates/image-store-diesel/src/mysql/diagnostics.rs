@@ -104,7 +104,7 @@ impl Diagnostics {
 
 /// Substrings by which the errors of a proxy between this program and the server are recognised: the server
 /// has no number for them.
-const TEXTS: [(&str, ErrorClass); 8] = [
+const TEXTS: [(&str, ErrorClass); 10] = [
     ("Deadlock found", ErrorClass::Contended),
     ("Lock wait timeout exceeded", ErrorClass::Contended),
     ("Too many connections", ErrorClass::Unavailable),
@@ -113,6 +113,9 @@ const TEXTS: [(&str, ErrorClass); 8] = [
     ("Access denied for user", ErrorClass::Unavailable),
     ("Disk full", ErrorClass::Unavailable),
     ("' is full", ErrorClass::Unavailable),
+    // A node of Galera outside its cluster, which refuses the question for the number as well.
+    ("WSREP has not yet prepared node", ErrorClass::Unavailable),
+    ("Not connected to Primary", ErrorClass::Unavailable),
 ];
 
 fn by_number(number: i64) -> ErrorClass {
@@ -145,6 +148,7 @@ fn by_number(number: i64) -> ErrorClass {
         1194 | 1195 => ErrorClass::Corrupt,
         1146 => ErrorClass::NoTable,
         1060 => ErrorClass::DuplicateColumn,
+        1091 => ErrorClass::NothingToDrop,
         _ => ErrorClass::Other,
     }
 }
@@ -182,6 +186,11 @@ mod tests {
     #[case("Access denied for user 'a'@'b'", ErrorClass::Unavailable)]
     #[case("Disk full (/tmp/x); waiting", ErrorClass::Unavailable)]
     #[case("The table 'x' is full", ErrorClass::Unavailable)]
+    #[case(
+        "WSREP has not yet prepared node for application use",
+        ErrorClass::Unavailable
+    )]
+    #[case("provider status: Not connected to Primary", ErrorClass::Unavailable)]
     #[case("You have an error in your SQL syntax", ErrorClass::Other)]
     fn texts_of_proxies(#[case] text: &str, #[case] meaning: ErrorClass) {
         assert_eq!(ErrorClass::by_text(text, &TEXTS), meaning);
@@ -194,7 +203,7 @@ mod tests {
         1792,
     ];
     const CORRUPT: [i64; 2] = [1194, 1195];
-    const FAILED: [i64; 4] = [1060, 1064, 1146, 4711];
+    const FAILED: [i64; 5] = [1060, 1064, 1091, 1146, 4711];
 
     /// The class of a port's error.
     fn meaning(error: &ImageStoreError) -> ErrorClass {

@@ -4,8 +4,9 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, NullableExpressionMethods,
-    OptionalExtension, QueryDsl, Queryable, dsl::case_when,
+    AsChangeset, BoolExpressionMethods, ExpressionMethods, Insertable, IntoSql,
+    NullableExpressionMethods, OptionalExtension, QueryDsl, Queryable, dsl::case_when,
+    sql_types::Bool,
 };
 use diesel_async::RunQueryDsl;
 use domain::{
@@ -264,58 +265,39 @@ async fn note(
     Ok((inserted > 0).then_some(claimed))
 }
 
-/// An original locked for update until the end of the transaction.
-#[derive(Queryable)]
-pub(super) struct LockedOriginal {
-    pub(super) id: i64,
-    pub(super) claimed_until: Option<i64>,
-    pub(super) removing_until: Option<i64>,
-    pub(super) fence: i64,
-}
-
-/// Locks an original until the end of the transaction.
-pub(super) async fn lock_original(
-    connection: &mut Connection,
-    digest: &ContentDigest,
-) -> Result<Option<LockedOriginal>, StoreError> {
-    let locked = locking!(
-        original::table
-            .filter(original::digest.eq(digest.as_bytes().as_slice()))
-            .select((
-                original::id,
-                original::claimed_until,
-                original::removing_until,
-                original::fence,
-            ))
-    );
-    Ok(locked.get_result(connection).await.optional()?)
-}
-
-/// Ends the upload claim on an original, and locks the original until the end of the transaction. `None` if
-/// it is not claimed, or under another fence.
+/// Ends the upload claim on an original, and returns its number. `None` if it is not claimed, or under another
+/// fence.
 ///
-/// The lock only avoids conflicts: other nodes of a cluster do not see it. A removal is excluded because
-/// both write the row, while no image protects it.
+/// It always writes the row. So do claims for removal and the deletion of an image, so that on every kind of
+/// cluster two of these at once conflict at the commit, if not at a lock.
 pub(super) async fn end(
     connection: &mut Connection,
     digest: &ContentDigest,
     fence: Option<Fence>,
 ) -> Result<Option<i64>, StoreError> {
-    let Some(row) = lock_original(connection, digest).await? else {
-        return Ok(None);
-    };
+    let key = digest.as_bytes().as_slice();
+    let is_any = fence.is_none().into_sql::<Bool>();
+    let fence = fence.map_or(0, Fence::as_i64);
     // An expired removal counts as well: no upload has claimed the original since.
-    let is_fenced_off = fence.is_some_and(|fence| fence.as_i64() != row.fence);
-    if row.removing_until.is_some() || is_fenced_off {
+    let found = diesel::update(original::table)
+        .filter(original::digest.eq(key))
+        .filter(original::removing_until.is_null())
+        .filter(original::fence.eq(fence).or(is_any))
+        .set((
+            original::claimed_until.eq(None::<i64>),
+            original::revision.eq(original::revision + 1),
+        ))
+        .execute(connection)
+        .await?;
+    if found == 0 {
         return Ok(None);
     }
-    if row.claimed_until.is_some() {
-        diesel::update(original::table.find(row.id))
-            .set(original::claimed_until.eq(None::<i64>))
-            .execute(connection)
-            .await?;
-    }
-    Ok(Some(row.id))
+    let id = original::table
+        .filter(original::digest.eq(key))
+        .select(original::id)
+        .first(connection)
+        .await?;
+    Ok(Some(id))
 }
 
 pub(super) async fn abandoned(

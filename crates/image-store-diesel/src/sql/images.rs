@@ -1,7 +1,9 @@
 //! Images with their tags.
 
+use std::collections::HashSet;
+
 use diesel::{
-    ExpressionMethods, sql_query,
+    ExpressionMethods, QueryDsl, sql_query,
     sql_types::{BigInt, Binary, Double, Integer, Nullable, Text},
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -10,17 +12,16 @@ use domain::{
 };
 
 use super::{
-    BY_IMAGE, Backend, Connection, ROWS, claims,
+    BEGIN, BY_IMAGE, Backend, Connection, ROWS, changes, claims,
     label_cache::{Known, LabelCache},
     labels::{self, LabelIds},
-    load, requests, segments,
+    load, requests,
     statement::{LISTED, Statement},
     taggings,
 };
 use crate::{
     error::StoreError,
     schema::image,
-    usage::Usage,
     values::{self, IdBytes, ImageRow, micros},
 };
 
@@ -38,24 +39,22 @@ pub(super) async fn record(
     let tags = new.image.tags.as_slice();
     let names: Vec<&str> = tags.iter().map(|tag| tag.label.as_str()).collect();
     let labels = labels::find_or_insert(connection, &names).await?;
-    let time = micros(new.image.registered_at);
-    let is_rolled_up = segments::begin_recording(connection, time).await?;
-    // Then the original: its lock excludes all other writers of these bytes.
+    connection.batch_execute(BEGIN).await?;
+    // First the original: its lock excludes all other writers of these bytes.
     let claim = claims::end(connection, &new.image.digest, new.fence).await?;
     let Some(original) = claim else {
         connection.batch_execute("ROLLBACK").await?;
         return Ok(false);
     };
     insert(connection, &new.image, &new.info, original).await?;
-    for tags in tags.chunks(ROWS) {
-        insert_tags(connection, &new.image, tags, &labels).await?;
+    let time = micros(new.image.registered_at);
+    for tags in numbered(tags, &labels)?.chunks(ROWS) {
+        insert_tags(connection, &new.image.id, time, tags).await?;
     }
     if let Some((key, tagging)) = &new.tagging {
         taggings::keep(connection, key, tagging).await?;
     }
-    if is_rolled_up {
-        segments::add(connection, time, &usages(tags, &labels)?).await?;
-    }
+    changes::note(connection, time, new.image.id.as_bytes()).await?;
     // Last, so that others with this key wait for the commit alone.
     if let Some(lease) = &new.request
         && !requests::complete(connection, lease, &new.image.id).await?
@@ -66,12 +65,13 @@ pub(super) async fn record(
     Ok(true)
 }
 
-fn usages(tags: &[Tag], labels: &LabelIds) -> Result<Vec<Usage>, StoreError> {
-    let usage = |tag: &Tag| {
+/// The tags with the numbers of their labels.
+fn numbered(tags: &[Tag], labels: &LabelIds) -> Result<Vec<(i32, f64)>, StoreError> {
+    let numbered = |tag: &Tag| {
         let label = labels::id_of(labels, tag.label.as_str())?;
-        Ok(Usage::once(label, tag.confidence.get()))
+        Ok((label, tag.confidence.get()))
     };
-    tags.iter().map(usage).collect()
+    tags.iter().map(numbered).collect()
 }
 
 async fn insert(
@@ -88,6 +88,7 @@ async fn insert(
             image::registered_at.eq(micros(new.registered_at)),
             image::min_confidence.eq(info.threshold.map(|threshold| threshold.lowest().get())),
             image::provider.eq(info.provider.as_deref()),
+            image::provider_version.eq(info.provider_version.as_deref()),
             image::file_name.eq(info.file_name.as_deref()),
             image::taken_at.eq(info.camera.taken_at.map(|time| micros(time.and_utc()))),
             image::camera.eq(info.camera.camera.as_deref()),
@@ -99,23 +100,24 @@ async fn insert(
     Ok(())
 }
 
-async fn insert_tags(
+/// Inserts tags of an image registered at that time: labels by their numbers, with their confidences.
+pub(super) async fn insert_tags(
     connection: &mut Connection,
-    image: &Image,
-    tags: &[Tag],
-    labels: &LabelIds,
+    image: &ImageId,
+    time: i64,
+    tags: &[(i32, f64)],
 ) -> Result<(), StoreError> {
     let rows = vec!["(?, ?, ?, ?)"; tags.len()].join(", ");
     let mut statement = sql_query(format!(
         "INSERT INTO etiqueta_image_tag (image_id, label_id, registered_at, confidence) VALUES {rows}"
     ))
     .into_boxed::<Backend>();
-    for tag in tags {
+    for (label, confidence) in tags {
         statement = statement
-            .bind::<Binary, _>(image.id.as_bytes().as_slice())
-            .bind::<Integer, _>(labels::id_of(labels, tag.label.as_str())?)
-            .bind::<BigInt, _>(micros(image.registered_at))
-            .bind::<Double, _>(tag.confidence.get());
+            .bind::<Binary, _>(image.as_bytes().as_slice())
+            .bind::<Integer, _>(*label)
+            .bind::<BigInt, _>(time)
+            .bind::<Double, _>(*confidence);
     }
     statement.execute(connection).await?;
     Ok(())
@@ -160,7 +162,8 @@ fn found(id: &ImageId) -> Statement {
 /// A tag of an image: the image, the label, the confidence.
 type TagRow = (IdBytes, i32, f64);
 
-/// Reads the tags of images, by one statement for some hundred of them.
+/// Reads the tags of images, by one statement for some hundred of them. Those that were deleted since are left
+/// out.
 pub(super) async fn with_tags(
     connection: &mut Connection,
     cache: &LabelCache,
@@ -178,7 +181,13 @@ pub(super) async fn with_tags(
     found.sort_unstable_by_key(|(id, label, _)| (*id, *label));
     let labels = found.iter().map(|(_, label, _)| *label);
     let labels = cache.labels(connection, labels).await?;
-    let images = images.iter().map(|image| {
+    let is_untagged = |image: &&UntaggedImage| {
+        let id = image.id.as_bytes();
+        found.binary_search_by(|(other, ..)| other.cmp(id)).is_err()
+    };
+    let deleted = deleted(connection, images.iter().filter(is_untagged)).await?;
+    let is_there = |image: &&UntaggedImage| !deleted.contains(&image.id);
+    let images = images.iter().filter(is_there).map(|image| {
         let id = image.id.as_bytes();
         let from = found.partition_point(|(other, ..)| other < id);
         let rest = found.get(from..).unwrap_or_default();
@@ -187,6 +196,26 @@ pub(super) async fn with_tags(
         Ok(image.with(tags(own, &labels)?))
     });
     images.collect()
+}
+
+/// Which of these images are not there.
+async fn deleted(
+    connection: &mut Connection,
+    images: impl Iterator<Item = &UntaggedImage>,
+) -> Result<HashSet<ImageId>, StoreError> {
+    let mut deleted: HashSet<ImageId> = images.map(|image| image.id).collect();
+    let asked: Vec<ImageId> = deleted.iter().copied().collect();
+    for ids in asked.chunks(LISTED) {
+        let found: Vec<Vec<u8>> = image::table
+            .filter(image::id.eq_any(ids.iter().map(|id| id.as_bytes().as_slice())))
+            .select(image::id)
+            .load(connection)
+            .await?;
+        for id in found {
+            deleted.remove(&values::image_id(&id)?);
+        }
+    }
+    Ok(deleted)
 }
 
 fn tags(tags: impl Iterator<Item = (i32, f64)>, labels: &Known) -> Result<Tags, StoreError> {

@@ -14,6 +14,7 @@ type InfoRow = (
     Option<f64>,
     Option<String>,
     Option<String>,
+    Option<String>,
     Option<i64>,
     Option<String>,
     Option<f64>,
@@ -33,6 +34,7 @@ pub(super) async fn infos(
                 image::id,
                 image::min_confidence,
                 image::provider,
+                image::provider_version,
                 image::file_name,
                 image::taken_at,
                 image::camera,
@@ -49,13 +51,15 @@ pub(super) async fn infos(
 }
 
 fn info(row: InfoRow) -> Result<ImageInfo, StoreError> {
-    let (_, lowest, provider, file_name, taken_at, camera, latitude, longitude) = row;
+    let (_, lowest, provider, provider_version, file_name, taken_at, camera, latitude, longitude) =
+        row;
     let place = latitude.zip(longitude);
     Ok(ImageInfo {
         threshold: lowest
             .map(|lowest| values::confidence(lowest).map(Threshold::new))
             .transpose()?,
         provider,
+        provider_version,
         file_name,
         camera: CameraData {
             taken_at: taken_at

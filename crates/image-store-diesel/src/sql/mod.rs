@@ -2,15 +2,17 @@
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. The parent provides the dialect:
 //! the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`, `SHORT_LOCK_WAIT` and
-//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE` and `IN_SHARE_MODE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `NOW`, `SNAPSHOT`,
-//! `load` and `locking!`.
+//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `NOW`, `DELETE_CHANGES`, `SNAPSHOT`,
+//! `SNAPSHOT_TO_WRITE`, `load` and `locking!`.
 //!
 //! A method that writes is one statement, or one transaction, which is rolled back if the connection is
-//! lost. One that reads images may be several statements: images are committed with all their tags at once
-//! and never change, so the second statement sees at least what the first one saw. Summaries do change, and
-//! are read from one snapshot.
+//! lost. One that lists images may be several statements: images are committed with all their tags at once, so
+//! the second statement sees at least what the first one saw, unless the image was deleted in between: then it
+//! is left out. Summaries, and who said what of an image, are read from one snapshot.
 
+pub(super) mod changes;
 mod claims;
+mod edits;
 mod identity;
 mod images;
 mod infos;
@@ -21,12 +23,15 @@ mod labels;
 pub(super) mod migrations;
 mod orphans;
 pub(super) mod pages;
+mod recount;
 mod requests;
 mod rollup;
 #[cfg(test)]
 mod rollup_tests;
+mod said;
 mod segments;
 mod sessions;
+mod span;
 mod statement;
 mod statistics;
 mod summaries;
@@ -51,9 +56,9 @@ use domain::{
 pub(super) use self::statement::Statement;
 pub(super) use self::{label_cache::LabelCache, rollup::Sizes, statement::Typed};
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, Database, FOR_UPDATE, IN_SHARE_MODE,
+    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, DELETE_CHANGES, Database, FOR_UPDATE,
     INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, NOW, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT,
-    load,
+    SNAPSHOT_TO_WRITE, load,
 };
 use crate::{
     connections::{Lease, Loan},
@@ -66,8 +71,8 @@ use crate::{
 /// The most rows in one statement; databases limit its parameters.
 const ROWS: usize = 1000;
 
-/// The age at which images are rolled up. Images committed later than this after their time are added to
-/// existing segments, which takes longer; so are those of a clock that is behind by more.
+/// The age at which images are rolled up. One that is committed later than this after its time makes its
+/// segment stale, which is then counted again; so does one of a clock that is behind by more.
 const LAG: TimeDelta = TimeDelta::seconds(10);
 
 /// An image store on one kind of database.
@@ -181,7 +186,13 @@ impl ImageStore for Store {
     ) -> Result<Vec<Image>, ImageStoreError> {
         self.read(|mut connection| async move {
             let page = pages::page(&mut connection, &self.label_cache, query, after, limit).await?;
-            images::with_tags(&mut connection, &self.label_cache, &page).await
+            let images = images::with_tags(&mut connection, &self.label_cache, &page).await?;
+            // A short page would be taken for the last one.
+            if images.len() < page.len() {
+                let reason = cause("images of the page were deleted while it was read");
+                return Err(ImageStoreError::Contended(reason).into());
+            }
+            Ok(images)
         })
         .await
     }
@@ -253,7 +264,7 @@ impl TagStatistics for Store {
             rollup::roll_up(&mut connection, before, self.sizes).await
         };
         self.signals.require_schema()?;
-        // One attempt: uploads may be queued behind it. Mostly nothing is due, and the check takes no
+        // One attempt: on a conflict another server is at it. Mostly nothing is due, and the check takes no
         // locks.
         in_time(self.call_timeout, async {
             Ok(self.with_connection(&self.reading, &look).await?

@@ -2,14 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, QueryDsl};
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::RunQueryDsl;
 use domain::{ContentDigest, Fence};
 
 use super::{
-    BEGIN, Connection,
-    claims::{self, LockedOriginal, UNKNOWN, is_free},
+    Connection,
+    claims::{UNKNOWN, is_free},
 };
-use crate::{error::StoreError, schema::original, values::micros};
+use crate::{
+    error::StoreError,
+    schema::{image, original},
+    values::micros,
+};
 
 /// Claims an original for removal. `false` if it is needed.
 pub(super) async fn claim(
@@ -19,22 +23,38 @@ pub(super) async fn claim(
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    connection.batch_execute(BEGIN).await?;
-    let row = claims::lock_original(connection, digest).await?;
-    let time = micros(now);
-    let is_claimed = match row {
-        None => note(connection, digest, fence, until).await?,
-        Some(row) if row.claimed_until > Some(time) => false,
-        // Checked under the lock: no image of it is being recorded.
-        Some(row) if claims::is_used(connection, row.id).await? => false,
-        Some(row) => hold(connection, &row, fence, now, until).await?,
-    };
-    let end = if is_claimed { "COMMIT" } else { "ROLLBACK" };
-    connection.batch_execute(end).await?;
-    Ok(is_claimed)
+    let is_held = hold(connection, digest, fence, now, until).await?;
+    Ok(is_held || note(connection, digest, fence, until).await?)
 }
 
-/// Inserts an unknown original. `false` if it has become known.
+/// Claims a known original that no image refers to and nothing else claims.
+async fn hold(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    fence: Fence,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let now = micros(now);
+    let is_unclaimed = original::claimed_until
+        .is_null()
+        .or(original::claimed_until.assume_not_null().le(now));
+    let is_used = diesel::dsl::exists(image::table.filter(image::original_id.eq(original::id)));
+    let found = diesel::update(original::table)
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .filter(is_unclaimed)
+        .filter(is_free!(now))
+        .filter(diesel::dsl::not(is_used))
+        .set((
+            original::removing_until.eq(Some(micros(until))),
+            original::fence.eq(fence.as_i64()),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(found > 0)
+}
+
+/// Inserts an unknown original. `false` if it is known.
 async fn note(
     connection: &mut Connection,
     digest: &ContentDigest,
@@ -54,24 +74,4 @@ async fn note(
         .execute(connection)
         .await?;
     Ok(inserted > 0)
-}
-
-/// Claims a known original, unless it was claimed since it was read.
-async fn hold(
-    connection: &mut Connection,
-    seen: &LockedOriginal,
-    fence: Fence,
-    now: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let found = diesel::update(original::table.find(seen.id))
-        .filter(original::fence.eq(seen.fence))
-        .filter(is_free!(micros(now)))
-        .set((
-            original::removing_until.eq(Some(micros(until))),
-            original::fence.eq(fence.as_i64()),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(found > 0)
 }

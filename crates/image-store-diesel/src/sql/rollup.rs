@@ -1,22 +1,17 @@
 //! Rolls up past images into segments.
 //!
-//! A step is one bounded transaction: it counts some hundred images and merges a few segments of each level
-//! at most.
+//! A step is one bounded transaction: it counts a few segments of some hundred images, and merges a few of each
+//! level at most.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName, sql_types::BigInt};
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::RunQueryDsl;
+use domain::ports::{ImageStoreError, cause};
 
 use super::{
-    BEGIN, BY_TIME, Connection, FOR_UPDATE, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT,
-    segments::{Span, add_segments, lock_state, sealed_until},
+    BY_TIME, Connection, changes, changes::ChangeKey, recount, segments, span::Span,
     statement::Statement,
-    tags,
 };
-use crate::{
-    error::StoreError,
-    schema::{summary_segment as segment, summary_state as state},
-    usage::{self, Usage},
-};
+use crate::{error::StoreError, schema::summary_segment as segment};
 
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Sizes {
@@ -35,48 +30,65 @@ impl Default for Sizes {
     }
 }
 
-/// Whether a segment of images before a time is due.
+/// Whether a segment of images before a time is due, or one is stale.
 pub(super) async fn is_due(
     connection: &mut Connection,
     before: i64,
     sizes: Sizes,
 ) -> Result<bool, StoreError> {
-    let from = sealed_until(connection).await?;
-    let span = Span {
-        from,
+    let sealed_until = segments::sealed_until(connection).await?;
+    let past = Span {
+        from: i64::MIN,
+        until: sealed_until,
+    };
+    if changes::first(connection, past).await?.is_some() {
+        return Ok(true);
+    }
+    let rest = Span {
+        from: sealed_until,
         until: before,
     };
-    Ok(next(connection, span, sizes.images).await?.is_some())
+    Ok(next(connection, rest, sizes.images).await?.is_some())
 }
 
-/// Rolls up a segment of images before a time, and merges the higher levels that it completes. `false` if
-/// there are not enough images.
+/// Counts some stale segments again, rolls up a segment of images before a time, and merges the higher levels
+/// that it completes. `false` if nothing of that is left to do.
 pub(super) async fn roll_up(
     connection: &mut Connection,
     before: i64,
     sizes: Sizes,
 ) -> Result<bool, StoreError> {
-    // Recordings queue behind this transaction while it waits for running ones.
-    connection.batch_execute(SHORT_LOCK_WAIT).await?;
-    connection.batch_execute(BEGIN).await?;
-    let from = lock_state(connection, FOR_UPDATE).await?;
-    let span = Span {
-        from,
+    let state = segments::begin(connection).await?;
+    let recount = recount::recount(connection, state.sealed_until).await?;
+    let mut included = recount.included;
+    let rest = Span {
+        from: state.sealed_until,
         until: before,
     };
-    let next = next(connection, span, sizes.images).await?;
+    let next = next(connection, rest, sizes.images).await?;
     if let Some(span) = next {
-        let usages = tags::usages(connection, span).await?;
-        insert(connection, 0, span, usages).await?;
-        diesel::update(state::table.find(1))
-            .set(state::sealed_until.eq(span.until))
-            .execute(connection)
-            .await?;
-        merge_levels(connection, sizes.segments).await?;
+        included.extend(changes::inside(connection, span).await?);
+        let counted = recount::counted(connection, span).await?;
+        segments::insert(connection, 0, span, &counted).await?;
     }
-    connection.batch_execute("COMMIT").await?;
-    connection.batch_execute(RESTORE_LOCK_WAIT).await?;
-    Ok(next.is_some())
+    if next.is_none() && included.is_empty() {
+        segments::cancel(connection).await?;
+        return Ok(false);
+    }
+    let sealed_until = next.map_or(state.sealed_until, |span| span.until);
+    merge_levels(connection, sizes.segments).await?;
+    delete(connection, &included).await?;
+    segments::commit(connection, state, sealed_until).await?;
+    Ok(next.is_some() || recount.is_more)
+}
+
+/// Deletes changes that segments include now. All of them are there, as only rollups delete any.
+async fn delete(connection: &mut Connection, included: &[ChangeKey]) -> Result<(), StoreError> {
+    if changes::delete(connection, included).await? == included.len() {
+        return Ok(());
+    }
+    let reason = cause("changes were included by another server");
+    Err(ImageStoreError::Contended(reason).into())
 }
 
 /// The next span to roll up, at the start of the given one; `None` if it has no more than that many images.
@@ -119,35 +131,14 @@ async fn time_of(
     Ok(row.map(|row| row.registered_at))
 }
 
-pub(super) async fn insert(
-    connection: &mut Connection,
-    level: i32,
-    span: Span,
-    usages: Vec<Usage>,
-) -> Result<(), StoreError> {
-    diesel::insert_into(segment::table)
-        .values((
-            segment::level.eq(level),
-            segment::from_time.eq(span.from),
-            segment::until_time.eq(span.until),
-            segment::content.eq(usage::encode(&usage::merged(usages))),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
 /// Merges segments into those of higher levels, where enough of the lower ones exist.
 async fn merge_levels(connection: &mut Connection, count: u32) -> Result<(), StoreError> {
-    for level in 0.. {
-        let Some(span) = complete(connection, level, count).await? else {
+    for level in 1.. {
+        let Some(span) = complete(connection, level - 1, count).await? else {
             break;
         };
-        let mut usages = Vec::new();
-        for rest in add_segments(connection, level, span, &mut usages).await? {
-            usages.extend(tags::usages(connection, rest).await?);
-        }
-        insert(connection, level + 1, span, usages).await?;
+        let merged = recount::merged(connection, level, span).await?;
+        segments::insert(connection, level, span, &merged).await?;
     }
     Ok(())
 }

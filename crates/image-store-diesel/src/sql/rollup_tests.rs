@@ -3,30 +3,38 @@
 
 use std::{
     fmt::Write,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use diesel::QueryDsl;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    NewImage, TimeWindow,
-    ports::{Database, ImageStoreError, Repair, Segment, SegmentFault, VerifiedSegment},
+    Confidence, ImageId, NewImage, ProviderIdentity, TagEdit, Threshold, TimeWindow,
+    ports::{
+        Database, ImageStoreError, Repair, Segment, SegmentFault, TagChange, TagsChanged,
+        VerifiedSegment,
+    },
 };
 use domain_testing::{
     at,
-    contract::database::{concurrency, rollups, summaries},
-    image,
+    contract::database::{concurrency, edits, rollups, summaries as contract_of_summaries},
+    image, label, tag,
 };
 
 use super::{
     super::test_database::TestDatabase,
-    Connection, Sizes,
+    Connection, Sizes, changes,
     rollup::is_due,
-    segments::{begin_recording, highest, sealed_until},
-    summaries::begin,
+    segments::{self, highest, sealed_until},
+    span::Span,
+    summaries::{self, begin},
+    tags,
 };
-use crate::{schema::summary_segment as segment, values::micros};
+use crate::{error::StoreError, schema::summary_segment as segment, usage::Usage, values::micros};
 
 const SMALL: [Sizes; 2] = [
     Sizes {
@@ -70,8 +78,9 @@ async fn the_contract_is_kept() {
             databases.lock().unwrap().push(database);
             store
         };
-        summaries::run(&make).await;
+        contract_of_summaries::run(&make).await;
         rollups::run(&make).await;
+        edits::run(&make).await;
         concurrency::run(&make).await;
         for database in databases.into_inner().unwrap() {
             database.remove().await;
@@ -142,27 +151,233 @@ async fn summaries_are_read_from_one_snapshot() {
     database.remove().await;
 }
 
-/// No rollup while a recording that found its time open is in progress.
+/// Changes before the end of what is rolled up.
+async fn stale(connection: &mut Connection) -> usize {
+    let until = sealed_until(connection).await.unwrap();
+    let past = Span {
+        from: i64::MIN,
+        until,
+    };
+    changes::inside(connection, past).await.unwrap().len()
+}
+
+/// Until they are counted again, which needs no other occasion.
 #[tokio::test(flavor = "multi_thread")]
-async fn rolling_up_waits_for_recordings() {
+async fn late_image_makes_segments_stale() {
+    let (database, store) = rolled_up().await;
+    let mut connection = database.connection().await;
+    assert_eq!(stale(&mut connection).await, 0);
+    assert!(!is_due(&mut connection, 0, EIGHTS).await.unwrap());
+    register_at(&*store, b"late", 3).await;
+    assert_eq!(stale(&mut connection).await, 1);
+    assert!(is_due(&mut connection, 0, EIGHTS).await.unwrap());
+    let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    assert_eq!(found[0].images, 18);
+    assert!(!store.roll_up(at(0)).await.unwrap(), "there is one of them");
+    assert_eq!(stale(&mut connection).await, 0);
+    assert_eq!(faults(&*store).await, []);
+    let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    assert_eq!(found[0].images, 18);
+    database.remove().await;
+}
+
+/// A step has a bound, and the next one goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_stale_segments_are_counted_in_several_steps() {
     let database = TestDatabase::create().await;
-    let store = database.store(SMALL[0]);
-    for number in 0..10 {
+    let store = database.store(SMALL[1]);
+    for number in 0..40 {
         register(&*store, number).await;
     }
+    while store.roll_up(at(1000)).await.unwrap() {}
+    for number in 0..30 {
+        register_at(&*store, &[number, 1], number.into()).await;
+    }
     let mut connection = database.connection().await;
-    let is_rolled_up = begin_recording(&mut connection, micros(at(0))).await;
-    assert!(!is_rolled_up.unwrap());
-    let mut rollup = store.roll_up(at(1000));
-    let soon = Duration::from_millis(300);
-    let waited = tokio::time::timeout(soon, &mut rollup).await;
-    assert!(waited.is_err(), "{waited:?}");
-    connection.batch_execute("COMMIT").await.unwrap();
-    assert!(rollup.await.unwrap());
-    let is_rolled_up = begin_recording(&mut connection, micros(at(0))).await;
-    assert!(is_rolled_up.unwrap());
-    connection.batch_execute("ROLLBACK").await.unwrap();
+    let mut steps = 1;
+    while store.roll_up(at(0)).await.unwrap() {
+        steps += 1;
+    }
+    assert_eq!(steps, 4);
+    assert_eq!(stale(&mut connection).await, 0);
+    assert_eq!(faults(&*store).await, []);
+    let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    assert_eq!(found[0].images, 70);
     database.remove().await;
+}
+
+/// Of two transactions with one version, which several nodes of a cluster may begin, one is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_are_written_under_the_version_that_was_read() {
+    let (database, _store) = rolled_up().await;
+    let mut connection = database.connection().await;
+    let state = segments::begin(&mut connection).await.unwrap();
+    let until = state.sealed_until;
+    segments::commit(&mut connection, state, until)
+        .await
+        .unwrap();
+    segments::begin(&mut connection).await.unwrap();
+    let refused = segments::commit(&mut connection, state, until).await;
+    assert!(
+        matches!(
+            refused,
+            Err(StoreError::Known(ImageStoreError::Contended(_)))
+        ),
+        "{refused:?}"
+    );
+    drop(connection);
+    database.remove().await;
+}
+
+/// Versions from before the changes were noted would leave them behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_of_earlier_versions_are_refused() {
+    let database = TestDatabase::create().await;
+    let mut connection = database.connection().await;
+    let insert = "INSERT INTO etiqueta_summary_segment (level, from_time, until_time, content) \
+                  VALUES (0, 0, 1, x'01')";
+    connection.batch_execute(insert).await.unwrap_err();
+    drop(connection);
+    database.remove().await;
+}
+
+/// A number that looks random.
+fn scattered(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33
+}
+
+/// Records images whose times are up to ten minutes early or late, and changes or deletes some of them.
+async fn record_scattered(store: Arc<dyn Database>, writer: u64) {
+    let mut recorded = Vec::new();
+    for number in 0..40 {
+        let seed = scattered(writer * 1000 + number);
+        let second = i64::try_from(seed % 600).unwrap();
+        let labels = ["car", "cab", "cat"];
+        let tags: Vec<(&str, f64)> = labels
+            .iter()
+            .zip(0_u32..)
+            .filter(|(_, n)| seed >> (n + 3) & 1 == 1)
+            .map(|(label, n)| (*label, f64::from(n * 10) + 0.1))
+            .collect();
+        let image = image(&seed.to_be_bytes(), at(second), &tags);
+        let (now, until) = (at(0), at(1000));
+        store
+            .claim(&image.digest, &image.facts, now, until)
+            .await
+            .unwrap();
+        let new = NewImage {
+            info: domain::ImageInfo::default(),
+            fence: None,
+            image,
+            tagging: None,
+        };
+        store.record(&new).await.unwrap();
+        recorded.push(new.image.id);
+        change_one(&*store, &mut recorded, seed).await;
+    }
+}
+
+/// Edits, tags again or deletes one of some images, or leaves them alone.
+async fn change_one(store: &dyn Database, images: &mut Vec<ImageId>, seed: u64) {
+    let chosen = usize::try_from(seed >> 8).unwrap() % images.len();
+    let tags = [tag("cat", 1.0), tag("new", 100.0)];
+    let change = match seed % 5 {
+        0 => TagChange::Edit(TagEdit::new(&tags, &[label("car")]).unwrap()),
+        1 => TagChange::Retag {
+            provider: ProviderIdentity::parse("local", "1", "en").unwrap(),
+            tags: tags.into_iter().collect(),
+            threshold: Threshold::new(Confidence::new(1.0).unwrap()),
+        },
+        2 => {
+            let id = images.remove(chosen);
+            assert!(store.delete(&id, at(1000)).await.unwrap());
+            return;
+        }
+        _ => return,
+    };
+    let changed = store.change_tags(&images[chosen], &change, None).await;
+    assert!(matches!(changed, Ok(TagsChanged::Done(_))), "{changed:?}");
+}
+
+/// Rolls up as another server does.
+async fn roll_up_until(store: Arc<dyn Database>, done: CancellationFlag) {
+    let mut second = 0;
+    while !AtomicBool::load(&done, Ordering::Relaxed) {
+        match store.roll_up(at(second % 700)).await {
+            Ok(_) | Err(ImageStoreError::Contended(_)) => second += 7,
+            Err(error) => panic!("{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+type CancellationFlag = Arc<AtomicBool>;
+
+/// Statistics and rows of one snapshot.
+async fn assert_exact(connection: &mut Connection, window: TimeWindow) {
+    begin(connection).await.unwrap();
+    let found = summaries::usages(connection, &window).await.unwrap();
+    let counted = tags::all(connection, &window).await;
+    connection.batch_execute("COMMIT").await.unwrap();
+    let numbers = |usages: &[Usage]| -> Vec<_> {
+        let number = |usage: &Usage| {
+            let sum = format!("{:.6}", usage.sum);
+            (usage.label, usage.images, usage.lowest, usage.highest, sum)
+        };
+        usages.iter().map(number).collect()
+    };
+    assert_eq!(numbers(&found), numbers(&counted), "{window:?}");
+}
+
+fn window(number: u64) -> TimeWindow {
+    let edge = |number: u64| {
+        let second = i64::try_from(scattered(number) % 800).unwrap();
+        (second < 600).then(|| at(second))
+    };
+    let (one, other) = (edge(2 * number), edge(2 * number + 1));
+    match (one, other) {
+        (Some(one), Some(other)) if one > other => TimeWindow {
+            from: Some(other),
+            until: Some(one),
+        },
+        (from, until) => TimeWindow { from, until },
+    }
+}
+
+/// With late images, clocks that are wrong by minutes, edits, deletions, and several servers that roll up.
+#[tokio::test(flavor = "multi_thread")]
+async fn summaries_are_exact_at_every_moment() {
+    for sizes in SMALL {
+        let database = TestDatabase::create().await;
+        let done = CancellationFlag::default();
+        let stores = [database.store(sizes), database.store(sizes)];
+        let writers: Vec<_> = (0..)
+            .zip(&stores)
+            .map(|(writer, store)| tokio::spawn(record_scattered(Arc::clone(store), writer)))
+            .collect();
+        let rollups: Vec<_> = stores
+            .iter()
+            .map(|store| tokio::spawn(roll_up_until(Arc::clone(store), Arc::clone(&done))))
+            .collect();
+        let mut connection = database.connection().await;
+        let mut number = 0;
+        while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+            assert_exact(&mut connection, window(number)).await;
+            number += 1;
+        }
+        AtomicBool::store(&done, true, Ordering::Relaxed);
+        for task in writers.into_iter().chain(rollups) {
+            task.await.unwrap();
+        }
+        while stores[0].roll_up(at(1000)).await.unwrap() {}
+        assert_eq!(stale(&mut connection).await, 0);
+        for number in 0..20 {
+            assert_exact(&mut connection, window(number)).await;
+        }
+        assert_eq!(faults(&*stores[0]).await, []);
+        drop((stores, connection));
+        database.remove().await;
+    }
 }
 
 /// As by a crash: a step is atomic, and leaves no locks behind.
@@ -275,8 +490,10 @@ async fn sound_segments_are_verified_each_once() {
     let levels: Vec<i32> = found.iter().map(|found| found.segment.level).collect();
     assert_eq!(levels, [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3]);
     assert_eq!(store.count_segments().await.unwrap(), 15);
-    // An image recorded late is added to all levels.
+    // An image recorded late makes a segment of each level stale.
     register_at(&*store, b"late", 3).await;
+    assert_eq!(faults(&*store).await, []);
+    while store.roll_up(at(1000)).await.unwrap() {}
     assert_eq!(faults(&*store).await, []);
     database.remove().await;
 }
@@ -356,6 +573,11 @@ async fn altered_segments_are_found_and_counted_again() {
         }
         assert_found_and_repaired(&set(0, &content), &expected).await;
     }
+    let number = format!(
+        "UPDATE etiqueta_summary_segment SET images = 3 WHERE level = 0 AND from_time = {}",
+        micros(at(4))
+    );
+    assert_found_and_repaired(&number, &[(0, Altered)]).await;
     let statement = set(2, &content(3, 50.0, 50.0, 100.0));
     assert_found_and_repaired(&statement, &[(2, Altered), (3, Altered)]).await;
 }
@@ -412,8 +634,8 @@ async fn misplaced_segments_are_found_and_removed() {
     let expected = [(0, Altered), (0, Misplaced), (0, Missing)];
     assert_found_and_repaired(&longer, &expected).await;
     let beyond = format!(
-        "INSERT INTO etiqueta_summary_segment (level, from_time, until_time, content) \
-         VALUES (0, {later}, {}, x'01')",
+        "INSERT INTO etiqueta_summary_segment (level, from_time, until_time, content, images) \
+         VALUES (0, {later}, {}, x'01', 0)",
         later + 1
     );
     assert_found_and_repaired(&beyond, &[(0, Misplaced)]).await;
@@ -435,6 +657,7 @@ async fn images_of_missing_segments_are_counted() {
     let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
     assert_eq!(found[0].images, 18);
     repair_all(&*store).await;
+    while store.roll_up(at(0)).await.unwrap() {}
     assert_eq!(faults(&*store).await, []);
     let found = store.tag_summaries(&TimeWindow::default()).await.unwrap();
     assert_eq!(found[0].images, 18);

@@ -1,17 +1,18 @@
 //! Verifies and repairs segments.
 //!
-//! A segment of level 0 is compared with the rows of its span, one of a higher level with those below it,
-//! each in a snapshot of its own.
+//! A segment of level 0 is compared with the rows of its span, unless it is stale; one of a higher level with
+//! those below it. Each is read in a snapshot of its own.
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::ports::{Repair, RowMark, Segment, SegmentFault, VerifiedSegment};
 
 use super::{
-    BEGIN, Connection, FOR_UPDATE, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT,
+    Connection, changes, recount,
     rollup::{self, Sizes},
-    segments::{self, Span},
-    summaries, tags,
+    segments::{self, Counted},
+    span::Span,
+    summaries,
 };
 use crate::{
     error::StoreError,
@@ -60,7 +61,8 @@ impl Cursor {
     }
 }
 
-type Row = (i64, i64, Vec<u8>);
+/// Start, end, content, number of images.
+type Row = (i64, i64, Vec<u8>, Option<i64>);
 
 pub(super) async fn count(connection: &mut Connection) -> Result<u64, StoreError> {
     let count: i64 = table::table.count().get_result(connection).await?;
@@ -90,7 +92,7 @@ async fn next(
     cursor: Cursor,
 ) -> Result<Option<VerifiedSegment>, StoreError> {
     let sealed_until = segments::sealed_until(connection).await?;
-    let Some((from, until, content)) = row_after(connection, cursor).await? else {
+    let Some((from, until, content, images)) = row_after(connection, cursor).await? else {
         // The last segments of higher levels may not be merged yet.
         let is_covered = cursor.level > 0 || cursor.covered >= sealed_until;
         return Ok((!is_covered).then(|| missing(cursor, sealed_until)));
@@ -109,7 +111,7 @@ async fn next(
     if from > cursor.covered {
         return Ok(Some(missing(cursor, from)));
     }
-    let difference = difference(connection, segment, &content).await?;
+    let difference = difference(connection, segment, &content, images).await?;
     let fault = difference.map(|how| (SegmentFault::Altered, how));
     let covered = until;
     Ok(Some(verified(
@@ -127,7 +129,12 @@ async fn row_after(connection: &mut Connection, cursor: Cursor) -> Result<Option
     let of_level = table::table
         .filter(table::level.eq(cursor.level))
         .order(table::from_time)
-        .select((table::from_time, table::until_time, table::content));
+        .select((
+            table::from_time,
+            table::until_time,
+            table::content,
+            table::images,
+        ));
     let row = match cursor.last {
         None => of_level.first(connection).await,
         Some(last) => {
@@ -175,27 +182,44 @@ async fn difference(
     connection: &mut Connection,
     segment: Segment,
     content: &[u8],
+    images: Option<i64>,
 ) -> Result<Option<String>, StoreError> {
     let mut kept = Vec::new();
     if usage::read(content, &mut kept).is_err() {
         return Ok(Some("it cannot be read".to_owned()));
     }
+    let span = span(segment);
+    if segment.level == 0 && changes::first(connection, span).await?.is_some() {
+        return Ok(None);
+    }
     let counted = counted(connection, segment).await?;
-    Ok(counted.and_then(|counted| compare(&kept, &counted)))
+    Ok(counted.and_then(|counted| {
+        let images = images.filter(|images| *images != 0);
+        compare(&kept, &counted.usages).or_else(|| compare_images(images, counted.images))
+    }))
 }
 
-/// The content a segment should have. `None` if those below do not cover it.
+/// The difference between numbers of images, as text. An unknown one differs from none.
+fn compare_images(kept: Option<i64>, counted: i64) -> Option<String> {
+    let kept = kept.filter(|kept| *kept != counted)?;
+    Some(format!("it has {kept} images; counted were {counted}"))
+}
+
+fn span(segment: Segment) -> Span {
+    Span {
+        from: segment.from,
+        until: segment.until,
+    }
+}
+
+/// What a segment should say. `None` if those below do not cover it.
 async fn counted(
     connection: &mut Connection,
     segment: Segment,
-) -> Result<Option<Vec<Usage>>, StoreError> {
-    let span = Span {
-        from: segment.from,
-        until: segment.until,
-    };
+) -> Result<Option<Counted>, StoreError> {
+    let span = span(segment);
     if segment.level == 0 {
-        let usages = tags::usages(connection, span).await?;
-        return Ok(Some(usage::merged(usages)));
+        return Ok(Some(recount::counted(connection, span).await?));
     }
     let mut usages = Vec::new();
     let mut covered = span.from;
@@ -205,7 +229,10 @@ async fn counted(
         }
         covered = until;
     }
-    Ok((covered == span.until).then(|| usage::merged(usages)))
+    Ok((covered == span.until).then(|| Counted {
+        usages: usage::merged(usages),
+        images: 0,
+    }))
 }
 
 /// The first difference, as text. Both are in label order.
@@ -258,35 +285,28 @@ fn is_alike(one: &Usage, other: &Usage) -> bool {
         && (one.sum - other.sum).abs() <= allowed
 }
 
-/// Does a step of a repair, while no rollup and no late recording runs.
+/// Does a step of a repair, in a transaction like that of a rollup. What is stale stays so.
 pub(super) async fn repair(
     connection: &mut Connection,
     segment: Segment,
     fault: SegmentFault,
     sizes: Sizes,
 ) -> Result<Repair, StoreError> {
-    connection.batch_execute(SHORT_LOCK_WAIT).await?;
-    connection.batch_execute(BEGIN).await?;
-    segments::lock_state(connection, FOR_UPDATE).await?;
+    let state = segments::begin(connection).await?;
     let repair = match fault {
         SegmentFault::Altered => recount(connection, segment).await?,
         SegmentFault::Missing => fill(connection, segment, sizes).await?,
         SegmentFault::Misplaced => remove(connection, segment).await?,
     };
-    connection.batch_execute("COMMIT").await?;
-    connection.batch_execute(RESTORE_LOCK_WAIT).await?;
+    segments::commit(connection, state, state.sealed_until).await?;
     Ok(repair)
 }
 
 async fn recount(connection: &mut Connection, segment: Segment) -> Result<Repair, StoreError> {
-    let Some(usages) = counted(connection, segment).await? else {
+    let Some(counted) = counted(connection, segment).await? else {
         return Ok(Repair::Impossible);
     };
-    diesel::update(table::table.find((segment.level, segment.from)))
-        .filter(table::until_time.eq(segment.until))
-        .set(table::content.eq(usage::encode(&usages)))
-        .execute(connection)
-        .await?;
+    segments::update(connection, segment.level, span(segment), &counted).await?;
     Ok(Repair::Done)
 }
 
@@ -312,10 +332,10 @@ async fn fill(
         from: span.from,
         until: span.until,
     };
-    let Some(usages) = counted(connection, segment).await? else {
+    let Some(counted) = counted(connection, segment).await? else {
         return Ok(Repair::Impossible);
     };
-    rollup::insert(connection, segment.level, span, usages).await?;
+    segments::insert(connection, segment.level, span, &counted).await?;
     Ok(if span.until < rest.until {
         Repair::More
     } else {

@@ -1,7 +1,7 @@
 //! Usage of labels in a window.
 //!
-//! The window is covered with segments, the largest ones first. The edges, and what is not rolled up yet,
-//! are counted. All of it is read from one snapshot of the database.
+//! The window is covered with segments, the largest ones first. The edges, stale segments, and what is not
+//! rolled up yet, are counted. All of it is read from one snapshot of the database.
 
 use std::cmp::Reverse;
 
@@ -10,8 +10,10 @@ use domain::{TagSummary, TimeWindow};
 
 use super::{
     Connection, SNAPSHOT,
+    changes::Stale,
     label_cache::{Known, LabelCache},
-    segments::{self, Span},
+    segments,
+    span::Span,
     tags,
 };
 use crate::{
@@ -52,7 +54,7 @@ pub(super) async fn begin(connection: &mut Connection) -> Result<(), StoreError>
     Ok(())
 }
 
-async fn usages(
+pub(super) async fn usages(
     connection: &mut Connection,
     window: &TimeWindow,
 ) -> Result<Vec<Usage>, StoreError> {
@@ -62,7 +64,14 @@ async fn usages(
     };
     let mut usages = Vec::new();
     let rest = match segments::highest(connection).await? {
-        Some(highest) => segments::add_segments(connection, highest, window, &mut usages).await?,
+        Some(highest) => {
+            let past = Span {
+                until: segments::sealed_until(connection).await?.min(window.until),
+                ..window
+            };
+            let stale = Stale::read(connection, past).await?;
+            segments::add_segments(connection, highest, window, &stale, &mut usages).await?
+        }
         None => vec![window],
     };
     for span in rest {

@@ -10,7 +10,7 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl;
 
-use super::{BY_IMAGE, BY_LABEL, BY_TIME, Connection, JOIN_IN_ORDER, segments::Span};
+use super::{BY_IMAGE, BY_LABEL, BY_TIME, Connection, JOIN_IN_ORDER, span::Span};
 use crate::{error::StoreError, usage::Usage};
 
 /// From this number of images on, reading all tags in label order is cheaper.
@@ -93,6 +93,36 @@ fn usage(row: &UsageRow) -> Result<Usage, StoreError> {
 struct CountRow {
     #[diesel(sql_type = BigInt)]
     images: i64,
+}
+
+/// Usage of labels in the images of a window by their tags alone, in label order.
+#[cfg(test)]
+pub(super) async fn all(connection: &mut Connection, window: &domain::TimeWindow) -> Vec<Usage> {
+    let edge = |edge: Option<chrono::DateTime<chrono::Utc>>, none| {
+        edge.map_or(none, crate::values::micros_up)
+    };
+    let rows: Vec<UsageRow> = sql_query(statement(AccessPath::Labels))
+        .bind::<BigInt, _>(edge(window.from, i64::MIN))
+        .bind::<BigInt, _>(edge(window.until, i64::MAX))
+        .load(connection)
+        .await
+        .unwrap();
+    let mut usages: Vec<Usage> = rows.iter().map(|row| usage(row).unwrap()).collect();
+    usages.sort_by_key(|usage| usage.label);
+    usages
+}
+
+/// The number of images of a time span.
+pub(super) async fn images(connection: &mut Connection, span: Span) -> Result<i64, StoreError> {
+    let row: CountRow = sql_query(format!(
+        "SELECT COUNT(*) AS images FROM etiqueta_image {BY_TIME} \
+         WHERE registered_at >= ? AND registered_at < ?"
+    ))
+    .bind::<BigInt, _>(span.from)
+    .bind::<BigInt, _>(span.until)
+    .get_result(connection)
+    .await?;
+    Ok(row.images)
 }
 
 async fn has_many_images(connection: &mut Connection, span: Span) -> Result<bool, StoreError> {

@@ -35,6 +35,7 @@ async fn keeps_what_is_known(store: &dyn Database) {
             Confidence::new(69.437_355_041_503_9).unwrap(),
         )),
         provider: Some("p".repeat(64)),
+        provider_version: Some("v".repeat(64)),
         file_name: Some("Niño 😀'\"\\%_.JPG ".repeat(10)),
         camera: CameraData {
             taken_at: taken.and_hms_opt(23, 59, 59),

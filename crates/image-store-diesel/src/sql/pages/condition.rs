@@ -1,6 +1,6 @@
 //! Conditions that no index answers, evaluated for each image of a scan.
 
-use domain::{Comparison, Condition, TagCondition, TimeWindow};
+use domain::{Comparison, Condition, SourceKind, TagCondition, TimeWindow};
 
 use super::super::{BY_IMAGE, JOIN_IN_ORDER, label_cache::Known, statement::Statement};
 use crate::values::micros_up;
@@ -17,6 +17,7 @@ pub(super) fn holds(condition: &Condition, id: &str, known: &Known) -> Statement
         Condition::Tag(wanted) => tag(wanted, id, known),
         Condition::Untagged => tags_of(id).sql(") = 0"),
         Condition::Registered(window) => registered(window),
+        Condition::Source(kind) => source(*kind, id),
         // One of a closed list of names without quotes.
         Condition::Type(kind) => fact("media_type", id).sql(&format!(" = '{kind}'")),
         Condition::Width(width) => compared(fact("width", id), *width),
@@ -61,6 +62,21 @@ fn tags_of(id: &str) -> Statement {
     Statement::new(&format!(
         "(SELECT COUNT(*) FROM etiqueta_image_tag AS carried {BY_IMAGE} WHERE carried.image_id = {id}"
     ))
+}
+
+/// Shown tags of persons and files have rows of their own; what is shown beside them is a provider's.
+fn source(kind: SourceKind, id: &str) -> Statement {
+    let shown = |numbers: &str| {
+        Statement::new(&format!(
+            "(SELECT COUNT(*) FROM etiqueta_tag_source AS given WHERE given.image_id = {id} \
+             AND given.is_shown = 1 AND given.source IN ({numbers}))"
+        ))
+    };
+    match kind {
+        SourceKind::Person => shown("1").sql(" > 0"),
+        SourceKind::File => shown("2").sql(" > 0"),
+        SourceKind::Provider => tags_of(id).sql(") > ").then(shown("1, 2")),
+    }
 }
 
 fn registered(window: &TimeWindow) -> Statement {

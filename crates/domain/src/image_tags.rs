@@ -1,0 +1,464 @@
+//! Who said what of an image, and what is shown of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use crate::{Confidence, Label, ProviderIdentity, Tag, Tags};
+
+/// The most labels that an edit may add, and the most that it may remove.
+pub const MAX_EDITED: usize = 1000;
+
+/// The most tags that an image may show after a change that gives it more.
+pub const MAX_SHOWN: usize = 1000;
+
+/// A kind of [`TagSource`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// A tag provider.
+    Provider,
+    /// A person, by an edit.
+    Person,
+    /// The file of the image.
+    File,
+}
+
+impl SourceKind {
+    /// Its stable name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Person => "person",
+            Self::File => "file",
+        }
+    }
+
+    /// The kind with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Provider, Self::Person, Self::File]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Who gave a tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TagSource {
+    /// A tag provider.
+    Provider(TaggerVersion),
+    /// A person, by an edit.
+    Person,
+    /// The file of the image.
+    File,
+}
+
+/// A tag provider, as far as it is known: earlier versions did not keep it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TaggerVersion {
+    /// Its name.
+    pub name: Option<String>,
+    /// The version of its model or interface.
+    pub version: Option<String>,
+}
+
+impl From<&ProviderIdentity> for TaggerVersion {
+    fn from(provider: &ProviderIdentity) -> Self {
+        Self {
+            name: Some(provider.name().to_owned()),
+            version: Some(provider.version().to_owned()),
+        }
+    }
+}
+
+impl TagSource {
+    /// The kind of the source.
+    pub fn kind(&self) -> SourceKind {
+        match self {
+            Self::Provider(_) => SourceKind::Provider,
+            Self::Person => SourceKind::Person,
+            Self::File => SourceKind::File,
+        }
+    }
+}
+
+/// A tag with who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourcedTag {
+    /// The tag.
+    pub tag: Tag,
+    /// Who gave it.
+    pub source: TagSource,
+}
+
+/// All that was said of an image: for each label, by whom and with which confidence, and the labels that were
+/// rejected.
+///
+/// One tag is shown for each label: a person's, else the one with the highest confidence, else none. What
+/// providers and files say of a rejected label is kept, and not shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageTags {
+    said: BTreeMap<Label, BTreeMap<TagSource, Confidence>>,
+    rejected: BTreeSet<Label>,
+}
+
+/// The image would show more than [`MAX_SHOWN`] tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("an image has at most {MAX_SHOWN} tags")]
+pub struct TooManyTags;
+
+impl ImageTags {
+    /// Puts together what was said. Of two tags with one label and source, the higher confidence counts.
+    pub fn new(
+        said: impl IntoIterator<Item = SourcedTag>,
+        rejected: impl IntoIterator<Item = Label>,
+    ) -> Self {
+        let mut tags = Self {
+            said: BTreeMap::new(),
+            rejected: rejected.into_iter().collect(),
+        };
+        for SourcedTag { tag, source } in said {
+            tags.say(tag, source);
+        }
+        tags
+    }
+
+    /// The tags of one provider and nothing else, as when an image is registered.
+    pub fn of_provider(provider: &TaggerVersion, tags: &Tags) -> Self {
+        let said = tags.iter().map(|tag| SourcedTag {
+            tag: tag.clone(),
+            source: TagSource::Provider(provider.clone()),
+        });
+        Self::new(said, [])
+    }
+
+    fn say(&mut self, tag: Tag, source: TagSource) {
+        let of_label = self.said.entry(tag.label).or_default();
+        let confidence = of_label.entry(source).or_insert(tag.confidence);
+        *confidence = (*confidence).max(tag.confidence);
+    }
+
+    /// Everything that was said, shown or not, by label.
+    pub fn said(&self) -> impl Iterator<Item = SourcedTag> {
+        self.said.iter().flat_map(|(label, of_label)| {
+            of_label.iter().map(|(source, confidence)| SourcedTag {
+                tag: Tag {
+                    label: label.clone(),
+                    confidence: *confidence,
+                },
+                source: source.clone(),
+            })
+        })
+    }
+
+    /// The labels that no provider and no file can give back.
+    pub fn rejected(&self) -> impl Iterator<Item = &Label> {
+        self.rejected.iter()
+    }
+
+    /// The shown tags: highest confidence first, ties by label.
+    pub fn shown(&self) -> Vec<SourcedTag> {
+        let labels = self.said.keys();
+        let mut shown: Vec<SourcedTag> = labels.filter_map(|label| self.shown_of(label)).collect();
+        shown.sort_by(|a, b| {
+            let by_confidence = b.tag.confidence.cmp(&a.tag.confidence);
+            by_confidence.then_with(|| a.tag.label.cmp(&b.tag.label))
+        });
+        shown
+    }
+
+    /// The shown tags, without who gave them.
+    pub fn tags(&self) -> Tags {
+        self.shown().into_iter().map(|shown| shown.tag).collect()
+    }
+
+    /// The shown tag of a label.
+    pub fn shown_of(&self, label: &Label) -> Option<SourcedTag> {
+        let of_label = self.said.get(label)?;
+        let (source, confidence) = match of_label.get_key_value(&TagSource::Person) {
+            Some(person) => person,
+            None if self.rejected.contains(label) => return None,
+            // Of equals the first one.
+            None => of_label
+                .iter()
+                .rev()
+                .max_by_key(|(_, confidence)| **confidence)?,
+        };
+        let confidence = *confidence;
+        Some(SourcedTag {
+            tag: Tag {
+                label: label.clone(),
+                confidence,
+            },
+            source: source.clone(),
+        })
+    }
+
+    /// What it becomes by an edit: added tags are a person's. A removed tag is a person's no longer, and
+    /// rejected if a provider or a file gives it; a label that is not shown cannot be removed. Adding it again
+    /// ends the rejection.
+    pub fn edited(&self, edit: &TagEdit) -> Result<Self, TooManyTags> {
+        let mut edited = self.clone();
+        for label in edit
+            .remove
+            .iter()
+            .filter(|label| self.shown_of(label).is_some())
+        {
+            let Some(of_label) = edited.said.get_mut(label) else {
+                continue;
+            };
+            of_label.remove(&TagSource::Person);
+            if of_label.is_empty() {
+                edited.said.remove(label);
+            } else {
+                edited.rejected.insert(label.clone());
+            }
+        }
+        for (label, confidence) in &edit.add {
+            let of_label = edited.said.entry(label.clone()).or_default();
+            of_label.insert(TagSource::Person, *confidence);
+            edited.rejected.remove(label);
+        }
+        self.bounded(edited)
+    }
+
+    /// What it becomes when a provider tags the image anew: what providers said before is dropped.
+    pub fn retagged(&self, provider: &TaggerVersion, tags: &Tags) -> Result<Self, TooManyTags> {
+        let kept = self
+            .said()
+            .filter(|said| said.source.kind() != SourceKind::Provider);
+        let mut retagged = Self::new(kept, self.rejected.iter().cloned());
+        for tag in tags {
+            retagged.say(tag.clone(), TagSource::Provider(provider.clone()));
+        }
+        self.bounded(retagged)
+    }
+
+    fn bounded(&self, changed: Self) -> Result<Self, TooManyTags> {
+        let count = changed.shown().len();
+        if count > MAX_SHOWN && count > self.shown().len() {
+            return Err(TooManyTags);
+        }
+        Ok(changed)
+    }
+}
+
+/// Tags to add to an image and labels to remove from it, by a person.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TagEdit {
+    add: BTreeMap<Label, Confidence>,
+    remove: BTreeSet<Label>,
+}
+
+/// Why an edit is invalid.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TagEditError {
+    /// More than [`MAX_EDITED`] labels to add, or to remove.
+    #[error("`{list}` has more than {MAX_EDITED} tags")]
+    TooMany {
+        /// `add` or `remove`.
+        list: &'static str,
+    },
+    /// A label is to be both added and removed.
+    #[error("{0:?} is both in `add` and in `remove`")]
+    Both(String),
+}
+
+impl TagEdit {
+    /// An edit. Of a label that is added twice, the higher confidence counts.
+    pub fn new(add: &[Tag], remove: &[Label]) -> Result<Self, TagEditError> {
+        for (list, length) in [("add", add.len()), ("remove", remove.len())] {
+            if length > MAX_EDITED {
+                return Err(TagEditError::TooMany { list });
+            }
+        }
+        let mut edit = Self {
+            add: BTreeMap::new(),
+            remove: remove.iter().cloned().collect(),
+        };
+        for tag in add {
+            if edit.remove.contains(&tag.label) {
+                return Err(TagEditError::Both(tag.label.as_str().to_owned()));
+            }
+            let confidence = edit.add.entry(tag.label.clone()).or_insert(tag.confidence);
+            *confidence = (*confidence).max(tag.confidence);
+        }
+        Ok(edit)
+    }
+
+    /// The labels that it mentions.
+    pub fn labels(&self) -> impl Iterator<Item = &Label> {
+        self.add.keys().chain(&self.remove)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn label(name: &str) -> Label {
+        Label::parse(name).unwrap()
+    }
+
+    fn tag(name: &str, confidence: f64) -> Tag {
+        Tag {
+            label: label(name),
+            confidence: Confidence::new(confidence).unwrap(),
+        }
+    }
+
+    fn tagger(name: &str) -> TaggerVersion {
+        TaggerVersion {
+            name: Some(name.to_owned()),
+            version: Some("v1".to_owned()),
+        }
+    }
+
+    fn given(tags: &[(&str, f64)]) -> ImageTags {
+        let tags = tags.iter().map(|(name, value)| tag(name, *value)).collect();
+        ImageTags::of_provider(&tagger("imagga"), &tags)
+    }
+
+    fn edit(add: &[(&str, f64)], remove: &[&str]) -> TagEdit {
+        let add: Vec<Tag> = add.iter().map(|(name, value)| tag(name, *value)).collect();
+        let remove: Vec<Label> = remove.iter().map(|name| label(name)).collect();
+        TagEdit::new(&add, &remove).unwrap()
+    }
+
+    fn shown(tags: &ImageTags) -> Vec<(String, f64, SourceKind)> {
+        let shown = tags.shown().into_iter();
+        let parts = shown.map(|SourcedTag { tag, source }| {
+            (
+                tag.label.as_str().to_owned(),
+                tag.confidence.get(),
+                source.kind(),
+            )
+        });
+        parts.collect()
+    }
+
+    fn rejected(tags: &ImageTags) -> Vec<&str> {
+        tags.rejected().map(Label::as_str).collect()
+    }
+
+    #[test]
+    fn a_person_prevails_and_a_provider_is_kept_beside() {
+        let tags = given(&[("cat", 85.0), ("dog", 90.0)]);
+        let edited = tags.edited(&edit(&[("cat", 40.0)], &[])).unwrap();
+        let expected = [
+            ("dog".to_owned(), 90.0, SourceKind::Provider),
+            ("cat".to_owned(), 40.0, SourceKind::Person),
+        ];
+        assert_eq!(shown(&edited), expected);
+        assert_eq!(edited.said().count(), 3);
+    }
+
+    #[test]
+    fn a_removed_tag_of_a_provider_is_rejected_until_it_is_added() {
+        let tags = given(&[("cat", 85.0)]);
+        let removed = tags.edited(&edit(&[], &["cat", "dog"])).unwrap();
+        assert!(removed.shown().is_empty());
+        assert_eq!(rejected(&removed), ["cat"]);
+        let again: Tags = [tag("cat", 99.0), tag("dog", 80.0)].into_iter().collect();
+        let retagged = removed.retagged(&tagger("local"), &again).unwrap();
+        let names: Vec<_> = shown(&retagged).into_iter().map(|shown| shown.0).collect();
+        assert_eq!(names, ["dog"]);
+        let added = retagged.edited(&edit(&[("cat", 100.0)], &[])).unwrap();
+        assert!(rejected(&added).is_empty());
+        assert_eq!(added.shown().len(), 2);
+    }
+
+    #[test]
+    fn a_removed_tag_of_a_person_is_gone() {
+        let tags = given(&[]).edited(&edit(&[("cat", 100.0)], &[])).unwrap();
+        let removed = tags.edited(&edit(&[], &["cat"])).unwrap();
+        assert_eq!(removed, ImageTags::default());
+    }
+
+    #[test]
+    fn retagging_keeps_what_persons_and_files_said() {
+        let file = SourcedTag {
+            tag: tag("holiday", 100.0),
+            source: TagSource::File,
+        };
+        let said = given(&[("cat", 85.0)])
+            .said()
+            .chain([file])
+            .collect::<Vec<_>>();
+        let tags = ImageTags::new(said, []);
+        let tags = tags.edited(&edit(&[("mia", 100.0)], &[])).unwrap();
+        let others: Tags = [tag("dog", 81.0)].into_iter().collect();
+        let retagged = tags.retagged(&tagger("local"), &others).unwrap();
+        let expected = [
+            ("holiday".to_owned(), 100.0, SourceKind::File),
+            ("mia".to_owned(), 100.0, SourceKind::Person),
+            ("dog".to_owned(), 81.0, SourceKind::Provider),
+        ];
+        assert_eq!(shown(&retagged), expected);
+    }
+
+    #[test]
+    fn of_several_the_highest_is_shown() {
+        let low = given(&[("cat", 60.0)]);
+        let high: Tags = [tag("cat", 70.0)].into_iter().collect();
+        let high = ImageTags::of_provider(&tagger("local"), &high);
+        let both = ImageTags::new(low.said().chain(high.said()), []);
+        let shown = both.shown();
+        assert_eq!(shown.len(), 1);
+        assert_eq!(shown[0].source, TagSource::Provider(tagger("local")));
+    }
+
+    #[test]
+    fn edits_and_images_have_bounds() {
+        let many: Vec<Tag> = (0..=MAX_EDITED).map(|n| tag(&n.to_string(), 1.0)).collect();
+        let labels: Vec<Label> = many.iter().map(|tag| tag.label.clone()).collect();
+        let refused = TagEdit::new(&many, &[]);
+        assert_eq!(refused, Err(TagEditError::TooMany { list: "add" }));
+        let refused = TagEdit::new(&[], &labels);
+        assert_eq!(refused, Err(TagEditError::TooMany { list: "remove" }));
+        let refused = TagEdit::new(&many[..1], &labels[..1]);
+        assert_eq!(refused, Err(TagEditError::Both("0".to_owned())));
+
+        let full = TagEdit::new(&many[..MAX_EDITED], &[]).unwrap();
+        let full = ImageTags::default().edited(&full).unwrap();
+        assert_eq!(full.edited(&edit(&[("x", 1.0)], &[])), Err(TooManyTags));
+        assert!(full.edited(&edit(&[("x", 1.0)], &["0"])).is_ok());
+        let beyond: Tags = many.iter().cloned().collect();
+        let beyond = ImageTags::of_provider(&tagger("imagga"), &beyond);
+        assert!(
+            beyond.edited(&edit(&[], &["5"])).is_ok(),
+            "it has fewer then"
+        );
+    }
+
+    proptest! {
+        /// Each label is shown once at most, never when rejected, and a person's confidence counts.
+        #[test]
+        fn what_is_shown_follows_from_what_was_said(
+            edits in prop::collection::vec((0..5_u8, 0..4_u8, 0..=100_u8), 0..30)
+        ) {
+            let mut tags = given(&[("l0", 50.0), ("l1", 60.0)]);
+            for (number, action, value) in edits {
+                let (name, value) = (format!("l{number}"), f64::from(value));
+                tags = match action {
+                    0 | 1 => tags.edited(&edit(&[(&name, value)], &[])).unwrap(),
+                    2 => tags.edited(&edit(&[], &[&name])).unwrap(),
+                    _ => {
+                        let answer: Tags = [tag(&name, value)].into_iter().collect();
+                        tags.retagged(&tagger("local"), &answer).unwrap()
+                    }
+                };
+                let shown = tags.tags();
+                prop_assert_eq!(shown.len(), tags.shown().len());
+                for label in tags.rejected() {
+                    prop_assert!(shown.iter().all(|tag| tag.label != *label));
+                }
+                if action < 2 {
+                    let added = shown.iter().find(|tag| tag.label.as_str() == name).unwrap();
+                    prop_assert!((added.confidence.get() - value).abs() < 1e-9);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Changes the tags of registered images, and deletes images.
+
+use std::sync::Arc;
+
+use futures_util::lock;
+use thiserror::Error;
+
+use super::{
+    catalog::{Catalog, CatalogError},
+    ingest::{Ingest, IngestError, Tagged, Upload},
+};
+use crate::{
+    Image, ImageId, TagEdit, Threshold,
+    ports::{
+        CallContext, Clock, ImageEdits, ImageStoreError, TagChange, TagsChanged, TagsVersion,
+        VersionedTags,
+    },
+};
+
+/// How many originals are in memory at a time to be tagged again.
+const LANES: usize = 4;
+
+/// The ports of editing.
+#[derive(Clone)]
+pub struct EditingPorts {
+    /// Changes and deletes images.
+    pub edits: Arc<dyn ImageEdits>,
+    /// Dates deletions.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How to tag an image again.
+#[derive(Debug, Clone)]
+pub struct Retagging {
+    /// The name of the provider; `None` is the one that is set up.
+    pub provider: Option<String>,
+    /// The threshold; `None` is the image's own.
+    pub threshold: Option<Threshold>,
+    /// The threshold of an image of which none is known.
+    pub default: Threshold,
+}
+
+/// Why an image was not tagged again. It is unchanged.
+#[derive(Debug, Clone, Error)]
+pub enum RetagError {
+    /// No provider of that name is set up.
+    #[error("there is no tag provider {name:?}; this server has {known:?}")]
+    UnknownProvider {
+        /// The name asked for.
+        name: String,
+        /// The provider that is set up.
+        known: String,
+    },
+    /// The image cannot be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The picture could not be tagged.
+    #[error(transparent)]
+    Tagging(#[from] IngestError),
+    /// The tags could not be changed.
+    #[error(transparent)]
+    Store(#[from] ImageStoreError),
+}
+
+/// Changes the tags of images, and deletes images. Clones share the work.
+#[derive(Clone)]
+pub struct Editing {
+    ports: EditingPorts,
+    catalog: Catalog,
+    ingest: Arc<Ingest>,
+    lanes: Arc<[lock::Mutex<()>; LANES]>,
+}
+
+impl Editing {
+    /// Creates the service on its ports, and on the services that read and tag images.
+    pub fn new(ports: EditingPorts, catalog: Catalog, ingest: Arc<Ingest>) -> Self {
+        Self {
+            ports,
+            catalog,
+            ingest,
+            lanes: Arc::default(),
+        }
+    }
+
+    /// All that was said of an image.
+    pub async fn tags(&self, id: &ImageId) -> Result<Option<VersionedTags>, ImageStoreError> {
+        self.ports.edits.tags_of(id).await
+    }
+
+    /// Adds and removes tags, for a person; see [`ImageTags::edited`](crate::ImageTags::edited). With a
+    /// version, only if the tags have it.
+    pub async fn edit(
+        &self,
+        id: &ImageId,
+        edit: TagEdit,
+        version: Option<TagsVersion>,
+    ) -> Result<TagsChanged, ImageStoreError> {
+        let change = TagChange::Edit(edit);
+        self.ports.edits.change_tags(id, &change, version).await
+    }
+
+    /// Deletes an image. `false` if there is none. Upkeep removes the original once no image refers to it.
+    pub async fn delete(&self, id: &ImageId) -> Result<bool, ImageStoreError> {
+        self.ports.edits.delete(id, self.ports.clock.now()).await
+    }
+
+    /// Has an image tagged again. What persons and files said, and rejections, are kept; see
+    /// [`ImageTags::retagged`](crate::ImageTags::retagged).
+    ///
+    /// An answer that is stored is used; else the original is read and the provider called. As with
+    /// [`Ingest::tag`], the future should be driven to its end.
+    pub async fn retag(
+        &self,
+        id: &ImageId,
+        asked: &Retagging,
+        context: CallContext,
+    ) -> Result<TagsChanged, RetagError> {
+        let known = self.ingest.provider().name();
+        if let Some(name) = asked.provider.as_ref().filter(|name| *name != known) {
+            return Err(RetagError::UnknownProvider {
+                name: name.clone(),
+                known: known.to_owned(),
+            });
+        }
+        let Some(image) = self.catalog.image(id).await? else {
+            return Ok(TagsChanged::NotFound);
+        };
+        let threshold = match asked.threshold {
+            Some(threshold) => threshold,
+            None => self.threshold_of(&image, asked.default).await?,
+        };
+        let Tagged { tags, provider } = self.answer(&image, threshold, context).await?;
+        let change = TagChange::Retag {
+            provider,
+            tags,
+            threshold,
+        };
+        Ok(self.ports.edits.change_tags(id, &change, None).await?)
+    }
+
+    async fn threshold_of(
+        &self,
+        image: &Image,
+        default: Threshold,
+    ) -> Result<Threshold, CatalogError> {
+        let mut infos = self.catalog.infos(&[image.id]).await?;
+        let info = infos.remove(&image.id).unwrap_or_default();
+        Ok(info.threshold_of(image, default))
+    }
+
+    async fn answer(
+        &self,
+        image: &Image,
+        threshold: Threshold,
+        context: CallContext,
+    ) -> Result<Tagged, RetagError> {
+        if let Some(stored) = self.ingest.stored_tags(image.digest, threshold).await? {
+            return Ok(stored);
+        }
+        let [first, ..] = *image.digest.as_bytes();
+        let _turn = match self.lanes.get(usize::from(first) % LANES) {
+            Some(lane) => Some(lane.lock().await),
+            None => None,
+        };
+        context.check().map_err(IngestError::Tagging)?;
+        let upload = Upload {
+            bytes: self.catalog.bytes(image).await?,
+            digest: image.digest,
+            threshold,
+            file_name: None,
+            context,
+        };
+        Ok(self.ingest.tag(upload).await?)
+    }
+}

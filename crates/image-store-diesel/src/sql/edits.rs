@@ -1,0 +1,285 @@
+//! Changes of the tags of images, and the deletion of images.
+//!
+//! Each transaction writes the image's row first, so that two at once conflict, and notes its change for the
+//! statistics.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use domain::{
+    ImageId, Label, TaggerVersion, Threshold,
+    ports::{ImageEdits, ImageStoreError, TagChange, TagsChanged, TagsVersion, VersionedTags},
+};
+
+use super::{
+    BEGIN, Connection, Store, changes, claims,
+    label_cache::LabelCache,
+    labels::{self, LabelIds},
+    said, summaries,
+};
+use crate::{
+    error::StoreError,
+    schema::{image, image_tag, original, tag_source},
+    values::{self, micros},
+};
+
+#[async_trait]
+impl ImageEdits for Store {
+    async fn tags_of(&self, id: &ImageId) -> Result<Option<VersionedTags>, ImageStoreError> {
+        self.read(
+            |mut connection| async move { tags_of(&mut connection, &self.label_cache, id).await },
+        )
+        .await
+    }
+
+    async fn change_tags(
+        &self,
+        id: &ImageId,
+        change: &TagChange,
+        version: Option<TagsVersion>,
+    ) -> Result<TagsChanged, ImageStoreError> {
+        let changed = self
+            .write(|mut connection| async move {
+                change_tags(&mut connection, &self.label_cache, id, change, version).await
+            })
+            .await?;
+        self.signals.recorded.notify_one();
+        Ok(changed)
+    }
+
+    async fn delete(&self, id: &ImageId, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
+        let is_deleted = self
+            .write(|mut connection| async move { delete(&mut connection, id, now).await })
+            .await?;
+        self.signals.recorded.notify_one();
+        Ok(is_deleted)
+    }
+}
+
+/// The row of an image, as far as its tags need it.
+#[derive(diesel::Queryable)]
+struct EditedImage {
+    registered_at: i64,
+    provider: Option<String>,
+    provider_version: Option<String>,
+    tags_version: i64,
+}
+
+impl EditedImage {
+    /// The provider of those tags of which nothing else is kept.
+    fn tagger(&self) -> TaggerVersion {
+        TaggerVersion {
+            name: self.provider.clone(),
+            version: self.provider_version.clone(),
+        }
+    }
+}
+
+async fn row(connection: &mut Connection, id: &ImageId) -> Result<Option<EditedImage>, StoreError> {
+    let row = image::table
+        .find(id.as_bytes().as_slice())
+        .select((
+            image::registered_at,
+            image::provider,
+            image::provider_version,
+            image::tags_version,
+        ))
+        .first(connection)
+        .await;
+    Ok(row.optional()?)
+}
+
+async fn tags_of(
+    connection: &mut Connection,
+    cache: &LabelCache,
+    id: &ImageId,
+) -> Result<Option<VersionedTags>, StoreError> {
+    summaries::begin(connection).await?;
+    let found = match row(connection, id).await? {
+        None => None,
+        Some(row) => {
+            let tags = said::read(connection, cache, id, &row.tagger()).await?.tags;
+            let version = version(row.tags_version)?;
+            Some(VersionedTags { tags, version })
+        }
+    };
+    connection.batch_execute("COMMIT").await?;
+    Ok(found)
+}
+
+fn version(number: i64) -> Result<TagsVersion, StoreError> {
+    u64::try_from(number)
+        .map(TagsVersion)
+        .map_err(StoreError::corrupt)
+}
+
+async fn change_tags(
+    connection: &mut Connection,
+    cache: &LabelCache,
+    id: &ImageId,
+    change: &TagChange,
+    expected: Option<TagsVersion>,
+) -> Result<TagsChanged, StoreError> {
+    let names: Vec<&str> = mentioned(change).into_iter().map(Label::as_str).collect();
+    let labels = labels::find_or_insert(connection, &names).await?;
+    connection.batch_execute(BEGIN).await?;
+    let (outcome, is_changed) =
+        change_locked(connection, cache, &labels, id, change, expected).await?;
+    let end = if is_changed { "COMMIT" } else { "ROLLBACK" };
+    connection.batch_execute(end).await?;
+    Ok(outcome)
+}
+
+/// The labels that a change may add.
+fn mentioned(change: &TagChange) -> Vec<&Label> {
+    match change {
+        TagChange::Edit(edit) => edit.labels().collect(),
+        TagChange::Retag { tags, .. } => tags.iter().map(|tag| &tag.label).collect(),
+    }
+}
+
+/// Changes an image in the transaction. Also returns whether anything was written.
+async fn change_locked(
+    connection: &mut Connection,
+    cache: &LabelCache,
+    labels: &LabelIds,
+    id: &ImageId,
+    change: &TagChange,
+    expected: Option<TagsVersion>,
+) -> Result<(TagsChanged, bool), StoreError> {
+    let Some(row) = lock(connection, id).await? else {
+        return Ok((TagsChanged::NotFound, false));
+    };
+    let known = version(row.tags_version - 1)?;
+    if expected.is_some_and(|expected| expected != known) {
+        return Ok((TagsChanged::Outdated(known), false));
+    }
+    let before = said::read(connection, cache, id, &row.tagger()).await?;
+    let Ok(tags) = change.apply(&before.tags) else {
+        return Ok((TagsChanged::TooMany, false));
+    };
+    if tags == before.tags && matches!(change, TagChange::Edit(_)) {
+        let version = known;
+        return Ok((TagsChanged::Done(VersionedTags { tags, version }), false));
+    }
+    let tagger = match change {
+        TagChange::Edit(_) => row.tagger(),
+        TagChange::Retag { provider, .. } => provider.into(),
+    };
+    said::write(
+        connection,
+        (id, row.registered_at),
+        &before,
+        &tags,
+        &tagger,
+        labels,
+    )
+    .await?;
+    if let TagChange::Retag { threshold, .. } = change {
+        note_provider(connection, id, &tagger, *threshold).await?;
+    }
+    note_change(connection, row.registered_at).await?;
+    let version = version(row.tags_version)?;
+    Ok((TagsChanged::Done(VersionedTags { tags, version }), true))
+}
+
+/// Writes the row of an image, and returns it. `None` if there is no such image.
+async fn lock(
+    connection: &mut Connection,
+    id: &ImageId,
+) -> Result<Option<EditedImage>, StoreError> {
+    let found = diesel::update(image::table.find(id.as_bytes().as_slice()))
+        .set(image::tags_version.eq(image::tags_version + 1))
+        .execute(connection)
+        .await?;
+    if found == 0 {
+        return Ok(None);
+    }
+    row(connection, id).await
+}
+
+async fn note_provider(
+    connection: &mut Connection,
+    id: &ImageId,
+    tagger: &TaggerVersion,
+    threshold: Threshold,
+) -> Result<(), StoreError> {
+    diesel::update(image::table.find(id.as_bytes().as_slice()))
+        .set((
+            image::provider.eq(tagger.name.as_deref()),
+            image::provider_version.eq(tagger.version.as_deref()),
+            image::min_confidence.eq(Some(threshold.lowest().get())),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Notes for the statistics that an image of that time changed.
+async fn note_change(connection: &mut Connection, time: i64) -> Result<(), StoreError> {
+    let change = ImageId::new(values::time(time)?);
+    changes::note(connection, time, change.as_bytes()).await
+}
+
+async fn delete(
+    connection: &mut Connection,
+    id: &ImageId,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let key = id.as_bytes().as_slice();
+    let number: Option<i64> = image::table
+        .find(key)
+        .select(image::original_id)
+        .first(connection)
+        .await
+        .optional()?;
+    let Some(number) = number else {
+        return Ok(false);
+    };
+    connection.batch_execute(BEGIN).await?;
+    // First the original, as recordings do: whether this is its last image is decided under its lock.
+    touch(connection, number).await?;
+    let Some(row) = lock(connection, id).await? else {
+        connection.batch_execute("ROLLBACK").await?;
+        return Ok(false);
+    };
+    diesel::delete(image_tag::table.filter(image_tag::image_id.eq(key)))
+        .execute(connection)
+        .await?;
+    diesel::delete(tag_source::table.filter(tag_source::image_id.eq(key)))
+        .execute(connection)
+        .await?;
+    diesel::delete(image::table.find(key))
+        .execute(connection)
+        .await?;
+    if !claims::is_used(connection, number).await? {
+        abandon(connection, number, now).await?;
+    }
+    note_change(connection, row.registered_at).await?;
+    connection.batch_execute("COMMIT").await?;
+    Ok(true)
+}
+
+/// Writes the row of an original: see [`claims::end`].
+async fn touch(connection: &mut Connection, number: i64) -> Result<(), StoreError> {
+    diesel::update(original::table.find(number))
+        .set(original::revision.eq(original::revision + 1))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lets upkeep remove an original that no image refers to, unless an upload claims it for longer.
+async fn abandon(
+    connection: &mut Connection,
+    number: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(original::table.find(number))
+        .filter(original::claimed_until.is_null())
+        .set(original::claimed_until.eq(Some(micros(now))))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

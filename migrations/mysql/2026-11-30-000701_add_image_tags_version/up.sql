@@ -1,0 +1,2 @@
+-- Changes with every change of its tags, so that edits and the deletion of an image conflict on every kind of cluster.
+ALTER TABLE etiqueta_image ADD COLUMN tags_version BIGINT NOT NULL DEFAULT 0;
