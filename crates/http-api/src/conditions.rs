@@ -27,11 +27,25 @@ pub(super) enum Selection {
 /// # Errors
 /// 412 if `If-Match` names others.
 pub(super) fn is_unmodified(headers: &HeaderMap, etag: &str) -> Result<bool, Problem> {
-    if headers.contains_key(header::IF_MATCH) && !names(headers, header::IF_MATCH, etag, false) {
-        let detail = format!("the entity tag is {etag}, which `If-Match` does not name");
-        return Err(Problem::new(Code::PreconditionFailed, detail));
-    }
+    require_match(headers, etag)?;
     Ok(names(headers, header::IF_NONE_MATCH, etag, true))
+}
+
+/// Lets a request pass that has no `If-Match`, or one that names that strong entity tag.
+///
+/// # Errors
+/// 412.
+pub(super) fn require_match(headers: &HeaderMap, etag: &str) -> Result<(), Problem> {
+    if headers.contains_key(header::IF_MATCH) && !names(headers, header::IF_MATCH, etag, false) {
+        return Err(mismatch(etag));
+    }
+    Ok(())
+}
+
+/// `If-Match` does not name the entity tag.
+pub(super) fn mismatch(etag: &str) -> Problem {
+    let detail = format!("the entity tag is {etag}, which `If-Match` does not name");
+    Problem::new(Code::PreconditionFailed, detail)
 }
 
 /// What a request asks for of `len` bytes with that strong entity tag.

@@ -44,12 +44,17 @@ pub(crate) enum Member {
     OptionalText(&'static str),
     /// An array of some of these words.
     Words(&'static str, &'static [&'static str]),
+    /// An array, whose elements deserializing checks; without it there is none.
+    OptionalArray(&'static str),
 }
 
 impl Member {
     fn name(self) -> &'static str {
         match self {
-            Self::Text(name) | Self::OptionalText(name) | Self::Words(name, _) => name,
+            Self::Text(name)
+            | Self::OptionalText(name)
+            | Self::Words(name, _)
+            | Self::OptionalArray(name) => name,
         }
     }
 
@@ -57,6 +62,8 @@ impl Member {
     fn check(self, value: Option<&Value>) -> Result<(), String> {
         let name = self.name();
         match (self, value) {
+            (Self::OptionalArray(_), None | Some(Value::Array(_))) => Ok(()),
+            (Self::OptionalArray(_), Some(_)) => Err(format!("`{name}` is not an array")),
             (Self::OptionalText(_), None | Some(Value::Null))
             | (Self::Text(_) | Self::OptionalText(_), Some(Value::String(_))) => Ok(()),
             (_, None) => Err(format!("`{name}` is missing")),

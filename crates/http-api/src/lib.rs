@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use domain::{
     ports::{ImageStore, OriginalStore, TagProvider},
-    service::{Access, Catalog, Idempotency, Ingest, Keys, Renditions},
+    service::{Access, Catalog, Editing, Idempotency, Ingest, Keys, Renditions},
 };
 
 use url_fetch::Fetcher;
@@ -56,6 +56,8 @@ pub struct Api {
     pub ingest: Arc<Ingest>,
     /// Reads images and statistics.
     pub catalog: Catalog,
+    /// Changes tags, and deletes images.
+    pub editing: Editing,
     /// Makes small copies of them.
     pub renditions: Renditions,
     /// Carries out repeated requests once.

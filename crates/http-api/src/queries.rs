@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 
 use chrono_tz::Tz;
-use domain::{LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow};
+use domain::{
+    LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow, service::Retagging,
+};
 
 pub use super::link::next;
 use super::{params::Query, problem::Problem};
@@ -74,6 +76,16 @@ pub fn tags(query: &str, zone: Tz) -> Result<TagQuery, Problem> {
 /// The query of `POST /image`: the threshold of the tags to record, if it names one.
 pub fn upload(query: &str) -> Result<Option<Threshold>, Problem> {
     Query::parse(query, &["min_confidence"])?.confidence()
+}
+
+/// The query of `POST /image/{id}/retag`. An image of which no threshold is known has the default one.
+pub fn retag(query: &str, default: Threshold) -> Result<Retagging, Problem> {
+    let query = Query::parse(query, &["provider", "min_confidence"])?;
+    Ok(Retagging {
+        provider: query.text("provider"),
+        threshold: query.confidence()?,
+        default,
+    })
 }
 
 /// The query of a route that has no parameters.

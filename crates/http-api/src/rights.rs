@@ -17,10 +17,6 @@ pub(crate) enum Right {
     /// The scope, under [`KeyPolicy::Everything`]: reading, registering and tagging.
     Common(Scope),
     /// The scope, under [`KeyPolicy::Changes`] and [`KeyPolicy::Everything`]: changing and removing.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no route changes or removes anything yet")
-    )]
     Change(Scope),
     /// The scope, under every policy.
     Always(Scope),
@@ -43,6 +39,18 @@ pub(crate) static TABLE: &[(&str, Method, Right)] = &[
     ("/image", Method::POST, Right::Common(Scope::Upload)),
     ("/tag", Method::POST, Right::Common(Scope::Tag)),
     ("/image/{id}", Method::GET, Right::Common(Scope::Read)),
+    ("/image/{id}", Method::DELETE, Right::Change(Scope::Write)),
+    ("/image/{id}/tags", Method::GET, Right::Common(Scope::Read)),
+    (
+        "/image/{id}/tags",
+        Method::PATCH,
+        Right::Change(Scope::Write),
+    ),
+    (
+        "/image/{id}/retag",
+        Method::POST,
+        Right::Change(Scope::Write),
+    ),
     ("/image/{id}/file", Method::GET, Right::Common(Scope::Read)),
     ("/image/{id}/info", Method::GET, Right::Common(Scope::Read)),
     (

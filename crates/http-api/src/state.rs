@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Image, RenditionSize,
-    ports::{CallContext, cause},
+    Image, ImageId, RenditionSize,
+    ports::{CallContext, TagsChanged, cause},
     service::{
-        Access, Catalog, Idempotency, Ingest, IngestError, Keys, Renditions, Tagged, Upload,
+        Access, Catalog, Editing, Idempotency, Ingest, Keys, Renditions, Retagging, Tagged, Upload,
     },
 };
 use tokio::runtime::Handle;
@@ -30,6 +30,7 @@ use super::{
 /// The services, the settings, and what is under way.
 pub(super) struct State {
     pub(super) catalog: Catalog,
+    pub(super) editing: Editing,
     renditions: Renditions,
     pub(super) idempotency: Idempotency,
     pub(super) access: Arc<Access>,
@@ -61,6 +62,7 @@ impl State {
         };
         Self {
             catalog: api.catalog,
+            editing: api.editing,
             renditions: api.renditions,
             idempotency: api.idempotency,
             access: api.access,
@@ -120,8 +122,8 @@ impl State {
         let ingest = Arc::clone(&self.ingest);
         let too_late = "the image was not registered in time; it may still be";
         upload.request = attempt.as_ref().map(Attempt::lease);
-        self.work(upload, too_late, |upload| async move {
-            let outcome = ingest.ingest(upload).await;
+        self.work(upload.context.clone(), too_late, |context| async move {
+            let outcome = ingest.ingest(Upload { context, ..upload }).await;
             if let Some(attempt) = attempt {
                 attempt.settle(outcome.is_ok()).await;
             }
@@ -134,30 +136,46 @@ impl State {
     pub(super) async fn tag(&self, upload: Upload) -> Result<Tagged, Problem> {
         let ingest = Arc::clone(&self.ingest);
         let too_late = "the image was not tagged in time";
-        self.work(upload, too_late, |upload| async move {
-            ingest.tag(upload).await
+        self.work(upload.context.clone(), too_late, |context| async move {
+            ingest.tag(Upload { context, ..upload }).await
         })
         .await
     }
 
-    /// Runs the work on an upload, up to the deadline of requests. It continues after the deadline and after the
-    /// caller has gone, as other uploads may share it, but then starts nothing more that costs something.
-    async fn work<T, F>(
+    /// Has an image tagged again.
+    pub(super) async fn retag(
         &self,
-        mut upload: Upload,
+        id: ImageId,
+        asked: Retagging,
+        context: CallContext,
+    ) -> Result<TagsChanged, Problem> {
+        let editing = self.editing.clone();
+        let too_late = "the image was not tagged in time; it may still be";
+        self.work(context, too_late, |context| async move {
+            editing.retag(&id, &asked, context).await
+        })
+        .await
+    }
+
+    /// Runs work for a caller, up to the deadline of requests. It continues after the deadline and after the
+    /// caller has gone, as other uploads may share it, but then starts nothing more that costs something.
+    async fn work<T, E, F>(
+        &self,
+        context: CallContext,
         too_late: &str,
-        start: impl FnOnce(Upload) -> F,
+        start: impl FnOnce(CallContext) -> F,
     ) -> Result<T, Problem>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, IngestError>> + Send + 'static,
+        E: Into<Problem> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
     {
         // Lives as long as this is waited for: who was answered in the meantime waits no longer.
         let waiting = Arc::new(());
-        upload.context = upload.context.while_held(&waiting);
+        let context = context.while_held(&waiting);
         let task = self
             .under_way
-            .spawn_on(start(upload).in_current_span(), &self.runtime);
+            .spawn_on(start(context).in_current_span(), &self.runtime);
         match tokio::time::timeout(self.settings.request_deadline, task).await {
             Ok(Ok(outcome)) => outcome.map_err(Into::into),
             Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),

@@ -12,8 +12,9 @@ use chrono::TimeDelta;
 use domain::{
     ports::{self, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
     service::{
-        Catalog, CatalogPorts, CheckPorts, Idempotency, Ingest, IngestPorts, IngestSettings, Keys,
-        RemovalPorts, RenditionPorts, Renditions, Tagger, TaggerPorts, UpkeepPorts,
+        Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts, Idempotency, Ingest, IngestPorts,
+        IngestSettings, Keys, RemovalPorts, RenditionPorts, Renditions, Tagger, TaggerPorts,
+        UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -38,7 +39,7 @@ pub struct Parts {
     pub api: Api,
     /// The dependencies of upkeep.
     pub upkeep: UpkeepPorts,
-    /// Notified after each recorded image: there may be something to roll up.
+    /// Notified after each image that was recorded, changed or deleted: there may be something to roll up.
     pub recorded: Arc<Notify>,
     /// Releases hosted blobs, if there is a blob host.
     pub releases: Option<Arc<Releases>>,
@@ -86,12 +87,18 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         clock: clock.clone(),
     };
     let catalog = catalog(&stored, &opened, clock.clone());
+    let ingest = Arc::new(Ingest::new(ingest, ingest_settings(settings)));
+    let editing = EditingPorts {
+        edits: stored.clone(),
+        clock: clock.clone(),
+    };
     let api = Api {
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
         renditions: renditions(settings, &catalog, codec, &opened),
-        ingest: Arc::new(Ingest::new(ingest, ingest_settings(settings))),
+        editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
+        ingest,
         catalog,
         taggers: vec![tagger(&provider, upstreams.languages)],
         readiness: Readiness {

@@ -17,6 +17,7 @@ mod command_line;
 mod crash;
 mod damage;
 mod database;
+mod edits;
 mod errors;
 mod faults;
 mod images;

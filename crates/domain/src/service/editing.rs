@@ -168,6 +168,7 @@ impl Editing {
             digest: image.digest,
             threshold,
             file_name: None,
+            request: None,
             context,
         };
         Ok(self.ingest.tag(upload).await?)

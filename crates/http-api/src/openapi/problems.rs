@@ -85,6 +85,37 @@ const FILE: &[Code] = &[
     Code::StorageUnavailable,
 ];
 
+/// What can go wrong with a change of tags.
+const EDIT: &[Code] = &[
+    Code::InvalidBody,
+    Code::InvalidId,
+    Code::InvalidParameter,
+    Code::ImageNotFound,
+    Code::RequestTimeout,
+    Code::TooMany,
+    Code::PreconditionFailed,
+    Code::UnsupportedMediaType,
+    Code::StorageUnavailable,
+];
+
+/// What can go wrong with tagging again.
+const RETAG: &[Code] = &[
+    Code::InvalidId,
+    Code::InvalidParameter,
+    Code::ImageNotFound,
+    Code::TooMany,
+    Code::NotAnImage,
+    Code::UnsupportedFormat,
+    Code::ImageTooLarge,
+    Code::ImageTooComplex,
+    Code::TaggingFailed,
+    Code::QuotaExhausted,
+    Code::UpstreamBusy,
+    Code::StorageUnavailable,
+    Code::Overloaded,
+    Code::TaggingTimeout,
+];
+
 /// What can go wrong with an upload that is registered.
 const REGISTRATION: &[Code] = &[
     Code::InvalidBody,
@@ -141,6 +172,15 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::ImageNotFound,
             Code::StorageUnavailable,
         ],
+        "/image/{id}/tags" if *method == Method::PATCH => EDIT,
+        "/image/{id}/tags" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::ImageNotFound,
+            Code::PreconditionFailed,
+            Code::StorageUnavailable,
+        ],
+        "/image/{id}/retag" => RETAG,
         "/image/{id}/file" => FILE,
         "/image/{id}/thumbnail" => THUMBNAIL,
         "/images" => &[

@@ -123,6 +123,11 @@ impl Query {
         names.map_err(|error| Problem::parameter(name, error))
     }
 
+    /// A parameter as it is written.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(str::to_owned)
+    }
+
     /// The threshold of `min_confidence`.
     pub(super) fn confidence(&self) -> Result<Option<Threshold>, Problem> {
         let Some(text) = self.get("min_confidence") else {

@@ -5,7 +5,7 @@
 //! any        = all *( ( "|" / "OR" ) all )
 //! all        = 1*( negated [ "AND" ] )          ; blanks mean AND, which binds tighter than OR
 //! negated    = *( "-" / "NOT" ) ( "(" any ")" / term )
-//! term       = "untagged" / "type:" kind / tag [ operator number ] / field operator value
+//! term       = "untagged" / "type:" kind / "source:" source / tag [ operator number ] / field operator value
 //! field      = "date" / "width" / "height"
 //! operator   = "<" / "<=" / "=" / ">=" / ">"
 //! tag        = name / quoted                    ; a quoted text is always a tag
@@ -15,7 +15,7 @@
 //! ```
 
 use chrono_tz::Tz;
-use domain::{Comparison, Condition, Confidence, MediaType, Operator, TimeWindow};
+use domain::{Comparison, Condition, Confidence, MediaType, Operator, SourceKind, TimeWindow};
 use thiserror::Error;
 
 use super::{
@@ -73,6 +73,8 @@ pub(super) enum Fault {
     Pixels,
     #[error("the value is not a type; the types are jpeg, png, webp, gif, bmp and tiff")]
     Type,
+    #[error("is not a source; the sources are provider, person and file")]
+    Source,
     #[error("`{0}:` is not supported; a tag with a colon is written in quotes")]
     Key(String),
 }
@@ -344,13 +346,16 @@ impl Parser<'_> {
 
 /// A term `key:value`.
 fn keyed(text: &Text, key: &str, value: &str) -> Result<Condition, SearchError> {
-    if key != "type" {
-        return Err(error(text.from, Fault::Key(key.to_owned())));
-    }
-    let kind = media_type(value);
     let position = text.from + key.len() + 1;
-    kind.map(Condition::Type)
-        .ok_or_else(|| error(position, Fault::Type))
+    match key {
+        "type" => media_type(value)
+            .map(Condition::Type)
+            .ok_or_else(|| error(position, Fault::Type)),
+        "source" => SourceKind::from_name(&value.to_ascii_lowercase())
+            .map(Condition::Source)
+            .ok_or_else(|| error(position, Fault::Source)),
+        _ => Err(error(text.from, Fault::Key(key.to_owned()))),
+    }
 }
 
 fn error(position: usize, fault: Fault) -> SearchError {

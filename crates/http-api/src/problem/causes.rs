@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
-    service::{CatalogError, IngestError, KeyError, MAX_KEYS, RenditionError},
+    service::{CatalogError, IngestError, KeyError, MAX_KEYS, RenditionError, RetagError},
 };
 
 use super::{Code, Problem};
@@ -32,6 +32,20 @@ impl From<IngestError> for Problem {
             }
             IngestError::Store(error) => error.into(),
             IngestError::Originals(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetagError> for Problem {
+    fn from(error: RetagError) -> Self {
+        match error {
+            RetagError::UnknownProvider { known, .. } => {
+                let why = format!("is not a tag provider of this server, which has `{known}`");
+                Self::parameter("provider", why)
+            }
+            RetagError::Catalog(error) => error.into(),
+            RetagError::Tagging(error) => error.into(),
+            RetagError::Store(error) => error.into(),
         }
     }
 }

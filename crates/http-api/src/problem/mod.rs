@@ -246,7 +246,7 @@ pub(super) struct ProblemBody<'a> {
     position: Option<usize>,
     /// The limit that was exceeded: bytes of `payload-too-large`, `uri-too-long` and
     /// `headers-too-large`, pixels of `image-too-large`, units of work of `image-too-complex`,
-    /// keys of `too-many`, requests a minute of `too-many-requests`; the bytes that there are of
+    /// keys or tags of `too-many`, requests a minute of `too-many-requests`; the bytes that there are of
     /// `range-not-satisfiable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

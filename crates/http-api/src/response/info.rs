@@ -38,10 +38,10 @@ pub(crate) struct InfoBody {
     /// Maker and model of the camera.
     #[schema(example = "Canon EOS 5D")]
     camera: Option<String>,
-    /// The name of the tag provider that tagged it when it was registered.
+    /// The name of the tag provider that tagged it last.
     #[schema(example = "imagga")]
     provider: Option<String>,
-    /// The threshold that it was registered with. Of images from before that was kept: the server's
+    /// The threshold that it was tagged with last. Of images from before that was kept: the server's
     /// default, or the confidence of the lowest tag if that is lower.
     #[schema(minimum = 0, maximum = 100, example = 80.0)]
     min_confidence: f64,

@@ -2,6 +2,7 @@
 
 mod data;
 mod dto;
+mod image_tags;
 mod info;
 mod pages;
 mod raw;
@@ -16,6 +17,7 @@ use serde::Serialize;
 pub(super) use self::{
     data::{Head, WithData, from_bytes},
     dto::{ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody, TaggedBody},
+    image_tags::ImageTagsBody,
     info::InfoBody,
     pages::{Infos, images, page},
     raw::Raw,

@@ -8,7 +8,7 @@ use actix_web::{
 use crate::problem::{Code, Problem};
 
 /// The methods that some route has.
-const ANY: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+const ANY: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
 
 /// `OPTIONS` of a route.
 pub(super) fn options(methods: &'static str) -> HttpResponse {

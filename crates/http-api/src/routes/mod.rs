@@ -1,11 +1,13 @@
 //! The routes, one module each.
 
+mod delete_image;
 mod fallback;
 mod get_file;
 mod get_image;
 mod get_info;
 mod get_thumbnail;
 mod health;
+mod image_tags;
 mod incoming;
 mod keys;
 mod list_images;
@@ -33,10 +35,11 @@ use actix_web::{
 use crate::{access, rights, state::State};
 
 pub(super) use self::{
-    get_file::__path_get_file, get_image::__path_get_image, get_info::__path_get_info,
-    get_thumbnail::__path_get_thumbnail, health::__path_livez, health::__path_readyz,
-    keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
-    list_images::__path_list_images, list_taggers::__path_list_taggers,
+    delete_image::__path_delete_image, get_file::__path_get_file, get_image::__path_get_image,
+    get_info::__path_get_info, get_thumbnail::__path_get_thumbnail, health::__path_livez,
+    health::__path_readyz, image_tags::__path_edit_tags, image_tags::__path_get_tags,
+    image_tags::__path_retag, keys::__path_delete_key, keys::__path_list_keys,
+    keys::__path_post_key, list_images::__path_list_images, list_taggers::__path_list_taggers,
     list_tags::__path_list_tags, post_image::__path_post_image, post_tag::__path_post_tag,
     session::__path_delete_session, session::__path_post_session,
 };
@@ -50,6 +53,8 @@ const READABLE: &str = "GET, HEAD, OPTIONS";
 const WRITABLE: &str = "POST, OPTIONS";
 
 /// The methods of the other routes.
+const IMAGE: &str = "GET, HEAD, DELETE, OPTIONS";
+const IMAGE_TAGS: &str = "GET, HEAD, PATCH, OPTIONS";
 const KEYS: &str = "GET, HEAD, POST, OPTIONS";
 const REMOVABLE: &str = "DELETE, OPTIONS";
 const SESSION: &str = "POST, DELETE, OPTIONS";
@@ -59,7 +64,19 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(with_rest("/image", WRITABLE).route(web::post().to(post_image::post_image)))
         .service(with_rest("/tag", WRITABLE).route(web::post().to(post_tag::post_tag)))
-        .service(readable("/image/{id}", get_image::get_image))
+        .service(
+            with_rest("/image/{id}", IMAGE)
+                .route(web::get().to(get_image::get_image))
+                .route(web::head().to(get_image::get_image))
+                .route(web::delete().to(delete_image::delete_image)),
+        )
+        .service(
+            with_rest("/image/{id}/tags", IMAGE_TAGS)
+                .route(web::get().to(image_tags::get_tags))
+                .route(web::head().to(image_tags::get_tags))
+                .route(web::patch().to(image_tags::edit_tags)),
+        )
+        .service(with_rest("/image/{id}/retag", WRITABLE).route(web::post().to(image_tags::retag)))
         .service(readable("/image/{id}/file", get_file::get_file))
         .service(readable("/image/{id}/info", get_info::get_info))
         .service(readable(

@@ -22,6 +22,10 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
     ("POST", "/tag", Scope::Tag, Some([false, true])),
     ("GET", "/image/ID", Scope::Read, Some([false, true])),
     ("HEAD", "/image/ID", Scope::Read, Some([false, true])),
+    ("DELETE", "/image/ID", Scope::Write, Some([true, true])),
+    ("GET", "/image/ID/tags", Scope::Read, Some([false, true])),
+    ("PATCH", "/image/ID/tags", Scope::Write, Some([true, true])),
+    ("POST", "/image/ID/retag", Scope::Write, Some([true, true])),
     ("GET", "/image/ID/file", Scope::Read, Some([false, true])),
     ("GET", "/image/ID/info", Scope::Read, Some([false, true])),
     (
@@ -83,6 +87,7 @@ fn request(server: &TestServer, method: &str, path: &str) -> RequestBuilder {
     let request = server.request(method.parse().unwrap(), &path.replace("ID", ID));
     match (method, path) {
         ("POST", "/image" | "/tag") => request.json(&upload(&picture("x"))),
+        ("PATCH", _) => request.json(&json!({"add": ["x"]})),
         ("POST", "/keys") => request.json(&json!({"name": "x", "scopes": ["read"]})),
         _ => request,
     }

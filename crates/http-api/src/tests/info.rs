@@ -30,7 +30,7 @@ fn with_camera() -> TestServer {
 }
 
 /// Records an image with what is known of it, as some server did.
-async fn record(server: &TestServer, image: &Image, info: ImageInfo) {
+pub(super) async fn record(server: &TestServer, image: &Image, info: ImageInfo) {
     let store = &server.store;
     let Image { digest, facts, .. } = image;
     store.claim(digest, facts, at(0), at(100)).await.unwrap();

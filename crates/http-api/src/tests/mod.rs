@@ -5,6 +5,7 @@ mod browsers;
 mod connections;
 mod docs;
 mod edges;
+mod edits;
 mod fetching;
 mod file;
 mod forms;

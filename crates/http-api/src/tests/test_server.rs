@@ -14,8 +14,8 @@ use domain::{
     Confidence, Threshold,
     ports::{ImageCodec, ImageStore, OriginalStore},
     service::{
-        Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Idempotency, Ingest, IngestPorts,
-        IngestSettings, Keys, RenditionPorts, Renditions,
+        Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
+        Ingest, IngestPorts, IngestSettings, Keys, RenditionPorts, Renditions,
     },
 };
 use domain_testing::{
@@ -157,6 +157,11 @@ impl Setup {
             clock: self.fakes.clock.clone(),
         };
         let catalog = Catalog::new(catalog);
+        let ingest = Arc::new(Ingest::new(ports, settings));
+        let editing = EditingPorts {
+            edits: self.fakes.store.clone(),
+            clock: self.fakes.clock.clone(),
+        };
         let renditions = RenditionPorts {
             codec: self.codec,
             originals: self.originals.clone(),
@@ -166,7 +171,8 @@ impl Setup {
             idempotency: Idempotency::new(self.fakes.store.clone()),
             access: Arc::new(Access::new(access, self.admin_key)),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
-            ingest: Arc::new(Ingest::new(ports, settings)),
+            editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
+            ingest,
             renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),
             catalog,
             taggers: vec![Tagger {

@@ -266,6 +266,7 @@ async fn record_scattered(store: Arc<dyn Database>, writer: u64) {
             .await
             .unwrap();
         let new = NewImage {
+            request: None,
             info: domain::ImageInfo::default(),
             fence: None,
             image,

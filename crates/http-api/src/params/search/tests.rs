@@ -61,6 +61,10 @@ fn brackets_group() {
 #[case("cat! = 80", sure("cat!", Operator::Equal, 80.0))]
 #[case(r#""cat!"=80"#, sure("cat!", Operator::Equal, 80.0))]
 #[case("width>=0", Condition::Width(Comparison { operator: Operator::AtLeast, value: 0 }))]
+#[case("source", tag("source"))]
+#[case("source:Person", Condition::Source(SourceKind::Person))]
+#[case("source:provider", Condition::Source(SourceKind::Provider))]
+#[case("source:file", Condition::Source(SourceKind::File))]
 #[case(r#""untagged""#, tag("untagged"))]
 #[case(r#""re:zero""#, tag("re:zero"))]
 #[case(r#""""#, Condition::NEVER)]
@@ -131,7 +135,8 @@ fn dates_beyond_all_images_match_none() {
 #[case("width>=99999999999", 7, Fault::Pixels)]
 #[case("a type:heic", 7, Fault::Type)]
 #[case("a taken>=2024-01-01", 2, Fault::Taken)]
-#[case("source:person", 0, Fault::Key("source".to_owned()))]
+#[case("origin:person", 0, Fault::Key("origin".to_owned()))]
+#[case("source:me", 7, Fault::Source)]
 fn faults_have_a_position(#[case] text: &str, #[case] position: usize, #[case] fault: Fault) {
     assert_eq!(parse(text, UTC), Err(SearchError { position, fault }));
 }

@@ -1,0 +1,66 @@
+//! The tags of an image and who gave them, as they are written on the wire.
+
+use domain::{ImageTags, SourcedTag, TagSource};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The tags of an image, with who gave them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImageTags)]
+pub(crate) struct ImageTagsBody {
+    /// The tags that the image shows, highest confidence first.
+    tags: Vec<SourcedTagBody>,
+    /// Names of tags that were removed, and that no tagging brings back.
+    #[schema(example = json!(["dog"]))]
+    rejected: Vec<String>,
+}
+
+/// A tag, with who gave it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SourcedTag)]
+pub(crate) struct SourcedTagBody {
+    /// Its name.
+    #[schema(example = "cat")]
+    tag: String,
+    /// The confidence that is shown.
+    #[schema(minimum = 0, maximum = 100, example = 69.437_355_041_503_9)]
+    confidence: f64,
+    /// Who gave it: `provider`, `person` or `file`.
+    #[schema(example = "provider")]
+    source: &'static str,
+    /// The name of the tag provider; null if another source gave it, or if it is unknown.
+    #[schema(example = "imagga")]
+    provider: Option<String>,
+    /// The version of that provider; null as above.
+    #[schema(example = "v2")]
+    version: Option<String>,
+}
+
+impl From<&ImageTags> for ImageTagsBody {
+    fn from(tags: &ImageTags) -> Self {
+        Self {
+            tags: tags.shown().into_iter().map(Into::into).collect(),
+            rejected: tags
+                .rejected()
+                .map(|label| label.as_str().to_owned())
+                .collect(),
+        }
+    }
+}
+
+impl From<SourcedTag> for SourcedTagBody {
+    fn from(SourcedTag { tag, source }: SourcedTag) -> Self {
+        let kind = source.kind().as_str();
+        let (provider, version) = match source {
+            TagSource::Provider(tagger) => (tagger.name, tagger.version),
+            TagSource::Person | TagSource::File => (None, None),
+        };
+        Self {
+            tag: tag.label.as_str().to_owned(),
+            confidence: tag.confidence.get(),
+            source: kind,
+            provider,
+            version,
+        }
+    }
+}
