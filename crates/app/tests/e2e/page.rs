@@ -144,3 +144,27 @@ async fn no_view_has_a_finding_of_accessibility() {
 async fn nothing_comes_from_elsewhere() {
     visit("first_paint", &[], &[]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_added_rejected_and_brought_back() {
+    visit("correct", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_can_be_taken_back_for_ten_seconds() {
+    visit("deletion", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_images_are_changed_together() {
+    visit("many", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_entered_over_plain_http() {
+    let variables = [
+        ("ETIQUETA__AUTH__REQUIRED", "writes"),
+        ("ETIQUETA__AUTH__ADMIN_KEY", ADMIN),
+    ];
+    visit("plain_http_with_keys", &variables, &[ADMIN]).await;
+}
