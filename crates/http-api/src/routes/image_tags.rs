@@ -66,8 +66,10 @@ pub(crate) struct TagEditBody {
 impl JsonBody for TagEditBody {
     const EXPECTED: &str = "an object with lists `add` (of names, or of objects with `tag` and `confidence`) and \
                             `remove` (of names)";
-    const MEMBERS: &'static [Member] =
-        &[Member::OptionalArray("add"), Member::OptionalArray("remove")];
+    const MEMBERS: &'static [Member] = &[
+        Member::OptionalArray("add"),
+        Member::OptionalArray("remove"),
+    ];
     const IS_SECRET: bool = false;
 }
 
