@@ -160,7 +160,7 @@ fn files(folder: &Path) -> usize {
 #[case::mysql(Kind::Mysql)]
 #[tokio::test]
 async fn the_original_goes_with_its_last_image(#[case] kind: Kind) {
-    let often = [("ETIQUETA__UPKEEP__INTERVAL", "200ms")];
+    let often = [("ETIQUETA__UPKEEP__INTERVAL", "1s")];
     let server = Server::start_with(kind, Fakes::start().await.unwrap(), &often).await;
     let one = path_of(&server.register(&jpeg(1), "").await);
     let other = path_of(&server.register(&jpeg(1), "").await);

@@ -170,7 +170,7 @@ async fn unknown_routes_and_methods() {
         (Method::DELETE, "/image", &["POST", "OPTIONS"]),
         (Method::POST, "/images", &["GET", "HEAD", "OPTIONS"]),
         (Method::PUT, "/tags", &["GET", "HEAD", "OPTIONS"]),
-        (Method::PATCH, id, &["GET", "HEAD", "OPTIONS"]),
+        (Method::PATCH, id, &["DELETE", "GET", "HEAD", "OPTIONS"]),
     ] {
         let response = server.request(method, path).send().await.unwrap();
         let allowed = response.headers()["allow"].to_str().unwrap().to_owned();
