@@ -178,8 +178,9 @@ fn parse<T: JsonBody>(bytes: &[u8]) -> Result<T, Problem> {
             format!("the body is not {expected}: {why}")
         })
     })?;
+    // Only elements of an array are left to be wrong.
     T::deserialize(Value::Object(members.0.into_iter().collect()))
-        .map_err(|error| Problem::internal(domain::ports::cause(error)))
+        .map_err(|_| wrong(format!("the body is not {expected}")))
 }
 
 /// Takes JSON that is not compressed.

@@ -93,7 +93,7 @@ async fn the_server_as_a_whole_has_options() {
     let answer = raw.rest().await;
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     assert!(
-        answer.contains("\r\nallow: GET, HEAD, POST, DELETE, OPTIONS\r\n"),
+        answer.contains("\r\nallow: GET, HEAD, POST, PATCH, DELETE, OPTIONS\r\n"),
         "{answer}"
     );
 }

@@ -377,7 +377,7 @@ async fn a_fault_in_a_search_has_its_position() {
     for (query, position, what) in [
         ("cat (dog", 4, "`)` is missing"),
         ("cat>=high", 5, "a number from 0 to 100"),
-        ("source:person", 0, "`source:` is not supported"),
+        ("source:me", 7, "the sources are provider, person and file"),
     ] {
         let request = server
             .request(Method::GET, "/images")
