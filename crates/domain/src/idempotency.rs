@@ -58,8 +58,8 @@ impl RequestKey {
 /// In hexadecimal, shortened.
 impl fmt::Debug for RequestKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, ..] = self.0;
-        write!(f, "RequestKey({a:02x}{b:02x}{c:02x}{d:02x}…)")
+        let start = u32::from_be_bytes(*self.0.first_chunk().unwrap_or(&[0; 4]));
+        write!(f, "RequestKey({start:08x}…)")
     }
 }
 

@@ -103,12 +103,12 @@ fn hex(digest: &[u8]) -> String {
 /// The page, with the paths of its files. The modules are announced in its head, so that they are fetched side by side.
 fn html(version: &str) -> String {
     let modules = SOURCES.iter().map(|(path, _)| *path);
-    let preload: String = modules
+    let preload: Vec<String> = modules
         .filter(|path| extension(path) == Some("js") && !["main.js", "early.js"].contains(path))
         .map(|path| format!("<link rel=\"modulepreload\" href=\"ui/{version}/{path}\">\n"))
         .collect();
     PAGE.replace("{{ui}}", &format!("ui/{version}"))
-        .replace("{{preload}}\n", &preload)
+        .replace("{{preload}}\n", &preload.concat())
 }
 
 fn compressed(bytes: &[u8]) -> Option<Vec<u8>> {

@@ -2,4 +2,4 @@
 -- behind.
 CREATE TRIGGER IF NOT EXISTS etiqueta_summary_segment_has_images
 BEFORE INSERT ON etiqueta_summary_segment WHEN NEW.images IS NULL
-BEGIN SELECT RAISE(ABORT, 'segments are written by a newer version of Etiqueta; update this one'); END;
+BEGIN SELECT RAISE(ABORT, 'segments are written by a newer version of Etiqueta: update this one'); END;

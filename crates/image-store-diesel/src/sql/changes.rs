@@ -8,15 +8,12 @@
 use diesel::{ExpressionMethods, QueryDsl};
 use diesel_async::RunQueryDsl;
 
-use super::{Connection, DELETE_CHANGES, span::Span, statement::Statement};
+use super::{Connection, span::Span, statement::Statement};
 use crate::{error::StoreError, schema::summary_change as change};
 
 /// How many changes are read at a time. Further ones are left for the next step.
 pub(super) const MOST: usize = 4096;
 const LIMIT: i64 = 4096;
-
-/// How many changes are deleted by one statement.
-const DELETED: usize = 250;
 
 /// The key of a change: the time of the image, and an id.
 pub(super) type ChangeKey = (i64, Vec<u8>);
@@ -68,30 +65,24 @@ pub(super) async fn inside(
 }
 
 /// Deletes changes by their keys, and returns how many of them existed.
+///
+/// One by one: of a list of keys MariaDB makes a scan, which waits for changes that are being inserted.
 pub(super) async fn delete(
     connection: &mut Connection,
     keys: &[ChangeKey],
 ) -> Result<usize, StoreError> {
     let mut deleted = 0;
-    for keys in keys.chunks(DELETED) {
-        deleted += deletion(keys).execute(connection).await?;
+    for key in keys {
+        deleted += deletion(key).execute(connection).await?;
     }
     Ok(deleted)
 }
 
-pub(in super::super) fn deletion(keys: &[ChangeKey]) -> Statement {
-    let mut statement = Statement::new(DELETE_CHANGES).sql(" WHERE ").unique();
-    for (n, (time, id)) in keys.iter().enumerate() {
-        let separator = if n == 0 { "" } else { " OR " };
-        statement = statement
-            .sql(separator)
-            .sql("(counted.registered_at = ")
-            .long(*time)
-            .sql(" AND counted.id = ")
-            .bytes(id)
-            .sql(")");
-    }
-    statement
+pub(in super::super) fn deletion((time, id): &ChangeKey) -> Statement {
+    Statement::new("DELETE FROM etiqueta_summary_change WHERE registered_at = ")
+        .long(*time)
+        .sql(" AND id = ")
+        .bytes(id)
 }
 
 /// The times of changes in a span, by which stale segments are recognised.

@@ -2,7 +2,7 @@
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. The parent provides the dialect:
 //! the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`, `SHORT_LOCK_WAIT` and
-//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `NOW`, `DELETE_CHANGES`, `SNAPSHOT`,
+//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `NOW`, `SNAPSHOT`,
 //! `SNAPSHOT_TO_WRITE`, `load` and `locking!`.
 //!
 //! A method that writes is one statement, or one transaction, which is rolled back if the connection is
@@ -56,8 +56,8 @@ use domain::{
 pub(super) use self::statement::Statement;
 pub(super) use self::{label_cache::LabelCache, rollup::Sizes, statement::Typed};
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, DELETE_CHANGES, Database, FOR_UPDATE,
-    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, NOW, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT,
+    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, Database, FOR_UPDATE, INSERT_IF_NEW,
+    JOIN_IN_ORDER, MIGRATIONS, NOW, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT,
     SNAPSHOT_TO_WRITE, load,
 };
 use crate::{

@@ -68,8 +68,8 @@ fn tags_of(id: &str) -> Statement {
 fn source(kind: SourceKind, id: &str) -> Statement {
     let shown = |numbers: &str| {
         Statement::new(&format!(
-            "(SELECT COUNT(*) FROM etiqueta_tag_source AS given WHERE given.image_id = {id} \
-             AND given.is_shown = 1 AND given.source IN ({numbers}))"
+            "(SELECT COUNT(*) FROM etiqueta_tag_source AS given {BY_IMAGE} \
+             WHERE given.image_id = {id} AND given.is_shown = 1 AND given.source IN ({numbers}))"
         ))
     };
     match kind {
