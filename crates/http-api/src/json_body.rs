@@ -62,10 +62,10 @@ impl Member {
     fn check(self, value: Option<&Value>) -> Result<(), String> {
         let name = self.name();
         match (self, value) {
-            (Self::OptionalArray(_), None | Some(Value::Array(_))) => Ok(()),
-            (Self::OptionalArray(_), Some(_)) => Err(format!("`{name}` is not an array")),
-            (Self::OptionalText(_), None | Some(Value::Null))
+            (Self::OptionalArray(_), None | Some(Value::Array(_)))
+            | (Self::OptionalText(_), None | Some(Value::Null))
             | (Self::Text(_) | Self::OptionalText(_), Some(Value::String(_))) => Ok(()),
+            (Self::OptionalArray(_), Some(_)) => Err(format!("`{name}` is not an array")),
             (_, None) => Err(format!("`{name}` is missing")),
             (Self::Text(_) | Self::OptionalText(_), _) => Err(format!("`{name}` is not a text")),
             (Self::Words(_, words), Some(value)) => check_words(name, words, value),

@@ -88,16 +88,12 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     let catalog = catalog(&stored, &opened, clock.clone());
     let ingest = Arc::new(Ingest::new(ingest, ingest_settings(settings)));
-    let editing = EditingPorts {
-        edits: stored.clone(),
-        clock: clock.clone(),
-    };
     let api = Api {
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
         renditions: renditions(settings, &catalog, codec, &opened),
-        editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
+        editing: Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone()),
         ingest,
         catalog,
         taggers: vec![tagger(&provider, upstreams.languages)],
@@ -132,6 +128,13 @@ fn ingest_settings(settings: &Settings) -> IngestSettings {
     IngestSettings {
         claim: delta(settings.upkeep.original_age),
         store_bytes: Some(settings.limits.store_bytes).filter(|bytes| *bytes > 0),
+    }
+}
+
+fn editing(stored: &Arc<dyn ports::Database>, clock: &Arc<SystemClock>) -> EditingPorts {
+    EditingPorts {
+        edits: stored.clone(),
+        clock: clock.clone(),
     }
 }
 

@@ -139,10 +139,7 @@ impl Setup {
             releases: Arc::new(FakeReleaseQueue::default()),
             clock: self.fakes.clock.clone(),
         };
-        let settings = IngestSettings {
-            claim: TimeDelta::hours(1),
-            store_bytes: self.store_bytes,
-        };
+        let settings = ingest_settings(self.store_bytes);
         let catalog = CatalogPorts {
             images: self.images.clone(),
             infos: self.fakes.store.clone(),
@@ -189,6 +186,13 @@ impl Setup {
             fetcher: fetcher(self.fetching),
             settings: self.settings,
         }
+    }
+}
+
+fn ingest_settings(store_bytes: Option<u64>) -> IngestSettings {
+    IngestSettings {
+        claim: TimeDelta::hours(1),
+        store_bytes,
     }
 }
 

@@ -33,7 +33,7 @@ const BATCH: u64 = 20;
 const COPIES: usize = 2;
 
 /// How long a key may be held up by a server that was killed.
-const HELD_UP: Duration = Duration::from_secs(60);
+const HELD_UP: Duration = Duration::from_mins(1);
 
 #[rstest]
 #[case::sqlite(Kind::Sqlite)]
