@@ -95,7 +95,8 @@ fn bounds_hold(file: &[u8], max_side: u32) {
 
 fn decode(file: &[u8], max_side: u32) -> Option<DecodedPicture> {
     let side = NonZeroU32::new(max_side).unwrap();
-    let decoded = CODEC.decode(file.to_vec().into(), side, &CallContext::local());
+    let context = CallContext::local();
+    let decoded = CODEC.decode(file.to_vec().into(), side, &context);
     match RUNTIME.block_on(decoded) {
         Ok(picture) => Some(picture),
         Err(CodecError::Failed(cause)) => panic!("the codec failed: {cause}"),
