@@ -221,7 +221,7 @@ impl ImageTags {
         self.bounded(edited)
     }
 
-    /// What it becomes when a provider tags the image anew: what providers said before is dropped.
+    /// What it becomes when a provider tags the image again: what providers said before is dropped.
     pub fn retagged(&self, provider: &TaggerVersion, tags: &Tags) -> Result<Self, TooManyTags> {
         let kept = self
             .said()

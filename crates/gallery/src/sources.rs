@@ -53,4 +53,5 @@ pub(crate) static SOURCES: &[(&str, &[u8])] = sources![
     "vendor/htm.js",
     "vendor/preact.js",
     "viewer.js",
+    "viewport.js",
 ];

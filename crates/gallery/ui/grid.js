@@ -3,6 +3,7 @@ import { html, memo, useLayoutEffect, useMemo, useRef, useState } from './html.j
 import { useStore } from './store.js';
 import { preferences } from './preferences.js';
 import { layOut, rowAt } from './layout.js';
+import { onViewport } from './viewport.js';
 import { loadMore, photos, shown } from './photos.js';
 import { clearSelection, select, selectTo, selection, toggle } from './many.js';
 import { follow, route, urlOf } from './route.js';
@@ -194,9 +195,7 @@ function useVisibleRows(canvas, layout, setRange, { next, attempts }, isCovered)
   const latest = useRef();
   latest.current = { layout, next, isCovered };
   useLayoutEffect(() => {
-    let frame = null;
     const update = () => {
-      frame = null;
       if (!canvas.current) return;
       const { layout: { rows, height }, next: more, isCovered: covered } = latest.current;
       const offset = scrollOffset(canvas.current);
@@ -206,15 +205,7 @@ function useVisibleRows(canvas, layout, setRange, { next, attempts }, isCovered)
       setRange((old) => (old.from === from && old.to === to ? old : { from, to }));
       if (more && !covered && offset + screen * (1 + AHEAD) > height) loadMore();
     };
-    const soon = () => { frame ??= requestAnimationFrame(update); };
-    addEventListener('scroll', soon, { passive: true });
-    addEventListener('resize', soon, { passive: true });
-    update();
-    return () => {
-      removeEventListener('scroll', soon);
-      removeEventListener('resize', soon);
-      if (frame) cancelAnimationFrame(frame);
-    };
+    return onViewport(update);
   }, [layout, next, attempts]);
 }
 

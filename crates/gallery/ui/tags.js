@@ -5,6 +5,7 @@ import { Unreachable, query, requestJson, thumbnail, whenOnline } from './api.js
 import { follow, go, route, urlOf } from './route.js';
 import { term } from './terms.js';
 import { useUse } from './timeline.js';
+import { onViewport } from './viewport.js';
 import { explain } from './errors.js';
 import { formatDate, number, t, useLanguage } from './i18n.js';
 import { Icon } from './icons.js';
@@ -77,23 +78,13 @@ function TagTable({ tags, most, chosen }) {
   const element = useRef();
   const [range, setRange] = useState([0, 40]);
   useEffect(() => {
-    let frame = null;
     const update = () => {
-      frame = null;
       const top = -element.current.getBoundingClientRect().top;
       const from = Math.max(0, Math.floor(top / ROW) - 10);
       const to = from + Math.ceil(innerHeight / ROW) + 20;
       setRange((old) => (old[0] === from && old[1] === to ? old : [from, to]));
     };
-    const soon = () => { frame ??= requestAnimationFrame(update); };
-    addEventListener('scroll', soon, { passive: true });
-    addEventListener('resize', soon, { passive: true });
-    update();
-    return () => {
-      removeEventListener('scroll', soon);
-      removeEventListener('resize', soon);
-      if (frame) cancelAnimationFrame(frame);
-    };
+    return onViewport(update);
   }, [tags]);
   const onKey = (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

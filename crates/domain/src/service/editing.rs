@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use futures_util::lock;
 use thiserror::Error;
 
 use super::{
     catalog::{Catalog, CatalogError},
     ingest::{Ingest, IngestError, Tagged, Upload},
+    lanes::Lanes,
 };
 use crate::{
     Image, ImageId, TagEdit, Threshold,
@@ -16,9 +16,6 @@ use crate::{
         VersionedTags,
     },
 };
-
-/// How many originals are in memory at a time to be tagged again.
-const LANES: usize = 4;
 
 /// The ports of editing.
 #[derive(Clone)]
@@ -68,7 +65,7 @@ pub struct Editing {
     ports: EditingPorts,
     catalog: Catalog,
     ingest: Arc<Ingest>,
-    lanes: Arc<[lock::Mutex<()>; LANES]>,
+    lanes: Lanes,
 }
 
 impl Editing {
@@ -78,7 +75,7 @@ impl Editing {
             ports,
             catalog,
             ingest,
-            lanes: Arc::default(),
+            lanes: Lanes::default(),
         }
     }
 
@@ -157,11 +154,7 @@ impl Editing {
         if let Some(stored) = self.ingest.stored_tags(image.digest, threshold).await? {
             return Ok(stored);
         }
-        let [first, ..] = *image.digest.as_bytes();
-        let _turn = match self.lanes.get(usize::from(first) % LANES) {
-            Some(lane) => Some(lane.lock().await),
-            None => None,
-        };
+        let _turn = self.lanes.turn(&image.digest).await;
         context.check().map_err(IngestError::Tagging)?;
         let upload = Upload {
             bytes: self.catalog.bytes(image).await?,

@@ -10,6 +10,7 @@ mod forgotten;
 mod idempotency;
 mod ingest;
 mod keys;
+mod lanes;
 mod removal;
 mod renditions;
 mod single_flight;

@@ -3,20 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, lock};
+use futures_util::FutureExt;
 use thiserror::Error;
 
 use super::{
     catalog::{Catalog, CatalogError},
+    lanes::Lanes,
     single_flight::SingleFlight,
 };
 use crate::{
     Image, RenditionKey, RenditionSize,
     ports::{CallContext, CodecError, ImageCodec, OriginalStore, RenditionStore},
 };
-
-/// How many originals are in memory at a time to be rendered.
-const LANES: usize = 4;
 
 /// What renditions are made with.
 #[derive(Clone)]
@@ -57,7 +55,7 @@ struct Workshop {
     limit: u64,
     /// How many bytes are kept, as far as this process knows; none before it has looked.
     used: Arc<Mutex<Option<u64>>>,
-    lanes: Arc<[lock::Mutex<()>; LANES]>,
+    lanes: Lanes,
 }
 
 impl Renditions {
@@ -70,7 +68,7 @@ impl Renditions {
                 ports,
                 limit,
                 used: Arc::default(),
-                lanes: Arc::default(),
+                lanes: Lanes::default(),
             },
             flights: Arc::default(),
         }
@@ -119,11 +117,7 @@ impl Workshop {
     }
 
     async fn make(&self, key: &RenditionKey, image: &Image, context: &CallContext) -> Rendered {
-        let [first, ..] = *key.digest.as_bytes();
-        let _turn = match self.lanes.get(usize::from(first) % LANES) {
-            Some(lane) => Some(lane.lock().await),
-            None => None,
-        };
+        let _turn = self.lanes.turn(&key.digest).await;
         if context.is_cancelled() {
             return Err(CodecError::Cancelled.into());
         }

@@ -34,7 +34,7 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS etiqueta_migration_lease (\
      ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
 /// The holder of a lease that is free.
-const NOBODY: [u8; 16] = [0; 16];
+const NO_HOLDER: [u8; 16] = [0; 16];
 
 #[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
 struct Seen {
@@ -69,7 +69,7 @@ impl Lease {
             let seen = look(connection).await?;
             let is_free = seen
                 .as_ref()
-                .is_none_or(|seen| seen.holder.as_slice() == NOBODY);
+                .is_none_or(|seen| seen.holder.as_slice() == NO_HOLDER);
             match (&since, &seen) {
                 (Some((known, _)), Some(seen)) if known == seen => {}
                 (_, Some(seen)) => since = Some((seen.clone(), Instant::now())),
@@ -97,7 +97,7 @@ impl Lease {
         let statement =
             "UPDATE etiqueta_migration_lease SET holder = ? WHERE id = 1 AND holder = ?";
         sql_query(statement)
-            .bind::<sql_types::Binary, _>(NOBODY.as_slice())
+            .bind::<sql_types::Binary, _>(NO_HOLDER.as_slice())
             .bind::<sql_types::Binary, _>(self.holder.as_slice())
             .execute(connection)
             .await?;

@@ -13,7 +13,7 @@ use std::{
 use diesel::QueryDsl;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    Confidence, ImageId, NewImage, ProviderIdentity, TagEdit, Threshold, TimeWindow,
+    Confidence, Image, ImageId, NewImage, ProviderIdentity, TagEdit, Threshold, TimeWindow,
     ports::{
         Database, ImageStoreError, Repair, Segment, SegmentFault, TagChange, TagsChanged,
         VerifiedSegment,
@@ -52,7 +52,10 @@ async fn register(store: &dyn Database, number: u8) {
 }
 
 async fn register_at(store: &dyn Database, bytes: &[u8], second: i64) {
-    let image = image(bytes, at(second), &[("car", 50.0)]);
+    record(store, image(bytes, at(second), &[("car", 50.0)])).await;
+}
+
+async fn record(store: &dyn Database, image: Image) {
     let (now, until) = (at(0), at(1000));
     store
         .claim(&image.digest, &image.facts, now, until)
@@ -260,20 +263,8 @@ async fn record_scattered(store: Arc<dyn Database>, writer: u64) {
             .map(|(label, n)| (*label, f64::from(n * 10) + 0.1))
             .collect();
         let image = image(&seed.to_be_bytes(), at(second), &tags);
-        let (now, until) = (at(0), at(1000));
-        store
-            .claim(&image.digest, &image.facts, now, until)
-            .await
-            .unwrap();
-        let new = NewImage {
-            request: None,
-            info: domain::ImageInfo::default(),
-            fence: None,
-            image,
-            tagging: None,
-        };
-        store.record(&new).await.unwrap();
-        recorded.push(new.image.id);
+        recorded.push(image.id);
+        record(&*store, image).await;
         change_one(&*store, &mut recorded, seed).await;
     }
 }

@@ -84,14 +84,14 @@ fn said(
     labels: &Known,
 ) -> Result<Said, StoreError> {
     let (mut given, mut rejected, mut ids) = (Vec::new(), Vec::new(), HashMap::new());
-    let mut told = BTreeSet::new();
+    let mut listed = BTreeSet::new();
     for row in rows {
         let label = labels.of(row.label_id)?;
         ids.insert(label.clone(), row.label_id);
         match source(row)? {
             None => rejected.push(label),
             Some(source) => {
-                told.insert(row.label_id);
+                listed.insert(row.label_id);
                 given.push(sourced(label, row.confidence, source)?);
             }
         }
@@ -99,7 +99,7 @@ fn said(
     for (number, confidence) in shown {
         let label = labels.of(*number)?;
         ids.insert(label.clone(), *number);
-        if !told.contains(number) {
+        if !listed.contains(number) {
             let source = TagSource::Provider(tagger.clone());
             given.push(sourced(label, *confidence, source)?);
         }
