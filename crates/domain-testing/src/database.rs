@@ -19,9 +19,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use domain::{
-    ApiKey, Confidence, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageInfo,
-    ImageQuery, Label, NewImage, PageKey, RequestKey, Session, TagSummary, Tagging, TaggingKey,
-    TimeWindow, UntaggedImage,
+    ApiKey, Confidence, ConfidenceHistogram, ContentDigest, DatabaseId, Fence, Image, ImageFacts,
+    ImageId, ImageInfo, ImageQuery, Label, NewImage, PageKey, RequestKey, Session, TagSummary,
+    Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{
         Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
         StoredBytes, TagStatistics, TaggingCache, VersionedTags, cause,
@@ -296,6 +296,27 @@ impl TagStatistics for FakeDatabase {
         // Sorted by label already; the stable sort keeps that order among equals.
         summaries.sort_by_key(|summary| std::cmp::Reverse(summary.images));
         Ok(summaries)
+    }
+
+    /// One image a stride, so that callers have to go on.
+    async fn confidences(
+        &self,
+        label: &Label,
+        window: &TimeWindow,
+        after: Option<PageKey>,
+    ) -> Result<(ConfidenceHistogram, Option<PageKey>), ImageStoreError> {
+        let state = self.call().await;
+        let mut histogram = ConfidenceHistogram::default();
+        let mut images = state.within(window).filter_map(|image| {
+            let tag = image.tags.iter().find(|tag| tag.label == *label)?;
+            let is_next = after.is_none_or(|key| is_after(image, key));
+            is_next.then(|| (PageKey::from(image), tag.confidence))
+        });
+        let Some((key, confidence)) = images.next() else {
+            return Ok((histogram, None));
+        };
+        histogram.count(confidence);
+        Ok((histogram, Some(key)))
     }
 
     async fn roll_up(&self, _: DateTime<Utc>) -> Result<bool, ImageStoreError> {

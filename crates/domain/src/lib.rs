@@ -12,6 +12,7 @@ pub mod confidence;
 pub mod database_id;
 pub mod digest;
 pub mod fence;
+pub mod histogram;
 pub mod idempotency;
 pub mod image;
 pub mod image_id;
@@ -35,6 +36,7 @@ pub use confidence::{Confidence, ConfidenceError, Threshold};
 pub use database_id::DatabaseId;
 pub use digest::{ContentDigest, ContentHasher, DigestError};
 pub use fence::{Fence, ParseFenceError};
+pub use histogram::ConfidenceHistogram;
 pub use idempotency::{
     IdempotencyKey, IdempotencyKeyError, IdempotentRequest, OUTCOME_KEPT, RequestFingerprint,
     RequestKey, RequestLease, UploadSource,

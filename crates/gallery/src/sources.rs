@@ -21,6 +21,7 @@ pub(crate) static SOURCES: &[(&str, &[u8])] = sources![
     "files.js",
     "focus.js",
     "grid.js",
+    "histogram.js",
     "html.js",
     "i18n.js",
     "icon.svg",

@@ -4,6 +4,7 @@ import { useStore } from './store.js';
 import { Unreachable, query, requestJson, thumbnail, whenOnline } from './api.js';
 import { follow, go, route, urlOf } from './route.js';
 import { term } from './terms.js';
+import { Histogram } from './histogram.js';
 import { useUse } from './timeline.js';
 import { onViewport } from './viewport.js';
 import { explain } from './errors.js';
@@ -41,7 +42,7 @@ export function TagsView() {
         ? html`<div class="empty"><${Icon} name="tag" size=${40} /><p>${prefix ? t('tagsview.no-match', { prefix }) : t('tagsview.none')}</p></div>`
         : html`<div class="tags-columns">
             <${TagTable} tags=${tags} most=${most} chosen=${chosen} />
-            ${chosen && html`<${OneTag} key=${chosen} tag=${chosen} use=${tags.find((it) => it.tag === chosen)} />`}
+            ${chosen && html`<${OneTag} key=${chosen} tag=${chosen} use=${tags.find((it) => it.tag === chosen)} from=${from} to=${to} />`}
           </div>`}
     </main>`;
 }
@@ -124,7 +125,7 @@ function Confidence({ use }) {
     </span>`;
 }
 
-function OneTag({ tag, use }) {
+function OneTag({ tag, use, from, to }) {
   const search = { view: 'photos', q: term(tag), tag: '', from: '', to: '' };
   const [pictures, setPictures] = useState([]);
   useEffect(() => {
@@ -142,6 +143,7 @@ function OneTag({ tag, use }) {
           <div><dt>${t('tagsview.mean')}</dt><dd>${percent(use.mean_confidence)}</dd></div>
           <div><dt>${t('tagsview.range')}</dt><dd>${percent(use.min_confidence)} – ${percent(use.max_confidence)}</dd></div>
         </dl>`}
+      <${Histogram} tag=${tag} mean=${use?.mean_confidence ?? 0} from=${from} to=${to} />
       <${Timeline} tag=${tag} />
       ${pictures.length > 0 && html`
         <div class="thumbs">

@@ -45,6 +45,7 @@ pub fn openapi() -> Document {
         routes::get_thumbnail,
         routes::list_images,
         routes::list_tags,
+        routes::get_confidences,
         routes::list_taggers,
         routes::post_key,
         routes::list_keys,

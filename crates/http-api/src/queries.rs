@@ -73,6 +73,11 @@ pub fn tags(query: &str, zone: Tz) -> Result<TagQuery, Problem> {
     })
 }
 
+/// The query of `GET /tags/{tag}/confidences`: when the images were registered.
+pub fn confidences(query: &str, zone: Tz) -> Result<TimeWindow, Problem> {
+    Query::parse(query, &["min_date", "max_date"])?.window(zone)
+}
+
 /// The query of `POST /image`: the threshold of the tags to record, if it names one.
 pub fn upload(query: &str) -> Result<Option<Threshold>, Problem> {
     Query::parse(query, &["min_confidence"])?.confidence()

@@ -60,6 +60,11 @@ pub(crate) static TABLE: &[(&str, Method, Right)] = &[
     ),
     ("/images", Method::GET, Right::Common(Scope::Read)),
     ("/tags", Method::GET, Right::Common(Scope::Read)),
+    (
+        "/tags/{tag}/confidences",
+        Method::GET,
+        Right::Common(Scope::Read),
+    ),
     ("/taggers", Method::GET, Right::Common(Scope::Read)),
     ("/keys", Method::GET, Right::Always(Scope::Admin)),
     ("/keys", Method::POST, Right::Always(Scope::Admin)),

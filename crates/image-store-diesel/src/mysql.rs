@@ -279,7 +279,7 @@ mod tests {
             Statement,
             changes::deletion,
             pages::{
-                ScanRange,
+                ScanRange, confidences,
                 listing::{LabelIds, Scan, listing},
                 plan::measuring,
             },
@@ -413,6 +413,21 @@ mod tests {
         }
     }
 
+    /// Nothing is sorted, so a stride costs no more than its rows.
+    async fn assert_confidences_are_read_from_their_index(connection: &mut Connection) {
+        let span = ScanRange::new(&TimeWindow::default(), None);
+        let steps = plan(connection, confidences::stride(1, &span)).await;
+        let [walked] = steps.as_slice() else {
+            panic!("{steps:#?}");
+        };
+        assert!(
+            walked.is("walked", "etiqueta_image_tag_newest"),
+            "{steps:#?}"
+        );
+        assert!(walked.says("Using index"), "{steps:#?}");
+        assert!(!walked.says("filesort"), "{steps:#?}");
+    }
+
     async fn assert_labels_are_measured_by_their_index(connection: &mut Connection) {
         let span = ScanRange::new(&TimeWindow::default(), None);
         let steps = plan(connection, measuring(&[1, 2], &span, 100)).await;
@@ -504,6 +519,7 @@ mod tests {
     async fn everything_is_read_from_its_index() {
         let (mut connection, database) = filled().await;
         assert_lists_are_read_from_their_index(&mut connection).await;
+        assert_confidences_are_read_from_their_index(&mut connection).await;
         assert_labels_are_measured_by_their_index(&mut connection).await;
         assert_tags_are_counted_by_their_index(&mut connection).await;
         assert_changes_are_deleted_by_their_keys(&mut connection).await;

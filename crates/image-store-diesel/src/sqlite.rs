@@ -299,7 +299,7 @@ mod tests {
             Statement,
             changes::deletion,
             pages::{
-                ScanRange,
+                ScanRange, confidences,
                 listing::{LabelIds, Scan, listing},
                 plan::measuring,
             },
@@ -407,6 +407,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Nothing is sorted, so a stride costs no more than its rows.
+    #[test]
+    fn confidences_are_read_from_their_index() {
+        let mut connection = migrated();
+        let steps = plan_of(&mut connection, confidences::stride(1, &anywhere()));
+        let search = format!("SEARCH walked USING COVERING INDEX {BY_LABEL_AND_TIME}");
+        assert_eq!(steps, [search]);
     }
 
     /// The frequency of labels is measured on the same index.

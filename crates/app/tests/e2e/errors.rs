@@ -169,6 +169,11 @@ async fn unknown_routes_and_methods() {
         (Method::GET, "/image", ["POST", "OPTIONS"].as_slice()),
         (Method::DELETE, "/image", &["POST", "OPTIONS"]),
         (Method::POST, "/images", &["GET", "HEAD", "OPTIONS"]),
+        (
+            Method::POST,
+            "/tags/a/confidences",
+            &["GET", "HEAD", "OPTIONS"],
+        ),
         (Method::PUT, "/tags", &["GET", "HEAD", "OPTIONS"]),
         (Method::PATCH, id, &["DELETE", "GET", "HEAD", "OPTIONS"]),
     ] {

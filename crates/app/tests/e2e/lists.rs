@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{database::Kind, pictures::jpeg, server::Server};
 
@@ -394,6 +394,13 @@ async fn sums_up_the_tags(#[case] kind: Kind) {
         assert_eq!(tag["max_confidence"].as_f64().unwrap(), most);
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         assert!((tag["mean_confidence"].as_f64().unwrap() - mean).abs() < 1e-9);
+        let mut bins = [0; 20];
+        for value in values {
+            bins[(value / 5.0).min(19.0) as usize] += 1;
+        }
+        let path = format!("/tags/{}/confidences", label.replace(' ', "%20"));
+        let counted = server.json(&path).await;
+        assert_eq!(counted, json!({"tag": label, "bins": bins}));
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::ImageStoreError;
-use crate::{TagSummary, TimeWindow};
+use crate::{ConfidenceHistogram, Label, PageKey, TagSummary, TimeWindow};
 
 /// Counts how labels are used: exactly, at any number of images.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
@@ -12,6 +12,15 @@ use crate::{TagSummary, TimeWindow};
 pub trait TagStatistics: Send + Sync {
     /// Usage of each label in the images of a window: most used first, ties by label.
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError>;
+
+    /// Counts a bounded number of the images of a window with a label, newest first after a cursor, by
+    /// confidence. Returns the cursor to go on from, if there may be more.
+    async fn confidences(
+        &self,
+        label: &Label,
+        window: &TimeWindow,
+        after: Option<PageKey>,
+    ) -> Result<(ConfidenceHistogram, Option<PageKey>), ImageStoreError>;
 
     /// Does one bounded step of the rollup that keeps [`TagStatistics::tag_summaries`] fast. `true` if
     /// there may be more to do.

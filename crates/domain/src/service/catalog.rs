@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use self::verify::Verified;
 use crate::{
-    Image, ImageId, ImageInfo, ImageQuery, LabelFilter, PageKey, TagQuery, TagSummary, TimeWindow,
-    UntaggedImage,
+    ConfidenceHistogram, Image, ImageId, ImageInfo, ImageQuery, Label, LabelFilter, PageKey,
+    TagQuery, TagSummary, TimeWindow, UntaggedImage,
     ports::{
         Clock, ImageInfoStore, ImageStore, ImageStoreError, OriginalContent, OriginalLedger,
         OriginalStore, OriginalStoreError, TagStatistics, cause,
@@ -221,6 +221,29 @@ impl Catalog {
         }
         let tags = self.ports.statistics.tag_summaries(&query.window).await?;
         Ok(query.pick(tags))
+    }
+
+    /// The images of a window with a label, by confidence. Counted in strides, so images that are changed
+    /// while it runs are counted as before or after the change.
+    pub async fn confidences(
+        &self,
+        label: &Label,
+        window: TimeWindow,
+    ) -> Result<ConfidenceHistogram, CatalogError> {
+        let mut histogram = ConfidenceHistogram::default();
+        if window.is_empty() {
+            return Ok(histogram);
+        }
+        let mut after = None;
+        loop {
+            let statistics = &self.ports.statistics;
+            let (counted, next) = statistics.confidences(label, &window, after).await?;
+            histogram.add(&counted);
+            if next.is_none() {
+                return Ok(histogram);
+            }
+            after = next;
+        }
     }
 }
 

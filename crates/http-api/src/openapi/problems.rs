@@ -188,7 +188,7 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::InvalidQuery,
             Code::StorageUnavailable,
         ],
-        "/tags" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/tags" | "/tags/{tag}/confidences" => &[Code::InvalidParameter, Code::StorageUnavailable],
         "/taggers" => &[Code::InvalidParameter],
         _ => problems_of_keys(path, method),
     }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, Timelike};
 use chrono_tz::Tz;
-use domain::{CameraData, Image, ImageInfo, Tag, TagSummary, service::Tagged};
+use domain::{
+    CameraData, ConfidenceHistogram, Image, ImageInfo, Label, Tag, TagSummary, service::Tagged,
+};
 use serde::{Serialize, Serializer};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -153,6 +155,33 @@ pub(crate) struct TagSummaryBody<'a> {
     /// The arithmetic mean of the confidences.
     #[schema(minimum = 0, maximum = 100, example = 83.25)]
     mean_confidence: f64,
+}
+
+/// The images of a tag, by confidence.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Confidences)]
+pub(crate) struct ConfidencesBody<'a> {
+    /// The name.
+    #[schema(example = "car")]
+    tag: &'a str,
+    /// How many images have a confidence from 0 to less than 5, from 5 to less than 10 and so on; the last
+    /// number includes 100.
+    #[schema(
+        min_items = 20,
+        max_items = 20,
+        example = json!([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 5, 2, 4, 1, 0, 6, 9])
+    )]
+    bins: &'a [u64],
+}
+
+impl<'a> ConfidencesBody<'a> {
+    /// Writes a histogram.
+    pub(crate) fn new(tag: &'a Label, histogram: &'a ConfidenceHistogram) -> Self {
+        Self {
+            tag: tag.as_str(),
+            bins: histogram.bins(),
+        }
+    }
 }
 
 impl<'a> ImageBody<'a> {

@@ -16,7 +16,9 @@ use serde::Serialize;
 
 pub(super) use self::{
     data::{Head, WithData, from_bytes},
-    dto::{ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody, TaggedBody},
+    dto::{
+        ConfidencesBody, ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody, TaggedBody,
+    },
     image_tags::ImageTagsBody,
     info::InfoBody,
     pages::{Infos, images, page},

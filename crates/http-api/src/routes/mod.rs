@@ -2,6 +2,7 @@
 
 mod delete_image;
 mod fallback;
+mod get_confidences;
 mod get_file;
 mod get_image;
 mod get_info;
@@ -35,11 +36,12 @@ use actix_web::{
 use crate::{access, rights, state::State};
 
 pub(super) use self::{
-    delete_image::__path_delete_image, get_file::__path_get_file, get_image::__path_get_image,
-    get_info::__path_get_info, get_thumbnail::__path_get_thumbnail, health::__path_livez,
-    health::__path_readyz, image_tags::__path_edit_tags, image_tags::__path_get_tags,
-    image_tags::__path_retag, keys::__path_delete_key, keys::__path_list_keys,
-    keys::__path_post_key, list_images::__path_list_images, list_taggers::__path_list_taggers,
+    delete_image::__path_delete_image, get_confidences::__path_get_confidences,
+    get_file::__path_get_file, get_image::__path_get_image, get_info::__path_get_info,
+    get_thumbnail::__path_get_thumbnail, health::__path_livez, health::__path_readyz,
+    image_tags::__path_edit_tags, image_tags::__path_get_tags, image_tags::__path_retag,
+    keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
+    list_images::__path_list_images, list_taggers::__path_list_taggers,
     list_tags::__path_list_tags, post_image::__path_post_image, post_tag::__path_post_tag,
     session::__path_delete_session, session::__path_post_session,
 };
@@ -85,6 +87,10 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         ))
         .service(readable("/images", list_images::list_images))
         .service(readable("/tags", list_tags::list_tags))
+        .service(readable(
+            "/tags/{tag}/confidences",
+            get_confidences::get_confidences,
+        ))
         .service(readable("/taggers", list_taggers::list_taggers))
         .service(
             with_rest("/keys", KEYS)

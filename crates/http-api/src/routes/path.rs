@@ -1,7 +1,8 @@
 //! What the paths of routes name.
 
 use actix_web::HttpRequest;
-use domain::{Image, ImageId, service::Catalog};
+use domain::{Image, ImageId, Label, service::Catalog};
+use percent_encoding::percent_decode_str;
 
 use crate::problem::{Code, Problem};
 
@@ -9,6 +10,13 @@ use crate::problem::{Code, Problem};
 pub(super) fn image_id(request: &HttpRequest) -> Result<ImageId, Problem> {
     let id = request.match_info().query("id").parse();
     id.map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))
+}
+
+/// The label in the path. The router leaves `%2F` and `%25` as they are, so that a name may contain a slash.
+pub(super) fn label(request: &HttpRequest) -> Result<Label, Problem> {
+    let text = percent_decode_str(request.match_info().query("tag")).decode_utf8();
+    let text = text.map_err(|_| Problem::parameter("tag", "is not percent-encoded UTF-8"))?;
+    Label::parse(&text).map_err(|error| Problem::parameter("tag", format!("is no tag: {error}")))
 }
 
 /// The image with that id, without its bytes.

@@ -37,6 +37,12 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
     ("GET", "/images", Scope::Read, Some([false, true])),
     ("HEAD", "/images", Scope::Read, Some([false, true])),
     ("GET", "/tags", Scope::Read, Some([false, true])),
+    (
+        "GET",
+        "/tags/car/confidences",
+        Scope::Read,
+        Some([false, true]),
+    ),
     ("GET", "/taggers", Scope::Read, Some([false, true])),
     ("GET", "/keys", Scope::Admin, None),
     ("HEAD", "/keys", Scope::Admin, None),
@@ -121,7 +127,7 @@ async fn passes(response: Response, scope: Scope, is_known: bool, is_head: bool)
 #[test]
 fn every_row_of_the_table_is_tried() {
     for (path, method, right) in rights::TABLE {
-        let path = path.replace("{id}", "ID");
+        let path = path.replace("{id}", "ID").replace("{tag}", "car");
         let mut tried = ROUTES.iter();
         let is_tried = tried.any(|(m, p, ..)| *m == method.as_str() && *p == path);
         let needs_key = right.scope(KeyPolicy::Everything).is_some();

@@ -52,6 +52,7 @@ async fn other_paths_are_not_found(#[case] path: &str) {
 #[case("/tag", &["GET", "HEAD", "PUT", "DELETE"], "POST, OPTIONS")]
 #[case("/images", &["POST", "PUT", "DELETE", "TRACE"], "GET, HEAD, OPTIONS")]
 #[case("/tags", &["POST", "PUT"], "GET, HEAD, OPTIONS")]
+#[case("/tags/car/confidences", &["POST", "PUT"], "GET, HEAD, OPTIONS")]
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777", &["POST", "PATCH"], "GET, HEAD, DELETE, OPTIONS")]
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/tags", &["POST", "DELETE"], "GET, HEAD, PATCH, OPTIONS")]
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/retag", &["GET", "DELETE"], "POST, OPTIONS")]

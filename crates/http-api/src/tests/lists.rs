@@ -316,6 +316,56 @@ async fn tags_are_summed_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn confidences_of_a_tag_are_counted() {
+    let server = TestServer::start();
+    let bins = async |path: &str| server.read(path).await["bins"].clone();
+    let expected = |bin: Option<usize>, images: u64| {
+        let mut bins = [0; 20];
+        if let Some(bin) = bin {
+            bins[bin] = images;
+        }
+        json!(bins)
+    };
+    assert_eq!(bins("/tags/car/confidences").await, expected(None, 0));
+    server.register("a").await;
+    server.clock.advance(TimeDelta::seconds(10));
+    server.register("b").await;
+    let answer = server.read("/tags/%20CAB/confidences").await;
+    assert_eq!(answer, json!({"tag": "cab", "bins": expected(Some(13), 2)}));
+    assert_eq!(bins("/tags/auto/confidences").await, expected(Some(16), 2));
+    assert_eq!(bins("/tags/car/confidences").await, expected(Some(19), 2));
+    let late = "/tags/car/confidences?min_date=2024-01-01%2000:00:10";
+    assert_eq!(bins(late).await, expected(Some(19), 1));
+    let never = "/tags/car/confidences?min_date=2024-01-01&max_date=2023-12-31";
+    assert_eq!(bins(never).await, expected(None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_a_path_is_percent_encoded() {
+    let server = TestServer::start();
+    for (path, name) in [
+        ("a%2Fb", "a/b"),
+        ("100%25", "100%"),
+        ("50%252F", "50%2f"),
+        ("a%2Bb", "a+b"),
+        ("a+b", "a+b"),
+        ("%C3%91u", "ñu"),
+        ("salt%20%26%20pepper%3F", "salt & pepper?"),
+    ] {
+        let answer = server.read(&format!("/tags/{path}/confidences")).await;
+        assert_eq!(answer["tag"], name, "{path}");
+    }
+    let long = format!("/tags/{}/confidences", "a".repeat(256));
+    for path in ["/tags/%20/confidences", "/tags/%01/confidences", &long] {
+        let request = server.request(Method::GET, path);
+        let refused = server.refused(request, 400, "invalid-parameter").await;
+        assert_eq!(refused["parameter"], "tag", "{path}");
+    }
+    let request = server.request(Method::GET, "/tags/car/confidences?limit=1");
+    server.refused(request, 400, "invalid-parameter").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tags_are_completed() {
     let server = TestServer::start();
     server.register("a").await;

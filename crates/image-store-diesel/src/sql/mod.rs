@@ -44,8 +44,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
-    ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageInfo, ImageQuery, NewImage,
-    PageKey, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ConfidenceHistogram, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageInfo,
+    ImageQuery, Label, NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow,
+    UntaggedImage,
     ports::{
         Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
         StoredBytes, TagStatistics, TaggingCache, cause,
@@ -251,6 +252,19 @@ impl TagStatistics for Store {
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
         self.read(|mut connection| async move {
             summaries::summaries(&mut connection, &self.label_cache, window).await
+        })
+        .await
+    }
+
+    async fn confidences(
+        &self,
+        label: &Label,
+        window: &TimeWindow,
+        after: Option<PageKey>,
+    ) -> Result<(ConfidenceHistogram, Option<PageKey>), ImageStoreError> {
+        self.read(|mut connection| async move {
+            let cache = &self.label_cache;
+            pages::confidences::confidences(&mut connection, cache, label, window, after).await
         })
         .await
     }

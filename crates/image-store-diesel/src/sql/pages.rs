@@ -8,6 +8,7 @@
 //! cancelled leaves at most one stride running.
 
 mod condition;
+pub(in super::super) mod confidences;
 pub(in super::super) mod listing;
 pub(in super::super) mod plan;
 

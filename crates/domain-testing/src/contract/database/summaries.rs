@@ -2,7 +2,7 @@
 
 use super::{MICROSECOND, register, register_all};
 use crate::{at, image, label};
-use domain::{Confidence, Image, TagSummary, TimeWindow, ports::Database};
+use domain::{Confidence, ConfidenceHistogram, Image, TagSummary, TimeWindow, ports::Database};
 
 chapter!(
     summaries_count_exactly,
@@ -10,6 +10,7 @@ chapter!(
     summaries_keep_to_their_window,
     summaries_hold_only_labels_in_use,
     a_mean_lies_between_its_extremes,
+    confidences_are_counted_in_their_window,
 );
 
 fn summary(text: &str, images: u64, min: f64, max: f64, mean: f64) -> TagSummary {
@@ -124,5 +125,56 @@ async fn a_mean_lies_between_its_extremes(store: &dyn Database) {
     assert_eq!(
         summaries(store, TimeWindow::default()).await,
         [summary("car", 7, confidence, confidence, confidence)]
+    );
+}
+
+/// All strides together.
+async fn confidences(store: &dyn Database, text: &str, window: &TimeWindow) -> Vec<u64> {
+    let mut histogram = ConfidenceHistogram::default();
+    let mut after = None;
+    loop {
+        let (counted, next) = store
+            .confidences(&label(text), window, after)
+            .await
+            .unwrap();
+        histogram.add(&counted);
+        if next.is_none() {
+            return histogram.bins().to_vec();
+        }
+        after = next;
+    }
+}
+
+async fn confidences_are_counted_in_their_window(store: &dyn Database) {
+    let images = [
+        image(b"a", at(10) - MICROSECOND, &[("car", 0.0)]),
+        image(b"a", at(10), &[("car", 0.0), ("cab", 50.0)]),
+        image(b"b", at(10), &[("car", 4.5)]),
+        image(b"c", at(11), &[("car", 97.0)]),
+        image(b"d", at(12), &[("car", 100.0)]),
+        image(b"e", at(12), &[("road", 60.0)]),
+        image(b"f", at(20), &[("car", 60.0)]),
+    ];
+    register_all(store, &images).await;
+    let window = TimeWindow {
+        from: Some(at(10)),
+        until: Some(at(20)),
+    };
+    let expected = |bins: &[(usize, u64)]| {
+        let mut all = vec![0; 20];
+        for (bin, images) in bins {
+            all[*bin] = *images;
+        }
+        all
+    };
+    let car = confidences(store, "car", &window).await;
+    assert_eq!(car, expected(&[(0, 2), (19, 2)]));
+    let ever = confidences(store, "car", &TimeWindow::default()).await;
+    assert_eq!(ever, expected(&[(0, 3), (12, 1), (19, 2)]));
+    let cab = confidences(store, "cab", &window).await;
+    assert_eq!(cab, expected(&[(10, 1)]));
+    assert_eq!(
+        confidences(store, "never seen", &window).await,
+        expected(&[])
     );
 }
