@@ -23,8 +23,9 @@ use domain::{
     ImageId, ImageInfo, ImageQuery, Label, NewImage, PageKey, RequestKey, Session, TagSummary,
     Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{
-        Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
-        StoredBytes, TagStatistics, TaggingCache, VersionedTags, cause,
+        Claimed, Counted, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, Known,
+        OriginalLedger, RemovalLedger, StoredBytes, TagStatistics, TaggingCache, VersionedTags,
+        cause,
     },
 };
 
@@ -182,17 +183,24 @@ impl State {
 
     /// A page of images, with the current facts of their originals.
     fn page(&self, query: &ImageQuery, after: Option<PageKey>, limit: NonZeroU32) -> Vec<Image> {
-        self.within(&query.window)
-            .filter(|image| after.is_none_or(|key| is_after(image, key)))
+        let place = |image: &Image| {
+            let key = PageKey::after(query.order, image);
+            (key.time, key.id)
+        };
+        let images = self.within(&query.window).map(|image| self.read(image));
+        let mut images: Vec<Image> = images
+            .filter(|image| after.is_none_or(|key| place(image) < (key.time, key.id)))
             .filter(|image| query.admits_of(image, &self.sources(&image.id)))
-            .take(limit.get() as usize)
-            .map(|image| self.read(image))
-            .collect()
+            .collect();
+        images.sort_unstable_by_key(|image| std::cmp::Reverse(place(image)));
+        images.truncate(limit.get() as usize);
+        images
     }
 
     fn read(&self, image: &Image) -> Image {
         Image {
             facts: self.originals[&image.digest].facts.unwrap_or(image.facts),
+            taken_order: self.infos[&image.id].taken_order(image.registered_at),
             ..image.clone()
         }
     }
@@ -267,6 +275,25 @@ impl ImageStore for FakeDatabase {
 }
 
 #[async_trait]
+impl ImageCounter for FakeDatabase {
+    async fn count_images(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+    ) -> Result<Counted, ImageStoreError> {
+        // Few, so that tests take several.
+        const STRIDE: NonZeroU32 = NonZeroU32::new(2).unwrap();
+        let page = self.call().await.page(query, after, STRIDE);
+        let is_full = page.len() == STRIDE.get() as usize;
+        let last = page.last().filter(|_| is_full);
+        Ok(Counted {
+            images: page.len() as u64,
+            next: last.map(|image| PageKey::after(query.order, image)),
+        })
+    }
+}
+
+#[async_trait]
 impl ImageInfoStore for FakeDatabase {
     async fn infos(
         &self,
@@ -309,8 +336,10 @@ impl TagStatistics for FakeDatabase {
         let mut histogram = ConfidenceHistogram::default();
         let mut images = state.within(window).filter_map(|image| {
             let tag = image.tags.iter().find(|tag| tag.label == *label)?;
-            let is_next = after.is_none_or(|key| is_after(image, key));
-            is_next.then(|| (PageKey::from(image), tag.confidence))
+            let key = PageKey::after(ImageOrder::Registered, image);
+            let is_next =
+                after.is_none_or(|after| (key.time, key.id) < (after.time, after.id));
+            is_next.then_some((key, tag.confidence))
         });
         let Some((key, confidence)) = images.next() else {
             return Ok((histogram, None));
@@ -523,10 +552,6 @@ impl RemovalLedger for FakeDatabase {
         }
         Ok(())
     }
-}
-
-fn is_after(image: &Image, key: PageKey) -> bool {
-    (image.registered_at, image.id) < (key.registered_at, key.id)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no test has 2^52 images")]

@@ -47,6 +47,7 @@ pub fn image(content: &[u8], registered_at: DateTime<Utc>, pairs: &[(&str, f64)]
             byte_size: content.len() as u64,
         },
         registered_at,
+        taken_order: registered_at.naive_utc(),
         tags: tags(pairs),
     }
 }

@@ -1,6 +1,6 @@
 //! Images, the entity of the domain.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::{
     ContentDigest, Fence, ImageId, ImageInfo, MediaType, RequestLease, Tagging, TaggingKey, Tags,
@@ -30,6 +30,8 @@ pub struct Image {
     pub facts: ImageFacts,
     /// When it was registered, to the microsecond.
     pub registered_at: DateTime<Utc>,
+    /// When it was taken, as lists are sorted by it; see [`ImageInfo::taken_order`].
+    pub taken_order: NaiveDateTime,
     /// The tags at or above the threshold it was registered with.
     pub tags: Tags,
 }
@@ -45,6 +47,8 @@ pub struct UntaggedImage {
     pub facts: ImageFacts,
     /// When it was registered, to the microsecond.
     pub registered_at: DateTime<Utc>,
+    /// When it was taken, as lists are sorted by it; see [`ImageInfo::taken_order`].
+    pub taken_order: NaiveDateTime,
 }
 
 impl UntaggedImage {
@@ -55,6 +59,7 @@ impl UntaggedImage {
             digest: self.digest,
             facts: self.facts,
             registered_at: self.registered_at,
+            taken_order: self.taken_order,
             tags,
         }
     }
@@ -67,7 +72,14 @@ impl From<&Image> for UntaggedImage {
             digest: image.digest,
             facts: image.facts,
             registered_at: image.registered_at,
+            taken_order: image.taken_order,
         }
+    }
+}
+
+impl From<&Self> for UntaggedImage {
+    fn from(image: &Self) -> Self {
+        *image
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of an image beside its tags.
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::{Image, Threshold};
 
@@ -21,6 +21,8 @@ pub struct ImageInfo {
     pub file_name: Option<String>,
     /// What its camera wrote into the file.
     pub camera: CameraData,
+    /// When it was registered, by a clock in the time zone that the server had then.
+    pub registered_local: Option<NaiveDateTime>,
 }
 
 /// What a camera wrote into a file.
@@ -63,6 +65,13 @@ impl Location {
 }
 
 impl ImageInfo {
+    /// When an image was taken by its camera's clock; where that is unknown, when it was registered by the
+    /// server's; where that is unknown too, when it was registered in UTC.
+    pub fn taken_order(&self, registered_at: DateTime<Utc>) -> NaiveDateTime {
+        let shown = self.camera.taken_at.or(self.registered_local);
+        shown.unwrap_or_else(|| registered_at.naive_utc())
+    }
+
     /// The threshold that an image was registered with. Where that is unknown: the default, or the confidence
     /// of its lowest tag if that is lower.
     pub fn threshold_of(&self, image: &Image, default: Threshold) -> Threshold {
@@ -118,6 +127,7 @@ mod tests {
                 byte_size: 0,
             },
             registered_at: DateTime::UNIX_EPOCH,
+            taken_order: DateTime::UNIX_EPOCH.naive_utc(),
             tags: confidences.iter().enumerate().map(tag).collect(),
         }
     }

@@ -52,8 +52,8 @@ pub use label::{Label, LabelError};
 pub use media_type::MediaType;
 pub use picture::{DecodedPicture, EncodedPicture, Lease, Picture};
 pub use query::{
-    Comparison, Condition, ImageQuery, LabelFilter, Operator, PageKey, TagCondition, TagOrder,
-    TagQuery, TagSummary, TimeWindow,
+    Comparison, Condition, ImageOrder, ImageQuery, LabelFilter, LocalWindow, Operator, PageKey,
+    TagCondition, TagOrder, TagQuery, TagSummary, TimeWindow,
 };
 pub use rendition::{RenditionKey, RenditionSize, RenditionSizeError};
 pub use scope::{Scope, ScopeError, Scopes};

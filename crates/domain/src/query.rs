@@ -2,59 +2,32 @@
 
 mod condition;
 mod filter;
+mod order;
 mod tags;
+mod window;
 
 use std::collections::HashSet;
-
-use chrono::{DateTime, Utc};
 
 pub use self::{
     condition::{Comparison, Condition, Operator, TagCondition},
     filter::LabelFilter,
+    order::{ImageOrder, PageKey},
     tags::{TagOrder, TagQuery},
+    window::{LocalWindow, TimeWindow, Window},
 };
-use crate::{Confidence, Image, ImageId, Label, SourceKind, Tag, Threshold, UntaggedImage};
-
-/// A half-open interval of registration times: `from` is included, `until` excluded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TimeWindow {
-    /// The earliest time included; `None` is unbounded.
-    pub from: Option<DateTime<Utc>>,
-    /// The earliest time after the window; `None` is unbounded.
-    pub until: Option<DateTime<Utc>>,
-}
-
-impl TimeWindow {
-    /// Whether a time is inside.
-    pub fn contains(&self, at: DateTime<Utc>) -> bool {
-        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
-    }
-
-    /// The intersection of two windows.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            from: self.from.max(other.from),
-            until: match (self.until, other.until) {
-                (Some(one), Some(another)) => Some(one.min(another)),
-                (one, another) => one.or(another),
-            },
-        }
-    }
-
-    /// Whether no time can be inside.
-    pub fn is_empty(&self) -> bool {
-        matches!((self.from, self.until), (Some(from), Some(until)) if from >= until)
-    }
-}
+use crate::{Confidence, Image, Label, SourceKind, Tag, Threshold};
 
 /// Selects images of a store. Never a query known to match nothing: the catalog answers that itself.
 ///
 /// Each list of labels is sorted and free of duplicates; an empty list is no condition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageQuery {
+    /// The order of the list.
+    pub order: ImageOrder,
     /// When they were registered.
     pub window: TimeWindow,
+    /// When they were taken, see [`Image::taken_order`].
+    pub taken: LocalWindow,
     /// Labels that an image must all carry.
     pub all_of: Vec<Label>,
     /// Labels of which an image must carry at least one.
@@ -87,6 +60,7 @@ impl ImageQuery {
             .collect();
         let carries = |label: &Label| labels.contains(label);
         self.window.contains(image.registered_at)
+            && self.taken.contains(image.taken_order)
             && self.all_of.iter().all(carries)
             && (self.any_of.is_empty() || self.any_of.iter().any(carries))
             && !self.none_of.iter().any(carries)
@@ -94,32 +68,6 @@ impl ImageQuery {
                 .conditions
                 .iter()
                 .all(|condition| condition.holds_of(image, sources))
-    }
-}
-
-/// A cursor in a list sorted newest first: after this image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageKey {
-    /// When the last image before the cursor was registered.
-    pub registered_at: DateTime<Utc>,
-    /// The id of that image.
-    pub id: ImageId,
-}
-
-impl From<&Image> for PageKey {
-    /// The cursor after an image.
-    fn from(image: &Image) -> Self {
-        Self::from(&UntaggedImage::from(image))
-    }
-}
-
-impl From<&UntaggedImage> for PageKey {
-    /// The cursor after an image.
-    fn from(image: &UntaggedImage) -> Self {
-        Self {
-            registered_at: image.registered_at,
-            id: image.id,
-        }
     }
 }
 
@@ -136,43 +84,4 @@ pub struct TagSummary {
     pub max_confidence: Confidence,
     /// The arithmetic mean of the confidences.
     pub mean_confidence: f64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(second: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(second, 0).unwrap()
-    }
-
-    #[test]
-    fn a_window_includes_its_start_and_not_its_end() {
-        let window = TimeWindow {
-            from: Some(at(10)),
-            until: Some(at(20)),
-        };
-        assert!(!window.contains(at(9)));
-        assert!(window.contains(at(10)));
-        assert!(window.contains(at(19)));
-        assert!(!window.contains(at(20)));
-    }
-
-    #[test]
-    fn a_window_that_ends_before_it_starts_is_empty() {
-        assert!(
-            TimeWindow {
-                from: Some(at(20)),
-                until: Some(at(20))
-            }
-            .is_empty()
-        );
-        assert!(
-            !TimeWindow {
-                from: Some(at(20)),
-                until: None
-            }
-            .is_empty()
-        );
-    }
 }

@@ -44,7 +44,7 @@ fn is_cursor(parameter: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use domain::ImageId;
+    use domain::{ImageId, ImageOrder};
     use domain_testing::at;
     use proptest::prelude::*;
     use url::Url;
@@ -55,7 +55,8 @@ mod tests {
 
     fn place() -> PageKey {
         PageKey {
-            registered_at: at(0),
+            order: ImageOrder::Registered,
+            time: at(0).naive_utc(),
             id: ImageId::from_bytes([9; 16]),
         }
     }

@@ -22,8 +22,10 @@ pub(super) const IMAGES: &[&str] = &[
     "not_tags",
     "min_confidence",
     "q",
+    "order",
     "limit",
     "cursor",
+    "count",
     "info",
 ];
 
@@ -32,12 +34,14 @@ pub(super) const IMAGES: &[&str] = &[
 pub struct List {
     /// When the images were registered.
     pub window: TimeWindow,
-    /// Their tags, and what else is searched for.
+    /// Their tags, what else is searched for, and the order.
     pub labels: LabelFilter,
     /// The place where the list goes on; none is its beginning.
     pub after: Option<PageKey>,
     /// The most images of the answer; none is all of them.
     pub limit: Option<NonZeroU32>,
+    /// Whether all matching images are counted.
+    pub count: bool,
     /// Whether each image comes with what is known of the picture.
     pub info: bool,
 }
@@ -45,15 +49,17 @@ pub struct List {
 /// The query of `GET /images`, its dates read in that time zone.
 pub fn images(query: &str, zone: Tz) -> Result<List, Problem> {
     let query = Query::parse(query, IMAGES)?;
-    let labels = query.labels()?;
+    let order = query.image_order()?;
+    let labels = query.labels()?.in_order(order);
     Ok(List {
         window: query.window(zone)?,
         labels: match query.search(zone)? {
             Some(condition) => labels.matching(condition),
             None => labels,
         },
-        after: query.cursor()?,
+        after: query.cursor(order)?,
         limit: query.limit()?,
+        count: query.flag("count")?,
         info: query.flag("info")?,
     })
 }

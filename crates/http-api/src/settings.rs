@@ -61,6 +61,8 @@ pub struct HttpSettings {
     pub request_deadline: Duration,
     /// Time-out of reads from the database and the originals.
     pub read_deadline: Duration,
+    /// How long the images of a list are counted at most.
+    pub count_timeout: Duration,
     /// Time-out of each check of `/readyz`.
     pub check_timeout: Duration,
     /// The longest URL, in bytes.
@@ -100,6 +102,7 @@ impl HttpSettings {
             answer_hold: Duration::from_secs(10),
             request_deadline: Duration::from_mins(3),
             read_deadline: Duration::from_secs(30),
+            count_timeout: Duration::from_mins(2),
             check_timeout: Duration::from_secs(2),
             url_bytes: 16 << 10,
             header_bytes: 32 << 10,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Image, ImageId, RenditionSize,
+    Image, ImageId, LabelFilter, RenditionSize, TimeWindow,
     ports::{CallContext, TagsChanged, cause},
     service::{
         Access, Catalog, Editing, Idempotency, Ingest, Keys, Renditions, Retagging, Tagged, Upload,
@@ -102,6 +102,21 @@ impl State {
                 Code::StorageUnavailable,
                 "the database or the originals did not answer in time",
             )),
+        }
+    }
+
+    /// Counts images for as long as somebody waits for it. `None` if that takes too long.
+    pub(super) async fn count(
+        &self,
+        window: TimeWindow,
+        filter: LabelFilter,
+    ) -> Result<Option<u64>, Problem> {
+        let catalog = self.catalog.clone();
+        let work = async move { catalog.count(window, filter).await };
+        match tokio::time::timeout(self.settings.count_timeout, self.spawn(work)).await {
+            Ok(Ok(outcome)) => Ok(Some(outcome?)),
+            Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),
+            Err(_) => Ok(None),
         }
     }
 

@@ -133,6 +133,7 @@ fn new_image(number: u64) -> NewImage {
             byte_size: 1 << 20,
         },
         registered_at: now,
+        taken_order: now.naive_utc(),
         tags: all.iter().take(10).cloned().collect(),
     };
     let key = TaggingKey {

@@ -23,8 +23,8 @@ pub(crate) enum ErrorClass {
     Corrupt,
     /// A table is missing.
     NoTable,
-    /// A column to be added exists already.
-    DuplicateColumn,
+    /// A column or index to be added exists already.
+    AlreadyThere,
     /// A key to be dropped is not there.
     NothingToDrop,
     /// Anything else: a bug.
@@ -64,7 +64,7 @@ impl ErrorClass {
             Self::Contended => ImageStoreError::Contended(source),
             Self::Unavailable => ImageStoreError::Unavailable(source),
             Self::Corrupt => ImageStoreError::Corrupt(source),
-            Self::NoTable | Self::DuplicateColumn | Self::NothingToDrop | Self::Other => {
+            Self::NoTable | Self::AlreadyThere | Self::NothingToDrop | Self::Other => {
                 ImageStoreError::Failed(source)
             }
         }

@@ -96,7 +96,7 @@ fn run_one<DB: Backend, C: MigrationHarness<DB>>(
         match class {
             // An earlier run was killed after the statement, before it recorded the migration. MySQL has no
             // `ADD COLUMN IF NOT EXISTS`, and no `DROP FOREIGN KEY IF EXISTS`.
-            ErrorClass::DuplicateColumn | ErrorClass::NothingToDrop if !step.is_applied => {
+            ErrorClass::AlreadyThere | ErrorClass::NothingToDrop if !step.is_applied => {
                 step.is_applied = true;
             }
             ErrorClass::Contended if attempt < ATTEMPTS => {

@@ -38,8 +38,9 @@ const JOIN_IN_ORDER: &str = "STRAIGHT_JOIN";
 /// Index hints for tags: by label, and by image.
 const BY_LABEL: &str = "FORCE INDEX (etiqueta_image_tag_newest)";
 const BY_IMAGE: &str = "FORCE INDEX (PRIMARY)";
-/// Index hint for images: by registration time.
+/// Index hints for images: by registration time, and by the time of taking.
 const BY_TIME: &str = "FORCE INDEX (etiqueta_image_newest)";
+const BY_TAKEN: &str = "FORCE INDEX (etiqueta_image_taken)";
 /// Starts a transaction that writes.
 const BEGIN: &str = "BEGIN";
 /// Starts a transaction on a consistent snapshot.
@@ -87,6 +88,14 @@ mod lease;
 mod sql;
 #[cfg(test)]
 mod test_database;
+
+/// A statement of tests: the digest and the id of an original are functions.
+#[cfg(test)]
+fn in_dialect(statement: &str) -> String {
+    statement
+        .replace("DIGEST(n + 1000 * k)", "UNHEX(SHA2(n + 1000 * k, 256))")
+        .replace("ID(digest)", "LEFT(digest, 16)")
+}
 
 /// A connection idle for longer than this is pinged before use: the server may have closed it. Others are
 /// not, because that would cost every call a round trip.
@@ -267,21 +276,26 @@ pub(crate) async fn migrate(
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use diesel::{
         QueryableByName,
         sql_types::{self, Text},
     };
     use diesel_async::SimpleAsyncConnection;
-    use domain::{Comparison, Condition, MediaType, Operator, SourceKind, TimeWindow};
+    use domain::{
+        Comparison, Condition, ImageOrder, ImageQuery, LocalWindow, MediaType, Operator,
+        SourceKind, TimeWindow,
+    };
 
     use super::{
         sql::{
             Statement,
             changes::deletion,
             pages::{
-                ScanRange, confidences,
+                confidences,
                 listing::{LabelIds, Scan, listing},
-                plan::measuring,
+                plan::{measuring, taken},
+                range::ListRange,
             },
             tags::{AccessPath, statement},
         },
@@ -360,7 +374,7 @@ mod tests {
     /// A page is read in order from a covering index; only a stride of several labels is sorted. Everything
     /// else is looked up by primary key.
     async fn assert_lists_are_read_from_their_index(connection: &mut Connection) {
-        let span = ScanRange::new(&TimeWindow::default(), None);
+        let span = ListRange::new(&ImageQuery::default(), None);
         let asked = |all_of: &[i32]| LabelIds {
             all_of: all_of.to_vec(),
             any_of: vec![2, 3],
@@ -415,8 +429,8 @@ mod tests {
 
     /// Nothing is sorted, so a stride costs no more than its rows.
     async fn assert_confidences_are_read_from_their_index(connection: &mut Connection) {
-        let span = ScanRange::new(&TimeWindow::default(), None);
-        let steps = plan(connection, confidences::stride(1, &span)).await;
+        let span = ListRange::new(&ImageQuery::default(), None);
+        let steps = plan(connection, confidences::stride(1, span.by(ImageOrder::Registered))).await;
         let [walked] = steps.as_slice() else {
             panic!("{steps:#?}");
         };
@@ -428,9 +442,80 @@ mod tests {
         assert!(!walked.says("filesort"), "{steps:#?}");
     }
 
+    /// Images are read in order from the index of taking. Only those that are few are sorted, read from the index
+    /// that finds them.
+    async fn assert_lists_by_taking_are_read_from_their_index(connection: &mut Connection) {
+        let ordered = ImageQuery {
+            order: ImageOrder::Taken,
+            ..ImageQuery::default()
+        };
+        let whole = ListRange::new(&ordered, None);
+        let within = ImageQuery {
+            window: TimeWindow {
+                from: DateTime::from_timestamp_micros(10),
+                until: None,
+            },
+            taken: LocalWindow {
+                from: None,
+                until: DateTime::from_timestamp_micros(900).map(|time| time.naive_utc()),
+            },
+            ..ordered
+        };
+        let within = ListRange::new(&within, None);
+        let asked = |all_of: &[i32]| LabelIds {
+            all_of: all_of.to_vec(),
+            none_of: vec![7, 8],
+            conditions: vec![Condition::Taken(LocalWindow::default())],
+            ..LabelIds::default()
+        };
+        let any = LabelIds {
+            any_of: vec![2, 3],
+            ..LabelIds::default()
+        };
+        let (by_taking, by_label) = ("etiqueta_image_taken", "etiqueta_image_tag_newest");
+        for (scan, wanted, range, key) in [
+            (Scan::Taken, LabelIds::default(), &whole, by_taking),
+            (Scan::Taken, asked(&[1, 2]), &whole, by_taking),
+            (Scan::Taken, asked(&[1]), &within, by_taking),
+            (
+                Scan::AllImages,
+                asked(&[]),
+                &within,
+                "etiqueta_image_newest",
+            ),
+            (Scan::Label(1), asked(&[1, 2]), &whole, by_label),
+            (Scan::Label(1), asked(&[1]), &within, by_label),
+            (Scan::AnyLabel, any, &whole, by_label),
+        ] {
+            let steps = plan(connection, listing(scan, &wanted, range, 50)).await;
+            let walked = steps.iter().find(|step| step.is("walked", key));
+            let walked = walked.unwrap_or_else(|| panic!("{steps:#?}"));
+            assert!(
+                scan != Scan::Taken || !walked.says("filesort"),
+                "{steps:#?}"
+            );
+            for step in &steps {
+                let table = step.table.as_deref().unwrap_or_default();
+                let is_page = table.starts_with("<derived");
+                let is_looked_up = step.key.as_deref() == Some("PRIMARY") && !step.says("filesort");
+                assert!(table == "walked" || is_page || is_looked_up, "{steps:#?}");
+            }
+        }
+        let steps = plan(connection, taken(whole.by(ImageOrder::Taken), 100)).await;
+        let [step] = &steps[..] else {
+            panic!("{steps:#?}");
+        };
+        assert!(step.is("etiqueta_image", by_taking), "{step:#?}");
+        assert!(
+            step.says("Using index") && !step.says("filesort"),
+            "{step:#?}"
+        );
+    }
+
     async fn assert_labels_are_measured_by_their_index(connection: &mut Connection) {
-        let span = ScanRange::new(&TimeWindow::default(), None);
-        let steps = plan(connection, measuring(&[1, 2], &span, 100)).await;
+        let span = ListRange::new(&ImageQuery::default(), None);
+        let span = span.by(ImageOrder::Registered);
+        let steps = plan(connection, measuring(&[1, 2], span, 100)).await;
         let measured = steps
             .iter()
             .filter(|step| step.is("etiqueta_image_tag", "etiqueta_image_tag_newest"));
@@ -520,6 +605,7 @@ mod tests {
         let (mut connection, database) = filled().await;
         assert_lists_are_read_from_their_index(&mut connection).await;
         assert_confidences_are_read_from_their_index(&mut connection).await;
+        assert_lists_by_taking_are_read_from_their_index(&mut connection).await;
         assert_labels_are_measured_by_their_index(&mut connection).await;
         assert_tags_are_counted_by_their_index(&mut connection).await;
         assert_changes_are_deleted_by_their_keys(&mut connection).await;

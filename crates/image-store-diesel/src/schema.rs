@@ -29,6 +29,7 @@ table! {
         provider -> Nullable<Text>,
         file_name -> Nullable<Text>,
         taken_at -> Nullable<BigInt>,
+        registered_local -> Nullable<BigInt>,
         camera -> Nullable<Text>,
         latitude -> Nullable<Double>,
         longitude -> Nullable<Double>,

@@ -38,8 +38,9 @@ const JOIN_IN_ORDER: &str = "CROSS JOIN";
 /// Index hints for tags: by label, and by image.
 const BY_LABEL: &str = "INDEXED BY etiqueta_image_tag_newest";
 const BY_IMAGE: &str = "NOT INDEXED";
-/// Index hint for images: by registration time.
+/// Index hints for images: by registration time, and by the time of taking.
 const BY_TIME: &str = "INDEXED BY etiqueta_image_newest";
+const BY_TAKEN: &str = "INDEXED BY etiqueta_image_taken";
 /// Starts a transaction that writes: it waits for the write lock here, and not in the middle.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Starts a transaction on a consistent snapshot.
@@ -86,6 +87,17 @@ mod file;
 mod sql;
 #[cfg(test)]
 mod test_database;
+
+/// A statement of tests: the digest and the id of an original are functions.
+#[cfg(test)]
+fn in_dialect(statement: &str) -> String {
+    statement
+        .replace(
+            "DIGEST(n + 1000 * k)",
+            "CAST(printf('%032d', (n + 1000 * k) * 7907 % 11003) AS BLOB)",
+        )
+        .replace("ID(digest)", "substr(digest, 17)")
+}
 
 /// Runs statements on blocking threads.
 ///
@@ -292,16 +304,20 @@ fn not_run(error: Error) -> MigrationError {
 #[cfg(test)]
 mod tests {
     use diesel::{QueryableByName, sql_query, sql_types::Text};
-    use domain::{Comparison, Condition, MediaType, Operator, SourceKind, TimeWindow};
+    use domain::{
+        Comparison, Condition, ImageOrder, ImageQuery, LocalWindow, MediaType, Operator,
+        SourceKind, TimeWindow,
+    };
 
     use super::{
         sql::{
             Statement,
             changes::deletion,
             pages::{
-                ScanRange, confidences,
+                confidences,
                 listing::{LabelIds, Scan, listing},
-                plan::measuring,
+                plan::{measuring, taken},
+                range::ListRange,
             },
             tags::{AccessPath, statement},
         },
@@ -337,11 +353,29 @@ mod tests {
         connection
     }
 
-    fn anywhere() -> ScanRange {
-        ScanRange::new(&TimeWindow::default(), None)
+    fn anywhere() -> ListRange {
+        ListRange::new(&ImageQuery::default(), None)
+    }
+
+    /// A list in the order of taking, of images that were registered and taken in a while.
+    fn taken_within() -> ListRange {
+        let query = ImageQuery {
+            order: ImageOrder::Taken,
+            window: TimeWindow {
+                from: Some(domain_testing::at(0)),
+                until: None,
+            },
+            taken: LocalWindow {
+                from: None,
+                until: Some(domain_testing::at(0).naive_utc()),
+            },
+            ..ImageQuery::default()
+        };
+        ListRange::new(&query, None)
     }
 
     const BY_TIME_ALONE: &str = "etiqueta_image_newest (registered_at>? AND registered_at<?)";
+    const BY_TAKEN_ALONE: &str = "etiqueta_image_taken (taken_order>? AND taken_order<?)";
     const BY_LABEL_AND_TIME: &str =
         "etiqueta_image_tag_newest (label_id=? AND registered_at>? AND registered_at<?)";
 
@@ -413,8 +447,63 @@ mod tests {
     #[test]
     fn confidences_are_read_from_their_index() {
         let mut connection = migrated();
-        let steps = plan_of(&mut connection, confidences::stride(1, &anywhere()));
+        let steps = plan_of(&mut connection, confidences::stride(1, anywhere().by(ImageOrder::Registered)));
         let search = format!("SEARCH walked USING COVERING INDEX {BY_LABEL_AND_TIME}");
+        assert_eq!(steps, [search]);
+    }
+
+    /// Images are read in order from the index of taking. Only those that are few are sorted, read from the index
+    /// that finds them.
+    #[test]
+    fn lists_in_the_order_of_taking_are_read_from_their_index() {
+        let mut connection = migrated();
+        let asked = |all_of: &[i32]| LabelIds {
+            all_of: all_of.to_vec(),
+            none_of: vec![7, 8],
+            conditions: vec![Condition::Taken(LocalWindow::default())],
+            ..LabelIds::default()
+        };
+        let any = LabelIds {
+            any_of: vec![4, 5],
+            ..LabelIds::default()
+        };
+        let ordered = ImageQuery {
+            order: ImageOrder::Taken,
+            ..ImageQuery::default()
+        };
+        let whole = ListRange::new(&ordered, None);
+        for (scan, wanted, range, index) in [
+            (Scan::Taken, LabelIds::default(), &whole, BY_TAKEN_ALONE),
+            (Scan::Taken, asked(&[1, 2]), &whole, BY_TAKEN_ALONE),
+            (Scan::Taken, asked(&[1]), &taken_within(), BY_TAKEN_ALONE),
+            (Scan::AllImages, asked(&[]), &taken_within(), BY_TIME_ALONE),
+            (Scan::Label(1), asked(&[1, 2]), &whole, BY_LABEL_AND_TIME),
+            (
+                Scan::Label(1),
+                asked(&[1]),
+                &taken_within(),
+                BY_LABEL_AND_TIME,
+            ),
+            (Scan::AnyLabel, any, &whole, BY_LABEL_AND_TIME),
+        ] {
+            let steps = plan_of(&mut connection, listing(scan, &wanted, range, 50));
+            let walked = steps.iter().find(|step| step.starts_with("SEARCH walked"));
+            let walked = walked.unwrap_or_else(|| panic!("{steps:#?}"));
+            assert!(walked.ends_with(index), "{steps:#?}");
+            let sorts = steps
+                .iter()
+                .filter(|step| step.starts_with("USE TEMP B-TREE FOR"));
+            // The page itself is sorted once more.
+            assert_eq!(sorts.count() > 1, scan != Scan::Taken, "{steps:#?}");
+            assert!(
+                !steps
+                    .iter()
+                    .any(|step| step.starts_with("SCAN ") && step != "SCAN listed"),
+                "{steps:#?}"
+            );
+        }
+        let steps = plan_of(&mut connection, taken(whole.by(ImageOrder::Taken), 1000));
+        let search = format!("SEARCH etiqueta_image USING COVERING INDEX {BY_TAKEN_ALONE}");
         assert_eq!(steps, [search]);
     }
 
@@ -422,7 +511,10 @@ mod tests {
     #[test]
     fn labels_are_measured_by_their_index() {
         let mut connection = migrated();
-        let steps = plan_of(&mut connection, measuring(&[1, 2], &anywhere(), 1000));
+        let steps = plan_of(
+            &mut connection,
+            measuring(&[1, 2], anywhere().by(ImageOrder::Registered), 1000),
+        );
         let search = format!("SEARCH etiqueta_image_tag USING COVERING INDEX {BY_LABEL_AND_TIME}");
         let searches = steps.iter().filter(|step| **step == search).count();
         assert_eq!(searches, 2, "{steps:?}");

@@ -1,6 +1,6 @@
 //! Conversions between domain values and columns.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::{
     deserialize::{self, FromSql, FromSqlRow},
     mysql::{Mysql, MysqlValue},
@@ -39,6 +39,15 @@ pub(crate) fn micros(time: DateTime<Utc>) -> i64 {
 pub(crate) fn micros_up(time: DateTime<Utc>) -> i64 {
     let is_whole = time.timestamp_subsec_nanos().is_multiple_of(1000);
     micros(time) + i64::from(!is_whole)
+}
+
+/// Microseconds since 1970-01-01 00:00:00 of a clock in an unknown time zone.
+pub(crate) fn local_micros(time: NaiveDateTime) -> i64 {
+    micros(time.and_utc())
+}
+
+pub(crate) fn local_time(micros: i64) -> Result<NaiveDateTime, StoreError> {
+    Ok(time(micros)?.naive_utc())
 }
 
 pub(crate) fn time(micros: i64) -> Result<DateTime<Utc>, StoreError> {
@@ -125,17 +134,18 @@ pub(crate) fn tag(name: &str, value: f64) -> Result<Tag, StoreError> {
     })
 }
 
-/// An image without its tags: id, time, digest, facts.
-pub(crate) type ImageRow = (IdBytes, i64, DigestBytes, FactsRow);
+/// An image without its tags: id, times of registering and taking, digest, facts.
+pub(crate) type ImageRow = (IdBytes, i64, i64, DigestBytes, FactsRow);
 
 pub(crate) fn untagged(
-    (id, registered_at, content, row): ImageRow,
+    (id, registered_at, taken_order, content, row): ImageRow,
 ) -> Result<UntaggedImage, StoreError> {
     Ok(UntaggedImage {
         id: ImageId::from_bytes(id.get()?),
         digest: ContentDigest::from_bytes(content.get()?),
         facts: facts(row)?,
         registered_at: time(registered_at)?,
+        taken_order: local_time(taken_order)?,
     })
 }
 

@@ -21,6 +21,7 @@ pub(super) fn settings(settings: &Settings) -> HttpSettings {
         trusted_proxies: settings.server.trusted_proxies.clone(),
         head_timeout: settings.limits.request_timeout.min(HEAD_TIMEOUT),
         body_timeout: settings.limits.request_timeout,
+        count_timeout: settings.limits.request_timeout,
         unread_timeout: settings.limits.unread_timeout,
         idle_timeout: settings.limits.idle_timeout,
         open_files: rlimit::limit(),

@@ -31,7 +31,12 @@ use self::{
     originals::{Originals, originals, originals_url},
     upstreams::{Upstreams, upstreams},
 };
-use crate::{clock::SystemClock, releases::Releases, resilience::Gate, settings::Settings};
+use crate::{
+    clock::{LocalClock, SystemClock},
+    releases::Releases,
+    resilience::Gate,
+    settings::Settings,
+};
 
 /// The components of a server.
 pub struct Parts {
@@ -84,7 +89,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         provider: Arc::clone(&provider),
         host: host.clone(),
         releases: queue(releases.as_ref()),
-        clock: clock.clone(),
+        clock: Arc::new(LocalClock(settings.server.timezone)),
     };
     let catalog = catalog(&stored, &opened, clock.clone());
     let ingest = Arc::new(Ingest::new(ingest, ingest_settings(settings)));
@@ -156,6 +161,7 @@ fn catalog(
 ) -> Catalog {
     Catalog::new(CatalogPorts {
         images: stored.clone(),
+        counter: stored.clone(),
         infos: stored.clone(),
         statistics: stored.clone(),
         ledger: stored.clone(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{database::Kind, pictures::jpeg, server::Server};
 
-fn ids(list: &Value) -> Vec<String> {
+pub fn ids(list: &Value) -> Vec<String> {
     let images = list.as_array().unwrap().iter();
     images
         .map(|image| image["id"].as_str().unwrap().to_owned())
@@ -204,7 +204,7 @@ async fn any_number_of_tags_may_be_asked_for(#[case] kind: Kind) {
 }
 
 /// The pages of a list, by following the links.
-async fn pages(server: &Server, query: &str) -> Vec<Value> {
+pub async fn pages(server: &Server, query: &str) -> Vec<Value> {
     let mut pages = Vec::new();
     let mut path = format!("/images?{query}");
     loop {
@@ -429,4 +429,43 @@ async fn a_list_longer_than_a_page_is_whole(#[case] kind: Kind) {
     listed.dedup();
     assert_eq!(listed.len(), 1200);
     assert_eq!(server.fakes.imagekit().uploads(), 1);
+}
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn counts_all_images_that_match(#[case] kind: Kind) {
+    let server = Server::start(kind).await;
+    let images = registered(&server, 7).await;
+    let tag = encode(&labels(&images[0])[0]);
+    for query in [
+        "max_date=9999-12-31".to_owned(),
+        "max_date=2001-01-01".to_owned(),
+        format!("tags={tag}"),
+        format!("any_tags={tag},x&not_tags=y"),
+        format!("not_tags={tag}&min_confidence=50"),
+        "q=width<10".to_owned(),
+        "q=taken>=2024-01-01&order=taken".to_owned(),
+    ] {
+        let count = ids(&server.json(&format!("/images?{query}")).await).len();
+        for page in ["", "&limit=1", "&limit=1&order=taken"] {
+            if page.contains("order") && query.contains("order") {
+                continue;
+            }
+            let path = format!("/images?{query}&count=true{page}");
+            let response = server.get(&path).await;
+            assert_eq!(
+                response.headers()["x-total-count"],
+                count.to_string(),
+                "{path}"
+            );
+        }
+    }
+    let response = server.get("/images?count=false").await;
+    assert!(!response.headers().contains_key("x-total-count"));
+    let response = server.get("/images?count=1").await;
+    server
+        .assert_problem(response, 400, "invalid-parameter")
+        .await;
 }

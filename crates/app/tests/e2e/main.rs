@@ -29,5 +29,6 @@ mod page;
 mod pictures;
 mod removal;
 mod server;
+mod taken;
 mod upload;
 mod upstreams;

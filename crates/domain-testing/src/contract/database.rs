@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{at, image};
 use domain::{
-    ContentDigest, Fence, Image, ImageQuery, Label, NewImage, PageKey, ProviderIdentity, Tagging,
-    TaggingKey, Tags,
+    ContentDigest, Fence, Image, ImageInfo, ImageOrder, ImageQuery, Label, NewImage, PageKey,
+    ProviderIdentity, Tagging, TaggingKey, Tags,
     ports::{Database, ImageStoreError},
 };
 
@@ -48,6 +48,7 @@ pub mod sessions;
 pub mod sizes;
 pub mod summaries;
 pub mod taggings;
+pub mod taken;
 
 /// Runs every rule of every chapter, each on a new empty store from `make`.
 pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
@@ -62,6 +63,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     taggings::run(&make).await;
     pages::run(&make).await;
     filters::run(&make).await;
+    taken::run(&make).await;
     summaries::run(&make).await;
     rollups::run(&make).await;
     keys::run(&make).await;
@@ -107,6 +109,16 @@ async fn register(store: &dyn Database, image: &Image) {
 fn unique(number: u32, registered_at: DateTime<Utc>, labels: &[&str]) -> Image {
     let tags: Vec<(&str, f64)> = labels.iter().map(|label| (*label, 90.0)).collect();
     image(&number.to_be_bytes(), registered_at, &tags)
+}
+
+/// Claims the original and records the image, with what is known of it.
+async fn register_with(store: &dyn Database, image: &Image, info: &ImageInfo) {
+    claim(store, image).await;
+    let new = NewImage {
+        info: info.clone(),
+        ..new(image)
+    };
+    store.record(&new).await.unwrap();
 }
 
 async fn register_all(store: &dyn Database, images: &[Image]) {
@@ -174,11 +186,28 @@ async fn page(
     page
 }
 
+/// How many images match, counted in strides.
+async fn count(store: &dyn Database, query: &ImageQuery) -> usize {
+    let mut images = 0;
+    let mut after = None;
+    loop {
+        let counted = store.count_images(query, after).await.unwrap();
+        images += counted.images;
+        if counted.next.is_none() {
+            return usize::try_from(images).unwrap();
+        }
+        assert_ne!(counted.next, after, "the count does not go on");
+        after = counted.next;
+    }
+}
+
 /// Reads a list page by page.
 async fn walk(store: &dyn Database, query: &ImageQuery, page_size: u32) -> Vec<Image> {
     let mut walked: Vec<Image> = Vec::new();
     loop {
-        let after = walked.last().map(page_key);
+        let after = walked
+            .last()
+            .map(|image| PageKey::after(query.order, image));
         let page = page(store, query, after, page_size).await;
         let is_last = page.len() < page_size as usize;
         assert!(page.len() <= page_size as usize, "a page is too long");
@@ -190,7 +219,7 @@ async fn walk(store: &dyn Database, query: &ImageQuery, page_size: u32) -> Vec<I
 }
 
 fn page_key(image: &Image) -> PageKey {
-    image.into()
+    PageKey::after(ImageOrder::Registered, image)
 }
 
 fn carrying(labels: &[&Label]) -> ImageQuery {
@@ -200,6 +229,13 @@ fn carrying(labels: &[&Label]) -> ImageQuery {
         all_of,
         ..ImageQuery::default()
     }
+}
+
+/// Sorts images in the order of a list.
+fn in_order(order: ImageOrder, mut images: Vec<Image>) -> Vec<Image> {
+    let place = |image: &Image| PageKey::after(order, image);
+    images.sort_unstable_by_key(|image| std::cmp::Reverse((place(image).time, image.id)));
+    images
 }
 
 /// Sorts images in list order.

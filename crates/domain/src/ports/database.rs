@@ -1,14 +1,15 @@
 //! All ports of one database.
 
 use super::{
-    IdempotencyStore, ImageEdits, ImageInfoStore, ImageStore, Inspector, KeyStore, OriginalLedger,
-    RemovalLedger, SessionStore, StatisticsInspector, TagStatistics, TaggingCache,
+    IdempotencyStore, ImageCounter, ImageEdits, ImageInfoStore, ImageStore, Inspector, KeyStore,
+    OriginalLedger, RemovalLedger, SessionStore, StatisticsInspector, TagStatistics, TaggingCache,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
 /// a database, and for the contract suites.
 pub trait Database:
     ImageStore
+    + ImageCounter
     + ImageEdits
     + ImageInfoStore
     + TagStatistics
@@ -25,6 +26,7 @@ pub trait Database:
 
 impl<T> Database for T where
     T: ImageStore
+        + ImageCounter
         + ImageEdits
         + ImageInfoStore
         + TagStatistics

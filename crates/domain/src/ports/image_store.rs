@@ -29,8 +29,8 @@ pub trait ImageStore: Send + Sync {
     /// The image with that id.
     async fn find(&self, id: &ImageId) -> Result<Option<Image>, ImageStoreError>;
 
-    /// The images that match the query, newest first (ties: greatest id first), after a cursor, at most
-    /// `limit`. Fewer than `limit` means that there are no more.
+    /// The images that match the query, newest first in its order (ties: greatest id first), after a cursor of
+    /// that order, at most `limit`. Fewer than `limit` means that there are no more.
     async fn page(
         &self,
         query: &ImageQuery,

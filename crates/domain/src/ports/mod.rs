@@ -12,6 +12,7 @@ mod database;
 mod database_registry;
 mod idempotency_store;
 mod image_codec;
+mod image_counter;
 mod image_edits;
 mod image_info_store;
 mod image_store;
@@ -39,6 +40,7 @@ pub use database::Database;
 pub use database_registry::DatabaseRegistry;
 pub use idempotency_store::{Begun, IdempotencyStore};
 pub use image_codec::ImageCodec;
+pub use image_counter::{Counted, ImageCounter};
 pub use image_edits::{ImageEdits, TagChange, TagsChanged, TagsVersion, VersionedTags};
 pub use image_info_store::ImageInfoStore;
 pub use image_store::{ImageStore, ImageStoreError};
@@ -67,6 +69,7 @@ pub use self::{
     database_registry::MockDatabaseRegistry,
     idempotency_store::MockIdempotencyStore,
     image_codec::MockImageCodec,
+    image_counter::MockImageCounter,
     image_edits::MockImageEdits,
     image_info_store::MockImageInfoStore,
     image_store::MockImageStore,

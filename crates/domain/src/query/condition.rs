@@ -1,6 +1,8 @@
 //! Conditions that a search combines from terms.
 
-use crate::{Confidence, Image, Label, MediaType, SourceKind, Tag, Threshold, TimeWindow};
+use crate::{
+    Confidence, Image, Label, LocalWindow, MediaType, SourceKind, Tag, Threshold, TimeWindow,
+};
 
 /// A condition on an image. It is evaluated recursively, so callers that build one from input must bound
 /// its depth.
@@ -18,6 +20,8 @@ pub enum Condition {
     Untagged,
     /// The image was registered in a window.
     Registered(TimeWindow),
+    /// The image was taken in a window, see [`Image::taken_order`].
+    Taken(LocalWindow),
     /// The image shows a tag of such a source.
     Source(SourceKind),
     /// The original has that format.
@@ -120,6 +124,7 @@ impl Condition {
             Self::Tag(wanted) => image.tags.iter().any(|tag| wanted.holds(tag)),
             Self::Untagged => image.tags.iter().next().is_none(),
             Self::Registered(window) => window.contains(image.registered_at),
+            Self::Taken(window) => window.contains(image.taken_order),
             Self::Type(kind) => image.facts.media_type == *kind,
             Self::Width(width) => width.admits(&image.facts.width),
             Self::Height(height) => height.admits(&image.facts.height),
@@ -133,6 +138,7 @@ impl Condition {
             Self::Not(condition) => condition.terms(),
             Self::Registered(_) => 0,
             Self::Tag(_)
+            | Self::Taken(_)
             | Self::Untagged
             | Self::Source(_)
             | Self::Type(_)
@@ -149,6 +155,7 @@ impl Condition {
             Self::Tag(wanted) => vec![&wanted.label],
             Self::Untagged
             | Self::Registered(_)
+            | Self::Taken(_)
             | Self::Source(_)
             | Self::Type(_)
             | Self::Width(_)
@@ -215,6 +222,8 @@ pub(super) struct Parts {
     pub(super) none_of: Vec<Label>,
     /// When they must have been registered.
     pub(super) window: TimeWindow,
+    /// When they must have been taken.
+    pub(super) taken: LocalWindow,
     pub(super) rest: Vec<Condition>,
     /// Whether no image can match.
     pub(super) is_impossible: bool,
@@ -233,6 +242,7 @@ impl Parts {
                 Condition::Any(any) => parts.take_any(any),
                 Condition::Tag(wanted) => parts.take_tag(wanted, threshold),
                 Condition::Registered(window) => parts.window = parts.window.and(window),
+                Condition::Taken(window) => parts.taken = parts.taken.and(window),
                 other => parts.rest.push(other),
             }
         }

@@ -1,10 +1,10 @@
 //! Filters of a list of images.
 
 use super::condition::{Condition, Parts, TagCondition};
-use crate::{ImageQuery, Label, Threshold, TimeWindow};
+use crate::{ImageOrder, ImageQuery, Label, Threshold, TimeWindow};
 
-/// Which labels an image must carry, which it must not, and further conditions. The default is no
-/// condition.
+/// Which labels an image must carry, which it must not, and further conditions; and the order of the list. The
+/// default is no condition, in the order of registration.
 ///
 /// Names that cannot be labels (an empty one, say) are labels that no image carries.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +14,7 @@ pub struct LabelFilter {
     none_of: Vec<Label>,
     threshold: Option<Threshold>,
     condition: Option<Condition>,
+    order: ImageOrder,
     /// A required label cannot exist.
     is_impossible: bool,
 }
@@ -58,6 +59,12 @@ impl LabelFilter {
         Self { condition, ..self }
     }
 
+    /// Lists in that order.
+    #[must_use]
+    pub fn in_order(self, order: ImageOrder) -> Self {
+        Self { order, ..self }
+    }
+
     /// The query in its simplest form; `None` if no image can match.
     pub fn within(self, window: TimeWindow) -> Option<ImageQuery> {
         let threshold = self
@@ -70,8 +77,9 @@ impl LabelFilter {
         let window = window.and(parts.window);
         let mut all_of = sorted(self.all_of, parts.all_of);
         let none_of = sorted(self.none_of, parts.none_of);
-        let is_impossible = self.is_impossible || parts.is_impossible || window.is_empty();
-        if is_impossible || shares_any(&all_of, &none_of) {
+        let is_impossible = self.is_impossible || parts.is_impossible;
+        let is_empty = window.is_empty() || parts.taken.is_empty();
+        if is_impossible || is_empty || shares_any(&all_of, &none_of) {
             return None;
         }
         let mut conditions = parts.rest;
@@ -94,7 +102,9 @@ impl LabelFilter {
             .into_iter()
             .any(|labels| !labels.is_empty());
         Some(ImageQuery {
+            order: self.order,
             window,
+            taken: parts.taken,
             all_of,
             any_of,
             none_of,

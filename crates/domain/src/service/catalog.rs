@@ -10,11 +10,11 @@ use thiserror::Error;
 
 use self::verify::Verified;
 use crate::{
-    ConfidenceHistogram, Image, ImageId, ImageInfo, ImageQuery, Label, LabelFilter, PageKey,
-    TagQuery, TagSummary, TimeWindow, UntaggedImage,
+    ConfidenceHistogram, Image, ImageId, ImageInfo, ImageOrder, ImageQuery, Label, LabelFilter,
+    PageKey, TagQuery, TagSummary, TimeWindow, UntaggedImage,
     ports::{
-        Clock, ImageInfoStore, ImageStore, ImageStoreError, OriginalContent, OriginalLedger,
-        OriginalStore, OriginalStoreError, TagStatistics, cause,
+        Clock, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, OriginalContent,
+        OriginalLedger, OriginalStore, OriginalStoreError, TagStatistics, cause,
     },
 };
 
@@ -33,7 +33,7 @@ pub enum CatalogError {
     Originals(#[from] OriginalStoreError),
 }
 
-/// A list of images, newest first, in pages. Read lazily, so its size does not matter.
+/// A list of images, newest first in its order, in pages. Read lazily, so its size does not matter.
 pub type ImagePages = BoxStream<'static, Result<Vec<Image>, CatalogError>>;
 
 /// A page of a list of images.
@@ -65,6 +65,8 @@ pub struct Catalog {
 pub struct CatalogPorts {
     /// Reads images and their tags.
     pub images: Arc<dyn ImageStore>,
+    /// Counts images.
+    pub counter: Arc<dyn ImageCounter>,
     /// Has what is kept of images beside their tags.
     pub infos: Arc<dyn ImageInfoStore>,
     /// Reads the usage of labels.
@@ -184,7 +186,8 @@ impl Catalog {
             return Ok(stream::empty().boxed());
         };
         let first = self.ports.images.page(&query, after, PAGE).await?;
-        let rest = following(Arc::clone(&self.ports.images), query, next_key(&first));
+        let next = next_key(query.order, &first);
+        let rest = following(Arc::clone(&self.ports.images), query, next);
         Ok(stream::once(async { Ok(first) })
             .chain(rest.map_err(Into::into))
             .boxed())
@@ -209,9 +212,33 @@ impl Catalog {
         images.truncate(limit);
         let last = images.last().filter(|_| has_more);
         Ok(ImagePage {
-            next: last.map(PageKey::from),
+            next: last.map(|image| PageKey::after(query.order, image)),
             images,
         })
+    }
+
+    /// How many images of a window match the filter. Counted in strides, of which none is begun after this was
+    /// dropped.
+    pub async fn count(
+        &self,
+        window: TimeWindow,
+        filter: LabelFilter,
+    ) -> Result<u64, CatalogError> {
+        // The order does not matter; in this one more can be read from an index.
+        let filter = filter.in_order(ImageOrder::Registered);
+        let Some(query) = filter.within(window) else {
+            return Ok(0);
+        };
+        let mut images = 0;
+        let mut after = None;
+        loop {
+            let counted = self.ports.counter.count_images(&query, after).await?;
+            images += counted.images;
+            if counted.next.is_none() {
+                return Ok(images);
+            }
+            after = counted.next;
+        }
     }
 
     /// Usage of the labels in the images of a window: most used first, then by label.
@@ -270,7 +297,7 @@ fn following(
                 Ahead::Cursor(after) => images.untagged_page(&query, after, PAGE).await,
                 Ahead::Found(found) => found,
             }?;
-            let next = next_key(&found);
+            let next = next_key(query.order, &found);
             let ahead = async {
                 match next {
                     None => Ahead::Cursor(None),
@@ -284,13 +311,13 @@ fn following(
 }
 
 /// The cursor after this page; `None` if it is the last.
-fn next_key<'a, T>(page: &'a [T]) -> Option<PageKey>
+fn next_key<'a, T>(order: ImageOrder, page: &'a [T]) -> Option<PageKey>
 where
-    &'a T: Into<PageKey>,
+    &'a T: Into<UntaggedImage>,
 {
     let is_full = page.len() >= PAGE.get() as usize;
     let last = page.last().filter(|_| is_full)?;
-    Some(last.into())
+    Some(PageKey::after(order, last))
 }
 
 fn altered(image: &Image, how: &str) -> OriginalStoreError {

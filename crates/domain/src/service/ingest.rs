@@ -398,9 +398,14 @@ impl Pipeline {
         let mut attempt = 1;
         loop {
             let claimed = self.put(upload, analysis).await?;
+            let image = self.image(upload, analysis);
+            let info = ImageInfo {
+                registered_local: Some(self.clock.local(image.registered_at)),
+                ..info(upload, key, analysis)
+            };
             let new = NewImage {
-                image: self.image(upload, analysis),
-                info: info(upload, key, analysis),
+                image,
+                info,
                 fence: Some(claimed.fence),
                 tagging: tagging.map(|tagging| (key.clone(), tagging.clone())),
                 request: upload.request,
@@ -453,6 +458,10 @@ impl Pipeline {
             digest: upload.digest,
             facts: analysis.facts,
             registered_at,
+            taken_order: analysis
+                .camera
+                .taken_at
+                .unwrap_or_else(|| self.clock.local(registered_at)),
             tags: analysis.tagging.tags.at_least(upload.threshold),
         }
     }
@@ -476,5 +485,6 @@ fn info(upload: &Upload, key: &TaggingKey, analysis: &Analysis) -> ImageInfo {
         provider_version: Some(key.provider.version().to_owned()),
         file_name: name.and_then(image_info::file_name),
         camera: analysis.camera.clone(),
+        registered_local: None,
     }
 }

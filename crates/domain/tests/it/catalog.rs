@@ -9,9 +9,10 @@ use mockall::predicate::{always, eq};
 use std::sync::Arc;
 
 use domain::{
-    Image, ImageId, LabelFilter, PageKey, TagOrder, TagQuery, TimeWindow, UntaggedImage,
+    Image, ImageId, ImageOrder, LabelFilter, PageKey, TagOrder, TagQuery, TimeWindow,
+    UntaggedImage,
     ports::{
-        ImageStore, ImageStoreError, OriginalContent, OriginalLedger, OriginalStore,
+        Counted, ImageStore, ImageStoreError, OriginalContent, OriginalLedger, OriginalStore,
         OriginalStoreError, cause,
     },
     service::{Catalog, CatalogError, CatalogPorts, ImagePage},
@@ -19,8 +20,8 @@ use domain::{
 use domain::{
     NewImage,
     ports::{
-        MockImageInfoStore, MockImageStore, MockOriginalLedger, MockOriginalStore,
-        MockTagStatistics, PutMode, Stamp,
+        MockImageCounter, MockImageInfoStore, MockImageStore, MockOriginalLedger,
+        MockOriginalStore, MockTagStatistics, PutMode, Stamp,
     },
 };
 use domain_testing::{FakeDatabase, FakeOriginalStore, TestClock, at, image};
@@ -35,6 +36,7 @@ fn down() -> ImageStoreError {
 fn mocks() -> CatalogPorts {
     CatalogPorts {
         images: Arc::new(MockImageStore::new()),
+        counter: Arc::new(MockImageCounter::new()),
         infos: Arc::new(MockImageInfoStore::new()),
         statistics: Arc::new(MockTagStatistics::new()),
         ledger: Arc::new(MockOriginalLedger::new()),
@@ -57,7 +59,7 @@ fn full_page(newest: i64) -> Vec<Image> {
 }
 
 fn key(image: &Image) -> PageKey {
-    image.into()
+    PageKey::after(ImageOrder::Registered, image)
 }
 
 /// A catalog over the fakes, with one image.
@@ -92,6 +94,7 @@ impl Fixture {
 fn ports(store: &Arc<FakeDatabase>, originals: Arc<dyn OriginalStore>) -> CatalogPorts {
     CatalogPorts {
         images: store.clone(),
+        counter: store.clone(),
         infos: store.clone(),
         statistics: store.clone(),
         ledger: store.clone(),
@@ -520,4 +523,47 @@ async fn verified_original_is_not_digested_again_until_rewritten() {
         fixture.read().await.unwrap();
         assert_eq!(fixture.read().await.is_ok(), expected);
     }
+}
+
+/// Until a stride is the last one; one may have counted none.
+#[tokio::test]
+async fn a_count_is_the_sum_of_its_strides() {
+    let key = |n| key(&image(b"x", at(n), &[]));
+    let mut counter = MockImageCounter::new();
+    for (after, images, next) in [
+        (None, 3, Some(key(2))),
+        (Some(key(2)), 0, Some(key(1))),
+        (Some(key(1)), 4, None),
+    ] {
+        counter
+            .expect_count_images()
+            .withf(move |query, at| query.order == ImageOrder::Registered && *at == after)
+            .times(1)
+            .returning(move |_, _| Ok(Counted { images, next }));
+    }
+    let catalog = Catalog::new(CatalogPorts {
+        counter: Arc::new(counter),
+        ..mocks()
+    });
+    let filter = LabelFilter::default().in_order(ImageOrder::Taken);
+    let count = catalog.count(TimeWindow::default(), filter).await.unwrap();
+    assert_eq!(count, 7);
+    let nothing = LabelFilter::default().all_of([""]);
+    let count = catalog.count(TimeWindow::default(), nothing).await.unwrap();
+    assert_eq!(count, 0);
+}
+
+#[tokio::test]
+async fn a_count_fails_with_its_strides() {
+    let mut counter = MockImageCounter::new();
+    counter
+        .expect_count_images()
+        .times(1)
+        .returning(|_, _| Err(down()));
+    let catalog = Catalog::new(CatalogPorts {
+        counter: Arc::new(counter),
+        ..mocks()
+    });
+    let filter = LabelFilter::default();
+    assert!(catalog.count(TimeWindow::default(), filter).await.is_err());
 }

@@ -169,6 +169,7 @@ async fn keeps_what_is_known_of_each_upload() {
             provider_version: Some(fixture.provider.identity().version().to_owned()),
             file_name: kept.map(str::to_owned),
             camera: camera.clone(),
+            registered_local: Some(at(0).naive_utc()),
         };
         assert_eq!(infos.remove(&image.id), Some(expected));
     }

@@ -38,6 +38,7 @@ impl Fixture {
         let (made, is_losing) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let catalog = Catalog::new(CatalogPorts {
             images: store.clone(),
+            counter: store.clone(),
             infos: store.clone(),
             statistics: store.clone(),
             ledger: store.clone(),

@@ -4,49 +4,66 @@
 //! registered, and the client repeats the query along with it.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
-use domain::{ImageId, PageKey};
+use chrono::{DateTime, NaiveDateTime};
+use domain::{ImageId, ImageOrder, PageKey};
 use thiserror::Error;
 
 /// The parameter's name.
 pub(crate) const NAME: &str = "cursor";
 
-/// The first byte of a cursor, which identifies its format: the time in microseconds, 8 bytes, and the id,
-/// 16 bytes, most significant first.
-const VERSION: u8 = 1;
+/// The first byte of a cursor, which identifies its format and the order of its list. The time in microseconds, 8
+/// bytes, and the id, 16 bytes, follow, most significant first.
+const REGISTERED: u8 = 1;
+const TAKEN: u8 = 2;
 
 /// The end of the year 9999, in microseconds. No image is later.
 const END_OF_TIME: i64 = 253_402_300_800_000_000;
 
+/// The beginning of the year 0. Clocks of cameras show no earlier time.
+const START_OF_TIME: i64 = -62_167_219_200_000_000;
+
 /// The text is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("is not a cursor of this server: take it as it is from the `Link` of a page")]
+#[error("is not a cursor of this list: take it as it is from the `Link` of a page")]
 pub(crate) struct CursorError;
 
 pub(crate) fn written(place: PageKey) -> String {
-    let micros = place.registered_at.timestamp_micros().to_be_bytes();
-    let bytes = [&[VERSION], &micros[..], place.id.as_bytes()].concat();
+    let version = match place.order {
+        ImageOrder::Registered => REGISTERED,
+        ImageOrder::Taken => TAKEN,
+    };
+    let micros = place.time.and_utc().timestamp_micros().to_be_bytes();
+    let bytes = [&[version], &micros[..], place.id.as_bytes()].concat();
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-pub(crate) fn parse(text: &str) -> Result<PageKey, CursorError> {
-    read(text).ok_or(CursorError)
+/// Reads a cursor of a list in that order.
+pub(crate) fn parse(text: &str, order: ImageOrder) -> Result<PageKey, CursorError> {
+    read(text)
+        .filter(|place| place.order == order)
+        .ok_or(CursorError)
 }
 
 fn read(text: &str) -> Option<PageKey> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
     let (version, place) = bytes.split_first()?;
+    let (order, earliest) = match *version {
+        REGISTERED => (ImageOrder::Registered, 0),
+        TAKEN => (ImageOrder::Taken, START_OF_TIME),
+        _ => return None,
+    };
     let (micros, id) = place.split_first_chunk()?;
     let micros = i64::from_be_bytes(*micros);
-    let is_known = *version == VERSION && (0..END_OF_TIME).contains(&micros);
+    let is_known = (earliest..END_OF_TIME).contains(&micros);
     Some(PageKey {
-        registered_at: is_known.then(|| time(micros)).flatten()?,
+        order,
+        time: is_known.then(|| time(micros)).flatten()?,
         id: ImageId::from_bytes(id.try_into().ok()?),
     })
 }
 
-fn time(micros: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros)
+fn time(micros: i64) -> Option<NaiveDateTime> {
+    DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc())
 }
 
 #[cfg(test)]
@@ -54,28 +71,34 @@ mod tests {
     use domain_testing::at;
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        ImageOrder::{Registered, Taken},
+        *,
+    };
 
-    fn place(micros: i64, id: [u8; 16]) -> PageKey {
+    fn place(order: ImageOrder, micros: i64, id: [u8; 16]) -> PageKey {
         PageKey {
-            registered_at: time(micros).unwrap(),
+            order,
+            time: time(micros).unwrap(),
             id: ImageId::from_bytes(id),
         }
     }
 
     /// Clients keep cursors for longer than a server runs.
-    #[test]
-    fn format_is_stable() {
-        let place = place(at(0).timestamp_micros() + 1, *b"0123456789abcdef");
-        let text = "AQAGDdcQISABMDEyMzQ1Njc4OWFiY2RlZg";
+    #[rstest::rstest]
+    #[case(Registered, "AQAGDdcQISABMDEyMzQ1Njc4OWFiY2RlZg")]
+    #[case(Taken, "AgAGDdcQISABMDEyMzQ1Njc4OWFiY2RlZg")]
+    fn format_is_stable(#[case] order: ImageOrder, #[case] text: &str) {
+        let place = place(order, at(0).timestamp_micros() + 1, *b"0123456789abcdef");
         assert_eq!(written(place), text);
-        assert_eq!(parse(text), Ok(place));
+        assert_eq!(parse(text, order), Ok(place));
     }
 
     #[rstest::rstest]
     #[case::nothing("")]
     #[case::text("next")]
-    #[case::of_another_version("AgAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg")]
+    #[case::of_another_order("AgAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg")]
+    #[case::of_another_version("AwAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg")]
     #[case::cut_off("AQAGDdkrsYABMDEyMzQ1Njc4OWFiY2Rl")]
     #[case::too_long("AQAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZmc")]
     #[case::padded("AQAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg==")]
@@ -86,22 +109,38 @@ mod tests {
     #[case::with_a_blank(" AQAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg")]
     #[case::a_page_number("2")]
     fn refuses_other_texts(#[case] text: &str) {
-        assert_eq!(parse(text), Err(CursorError));
+        assert_eq!(parse(text, Registered), Err(CursorError));
+    }
+
+    /// One that is the other way round is refused above.
+    #[test]
+    fn a_cursor_belongs_to_its_order() {
+        let text = "AQAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg";
+        assert!(parse(text, Registered).is_ok());
+        assert_eq!(parse(text, Taken), Err(CursorError));
     }
 
     proptest! {
         #[test]
-        fn decoding_reverses_encoding(micros in 0..END_OF_TIME, id: [u8; 16]) {
-            let place = place(micros, id);
-            let text = written(place);
-            prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
-            prop_assert_eq!(parse(&text), Ok(place));
+        fn decoding_reverses_encoding(
+            registered in 0..END_OF_TIME,
+            taken in START_OF_TIME..END_OF_TIME,
+            id: [u8; 16],
+        ) {
+            for (order, micros) in [(Registered, registered), (Taken, taken)] {
+                let place = place(order, micros, id);
+                let text = written(place);
+                prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+                prop_assert_eq!(parse(&text, order), Ok(place));
+            }
         }
 
         #[test]
         fn never_panics(text in "\\PC{0,40}|[A-Za-z0-9_-]{30,40}") {
-            if let Ok(place) = parse(&text) {
-                prop_assert_eq!(written(place), text);
+            for order in [Registered, Taken] {
+                if let Ok(place) = parse(&text, order) {
+                    prop_assert_eq!(written(place), text.clone());
+                }
             }
         }
     }

@@ -36,15 +36,24 @@ pub(super) fn parse(text: &str, edge: Edge, zone: Tz) -> Result<Option<DateTime<
     Ok(reachable(instant(text, edge, zone)?, edge))
 }
 
+/// The first moment of what is written, or the first one after it, by a clock in an unknown time zone.
+///
+/// `None` if an offset is written.
+pub(super) fn local(text: &str, edge: Edge) -> Result<Option<NaiveDateTime>, DateError> {
+    let has_offset = Reader(text.as_bytes())
+        .date_and_moment()
+        .is_some_and(|(_, moment)| moment.is_some_and(|moment| moment.offset.is_some()));
+    let instant = instant(text, edge, Tz::UTC)?;
+    Ok((!has_offset).then(|| instant.naive_utc()))
+}
+
 /// Like [`parse`], also for what lies before or after everything that can be registered.
 pub(super) fn instant(text: &str, edge: Edge, zone: Tz) -> Result<DateTime<Utc>, DateError> {
-    let mut reader = Reader(text.as_bytes());
-    let date = reader.date().ok_or(DateError)?;
-    if reader.0.is_empty() {
-        return Ok(day_edge(date, edge, zone));
-    }
-    let moment = reader.moment().ok_or(DateError)?;
-    Ok(moment.edge(date, edge, zone))
+    let written = Reader(text.as_bytes()).date_and_moment();
+    Ok(match written.ok_or(DateError)? {
+        (date, None) => day_edge(date, edge, zone),
+        (date, Some(moment)) => moment.edge(date, edge, zone),
+    })
 }
 
 /// Drops and clamps bounds that no image can exceed: stores need not handle the years 0 and 10000.
@@ -133,6 +142,15 @@ fn day_edge(date: NaiveDate, edge: Edge, zone: Tz) -> DateTime<Utc> {
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
+    /// Parses the whole text; without a moment it is a bare date.
+    fn date_and_moment(mut self) -> Option<(NaiveDate, Option<Moment>)> {
+        let date = self.date()?;
+        if self.0.is_empty() {
+            return Some((date, None));
+        }
+        Some((date, Some(self.moment()?)))
+    }
+
     fn date(&mut self) -> Option<NaiveDate> {
         let year = self.digits(4)?;
         self.expect(b'-')?;

@@ -10,8 +10,8 @@ use std::num::NonZeroU32;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::{
-    Condition, Confidence, LabelFilter, PageKey, RenditionSize, RenditionSizeError, TagOrder,
-    Threshold, TimeWindow,
+    Condition, Confidence, ImageOrder, LabelFilter, PageKey, RenditionSize, RenditionSizeError,
+    TagOrder, Threshold, TimeWindow,
 };
 
 use self::dates::Edge;
@@ -168,6 +168,18 @@ impl Query {
         }
     }
 
+    /// The order of images.
+    pub(super) fn image_order(&self) -> Result<ImageOrder, Problem> {
+        match self.get("order") {
+            None | Some("registered") => Ok(ImageOrder::Registered),
+            Some("taken") => Ok(ImageOrder::Taken),
+            Some(_) => Err(Problem::parameter(
+                "order",
+                "is neither `registered` nor `taken`",
+            )),
+        }
+    }
+
     /// Whether a parameter is `true`; without it `false`.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.get(name) {
@@ -188,12 +200,12 @@ impl Query {
             .map_err(|error| Problem::parameter("size", error))
     }
 
-    /// The place where the list of `cursor` goes on.
-    pub(super) fn cursor(&self) -> Result<Option<PageKey>, Problem> {
+    /// The place where the list of `cursor` goes on, which is in that order.
+    pub(super) fn cursor(&self, order: ImageOrder) -> Result<Option<PageKey>, Problem> {
         let Some(text) = self.get(cursor::NAME) else {
             return Ok(None);
         };
-        cursor::parse(text)
+        cursor::parse(text, order)
             .map(Some)
             .map_err(|error| Problem::parameter(cursor::NAME, error))
     }
@@ -301,7 +313,7 @@ mod tests {
             assert_eq!(query.window(chrono_tz::UTC).unwrap(), TimeWindow::default());
             assert_eq!(query.labels().unwrap(), LabelFilter::default());
             assert_eq!(query.limit().unwrap(), None);
-            assert_eq!(query.cursor().unwrap(), None);
+            assert_eq!(query.cursor(ImageOrder::Registered).unwrap(), None);
         }
     }
 
@@ -416,15 +428,28 @@ mod tests {
     }
 
     #[test]
+    fn orders_are_read_and_others_are_refused() {
+        let order = |text: &str| query(text).image_order();
+        assert_eq!(order("").unwrap(), ImageOrder::Registered);
+        assert_eq!(order("order=registered").unwrap(), ImageOrder::Registered);
+        assert_eq!(order("order=taken").unwrap(), ImageOrder::Taken);
+        for bad in ["order=", "order=date", "order=Taken"] {
+            assert!(detail(order(bad)).contains("`order` is neither"));
+        }
+    }
+
+    #[test]
     fn cursors_are_read_and_others_are_refused() {
         let key = PageKey {
-            registered_at: at(7),
+            order: ImageOrder::Registered,
+            time: at(7).naive_utc(),
             id: domain::ImageId::from_bytes([0xa5; 16]),
         };
         let good = query(&format!("cursor={}", cursor::written(key)));
-        assert_eq!(good.cursor().unwrap(), Some(key));
+        assert_eq!(good.cursor(ImageOrder::Registered).unwrap(), Some(key));
+        assert!(detail(good.cursor(ImageOrder::Taken)).contains("`cursor` is not"));
         for bad in ["cursor=", "cursor=next", "cursor"] {
-            assert!(detail(query(bad).cursor()).contains("`cursor` is not"));
+            assert!(detail(query(bad).cursor(ImageOrder::Registered)).contains("`cursor` is not"));
         }
     }
 

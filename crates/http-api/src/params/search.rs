@@ -5,8 +5,9 @@
 //! any        = all *( ( "|" / "OR" ) all )
 //! all        = 1*( negated [ "AND" ] )          ; blanks mean AND, which binds tighter than OR
 //! negated    = *( "-" / "NOT" ) ( "(" any ")" / term )
-//! term       = "untagged" / "type:" kind / "source:" source / tag [ operator number ] / field operator value
-//! field      = "date" / "width" / "height"
+//! term       = "untagged" / "type:" kind / "source:" source / "taken:" date
+//!            / tag [ operator number ] / field operator value
+//! field      = "date" / "taken" / "width" / "height"
 //! operator   = "<" / "<=" / "=" / ">=" / ">"
 //! tag        = name / quoted                    ; a quoted text is always a tag
 //! value      = name / quoted
@@ -15,7 +16,9 @@
 //! ```
 
 use chrono_tz::Tz;
-use domain::{Comparison, Condition, Confidence, MediaType, Operator, SourceKind, TimeWindow};
+use domain::{
+    Comparison, Condition, Confidence, LocalWindow, MediaType, Operator, SourceKind, TimeWindow,
+};
 use thiserror::Error;
 
 use super::{
@@ -67,8 +70,8 @@ pub(super) enum Fault {
     NotEqual,
     #[error("the value {0}")]
     Date(dates::DateError),
-    #[error("`taken` is not searched; a tag of that name is written in quotes")]
-    Taken,
+    #[error("the value has an offset; clocks of cameras show no time zone")]
+    Offset,
     #[error("the value is not a whole number of pixels")]
     Pixels,
     #[error("the value is not a type; the types are jpeg, png, webp, gif, bmp and tiff")]
@@ -186,7 +189,10 @@ impl Parser<'_> {
         match (text.content.as_str(), operator) {
             ("untagged", None) => Ok(Condition::Untagged),
             ("date", Some(operator)) => self.date(operator),
-            ("taken", Some(_)) => Err(error(text.from, Fault::Taken)),
+            ("taken", Some(operator)) => {
+                let value = self.value()?;
+                taken(&value.content, value.from, operator)
+            }
             ("width", Some(operator)) => Ok(Condition::Width(self.pixels(operator)?)),
             ("height", Some(operator)) => Ok(Condition::Height(self.pixels(operator)?)),
             (_, operator) => match text.content.split_once(':') {
@@ -344,6 +350,24 @@ impl Parser<'_> {
     }
 }
 
+/// When a picture was taken, by its camera's clock.
+fn taken(value: &str, position: usize, operator: Operator) -> Result<Condition, SearchError> {
+    let edge = |edge| match dates::local(value, edge) {
+        Ok(Some(time)) => Ok(Some(time)),
+        Ok(None) => Err(error(position, Fault::Offset)),
+        Err(why) => Err(error(position, Fault::Date(why))),
+    };
+    let (first, end) = (edge(Edge::First)?, edge(Edge::Last)?);
+    let (from, until) = match operator {
+        Operator::AtLeast => (first, None),
+        Operator::AtMost => (None, end),
+        Operator::Equal => (first, end),
+        Operator::Above => (end, None),
+        Operator::Below => (None, first),
+    };
+    Ok(Condition::Taken(LocalWindow { from, until }))
+}
+
 /// A term `key:value`.
 fn keyed(text: &Text, key: &str, value: &str) -> Result<Condition, SearchError> {
     let position = text.from + key.len() + 1;
@@ -351,6 +375,7 @@ fn keyed(text: &Text, key: &str, value: &str) -> Result<Condition, SearchError> 
         "type" => media_type(value)
             .map(Condition::Type)
             .ok_or_else(|| error(position, Fault::Type)),
+        "taken" => taken(value, position, Operator::Equal),
         "source" => SourceKind::from_name(&value.to_ascii_lowercase())
             .map(Condition::Source)
             .ok_or_else(|| error(position, Fault::Source)),

@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, ContentType},
+    http::header::{self, ContentType, HeaderName, HeaderValue},
     web::Data,
 };
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, future::try_join};
 
 use domain::{
     Image,
@@ -21,7 +21,9 @@ use crate::{
     state::State,
 };
 
-/// List images, newest first.
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// List images, the last registered or taken first.
 ///
 /// Without `limit` the list has no bound; it is sent while it is read. An answer that breaks off is not
 /// a whole one.
@@ -66,8 +68,14 @@ use crate::{
             description = "A search, beside the other parameters. Blanks mean AND, which binds tighter than \
                            `|` or `OR`; `-` or `NOT` excludes; brackets group. A term is a tag (in quotes \
                            where it holds blanks), a tag with a confidence (`cat>=80`), `untagged`, \
-                           `type:jpeg`, or `date`, `width` or `height` with `<`, `<=`, `=`, `>=` \
+                           `type:jpeg`, or `date`, `taken`, `width` or `height` with `<`, `<=`, `=`, `>=` \
                            or `>`. At most 2000 characters, 100 terms and brackets 20 deep."
+        ),
+        (
+            "order" = Option<String>, Query, example = "taken",
+            description = "`registered`, the default: the last registered first. `taken`: the last taken \
+                           first, by the clock of its camera; where that is unknown, the date of \
+                           registration in the server's time zone stands for it."
         ),
         (
             "limit" = Option<u32>, Query, minimum = 1, maximum = 1000, example = 50,
@@ -77,7 +85,12 @@ use crate::{
             "cursor" = Option<String>, Query, example = "AQAGDdkrsYABMDEyMzQ1Njc4OWFiY2RlZg",
             description = "The place in the list where the answer begins, from the `Link` of the page \
                            before. The other parameters are repeated along with it, as the `Link` \
-                           does. Without `limit` the answer goes on to the end of the list."
+                           does; a cursor of another order is refused. Without `limit` the answer goes on to the end of the list."
+        ),
+        (
+            "count" = Option<bool>, Query, example = true,
+            description = "Whether all images that match are counted, whatever `limit` and `cursor` are: \
+                           `X-Total-Count` says how many they are. The answer waits for that."
         ),
         (
             "info" = Option<bool>, Query, example = true,
@@ -88,11 +101,18 @@ use crate::{
     responses(
         (
             status = 200, body = Vec<ImageBody>, description = "The images.",
-            headers((
-                "Link" = String,
-                description = "`<…>; rel=\"next\"` (RFC 8288): the next page, relative to the URL of \
-                               this one. With `limit`, and only if there are more images."
-            ))
+            headers(
+                (
+                    "Link" = String,
+                    description = "`<…>; rel=\"next\"` (RFC 8288): the next page, relative to the URL of \
+                                   this one. With `limit`, and only if there are more images."
+                ),
+                (
+                    "X-Total-Count" = u64,
+                    description = "How many images match. With `count=true`, unless counting them takes \
+                                   longer than a request may (`limits.request_timeout`)."
+                )
+            )
         ),
     )
 )]
@@ -101,10 +121,27 @@ pub(crate) async fn list_images(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let list = queries::images(request.query_string(), state.settings.timezone)?;
-    match list.limit {
-        Some(limit) => page(&request, &state, list, limit).await,
-        None => whole(&state, list).await,
+    let (window, filter, is_counted) = (list.window, list.labels.clone(), list.count);
+    let count = async {
+        if is_counted {
+            state.count(window, filter).await
+        } else {
+            Ok(None)
+        }
+    };
+    let listed = async {
+        match list.limit {
+            Some(limit) => page(&request, &state, list, limit).await,
+            None => whole(&state, list).await,
+        }
+    };
+    let (mut response, count) = try_join(listed, count).await?;
+    if let Some(count) = count {
+        response
+            .headers_mut()
+            .insert(TOTAL_COUNT, HeaderValue::from(count));
     }
+    Ok(response)
 }
 
 /// The rest of the list from the place on.

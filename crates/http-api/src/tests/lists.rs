@@ -11,10 +11,10 @@ use std::{
 use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
-    Image, ImageId, NewImage,
+    Image, ImageId, ImageQuery, NewImage, PageKey,
     ports::{
-        ImageStore, ImageStoreError, MockImageStore, MockOriginalStore, OriginalContent,
-        OriginalLedger, OriginalStoreError, cause,
+        Counted, ImageCounter, ImageStore, ImageStoreError, MockImageStore, MockOriginalStore,
+        OriginalContent, OriginalLedger, OriginalStoreError, cause,
     },
 };
 use domain_testing::{FakeDatabase, at, image};
@@ -664,4 +664,100 @@ async fn head_has_the_headers_of_get() {
         assert!(head.headers().contains_key("x-request-id"));
         assert_eq!(head.text().await.unwrap(), "");
     }
+}
+
+fn total(response: &reqwest::Response) -> Option<u64> {
+    let total = response.headers().get("x-total-count")?;
+    Some(total.to_str().unwrap().parse().unwrap())
+}
+
+/// Whatever part of the list is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_matching_images_are_counted_on_demand() {
+    let server = TestServer::start();
+    let of_car: &[(&str, f64)] = &[("car", 90.0)];
+    record(&server.store, &[of_car, &[], of_car, of_car, of_car, &[]]).await;
+    let page = server.get("/images?tags=car&limit=1").await;
+    assert_eq!(total(&page), None);
+    let link = page.headers()["link"].to_str().unwrap().to_owned();
+    let cursor = link.split_once("cursor=").unwrap().1;
+    let cursor = cursor.split_once('>').unwrap().0;
+    for (query, expected) in [
+        ("", Some(6)),
+        ("&limit=2", Some(6)),
+        ("&tags=car", Some(4)),
+        ("&tags=car&limit=1&order=taken", Some(4)),
+        (&format!("&tags=car&limit=1&cursor={cursor}"), Some(4)),
+        ("&max_date=2024-01-01%2000:00:02", Some(3)),
+        ("&tags=", Some(0)),
+        ("&q=-car", Some(2)),
+    ] {
+        let path = format!("/images?count=true{query}");
+        let counted = server.get(&path).await;
+        assert_eq!(total(&counted), expected, "{query}");
+        let head = server.send(Method::HEAD, &path).await;
+        assert_eq!(total(&head), expected, "{query}");
+    }
+    let uncounted = server.get("/images?count=false").await;
+    assert_eq!(total(&uncounted), None);
+    let request = server.request(Method::GET, "/images?count=yes");
+    let refused = server.refused(request, 400, "invalid-parameter").await;
+    assert_eq!(refused["parameter"], "count");
+}
+
+/// A count that never ends, of so many strides so far.
+#[derive(Default)]
+struct Endless(AtomicUsize);
+
+#[async_trait::async_trait]
+impl ImageCounter for Endless {
+    async fn count_images(
+        &self,
+        query: &ImageQuery,
+        _: Option<PageKey>,
+    ) -> Result<Counted, ImageStoreError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let next = Some(PageKey::after(query.order, &image(b"x", at(0), &[])));
+        Ok(Counted { images: 1, next })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_takes_too_long_is_left_out() {
+    let counter = Arc::<Endless>::default();
+    let server = TestServer::with(|setup| {
+        setup.counter = counter.clone();
+        setup.settings.count_timeout = std::time::Duration::from_millis(200);
+    });
+    let list = server.get("/images?count=true&limit=1").await;
+    assert_eq!((list.status().as_u16(), total(&list)), (200, None));
+    assert_eq!(list.text().await.unwrap(), "[]");
+    assert_ended(&counter.0).await;
+}
+
+/// Waits until no further stride is begun.
+async fn assert_ended(begun: &AtomicUsize) {
+    let mut last = 0;
+    for _ in 0..100 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let now = begun.load(Ordering::SeqCst);
+        if now == last {
+            return;
+        }
+        last = now;
+    }
+    panic!("the count goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_ends_with_its_caller() {
+    let counter = Arc::<Endless>::default();
+    let server = TestServer::with(|setup| setup.counter = counter.clone());
+    let mut raw = server.connect().await;
+    raw.send("GET /images?count=true HTTP/1.1\r\nHost: t\r\n\r\n")
+        .await;
+    super::test_server::until(|| counter.0.load(Ordering::SeqCst) > 1).await;
+    drop(raw);
+    assert_ended(&counter.0).await;
 }

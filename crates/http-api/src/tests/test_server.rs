@@ -12,7 +12,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence, Threshold,
-    ports::{ImageCodec, ImageStore, OriginalStore},
+    ports::{ImageCodec, ImageCounter, ImageStore, OriginalStore},
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
         Ingest, IngestPorts, IngestSettings, Keys, RenditionPorts, Renditions,
@@ -59,6 +59,7 @@ pub(super) struct Setup {
     pub(super) settings: HttpSettings,
     pub(super) fetching: FetchPolicy,
     pub(super) images: Arc<dyn ImageStore>,
+    pub(super) counter: Arc<dyn ImageCounter>,
     pub(super) originals: Arc<dyn OriginalStore>,
     pub(super) admin_key: Option<AdminKey>,
     pub(super) store_bytes: Option<u64>,
@@ -117,6 +118,7 @@ impl Default for Setup {
             },
             fetching: FetchPolicy::Public,
             images: fakes.store.clone(),
+            counter: fakes.store.clone(),
             originals: fakes.originals.clone(),
             admin_key: None,
             store_bytes: None,
@@ -142,6 +144,7 @@ impl Setup {
         let settings = ingest_settings(self.store_bytes);
         let catalog = CatalogPorts {
             images: self.images.clone(),
+            counter: self.counter.clone(),
             infos: self.fakes.store.clone(),
             statistics: self.fakes.store.clone(),
             ledger: self.fakes.store.clone(),

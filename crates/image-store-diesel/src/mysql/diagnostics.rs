@@ -147,7 +147,7 @@ fn by_number(number: i64) -> ErrorClass {
         // A table is marked as crashed.
         1194 | 1195 => ErrorClass::Corrupt,
         1146 => ErrorClass::NoTable,
-        1060 => ErrorClass::DuplicateColumn,
+        1060 | 1061 => ErrorClass::AlreadyThere,
         1091 => ErrorClass::NothingToDrop,
         _ => ErrorClass::Other,
     }

@@ -22,11 +22,17 @@ use super::{
 use crate::{
     error::StoreError,
     schema::image,
-    values::{self, IdBytes, ImageRow, micros},
+    values::{self, IdBytes, ImageRow, local_micros, micros},
 };
 
 /// The columns of an [`ImageRow`].
-pub(super) type ImageColumns = (Binary, BigInt, Binary, (Text, BigInt, BigInt, BigInt));
+pub(super) type ImageColumns = (
+    Binary,
+    BigInt,
+    BigInt,
+    Binary,
+    (Text, BigInt, BigInt, BigInt),
+);
 
 /// Records an image. `false` if its original is not claimed.
 ///
@@ -90,7 +96,8 @@ async fn insert(
             image::provider.eq(info.provider.as_deref()),
             image::provider_version.eq(info.provider_version.as_deref()),
             image::file_name.eq(info.file_name.as_deref()),
-            image::taken_at.eq(info.camera.taken_at.map(|time| micros(time.and_utc()))),
+            image::taken_at.eq(info.camera.taken_at.map(local_micros)),
+            image::registered_local.eq(info.registered_local.map(local_micros)),
             image::camera.eq(info.camera.camera.as_deref()),
             image::latitude.eq(place.map(Location::latitude)),
             image::longitude.eq(place.map(Location::longitude)),
@@ -149,7 +156,7 @@ pub(super) async fn find(
 
 fn found(id: &ImageId) -> Statement {
     Statement::new(&format!(
-        "SELECT image.id, image.registered_at, original.digest, original.media_type, \
+        "SELECT image.id, image.registered_at, image.taken_order, original.digest, original.media_type, \
          original.width, original.height, original.byte_size, tag.label_id, tag.confidence \
          FROM etiqueta_image AS image \
          JOIN etiqueta_original AS original ON original.id = image.original_id \

@@ -19,6 +19,7 @@ type InfoRow = (
     Option<String>,
     Option<f64>,
     Option<f64>,
+    Option<i64>,
 );
 
 pub(super) async fn infos(
@@ -40,6 +41,7 @@ pub(super) async fn infos(
                 image::camera,
                 image::latitude,
                 image::longitude,
+                image::registered_local,
             ))
             .load(connection)
             .await?;
@@ -51,8 +53,18 @@ pub(super) async fn infos(
 }
 
 fn info(row: InfoRow) -> Result<ImageInfo, StoreError> {
-    let (_, lowest, provider, provider_version, file_name, taken_at, camera, latitude, longitude) =
-        row;
+    let (
+        _,
+        lowest,
+        provider,
+        provider_version,
+        file_name,
+        taken_at,
+        camera,
+        latitude,
+        longitude,
+        registered_local,
+    ) = row;
     let place = latitude.zip(longitude);
     Ok(ImageInfo {
         threshold: lowest
@@ -62,11 +74,10 @@ fn info(row: InfoRow) -> Result<ImageInfo, StoreError> {
         provider_version,
         file_name,
         camera: CameraData {
-            taken_at: taken_at
-                .map(|micros| values::time(micros).map(|time| time.naive_utc()))
-                .transpose()?,
+            taken_at: taken_at.map(values::local_time).transpose()?,
             camera,
             location: place.and_then(|(north, east)| Location::new(north, east)),
         },
+        registered_local: registered_local.map(values::local_time).transpose()?,
     })
 }

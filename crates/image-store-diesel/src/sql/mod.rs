@@ -1,7 +1,7 @@
 //! The statements, and the ports built on them.
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. The parent provides the dialect:
-//! the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TIME`, `SHORT_LOCK_WAIT` and
+//! the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TAKEN`, `BY_TIME`, `SHORT_LOCK_WAIT` and
 //! `RESTORE_LOCK_WAIT`, `FOR_UPDATE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `NOW`, `SNAPSHOT`,
 //! `SNAPSHOT_TO_WRITE`, `load` and `locking!`.
 //!
@@ -48,8 +48,8 @@ use domain::{
     ImageQuery, Label, NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow,
     UntaggedImage,
     ports::{
-        Claimed, ImageInfoStore, ImageStore, ImageStoreError, Known, OriginalLedger, RemovalLedger,
-        StoredBytes, TagStatistics, TaggingCache, cause,
+        Claimed, Counted, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, Known,
+        OriginalLedger, RemovalLedger, StoredBytes, TagStatistics, TaggingCache, cause,
     },
 };
 
@@ -57,8 +57,8 @@ use domain::{
 pub(super) use self::statement::Statement;
 pub(super) use self::{label_cache::LabelCache, rollup::Sizes, statement::Typed};
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, BY_TIME, Backend, Connection, Database, FOR_UPDATE, INSERT_IF_NEW,
-    JOIN_IN_ORDER, MIGRATIONS, NOW, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT,
+    BEGIN, BY_IMAGE, BY_LABEL, BY_TAKEN, BY_TIME, Backend, Connection, Database, FOR_UPDATE,
+    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, NOW, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT,
     SNAPSHOT_TO_WRITE, load,
 };
 use crate::{
@@ -233,6 +233,20 @@ impl ImageStore for Store {
             let reason = cause(format!("{} migrations have not run", pending.len()));
             Err(ImageStoreError::Unavailable(reason))
         }
+    }
+}
+
+#[async_trait]
+impl ImageCounter for Store {
+    async fn count_images(
+        &self,
+        query: &ImageQuery,
+        after: Option<PageKey>,
+    ) -> Result<Counted, ImageStoreError> {
+        self.read(|mut connection| async move {
+            pages::count(&mut connection, &self.label_cache, query, after).await
+        })
+        .await
     }
 }
 

@@ -4,6 +4,9 @@
 //! all images, of one label's images, or of those of several labels. The other conditions are looked up
 //! image by image. So the cost of a page grows with the images that fail them, not with the store.
 //!
+//! Images have two times, and an index for each; labels have one by registration. A scan of an index that has
+//! another order than the list reads few images, which are sorted.
+//!
 //! Where images can fail, the scan goes in strides of bounded length, one statement each: a call that is
 //! cancelled leaves at most one stride running.
 
@@ -11,68 +14,26 @@ mod condition;
 pub(in super::super) mod confidences;
 pub(in super::super) mod listing;
 pub(in super::super) mod plan;
+pub(in super::super) mod range;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 
-use domain::{Condition, ImageQuery, PageKey, TimeWindow, UntaggedImage};
+use diesel::{QueryableByName, sql_types::BigInt};
+use diesel_async::RunQueryDsl;
+use domain::{Condition, ImageId, ImageOrder, ImageQuery, PageKey, UntaggedImage, ports::Counted};
 
 use self::{
-    listing::{LabelIds, Scan, listing},
+    listing::{LabelIds, Scan, counting, listing},
     plan::ScanPlan,
+    range::{Floor, ListRange},
 };
 use super::{Connection, images::ImageColumns, label_cache::LabelCache, load};
 use crate::{
     error::StoreError,
-    values::{self, ImageRow, micros, micros_up},
+    values::{self, ImageRow},
 };
-
-/// The range of the list that a scan reads.
-#[derive(Debug, Clone)]
-pub(in super::super) struct ScanRange {
-    /// The first and the last microsecond.
-    first: i64,
-    last: i64,
-    /// The cursor: images before this time, and those of this time with a smaller id.
-    before: i64,
-    id: Vec<u8>,
-}
-
-impl ScanRange {
-    pub(in super::super) fn new(window: &TimeWindow, after: Option<PageKey>) -> Self {
-        let end = window.until.map_or(i64::MAX, |until| micros_up(until) - 1);
-        // No image has this time, so the cursor excludes none.
-        let (before, id) = after.map_or((i64::MAX, Vec::new()), |key| {
-            (micros(key.registered_at), key.id.as_bytes().to_vec())
-        });
-        Self {
-            first: window.from.map_or(i64::MIN, micros_up),
-            last: end.min(before),
-            before,
-            id,
-        }
-    }
-
-    /// Whether no time is in the range.
-    fn is_empty(&self) -> bool {
-        self.first > self.last
-    }
-
-    /// The part from `floor` on.
-    fn down_to(&self, floor: i64) -> Self {
-        Self {
-            first: floor.max(self.first),
-            ..self.clone()
-        }
-    }
-
-    /// The part before `floor`.
-    fn below(self, floor: i64) -> Self {
-        Self {
-            last: floor.saturating_sub(1).min(self.last),
-            ..self
-        }
-    }
-}
 
 pub(super) async fn page(
     connection: &mut Connection,
@@ -84,9 +45,55 @@ pub(super) async fn page(
     let Some(wanted) = wanted(connection, cache, query).await? else {
         return Ok(Vec::new());
     };
-    let range = ScanRange::new(&query.window, after);
+    let range = ListRange::new(query, after);
     let rows = walk(connection, &wanted, range, limit.get() as usize).await?;
     rows.into_iter().map(values::untagged).collect()
+}
+
+/// Counts the images of the next stride.
+pub(super) async fn count(
+    connection: &mut Connection,
+    cache: &LabelCache,
+    query: &ImageQuery,
+    after: Option<PageKey>,
+) -> Result<Counted, StoreError> {
+    let range = ListRange::new(query, after);
+    let wanted = match wanted(connection, cache, query).await? {
+        Some(wanted) if !range.is_empty() => wanted,
+        _ => return Ok(Counted::default()),
+    };
+    let plan = ScanPlan::choose(connection, &wanted, &range, 1).await?;
+    let mut plan = plan.to_the_end(&wanted, &range);
+    let floor = plan.floor(connection, &wanted, &range).await?;
+    let stride = range.down_to(floor.as_ref());
+    let row: CountRow = counting(plan.scan(), &wanted, &stride)
+        .get_result(connection)
+        .await?;
+    let next = floor.map(|floor| key(query.order, &floor)).transpose()?;
+    Ok(Counted {
+        images: row.images.try_into().unwrap_or_default(),
+        next,
+    })
+}
+
+#[derive(QueryableByName)]
+struct CountRow {
+    #[diesel(sql_type = BigInt)]
+    images: i64,
+}
+
+/// The cursor after the images from `floor` on.
+fn key(order: ImageOrder, floor: &Floor) -> Result<PageKey, StoreError> {
+    let id = match floor.id.as_slice() {
+        // No image of that time has a smaller one.
+        [] => ImageId::from_bytes([0; 16]),
+        id => values::image_id(id)?,
+    };
+    Ok(PageKey {
+        order,
+        time: values::local_time(floor.time)?,
+        id,
+    })
 }
 
 /// The labels of a query as ids; `None` if no image can match.
@@ -119,14 +126,14 @@ async fn wanted(
 async fn walk(
     connection: &mut Connection,
     wanted: &LabelIds,
-    mut range: ScanRange,
+    mut range: ListRange,
     limit: usize,
 ) -> Result<Vec<ImageRow>, StoreError> {
     let mut rows: Vec<ImageRow> = Vec::new();
     let mut plan = ScanPlan::choose(connection, wanted, &range, limit).await?;
     while rows.len() < limit && !range.is_empty() {
         let floor = plan.floor(connection, wanted, &range).await?;
-        let stride = range.down_to(floor.unwrap_or(i64::MIN));
+        let stride = range.down_to(floor.as_ref());
         let left = limit - rows.len();
         rows.extend(list(connection, plan.scan(), wanted, &stride, left).await?);
         match floor {
@@ -141,7 +148,7 @@ async fn list(
     connection: &mut Connection,
     scan: Scan,
     wanted: &LabelIds,
-    range: &ScanRange,
+    range: &ListRange,
     limit: usize,
 ) -> Result<Vec<ImageRow>, StoreError> {
     let statement = listing(scan, wanted, range, limit).with_columns::<ImageColumns>();

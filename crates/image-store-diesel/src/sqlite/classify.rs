@@ -21,7 +21,7 @@ const TEXTS: [(&str, ErrorClass); 12] = [
     ("database disk image is malformed", ErrorClass::Corrupt),
     ("file is not a database", ErrorClass::Corrupt),
     ("no such table", ErrorClass::NoTable),
-    ("duplicate column name", ErrorClass::DuplicateColumn),
+    ("duplicate column name", ErrorClass::AlreadyThere),
 ];
 
 /// Classifies a failed statement.
@@ -47,10 +47,7 @@ mod tests {
     /// Errors that can be provoked.
     #[rstest]
     #[case("SELECT * FROM missing", ErrorClass::NoTable)]
-    #[case(
-        "ALTER TABLE present ADD COLUMN id INTEGER",
-        ErrorClass::DuplicateColumn
-    )]
+    #[case("ALTER TABLE present ADD COLUMN id INTEGER", ErrorClass::AlreadyThere)]
     #[case(
         "PRAGMA query_only = ON; INSERT INTO present VALUES (1)",
         ErrorClass::Unavailable

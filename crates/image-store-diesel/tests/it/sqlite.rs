@@ -237,6 +237,7 @@ async fn a_list_that_is_not_read_on_holds_no_connection() {
     let originals = Arc::<FakeOriginalStore>::default();
     let catalog = Catalog::new(CatalogPorts {
         images: store.clone(),
+        counter: store.clone(),
         infos: store.clone(),
         statistics: store.clone(),
         ledger: store.clone(),

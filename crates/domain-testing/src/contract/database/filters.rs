@@ -1,12 +1,12 @@
 //! Filtered lists: all of some labels, any of some, none of some, and a threshold.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
-use super::{newest_first, page, page_key, register_all, unique, walk};
+use super::{count, in_order, page, page_key, register_all, register_with, unique, walk};
 use crate::{at, image, label};
 use domain::{
-    Comparison, Condition, Confidence, Image, ImageQuery, Label, MediaType, Operator, Threshold,
-    TimeWindow, ports::Database,
+    CameraData, Comparison, Condition, Confidence, Image, ImageInfo, ImageOrder, ImageQuery, Label,
+    LocalWindow, MediaType, Operator, Threshold, TimeWindow, ports::Database,
 };
 
 chapter!(
@@ -51,6 +51,7 @@ async fn assert_lists(
         let walked = walk(store, query, page_size).await;
         assert_eq!(walked, expected, "{query:?}, pages of {page_size}");
     }
+    assert_eq!(count(store, query).await, expected.len(), "{query:?}");
 }
 
 /// Five images, the newest last.
@@ -256,6 +257,29 @@ impl Lcg {
         at(0) + TimeDelta::microseconds(i64::try_from(self.roll(20)).unwrap())
     }
 
+    /// What a clock shows around an hour that it shows twice; seldom something else.
+    fn local(&mut self) -> NaiveDateTime {
+        at(0).naive_utc() + TimeDelta::microseconds(i64::try_from(self.roll(8)).unwrap() - 3)
+    }
+
+    /// When it was taken, for some images. The server's clock is put back in the middle of all registrations.
+    fn info(&mut self, image: &Image) -> ImageInfo {
+        let shift = if image.registered_at < at(0) + TimeDelta::microseconds(10) {
+            0
+        } else {
+            -5
+        };
+        let local = image.registered_at.naive_utc() + TimeDelta::microseconds(shift);
+        ImageInfo {
+            camera: CameraData {
+                taken_at: (self.roll(2) == 0).then(|| self.local()),
+                ..CameraData::default()
+            },
+            registered_local: (self.roll(3) > 0).then_some(local),
+            ..ImageInfo::default()
+        }
+    }
+
     fn confidence(&mut self) -> f64 {
         [10.0, 50.0, 90.0][usize::try_from(self.roll(3)).unwrap()]
     }
@@ -276,11 +300,19 @@ impl Lcg {
             from: (self.roll(3) == 0).then(|| self.time()),
             until: (self.roll(3) == 0).then(|| self.time()),
         };
+        let taken = LocalWindow {
+            from: (self.roll(4) == 0).then(|| self.local()),
+            until: (self.roll(4) == 0).then(|| self.local()),
+        };
+        let order = [ImageOrder::Registered, ImageOrder::Taken];
+        let order = order[usize::try_from(self.roll(2)).unwrap()];
         let count = self.roll(3);
         let conditions = (0..count).map(|_| self.condition(of, 2)).collect();
         let labels = query(&all_of, &any_of, &none_of);
         let query = ImageQuery {
+            order,
             window,
+            taken,
             conditions,
             ..labels
         };
@@ -324,10 +356,14 @@ impl Lcg {
                 from: (self.roll(2) == 0).then(|| self.time()),
                 until: (self.roll(2) == 0).then(|| self.time()),
             }),
-            5 => match self.roll(4) {
+            5 => match self.roll(5) {
                 0 => Condition::Type(MediaType::Jpeg),
                 1 => Condition::Type(MediaType::Png),
                 2 => Condition::Width(self.size()),
+                3 => Condition::Taken(LocalWindow {
+                    from: (self.roll(2) == 0).then(|| self.local()),
+                    until: (self.roll(2) == 0).then(|| self.local()),
+                }),
                 _ => Condition::Height(self.size()),
             },
             6 => Condition::Not(Box::new(self.condition(of, depth - 1))),
@@ -349,6 +385,14 @@ fn matches(image: &Image, query: &ImageQuery) -> bool {
     let TimeWindow { from, until } = query.window;
     from.is_none_or(|from| image.registered_at >= from)
         && until.is_none_or(|until| image.registered_at < until)
+        && query
+            .taken
+            .from
+            .is_none_or(|from| image.taken_order >= from)
+        && query
+            .taken
+            .until
+            .is_none_or(|until| image.taken_order < until)
         && query.all_of.iter().all(carries)
         && (query.any_of.is_empty() || query.any_of.iter().any(carries))
         && !query.none_of.iter().any(carries)
@@ -362,16 +406,20 @@ fn matches(image: &Image, query: &ImageQuery) -> bool {
 async fn pages_agree_with_a_plain_filter(store: &dyn Database) {
     const LABELS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
     let mut dice = Lcg(2024);
-    let images: Vec<Image> = (0..60).map(|n| dice.image(n, &LABELS)).collect();
-    register_all(store, &images).await;
-    let sorted = newest_first(images);
+    let mut images: Vec<Image> = (0..60).map(|n| dice.image(n, &LABELS)).collect();
+    for image in &mut images {
+        let info = dice.info(image);
+        register_with(store, image, &info).await;
+        image.taken_order = info.taken_order(image.registered_at);
+    }
     let mut found = 0;
-    for _ in 0..300 {
+    for _ in 0..400 {
         let query = dice.query(&LABELS);
-        let matching = sorted.iter().filter(|image| matches(image, &query));
-        let expected: Vec<Image> = matching.cloned().collect();
+        let matching = images.iter().filter(|image| matches(image, &query));
+        let expected = in_order(query.order, matching.cloned().collect());
         let page_size = 1 + u32::try_from(dice.roll(12)).unwrap();
         assert_eq!(walk(store, &query, page_size).await, expected, "{query:?}");
+        assert_eq!(count(store, &query).await, expected.len(), "{query:?}");
         found += usize::from(!expected.is_empty());
     }
     assert!(

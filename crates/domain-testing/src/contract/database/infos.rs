@@ -42,6 +42,7 @@ async fn keeps_what_is_known(store: &dyn Database) {
             camera: Some("c".repeat(255)),
             location: Location::new(-33.51, 151.205),
         },
+        registered_local: taken.and_hms_micro_opt(1, 2, 3, 456_789),
     };
     let image = unique(1, at(0), &["a"]);
     keep(store, &image, &info).await;

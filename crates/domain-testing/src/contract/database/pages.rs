@@ -4,7 +4,8 @@ use super::{
     MICROSECOND, all, carrying, newest_first, page, page_key, register, register_all, unique, walk,
 };
 use crate::{at, image, label};
-use domain::{Image, ImageId, ImageQuery, Label, PageKey, TimeWindow, ports::Database};
+use chrono::{DateTime, Utc};
+use domain::{Image, ImageId, ImageOrder, ImageQuery, Label, PageKey, TimeWindow, ports::Database};
 
 chapter!(
     pages_are_newest_first,
@@ -74,9 +75,10 @@ async fn pages_join_without_gap_or_overlap(store: &dyn Database) {
 async fn a_page_begins_after_a_place_that_no_image_has(store: &dyn Database) {
     let (older, newer) = (unique(1, at(10), &["car"]), unique(2, at(20), &["car"]));
     register_all(store, &[older.clone(), newer.clone()]).await;
-    let after = |registered_at, byte| {
+    let after = |time: DateTime<Utc>, byte| {
         Some(PageKey {
-            registered_at,
+            order: ImageOrder::Registered,
+            time: time.naive_utc(),
             id: ImageId::from_bytes([byte; 16]),
         })
     };

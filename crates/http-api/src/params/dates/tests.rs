@@ -192,6 +192,27 @@ fn bounds_out_of_reach_are_no_bounds() {
     }
 }
 
+/// Also where clocks were put on or back.
+#[test]
+fn times_without_a_zone_are_as_they_are_written() {
+    let shown = |text: &str, edge| local(text, edge).unwrap().unwrap().to_string();
+    for (text, from, until) in [
+        (
+            "2024-03-31 02:30:00",
+            "2024-03-31 02:30:00",
+            "2024-03-31 02:30:01",
+        ),
+        ("1899-12-31", "1899-12-31 00:00:00", "1900-01-01 00:00:00"),
+        ("0000-01-01", "0000-01-01 00:00:00", "0000-01-02 00:00:00"),
+        ("9999-12-31", "9999-12-31 00:00:00", "+10000-01-01 00:00:00"),
+    ] {
+        assert_eq!(shown(text, Edge::First), from);
+        assert_eq!(shown(text, Edge::Last), until);
+    }
+    assert_eq!(local("2024-01-11T08:00:00Z", Edge::First), Ok(None));
+    assert_eq!(local("2024-01", Edge::First), Err(DateError));
+}
+
 proptest! {
     #[test]
     fn formatted_dates_are_parsed(seconds in 1i64..253_402_300_000, zone in prop::sample::select(&[UTC, Europe::Berlin, Pacific::Apia, America::New_York])) {

@@ -57,6 +57,8 @@ fn brackets_group() {
 #[case(r#""OR""#, tag("or"))]
 #[case("ORchid", tag("orchid"))]
 #[case("date", tag("date"))]
+#[case("taken", tag("taken"))]
+#[case(r#""taken:x""#, tag("taken:x"))]
 #[case("stop!", tag("stop!"))]
 #[case("cat! = 80", sure("cat!", Operator::Equal, 80.0))]
 #[case(r#""cat!"=80"#, sure("cat!", Operator::Equal, 80.0))]
@@ -97,6 +99,32 @@ fn dates_bound_a_window(#[case] text: &str, #[case] from: Option<i64>, #[case] u
     );
 }
 
+/// No zone changes them; nor is there a time before which no camera was.
+#[rstest::rstest]
+#[case("taken>=2024-01-02", Some(86_400), None)]
+#[case("taken>2024-01-02", Some(172_800), None)]
+#[case("taken<=2024-01-02", None, Some(172_800))]
+#[case("taken<2024-01-02", None, Some(86_400))]
+#[case("taken=2024-01-02", Some(86_400), Some(172_800))]
+#[case("taken:2024-01-02", Some(86_400), Some(172_800))]
+#[case("taken:2024-01-02T00:00:01", Some(86_401), Some(86_402))]
+#[case(r#"taken>"2024-01-02 00:00:01""#, Some(86_402), None)]
+#[case("taken<1960-01-01", None, Some(-2_019_686_400))]
+fn times_of_taking_bound_a_window(
+    #[case] text: &str,
+    #[case] from: Option<i64>,
+    #[case] until: Option<i64>,
+) {
+    let local = |seconds| at(seconds).naive_utc();
+    let (from, until) = (from.map(local), until.map(local));
+    for zone in [UTC, chrono_tz::Europe::Berlin] {
+        assert_eq!(
+            parse(text, zone),
+            Ok(Condition::Taken(LocalWindow { from, until }))
+        );
+    }
+}
+
 #[test]
 fn dates_beyond_all_images_match_none() {
     assert_eq!(read("date<0001-01-01"), Condition::NEVER);
@@ -134,7 +162,11 @@ fn dates_beyond_all_images_match_none() {
 #[case("width>=0100", 7, Fault::Pixels)]
 #[case("width>=99999999999", 7, Fault::Pixels)]
 #[case("a type:heic", 7, Fault::Type)]
-#[case("a taken>=2024-01-01", 2, Fault::Taken)]
+#[case("a taken>=2024", 9, Fault::Date(dates::DateError))]
+#[case("a taken:soon", 8, Fault::Date(dates::DateError))]
+#[case("taken>=2024-01-02T00:00:00Z", 7, Fault::Offset)]
+#[case("taken:2024-01-02T00:00:00+01:00", 6, Fault::Offset)]
+#[case("taken>=", 7, Fault::NoValue)]
 #[case("origin:person", 0, Fault::Key("origin".to_owned()))]
 #[case("source:me", 7, Fault::Source)]
 fn faults_have_a_position(#[case] text: &str, #[case] position: usize, #[case] fault: Fault) {

@@ -1,6 +1,6 @@
 //! Conditions that no index answers, evaluated for each image of a scan.
 
-use domain::{Comparison, Condition, SourceKind, TagCondition, TimeWindow};
+use domain::{Comparison, Condition, LocalWindow, SourceKind, TagCondition, TimeWindow};
 
 use super::super::{BY_IMAGE, JOIN_IN_ORDER, label_cache::Known, statement::Statement};
 use crate::values::micros_up;
@@ -17,6 +17,7 @@ pub(super) fn holds(condition: &Condition, id: &str, known: &Known) -> Statement
         Condition::Tag(wanted) => tag(wanted, id, known),
         Condition::Untagged => tags_of(id).sql(") = 0"),
         Condition::Registered(window) => registered(window),
+        Condition::Taken(window) => taken(window, id),
         Condition::Source(kind) => source(*kind, id),
         // One of a closed list of names without quotes.
         Condition::Type(kind) => fact("media_type", id).sql(&format!(" = '{kind}'")),
@@ -87,6 +88,21 @@ fn registered(window: &TimeWindow) -> Statement {
         .sql(" AND walked.registered_at < ")
         .long(end)
         .sql(")")
+}
+
+fn taken(window: &LocalWindow, id: &str) -> Statement {
+    let first = window
+        .from
+        .map_or(i64::MIN, |from| micros_up(from.and_utc()));
+    let last = window
+        .until
+        .map_or(i64::MAX, |until| micros_up(until.and_utc()) - 1);
+    Statement::new(&format!(
+        "(SELECT pictured.taken_order FROM etiqueta_image AS pictured WHERE pictured.id = {id}) BETWEEN "
+    ))
+    .long(first)
+    .sql(" AND ")
+    .long(last)
 }
 
 /// A column of the image's original.

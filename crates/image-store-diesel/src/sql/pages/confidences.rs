@@ -1,11 +1,11 @@
 //! The confidences of one label, in strides.
 
 use diesel::sql_types::{BigInt, Binary, Double};
-use domain::{ConfidenceHistogram, Label, PageKey, TimeWindow};
+use domain::{ConfidenceHistogram, ImageId, ImageOrder, ImageQuery, Label, PageKey, TimeWindow};
 
 use super::{
     super::{BY_LABEL, Connection, label_cache::LabelCache, load, statement::Statement},
-    ScanRange,
+    range::{ListRange, ScanRange},
 };
 use crate::{
     error::StoreError,
@@ -31,8 +31,12 @@ pub(in super::super) async fn confidences(
     let Some(label) = known.get(label).copied() else {
         return Ok((histogram, None));
     };
-    let range = ScanRange::new(window, after);
-    let statement = stride(label, &range).with_columns::<(Binary, BigInt, Double)>();
+    let query = ImageQuery {
+        window: *window,
+        ..ImageQuery::default()
+    };
+    let range = ListRange::new(&query, after);
+    let statement = stride(label, range.by(ImageOrder::Registered)).with_columns::<(Binary, BigInt, Double)>();
     let rows: Vec<Row> = load(connection, statement).await?;
     for (.., confidence) in &rows {
         histogram.count(values::confidence(*confidence)?);
@@ -48,21 +52,16 @@ pub(in super::super::super) fn stride(label: i32, range: &ScanRange) -> Statemen
          FROM etiqueta_image_tag AS walked {BY_LABEL} WHERE walked.label_id = "
     ))
     .int(label)
-    .sql(" AND walked.registered_at BETWEEN ")
-    .long(range.first)
     .sql(" AND ")
-    .long(range.last)
-    .sql(" AND (walked.registered_at < ")
-    .long(range.before)
-    .sql(" OR walked.image_id < ")
-    .bytes(&range.id)
-    .sql(") ORDER BY walked.registered_at DESC, walked.image_id DESC LIMIT ")
+    .then(range.has("walked.registered_at", "walked.image_id"))
+    .sql(" ORDER BY walked.registered_at DESC, walked.image_id DESC LIMIT ")
     .long(i64::try_from(STRIDE).unwrap_or(i64::MAX))
 }
 
 fn cursor((id, registered_at, _): &Row) -> Result<PageKey, StoreError> {
     Ok(PageKey {
-        registered_at: values::time(*registered_at)?,
-        id: domain::ImageId::from_bytes(id.get()?),
+        order: ImageOrder::Registered,
+        time: values::time(*registered_at)?.naive_utc(),
+        id: ImageId::from_bytes(id.get()?),
     })
 }

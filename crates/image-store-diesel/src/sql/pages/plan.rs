@@ -1,15 +1,16 @@
 //! The scan plan of a page: which index is read, and in what strides.
 
 use diesel::{
-    QueryableByName,
-    sql_types::{BigInt, Integer, Nullable},
+    OptionalExtension, QueryableByName,
+    sql_types::{BigInt, Binary, Integer, Nullable},
 };
 use diesel_async::RunQueryDsl;
-use domain::Condition;
+use domain::{Condition, ImageOrder};
 
 use super::{
-    super::{BY_LABEL, BY_TIME, Connection, statement::Statement},
-    LabelIds, Scan, ScanRange,
+    super::{BY_LABEL, BY_TAKEN, BY_TIME, Connection, statement::Statement},
+    LabelIds, Scan,
+    range::{Floor, ListRange, ScanRange},
 };
 use crate::error::StoreError;
 
@@ -22,6 +23,9 @@ const GROWTH: usize = 4;
 /// The longest stride, in images: a fraction of a second.
 const LONGEST: usize = 32_000;
 
+/// How many images may be sorted for each page.
+const FEW: usize = 10_000;
+
 /// How many images may be scanned for each match before merging the lists of several labels is cheaper.
 const IN_VAIN: f64 = 8.0;
 
@@ -29,52 +33,103 @@ const IN_VAIN: f64 = 8.0;
 const MEASURED: usize = 100;
 const REMEMBERED: usize = 8;
 
-/// The time at which a stride ends; `None` is the end of the list.
-#[derive(Debug, Clone, Copy)]
-struct Floor(Option<i64>);
-
 /// A scan, and its next stride.
 pub(super) struct ScanPlan {
     scan: Scan,
     /// `None` if every image matches: the page itself is the bound.
     stride: Option<usize>,
-    /// Where the next stride ends, if known.
-    floor: Option<Floor>,
+    /// The time at which the next stride ends, if known; `None` is the end of the list.
+    floor: Option<Option<i64>>,
 }
 
 impl ScanPlan {
-    /// Chooses the index with the lowest density of images: each of its entries may fail the filter.
+    /// Chooses the index to scan.
     pub(super) async fn choose(
         connection: &mut Connection,
         wanted: &LabelIds,
-        range: &ScanRange,
+        range: &ListRange,
         limit: usize,
     ) -> Result<Self, StoreError> {
+        match range.order {
+            ImageOrder::Registered => {
+                Self::choose_by_registration(connection, wanted, range, limit).await
+            }
+            ImageOrder::Taken => Self::choose_by_taking(connection, wanted, range).await,
+        }
+    }
+
+    /// Chooses the index with the lowest density of images: each of its entries may fail the filter.
+    async fn choose_by_registration(
+        connection: &mut Connection,
+        wanted: &LabelIds,
+        range: &ListRange,
+        limit: usize,
+    ) -> Result<Self, StoreError> {
+        let taken = range.by(ImageOrder::Taken);
+        if taken.is_bounded() && nth_taken(connection, taken, FEW).await?.is_none() {
+            return Ok(Self::straight(Scan::Taken));
+        }
         let asks_more = wanted.any_of.len() + wanted.none_of.len() + wanted.conditions.len() > 0
-            || wanted.lowest.is_some();
+            || wanted.lowest.is_some()
+            || taken.is_bounded();
         match wanted.all_of.as_slice() {
             [] if !asks_more => return Ok(Self::straight(Scan::AllImages)),
             [label] if !asks_more => return Ok(Self::straight(Scan::Label(*label))),
             [] if wanted.any_of.is_empty() => return Ok(Self::along(Scan::AllImages, DEPTH)),
             _ => {}
         }
+        let range = range.by(ImageOrder::Registered);
         let nth_newest = nth_newest(connection, &wanted.all_of, range, DEPTH).await?;
         // The rarer a label, the further back its thousandth image lies; `None` means fewer images than
         // that.
         let rarest = nth_newest.into_iter().min();
         let known = rarest.map(|(floor, label)| Self {
-            floor: Some(Floor(floor)),
+            floor: Some(floor),
             ..Self::along(Scan::Label(label), DEPTH)
         });
         if wanted.any_of.is_empty() {
             return Ok(known.unwrap_or(Self::along(Scan::AllImages, DEPTH)));
         }
-        let floor = rarest.map(|(floor, _)| Floor(floor));
+        let floor = rarest.map(|(floor, _)| floor);
         let depth = depth_of_each(wanted.any_of.len(), limit);
         if is_any_of_rarer(connection, wanted, range, depth, floor).await? {
             return Ok(Self::along(Scan::AnyLabel, depth));
         }
         Ok(known.unwrap_or(Self::along(Scan::AllImages, DEPTH)))
+    }
+
+    /// Sorts the images of a label, of several, or of a time of registration if they are few. Else scans all
+    /// images in the order of the list: what is not rare is found soon.
+    async fn choose_by_taking(
+        connection: &mut Connection,
+        wanted: &LabelIds,
+        range: &ListRange,
+    ) -> Result<Self, StoreError> {
+        let registered = range.by(ImageOrder::Registered);
+        if registered.is_bounded()
+            && depth_of_images(connection, registered, FEW)
+                .await?
+                .1
+                .is_none()
+        {
+            return Ok(Self::straight(Scan::AllImages));
+        }
+        let newest = nth_newest(connection, &wanted.all_of, registered, DEPTH).await?;
+        if let Some((floor, label)) = newest.into_iter().min()
+            && (floor.is_none() || are_few(connection, &[label], registered, FEW).await?)
+        {
+            return Ok(Self::straight(Scan::Label(label)));
+        }
+        let any_of = wanted.any_of.as_slice();
+        let each = FEW / any_of.len().max(1);
+        if !any_of.is_empty() && each > 0 && are_few(connection, any_of, registered, each).await? {
+            return Ok(Self::straight(Scan::AnyLabel));
+        }
+        let labels = wanted.all_of.len() + any_of.len() + wanted.none_of.len();
+        if labels + wanted.conditions.len() == 0 && !registered.is_bounded() {
+            return Ok(Self::straight(Scan::Taken));
+        }
+        Ok(Self::along(Scan::Taken, DEPTH))
     }
 
     fn straight(scan: Scan) -> Self {
@@ -93,47 +148,63 @@ impl ScanPlan {
         }
     }
 
+    /// The plan for reading everything that is left, in the longest strides. What is few is read at once.
+    pub(super) fn to_the_end(self, wanted: &LabelIds, range: &ListRange) -> Self {
+        if self.scan.order() != range.order {
+            return self;
+        }
+        Self {
+            stride: Some(self.longest(wanted)),
+            floor: None,
+            ..self
+        }
+    }
+
     pub(super) fn scan(&self) -> Scan {
         self.scan
     }
 
     /// The longest stride: each image in it is read once for each label, and looked up for each term.
     fn longest(&self, wanted: &LabelIds) -> usize {
-        let labels = if self.scan == Scan::AnyLabel {
-            wanted.any_of.len()
-        } else {
-            1
+        let (labels, others) = match self.scan {
+            Scan::AnyLabel => (wanted.any_of.len(), 0),
+            Scan::AllImages | Scan::Label(_) => (1, 0),
+            // Labels are not scanned but looked up.
+            Scan::Taken => (1, wanted.all_of.len()),
         };
         let terms: usize = wanted.conditions.iter().map(Condition::terms).sum();
-        (LONGEST / labels.max(1) / (1 + terms)).max(1)
+        (LONGEST / labels.max(1) / (1 + others + terms)).max(1)
     }
 
-    /// The time at which the next stride ends; `None` is the end of the range.
+    /// Where the next stride ends; `None` is the end of the range.
     pub(super) async fn floor(
         &mut self,
         connection: &mut Connection,
         wanted: &LabelIds,
-        range: &ScanRange,
-    ) -> Result<Option<i64>, StoreError> {
+        range: &ListRange,
+    ) -> Result<Option<Floor>, StoreError> {
         let Some(stride) = self.stride else {
             return Ok(None);
         };
         self.stride = Some((stride * GROWTH).min(self.longest(wanted)));
-        if let Some(Floor(known)) = self.floor.take() {
-            return Ok(known);
-        }
-        match self.scan {
-            Scan::AllImages => Ok(depth_of_images(connection, range, stride).await?.1),
-            Scan::Label(label) => {
+        let range = range.by(self.scan.order());
+        let known = self.floor.take();
+        let time = match (known, self.scan) {
+            (Some(known), _) => known,
+            (None, Scan::Taken) => return nth_taken(connection, range, stride).await,
+            (None, Scan::AllImages) => depth_of_images(connection, range, stride).await?.1,
+            (None, Scan::Label(label)) => {
                 let nth_newest = nth_newest(connection, &[label], range, stride).await?;
-                Ok(nth_newest.into_iter().next().and_then(|(floor, _)| floor))
+                nth_newest.into_iter().next().and_then(|(floor, _)| floor)
             }
             // The latest of all: no label has more images than that in the stride.
-            Scan::AnyLabel => {
+            (None, Scan::AnyLabel) => {
                 let nth_newest = nth_newest(connection, &wanted.any_of, range, stride).await?;
-                Ok(nth_newest.into_iter().filter_map(|(floor, _)| floor).max())
+                nth_newest.into_iter().filter_map(|(floor, _)| floor).max()
             }
-        }
+        };
+        let id = Vec::new();
+        Ok(time.map(|time| Floor { time, id }))
     }
 }
 
@@ -144,6 +215,17 @@ fn depth_of_each(labels: usize, limit: usize) -> usize {
     enough.min(LONGEST / labels).max(1)
 }
 
+/// Whether each of these labels has fewer than `depth` images in the range.
+async fn are_few(
+    connection: &mut Connection,
+    labels: &[i32],
+    range: &ScanRange,
+    depth: usize,
+) -> Result<bool, StoreError> {
+    let nth_newest = nth_newest(connection, labels, range, depth).await?;
+    Ok(nth_newest.iter().all(|(floor, _)| floor.is_none()))
+}
+
 /// Whether the labels of `any_of` together have fewer images than the index that would be scanned
 /// otherwise: that of a label, with its floor, or that of all images.
 async fn is_any_of_rarer(
@@ -151,7 +233,7 @@ async fn is_any_of_rarer(
     wanted: &LabelIds,
     range: &ScanRange,
     depth: usize,
-    rival: Option<Floor>,
+    rival: Option<Option<i64>>,
 ) -> Result<bool, StoreError> {
     let (newest, images) = depth_of_images(connection, range, DEPTH).await?;
     let Some(newest) = newest else {
@@ -161,7 +243,7 @@ async fn is_any_of_rarer(
     let floors = nth_newest.into_iter().map(|(floor, _)| floor);
     let any_of: f64 = floors.map(|floor| density(newest, floor, depth)).sum();
     Ok(match rival {
-        Some(Floor(floor)) => any_of < density(newest, floor, DEPTH),
+        Some(floor) => any_of < density(newest, floor, DEPTH),
         None => images.is_some() && any_of * IN_VAIN < density(newest, images, DEPTH),
     })
 }
@@ -264,4 +346,34 @@ async fn depth_of_images(
         .sql(") AS floor");
     let row: DepthRow = statement.get_result(connection).await?;
     Ok((row.newest, row.floor))
+}
+
+#[derive(QueryableByName)]
+struct TakenRow {
+    #[diesel(sql_type = BigInt)]
+    time: i64,
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+}
+
+/// The `depth`-th image of the range in the order of taking. By its id too: any number of images have one time.
+async fn nth_taken(
+    connection: &mut Connection,
+    range: &ScanRange,
+    depth: usize,
+) -> Result<Option<Floor>, StoreError> {
+    let row: Option<TakenRow> = taken(range, depth)
+        .get_result(connection)
+        .await
+        .optional()?;
+    Ok(row.map(|TakenRow { time, id }| Floor { time, id }))
+}
+
+pub(in super::super::super) fn taken(range: &ScanRange, depth: usize) -> Statement {
+    Statement::new(&format!(
+        "SELECT taken_order AS time, id FROM etiqueta_image {BY_TAKEN} WHERE "
+    ))
+    .then(range.has("taken_order", "id"))
+    .sql(" ORDER BY taken_order DESC, id DESC LIMIT 1 OFFSET ")
+    .long(i64::try_from(depth - 1).unwrap_or(i64::MAX))
 }
