@@ -110,11 +110,12 @@ impl State {
         &self,
         window: TimeWindow,
         filter: LabelFilter,
+        context: CallContext,
     ) -> Result<Option<u64>, Problem> {
         let catalog = self.catalog.clone();
-        let work = async move { catalog.count(window, filter).await };
+        let work = async move { catalog.count(window, filter, &context).await };
         match tokio::time::timeout(self.settings.count_timeout, self.spawn(work)).await {
-            Ok(Ok(outcome)) => Ok(Some(outcome?)),
+            Ok(Ok(outcome)) => Ok(outcome?),
             Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),
             Err(_) => Ok(None),
         }

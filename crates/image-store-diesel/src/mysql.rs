@@ -501,11 +501,22 @@ mod tests {
                 assert!(table == "walked" || is_page || is_looked_up, "{steps:#?}");
             }
         }
+    }
+
+    async fn assert_times_of_taking_are_measured_by_their_index(connection: &mut Connection) {
+        let query = ImageQuery {
+            order: ImageOrder::Taken,
+            ..ImageQuery::default()
+        };
+        let whole = ListRange::new(&query, None);
         let steps = plan(connection, taken(whole.by(ImageOrder::Taken), 100)).await;
         let [step] = &steps[..] else {
             panic!("{steps:#?}");
         };
-        assert!(step.is("etiqueta_image", by_taking), "{step:#?}");
+        assert!(
+            step.is("etiqueta_image", "etiqueta_image_taken"),
+            "{step:#?}"
+        );
         assert!(
             step.says("Using index") && !step.says("filesort"),
             "{step:#?}"
@@ -606,6 +617,7 @@ mod tests {
         assert_lists_are_read_from_their_index(&mut connection).await;
         assert_confidences_are_read_from_their_index(&mut connection).await;
         assert_lists_by_taking_are_read_from_their_index(&mut connection).await;
+        assert_times_of_taking_are_measured_by_their_index(&mut connection).await;
         assert_labels_are_measured_by_their_index(&mut connection).await;
         assert_tags_are_counted_by_their_index(&mut connection).await;
         assert_changes_are_deleted_by_their_keys(&mut connection).await;

@@ -13,8 +13,8 @@ use crate::{
     ConfidenceHistogram, Image, ImageId, ImageInfo, ImageOrder, ImageQuery, Label, LabelFilter,
     PageKey, TagQuery, TagSummary, TimeWindow, UntaggedImage,
     ports::{
-        Clock, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, OriginalContent,
-        OriginalLedger, OriginalStore, OriginalStoreError, TagStatistics, cause,
+        CallContext, Clock, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError,
+        OriginalContent, OriginalLedger, OriginalStore, OriginalStoreError, TagStatistics, cause,
     },
 };
 
@@ -217,28 +217,30 @@ impl Catalog {
         })
     }
 
-    /// How many images of a window match the filter. Counted in strides, of which none is begun after this was
-    /// dropped.
+    /// How many images of a window match the filter. Counted in strides; `None` if the caller has gone before the
+    /// last one.
     pub async fn count(
         &self,
         window: TimeWindow,
         filter: LabelFilter,
-    ) -> Result<u64, CatalogError> {
+        context: &CallContext,
+    ) -> Result<Option<u64>, CatalogError> {
         // The order does not matter; in this one more can be read from an index.
         let filter = filter.in_order(ImageOrder::Registered);
         let Some(query) = filter.within(window) else {
-            return Ok(0);
+            return Ok(Some(0));
         };
         let mut images = 0;
         let mut after = None;
-        loop {
+        while !context.is_cancelled() {
             let counted = self.ports.counter.count_images(&query, after).await?;
             images += counted.images;
             if counted.next.is_none() {
-                return Ok(images);
+                return Ok(Some(images));
             }
             after = counted.next;
         }
+        Ok(None)
     }
 
     /// Usage of the labels in the images of a window: most used first, then by label.

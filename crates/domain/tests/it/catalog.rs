@@ -12,8 +12,8 @@ use domain::{
     Image, ImageId, ImageOrder, LabelFilter, PageKey, TagOrder, TagQuery, TimeWindow,
     UntaggedImage,
     ports::{
-        Counted, ImageStore, ImageStoreError, OriginalContent, OriginalLedger, OriginalStore,
-        OriginalStoreError, cause,
+        CallContext, Counted, ImageStore, ImageStoreError, OriginalContent, OriginalLedger,
+        OriginalStore, OriginalStoreError, cause,
     },
     service::{Catalog, CatalogError, CatalogPorts, ImagePage},
 };
@@ -546,11 +546,13 @@ async fn a_count_is_the_sum_of_its_strides() {
         ..mocks()
     });
     let filter = LabelFilter::default().in_order(ImageOrder::Taken);
-    let count = catalog.count(TimeWindow::default(), filter).await.unwrap();
-    assert_eq!(count, 7);
+    let here = CallContext::local();
+    let all = TimeWindow::default();
+    let count = catalog.count(all, filter, &here).await.unwrap();
+    assert_eq!(count, Some(7));
     let nothing = LabelFilter::default().all_of([""]);
-    let count = catalog.count(TimeWindow::default(), nothing).await.unwrap();
-    assert_eq!(count, 0);
+    let count = catalog.count(all, nothing, &here).await.unwrap();
+    assert_eq!(count, Some(0));
 }
 
 #[tokio::test]
@@ -565,5 +567,26 @@ async fn a_count_fails_with_its_strides() {
         ..mocks()
     });
     let filter = LabelFilter::default();
-    assert!(catalog.count(TimeWindow::default(), filter).await.is_err());
+    let here = CallContext::local();
+    let count = catalog.count(TimeWindow::default(), filter, &here).await;
+    assert!(count.is_err());
+}
+
+#[tokio::test]
+async fn a_count_ends_with_its_caller() {
+    let mut counter = MockImageCounter::new();
+    let next = Some(key(&image(b"x", at(0), &[])));
+    counter
+        .expect_count_images()
+        .times(2)
+        .returning(move |_, _| Ok(Counted { images: 1, next }));
+    let catalog = Catalog::new(CatalogPorts {
+        counter: Arc::new(counter),
+        ..mocks()
+    });
+    let looks = AtomicUsize::new(0);
+    let context = CallContext::cancelled_when(move || looks.fetch_add(1, Ordering::SeqCst) > 1);
+    let filter = LabelFilter::default();
+    let count = catalog.count(TimeWindow::default(), filter, &context).await;
+    assert_eq!(count.unwrap(), None);
 }

@@ -15,6 +15,8 @@ use domain::{
 };
 
 use crate::{
+    disconnect,
+    forwarded::Forwarded,
     problem::Problem,
     queries::{self, List},
     response::{self, ImageBody, Infos},
@@ -124,7 +126,9 @@ pub(crate) async fn list_images(
     let (window, filter, is_counted) = (list.window, list.labels.clone(), list.count);
     let count = async {
         if is_counted {
-            state.count(window, filter).await
+            let origin = Forwarded::of(&request, &state.settings.trusted_proxies);
+            let context = disconnect::context(&request, origin.client);
+            state.count(window, filter, context).await
         } else {
             Ok(None)
         }

@@ -63,7 +63,7 @@ pub(super) async fn count(
         _ => return Ok(Counted::default()),
     };
     let plan = ScanPlan::choose(connection, &wanted, &range, 1).await?;
-    let mut plan = plan.to_the_end(&wanted, &range);
+    let mut plan = plan.until_the_end(&wanted, &range);
     let floor = plan.floor(connection, &wanted, &range).await?;
     let stride = range.down_to(floor.as_ref());
     let row: CountRow = counting(plan.scan(), &wanted, &stride)

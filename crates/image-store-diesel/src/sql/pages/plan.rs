@@ -33,13 +33,17 @@ const IN_VAIN: f64 = 8.0;
 const MEASURED: usize = 100;
 const REMEMBERED: usize = 8;
 
+/// The time of the image at some depth of an index; `None` if the index has fewer.
+#[derive(Debug, Clone, Copy)]
+struct Measured(Option<i64>);
+
 /// A scan, and its next stride.
 pub(super) struct ScanPlan {
     scan: Scan,
     /// `None` if every image matches: the page itself is the bound.
     stride: Option<usize>,
-    /// The time at which the next stride ends, if known; `None` is the end of the list.
-    floor: Option<Option<i64>>,
+    /// Where the next stride ends, if known.
+    floor: Option<Measured>,
 }
 
 impl ScanPlan {
@@ -84,13 +88,13 @@ impl ScanPlan {
         // that.
         let rarest = nth_newest.into_iter().min();
         let known = rarest.map(|(floor, label)| Self {
-            floor: Some(floor),
+            floor: Some(Measured(floor)),
             ..Self::along(Scan::Label(label), DEPTH)
         });
         if wanted.any_of.is_empty() {
             return Ok(known.unwrap_or(Self::along(Scan::AllImages, DEPTH)));
         }
-        let floor = rarest.map(|(floor, _)| floor);
+        let floor = rarest.map(|(floor, _)| Measured(floor));
         let depth = depth_of_each(wanted.any_of.len(), limit);
         if is_any_of_rarer(connection, wanted, range, depth, floor).await? {
             return Ok(Self::along(Scan::AnyLabel, depth));
@@ -149,7 +153,7 @@ impl ScanPlan {
     }
 
     /// The plan for reading everything that is left, in the longest strides. What is few is read at once.
-    pub(super) fn to_the_end(self, wanted: &LabelIds, range: &ListRange) -> Self {
+    pub(super) fn until_the_end(self, wanted: &LabelIds, range: &ListRange) -> Self {
         if self.scan.order() != range.order {
             return self;
         }
@@ -190,7 +194,7 @@ impl ScanPlan {
         let range = range.by(self.scan.order());
         let known = self.floor.take();
         let time = match (known, self.scan) {
-            (Some(known), _) => known,
+            (Some(Measured(known)), _) => known,
             (None, Scan::Taken) => return nth_taken(connection, range, stride).await,
             (None, Scan::AllImages) => depth_of_images(connection, range, stride).await?.1,
             (None, Scan::Label(label)) => {
@@ -233,7 +237,7 @@ async fn is_any_of_rarer(
     wanted: &LabelIds,
     range: &ScanRange,
     depth: usize,
-    rival: Option<Option<i64>>,
+    rival: Option<Measured>,
 ) -> Result<bool, StoreError> {
     let (newest, images) = depth_of_images(connection, range, DEPTH).await?;
     let Some(newest) = newest else {
@@ -243,7 +247,7 @@ async fn is_any_of_rarer(
     let floors = nth_newest.into_iter().map(|(floor, _)| floor);
     let any_of: f64 = floors.map(|floor| density(newest, floor, depth)).sum();
     Ok(match rival {
-        Some(floor) => any_of < density(newest, floor, DEPTH),
+        Some(Measured(floor)) => any_of < density(newest, floor, DEPTH),
         None => images.is_some() && any_of * IN_VAIN < density(newest, images, DEPTH),
     })
 }
