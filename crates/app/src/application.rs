@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::service::{Ingest, Upkeep, UpkeepSettings};
+use domain::service::{Backfill, Ingest, Upkeep, UpkeepSettings};
 use http_api::KeyPolicy;
 use tokio::{
     sync::Notify,
@@ -40,6 +40,7 @@ pub struct Application {
     database: Database,
     gates: Gates,
     upkeep: Upkeep,
+    backfill: Backfill,
     first_key: Option<FirstKey>,
     recorded: Arc<Notify>,
     releases: Option<Arc<Releases>>,
@@ -83,6 +84,7 @@ impl Application {
             database: parts.database,
             gates,
             upkeep,
+            backfill: parts.backfill,
             first_key,
             recorded: parts.recorded,
             releases: parts.releases,
@@ -126,8 +128,10 @@ impl Application {
         let rollups = upkeep::roll_up(&self.upkeep, &self.recorded, schema, &stop);
         let saving = upkeep::save_answers(&ingest, schema, &stop);
         let counting = upkeep::recount_store(&ingest, interval, schema, &stop);
-        let (served, opened, (), (), (), ()) =
-            tokio::join!(serve, background, upkeep, rollups, saving, counting);
+        let backfill = upkeep::backfill(&self.backfill, schema, &stop);
+        let tasks = async { tokio::join!(upkeep, rollups, saving, counting, backfill) };
+        let tasks = Box::pin(tasks);
+        let (served, opened, _) = tokio::join!(serve, background, tasks);
         tokio::join!(save_the_last(&ingest), drain(self.releases.as_deref()));
         tracing::info!("stopped");
         opened.and(served)

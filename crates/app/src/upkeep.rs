@@ -4,7 +4,7 @@ use std::{fmt::Display, future::Future, time::Duration};
 
 use domain::{
     ports::ImageStoreError,
-    service::{Ingest, Upkeep, UpkeepError},
+    service::{Backfill, BackfillStep, Ingest, Upkeep, UpkeepError},
 };
 use tokio::{
     sync::Notify,
@@ -19,6 +19,14 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// The interval while this server records nothing (others may), after a failure, and where another server is at it.
 const LONG_PAUSE: Duration = Duration::from_secs(30);
+
+/// The shortest pause between two batches of the backfill; and how much longer than a batch it is: the database and
+/// the originals are there for requests.
+const BATCH_PAUSE: Duration = Duration::from_millis(100);
+const REST: u32 = 4;
+
+/// The pause of a backfill that has nothing to do for now.
+const NOTHING_TO_FILL: Duration = Duration::from_mins(10);
 
 /// Runs every upkeep task until `stop` is cancelled. The tasks are independent: a hanging blob host does
 /// not delay the removal of originals. Tasks that need the database wait for its gate.
@@ -78,6 +86,40 @@ pub async fn roll_up(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &Can
             sleep(PAUSE).await;
             // Notified or timed out, a rollup is due.
             let _ = timeout(LONG_PAUSE, recorded.notified()).await;
+        }
+    };
+    stop.run_until_cancelled(duty).await;
+}
+
+/// Fills what is unknown of images that earlier versions registered, until that is done for good or `stop` is
+/// cancelled.
+pub async fn backfill(backfill: &Backfill, gate: &Gate, stop: &CancellationToken) {
+    let duty = async {
+        gate.opened().await;
+        let mut filled = 0;
+        loop {
+            let began = Instant::now();
+            match backfill.step().await {
+                Ok(BackfillStep::Filled(count)) => {
+                    filled += count;
+                    sleep(BATCH_PAUSE.max(began.elapsed() * REST)).await;
+                }
+                Ok(pause) => {
+                    if filled > 0 {
+                        tracing::info!(filled, "images of earlier versions filled in");
+                    }
+                    if pause == BackfillStep::Done {
+                        return;
+                    }
+                    filled = 0;
+                    sleep(NOTHING_TO_FILL).await;
+                }
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, source, "images not filled in; tried again soon");
+                    sleep(LONG_PAUSE).await;
+                }
+            }
         }
     };
     stop.run_until_cancelled(duty).await;

@@ -1,5 +1,6 @@
 //! The in-memory [`Database`](domain::ports::Database).
 
+mod backfill;
 mod edits;
 mod inspection;
 mod keys;
@@ -55,6 +56,7 @@ struct State {
     /// Oldest first.
     sessions: Vec<Session>,
     requests: HashMap<RequestKey, requests::Request>,
+    pass: backfill::Pass,
 }
 
 #[derive(Debug)]

@@ -155,6 +155,16 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_backfill"]
+    backfill (id) {
+        id -> Integer,
+        place -> Binary,
+        begun_at -> BigInt,
+        done_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
     // Diesel's own column.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

@@ -12,9 +12,9 @@ use chrono::TimeDelta;
 use domain::{
     ports::{self, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
     service::{
-        Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts, Idempotency, Ingest, IngestPorts,
-        IngestSettings, Keys, RemovalPorts, RenditionPorts, Renditions, Tagger, TaggerPorts,
-        UpkeepPorts,
+        Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts,
+        Idempotency, Ingest, IngestPorts, IngestSettings, Keys, RemovalPorts, RenditionPorts,
+        Renditions, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -44,6 +44,8 @@ pub struct Parts {
     pub api: Api,
     /// The dependencies of upkeep.
     pub upkeep: UpkeepPorts,
+    /// Fills what is unknown of images of earlier versions.
+    pub backfill: Backfill,
     /// Notified after each image that was recorded, changed or deleted: there may be something to roll up.
     pub recorded: Arc<Notify>,
     /// Releases hosted blobs, if there is a blob host.
@@ -91,7 +93,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         releases: queue(releases.as_ref()),
         clock: Arc::new(LocalClock(settings.server.timezone)),
     };
-    let catalog = catalog(&stored, &opened, clock.clone());
+    let (catalog, backfill) = reading(settings, &stored, &codec, &opened);
     let ingest = Arc::new(Ingest::new(ingest, ingest_settings(settings)));
     let api = Api {
         idempotency: Idempotency::new(stored.clone()),
@@ -121,6 +123,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     Ok(Parts {
         api,
         upkeep,
+        backfill,
         recorded,
         releases,
         key_file: keys::file(&database),
@@ -168,6 +171,23 @@ fn catalog(
         originals: Arc::clone(&opened.store),
         clock,
     })
+}
+
+/// What reads images, and what fills in what is unknown of those of earlier versions.
+fn reading(
+    settings: &Settings,
+    stored: &Arc<dyn ports::Database>,
+    codec: &Arc<dyn ImageCodec>,
+    opened: &Originals,
+) -> (Catalog, Backfill) {
+    let catalog = catalog(stored, opened, Arc::new(SystemClock));
+    let ports = BackfillPorts {
+        images: stored.clone(),
+        originals: Arc::clone(&opened.store),
+        codec: Arc::clone(codec),
+        clock: Arc::new(LocalClock(settings.server.timezone)),
+    };
+    (catalog.clone(), Backfill::new(ports, catalog))
 }
 
 /// What makes thumbnails, and keeps them beside the originals.

@@ -11,6 +11,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod backfill;
 mod check;
 mod client;
 mod command_line;

@@ -30,6 +30,7 @@ macro_rules! chapter {
     };
 }
 
+pub mod backfill;
 pub mod claims;
 pub mod concurrency;
 pub mod damage;
@@ -64,6 +65,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     pages::run(&make).await;
     filters::run(&make).await;
     taken::run(&make).await;
+    backfill::run(&make).await;
     summaries::run(&make).await;
     rollups::run(&make).await;
     keys::run(&make).await;

@@ -1,14 +1,16 @@
 //! All ports of one database.
 
 use super::{
-    IdempotencyStore, ImageCounter, ImageEdits, ImageInfoStore, ImageStore, Inspector, KeyStore,
-    OriginalLedger, RemovalLedger, SessionStore, StatisticsInspector, TagStatistics, TaggingCache,
+    IdempotencyStore, ImageBackfill, ImageCounter, ImageEdits, ImageInfoStore, ImageStore,
+    Inspector, KeyStore, OriginalLedger, RemovalLedger, SessionStore, StatisticsInspector,
+    TagStatistics, TaggingCache,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
 /// a database, and for the contract suites.
 pub trait Database:
     ImageStore
+    + ImageBackfill
     + ImageCounter
     + ImageEdits
     + ImageInfoStore
@@ -26,6 +28,7 @@ pub trait Database:
 
 impl<T> Database for T where
     T: ImageStore
+        + ImageBackfill
         + ImageCounter
         + ImageEdits
         + ImageInfoStore

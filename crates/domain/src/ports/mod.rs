@@ -11,6 +11,7 @@ mod context;
 mod database;
 mod database_registry;
 mod idempotency_store;
+mod image_backfill;
 mod image_codec;
 mod image_counter;
 mod image_edits;
@@ -39,6 +40,7 @@ pub use context::{CallContext, ClientKey};
 pub use database::Database;
 pub use database_registry::DatabaseRegistry;
 pub use idempotency_store::{Begun, IdempotencyStore};
+pub use image_backfill::{BackfillBegun, BackfillImage, FilledImage, ImageBackfill};
 pub use image_codec::ImageCodec;
 pub use image_counter::{Counted, ImageCounter};
 pub use image_edits::{ImageEdits, TagChange, TagsChanged, TagsVersion, VersionedTags};
@@ -68,6 +70,7 @@ pub use self::{
     clock::MockClock,
     database_registry::MockDatabaseRegistry,
     idempotency_store::MockIdempotencyStore,
+    image_backfill::MockImageBackfill,
     image_codec::MockImageCodec,
     image_counter::MockImageCounter,
     image_edits::MockImageEdits,

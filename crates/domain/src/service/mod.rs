@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod backfill;
 mod backoff;
 mod catalog;
 mod check;
@@ -20,6 +21,7 @@ mod tagger;
 mod upkeep;
 
 pub use access::{Access, AccessPorts, AdminKey, AdminKeyError, Caller, KeyHolder};
+pub use backfill::{Backfill, BackfillError, BackfillPorts, BackfillStep};
 pub use catalog::{Catalog, CatalogError, CatalogPorts, Found, ImagePage, ImagePages};
 pub use check::{
     Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod backfill;
 mod catalog;
 mod check;
 mod ingest;

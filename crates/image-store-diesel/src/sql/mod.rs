@@ -10,6 +10,7 @@
 //! the second statement sees at least what the first one saw, unless the image was deleted in between: then it
 //! is left out. Summaries, and who said what of an image, are read from one snapshot.
 
+mod backfill;
 pub(super) mod changes;
 mod claims;
 mod edits;

@@ -11,8 +11,8 @@ macro_rules! run_contract {
 
         crate::contract::run_contract!(
             $stores;
-            claims, removal, fencing, damage, images, labels, taggings, pages, filters, summaries,
-            rollups, keys, sessions, requests, sizes, concurrency
+            claims, removal, fencing, damage, images, infos, labels, taggings, pages, filters, taken,
+            backfill, summaries, rollups, keys, sessions, requests, sizes, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {
