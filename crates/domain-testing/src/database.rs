@@ -21,8 +21,8 @@ use chrono::{DateTime, Utc};
 
 use domain::{
     ApiKey, Confidence, ConfidenceHistogram, ContentDigest, DatabaseId, Fence, Image, ImageFacts,
-    ImageId, ImageInfo, ImageQuery, Label, NewImage, PageKey, RequestKey, Session, TagSummary,
-    Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ImageId, ImageInfo, ImageOrder, ImageQuery, Label, NewImage, PageKey, RequestKey, Session,
+    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{
         Claimed, Counted, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, Known,
         OriginalLedger, RemovalLedger, StoredBytes, TagStatistics, TaggingCache, VersionedTags,
@@ -339,8 +339,7 @@ impl TagStatistics for FakeDatabase {
         let mut images = state.within(window).filter_map(|image| {
             let tag = image.tags.iter().find(|tag| tag.label == *label)?;
             let key = PageKey::after(ImageOrder::Registered, image);
-            let is_next =
-                after.is_none_or(|after| (key.time, key.id) < (after.time, after.id));
+            let is_next = after.is_none_or(|after| (key.time, key.id) < (after.time, after.id));
             is_next.then_some((key, tag.confidence))
         });
         let Some((key, confidence)) = images.next() else {

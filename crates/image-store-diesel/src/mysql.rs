@@ -430,7 +430,11 @@ mod tests {
     /// Nothing is sorted, so a stride costs no more than its rows.
     async fn assert_confidences_are_read_from_their_index(connection: &mut Connection) {
         let span = ListRange::new(&ImageQuery::default(), None);
-        let steps = plan(connection, confidences::stride(1, span.by(ImageOrder::Registered))).await;
+        let steps = plan(
+            connection,
+            confidences::stride(1, span.by(ImageOrder::Registered)),
+        )
+        .await;
         let [walked] = steps.as_slice() else {
             panic!("{steps:#?}");
         };

@@ -447,7 +447,10 @@ mod tests {
     #[test]
     fn confidences_are_read_from_their_index() {
         let mut connection = migrated();
-        let steps = plan_of(&mut connection, confidences::stride(1, anywhere().by(ImageOrder::Registered)));
+        let steps = plan_of(
+            &mut connection,
+            confidences::stride(1, anywhere().by(ImageOrder::Registered)),
+        );
         let search = format!("SEARCH walked USING COVERING INDEX {BY_LABEL_AND_TIME}");
         assert_eq!(steps, [search]);
     }
@@ -493,8 +496,9 @@ mod tests {
             let sorts = steps
                 .iter()
                 .filter(|step| step.starts_with("USE TEMP B-TREE FOR"));
-            // The page itself is sorted once more.
-            assert_eq!(sorts.count() > 1, scan != Scan::Taken, "{steps:#?}");
+            // The page itself is sorted once more, unless it was sorted already.
+            let is_in_order = sorts.count() <= 1;
+            assert!(is_in_order || scan != Scan::Taken, "{steps:#?}");
             assert!(
                 !steps
                     .iter()

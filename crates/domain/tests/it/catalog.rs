@@ -528,12 +528,12 @@ async fn verified_original_is_not_digested_again_until_rewritten() {
 /// Until a stride is the last one; one may have counted none.
 #[tokio::test]
 async fn a_count_is_the_sum_of_its_strides() {
-    let key = |n| key(&image(b"x", at(n), &[]));
+    let [first, second] = [2, 1].map(|n| key(&image(b"x", at(n), &[])));
     let mut counter = MockImageCounter::new();
     for (after, images, next) in [
-        (None, 3, Some(key(2))),
-        (Some(key(2)), 0, Some(key(1))),
-        (Some(key(1)), 4, None),
+        (None, 3, Some(first)),
+        (Some(first), 0, Some(second)),
+        (Some(second), 4, None),
     ] {
         counter
             .expect_count_images()

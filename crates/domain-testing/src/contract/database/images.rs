@@ -118,6 +118,7 @@ async fn times_come_back_to_the_microsecond(store: &dyn Database) {
         let registered_at = DateTime::from_timestamp_micros(micros).unwrap();
         let mut image = image(&micros.to_be_bytes(), at(0), &[("car", 1.0)]);
         image.registered_at = registered_at;
+        image.taken_order = registered_at.naive_utc();
         assert_comes_back(store, &image).await;
     }
 }

@@ -36,7 +36,8 @@ pub(in super::super) async fn confidences(
         ..ImageQuery::default()
     };
     let range = ListRange::new(&query, after);
-    let statement = stride(label, range.by(ImageOrder::Registered)).with_columns::<(Binary, BigInt, Double)>();
+    let statement =
+        stride(label, range.by(ImageOrder::Registered)).with_columns::<(Binary, BigInt, Double)>();
     let rows: Vec<Row> = load(connection, statement).await?;
     for (.., confidence) in &rows {
         histogram.count(values::confidence(*confidence)?);
