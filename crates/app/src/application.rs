@@ -123,13 +123,19 @@ impl Application {
             register(&self.upkeep, &self.gates, &stop).await;
             opened
         };
-        let upkeep = upkeep::run(&self.upkeep, interval, &self.gates, &stop);
         let schema = &self.gates.schema;
-        let rollups = upkeep::roll_up(&self.upkeep, &self.recorded, schema, &stop);
+        let upkeep = async {
+            if self.settings.upkeep.enabled {
+                tokio::join!(
+                    upkeep::run(&self.upkeep, interval, &self.gates, &stop),
+                    upkeep::roll_up(&self.upkeep, &self.recorded, schema, &stop),
+                    upkeep::backfill(&self.backfill, schema, &stop),
+                );
+            }
+        };
         let saving = upkeep::save_answers(&ingest, schema, &stop);
         let counting = upkeep::recount_store(&ingest, interval, schema, &stop);
-        let backfill = upkeep::backfill(&self.backfill, schema, &stop);
-        let tasks = async { tokio::join!(upkeep, rollups, saving, counting, backfill) };
+        let tasks = async { tokio::join!(upkeep, saving, counting) };
         let tasks = Box::pin(tasks);
         let (served, opened, _) = tokio::join!(serve, background, tasks);
         tokio::join!(save_the_last(&ingest), drain(self.releases.as_deref()));

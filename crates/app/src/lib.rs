@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod permissions;
 pub mod releases;
+pub mod replica;
 pub mod resilience;
 pub mod rlimit;
 pub mod settings;

@@ -240,9 +240,10 @@ async fn log_in(server: &MysqlServer) -> Result<Conn, Failure> {
     if server.tls.is_some() {
         return Err("this program speaks to servers without TLS alone".into());
     }
+    let host = server.hosts.first().ok_or("no host is named")?;
     let options = OptsBuilder::default()
-        .ip_or_hostname(&server.host)
-        .tcp_port(server.port)
+        .ip_or_hostname(&host.name)
+        .tcp_port(host.port)
         .user(Some(&server.user))
         .pass(Some(server.password.expose_secret()))
         .db_name(Some(&server.database))

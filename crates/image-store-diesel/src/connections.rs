@@ -18,10 +18,23 @@ use diesel_async::{
 use domain::ports::{ImageStoreError, cause};
 use futures_util::future::BoxFuture;
 
+/// What reads see of writes through other nodes of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consistency {
+    /// `Cluster` where several nodes take writes (Galera, Group Replication with several primaries), else `Node`.
+    #[default]
+    Auto,
+    /// What the node has applied, which may be older than an answer that was just given.
+    Node,
+    /// Everything that was committed on any node before; costs each read a wait for the node.
+    Cluster,
+}
+
 /// Limits of a store's connections and calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
-    /// The most connections at a time; at least 2 are used.
+    /// The most connections at a time; at least 2 are used. Where reads wait for other nodes, half of them are
+    /// for reading.
     pub max_connections: usize,
     /// Time-out for getting a pooled connection, and for opening one.
     pub acquire_timeout: Duration,
@@ -29,16 +42,19 @@ pub struct PoolSettings {
     pub lock_timeout: Duration,
     /// The deadline of a call, including all its retries.
     pub call_timeout: Duration,
+    /// What reads see; SQLite has one node.
+    pub consistency: Consistency,
 }
 
 impl Default for PoolSettings {
-    /// 16 connections, 5 seconds, 10 seconds, 30 seconds.
+    /// 16 connections, 5 seconds, 10 seconds, 30 seconds, automatic consistency.
     fn default() -> Self {
         Self {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(30),
+            consistency: Consistency::Auto,
         }
     }
 }

@@ -18,11 +18,11 @@ use std::sync::Arc;
 use domain::ports::{Database, ImageStoreError};
 
 pub use self::{
-    connections::PoolSettings,
+    connections::{Consistency, PoolSettings},
     migrate::MigrationError,
     migrator::Migrator,
     signals::Signals,
-    url::{MysqlServer, StoreUrl, StoreUrlError, Tls},
+    url::{MysqlHost, MysqlServer, StoreUrl, StoreUrlError, Tls},
 };
 
 /// Opens a database. Connections are opened lazily, by calls.

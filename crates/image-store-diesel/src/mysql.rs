@@ -1,6 +1,6 @@
 //! MySQL and MariaDB: connections, and their SQL dialect.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use diesel::{ConnectionError, ConnectionResult, QueryResult, result::Error, sql_query};
 use diesel_async::{
@@ -9,23 +9,23 @@ use diesel_async::{
     methods::LoadQuery,
     pooled_connection::{
         PoolError,
-        deadpool::{Hook, HookError},
+        deadpool::{Hook, HookError, Pool},
     },
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use domain::ports::ImageStoreError;
-use futures_util::FutureExt;
-use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
+use futures_util::{FutureExt, future::BoxFuture};
+use mysql_async::{Opts, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-use self::{diagnostics::Diagnostics, lease::Lease};
+use self::{consistent::Consistent, diagnostics::Diagnostics, lease::Lease, nodes::Nodes};
 use crate::{
-    connections::{self, PoolSettings},
+    connections::{self, Consistency, PoolSettings},
     error::ErrorClass,
     migrate::{self, Dialect, MigrationError},
     signals::Signals,
-    url::{MysqlServer, Tls},
+    url::{MysqlHost, MysqlServer, Tls},
 };
 
 type Connection = AsyncMysqlConnection;
@@ -82,8 +82,10 @@ where
     RunQueryDsl::load(statement, connection).await
 }
 
+mod consistent;
 mod diagnostics;
 mod lease;
+mod nodes;
 #[path = "sql/mod.rs"]
 mod sql;
 #[cfg(test)]
@@ -103,6 +105,9 @@ const IDLE: Duration = Duration::from_secs(2);
 
 /// TCP keep-alive: how long the operating system waits on a silent connection before it probes the peer.
 const KEEPALIVE_MILLIS: u32 = 30_000;
+
+/// How long connecting for a migration may take.
+const MIGRATION_CONNECT: Duration = Duration::from_secs(20);
 
 /// Statements that set up each session. Nothing is left to the server's configuration:
 /// - `READ COMMITTED` locks the rows that are written and no gaps between them, and every statement sees
@@ -136,15 +141,40 @@ fn connect_with(
     signals: Signals,
     sizes: sql::Sizes,
 ) -> Result<sql::Store, ImageStoreError> {
-    let options = options(server, &lock_wait(settings.lock_timeout));
+    let hosts = options(server, &lock_wait(settings.lock_timeout));
+    let nodes = Nodes::new(hosts, settings.consistency, settings.acquire_timeout);
     let diagnostics = Diagnostics::default();
-    let setup = {
-        let diagnostics = diagnostics.clone();
-        move || open(options.clone(), diagnostics.clone()).boxed()
+    let (nodes, size) = (Arc::new(nodes), settings.max_connections.max(1));
+    let open = |size, is_consistent| {
+        let (nodes, diagnostics) = (Arc::clone(&nodes), diagnostics.clone());
+        let setup = move || open(Arc::clone(&nodes), is_consistent, diagnostics.clone()).boxed();
+        pool(size, settings.acquire_timeout, setup)
     };
-    let size = settings.max_connections.max(1);
-    let pool = connections::builder(size, settings.acquire_timeout, setup).pre_recycle(
-        Hook::async_fn(|connection: &mut Connection, metrics| {
+    let pool = open(size, false)?;
+    let readers = open((size / 2).max(1), true)?;
+    Ok(sql::Store {
+        reading: pool.clone(),
+        writing: pool,
+        call_timeout: settings.call_timeout,
+        signals,
+        label_cache: sql::LabelCache::default(),
+        sizes,
+        database: Database {
+            diagnostics,
+            consistent: Some(Consistent::new(readers, nodes, size - size / 2)),
+        },
+    })
+}
+
+/// A pool whose idle connections are pinged before use.
+fn pool(
+    size: usize,
+    timeout: Duration,
+    setup: impl Fn() -> BoxFuture<'static, ConnectionResult<Connection>> + Send + Sync + 'static,
+) -> Result<Pool<Connection>, ImageStoreError> {
+    let builder = connections::builder(size, timeout, setup);
+    connections::build(builder.pre_recycle(Hook::async_fn(
+        |connection: &mut Connection, metrics| {
             let is_idle = metrics.last_used() > IDLE;
             Box::pin(async move {
                 if is_idle {
@@ -154,24 +184,15 @@ fn connect_with(
                 }
                 Ok(())
             })
-        }),
-    );
-    let pool = connections::build(pool)?;
-    Ok(sql::Store {
-        reading: pool.clone(),
-        writing: pool,
-        call_timeout: settings.call_timeout,
-        signals,
-        label_cache: sql::LabelCache::default(),
-        sizes,
-        database: Database { diagnostics },
-    })
+        },
+    )))
 }
 
 /// State of the server, apart from its connections.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Database {
     diagnostics: Diagnostics,
+    consistent: Option<Consistent>,
 }
 
 impl Database {
@@ -184,18 +205,29 @@ impl Database {
     async fn classify(&self, connection: &mut Connection, error: &Error) -> ErrorClass {
         self.diagnostics.classify(connection, error).await
     }
+
+    /// The connections whose reads see what was committed on any node; those of `all` where they do anyway.
+    fn consistent<'a>(&'a self, all: &'a Pool<Connection>) -> &'a Pool<Connection> {
+        self.consistent.as_ref().map_or(all, |it| it.pool(all))
+    }
 }
 
 async fn ping(connection: &mut Connection) -> QueryResult<()> {
     sql_query("SELECT 1").execute(connection).await.map(|_| ())
 }
 
-fn options(server: &MysqlServer, wait: &str) -> Opts {
+/// The options of each host.
+fn options(server: &MysqlServer, wait: &str) -> Vec<Opts> {
+    let hosts = server.hosts.iter();
+    hosts.map(|host| options_of(host, server, wait)).collect()
+}
+
+fn options_of(host: &MysqlHost, server: &MysqlServer, wait: &str) -> Opts {
     let mut session = SESSION.to_vec();
     session.push(wait);
     OptsBuilder::default()
-        .ip_or_hostname(&server.host)
-        .tcp_port(server.port)
+        .ip_or_hostname(&host.name)
+        .tcp_port(host.port)
         .user(Some(&server.user))
         .pass(Some(server.password.expose_secret()))
         .db_name(Some(&server.database))
@@ -211,9 +243,14 @@ fn options(server: &MysqlServer, wait: &str) -> Opts {
         .into()
 }
 
-/// For migrations: waits for a table in use as long as the server's default.
-fn patient(server: &MysqlServer) -> Opts {
-    options(server, "SET SESSION innodb_lock_wait_timeout = 10")
+/// Connects for migrations: waits for a table in use as long as the server's default.
+async fn open_patiently(
+    server: &MysqlServer,
+    diagnostics: &Diagnostics,
+) -> ConnectionResult<Connection> {
+    let hosts = options(server, "SET SESSION innodb_lock_wait_timeout = 10");
+    let nodes = Nodes::new(hosts, Consistency::Node, MIGRATION_CONNECT);
+    open(Arc::new(nodes), false, diagnostics.clone()).await
 }
 
 fn tls(tls: &Tls) -> SslOpts {
@@ -224,9 +261,13 @@ fn tls(tls: &Tls) -> SslOpts {
         .with_danger_accept_invalid_certs(!tls.verify)
 }
 
-async fn open(options: Opts, diagnostics: Diagnostics) -> ConnectionResult<Connection> {
+async fn open(
+    nodes: Arc<Nodes>,
+    is_consistent: bool,
+    diagnostics: Diagnostics,
+) -> ConnectionResult<Connection> {
     let bad = |error: mysql_async::Error| ConnectionError::BadConnection(error.to_string());
-    let mut connection = Conn::new(options).await.map_err(bad)?;
+    let mut connection = nodes.connect(is_consistent).await.map_err(bad)?;
     diagnostics.detect(&mut connection).await.map_err(bad)?;
     Connection::try_from(connection).await
 }
@@ -234,7 +275,7 @@ async fn open(options: Opts, diagnostics: Diagnostics) -> ConnectionResult<Conne
 /// The names of the pending migrations.
 pub(crate) async fn pending(server: &MysqlServer) -> Result<Vec<String>, MigrationError> {
     let database = Database::default();
-    let mut connection = open(patient(server), database.diagnostics.clone()).await?;
+    let mut connection = open_patiently(server, &database.diagnostics).await?;
     Ok(sql::migrations::pending(&mut connection, &database).await?)
 }
 
@@ -246,14 +287,14 @@ pub(crate) async fn migrate(
 ) -> Result<Vec<String>, MigrationError> {
     let database = Database::default();
     let diagnostics = database.diagnostics.clone();
-    let mut connection = open(patient(server), diagnostics.clone()).await?;
+    let mut connection = open_patiently(server, &diagnostics).await?;
     if sql::migrations::pending(&mut connection, &database)
         .await?
         .is_empty()
     {
         return Ok(Vec::new());
     }
-    let renewing = open(patient(server), diagnostics.clone()).await?;
+    let renewing = open_patiently(server, &diagnostics).await?;
     let lease = Lease::take(&mut connection, renewing, &diagnostics, wait).await?;
     let runtime = Handle::current();
     let run = spawn_blocking(move || {

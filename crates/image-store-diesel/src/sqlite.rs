@@ -11,7 +11,10 @@ use diesel::{
     Connection as _, ConnectionError, ConnectionResult, QueryResult, RunQueryDsl, SqliteConnection,
     connection::SimpleConnection, query_dsl::LoadQuery, result::Error,
 };
-use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
+use diesel_async::{
+    pooled_connection::deadpool::Pool,
+    sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper},
+};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use domain::ports::ImageStoreError;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
@@ -164,6 +167,11 @@ impl Database {
     #[expect(clippy::unused_async, reason = "MySQL asks the connection")]
     async fn classify(&self, _: &mut Connection, error: &Error) -> ErrorClass {
         classify(error)
+    }
+
+    #[expect(clippy::unused_self, reason = "MySQL may be a cluster")]
+    fn consistent<'a>(&'a self, all: &'a Pool<Connection>) -> &'a Pool<Connection> {
+        all
     }
 }
 

@@ -9,7 +9,11 @@ use thiserror::Error;
 /// The default port of MySQL and MariaDB.
 const MYSQL_PORT: u16 = 3306;
 
-/// The location of a database: `sqlite://PATH`, or `mysql://USER:PASSWORD@HOST:PORT/NAME?OPTIONS`.
+/// The most hosts of a database.
+const MAX_HOSTS: usize = 16;
+
+/// The location of a database: `sqlite://PATH`, or `mysql://USER:PASSWORD@HOST:PORT/NAME?OPTIONS`, where
+/// several hosts of one database are separated by commas.
 ///
 /// It is a scheme and the rest, not an RFC 3986 URL: `sqlite://data/etiqueta.db` is a relative path and
 /// `sqlite:///var/lib/etiqueta.db` an absolute one. In a `mysql://` URL, everything up to the last `@` is
@@ -28,10 +32,8 @@ pub enum StoreUrl {
 /// A database on a MySQL or MariaDB server, and its credentials.
 #[derive(Debug, Clone)]
 pub struct MysqlServer {
-    /// Host name or IP address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// The hosts, at least one; a new connection goes to the first that can be written to.
+    pub hosts: Vec<MysqlHost>,
     /// The user.
     pub user: String,
     /// The user's password; may be empty.
@@ -40,6 +42,15 @@ pub struct MysqlServer {
     pub database: String,
     /// TLS; `None` leaves the connection unencrypted.
     pub tls: Option<Tls>,
+}
+
+/// A host of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MysqlHost {
+    /// Host name or IP address.
+    pub name: String,
+    /// TCP port.
+    pub port: u16,
 }
 
 /// How the server's certificate is checked.
@@ -74,6 +85,9 @@ pub enum StoreUrlError {
     /// `mysql://` without one of its parts.
     #[error("mysql:// is followed by USER:PASSWORD@HOST:PORT/NAME")]
     Server,
+    /// Too many hosts.
+    #[error("there are more than {MAX_HOSTS} hosts")]
+    Hosts,
     /// The port is no number from 1 to 65535.
     #[error("the port is a number from 1 to 65535")]
     Port,
@@ -104,24 +118,29 @@ fn parse_server(rest: &str) -> Result<MysqlServer, StoreUrlError> {
     let (login, place) = rest.rsplit_once('@').ok_or(StoreUrlError::Server)?;
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
     let (place, options) = place.split_once('?').unwrap_or((place, ""));
-    let (address, database) = place.split_once('/').ok_or(StoreUrlError::Server)?;
-    let (host, port) = parse_address(address)?;
+    let (addresses, database) = place.split_once('/').ok_or(StoreUrlError::Server)?;
     let server = MysqlServer {
-        host: host.to_owned(),
-        port,
+        hosts: parse_hosts(addresses)?,
         user: decode(user)?,
         password: decode(password)?.into(),
         database: decode(database)?,
         tls: parse_tls(options)?,
     };
-    if server.host.is_empty() || server.user.is_empty() || server.database.is_empty() {
+    if server.user.is_empty() || server.database.is_empty() {
         return Err(StoreUrlError::Server);
     }
     Ok(server)
 }
 
+fn parse_hosts(addresses: &str) -> Result<Vec<MysqlHost>, StoreUrlError> {
+    if addresses.split(',').count() > MAX_HOSTS {
+        return Err(StoreUrlError::Hosts);
+    }
+    addresses.split(',').map(parse_address).collect()
+}
+
 /// Accepts `host`, `host:port`, `[address]` and `[address]:port`.
-fn parse_address(address: &str) -> Result<(&str, u16), StoreUrlError> {
+fn parse_address(address: &str) -> Result<MysqlHost, StoreUrlError> {
     let (host, rest) = match address.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']').ok_or(StoreUrlError::Server)?,
         None => address.split_at(address.find(':').unwrap_or(address.len())),
@@ -134,7 +153,11 @@ fn parse_address(address: &str) -> Result<(&str, u16), StoreUrlError> {
     if port == 0 {
         return Err(StoreUrlError::Port);
     }
-    Ok((host, port))
+    if host.is_empty() {
+        return Err(StoreUrlError::Server);
+    }
+    let name = host.to_owned();
+    Ok(MysqlHost { name, port })
 }
 
 fn parse_tls(options: &str) -> Result<Option<Tls>, StoreUrlError> {
@@ -172,20 +195,21 @@ impl fmt::Display for StoreUrl {
 
 impl fmt::Display for MysqlServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            host,
-            port,
-            user,
-            database,
-            ..
-        } = self;
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host.clone()
-        };
-        write!(f, "mysql://{user}:***@{host}:{port}/{database}")?;
+        let Self { user, database, .. } = self;
+        let hosts: Vec<_> = self.hosts.iter().map(ToString::to_string).collect();
+        write!(f, "mysql://{user}:***@{}/{database}", hosts.join(","))?;
         self.tls.as_ref().map_or(Ok(()), |tls| tls.fmt(f))
+    }
+}
+
+impl fmt::Display for MysqlHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, port } = self;
+        if name.contains(':') {
+            write!(f, "[{name}]:{port}")
+        } else {
+            write!(f, "{name}:{port}")
+        }
     }
 }
 
@@ -215,6 +239,11 @@ mod tests {
         }
     }
 
+    fn host(name: &str, port: u16) -> MysqlHost {
+        let name = name.to_owned();
+        MysqlHost { name, port }
+    }
+
     #[rstest::rstest]
     #[case("sqlite://data/etiqueta.db", "data/etiqueta.db")]
     #[case("sqlite:///var/lib/etiqueta.db", "/var/lib/etiqueta.db")]
@@ -229,8 +258,7 @@ mod tests {
     #[test]
     fn a_server_has_all_its_parts() {
         let server = server("mysql://user:pass@db.example:3307/etiqueta");
-        assert_eq!(server.host, "db.example");
-        assert_eq!(server.port, 3307);
+        assert_eq!(server.hosts, [host("db.example", 3307)]);
         assert_eq!(server.user, "user");
         assert_eq!(server.password.expose_secret(), "pass");
         assert_eq!(server.database, "etiqueta");
@@ -246,16 +274,31 @@ mod tests {
     fn a_password_may_hold_anything(#[case] written: &str, #[case] meant: &str) {
         let server = server(&format!("mysql://user:{written}@host/name"));
         assert_eq!(server.password.expose_secret(), meant);
-        assert_eq!((server.host.as_str(), server.port), ("host", 3306));
+        assert_eq!(server.hosts, [host("host", 3306)]);
     }
 
     #[rstest::rstest]
     #[case("mysql://u:p@[::1]:3307/n", "::1", 3307)]
     #[case("mysql://u:p@[::1]/n", "::1", 3306)]
     #[case("mysql://u@10.0.0.1/n", "10.0.0.1", 3306)]
-    fn addresses(#[case] text: &str, #[case] host: &str, #[case] port: u16) {
+    fn addresses(#[case] text: &str, #[case] name: &str, #[case] port: u16) {
+        assert_eq!(server(text).hosts, [host(name, port)]);
+    }
+
+    #[test]
+    fn several_hosts_are_separated_by_commas() {
+        let text = "mysql://u:a,b@one:1,[::1]:2,three/n";
         let server = server(text);
-        assert_eq!((server.host.as_str(), server.port), (host, port));
+        let expected = [host("one", 1), host("::1", 2), host("three", 3306)];
+        assert_eq!(server.hosts, expected);
+        assert_eq!(
+            server.to_string(),
+            "mysql://u:***@one:1,[::1]:2,three:3306/n"
+        );
+        let most = vec!["h"; MAX_HOSTS].join(",");
+        assert!(format!("mysql://u:p@{most}/n").parse::<StoreUrl>().is_ok());
+        let error = format!("mysql://u:p@{most},h/n").parse::<StoreUrl>();
+        assert_eq!(error.unwrap_err(), StoreUrlError::Hosts);
     }
 
     #[test]
@@ -282,6 +325,7 @@ mod tests {
     #[case("mysql://u:p@host/", StoreUrlError::Server)]
     #[case("mysql://u:p@/name", StoreUrlError::Server)]
     #[case("mysql://:p@host/name", StoreUrlError::Server)]
+    #[case("mysql://u:p@host,/name", StoreUrlError::Server)]
     #[case("mysql://u:%ff@host/name", StoreUrlError::Server)]
     #[case("mysql://u:p@[::1/name", StoreUrlError::Server)]
     #[case("mysql://u:p@[::1]x/name", StoreUrlError::Server)]

@@ -38,7 +38,7 @@ pub use self::{
         LimitsSettings, LogSettings, OriginalsSettings, ServerSettings, Settings, TaggingSettings,
         UpkeepSettings,
     },
-    types::{KeysRequired, LogFormat, ProviderChoice, SecretUrl},
+    types::{ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl},
 };
 use self::{in_force::InForce, schema::Setting, variables::Variables};
 

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 use url_fetch::FetchPolicy;
 
-use super::types::{KeysRequired, LogFormat, ProviderChoice, SecretUrl};
+use super::types::{ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl};
 use crate::permissions::Umask;
 
 /// The longest language code, in characters.
@@ -105,6 +105,18 @@ pub(super) fn fetch_policy<'de, D: Deserializer<'de>>(value: D) -> Result<FetchP
     read(value, |kind| choose(text(kind)?, &choices))
 }
 
+pub(super) fn consistency<'de, D>(value: D) -> Result<ConsistencyChoice, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let choices = [
+        ("auto", ConsistencyChoice::Auto),
+        ("node", ConsistencyChoice::Node),
+        ("cluster", ConsistencyChoice::Cluster),
+    ];
+    read(value, |kind| choose(text(kind)?, &choices))
+}
+
 pub(super) fn log_format<'de, D: Deserializer<'de>>(value: D) -> Result<LogFormat, D::Error> {
     let choices = [
         ("auto", LogFormat::Auto),
@@ -151,6 +163,16 @@ pub(super) fn secret_url<'de, D: Deserializer<'de>>(value: D) -> Result<SecretUr
     read(value, |kind| match text(kind)? {
         text if text.trim().is_empty() => Err("is empty".to_owned()),
         text => Ok(SecretUrl::from(text.to_owned())),
+    })
+}
+
+pub(super) fn optional_secret_url<'de, D>(value: D) -> Result<Option<SecretUrl>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    read(value, |kind| {
+        let text = not_empty(text(kind)?.trim());
+        Ok(text.map(|text| SecretUrl::from(text.to_owned())))
     })
 }
 

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use url::Url;
 use url_fetch::FetchPolicy;
 
-use super::types::{KeysRequired, LogFormat, ProviderChoice, SecretUrl};
+use super::types::{ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl};
 use crate::permissions::Umask;
 
 /// A row of the table.
@@ -56,6 +56,10 @@ impl SettingType for SecretUrl {
     const VISIBILITY: Visibility = Visibility::PasswordMasked;
 }
 
+impl SettingType for Option<SecretUrl> {
+    const VISIBILITY: Visibility = Visibility::PasswordMasked;
+}
+
 macro_rules! public {
     ($($type:ty),+ $(,)?) => {
         $(impl SettingType for $type {
@@ -83,6 +87,7 @@ public!(
     Url,
     Vec<Origin>,
     KeysRequired,
+    ConsistencyChoice,
     ProviderChoice,
     FetchPolicy,
     LogFormat,

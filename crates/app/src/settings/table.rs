@@ -19,12 +19,12 @@ use url_fetch::FetchPolicy;
 use super::{
     in_force::InForce,
     readers::{
-        address, admin_key, count, duration, fetch_policy, flag, folder, host_names, keys_required,
-        language, log_filter, log_format, min_confidence, networks, number, origins, provider,
-        secret, secret_url, service_url, timezone, umask,
+        address, admin_key, consistency, count, duration, fetch_policy, flag, folder, host_names,
+        keys_required, language, log_filter, log_format, min_confidence, networks, number,
+        optional_secret_url, origins, provider, secret, secret_url, service_url, timezone, umask,
     },
     schema::{Setting, SettingType, settings},
-    types::{KeysRequired, LogFormat, ProviderChoice, SecretUrl},
+    types::{ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl},
 };
 use crate::permissions::Umask;
 
@@ -103,13 +103,20 @@ settings! {
         /// Where images and tags are recorded.
         database: DatabaseSettings {
             /// `sqlite://FILE`, or `mysql://USER:PASSWORD@HOST:PORT/NAME` with user and password
-            /// percent-encoded.
+            /// percent-encoded; several hosts are separated by commas.
             url: SecretUrl = "sqlite://data/etiqueta.db", "secret_url";
+            /// A replica of the database, from which `GET /images` and `GET /tags` are answered, which may be older
+            /// than the last upload.
+            read_url: Option<SecretUrl> = "", "optional_secret_url";
             /// Most connections open at a time, 1 to 1000.
             max_connections: NonZeroUsize = 10, "count::<_, 1_000>";
             /// How long one call may take, with its retries; a free connection is waited for a quarter of
             /// it, at most 5 s.
             timeout: Duration = "30s", "timeout";
+            /// What reads see of writes through other nodes of a cluster: `cluster` all that was answered before;
+            /// `node` what their own node has applied; `auto` is `cluster` on Galera and on Group Replication with
+            /// several primaries.
+            consistency: ConsistencyChoice = "auto", "consistency";
         }
 
         /// Where the uploaded files are kept.
@@ -187,6 +194,9 @@ settings! {
 
         /// When left-overs are removed.
         upkeep: UpkeepSettings {
+            /// Whether this server does any, and rolls up statistics. Of several servers on one database, one at
+            /// least must.
+            enabled: bool = true, "flag";
             /// How often upkeep runs, besides at the start.
             interval: Duration = "5m", "duration::<_, SECOND, DAY>";
             /// Age of a forgotten picture at the blob host; must be longer than any tagging takes.

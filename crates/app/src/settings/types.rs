@@ -26,6 +26,17 @@ pub enum KeysRequired {
     Always,
 }
 
+/// What reads see of writes through other nodes of a database cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsistencyChoice {
+    /// `Cluster` where several nodes take writes, else `Node`.
+    Auto,
+    /// What their node has applied.
+    Node,
+    /// Everything that was committed on any node before.
+    Cluster,
+}
+
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

@@ -3,12 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::ports;
-use image_store_diesel::{MigrationError, Migrator, PoolSettings, Signals, StoreUrl};
+use domain::ports::{self, ImageCounter, ImageStore, TagStatistics};
+use image_store_diesel::{
+    Consistency, MigrationError, Migrator, PoolSettings, Signals, StoreUrl, StoreUrlError,
+};
 use secrecy::ExposeSecret;
 use thiserror::Error;
 
-use crate::settings::Settings;
+use crate::{
+    replica::WithReplica,
+    settings::{ConsistencyChoice, Settings},
+};
 
 /// The longest wait for a pooled connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(5);
@@ -16,6 +21,7 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 /// The database behind the image store.
 pub struct Database {
     pub(super) url: StoreUrl,
+    replica: Option<StoreUrl>,
     pool: PoolSettings,
 }
 
@@ -49,14 +55,23 @@ impl Database {
             .expose_secret()
             .parse()
             .map_err(|error| settings.refuse("database.url", error))?;
+        let replica = settings.database.read_url.as_ref().map(|url| {
+            let url = replica(url.expose_secret());
+            url.map_err(|error| settings.refuse("database.read_url", error))
+        });
         let timeout = settings.database.timeout;
         let pool = PoolSettings {
             max_connections: settings.database.max_connections.get(),
             acquire_timeout: (timeout / 4).min(CONNECTION_WAIT),
             lock_timeout: timeout.min(PoolSettings::default().lock_timeout),
             call_timeout: timeout,
+            consistency: consistency(settings.database.consistency),
         };
-        Ok(Self { url, pool })
+        Ok(Self {
+            url,
+            replica: replica.transpose()?,
+            pool,
+        })
     }
 
     /// Whether the database is a file of this process rather than a server.
@@ -82,5 +97,71 @@ impl Database {
     pub(super) fn connect(&self, signals: Signals) -> anyhow::Result<Arc<dyn ports::Database>> {
         image_store_diesel::connect_with(&self.url, self.pool, signals)
             .context("opening the database")
+    }
+
+    /// Where lists and statistics come from: the replica, if there is one, else the database.
+    pub(super) fn lists(
+        &self,
+        stored: &Arc<dyn ports::Database>,
+        schema: Signals,
+    ) -> anyhow::Result<Lists> {
+        let Some(url) = &self.replica else {
+            return Ok(Lists {
+                images: stored.clone(),
+                counter: stored.clone(),
+                statistics: stored.clone(),
+            });
+        };
+        let replica = image_store_diesel::connect_with(url, self.pool, schema)
+            .context("opening the replica of the database")?;
+        let both = Arc::new(WithReplica::new(stored.clone(), replica));
+        Ok(Lists {
+            images: both.clone(),
+            counter: both.clone(),
+            statistics: both,
+        })
+    }
+}
+
+/// The ports behind lists and statistics.
+pub(super) struct Lists {
+    pub(super) images: Arc<dyn ImageStore>,
+    pub(super) counter: Arc<dyn ImageCounter>,
+    pub(super) statistics: Arc<dyn TagStatistics>,
+}
+
+/// Why a URL names no replica.
+#[derive(Debug, Error)]
+enum ReplicaError {
+    #[error(transparent)]
+    Url(#[from] StoreUrlError),
+    #[error("a file has no replica")]
+    File,
+}
+
+fn replica(url: &str) -> Result<StoreUrl, ReplicaError> {
+    match url.parse()? {
+        StoreUrl::Sqlite { .. } => Err(ReplicaError::File),
+        url @ StoreUrl::Mysql(_) => Ok(url),
+    }
+}
+
+fn consistency(choice: ConsistencyChoice) -> Consistency {
+    match choice {
+        ConsistencyChoice::Auto => Consistency::Auto,
+        ConsistencyChoice::Node => Consistency::Node,
+        ConsistencyChoice::Cluster => Consistency::Cluster,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_has_replicas() {
+        assert!(replica("mysql://user:password@one,two/name").is_ok());
+        let refused = replica("sqlite://data/etiqueta.db").unwrap_err();
+        assert_eq!(refused.to_string(), "a file has no replica");
     }
 }

@@ -23,13 +23,14 @@ use image_store_diesel::{Signals, StoreUrl};
 use original_store_objects::OriginalsUrl;
 use tokio::sync::Notify;
 
+use self::{
+    database::Lists,
+    originals::{Originals, originals, originals_url},
+    upstreams::{Upstreams, upstreams},
+};
 pub use self::{
     database::{Database, SchemaError},
     keys::managing_keys,
-};
-use self::{
-    originals::{Originals, originals, originals_url},
-    upstreams::{Upstreams, upstreams},
 };
 use crate::{
     clock::{LocalClock, SystemClock},
@@ -75,6 +76,11 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         schema: gates.schema.subscribe(),
         recorded: Arc::clone(&recorded),
     })?;
+    let signals = Signals {
+        schema: gates.schema.subscribe(),
+        ..Signals::default()
+    };
+    let lists = database.lists(&stored, signals)?;
     let upstreams = upstreams(settings)?;
     let (provider, host) = (upstreams.provider, upstreams.host);
     // Last of the steps that may fail, because it creates a folder.
@@ -93,7 +99,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         releases: queue(releases.as_ref()),
         clock: Arc::new(LocalClock(settings.server.timezone)),
     };
-    let (catalog, backfill) = reading(settings, &stored, &codec, &opened);
+    let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
     let ingest = Arc::new(Ingest::new(ingest, ingest_settings(settings)));
     let api = Api {
         idempotency: Idempotency::new(stored.clone()),
@@ -159,14 +165,15 @@ fn tagger(provider: &Arc<dyn TagProvider>, languages: Vec<String>) -> http_api::
 /// The service that reads images.
 fn catalog(
     stored: &Arc<dyn ports::Database>,
+    lists: Lists,
     opened: &Originals,
     clock: Arc<SystemClock>,
 ) -> Catalog {
     Catalog::new(CatalogPorts {
-        images: stored.clone(),
-        counter: stored.clone(),
+        images: lists.images,
+        counter: lists.counter,
         infos: stored.clone(),
-        statistics: stored.clone(),
+        statistics: lists.statistics,
         ledger: stored.clone(),
         originals: Arc::clone(&opened.store),
         clock,
@@ -177,10 +184,11 @@ fn catalog(
 fn reading(
     settings: &Settings,
     stored: &Arc<dyn ports::Database>,
+    lists: Lists,
     codec: &Arc<dyn ImageCodec>,
     opened: &Originals,
 ) -> (Catalog, Backfill) {
-    let catalog = catalog(stored, opened, Arc::new(SystemClock));
+    let catalog = catalog(stored, lists, opened, Arc::new(SystemClock));
     let ports = BackfillPorts {
         images: stored.clone(),
         originals: Arc::clone(&opened.store),

@@ -312,6 +312,23 @@ async fn a_late_check_takes_nothing_from_an_upload(#[case] kind: Kind) {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_upkeep_removes_nothing() {
+    let site = Fixture::create(Kind::Sqlite).await;
+    let never = [
+        ("ETIQUETA__UPKEEP__ENABLED", "false"),
+        ("ETIQUETA__UPKEEP__INTERVAL", "1s"),
+    ];
+    let idle = site.server(&never).await;
+    idle.register(&jpeg(2), "").await;
+    assert!(site.home().exists());
+    let other = site.server(&[]).await;
+    until("it is removed", || !site.home().exists()).await;
+    let removed = |server: &Server| server.process.log().contains("abandoned originals removed");
+    until("it is said", || removed(&other)).await;
+    assert!(!removed(&idle), "{}", idle.process.log());
+}
+
 /// The output and exit code of a check.
 fn check(folder: &Path, database: &Database, originals: &str, arguments: &[&str]) -> (i32, String) {
     let mut command = command(folder);

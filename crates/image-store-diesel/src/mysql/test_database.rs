@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use domain::{ImageId, ports::Database};
 use domain_testing::at;
 
-use super::{Connection, Diagnostics, connect_with, open, patient, sql::Sizes};
+use super::{Connection, Diagnostics, connect_with, open_patiently, sql::Sizes};
 use crate::{Migrator, MysqlServer, PoolSettings, Signals, StoreUrl};
 
 /// A migrated database. A failing test leaves it behind.
@@ -22,7 +22,7 @@ impl TestDatabase {
         let Ok(StoreUrl::Mysql(mut server)) = url.parse() else {
             panic!("ETIQUETA_TEST_MYSQL_URL is not the URL of a server");
         };
-        let mut connection = open(patient(&server), Diagnostics::default())
+        let mut connection = open_patiently(&server, &Diagnostics::default())
             .await
             .unwrap();
         let id = ImageId::new(at(0)).to_string().replace('-', "");
@@ -52,7 +52,7 @@ impl TestDatabase {
     }
 
     pub(super) async fn connection(&self) -> Connection {
-        open(patient(&self.server), Diagnostics::default())
+        open_patiently(&self.server, &Diagnostics::default())
             .await
             .unwrap()
     }

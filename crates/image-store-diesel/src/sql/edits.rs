@@ -40,7 +40,7 @@ impl ImageEdits for Store {
         version: Option<TagsVersion>,
     ) -> Result<TagsChanged, ImageStoreError> {
         let changed = self
-            .write(|mut connection| async move {
+            .edit(|mut connection| async move {
                 change_tags(&mut connection, &self.label_cache, id, change, version).await
             })
             .await?;
@@ -50,7 +50,7 @@ impl ImageEdits for Store {
 
     async fn delete(&self, id: &ImageId, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
         let is_deleted = self
-            .write(|mut connection| async move { delete(&mut connection, id, now).await })
+            .edit(|mut connection| async move { delete(&mut connection, id, now).await })
             .await?;
         self.signals.recorded.notify_one();
         Ok(is_deleted)

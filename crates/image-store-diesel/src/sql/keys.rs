@@ -43,7 +43,7 @@ impl KeyStore for Store {
     }
 
     async fn key_of(&self, digest: &SecretDigest) -> Result<Option<ApiKey>, ImageStoreError> {
-        self.read(|mut connection| async move { find(&mut connection, digest).await })
+        self.read_here(|mut connection| async move { find(&mut connection, digest).await })
             .await
     }
 

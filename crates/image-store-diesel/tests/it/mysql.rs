@@ -277,7 +277,7 @@ async fn uploads_wait_for_no_rollup() {
 async fn a_server_that_is_not_there_is_unavailable() {
     let mut away = server();
     // Port 1 is never listened on.
-    away.port = 1;
+    away.hosts.first_mut().unwrap().port = 1;
     let store = connect(&StoreUrl::Mysql(away), SETTINGS).unwrap();
     assert_unavailable(&store.ready().await);
 }

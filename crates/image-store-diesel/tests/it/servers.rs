@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::ports::Database;
-use image_store_diesel::{Migrator, MysqlServer, PoolSettings, StoreUrl, connect};
+use image_store_diesel::{Consistency, Migrator, MysqlServer, PoolSettings, StoreUrl, connect};
 use mysql_async::{Conn, OptsBuilder, SslOpts, prelude::Queryable};
 use secrecy::ExposeSecret;
 
@@ -17,6 +17,7 @@ pub(crate) const SETTINGS: PoolSettings = PoolSettings {
     acquire_timeout: Duration::from_secs(30),
     lock_timeout: Duration::from_secs(10),
     call_timeout: Duration::from_mins(1),
+    consistency: Consistency::Auto,
 };
 
 /// The server named by the environment.
@@ -40,9 +41,10 @@ pub(crate) async fn admin(server: &MysqlServer) -> Conn {
             .with_root_certs(tls.ca.iter().map(|path| path.clone().into()).collect())
             .with_danger_accept_invalid_certs(!tls.verify)
     });
+    let host = server.hosts.first().unwrap();
     let options = OptsBuilder::default()
-        .ip_or_hostname(&server.host)
-        .tcp_port(server.port)
+        .ip_or_hostname(&host.name)
+        .tcp_port(host.port)
         .user(Some(&server.user))
         .pass(Some(server.password.expose_secret()))
         .db_name(Some(&server.database))

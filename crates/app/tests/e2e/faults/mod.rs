@@ -7,6 +7,7 @@
 mod clients;
 mod decoding;
 mod disk;
+mod hosts;
 mod mysql;
 mod originals;
 mod proxy;
