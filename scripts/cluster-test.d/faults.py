@@ -1,0 +1,145 @@
+"""The phases of the test: what is done to the cluster while clients post, and what is allowed meanwhile."""
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import Callable
+
+# After so long without a sign of life a node is taken out of the cluster (evs.suspect_timeout, and what the others
+# take to agree on it).
+GALERA_TIMEOUT = 5.0
+
+
+@dataclass
+class Phase:
+    """What happens, for how many seconds after it, and what may go wrong at which server."""
+
+    name: str
+    seconds: float
+    strike: Callable
+    mend: Callable = None
+    # The number of the server that may be unavailable (-1: any), and how long it and the others may give no answer.
+    excused: int = 0
+    gap: float = 2.0
+    back: float = 60.0
+    # The server that is not asked while the fault lasts.
+    silent: int = 0
+
+
+def nothing(_):
+    """No fault."""
+
+
+def skewed(number, offset):
+    """Restarts a server with another clock."""
+
+    def strike(test):
+        server = test.servers[number - 1]
+        server.stop()
+        server.launch_late(offset)
+        server.wait_until_ready()
+
+    return strike
+
+
+def restarted(number):
+    def mend(test):
+        server = test.servers[number - 1]
+        server.stop()
+        server.launch()
+        server.wait_until_ready()
+
+    return mend
+
+
+def locked(number):
+    """FLUSH TABLES WITH READ LOCK, as some backups do."""
+
+    def strike(test):
+        test.session = test.cluster.nodes[number - 1].hold("FLUSH TABLES WITH READ LOCK")
+
+    def mend(test):
+        test.session.stdin.close()
+        test.session.wait(30)
+
+    return strike, mend
+
+
+def killed_node(number):
+    def strike(test):
+        test.cluster.nodes[number - 1].kill()
+
+    def mend(test):
+        node = test.cluster.nodes[number - 1]
+        node.rejoin()
+        node.wait_until_synced()
+
+    return strike, mend
+
+
+def paused_node(number):
+    def strike(test):
+        test.cluster.nodes[number - 1].signal(signal.SIGSTOP)
+
+    def mend(test):
+        node = test.cluster.nodes[number - 1]
+        node.signal(signal.SIGCONT)
+        node.wait_until_synced()
+
+    return strike, mend
+
+
+def stopped_node(number):
+    """A node is stopped and started as for an upgrade."""
+
+    def strike(test):
+        test.cluster.nodes[number - 1].stop()
+
+    return strike, killed_node(number)[1]
+
+
+def killed_server(number):
+    def strike(test):
+        test.servers[number - 1].kill()
+
+    def mend(test):
+        server = test.servers[number - 1]
+        server.launch()
+        server.wait_until_ready()
+
+    return strike, mend
+
+
+def folder_away():
+    def strike(test):
+        os.rename(test.originals, f"{test.originals}.away")
+
+    def mend(test):
+        os.rename(f"{test.originals}.away", test.originals)
+
+    return strike, mend
+
+
+def long_form():
+    out = GALERA_TIMEOUT + 2.0
+    return [
+        Phase("no fault", 120, nothing),
+        Phase("clock of server 2 10.5 s behind", 25, skewed(2, -10.5), excused=2),
+        Phase("clock of server 2 4 min behind", 20, skewed(2, -240), excused=2),
+        Phase("clock of server 2 3 min ahead", 20, skewed(2, 180), restarted(2), excused=2),
+        Phase("node 3: FLUSH TABLES WITH READ LOCK, 16 s", 16, *locked(3), excused=3, silent=3),
+        Phase("node 3 killed, rejoins", 15, *killed_node(3), excused=3, gap=out, back=2 * out, silent=3),
+        Phase("node 2 stopped, rejoins", 10, *stopped_node(2), excused=2, back=out, silent=2),
+        Phase("node 2: SIGSTOP, 12 s", 12, *paused_node(2), excused=2, gap=out, silent=2),
+        Phase("server 1 killed, starts again", 6, *killed_server(1), excused=1, silent=1),
+        Phase("originals away, 5 s", 5, *folder_away(), excused=-1, gap=10.0),
+    ]
+
+
+def short_form():
+    """A clock that is behind, and a node that is killed. The machine may have other work: what is a standstill here
+    was ten seconds and more."""
+    return [
+        Phase("clock of server 2 10.5 s behind", 14, skewed(2, -10.5), excused=2, gap=8.0),
+        Phase("node 3 killed, rejoins", 12, *killed_node(3), excused=3, gap=GALERA_TIMEOUT + 8.0, silent=3),
+    ]
