@@ -74,13 +74,17 @@ impl Diagnostics {
     }
 
     /// Classifies the failure of a connection's last statement, of which `text` is the message. A
-    /// connection that cannot answer is lost.
+    /// connection that cannot answer is lost, unless the message says that its transaction was aborted: a node of
+    /// Galera may refuse the next statement, too, until the session has rolled back.
     pub(super) async fn last(&self, connection: &mut Connection, text: &str) -> ErrorClass {
         match self.number(connection).await {
             Ok(Some(number)) => by_number(number),
             // The server met no error: the driver, or a proxy, rejected the call.
             Ok(None) => ErrorClass::by_text(text, &TEXTS),
-            Err(_) => ErrorClass::Unavailable,
+            Err(_) => match ErrorClass::by_text(text, &TEXTS) {
+                ErrorClass::Contended => ErrorClass::Contended,
+                _ => ErrorClass::Unavailable,
+            },
         }
     }
 
@@ -317,6 +321,26 @@ mod tests {
         );
         record(&*store).await.unwrap();
         drop(store);
+        database.remove().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_aborted_transaction_is_a_conflict_even_if_its_session_does_not_answer() {
+        let database = TestDatabase::create().await;
+        let mut connection = database.connection().await;
+        let killed = connection.batch_execute("KILL CONNECTION_ID()").await;
+        killed.unwrap_err();
+        let diagnostics = Diagnostics::default();
+        for (text, expected) in [
+            (
+                "Deadlock found when trying to get lock",
+                ErrorClass::Contended,
+            ),
+            ("Connection was killed", ErrorClass::Unavailable),
+        ] {
+            assert_eq!(diagnostics.last(&mut connection, text).await, expected);
+        }
+        drop(connection);
         database.remove().await;
     }
 
