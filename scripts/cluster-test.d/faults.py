@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from typing import Callable
 
@@ -120,10 +121,31 @@ def folder_away():
     return strike, mend
 
 
+def contested(posts):
+    """The same few bytes are posted, deleted and removed through all nodes at once, so many times."""
+
+    def strike(test):
+        removed = test.removed_originals()
+        test.load.is_contest = True
+        while test.load.answers.posts < posts:
+            time.sleep(0.2)
+        test.load.is_contest = False
+        test.say_removed(test.removed_originals() - removed)
+
+    # An upload waits for a removal of its bytes, some seconds at most, and is 503 then.
+    return Phase(f"the same bytes posted and removed, {posts} times", 0, strike, excused=-1, gap=4.0, back=4.0)
+
+
+def claims(posts):
+    """That alone."""
+    return [contested(posts)]
+
+
 def long_form():
     out = GALERA_TIMEOUT + 2.0
     return [
         Phase("no fault", 120, nothing),
+        contested(1000),
         Phase("clock of server 2 10.5 s behind", 25, skewed(2, -10.5), excused=2),
         Phase("clock of server 2 4 min behind", 20, skewed(2, -240), excused=2),
         Phase("clock of server 2 3 min ahead", 20, skewed(2, 180), restarted(2), excused=2),

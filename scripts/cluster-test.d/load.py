@@ -14,6 +14,8 @@ TAGS = ["keep", "travel", "family", "sunset", "kitchen", "blurred"]
 COLOURS = 24
 # Most pictures whose bytes are posted again and again.
 KNOWN = 40
+# How many are posted and deleted by all clients at once.
+CONTESTED = 25
 
 
 def picture(colour, number):
@@ -46,9 +48,9 @@ class Image:
 class Answers:
     """How the requests of a phase were answered."""
 
-    def __init__(self):
+    def __init__(self, servers):
         self.lock = threading.Lock()
-        self.by_status, self.by_server = Counter(), {}
+        self.by_status, self.by_server = Counter(), {server.name: Counter() for server in servers}
         self.posts, self.slowest, self.stale, self.read_back = 0, 0.0, 0, 0
         self.strange, self.last = [], {}
         self.gaps, self.began = {}, time.monotonic()
@@ -57,7 +59,7 @@ class Answers:
         now = time.monotonic()
         with self.lock:
             self.by_status[status] += 1
-            self.by_server.setdefault(server, Counter())[status] += 1
+            self.by_server[server][status] += 1
             if status == 200 and kind == "post":
                 self.posts += 1
             if isinstance(status, int) and status < 400:
@@ -83,8 +85,10 @@ class Load:
 
     def __init__(self, servers, clients, seed):
         self.servers, self.seed = servers, seed
-        self.answers, self.images = Answers(), []
+        self.answers, self.images = Answers(servers), []
         self.known = [picture(self.colour(random.Random(n)), f"known {n}") for n in range(KNOWN)]
+        self.contested = [picture(self.colour(random.Random(n)), f"contested {n}") for n in range(CONTESTED)]
+        self.is_contest = False
         # The server that images are not read through: its node is away.
         self.silent = None
         self.edits = threading.Event()
@@ -105,7 +109,7 @@ class Load:
 
     def phase(self):
         """Ends a phase, and returns its answers."""
-        answers, self.answers = self.answers, Answers()
+        answers, self.answers = self.answers, Answers(self.servers)
         answers.close()
         return answers
 
@@ -161,6 +165,9 @@ class Client:
         self.connections, self.own = {}, []
 
     def step(self):
+        if self.load.is_contest:
+            self.post_and_delete()
+            return
         chance = self.dice.random()
         editable = [image for image in self.own[-200:] if image.is_there and not image.is_edited]
         if chance < 0.75 or not editable or not self.load.edits.is_set():
@@ -197,6 +204,23 @@ class Client:
             data = self.dice.choice(self.load.known)
         else:
             data = picture(self.load.colour(self.dice), self.load.number())
+        image = self.register(data)
+        if image and self.dice.random() < 0.3:
+            self.read_back(image)
+
+    def post_and_delete(self):
+        """Deletions abandon originals, which upkeep removes, while other clients post the same bytes."""
+        image = self.register(self.dice.choice(self.load.contested))
+        if not image:
+            return
+        status, answer = self.call(self.home, "GET", f"/image/{image.id}")
+        if status == 200 and base64.b64decode(json.loads(answer)["data"]) != image.data:
+            self.load.answers.note(self.home.name, "bytes", "altered", 0.0)
+        if self.dice.random() < 0.95:
+            self.delete(image)
+
+    def register(self, data):
+        """The image, if it was answered."""
         body = json.dumps({"data": base64.b64encode(data).decode()})
         threshold = self.dice.choice([0, 20, 40, 60])
         status, answer = self.call(self.home, "POST", f"/image?min_confidence={threshold}", body, "post")
@@ -204,8 +228,8 @@ class Client:
             image = Image(json.loads(answer), data)
             self.own.append(image)
             self.load.images.append(image)
-            if self.dice.random() < 0.3:
-                self.read_back(image)
+            return image
+        return None
 
     def read_back(self, image):
         """At once, through another server."""

@@ -79,6 +79,15 @@ class Test:
         self.at_rest(self.servers, verdict)
         self.judge(phase, answers, verdict, seconds)
 
+    def removed_originals(self):
+        """How many originals upkeep has removed, by the logs."""
+        return sum(server.removed() for server in self.servers)
+
+    def say_removed(self, count):
+        say(f"    {count} originals were removed meanwhile")
+        if not count:
+            self.faults.append("nothing was removed while it was posted")
+
     def only_add(self):
         """No edits and deletions, and none of them under way."""
         self.load.edits.clear()
@@ -144,6 +153,7 @@ class Test:
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--claims", type=int, default=0)
     parser.add_argument("--binary", required=True)
     parser.add_argument("--fakes", required=True)
     parser.add_argument("--folder", required=True)
@@ -157,6 +167,7 @@ def arguments():
 def main():
     options = arguments()
     phases = faults.short_form() if options.short else faults.long_form()
+    phases = faults.claims(options.claims) if options.claims else phases
     phases = [phase for phase in phases if re.search(options.only, phase.name)]
     began = time.monotonic()
     try:

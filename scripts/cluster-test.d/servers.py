@@ -17,7 +17,7 @@ VARIABLES = {
     "RUST_BACKTRACE": "1",
     "ETIQUETA__SERVER__PORT": "0",
     "ETIQUETA__LOG__FORMAT": "json",
-    "ETIQUETA__UPKEEP__INTERVAL": "3s",
+    "ETIQUETA__UPKEEP__INTERVAL": "1s",
     # More than the clocks of the test differ by.
     "ETIQUETA__UPKEEP__ORIGINAL_AGE": "5m",
     "ETIQUETA__TAGGING__PROVIDER": "imagga",
@@ -132,6 +132,12 @@ class Server:
         if done.returncode not in (0, 1, 4):
             raise ClusterError(f"etiqueta check: {done.stderr.strip()}")
         return done.returncode, findings
+
+    def removed(self):
+        """How many originals it has removed, as its logs say."""
+        lines = [line for log in self.folder.glob("log*") for line in log.read_text(errors="replace").splitlines()
+                 if "abandoned originals removed" in line and '"count"' in line]
+        return sum(int(json.loads(line)["fields"]["count"]) for line in lines)
 
     def errors(self):
         """The lines of its logs that tell of an error."""
