@@ -3,6 +3,7 @@
 mod backfill;
 mod edits;
 mod inspection;
+mod jobs;
 mod keys;
 mod requests;
 mod statistics;
@@ -17,7 +18,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use domain::{
     ApiKey, Confidence, ConfidenceHistogram, ContentDigest, DatabaseId, Fence, Image, ImageFacts,
@@ -57,6 +58,13 @@ struct State {
     sessions: Vec<Session>,
     requests: HashMap<RequestKey, requests::Request>,
     pass: backfill::Pass,
+    /// Oldest first.
+    jobs: Vec<jobs::FakeJob>,
+    /// The number of the last job, and what it was when each image was recorded.
+    job_number: u64,
+    job_numbers: HashMap<ImageId, u64>,
+    /// How long the stretches of the statistics are; none are rolled up without it.
+    stretch: Option<TimeDelta>,
 }
 
 #[derive(Debug)]
@@ -115,6 +123,11 @@ impl FakeDatabase {
     /// Makes the row of an image unreadable for the inspector.
     pub fn spoil(&self, id: &ImageId) {
         self.state().spoilt.insert(*id);
+    }
+
+    /// Tells of stretches of that length, as if all images were rolled up.
+    pub fn roll_up_in(&self, stretch: TimeDelta) {
+        self.state().stretch = Some(stretch);
     }
 
     /// Makes every call hang from now on.
@@ -227,6 +240,8 @@ impl ImageStore for FakeDatabase {
             .images
             .insert((image.registered_at, image.id), image.clone());
         state.infos.insert(image.id, new.info.clone());
+        let number = state.job_number;
+        state.job_numbers.insert(image.id, number);
         if let Some((key, tagging)) = &new.tagging {
             state.keep(key, tagging);
         }
@@ -351,6 +366,19 @@ impl TagStatistics for FakeDatabase {
 
     async fn roll_up(&self, _: DateTime<Utc>) -> Result<bool, ImageStoreError> {
         Ok(false)
+    }
+
+    async fn stretch(&self, at: DateTime<Utc>) -> Result<Option<TimeWindow>, ImageStoreError> {
+        let Some(length) = self.call().await.stretch else {
+            return Ok(None);
+        };
+        let micros = length.num_microseconds().expect("a short stretch");
+        let from = at.timestamp_micros().div_euclid(micros) * micros;
+        let time = |micros| DateTime::from_timestamp_micros(micros);
+        Ok(Some(TimeWindow {
+            from: time(from),
+            until: time(from + micros),
+        }))
     }
 }
 

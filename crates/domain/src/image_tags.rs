@@ -285,6 +285,24 @@ impl TagEdit {
         Ok(edit)
     }
 
+    /// The tags to add, by label.
+    pub fn added(&self) -> impl Iterator<Item = Tag> {
+        self.add.iter().map(|(label, confidence)| Tag {
+            label: label.clone(),
+            confidence: *confidence,
+        })
+    }
+
+    /// The labels to remove.
+    pub fn removed(&self) -> impl Iterator<Item = &Label> {
+        self.remove.iter()
+    }
+
+    /// Whether it does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty()
+    }
+
     /// The labels that it mentions.
     pub fn labels(&self) -> impl Iterator<Item = &Label> {
         self.add.keys().chain(&self.remove)

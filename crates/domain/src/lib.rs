@@ -18,6 +18,7 @@ pub mod image;
 pub mod image_id;
 pub mod image_info;
 pub mod image_tags;
+pub mod job;
 pub mod label;
 pub mod media_type;
 pub mod picture;
@@ -47,6 +48,10 @@ pub use image_info::{CameraData, ImageInfo, Location};
 pub use image_tags::{
     ImageTags, MAX_EDITED, MAX_SHOWN, SourceKind, SourcedTag, TagEdit, TagEditError, TagSource,
     TaggerVersion, TooManyTags,
+};
+pub use job::{
+    ItemError, JOB_KEPT, Job, JobAction, JobFilter, JobId, JobIdError, JobKind, JobRequest,
+    JobResult, JobState, MAX_IDS, MAX_ITEM_ERRORS, MAX_JOBS, MAX_TALLIES, TagTally, Tallies,
 };
 pub use label::{Label, LabelError};
 pub use media_type::MediaType;

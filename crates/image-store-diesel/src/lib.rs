@@ -2,6 +2,7 @@
 
 mod connections;
 mod error;
+mod job_text;
 mod migrate;
 mod migrator;
 mod mysql;

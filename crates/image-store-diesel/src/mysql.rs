@@ -63,6 +63,11 @@ const RESTORE_LOCK_WAIT: &str = "SET SESSION innodb_lock_wait_timeout = @etiquet
 /// Keeps an existing row unchanged.
 const INSERT_IF_NEW: &str = "INSERT IGNORE";
 
+/// Adds the counts of an inserted row to those that are there.
+const ADD_TALLY: &str = "ON DUPLICATE KEY UPDATE gained = gained + VALUES(gained), \
+     lost = lost + VALUES(lost), moved = moved + VALUES(moved), \
+     sum_of_moves = sum_of_moves + VALUES(sum_of_moves)";
+
 /// The time in microseconds since 1970, by the clock of the server, whatever the time zone of the session.
 const NOW: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))";
 

@@ -35,6 +35,7 @@ table! {
         longitude -> Nullable<Double>,
         tags_version -> BigInt,
         provider_version -> Nullable<Text>,
+        job_number -> Nullable<BigInt>,
     }
 }
 
@@ -165,6 +166,59 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_job_counter"]
+    job_counter (id) {
+        id -> Integer,
+        number -> BigInt,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_job"]
+    job (id) {
+        id -> Binary,
+        number -> BigInt,
+        kind -> Integer,
+        state -> Integer,
+        dry_run -> Integer,
+        total -> BigInt,
+        done -> BigInt,
+        failed -> BigInt,
+        changed -> BigInt,
+        position -> Nullable<Binary>,
+        pauses -> Integer,
+        fence -> BigInt,
+        leased_until -> BigInt,
+        created_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_job_detail"]
+    job_detail (job_id) {
+        job_id -> Binary,
+        request -> Binary,
+        last_image -> Nullable<Binary>,
+        errors -> Nullable<Binary>,
+        more -> BigInt,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_job_tag"]
+    job_tag (job_id, label_id) {
+        job_id -> Binary,
+        label_id -> Integer,
+        gained -> BigInt,
+        lost -> BigInt,
+        moved -> BigInt,
+        sum_of_moves -> Double,
+    }
+}
+
+table! {
     // Diesel's own column.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {
@@ -174,5 +228,7 @@ table! {
 
 joinable!(image -> original (original_id));
 joinable!(image_tag -> label (label_id));
+joinable!(job_tag -> label (label_id));
 allow_tables_to_appear_in_same_query!(original, image);
 allow_tables_to_appear_in_same_query!(image_tag, label);
+allow_tables_to_appear_in_same_query!(job_tag, label);

@@ -12,6 +12,8 @@ pub struct Signals {
     pub schema: watch::Receiver<bool>,
     /// Notified after each image that was recorded, changed or deleted.
     pub recorded: Arc<Notify>,
+    /// Notified after each job that was made.
+    pub enqueued: Arc<Notify>,
 }
 
 impl Default for Signals {
@@ -19,6 +21,7 @@ impl Default for Signals {
         Self {
             schema: watch::channel(true).1,
             recorded: Arc::default(),
+            enqueued: Arc::default(),
         }
     }
 }

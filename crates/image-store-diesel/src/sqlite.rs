@@ -57,6 +57,11 @@ const RESTORE_LOCK_WAIT: &str = "";
 /// Keeps an existing row unchanged.
 const INSERT_IF_NEW: &str = "INSERT OR IGNORE";
 
+/// Adds the counts of an inserted row to those that are there.
+const ADD_TALLY: &str = "ON CONFLICT (job_id, label_id) DO UPDATE SET gained = gained + excluded.gained, \
+     lost = lost + excluded.lost, moved = moved + excluded.moved, \
+     sum_of_moves = sum_of_moves + excluded.sum_of_moves";
+
 /// The time in microseconds since 1970, by the clock of this machine.
 const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)";
 

@@ -18,7 +18,7 @@ use domain::{
 ///
 /// Rules are private, so that the compiler warns of one missing from the list.
 macro_rules! chapter {
-    ($($rule:ident),* $(,)?) => {
+    ($($rule:path),* $(,)?) => {
         /// Runs every rule of this chapter, each on a new empty store from `make`.
         pub async fn run(make: &impl AsyncFn() -> std::sync::Arc<dyn domain::ports::Database>) {
             $(
@@ -39,6 +39,7 @@ pub mod fencing;
 pub mod filters;
 pub mod images;
 pub mod infos;
+pub mod jobs;
 pub mod keys;
 pub mod labels;
 pub mod pages;
@@ -71,6 +72,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     keys::run(&make).await;
     sessions::run(&make).await;
     requests::run(&make).await;
+    jobs::run(&make).await;
     sizes::run(&make).await;
     concurrency::run(&make).await;
 }

@@ -48,11 +48,43 @@ impl State {
         shown.iter().map(|shown| shown.source.kind()).collect()
     }
 
-    fn set_tags(&mut self, id: &ImageId, tags: ImageTags, version: TagsVersion) {
+    pub(super) fn set_tags(&mut self, id: &ImageId, tags: ImageTags, version: TagsVersion) {
         if let Some(image) = self.images.values_mut().find(|image| image.id == *id) {
             image.tags = tags.tags();
         }
         self.edited.insert(*id, VersionedTags { tags, version });
+    }
+
+    /// Keeps what a change says of the provider.
+    pub(super) fn note_provider(&mut self, id: &ImageId, change: &TagChange) {
+        if let TagChange::Retag {
+            provider,
+            threshold,
+            ..
+        } = change
+        {
+            let info = self.infos.entry(*id).or_default();
+            info.provider = Some(provider.name().to_owned());
+            info.provider_version = Some(provider.version().to_owned());
+            info.threshold = Some(*threshold);
+        }
+    }
+
+    pub(super) fn delete(&mut self, id: &ImageId, now: DateTime<Utc>) -> bool {
+        let found = self.images.values().find(|image| image.id == *id).cloned();
+        let Some(image) = found else {
+            return false;
+        };
+        self.images.remove(&(image.registered_at, image.id));
+        self.infos.remove(id);
+        self.edited.remove(id);
+        let is_used = self.first_image(&image.digest).is_some();
+        if let Some(original) = self.originals.get_mut(&image.digest)
+            && !is_used
+        {
+            original.claimed_until.get_or_insert(now);
+        }
+        true
     }
 }
 
@@ -83,35 +115,11 @@ impl ImageEdits for FakeDatabase {
         }
         let version = TagsVersion(known.version.0 + 1);
         state.set_tags(id, tags.clone(), version);
-        if let TagChange::Retag {
-            provider,
-            threshold,
-            ..
-        } = change
-        {
-            let info = state.infos.entry(*id).or_default();
-            info.provider = Some(provider.name().to_owned());
-            info.provider_version = Some(provider.version().to_owned());
-            info.threshold = Some(*threshold);
-        }
+        state.note_provider(id, change);
         Ok(TagsChanged::Done(VersionedTags { tags, version }))
     }
 
     async fn delete(&self, id: &ImageId, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
-        let mut state = self.call().await;
-        let found = state.images.values().find(|image| image.id == *id).cloned();
-        let Some(image) = found else {
-            return Ok(false);
-        };
-        state.images.remove(&(image.registered_at, image.id));
-        state.infos.remove(id);
-        state.edited.remove(id);
-        let is_used = state.first_image(&image.digest).is_some();
-        if let Some(original) = state.originals.get_mut(&image.digest)
-            && !is_used
-        {
-            original.claimed_until.get_or_insert(now);
-        }
-        Ok(true)
+        Ok(self.call().await.delete(id, now))
     }
 }

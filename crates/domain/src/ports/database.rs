@@ -2,8 +2,8 @@
 
 use super::{
     IdempotencyStore, ImageBackfill, ImageCounter, ImageEdits, ImageInfoStore, ImageStore,
-    Inspector, KeyStore, OriginalLedger, RemovalLedger, SessionStore, StatisticsInspector,
-    TagStatistics, TaggingCache,
+    Inspector, JobQueue, JobStore, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
+    StatisticsInspector, TagStatistics, TaggingCache,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
@@ -21,6 +21,8 @@ pub trait Database:
     + KeyStore
     + SessionStore
     + IdempotencyStore
+    + JobStore
+    + JobQueue
     + Inspector
     + StatisticsInspector
 {
@@ -39,6 +41,8 @@ impl<T> Database for T where
         + KeyStore
         + SessionStore
         + IdempotencyStore
+        + JobStore
+        + JobQueue
         + Inspector
         + StatisticsInspector
 {

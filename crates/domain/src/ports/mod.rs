@@ -18,6 +18,9 @@ mod image_edits;
 mod image_info_store;
 mod image_store;
 mod inspector;
+mod job_change;
+mod job_queue;
+mod job_store;
 mod key_store;
 mod original_ledger;
 mod original_removal;
@@ -47,6 +50,9 @@ pub use image_edits::{ImageEdits, TagChange, TagsChanged, TagsVersion, Versioned
 pub use image_info_store::ImageInfoStore;
 pub use image_store::{ImageStore, ImageStoreError};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
+pub use job_change::{ImageChange, ItemOutcome, JobChange, KeptTags};
+pub use job_queue::{Advanced, ClaimedJob, JobLease, JobQueue, JobStep, StepEnd};
+pub use job_store::{JobStore, NewJob};
 pub use key_store::KeyStore;
 pub use original_ledger::{Claimed, OriginalLedger, StoredBytes};
 pub use original_removal::{Fate, OriginalRemoval, SetAside};
@@ -77,6 +83,8 @@ pub use self::{
     image_info_store::MockImageInfoStore,
     image_store::MockImageStore,
     inspector::MockInspector,
+    job_queue::MockJobQueue,
+    job_store::MockJobStore,
     key_store::MockKeyStore,
     original_ledger::MockOriginalLedger,
     original_removal::MockOriginalRemoval,

@@ -31,4 +31,8 @@ pub trait TagStatistics: Send + Sync {
     /// [`ImageStoreError::Contended`] on a conflict. Others may be queued behind it, so back off before the
     /// retry.
     async fn roll_up(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError>;
+
+    /// The stretch of rolled-up images around a time, which is counted by its rows once one of them changes and until
+    /// the next rollup; `None` where nothing is rolled up yet.
+    async fn stretch(&self, at: DateTime<Utc>) -> Result<Option<TimeWindow>, ImageStoreError>;
 }

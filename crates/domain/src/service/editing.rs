@@ -1,6 +1,6 @@
 //! Changes the tags of registered images, and deletes images.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use thiserror::Error;
 
@@ -10,10 +10,10 @@ use super::{
     lanes::Lanes,
 };
 use crate::{
-    Image, ImageId, TagEdit, Threshold,
+    Image, ImageId, ImageInfo, TagEdit, Threshold, UntaggedImage,
     ports::{
         CallContext, Clock, ImageEdits, ImageStoreError, TagChange, TagsChanged, TagsVersion,
-        VersionedTags,
+        VersionedTags, cause,
     },
 };
 
@@ -145,7 +145,29 @@ impl Editing {
         Ok(info.threshold_of(image, default))
     }
 
-    async fn answer(
+    /// What is kept of images beside their tags.
+    pub(super) async fn infos(
+        &self,
+        images: &[ImageId],
+    ) -> Result<HashMap<ImageId, ImageInfo>, ImageStoreError> {
+        match self.catalog.infos(images).await {
+            Ok(infos) => Ok(infos),
+            Err(CatalogError::Store(error)) => Err(error),
+            Err(CatalogError::Originals(error)) => Err(ImageStoreError::Failed(cause(error))),
+        }
+    }
+
+    /// The provider's answer for an image, if it is stored.
+    pub(super) async fn stored_answer(
+        &self,
+        image: &UntaggedImage,
+        threshold: Threshold,
+    ) -> Result<Option<Tagged>, RetagError> {
+        Ok(self.ingest.stored_tags(image.digest, threshold).await?)
+    }
+
+    /// The provider's answer for an image: the stored one, or a new one.
+    pub(super) async fn answer(
         &self,
         image: &Image,
         threshold: Threshold,

@@ -10,6 +10,9 @@ mod editing;
 mod forgotten;
 mod idempotency;
 mod ingest;
+mod job_images;
+mod job_runner;
+mod jobs;
 mod keys;
 mod lanes;
 mod removal;
@@ -30,6 +33,8 @@ pub use check::{
 pub use editing::{Editing, EditingPorts, RetagError, Retagging};
 pub use idempotency::Idempotency;
 pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload};
+pub use job_runner::{JobRunner, JobRunnerPorts, Progress, RunningJob};
+pub use jobs::{JobError, JobPorts, Jobs};
 pub use keys::{KeyError, KeyRequest, Keys, MAX_KEYS};
 pub use removal::{RemovalError, RemovalPorts};
 pub use renditions::{RenditionError, RenditionPorts, Renditions};

@@ -12,6 +12,7 @@ mod backfill;
 mod catalog;
 mod check;
 mod ingest;
+mod jobs;
 mod label_filter;
 mod renditions;
 mod source;

@@ -7,9 +7,14 @@
 
 use diesel::{ExpressionMethods, QueryDsl};
 use diesel_async::RunQueryDsl;
+use domain::ImageId;
 
-use super::{Connection, span::Span, statement::Statement};
-use crate::{error::StoreError, schema::summary_change as change};
+use super::{
+    Connection,
+    span::Span,
+    statement::{LISTED, Statement},
+};
+use crate::{error::StoreError, schema::summary_change as change, values};
 
 /// How many changes are read at a time. Further ones are left for the next step.
 pub(super) const MOST: usize = 4096;
@@ -29,6 +34,30 @@ pub(super) async fn note(
         .values((change::registered_at.eq(time), change::id.eq(id.as_slice())))
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Notes changes of images of these times.
+pub(super) async fn note_all(connection: &mut Connection, times: &[i64]) -> Result<(), StoreError> {
+    for times in times.chunks(LISTED) {
+        let mut rows = Vec::with_capacity(times.len());
+        for time in times {
+            let id = ImageId::new(values::time(*time)?);
+            rows.push((*time, *id.as_bytes()));
+        }
+        let mut statement =
+            Statement::new("INSERT INTO etiqueta_summary_change (registered_at, id) VALUES ");
+        for (n, (time, id)) in rows.iter().enumerate() {
+            let separator = if n == 0 { "(" } else { ", (" };
+            statement = statement
+                .sql(separator)
+                .long(*time)
+                .sql(", ")
+                .bytes(id)
+                .sql(")");
+        }
+        statement.execute(connection).await?;
+    }
     Ok(())
 }
 

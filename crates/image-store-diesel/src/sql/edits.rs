@@ -132,7 +132,7 @@ async fn change_tags(
 }
 
 /// The labels that a change may add.
-fn mentioned(change: &TagChange) -> Vec<&Label> {
+pub(super) fn mentioned(change: &TagChange) -> Vec<&Label> {
     match change {
         TagChange::Edit(edit) => edit.labels().collect(),
         TagChange::Retag { tags, .. } => tags.iter().map(|tag| &tag.label).collect(),
@@ -262,7 +262,7 @@ async fn delete(
 }
 
 /// Writes the row of an original: see [`claims::end`].
-async fn touch(connection: &mut Connection, number: i64) -> Result<(), StoreError> {
+pub(super) async fn touch(connection: &mut Connection, number: i64) -> Result<(), StoreError> {
     diesel::update(original::table.find(number))
         .set(original::revision.eq(original::revision + 1))
         .execute(connection)
@@ -271,7 +271,7 @@ async fn touch(connection: &mut Connection, number: i64) -> Result<(), StoreErro
 }
 
 /// Lets upkeep remove an original that no image refers to, unless an upload claims it for longer.
-async fn abandon(
+pub(super) async fn abandon(
     connection: &mut Connection,
     number: i64,
     now: DateTime<Utc>,

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use diesel::{
-    ExpressionMethods, QueryDsl, sql_query,
+    ExpressionMethods, QueryDsl,
+    dsl::sql,
+    sql_query,
     sql_types::{BigInt, Binary, Double, Integer, Nullable, Text},
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -24,6 +26,9 @@ use crate::{
     schema::image,
     values::{self, IdBytes, ImageRow, local_micros, micros},
 };
+
+/// The number of the last job. Jobs that are made while an image is recorded may change it or not.
+const LAST_JOB: &str = "(SELECT number FROM etiqueta_job_counter WHERE id = 1)";
 
 /// The columns of an [`ImageRow`].
 pub(super) type ImageColumns = (
@@ -101,6 +106,7 @@ async fn insert(
             image::camera.eq(info.camera.camera.as_deref()),
             image::latitude.eq(place.map(Location::latitude)),
             image::longitude.eq(place.map(Location::longitude)),
+            image::job_number.eq(sql::<Nullable<BigInt>>(LAST_JOB)),
         ))
         .execute(connection)
         .await?;
@@ -178,11 +184,8 @@ pub(super) async fn with_tags(
 ) -> Result<Vec<Image>, StoreError> {
     let mut found: Vec<([u8; 16], i32, f64)> = Vec::new();
     for images in images.chunks(LISTED) {
-        let statement = tags_of(images).with_columns::<(Binary, Integer, Double)>();
-        let rows: Vec<TagRow> = load(connection, statement).await?;
-        for (id, label, confidence) in rows {
-            found.push((id.get()?, label, confidence));
-        }
+        let ids = images.iter().map(|image| image.id.as_bytes().as_slice());
+        found.extend(shown(connection, ids).await?);
     }
     // The databases return this order anyway.
     found.sort_unstable_by_key(|(id, label, _)| (*id, *label));
@@ -203,6 +206,18 @@ pub(super) async fn with_tags(
         Ok(image.with(tags(own, &labels)?))
     });
     images.collect()
+}
+
+/// The shown tags of some hundred images.
+pub(super) async fn shown<'b>(
+    connection: &mut Connection,
+    ids: impl Iterator<Item = &'b [u8]>,
+) -> Result<Vec<([u8; 16], i32, f64)>, StoreError> {
+    let statement = tags_of(ids).with_columns::<(Binary, Integer, Double)>();
+    let rows: Vec<TagRow> = load(connection, statement).await?;
+    let rows = rows.into_iter();
+    rows.map(|(id, label, confidence)| Ok((id.get()?, label, confidence)))
+        .collect()
 }
 
 /// Which of these images are not there.
@@ -235,8 +250,7 @@ fn tags(tags: impl Iterator<Item = (i32, f64)>, labels: &Known) -> Result<Tags, 
     tags.collect()
 }
 
-fn tags_of(images: &[UntaggedImage]) -> Statement {
-    let ids = images.iter().map(|image| image.id.as_bytes().as_slice());
+fn tags_of<'b>(ids: impl Iterator<Item = &'b [u8]>) -> Statement {
     Statement::new(&format!(
         "SELECT image_id, label_id, confidence FROM etiqueta_image_tag {BY_IMAGE} WHERE "
     ))

@@ -2,7 +2,7 @@
 //!
 //! This module is compiled twice, as a child of `mysql` and of `sqlite`. The parent provides the dialect:
 //! the connection, `Database`, `BEGIN`, `BY_IMAGE`, `BY_LABEL`, `BY_TAKEN`, `BY_TIME`, `SHORT_LOCK_WAIT` and
-//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `NOW`, `SNAPSHOT`,
+//! `RESTORE_LOCK_WAIT`, `FOR_UPDATE`, `ADD_TALLY`, `INSERT_IF_NEW`, `JOIN_IN_ORDER`, `NOW`, `SNAPSHOT`,
 //! `SNAPSHOT_TO_WRITE`, `load` and `locking!`.
 //!
 //! A method that writes is one statement, or one transaction, which is rolled back if the connection is
@@ -18,6 +18,7 @@ mod identity;
 mod images;
 mod infos;
 mod inspection;
+mod jobs;
 mod keys;
 mod label_cache;
 mod labels;
@@ -58,9 +59,9 @@ use domain::{
 pub(super) use self::statement::Statement;
 pub(super) use self::{label_cache::LabelCache, rollup::Sizes, statement::Typed};
 use super::{
-    BEGIN, BY_IMAGE, BY_LABEL, BY_TAKEN, BY_TIME, Backend, Connection, Database, FOR_UPDATE,
-    INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, NOW, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT, SNAPSHOT,
-    SNAPSHOT_TO_WRITE, load,
+    ADD_TALLY, BEGIN, BY_IMAGE, BY_LABEL, BY_TAKEN, BY_TIME, Backend, Connection, Database,
+    FOR_UPDATE, INSERT_IF_NEW, JOIN_IN_ORDER, MIGRATIONS, NOW, RESTORE_LOCK_WAIT, SHORT_LOCK_WAIT,
+    SNAPSHOT, SNAPSHOT_TO_WRITE, load,
 };
 use crate::{
     connections::{Lease, Loan},
@@ -333,6 +334,14 @@ impl TagStatistics for Store {
             pages::confidences::confidences(&mut connection, cache, label, window, after).await
         })
         .await
+    }
+
+    async fn stretch(&self, at: DateTime<Utc>) -> Result<Option<TimeWindow>, ImageStoreError> {
+        let time = micros(at);
+        let span = self
+            .read(|mut connection| async move { segments::holding(&mut connection, 0, time).await })
+            .await?;
+        Ok(span.map(span::Span::window))
     }
 
     async fn roll_up(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {

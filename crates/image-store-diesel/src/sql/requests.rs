@@ -61,7 +61,7 @@ impl IdempotencyStore for Store {
 }
 
 /// A time that long from now, in microseconds.
-fn from_now(duration: TimeDelta) -> SqlLiteral<BigInt> {
+pub(super) fn from_now(duration: TimeDelta) -> SqlLiteral<BigInt> {
     let micros = duration.num_microseconds().unwrap_or(i64::MAX / 2);
     sql(&format!("{NOW} + {micros}"))
 }

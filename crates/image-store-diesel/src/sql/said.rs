@@ -3,7 +3,10 @@
 //! Mostly nothing is kept but the shown tags: they are what the image's own provider gave. For each label of
 //! which that is not all, everything is kept in rows of their own.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use diesel::{
     ExpressionMethods, QueryDsl, Queryable, sql_query,
@@ -23,7 +26,7 @@ use super::{
 use crate::{
     error::StoreError,
     schema::{image_tag, tag_source},
-    values,
+    values::{self, IdBytes},
 };
 
 /// What is kept of an image's tags.
@@ -32,7 +35,57 @@ pub(super) struct Said {
     /// The confidences of the shown tags, by the numbers of their labels.
     shown: HashMap<i32, f64>,
     /// The numbers of all labels mentioned.
-    ids: HashMap<Label, i32>,
+    pub(super) ids: HashMap<Label, i32>,
+    /// Whether there are rows of who said what.
+    has_rows: bool,
+}
+
+/// The rows of several images, as far as they say something of their tags.
+#[derive(Default)]
+pub(super) struct TagRows {
+    shown: HashMap<[u8; 16], Vec<(i32, f64)>>,
+    sources: HashMap<[u8; 16], Vec<SourceRow>>,
+    labels: Arc<Known>,
+}
+
+impl TagRows {
+    /// Reads the rows of some hundred images.
+    pub(super) async fn read(
+        connection: &mut Connection,
+        cache: &LabelCache,
+        ids: &[&[u8]],
+    ) -> Result<Self, StoreError> {
+        let mut rows = Self::default();
+        let mut numbers = Vec::new();
+        for (id, label, confidence) in images::shown(connection, ids.iter().copied()).await? {
+            numbers.push(label);
+            rows.shown.entry(id).or_default().push((label, confidence));
+        }
+        let sources: Vec<SourceRow> = tag_source::table
+            .filter(tag_source::image_id.eq_any(ids))
+            .order((tag_source::image_id, tag_source::number))
+            .load(connection)
+            .await?;
+        for row in sources {
+            numbers.push(row.label_id);
+            let id = IdBytes::from(row.image_id.as_slice()).get()?;
+            rows.sources.entry(id).or_default().push(row);
+        }
+        rows.labels = cache.labels(connection, numbers.into_iter()).await?;
+        Ok(rows)
+    }
+
+    /// What is kept of the tags of one of the images.
+    pub(super) fn of(&self, id: &ImageId, tagger: &TaggerVersion) -> Result<Said, StoreError> {
+        let shown = self.shown.get(id.as_bytes()).map(Vec::as_slice);
+        let sources = self.sources.get(id.as_bytes()).map(Vec::as_slice);
+        said(
+            shown.unwrap_or_default(),
+            sources.unwrap_or_default(),
+            tagger,
+            &self.labels,
+        )
+    }
 }
 
 /// A row of what was said.
@@ -108,6 +161,7 @@ fn said(
         tags: ImageTags::new(given, rejected),
         shown: shown.iter().copied().collect(),
         ids,
+        has_rows: !rows.is_empty(),
     })
 }
 
@@ -159,10 +213,12 @@ pub(super) async fn write(
     }
     write_shown(connection, image, &before.shown, &shown).await?;
     let rows = rows(image.0, tags, tagger, number)?;
-    let key = image.0.as_bytes().as_slice();
-    diesel::delete(tag_source::table.filter(tag_source::image_id.eq(key)))
-        .execute(connection)
-        .await?;
+    if before.has_rows {
+        let key = image.0.as_bytes().as_slice();
+        diesel::delete(tag_source::table.filter(tag_source::image_id.eq(key)))
+            .execute(connection)
+            .await?;
+    }
     for rows in rows.chunks(ROWS) {
         insert_rows(connection, rows).await?;
     }

@@ -1,5 +1,8 @@
 //! Spans of time.
 
+use chrono::DateTime;
+use domain::TimeWindow;
+
 /// A time span in microseconds: `from` is included, `until` excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
@@ -10,6 +13,14 @@ pub(super) struct Span {
 impl Span {
     pub(super) fn is_empty(self) -> bool {
         self.from >= self.until
+    }
+
+    /// The span as a window. The beginning of time is none that a date can tell.
+    pub(super) fn window(self) -> TimeWindow {
+        TimeWindow {
+            from: DateTime::from_timestamp_micros(self.from),
+            until: DateTime::from_timestamp_micros(self.until),
+        }
     }
 
     /// Joins spans, which are in order, where one follows another.

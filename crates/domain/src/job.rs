@@ -1,0 +1,199 @@
+//! Jobs: changes of many images, carried out in the background.
+
+mod request;
+mod result;
+
+use std::{fmt, str::FromStr};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use thiserror::Error;
+use uuid::Uuid;
+
+pub use self::{
+    request::{JobAction, JobFilter, JobRequest, MAX_IDS},
+    result::{ItemError, JobResult, MAX_ITEM_ERRORS, MAX_TALLIES, TagTally, Tallies},
+};
+
+/// The most jobs that have not ended.
+pub const MAX_JOBS: u32 = 1000;
+
+/// How long a job that has ended is kept.
+pub const JOB_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// The id of a job: a UUID, written in lower case with hyphens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(Uuid);
+
+/// The text is not the id of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the id of a job is a UUID of 36 characters, such as 7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777")]
+pub struct JobIdError;
+
+impl JobId {
+    /// An id that no other job has.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The id with these 16 bytes, most significant first.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The 16 bytes, most significant first.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = JobIdError;
+
+    fn from_str(text: &str) -> Result<Self, JobIdError> {
+        // Uuid's own parser knows further notations.
+        if text.len() != uuid::fmt::Hyphenated::LENGTH {
+            return Err(JobIdError);
+        }
+        Uuid::try_parse(text).map(Self).map_err(|_| JobIdError)
+    }
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// Has images tagged again.
+    Retag,
+    /// Adds and removes tags.
+    Edit,
+    /// Deletes images.
+    Delete,
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Retag, Self::Edit, Self::Delete];
+
+    /// Its stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retag => "retag",
+            Self::Edit => "edit",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// The kind with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobState {
+    /// It has not begun.
+    Queued,
+    /// It has begun.
+    Running,
+    /// It came to its end. Single images may have failed.
+    Done,
+    /// It could not go on.
+    Failed,
+    /// It was cancelled; what was done stays.
+    Cancelled,
+}
+
+impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// Its stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Whether nothing will change any more.
+    pub const fn has_ended(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// A job, without its request and its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Its place in the order in which jobs were made; the database counts.
+    pub number: u64,
+    /// What it does.
+    pub kind: JobKind,
+    /// Where it stands.
+    pub state: JobState,
+    /// Whether it only counts what it would do.
+    pub dry_run: bool,
+    /// How many images matched when it was made.
+    pub total: u64,
+    /// How many of them it is done with, failed ones included.
+    pub done: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// How many images it changed, or would change.
+    pub changed: u64,
+    /// When it was made, by the clock of the database, as the other times.
+    pub created_at: DateTime<Utc>,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_uuids_with_hyphens() {
+        let id = JobId::random();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(JobId::from_bytes(*id.as_bytes()), id);
+        let bare = id.to_string().replace('-', "");
+        for text in ["", "7", &bare, &format!("{{{id}}}")] {
+            assert_eq!(text.parse::<JobId>(), Err(JobIdError), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_lead_back() {
+        for kind in JobKind::ALL {
+            assert_eq!(JobKind::from_name(kind.as_str()), Some(kind));
+        }
+        for state in JobState::ALL {
+            assert_eq!(JobState::from_name(state.as_str()), Some(state));
+        }
+        assert_eq!(JobKind::from_name("upload"), None);
+        assert_eq!(JobState::from_name("Done"), None);
+    }
+}

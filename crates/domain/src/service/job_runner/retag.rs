@@ -1,0 +1,228 @@
+//! The changes of a job that tags images again.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
+
+use super::{Prepared, faults::Fault};
+use crate::{
+    Image, ImageId, Tags, Threshold, UntaggedImage,
+    ports::{CallContext, ImageChange, ImageStore, ImageStoreError, JobChange, TagChange},
+    service::{Editing, RetagError, Tagged},
+};
+
+/// How many stored answers are looked up at a time.
+const LOOKED_UP: usize = 4;
+
+/// How many images are tagged at a time. They wait for their turns behind those of clients.
+const TAGGED: usize = 4;
+
+/// The first pause while images cannot be tagged; each further one is twice as long.
+const PAUSE: TimeDelta = TimeDelta::seconds(5);
+
+/// The longest pause.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(10);
+
+/// After so many pauses in a row, more than an hour, the first image is set aside: it may be the reason.
+const PAUSES: u32 = 14;
+
+/// Has images tagged again.
+#[derive(Clone)]
+pub(super) struct Retags {
+    images: Arc<dyn ImageStore>,
+    editing: Editing,
+    default: Threshold,
+}
+
+/// An image, and the outcome of tagging it.
+type Outcome = (UntaggedImage, Result<JobChange, Fault>);
+
+impl Retags {
+    pub(super) fn new(images: Arc<dyn ImageStore>, editing: Editing, default: Threshold) -> Self {
+        Self {
+            images,
+            editing,
+            default,
+        }
+    }
+
+    /// Tags images, as far as that is possible. `pauses` is how often the job paused at the first of them.
+    pub(super) async fn prepare(
+        &self,
+        images: &[UntaggedImage],
+        threshold: Option<Threshold>,
+        pauses: u32,
+        context: &CallContext,
+    ) -> Result<Prepared, ImageStoreError> {
+        let thresholds = self.thresholds(images, threshold).await?;
+        let of = |image: &UntaggedImage| {
+            let threshold = thresholds.get(&image.id).copied();
+            (*image, threshold.unwrap_or(self.default))
+        };
+        let looking: Vec<BoxFuture<'_, _>> = images
+            .iter()
+            .map(of)
+            .map(|(image, threshold)| self.stored(image, threshold).boxed())
+            .collect();
+        let known: Vec<_> = stream::iter(looking).buffered(LOOKED_UP).collect().await;
+        let mut outcomes: Vec<Option<Outcome>> = Vec::new();
+        let mut missing = Vec::new();
+        for (place, (image, threshold, stored)) in known.into_iter().enumerate() {
+            match stored.transpose() {
+                Some(answer) => outcomes.push(Some(outcome(image, threshold, answer))),
+                None => {
+                    outcomes.push(None);
+                    missing.push((place, image, threshold));
+                }
+            }
+        }
+        let called = self.call(missing, context).await;
+        let has_succeeded = called.iter().any(|(_, (_, outcome))| outcome.is_ok());
+        for (place, outcome) in called {
+            if let Some(slot) = outcomes.get_mut(place) {
+                *slot = Some(outcome);
+            }
+        }
+        sort_out(outcomes.into_iter().flatten(), has_succeeded, pauses)
+    }
+
+    async fn stored(
+        &self,
+        image: UntaggedImage,
+        threshold: Threshold,
+    ) -> (UntaggedImage, Threshold, Result<Option<Tagged>, RetagError>) {
+        let stored = self.editing.stored_answer(&image, threshold).await;
+        (image, threshold, stored)
+    }
+
+    /// Has images tagged of which no answer is stored.
+    async fn call(
+        &self,
+        missing: Vec<(usize, UntaggedImage, Threshold)>,
+        context: &CallContext,
+    ) -> Vec<(usize, Outcome)> {
+        let calls: Vec<BoxFuture<'_, _>> = missing
+            .into_iter()
+            .map(|(place, image, threshold)| self.tag(place, image, threshold, context).boxed())
+            .collect();
+        stream::iter(calls).buffered(TAGGED).collect().await
+    }
+
+    async fn tag(
+        &self,
+        place: usize,
+        image: UntaggedImage,
+        threshold: Threshold,
+        context: &CallContext,
+    ) -> (usize, Outcome) {
+        let untagged = image.with(Tags::default());
+        let answer = self.editing.answer(&untagged, threshold, context.clone());
+        (place, outcome(image, threshold, answer.await))
+    }
+
+    /// The thresholds of images: the one that is asked for, or what is kept of each.
+    async fn thresholds(
+        &self,
+        images: &[UntaggedImage],
+        asked: Option<Threshold>,
+    ) -> Result<HashMap<ImageId, Threshold>, ImageStoreError> {
+        if let Some(asked) = asked {
+            return Ok(images.iter().map(|image| (image.id, asked)).collect());
+        }
+        let ids: Vec<ImageId> = images.iter().map(|image| image.id).collect();
+        let infos = self.editing.infos(&ids).await?;
+        let mut thresholds: HashMap<ImageId, Threshold> = infos
+            .iter()
+            .filter_map(|(id, info)| Some((*id, info.threshold?)))
+            .collect();
+        let unknown = images
+            .iter()
+            .filter(|image| !thresholds.contains_key(&image.id));
+        let unknown: Vec<UntaggedImage> = unknown.copied().collect();
+        if unknown.is_empty() {
+            return Ok(thresholds);
+        }
+        for image in self.images.with_tags(&unknown).await? {
+            thresholds.insert(image.id, self.lowest(&image));
+        }
+        Ok(thresholds)
+    }
+
+    fn lowest(&self, image: &Image) -> Threshold {
+        crate::ImageInfo::default().threshold_of(image, self.default)
+    }
+}
+
+fn outcome(
+    image: UntaggedImage,
+    threshold: Threshold,
+    answer: Result<Tagged, RetagError>,
+) -> Outcome {
+    let change = answer.map(|Tagged { tags, provider }| JobChange {
+        image,
+        change: ImageChange::Tags(TagChange::Retag {
+            provider,
+            tags,
+            threshold,
+        }),
+    });
+    (image, change.map_err(|error| Fault::of(image.id, &error)))
+}
+
+/// What is done to the images, up to the first that must wait.
+fn sort_out(
+    outcomes: impl Iterator<Item = Outcome>,
+    has_succeeded: bool,
+    pauses: u32,
+) -> Result<Prepared, ImageStoreError> {
+    let (mut changes, mut errors, mut count) = (Vec::new(), Vec::new(), 0);
+    for (_, outcome) in outcomes {
+        match outcome {
+            Ok(change) => changes.push(change),
+            Err(Fault::Image(error)) => errors.push(error),
+            // The provider answered others.
+            Err(Fault::Call(error)) if has_succeeded => errors.push(error),
+            Err(Fault::Call(error) | Fault::Service(error, _))
+                if count == 0 && pauses >= PAUSES =>
+            {
+                errors.push(error);
+            }
+            Err(Fault::Call(_) | Fault::Service(..) | Fault::Cancelled | Fault::Store(_))
+                if count > 0 =>
+            {
+                break;
+            }
+            Err(Fault::Call(_)) => return Ok(Prepared::Pause(pause(pauses, None))),
+            Err(Fault::Service(_, wait)) => return Ok(Prepared::Pause(pause(pauses, wait))),
+            Err(Fault::Cancelled) => return Ok(Prepared::Cancelled),
+            Err(Fault::Store(error)) => return Err(error),
+        }
+        count += 1;
+    }
+    Ok(Prepared::Images {
+        changes,
+        errors,
+        count,
+    })
+}
+
+fn pause(pauses: u32, asked: Option<Duration>) -> TimeDelta {
+    let factor = 1_i32 << pauses.min(10);
+    let pause = (PAUSE * factor).min(LONGEST_PAUSE);
+    let asked = asked.and_then(|asked| TimeDelta::from_std(asked).ok());
+    asked.map_or(pause, |asked| pause.max(asked.min(TimeDelta::hours(1))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_follow_the_provider() {
+        let seconds: Vec<i64> = (0..9).map(|n| pause(n, None).num_seconds()).collect();
+        assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 320, 600, 600]);
+        let asked = |seconds| pause(1, Some(Duration::from_secs(seconds))).num_seconds();
+        assert_eq!((asked(3), asked(30), asked(100_000)), (10, 30, 3600));
+    }
+}

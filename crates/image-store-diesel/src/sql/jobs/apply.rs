@@ -1,0 +1,284 @@
+//! The changes of a step, in the transaction that makes it.
+//!
+//! The rows of all images are read at once. Each image that changes is then written on condition that its tags are still
+//! of the version that was read: an edit that came in between makes the step begin again.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::{ExpressionMethods, QueryDsl, Queryable};
+use diesel_async::RunQueryDsl;
+use domain::{
+    ImageId, ImageTags, ItemError, Label, MAX_SHOWN, TaggerVersion, Tags, Tallies, Threshold,
+    ports::{
+        ImageChange, ImageStoreError, ItemOutcome, JobChange, JobStep, KeptTags, TagChange, cause,
+    },
+};
+
+use super::super::{
+    Connection, changes, claims, edits,
+    label_cache::LabelCache,
+    labels::LabelIds,
+    said::{self, Said, TagRows},
+    statement::LISTED,
+};
+use crate::{
+    error::StoreError,
+    schema::{image, image_tag, tag_source},
+    values,
+};
+
+/// What a job's row says of its changes.
+pub(super) struct Terms {
+    /// Images recorded when a job of this number had been made are left alone.
+    pub(super) number: i64,
+    pub(super) is_dry: bool,
+}
+
+/// What a step changed, or would change.
+#[derive(Default)]
+pub(super) struct Applied {
+    pub(super) changed: u64,
+    pub(super) tallies: Tallies,
+    pub(super) errors: Vec<ItemError>,
+    /// The numbers of all labels counted.
+    pub(super) labels: HashMap<Label, i32>,
+    /// The times of images that changed.
+    times: Vec<i64>,
+}
+
+/// The row of an image, as far as a job needs it.
+#[derive(Queryable)]
+struct Row {
+    id: Vec<u8>,
+    original_id: i64,
+    registered_at: i64,
+    provider: Option<String>,
+    provider_version: Option<String>,
+    min_confidence: Option<f64>,
+    tags_version: i64,
+    job_number: Option<i64>,
+}
+
+impl Row {
+    fn tagger(&self) -> TaggerVersion {
+        TaggerVersion {
+            name: self.provider.clone(),
+            version: self.provider_version.clone(),
+        }
+    }
+}
+
+pub(super) async fn apply(
+    connection: &mut Connection,
+    cache: &LabelCache,
+    labels: &LabelIds,
+    terms: &Terms,
+    step: &JobStep,
+) -> Result<Applied, StoreError> {
+    let mut applied = Applied::default();
+    for changes in step.changes.chunks(LISTED) {
+        let ids: Vec<&[u8]> = changes
+            .iter()
+            .map(|change| change.image.id.as_bytes().as_slice())
+            .collect();
+        let rows = rows(connection, &ids).await?;
+        let kept = TagRows::read(connection, cache, &ids).await?;
+        for change in changes {
+            // One that is gone is done.
+            let Some(row) = rows.get(&change.image.id) else {
+                continue;
+            };
+            if row.job_number.is_some_and(|number| number >= terms.number) {
+                continue;
+            }
+            let before = kept.of(&change.image.id, &row.tagger())?;
+            let item = Item {
+                change,
+                row,
+                before,
+            };
+            item.apply(connection, labels, terms, step, &mut applied)
+                .await?;
+        }
+    }
+    changes::note_all(connection, &applied.times).await?;
+    Ok(applied)
+}
+
+async fn rows(
+    connection: &mut Connection,
+    ids: &[&[u8]],
+) -> Result<HashMap<ImageId, Row>, StoreError> {
+    let rows: Vec<Row> = image::table
+        .filter(image::id.eq_any(ids))
+        .select((
+            image::id,
+            image::original_id,
+            image::registered_at,
+            image::provider,
+            image::provider_version,
+            image::min_confidence,
+            image::tags_version,
+            image::job_number,
+        ))
+        .load(connection)
+        .await?;
+    let rows = rows.into_iter();
+    rows.map(|row| Ok((values::image_id(&row.id)?, row)))
+        .collect()
+}
+
+/// An image of a step, and what is kept of it.
+struct Item<'s> {
+    change: &'s JobChange,
+    row: &'s Row,
+    before: Said,
+}
+
+impl Item<'_> {
+    async fn apply(
+        &self,
+        connection: &mut Connection,
+        labels: &LabelIds,
+        terms: &Terms,
+        step: &JobStep,
+        applied: &mut Applied,
+    ) -> Result<(), StoreError> {
+        let threshold = self
+            .row
+            .min_confidence
+            .map(values::confidence)
+            .transpose()?;
+        let kept = KeptTags {
+            tags: self.before.tags.clone(),
+            tagger: self.row.tagger(),
+            threshold: threshold.map(Threshold::new),
+        };
+        let after = match self.change.outcome(&step.query, &kept) {
+            ItemOutcome::Unchanged => return Ok(()),
+            ItemOutcome::TooMany => {
+                applied.errors.push(self.too_many());
+                return Ok(());
+            }
+            ItemOutcome::Tags(tags) => {
+                if !terms.is_dry {
+                    self.write_tags(connection, labels, &tags).await?;
+                }
+                tags
+            }
+            ItemOutcome::Delete => {
+                if !terms.is_dry {
+                    self.delete(connection).await?;
+                }
+                ImageTags::default()
+            }
+        };
+        if !terms.is_dry {
+            applied.times.push(self.row.registered_at);
+        }
+        if after != kept.tags || matches!(self.change.change, ImageChange::Delete(_)) {
+            applied.changed += 1;
+        }
+        self.count(&kept.tags.tags(), &after.tags(), labels, applied)
+    }
+
+    /// Counts the labels that changed, and keeps their numbers.
+    fn count(
+        &self,
+        before: &Tags,
+        after: &Tags,
+        labels: &LabelIds,
+        applied: &mut Applied,
+    ) -> Result<(), StoreError> {
+        applied.tallies.count(before, after);
+        for tag in before.iter().chain(after) {
+            if applied.labels.contains_key(&tag.label) {
+                continue;
+            }
+            let known = self.before.ids.get(&tag.label);
+            let known = known.or_else(|| labels.get(tag.label.as_str()));
+            let missing = || ImageStoreError::Failed(cause("a label of an image has no number"));
+            let number = *known.ok_or_else(missing)?;
+            applied.labels.insert(tag.label.clone(), number);
+        }
+        Ok(())
+    }
+
+    fn too_many(&self) -> ItemError {
+        let detail = format!("an image has at most {MAX_SHOWN} tags");
+        ItemError::new(self.change.image.id, "too-many", &detail)
+    }
+
+    async fn write_tags(
+        &self,
+        connection: &mut Connection,
+        labels: &LabelIds,
+        tags: &ImageTags,
+    ) -> Result<(), StoreError> {
+        let next = image::tags_version.eq(self.row.tags_version + 1);
+        let row = image::table.find(self.row.id.as_slice());
+        let row = diesel::update(row).filter(image::tags_version.eq(self.row.tags_version));
+        let (written, tagger) = match &self.change.change {
+            ImageChange::Tags(TagChange::Retag {
+                provider,
+                threshold,
+                ..
+            }) => {
+                let tagger = TaggerVersion::from(provider);
+                let written = row
+                    .set((
+                        next,
+                        image::provider.eq(tagger.name.as_deref()),
+                        image::provider_version.eq(tagger.version.as_deref()),
+                        image::min_confidence.eq(Some(threshold.lowest().get())),
+                    ))
+                    .execute(connection)
+                    .await?;
+                (written, tagger)
+            }
+            _ => (row.set(next).execute(connection).await?, self.row.tagger()),
+        };
+        require(written)?;
+        let id = (&self.change.image.id, self.row.registered_at);
+        said::write(connection, id, &self.before, tags, &tagger, labels).await
+    }
+
+    /// First the original, as recordings do: whether this is its last image is decided under its lock.
+    async fn delete(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let (key, original) = (self.row.id.as_slice(), self.row.original_id);
+        edits::touch(connection, original).await?;
+        let row = diesel::delete(image::table.find(key));
+        let deleted = row
+            .filter(image::tags_version.eq(self.row.tags_version))
+            .execute(connection)
+            .await?;
+        require(deleted)?;
+        diesel::delete(image_tag::table.filter(image_tag::image_id.eq(key)))
+            .execute(connection)
+            .await?;
+        diesel::delete(tag_source::table.filter(tag_source::image_id.eq(key)))
+            .execute(connection)
+            .await?;
+        if !claims::is_used(connection, original).await? {
+            edits::abandon(connection, original, self.deleted_at()).await?;
+        }
+        Ok(())
+    }
+
+    fn deleted_at(&self) -> DateTime<Utc> {
+        match self.change.change {
+            ImageChange::Delete(at) => at,
+            ImageChange::Tags(_) => DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+/// Fails if a row was not written: somebody else changed it.
+fn require(written: usize) -> Result<(), StoreError> {
+    if written > 0 {
+        return Ok(());
+    }
+    let reason = cause("an image of the step is being changed");
+    Err(ImageStoreError::Contended(reason).into())
+}
