@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::service::{Backfill, Ingest, Upkeep, UpkeepSettings};
+use domain::service::{Backfill, Ingest, JobRunner, Upkeep, UpkeepSettings};
 use http_api::KeyPolicy;
 use tokio::{
     sync::Notify,
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::{self, FirstKey},
+    jobs,
     releases::Releases,
     rlimit,
     settings::Settings,
@@ -43,6 +44,8 @@ pub struct Application {
     backfill: Backfill,
     first_key: Option<FirstKey>,
     recorded: Arc<Notify>,
+    runner: JobRunner,
+    enqueued: Arc<Notify>,
     releases: Option<Arc<Releases>>,
     settings: Settings,
     options: ServeOptions,
@@ -87,6 +90,8 @@ impl Application {
             backfill: parts.backfill,
             first_key,
             recorded: parts.recorded,
+            runner: parts.runner,
+            enqueued: parts.enqueued,
             releases: parts.releases,
             settings,
             options,
@@ -104,6 +109,7 @@ impl Application {
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
         let address = self.listener.local_addr()?;
         let ingest = Arc::clone(&self.api.ingest);
+        let jobs = self.api.jobs.clone();
         let listening = http_api::server(self.listener, self.api, stop.clone())?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         let serve = async {
@@ -130,6 +136,8 @@ impl Application {
                     upkeep::run(&self.upkeep, interval, &self.gates, &stop),
                     upkeep::roll_up(&self.upkeep, &self.recorded, schema, &stop),
                     upkeep::backfill(&self.backfill, schema, &stop),
+                    upkeep::remove_old_jobs(&jobs, interval, schema, &stop),
+                    jobs::run(&self.runner, &self.enqueued, schema, &stop),
                 );
             }
         };

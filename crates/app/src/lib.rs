@@ -4,6 +4,7 @@ pub mod access;
 pub mod application;
 pub mod cli;
 pub mod clock;
+pub mod jobs;
 pub mod permissions;
 pub mod releases;
 pub mod replica;

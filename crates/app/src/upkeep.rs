@@ -4,7 +4,7 @@ use std::{fmt::Display, future::Future, time::Duration};
 
 use domain::{
     ports::ImageStoreError,
-    service::{Backfill, BackfillStep, Ingest, Upkeep, UpkeepError},
+    service::{Backfill, BackfillStep, Ingest, Jobs, Upkeep, UpkeepError},
 };
 use tokio::{
     sync::Notify,
@@ -37,6 +37,13 @@ pub async fn run(upkeep: &Upkeep, every: Duration, gates: &Gates, stop: &Cancell
                 .release_forgotten()),
             repeat(every, "remains of interrupted puts removed", || upkeep
                 .sweep()),
+            async {
+                gates.schema.opened().await;
+                repeat(every, "expired requests removed", || {
+                    upkeep.remove_expired_requests()
+                })
+                .await;
+            },
             async {
                 gates.registered.opened().await;
                 repeat(every, "abandoned originals removed", || {
@@ -147,6 +154,18 @@ pub async fn recount_store(
                 }
             }
         }
+    };
+    stop.run_until_cancelled(duty).await;
+}
+
+/// Removes jobs that ended long ago until `stop` is cancelled: at the start, and periodically.
+pub async fn remove_old_jobs(jobs: &Jobs, every: Duration, gate: &Gate, stop: &CancellationToken) {
+    let duty = async {
+        gate.opened().await;
+        repeat(every, "old jobs removed", || async {
+            Ok::<_, UpkeepError>(jobs.remove_old().await?)
+        })
+        .await;
     };
     stop.run_until_cancelled(duty).await;
 }

@@ -76,6 +76,18 @@ pub(crate) fn unknown_key() -> Problem {
     unauthenticated("the key is not known, has expired or was revoked")
 }
 
+/// Requires a right beyond the one of the route. The request must have been authorized.
+pub(crate) fn require_further(
+    state: &State,
+    request: &HttpRequest,
+    right: Right,
+) -> Result<(), Problem> {
+    match right.scope(state.settings.keys) {
+        None => Ok(()),
+        Some(scope) => require(request.extensions().get::<Caller>(), scope),
+    }
+}
+
 fn require(caller: Option<&Caller>, scope: Scope) -> Result<(), Problem> {
     match caller {
         Some(caller) if caller.may(scope) => Ok(()),

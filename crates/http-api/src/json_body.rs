@@ -46,6 +46,14 @@ pub(crate) enum Member {
     Words(&'static str, &'static [&'static str]),
     /// An array, whose elements deserializing checks; without it there is none.
     OptionalArray(&'static str),
+    /// An object, whose members deserializing checks; without it there is none.
+    OptionalObject(&'static str),
+    /// A number; without it, or with null in its place, there is none.
+    OptionalNumber(&'static str),
+    /// A whole number from 0 on; without it, or with null in its place, there is none.
+    OptionalCount(&'static str),
+    /// `true` or `false`; without it there is none.
+    OptionalFlag(&'static str),
 }
 
 impl Member {
@@ -54,7 +62,11 @@ impl Member {
             Self::Text(name)
             | Self::OptionalText(name)
             | Self::Words(name, _)
-            | Self::OptionalArray(name) => name,
+            | Self::OptionalArray(name)
+            | Self::OptionalObject(name)
+            | Self::OptionalNumber(name)
+            | Self::OptionalCount(name)
+            | Self::OptionalFlag(name) => name,
         }
     }
 
@@ -63,9 +75,19 @@ impl Member {
         let name = self.name();
         match (self, value) {
             (Self::OptionalArray(_), None | Some(Value::Array(_)))
-            | (Self::OptionalText(_), None | Some(Value::Null))
+            | (Self::OptionalObject(_), None | Some(Value::Object(_)))
+            | (Self::OptionalFlag(_), None | Some(Value::Bool(_)))
+            | (Self::OptionalNumber(_), None | Some(Value::Null | Value::Number(_)))
+            | (Self::OptionalCount(_) | Self::OptionalText(_), None | Some(Value::Null))
             | (Self::Text(_) | Self::OptionalText(_), Some(Value::String(_))) => Ok(()),
+            (Self::OptionalCount(_), Some(value)) if value.is_u64() => Ok(()),
+            (Self::OptionalCount(_), Some(_)) => {
+                Err(format!("`{name}` is not a whole number from 0 on"))
+            }
             (Self::OptionalArray(_), Some(_)) => Err(format!("`{name}` is not an array")),
+            (Self::OptionalObject(_), Some(_)) => Err(format!("`{name}` is not an object")),
+            (Self::OptionalNumber(_), Some(_)) => Err(format!("`{name}` is not a number")),
+            (Self::OptionalFlag(_), Some(_)) => Err(format!("`{name}` is neither true nor false")),
             (_, None) => Err(format!("`{name}` is missing")),
             (Self::Text(_) | Self::OptionalText(_), _) => Err(format!("`{name}` is not a text")),
             (Self::Words(_, words), Some(value)) => check_words(name, words, value),

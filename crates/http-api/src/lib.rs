@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use domain::{
     ports::{ImageStore, OriginalStore, TagProvider},
-    service::{Access, Catalog, Editing, Idempotency, Ingest, Keys, Renditions},
+    service::{Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions},
 };
 
 use url_fetch::Fetcher;
@@ -58,6 +58,8 @@ pub struct Api {
     pub catalog: Catalog,
     /// Changes tags, and deletes images.
     pub editing: Editing,
+    /// Makes, lists and cancels jobs.
+    pub jobs: Jobs,
     /// Makes small copies of them.
     pub renditions: Renditions,
     /// Carries out repeated requests once.

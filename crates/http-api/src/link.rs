@@ -26,12 +26,21 @@ const FOREIGN: &AsciiSet = &CONTROLS
 ///
 /// The reference is only a query, so that it also works behind a proxy that changes host or path.
 pub fn next(query: &str, place: PageKey) -> String {
+    to_cursor(query, &cursor::written(place))
+}
+
+/// The link to the page of jobs before the one with that number.
+pub(crate) fn next_job(query: &str, number: u64) -> String {
+    to_cursor(query, &cursor::written_job(number))
+}
+
+fn to_cursor(query: &str, cursor: &str) -> String {
     let mut target = String::from("?");
     for parameter in query.split('&').filter(|pair| !is_cursor(pair)) {
         target.extend(utf8_percent_encode(parameter, FOREIGN));
         target.push('&');
     }
-    let (name, cursor) = (cursor::NAME, cursor::written(place));
+    let name = cursor::NAME;
     format!("<{target}{name}={cursor}>; rel=\"next\"")
 }
 

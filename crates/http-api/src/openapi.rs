@@ -47,6 +47,10 @@ pub fn openapi() -> Document {
         routes::list_tags,
         routes::get_confidences,
         routes::list_taggers,
+        routes::post_job,
+        routes::list_jobs,
+        routes::get_job,
+        routes::delete_job,
         routes::post_key,
         routes::list_keys,
         routes::delete_key,
@@ -59,6 +63,7 @@ pub fn openapi() -> Document {
     tags(
         (name = "images", description = "Images and their tags"),
         (name = "tags", description = "Tags of pictures, and how tags are used"),
+        (name = "jobs", description = "Changes of many images, carried out in the background"),
         (name = "keys", description = "API keys, and the sessions that stand for them"),
         (name = "operations", description = "For those who run the server"),
     ),

@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use chrono_tz::Tz;
 use domain::{
-    LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow, service::Retagging,
+    ImageQuery, LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow,
+    service::Retagging,
 };
 
 pub use super::link::next;
@@ -62,6 +63,36 @@ pub fn images(query: &str, zone: Tz) -> Result<List, Problem> {
         count: query.flag("count")?,
         info: query.flag("info")?,
     })
+}
+
+/// What `GET /jobs` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobList {
+    /// The number of the job before which the list goes on; none is its beginning.
+    pub before: Option<u64>,
+    /// The most jobs of the answer, if it says so.
+    pub limit: Option<NonZeroU32>,
+}
+
+/// The query of `GET /jobs`.
+pub fn jobs(query: &str) -> Result<JobList, Problem> {
+    let query = Query::parse(query, &["limit", "cursor"])?;
+    Ok(JobList {
+        before: query.job_cursor()?,
+        limit: query.limit()?,
+    })
+}
+
+/// The images that the filter of a job asks for, from members that are parameters of `GET /images`, each given once. `None`
+/// if no image can match.
+pub fn job_filter(members: Vec<(String, String)>, zone: Tz) -> Result<Option<ImageQuery>, Problem> {
+    let query = Query::from_pairs(members);
+    let labels = query.labels()?;
+    let labels = match query.search(zone)? {
+        Some(condition) => labels.matching(condition),
+        None => labels,
+    };
+    Ok(labels.within(query.window(zone)?))
 }
 
 /// The query of `GET /tags`, its dates read in that time zone.

@@ -7,7 +7,8 @@ use domain::{
     Image, ImageId, LabelFilter, RenditionSize, TimeWindow,
     ports::{CallContext, TagsChanged, cause},
     service::{
-        Access, Catalog, Editing, Idempotency, Ingest, Keys, Renditions, Retagging, Tagged, Upload,
+        Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions, Retagging, Tagged,
+        Upload,
     },
 };
 use tokio::runtime::Handle;
@@ -31,6 +32,7 @@ use super::{
 pub(super) struct State {
     pub(super) catalog: Catalog,
     pub(super) editing: Editing,
+    pub(super) jobs: Jobs,
     renditions: Renditions,
     pub(super) idempotency: Idempotency,
     pub(super) access: Arc<Access>,
@@ -63,6 +65,7 @@ impl State {
         Self {
             catalog: api.catalog,
             editing: api.editing,
+            jobs: api.jobs,
             renditions: api.renditions,
             idempotency: api.idempotency,
             access: api.access,

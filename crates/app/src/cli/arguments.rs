@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use domain::{DatabaseId, KeyId, KeyName, Scope, Threshold};
 
+use super::jobs::{DeleteArguments, EditArguments, JobsCommand, RetagArguments};
 use crate::settings::threshold;
 
 /// A self-hosted image-tagging server.
@@ -44,6 +45,15 @@ pub(super) enum Command {
     /// Create, list and revoke API keys; also while servers run
     #[command(subcommand)]
     Key(KeyCommand),
+    /// List, show and cancel jobs; also while servers run
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// Have images tagged again; also while servers run
+    Retag(RetagArguments),
+    /// Add tags to images and remove tags from them; also while servers run
+    Edit(EditArguments),
+    /// Delete images; also while servers run. There is no bin
+    Delete(DeleteArguments),
     /// Print the tags of pictures, without storing anything
     Tag(TagArguments),
     /// Check that all images and originals are there and whole; also while servers run
@@ -145,6 +155,10 @@ impl Command {
             | Self::Config
             | Self::Openapi
             | Self::Key(_)
+            | Self::Jobs(_)
+            | Self::Retag(_)
+            | Self::Edit(_)
+            | Self::Delete(_)
             | Self::Tag(_)
             | Self::Check(_) => "warn",
         }
@@ -231,6 +245,26 @@ mod tests {
     }
 
     #[rstest]
+    #[case("etiqueta jobs list --limit 5 --json")]
+    #[case("etiqueta jobs show 1b4e28ba-2fa1-41d2-883f-0016d3cca427")]
+    #[case("etiqueta jobs cancel 1b4e28ba-2fa1-41d2-883f-0016d3cca427")]
+    #[case("etiqueta retag --all --min-confidence 60 --provider imagga --dry-run")]
+    #[case("etiqueta edit --tags dog --add pet=90 --remove dog --expected 12")]
+    #[case(
+        "etiqueta delete --q untagged --not-tags a,b --any-tags c --tag-confidence 50 --min-date 2024-01-01 --json"
+    )]
+    #[case("etiqueta delete --id 1b4e28ba-2fa1-41d2-883f-0016d3cca427")]
+    fn jobs(#[case] line: &str) {
+        assert!(parsed(line).is_ok());
+    }
+
+    #[rstest]
+    #[case("etiqueta jobs")]
+    #[case("etiqueta jobs show 1")]
+    #[case("etiqueta jobs list --limit 0")]
+    #[case("etiqueta retag --min-confidence 101")]
+    #[case("etiqueta delete --id 1")]
+    #[case("etiqueta delete --add x")]
     #[case("etiqueta key")]
     #[case("etiqueta key create")]
     #[case("etiqueta key create phone")]

@@ -6,6 +6,7 @@
 mod arguments;
 mod check;
 mod exit;
+mod jobs;
 mod key;
 mod tag;
 
@@ -77,6 +78,10 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
         ))),
         Command::Tag(arguments) => done(tag::run(arguments, &settings()?).await),
         Command::Key(command) => done(key::run(command, &settings()?).await),
+        Command::Jobs(command) => done(jobs::run(command, &settings()?).await),
+        Command::Retag(arguments) => done(jobs::retag(arguments, &settings()?).await),
+        Command::Edit(arguments) => done(jobs::edit(arguments, &settings()?).await),
+        Command::Delete(arguments) => done(jobs::delete(arguments, &settings()?).await),
         Command::Check(arguments) => check::run(arguments, &settings()?).await,
     }
 }

@@ -2,6 +2,7 @@
 
 mod database;
 mod http;
+mod jobs;
 mod keys;
 mod originals;
 mod upstreams;
@@ -10,11 +11,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use domain::{
-    ports::{self, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
+    ports::{self, BlobHost, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
     service::{
         Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts,
-        Idempotency, Ingest, IngestPorts, IngestSettings, Keys, RemovalPorts, RenditionPorts,
-        Renditions, Tagger, TaggerPorts, UpkeepPorts,
+        Idempotency, Ingest, IngestPorts, IngestSettings, JobRunner, Keys, RemovalPorts,
+        RenditionPorts, Renditions, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -30,6 +31,7 @@ use self::{
 };
 pub use self::{
     database::{Database, SchemaError},
+    jobs::managing_jobs,
     keys::managing_keys,
 };
 use crate::{
@@ -49,6 +51,10 @@ pub struct Parts {
     pub backfill: Backfill,
     /// Notified after each image that was recorded, changed or deleted: there may be something to roll up.
     pub recorded: Arc<Notify>,
+    /// Carries out jobs.
+    pub runner: JobRunner,
+    /// Notified after each job that was made.
+    pub enqueued: Arc<Notify>,
     /// Releases hosted blobs, if there is a blob host.
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
@@ -71,10 +77,11 @@ pub struct Gates {
 /// Wires all components together, without connecting to anything yet.
 pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
-    let recorded = Arc::<Notify>::default();
+    let (recorded, enqueued) = (Arc::<Notify>::default(), Arc::<Notify>::default());
     let stored = database.connect(Signals {
         schema: gates.schema.subscribe(),
         recorded: Arc::clone(&recorded),
+        enqueued: Arc::clone(&enqueued),
     })?;
     let signals = Signals {
         schema: gates.schema.subscribe(),
@@ -101,12 +108,14 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
     let ingest = Arc::new(Ingest::new(ingest, ingest_settings(settings)));
+    let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
     let api = Api {
+        jobs: jobs::managing(&stored, provider.identity().name()),
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
         renditions: renditions(settings, &catalog, codec, &opened),
-        editing: Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone()),
+        editing: editing.clone(),
         ingest,
         catalog,
         taggers: vec![tagger(&provider, upstreams.languages)],
@@ -118,24 +127,36 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         fetcher: http::fetcher(settings)?,
         settings: http::settings(settings),
     };
-    let upkeep = UpkeepPorts {
+    let runner = jobs::running(settings, &stored, clock.clone(), editing);
+    let upkeep = upkeep(stored, opened, host, clock);
+    Ok(Parts {
+        api,
+        upkeep,
+        backfill,
+        recorded,
+        runner,
+        enqueued,
+        releases,
+        key_file: keys::file(&database),
+        paths: paths(&database, &originals_url(settings)?),
+        database,
+    })
+}
+
+fn upkeep(
+    stored: Arc<dyn ports::Database>,
+    opened: Originals,
+    host: Option<Arc<dyn BlobHost>>,
+    clock: Arc<SystemClock>,
+) -> UpkeepPorts {
+    UpkeepPorts {
         statistics: stored.clone(),
         requests: stored.clone(),
         originals: Arc::clone(&opened.store),
         removal: removal(stored, opened),
         host,
         clock,
-    };
-    Ok(Parts {
-        api,
-        upkeep,
-        backfill,
-        recorded,
-        releases,
-        key_file: keys::file(&database),
-        paths: paths(&database, &originals_url(settings)?),
-        database,
-    })
+    }
 }
 
 fn ingest_settings(settings: &Settings) -> IngestSettings {

@@ -23,7 +23,7 @@ async fn edit(server: &Server, path: &str, body: &Value) -> Response {
 }
 
 /// `GET /tags` says what the list does.
-async fn assert_counted(server: &Server) {
+pub(super) async fn assert_counted(server: &Server) {
     let images = server.json("/images").await;
     let tags = server.json("/tags").await;
     let listed = images.as_array().unwrap().iter();

@@ -116,6 +116,21 @@ const RETAG: &[Code] = &[
     Code::TaggingTimeout,
 ];
 
+/// What can go wrong with a job that is to be made.
+const JOB: &[Code] = &[
+    Code::InvalidBody,
+    Code::InvalidParameter,
+    Code::InvalidQuery,
+    Code::JobNotFound,
+    Code::RequestTimeout,
+    Code::CountChanged,
+    Code::TooMany,
+    Code::IdempotencyInProgress,
+    Code::IdempotencyMismatch,
+    Code::UnsupportedMediaType,
+    Code::StorageUnavailable,
+];
+
 /// What can go wrong with an upload that is registered.
 const REGISTRATION: &[Code] = &[
     Code::InvalidBody,
@@ -190,6 +205,14 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
         ],
         "/tags" | "/tags/{tag}/confidences" => &[Code::InvalidParameter, Code::StorageUnavailable],
         "/taggers" => &[Code::InvalidParameter],
+        "/jobs" if *method == Method::POST => JOB,
+        "/jobs" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/jobs/{id}" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::JobNotFound,
+            Code::StorageUnavailable,
+        ],
         _ => problems_of_keys(path, method),
     }
 }

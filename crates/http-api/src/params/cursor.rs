@@ -62,6 +62,28 @@ fn read(text: &str) -> Option<PageKey> {
     })
 }
 
+/// The first byte of a cursor in the list of jobs; the number of the job, 8 bytes, most significant first, follows.
+const JOBS: u8 = 3;
+
+/// A cursor in the list of jobs: before the job of that number.
+pub(crate) fn written_job(number: u64) -> String {
+    let bytes = [&[JOBS], &number.to_be_bytes()[..]].concat();
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn parse_job(text: &str) -> Result<u64, CursorError> {
+    let bytes = BASE64_URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| CursorError)?;
+    match bytes.split_first() {
+        Some((&JOBS, number)) => {
+            let number = number.try_into().map_err(|_| CursorError)?;
+            Ok(u64::from_be_bytes(number))
+        }
+        _ => Err(CursorError),
+    }
+}
+
 fn time(micros: i64) -> Option<NaiveDateTime> {
     DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc())
 }
@@ -75,6 +97,18 @@ mod tests {
         ImageOrder::{Registered, Taken},
         *,
     };
+
+    #[test]
+    fn cursors_of_jobs_are_no_cursors_of_images() {
+        for number in [0, 1, u64::MAX] {
+            assert_eq!(parse_job(&written_job(number)), Ok(number));
+            assert_eq!(parse(&written_job(number), Registered), Err(CursorError));
+        }
+        let image = written(place(Registered, 5, [7; 16]));
+        for text in ["", "Aw", "!", &image] {
+            assert_eq!(parse_job(text), Err(CursorError), "{text}");
+        }
+    }
 
     fn place(order: ImageOrder, micros: i64, id: [u8; 16]) -> PageKey {
         PageKey {

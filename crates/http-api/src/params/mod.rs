@@ -64,6 +64,11 @@ impl Query {
         Ok(Self(parameters))
     }
 
+    /// Takes parameters that came otherwise: each at most once, and none unknown.
+    pub(super) fn from_pairs(parameters: Vec<(String, String)>) -> Self {
+        Self(parameters)
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
@@ -198,6 +203,16 @@ impl Query {
             .ok_or(RenditionSizeError)
             .and_then(RenditionSize::new)
             .map_err(|error| Problem::parameter("size", error))
+    }
+
+    /// The number of the job after which the list of `cursor` goes on.
+    pub(super) fn job_cursor(&self) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.get(cursor::NAME) else {
+            return Ok(None);
+        };
+        cursor::parse_job(text)
+            .map(Some)
+            .map_err(|error| Problem::parameter(cursor::NAME, error))
     }
 
     /// The place where the list of `cursor` goes on, which is in that order.

@@ -3,8 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
+    MAX_JOBS,
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
-    service::{CatalogError, IngestError, KeyError, MAX_KEYS, RenditionError, RetagError},
+    service::{
+        CatalogError, IngestError, JobError, KeyError, MAX_KEYS, RenditionError, RetagError,
+    },
 };
 
 use super::{Code, Problem};
@@ -55,6 +58,21 @@ impl From<CatalogError> for Problem {
         match error {
             CatalogError::Store(error) => error.into(),
             CatalogError::Originals(error) => error.into(),
+        }
+    }
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        let detail = error.to_string();
+        match error {
+            JobError::UnknownProvider { known, .. } => {
+                let why = format!("is not a tag provider of this server, which has `{known}`");
+                Self::parameter("provider", why)
+            }
+            JobError::CountChanged { .. } => Self::new(Code::CountChanged, detail),
+            JobError::TooMany => Self::new(Code::TooMany, detail).limit(MAX_JOBS.into()),
+            JobError::Store(error) => error.into(),
         }
     }
 }

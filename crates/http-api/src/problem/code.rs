@@ -66,6 +66,10 @@ table! {
     CrossOrigin, "cross-origin", FORBIDDEN, "The request comes from another site";
     /// No key has that id.
     KeyNotFound, "key-not-found", NOT_FOUND, "There is no such key";
+    /// No job has that id.
+    JobNotFound, "job-not-found", NOT_FOUND, "There is no such job";
+    /// Another number of images matches than the request expects.
+    CountChanged, "count-changed", CONFLICT, "Another number of images matches";
     /// There are as many of something as are kept.
     TooMany, "too-many", CONFLICT, "There are too many";
     /// A request with the same idempotency key is under way.
@@ -149,6 +153,8 @@ mod tests {
             ("forbidden", 403),
             ("cross-origin", 403),
             ("key-not-found", 404),
+            ("job-not-found", 404),
+            ("count-changed", 409),
             ("too-many", 409),
             ("idempotency-in-progress", 409),
             ("idempotency-mismatch", 422),

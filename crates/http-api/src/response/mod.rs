@@ -4,6 +4,7 @@ mod data;
 mod dto;
 mod image_tags;
 mod info;
+mod jobs;
 mod pages;
 mod raw;
 mod streamed;
@@ -21,6 +22,7 @@ pub(super) use self::{
     },
     image_tags::ImageTagsBody,
     info::InfoBody,
+    jobs::{JobBody, jobs},
     pages::{Infos, images, page},
     raw::Raw,
 };

@@ -10,7 +10,7 @@ use domain::{
     ports::{TagsChanged, TagsVersion, VersionedTags},
     service::Editing,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::path;
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A tag to add: its name, or its name with a confidence.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = AddedTag)]
 pub(crate) enum AddedTagBody {
@@ -36,7 +36,7 @@ pub(crate) enum AddedTagBody {
 }
 
 /// A tag to add, with its confidence.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AddedTagWithConfidence)]
 pub(crate) struct AddedPairBody {
@@ -148,7 +148,7 @@ pub(crate) async fn edit_tags(
     queries::nothing(request.query_string())?;
     let id = path::image_id(&request)?;
     let body: TagEditBody = json_body::read(&request, body, &state.settings).await?;
-    let edit = edit(&body)?;
+    let edit = edit(&body.add, &body.remove)?;
     let expected = if request.headers().contains_key(header::IF_MATCH) {
         let known = tags(&state, id).await?;
         conditions::require_match(request.headers(), &entity_tag(known.version))?;
@@ -235,14 +235,10 @@ fn changed_tags(changed: TagsChanged, id: &ImageId) -> Result<VersionedTags, Pro
     }
 }
 
-/// Validates a body.
-fn edit(body: &TagEditBody) -> Result<TagEdit, Problem> {
-    let add = body
-        .add
-        .iter()
-        .map(added)
-        .collect::<Result<Vec<Tag>, _>>()?;
-    let remove = body.remove.iter().map(|name| label("remove", name));
+/// Validates an edit.
+pub(super) fn edit(add: &[AddedTagBody], remove: &[String]) -> Result<TagEdit, Problem> {
+    let add = add.iter().map(added).collect::<Result<Vec<Tag>, _>>()?;
+    let remove = remove.iter().map(|name| label("remove", name));
     let remove = remove.collect::<Result<Vec<Label>, _>>()?;
     TagEdit::new(&add, &remove).map_err(|error| wrong(error.to_string()))
 }

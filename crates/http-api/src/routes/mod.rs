@@ -10,6 +10,7 @@ mod get_thumbnail;
 mod health;
 mod image_tags;
 mod incoming;
+mod jobs;
 mod keys;
 mod list_images;
 mod list_taggers;
@@ -40,6 +41,7 @@ pub(super) use self::{
     get_file::__path_get_file, get_image::__path_get_image, get_info::__path_get_info,
     get_thumbnail::__path_get_thumbnail, health::__path_livez, health::__path_readyz,
     image_tags::__path_edit_tags, image_tags::__path_get_tags, image_tags::__path_retag,
+    jobs::__path_delete_job, jobs::__path_get_job, jobs::__path_list_jobs, jobs::__path_post_job,
     keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
     list_images::__path_list_images, list_taggers::__path_list_taggers,
     list_tags::__path_list_tags, post_image::__path_post_image, post_tag::__path_post_tag,
@@ -57,6 +59,8 @@ const WRITABLE: &str = "POST, OPTIONS";
 /// The methods of the other routes.
 const IMAGE: &str = "GET, HEAD, DELETE, OPTIONS";
 const IMAGE_TAGS: &str = "GET, HEAD, PATCH, OPTIONS";
+const JOBS: &str = "GET, HEAD, POST, OPTIONS";
+const JOB: &str = "GET, HEAD, DELETE, OPTIONS";
 const KEYS: &str = "GET, HEAD, POST, OPTIONS";
 const REMOVABLE: &str = "DELETE, OPTIONS";
 const SESSION: &str = "POST, DELETE, OPTIONS";
@@ -92,6 +96,18 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             get_confidences::get_confidences,
         ))
         .service(readable("/taggers", list_taggers::list_taggers))
+        .service(
+            with_rest("/jobs", JOBS)
+                .route(web::get().to(jobs::list_jobs))
+                .route(web::head().to(jobs::list_jobs))
+                .route(web::post().to(jobs::post_job)),
+        )
+        .service(
+            with_rest("/jobs/{id}", JOB)
+                .route(web::get().to(jobs::get_job))
+                .route(web::head().to(jobs::get_job))
+                .route(web::delete().to(jobs::delete_job)),
+        )
         .service(
             with_rest("/keys", KEYS)
                 .route(web::get().to(keys::list_keys))

@@ -44,6 +44,11 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
         Some([false, true]),
     ),
     ("GET", "/taggers", Scope::Read, Some([false, true])),
+    ("GET", "/jobs", Scope::Read, Some([false, true])),
+    ("HEAD", "/jobs", Scope::Read, Some([false, true])),
+    ("POST", "/jobs", Scope::Write, Some([true, true])),
+    ("GET", "/jobs/ID", Scope::Read, Some([false, true])),
+    ("DELETE", "/jobs/ID", Scope::Write, Some([true, true])),
     ("GET", "/keys", Scope::Admin, None),
     ("HEAD", "/keys", Scope::Admin, None),
     ("POST", "/keys", Scope::Admin, None),
@@ -78,7 +83,7 @@ fn start(policy: KeyPolicy) -> TestServer {
 }
 
 /// Keeps a key with these scopes, and gives its secret.
-async fn key(server: &TestServer, scopes: &[Scope]) -> String {
+pub(super) async fn key(server: &TestServer, scopes: &[Scope]) -> String {
     let secret = KeySecret::random().unwrap();
     let key = ApiKey {
         scopes: Scopes::new(scopes.iter().copied()).unwrap(),

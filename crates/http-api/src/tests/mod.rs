@@ -12,6 +12,7 @@ mod forms;
 mod health;
 mod idempotency;
 mod info;
+mod jobs;
 mod keys;
 mod lists;
 mod log;

@@ -15,7 +15,7 @@ use domain::{
     ports::{ImageCodec, ImageCounter, ImageStore, OriginalStore},
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
-        Ingest, IngestPorts, IngestSettings, Keys, RenditionPorts, Renditions,
+        Ingest, IngestPorts, IngestSettings, JobPorts, Jobs, Keys, RenditionPorts, Renditions,
     },
 };
 use domain_testing::{
@@ -171,6 +171,7 @@ impl Setup {
             idempotency: Idempotency::new(self.fakes.store.clone()),
             access: Arc::new(Access::new(access, self.admin_key)),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
+            jobs: jobs(&self.fakes),
             editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
             ingest,
             renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),
@@ -192,7 +193,16 @@ impl Setup {
     }
 }
 
-fn ingest_settings(store_bytes: Option<u64>) -> IngestSettings {
+fn jobs(fakes: &Fakes) -> Jobs {
+    let ports = JobPorts {
+        jobs: fakes.store.clone(),
+        images: fakes.store.clone(),
+        edits: fakes.store.clone(),
+    };
+    Jobs::new(ports, "fake")
+}
+
+pub(super) fn ingest_settings(store_bytes: Option<u64>) -> IngestSettings {
     IngestSettings {
         claim: TimeDelta::hours(1),
         store_bytes,

@@ -1,0 +1,46 @@
+//! Jobs.
+
+use std::sync::Arc;
+
+use domain::{
+    ports,
+    service::{Editing, JobPorts, JobRunner, JobRunnerPorts, Jobs},
+};
+
+use image_store_diesel::Signals;
+
+use super::database::Database;
+use crate::{clock::SystemClock, settings::Settings};
+
+/// The service that makes, lists and cancels jobs, for the tag provider of that name.
+pub(super) fn managing(stored: &Arc<dyn ports::Database>, provider: &str) -> Jobs {
+    let ports = JobPorts {
+        jobs: stored.clone(),
+        images: stored.clone(),
+        edits: stored.clone(),
+    };
+    Jobs::new(ports, provider)
+}
+
+/// The service that lists and cancels jobs. The schema must exist.
+pub fn managing_jobs(database: &Database) -> anyhow::Result<Jobs> {
+    let stored = database.connect(Signals::default())?;
+    Ok(managing(&stored, ""))
+}
+
+/// The service that carries jobs out.
+pub(super) fn running(
+    settings: &Settings,
+    stored: &Arc<dyn ports::Database>,
+    clock: Arc<SystemClock>,
+    editing: Editing,
+) -> JobRunner {
+    let ports = JobRunnerPorts {
+        queue: stored.clone(),
+        images: stored.clone(),
+        edits: stored.clone(),
+        statistics: stored.clone(),
+        clock,
+    };
+    JobRunner::new(ports, editing, settings.tagging.min_confidence)
+}
