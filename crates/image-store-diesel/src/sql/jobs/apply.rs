@@ -248,16 +248,20 @@ impl Item<'_> {
     async fn delete(&self, connection: &mut Connection) -> Result<(), StoreError> {
         let (key, original) = (self.row.id.as_slice(), self.row.original_id);
         edits::touch(connection, original).await?;
-        let row = diesel::delete(image::table.find(key));
-        let deleted = row
+        let row = diesel::update(image::table.find(key));
+        let held = row
             .filter(image::tags_version.eq(self.row.tags_version))
+            .set(image::tags_version.eq(self.row.tags_version + 1))
             .execute(connection)
             .await?;
-        require(deleted)?;
+        require(held)?;
         diesel::delete(image_tag::table.filter(image_tag::image_id.eq(key)))
             .execute(connection)
             .await?;
         diesel::delete(tag_source::table.filter(tag_source::image_id.eq(key)))
+            .execute(connection)
+            .await?;
+        diesel::delete(image::table.find(key))
             .execute(connection)
             .await?;
         if !claims::is_used(connection, original).await? {
