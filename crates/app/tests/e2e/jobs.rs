@@ -91,7 +91,7 @@ async fn jobs_change_the_images_that_match(#[case] kind: Kind) {
     );
     assert_counted(&server).await;
 
-    let retag = json!({"kind": "retag", "min_confidence": 40, "filter": {"q": "-mia"}});
+    let retag = json!({"kind": "retag", "min_confidence": 80, "filter": {"q": "-mia"}});
     let mut dry = retag.clone();
     dry["dry_run"] = json!(true);
     let before = server.json("/images").await;
@@ -154,8 +154,8 @@ async fn a_repeated_request_makes_one_job(#[case] kind: Kind) {
 }
 
 #[rstest]
-#[case::sqlite_retag(Kind::Sqlite, json!({"kind": "retag", "min_confidence": 45}))]
-#[case::mysql_retag(Kind::Mysql, json!({"kind": "retag", "min_confidence": 45}))]
+#[case::sqlite_retag(Kind::Sqlite, json!({"kind": "retag", "min_confidence": 80}))]
+#[case::mysql_retag(Kind::Mysql, json!({"kind": "retag", "min_confidence": 80}))]
 #[case::sqlite_edit(Kind::Sqlite, json!({"kind": "edit", "filter": {"all": true}, "add": ["mia"]}))]
 #[case::mysql_edit(Kind::Mysql, json!({"kind": "edit", "filter": {"all": true}, "add": ["mia"]}))]
 #[case::sqlite_delete(Kind::Sqlite, json!({"kind": "delete", "filter": {"all": true}}))]
