@@ -157,6 +157,7 @@ impl Setup {
             clock: self.fakes.clock.clone(),
         };
         let catalog = Catalog::new(catalog);
+        let jobs = jobs(&self.fakes);
         let ingest = Arc::new(Ingest::new(ports, settings));
         let editing = EditingPorts {
             edits: self.fakes.store.clone(),
@@ -171,7 +172,7 @@ impl Setup {
             idempotency: Idempotency::new(self.fakes.store.clone()),
             access: Arc::new(Access::new(access, self.admin_key)),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
-            jobs: jobs(&self.fakes),
+            jobs,
             editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
             ingest,
             renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),

@@ -1,15 +1,21 @@
 //! What steps of jobs change.
 
+use futures_util::future::{join, join_all};
+
 use domain::{
-    ProviderIdentity, Tag, TagSource, Tags, UntaggedImage,
-    ports::{ImageChange, JobChange, TagChange, TagsChanged},
+    Confidence, Image, ImageId, ImageQuery, JobAction, JobId, JobRequest, ProviderIdentity, Tag,
+    TagEdit, TagSource, Tags, Threshold, TimeWindow, UntaggedImage,
+    ports::{
+        Advanced, ClaimedJob, Database, ImageChange, ImageStoreError, JobChange, JobStep, StepEnd,
+        TagChange, TagStatistics as _, TagsChanged,
+    },
 };
 
 use super::{
-    super::{abandoned, all},
-    *,
+    super::{abandoned, all, page_key, register, unique},
+    LONG, advance, claim, edit, end, enqueue, found, new_job, request,
 };
-use crate::{FakeDatabase, image};
+use crate::{FakeDatabase, at, image, label};
 
 fn changed(images: &[&Image], change: &ImageChange) -> JobStep {
     let changes = images.iter().map(|image| JobChange {
@@ -76,10 +82,10 @@ async fn assert_counted(store: &dyn Database) {
     for image in &images {
         register(&fake, image).await;
     }
-    let window = domain::TimeWindow::default();
-    let expected = domain::ports::TagStatistics::tag_summaries(&fake, &window).await;
+    let window = TimeWindow::default();
+    let expected = fake.tag_summaries(&window).await.unwrap();
     let found = store.tag_summaries(&window).await.unwrap();
-    for (found, expected) in found.iter().zip(expected.as_ref().unwrap()) {
+    for (found, expected) in found.iter().zip(&expected) {
         assert_eq!(
             (&found.label, found.images, found.min_confidence),
             (&expected.label, expected.images, expected.min_confidence)
@@ -87,7 +93,7 @@ async fn assert_counted(store: &dyn Database) {
         assert_eq!(found.max_confidence, expected.max_confidence);
         assert!((found.mean_confidence - expected.mean_confidence).abs() < 1e-9);
     }
-    assert_eq!(found.len(), expected.unwrap().len());
+    assert_eq!(found.len(), expected.len());
 }
 
 pub(super) async fn an_edit_is_made_once_and_counted(store: &dyn Database) {
@@ -317,7 +323,7 @@ pub(super) async fn steps_and_edits_at_once_are_all_made(store: &dyn Database) {
             }
         }
     });
-    let (advanced, _) = futures_util::future::join(stepping, join_all(edits)).await;
+    let (advanced, _) = join(stepping, join_all(edits)).await;
     assert_eq!(advanced, Advanced::Made);
     for image in &images {
         let tags = tags_of(store, image).await;
