@@ -7,8 +7,8 @@ mod condition;
 
 use chrono::DateTime;
 use domain::{
-    Confidence, ImageId, ImageQuery, ItemError, JobAction, JobFilter, JobRequest, Label, Tag,
-    TagEdit, Threshold, TimeWindow,
+    Confidence, ImageId, ImageOrder, ImageQuery, ItemError, JobAction, JobFilter, JobRequest,
+    Label, LocalWindow, Tag, TagEdit, Threshold, TimeWindow,
 };
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -111,6 +111,7 @@ fn query(query: &ImageQuery) -> Value {
     };
     json!({
         "window": window(&query.window),
+        "taken": local_window(&query.taken),
         "all_of": names(&query.all_of),
         "any_of": names(&query.any_of),
         "none_of": names(&query.none_of),
@@ -122,6 +123,7 @@ fn query(query: &ImageQuery) -> Value {
 fn read_query(value: &Value) -> Result<ImageQuery, StoreError> {
     let known = [
         "window",
+        "taken",
         "all_of",
         "any_of",
         "none_of",
@@ -131,6 +133,9 @@ fn read_query(value: &Value) -> Result<ImageQuery, StoreError> {
     let members = exactly(value, &known)?;
     let conditions = list(member(members, "conditions")?)?.iter();
     Ok(ImageQuery {
+        // Jobs have an order of their own.
+        order: ImageOrder::default(),
+        taken: read_local_window(member(members, "taken")?)?,
         window: read_window(member(members, "window")?)?,
         all_of: labels(member(members, "all_of")?)?,
         any_of: labels(member(members, "any_of")?)?,
@@ -160,6 +165,22 @@ fn read_window(value: &Value) -> Result<TimeWindow, StoreError> {
     Ok(TimeWindow {
         from: time(from)?,
         until: time(until)?,
+    })
+}
+
+/// As [`window`]: what a clock in an unknown time zone showed is written as if it were UTC.
+fn local_window(taken: &LocalWindow) -> Value {
+    window(&TimeWindow {
+        from: taken.from.map(|from| from.and_utc()),
+        until: taken.until.map(|until| until.and_utc()),
+    })
+}
+
+fn read_local_window(value: &Value) -> Result<LocalWindow, StoreError> {
+    let window = read_window(value)?;
+    Ok(LocalWindow {
+        from: window.from.map(|from| from.naive_utc()),
+        until: window.until.map(|until| until.naive_utc()),
     })
 }
 
@@ -289,6 +310,10 @@ mod tests {
             Condition::Untagged,
             Condition::NEVER,
             Condition::Registered(window),
+            Condition::Taken(LocalWindow {
+                from: None,
+                until: Some(at(3).naive_utc()),
+            }),
             of_tag(None),
             Condition::Type(MediaType::WebP),
             Condition::Width(compared(Operator::Above, u32::MAX)),
@@ -313,9 +338,14 @@ mod tests {
 
     fn requests() -> Vec<JobRequest> {
         let query = ImageQuery {
+            order: ImageOrder::Registered,
             window: TimeWindow {
                 from: None,
                 until: Some(at(5)),
+            },
+            taken: LocalWindow {
+                from: Some(at(-7).naive_utc()),
+                until: None,
             },
             all_of: vec![label("a")],
             any_of: vec![label("b"), label("ñ")],

@@ -194,8 +194,8 @@ settings! {
 
         /// When left-overs are removed.
         upkeep: UpkeepSettings {
-            /// Whether this server does any, and rolls up statistics. Of several servers on one database, one at
-            /// least must.
+            /// Whether this server does any, rolls up statistics and carries out jobs. Of several servers on one
+            /// database, one at least must.
             enabled: bool = true, "flag";
             /// How often upkeep runs, besides at the start.
             interval: Duration = "5m", "duration::<_, SECOND, DAY>";

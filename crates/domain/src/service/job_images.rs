@@ -2,11 +2,11 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use chrono::DateTime;
+use chrono::NaiveDateTime;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 
 use crate::{
-    ImageId, ImageQuery, JobFilter, PageKey, SourceKind, UntaggedImage,
+    ImageId, ImageOrder, ImageQuery, JobFilter, PageKey, SourceKind, UntaggedImage,
     ports::{ImageEdits, ImageStore, ImageStoreError},
 };
 
@@ -41,7 +41,7 @@ impl JobImages {
     pub(super) async fn last(&self) -> Result<Option<PageKey>, ImageStoreError> {
         let all = ImageQuery::default();
         let newest = self.images.untagged_page(&all, None, NonZeroU32::MIN);
-        Ok(newest.await?.first().map(PageKey::from))
+        Ok(newest.await?.first().map(registered))
     }
 
     /// How many images match, of those up to the last one.
@@ -80,7 +80,7 @@ impl JobImages {
         }
         let images = self.images.untagged_page(query, Some(after), limit).await?;
         let is_last = images.len() < limit.get() as usize;
-        let next = images.last().filter(|_| !is_last).map(PageKey::from);
+        let next = images.last().filter(|_| !is_last).map(registered);
         Ok(Chunk { images, next })
     }
 
@@ -143,7 +143,13 @@ pub(super) fn up_to(last: PageKey) -> PageKey {
 /// The position after an id in a list of ids.
 pub(super) fn at_id(id: ImageId) -> PageKey {
     PageKey {
-        registered_at: DateTime::UNIX_EPOCH,
+        order: ImageOrder::Registered,
+        time: NaiveDateTime::default(),
         id,
     }
+}
+
+/// The position after an image in the order of registration, which is that of jobs.
+pub(super) fn registered(image: &UntaggedImage) -> PageKey {
+    PageKey::after(ImageOrder::Registered, image)
 }

@@ -15,7 +15,7 @@ use chrono::TimeDelta;
 use self::{retag::Retags, stretches::Stretches};
 use super::{
     editing::Editing,
-    job_images::{JobImages, at_id, up_to},
+    job_images::{JobImages, at_id, registered, up_to},
 };
 use crate::{
     ImageQuery, ItemError, JobAction, JobId, JobRequest, PageKey, Threshold, UntaggedImage,
@@ -142,7 +142,7 @@ impl RunningJob {
     fn position(&self, image: &UntaggedImage) -> PageKey {
         match self.request.filter.ids {
             Some(_) => at_id(image.id),
-            None => image.into(),
+            None => registered(image),
         }
     }
 }

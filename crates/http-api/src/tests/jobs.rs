@@ -34,6 +34,7 @@ fn runner(fakes: &Fakes) -> JobRunner {
     };
     let catalog = CatalogPorts {
         images: fakes.store.clone(),
+        counter: fakes.store.clone(),
         infos: fakes.store.clone(),
         statistics: fakes.store.clone(),
         ledger: fakes.store.clone(),

@@ -3,7 +3,10 @@
 use domain::{Comparison, Condition, MediaType, Operator, SourceKind, TagCondition};
 use serde_json::{Value, json};
 
-use super::{confidence, exactly, label, list, member, read_window, single, unreadable, window};
+use super::{
+    confidence, exactly, label, list, local_window, member, read_local_window, read_window, single,
+    unreadable, window,
+};
 use crate::error::StoreError;
 
 const OPERATORS: [Operator; 5] = [
@@ -27,6 +30,7 @@ pub(super) fn written(condition: &Condition) -> Value {
         }
         Condition::Untagged => json!("untagged"),
         Condition::Registered(bounds) => json!({"registered": window(bounds)}),
+        Condition::Taken(bounds) => json!({"taken": local_window(bounds)}),
         Condition::Source(kind) => json!({"source": kind.as_str()}),
         Condition::Type(kind) => json!({"type": kind.as_str()}),
         Condition::Width(width) => json!({"width": comparison(width.operator, width.value)}),
@@ -45,6 +49,7 @@ pub(super) fn read(value: &Value) -> Result<Condition, StoreError> {
         "not" => Condition::Not(Box::new(read(value)?)),
         "tag" => Condition::Tag(read_tag(value)?),
         "registered" => Condition::Registered(read_window(value)?),
+        "taken" => Condition::Taken(read_local_window(value)?),
         "source" => Condition::Source(named(value, SourceKind::from_name)?),
         "type" => Condition::Type(named(value, MediaType::from_name)?),
         "width" => Condition::Width(read_comparison(value, pixels)?),

@@ -50,6 +50,18 @@ struct Warning {
     level: String,
     #[diesel(sql_type = Unsigned<BigInt>, column_name = "Code")]
     code: u64,
+    #[diesel(sql_type = Text, column_name = "Message")]
+    message: String,
+}
+
+/// The number of the error with that message, else of the last error. A session whose transaction a node of
+/// Galera aborted lists the interruption of the statement beside the deadlock.
+fn number_of(text: &str, rows: &[Warning]) -> Option<i64> {
+    let errors = || rows.iter().rev().filter(|row| row.level == "Error");
+    let named = errors().find(|row| row.message == text);
+    named
+        .or_else(|| errors().next())
+        .and_then(|row| row.code.try_into().ok())
 }
 
 impl Diagnostics {
@@ -77,7 +89,7 @@ impl Diagnostics {
     /// connection that cannot answer is lost, unless the message says that its transaction was aborted: a node of
     /// Galera may refuse the next statement, too, until the session has rolled back.
     pub(super) async fn last(&self, connection: &mut Connection, text: &str) -> ErrorClass {
-        match self.number(connection).await {
+        match self.number(connection, text).await {
             Ok(Some(number)) => by_number(number),
             // The server met no error: the driver, or a proxy, rejected the call.
             Ok(None) => ErrorClass::by_text(text, &TEXTS),
@@ -88,12 +100,11 @@ impl Diagnostics {
         }
     }
 
-    /// The number of the last error; `None` if the last statement succeeded.
-    async fn number(&self, connection: &mut Connection) -> QueryResult<Option<i64>> {
+    /// The number of the last error, of which `text` is the message; `None` if the last statement succeeded.
+    async fn number(&self, connection: &mut Connection, text: &str) -> QueryResult<Option<i64>> {
         if AtomicBool::load(&self.shows_warnings, Ordering::Relaxed) {
             let rows: Vec<Warning> = sql_query(SHOW).load(connection).await?;
-            let error = rows.iter().rev().find(|row| row.level == "Error");
-            return Ok(error.and_then(|row| row.code.try_into().ok()));
+            return Ok(number_of(text, &rows));
         }
         connection.batch_execute(COUNT).await?;
         // Fails if there is no condition; then the variable stays NULL.
@@ -198,6 +209,23 @@ mod tests {
     #[case("You have an error in your SQL syntax", ErrorClass::Other)]
     fn texts_of_proxies(#[case] text: &str, #[case] meaning: ErrorClass) {
         assert_eq!(ErrorClass::by_text(text, &TEXTS), meaning);
+    }
+
+    #[test]
+    fn the_number_is_that_of_the_message() {
+        let row = |level: &str, code, message: &str| Warning {
+            level: level.to_owned(),
+            code,
+            message: message.to_owned(),
+        };
+        let rows = [
+            row("Error", 1213, "Deadlock found"),
+            row("Error", 1317, "Query execution was interrupted"),
+            row("Note", 1, "Deadlock found"),
+        ];
+        assert_eq!(number_of("Deadlock found", &rows), Some(1213));
+        assert_eq!(number_of("something else", &rows), Some(1317));
+        assert_eq!(number_of("Deadlock found", &rows[2..]), None);
     }
 
     const CONTENDED: [i64; 9] = [1020, 1180, 1205, 1213, 3101, 8002, 8022, 8028, 9007];
@@ -305,7 +333,7 @@ mod tests {
         let mut connection = database.connection().await;
         connection.batch_execute("XA START 'a'").await.unwrap();
         connection.batch_execute("COMMIT").await.unwrap_err();
-        let number = Diagnostics::default().number(&mut connection).await;
+        let number = Diagnostics::default().number(&mut connection, "").await;
         assert_eq!(number.unwrap(), Some(1399));
         drop(connection);
         database.remove().await;
@@ -352,7 +380,7 @@ mod tests {
             .batch_execute("SELECT COUNT(*) FROM etiqueta_label")
             .await
             .unwrap();
-        let number = Diagnostics::default().number(&mut connection).await;
+        let number = Diagnostics::default().number(&mut connection, "").await;
         assert_eq!(number.unwrap(), None);
         drop(connection);
         database.remove().await;
@@ -390,7 +418,7 @@ mod tests {
         let diagnostics = Diagnostics::default();
         for number in [1213, 9007] {
             connection.batch_execute(&signal(number)).await.unwrap_err();
-            let found = diagnostics.number(&mut connection).await;
+            let found = diagnostics.number(&mut connection, "").await;
             assert_eq!(found.unwrap(), Some(number));
         }
         // Statements without a table keep the diagnostics of the previous one.
@@ -398,7 +426,7 @@ mod tests {
             .batch_execute("SELECT COUNT(*) FROM etiqueta_label")
             .await
             .unwrap();
-        let found = diagnostics.number(&mut connection).await;
+        let found = diagnostics.number(&mut connection, "").await;
         assert_eq!(found.unwrap(), None, "not that of an earlier error");
         drop(connection);
         database.remove().await;

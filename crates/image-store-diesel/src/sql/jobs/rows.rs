@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, Queryable};
 use diesel_async::RunQueryDsl;
-use domain::{ImageId, Job, JobId, JobKind, JobState, PageKey};
+use domain::{ImageId, ImageOrder, Job, JobId, JobKind, JobState, PageKey};
 use thiserror::Error;
 
 use super::super::Connection;
@@ -157,7 +157,7 @@ pub(super) async fn list(
 
 /// A place in the list of images as it is kept: time and id, most significant byte first.
 pub(super) fn written_key(key: PageKey) -> Vec<u8> {
-    let time = micros(key.registered_at).to_be_bytes();
+    let time = micros(key.time.and_utc()).to_be_bytes();
     [&time[..], key.id.as_bytes()].concat()
 }
 
@@ -165,7 +165,8 @@ pub(super) fn key(bytes: &[u8]) -> Result<PageKey, StoreError> {
     let unreadable = || StoreError::corrupt(Unreadable::Position(bytes.len()));
     let (micros, id) = bytes.split_first_chunk().ok_or_else(unreadable)?;
     Ok(PageKey {
-        registered_at: time(i64::from_be_bytes(*micros))?,
+        order: ImageOrder::Registered,
+        time: time(i64::from_be_bytes(*micros))?.naive_utc(),
         id: ImageId::from_bytes(id.try_into().map_err(|_| unreadable())?),
     })
 }
