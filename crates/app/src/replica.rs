@@ -87,6 +87,10 @@ impl TagStatistics for WithReplica {
         self.replica.confidences(label, window, after).await
     }
 
+    async fn stretch(&self, at: DateTime<Utc>) -> Result<Option<TimeWindow>, ImageStoreError> {
+        self.database.stretch(at).await
+    }
+
     async fn roll_up(&self, now: DateTime<Utc>) -> Result<bool, ImageStoreError> {
         self.database.roll_up(now).await
     }

@@ -119,6 +119,7 @@ mod tests {
                 byte_size: 0,
             },
             registered_at: DateTime::UNIX_EPOCH,
+            taken_order: DateTime::UNIX_EPOCH.naive_utc(),
         };
         JobChange { image, change }
     }

@@ -12,11 +12,11 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    Confidence, Image, ImageId, ImageQuery, Job, JobAction, JobFilter, JobId, JobRequest, JobState,
-    TagEdit, TagSummary, Threshold, TimeWindow,
+    Confidence, ConfidenceHistogram, Image, ImageId, ImageQuery, Job, JobAction, JobFilter, JobId,
+    JobRequest, JobState, Label, PageKey, TagEdit, TagSummary, Threshold, TimeWindow,
     ports::{
         Advanced, CallContext, ClaimedJob, Database, ImageStoreError, JobLease, JobQueue, JobStep,
-        JobStore, TagStatistics, UpstreamError, cause,
+        TagStatistics, UpstreamError, cause,
     },
     service::{
         Catalog, CatalogPorts, Editing, EditingPorts, Ingest, IngestPorts, IngestSettings,
@@ -76,6 +76,7 @@ impl Fixture {
         let ingest = Arc::new(Ingest::new(ports, settings));
         let catalog = Catalog::new(CatalogPorts {
             images: store.clone(),
+            counter: store.clone(),
             infos: store.clone(),
             statistics: store.clone(),
             ledger: store.clone(),
@@ -559,6 +560,15 @@ struct Watched {
 impl TagStatistics for Watched {
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
         self.store.tag_summaries(window).await
+    }
+
+    async fn confidences(
+        &self,
+        label: &Label,
+        window: &TimeWindow,
+        after: Option<PageKey>,
+    ) -> Result<(ConfidenceHistogram, Option<PageKey>), ImageStoreError> {
+        self.store.confidences(label, window, after).await
     }
 
     async fn roll_up(&self, _: DateTime<Utc>) -> Result<bool, ImageStoreError> {

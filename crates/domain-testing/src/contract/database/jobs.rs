@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::{limit, page_key, register, unique};
 use crate::{at, label, tag};
 use domain::{
-    Condition, Confidence, ContentDigest, Fence, IdempotencyKey, IdempotentRequest, Image, ImageId,
+    Condition, Confidence, ContentDigest, Fence, IdempotencyKey, IdempotentRequest, ImageId,
     ImageQuery, ItemError, Job, JobAction, JobFilter, JobId, JobKind, JobRequest, JobResult,
     JobState, MAX_ITEM_ERRORS, RequestFingerprint, RequestKey, TagEdit, Threshold, UploadSource,
     ports::{
