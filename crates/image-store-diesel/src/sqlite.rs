@@ -520,7 +520,8 @@ mod tests {
             );
         }
         let steps = plan_of(&mut connection, taken(whole.by(ImageOrder::Taken), 1000));
-        let search = format!("SEARCH etiqueta_image USING COVERING INDEX {BY_TAKEN_ALONE}");
+        // SQLite takes no index with a generated column for a covering one.
+        let search = format!("SEARCH etiqueta_image USING INDEX {BY_TAKEN_ALONE}");
         assert_eq!(steps, [search]);
     }
 

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::{
     replica::WithReplica,
+    resilience::Gate,
     settings::{ConsistencyChoice, Settings},
 };
 
@@ -103,7 +104,7 @@ impl Database {
     pub(super) fn lists(
         &self,
         stored: &Arc<dyn ports::Database>,
-        schema: Signals,
+        schema: &Gate,
     ) -> anyhow::Result<Lists> {
         let Some(url) = &self.replica else {
             return Ok(Lists {
@@ -112,7 +113,11 @@ impl Database {
                 statistics: stored.clone(),
             });
         };
-        let replica = image_store_diesel::connect_with(url, self.pool, schema)
+        let signals = Signals {
+            schema: schema.subscribe(),
+            ..Signals::default()
+        };
+        let replica = image_store_diesel::connect_with(url, self.pool, signals)
             .context("opening the replica of the database")?;
         let both = Arc::new(WithReplica::new(stored.clone(), replica));
         Ok(Lists {

@@ -83,11 +83,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         recorded: Arc::clone(&recorded),
         enqueued: Arc::clone(&enqueued),
     })?;
-    let signals = Signals {
-        schema: gates.schema.subscribe(),
-        ..Signals::default()
-    };
-    let lists = database.lists(&stored, signals)?;
+    let lists = database.lists(&stored, &gates.schema)?;
     let upstreams = upstreams(settings)?;
     let (provider, host) = (upstreams.provider, upstreams.host);
     // Last of the steps that may fail, because it creates a folder.
@@ -119,11 +115,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         ingest,
         catalog,
         taggers: vec![tagger(&provider, upstreams.languages)],
-        readiness: Readiness {
-            images: stored.clone(),
-            originals: Arc::clone(&opened.store),
-            provider,
-        },
+        readiness: readiness(&stored, &opened, provider),
         fetcher: http::fetcher(settings)?,
         settings: http::settings(settings),
     };
@@ -141,6 +133,18 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         paths: paths(&database, &originals_url(settings)?),
         database,
     })
+}
+
+fn readiness(
+    stored: &Arc<dyn ports::Database>,
+    opened: &Originals,
+    provider: Arc<dyn TagProvider>,
+) -> Readiness {
+    Readiness {
+        images: stored.clone(),
+        originals: Arc::clone(&opened.store),
+        provider,
+    }
 }
 
 fn upkeep(

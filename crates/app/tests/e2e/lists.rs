@@ -394,10 +394,15 @@ async fn sums_up_the_tags(#[case] kind: Kind) {
         assert_eq!(tag["max_confidence"].as_f64().unwrap(), most);
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         assert!((tag["mean_confidence"].as_f64().unwrap() - mean).abs() < 1e-9);
-        let mut bins = [0; 20];
-        for value in values {
-            bins[(value / 5.0).min(19.0) as usize] += 1;
-        }
+        let bins = [0_u32; 20].map({
+            let mut edge = 0.0;
+            move |_| {
+                let (from, until) = (edge, if edge < 95.0 { edge + 5.0 } else { f64::MAX });
+                edge += 5.0;
+                let inside = values.iter().filter(|it| (from..until).contains(*it));
+                inside.count()
+            }
+        });
         let path = format!("/tags/{}/confidences", label.replace(' ', "%20"));
         let counted = server.json(&path).await;
         assert_eq!(counted, json!({"tag": label, "bins": bins}));

@@ -54,7 +54,7 @@ pub enum JobError {
 /// Makes, lists and cancels jobs. [`JobRunner`](super::JobRunner) carries them out.
 #[derive(Clone)]
 pub struct Jobs {
-    jobs: Arc<dyn JobStore>,
+    store: Arc<dyn JobStore>,
     images: JobImages,
     provider: String,
 }
@@ -64,7 +64,7 @@ impl Jobs {
     pub fn new(ports: JobPorts, provider: &str) -> Self {
         Self {
             images: JobImages::new(ports.images, ports.edits),
-            jobs: ports.jobs,
+            store: ports.jobs,
             provider: provider.to_owned(),
         }
     }
@@ -100,13 +100,13 @@ impl Jobs {
             last,
             lease,
         };
-        let made = self.jobs.enqueue_job(&new, MAX_JOBS).await?;
+        let made = self.store.enqueue_job(&new, MAX_JOBS).await?;
         made.ok_or(JobError::TooMany)
     }
 
     /// The job with that id.
     pub async fn find(&self, id: &JobId) -> Result<Option<Job>, ImageStoreError> {
-        self.jobs.job(id).await
+        self.store.job(id).await
     }
 
     /// Jobs made before the one with that number, newest first.
@@ -115,7 +115,7 @@ impl Jobs {
         before: Option<u64>,
         limit: NonZeroU32,
     ) -> Result<Vec<Job>, ImageStoreError> {
-        self.jobs.jobs(before, limit).await
+        self.store.jobs(before, limit).await
     }
 
     /// The result of a job that has ended.
@@ -123,19 +123,19 @@ impl Jobs {
         if !job.state.has_ended() {
             return Ok(None);
         }
-        self.jobs.job_result(&job.id).await.map(Some)
+        self.store.job_result(&job.id).await.map(Some)
     }
 
     /// Ends a job. No image is changed once this returns; what was done stays.
     pub async fn cancel(&self, id: &JobId) -> Result<Option<Job>, ImageStoreError> {
-        self.jobs.cancel_job(id).await
+        self.store.cancel_job(id).await
     }
 
     /// Removes jobs that ended long ago, and returns their number.
     pub async fn remove_old(&self) -> Result<usize, ImageStoreError> {
         let mut removed = 0;
         loop {
-            let found = self.jobs.remove_old_jobs(JOB_KEPT, REMOVED).await?;
+            let found = self.store.remove_old_jobs(JOB_KEPT, REMOVED).await?;
             removed += found as usize;
             if found < REMOVED.get() {
                 return Ok(removed);

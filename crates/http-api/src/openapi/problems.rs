@@ -203,10 +203,11 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::InvalidQuery,
             Code::StorageUnavailable,
         ],
-        "/tags" | "/tags/{tag}/confidences" => &[Code::InvalidParameter, Code::StorageUnavailable],
         "/taggers" => &[Code::InvalidParameter],
         "/jobs" if *method == Method::POST => JOB,
-        "/jobs" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/tags" | "/tags/{tag}/confidences" | "/jobs" => {
+            &[Code::InvalidParameter, Code::StorageUnavailable]
+        }
         "/jobs/{id}" => &[
             Code::InvalidId,
             Code::InvalidParameter,

@@ -68,6 +68,7 @@ const SESSION: &str = "POST, DELETE, OPTIONS";
 /// Registers the routes of the interface, and what answers where there is none.
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
+        .configure(jobs_and_keys)
         .service(with_rest("/image", WRITABLE).route(web::post().to(post_image::post_image)))
         .service(with_rest("/tag", WRITABLE).route(web::post().to(post_tag::post_tag)))
         .service(
@@ -97,6 +98,21 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         ))
         .service(readable("/taggers", list_taggers::list_taggers))
         .service(
+            guarded("/", READABLE)
+                .guard(fn_guard(page::asks_for_page))
+                .route(web::get().to(page::page))
+                .route(web::head().to(page::page)),
+        )
+        .service(readable("/ui/{file:.*}", page::file))
+        .service(readable("/livez", health::livez))
+        .service(readable("/readyz", health::readyz))
+        .default_service(web::to(fallback::no_route));
+}
+
+/// Registers the routes of jobs, keys and sessions.
+fn jobs_and_keys(config: &mut ServiceConfig) {
+    config
+        .service(
             with_rest("/jobs", JOBS)
                 .route(web::get().to(jobs::list_jobs))
                 .route(web::head().to(jobs::list_jobs))
@@ -119,17 +135,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             with_rest("/session", SESSION)
                 .route(web::post().to(session::post_session))
                 .route(web::delete().to(session::delete_session)),
-        )
-        .service(
-            guarded("/", READABLE)
-                .guard(fn_guard(page::asks_for_page))
-                .route(web::get().to(page::page))
-                .route(web::head().to(page::page)),
-        )
-        .service(readable("/ui/{file:.*}", page::file))
-        .service(readable("/livez", health::livez))
-        .service(readable("/readyz", health::readyz))
-        .default_service(web::to(fallback::no_route));
+        );
 }
 
 /// A route that answers `GET`, and `HEAD` likewise: the outermost layer leaves the body out.

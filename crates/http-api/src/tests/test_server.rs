@@ -157,7 +157,6 @@ impl Setup {
             clock: self.fakes.clock.clone(),
         };
         let catalog = Catalog::new(catalog);
-        let jobs = jobs(&self.fakes);
         let ingest = Arc::new(Ingest::new(ports, settings));
         let editing = EditingPorts {
             edits: self.fakes.store.clone(),
@@ -166,13 +165,13 @@ impl Setup {
         let renditions = RenditionPorts {
             codec: self.codec,
             originals: self.originals.clone(),
-            renditions: self.fakes.renditions,
+            renditions: self.fakes.renditions.clone(),
         };
         Api {
             idempotency: Idempotency::new(self.fakes.store.clone()),
             access: Arc::new(Access::new(access, self.admin_key)),
+            jobs: jobs(&self.fakes),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
-            jobs,
             editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
             ingest,
             renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),

@@ -161,17 +161,17 @@ async fn jobs_are_listed_newest_first(store: &dyn Database) {
 }
 
 async fn only_so_many_jobs_have_not_ended(store: &dyn Database) {
-    let make = async || {
+    let enqueue = async || {
         let new = new_job(request(JobAction::Delete), 0);
         let made = store.enqueue_job(&new, 3).await.unwrap();
         made.map(|job| job.id)
     };
-    let at_once = join_all((0..8).map(|_| make())).await;
+    let at_once = join_all((0..8).map(|_| enqueue())).await;
     let made: Vec<JobId> = at_once.into_iter().flatten().collect();
     assert_eq!(made.len(), 3);
     store.cancel_job(&made[0]).await.unwrap();
-    assert!(make().await.is_some());
-    assert!(make().await.is_none());
+    assert!(enqueue().await.is_some());
+    assert!(enqueue().await.is_none());
 }
 
 async fn a_request_makes_one_job(store: &dyn Database) {
@@ -344,7 +344,7 @@ async fn old_jobs_are_removed_and_no_others(store: &dyn Database) {
         assert_eq!(remove(TimeDelta::zero()).await, expected);
     }
     let left = store.jobs(None, limit(10)).await.unwrap();
-    assert_eq!(left, [open.clone()]);
+    assert_eq!(left, std::slice::from_ref(&open));
     // Numbers are never given out again: images remember them.
     let next = enqueued(store, JobAction::Delete, 0).await;
     assert!(next.number > open.number);

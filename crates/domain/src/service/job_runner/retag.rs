@@ -69,13 +69,11 @@ impl Retags {
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         let mut missing = Vec::new();
         for (place, (image, threshold, stored)) in known.into_iter().enumerate() {
-            match stored.transpose() {
-                Some(answer) => outcomes.push(Some(outcome(image, threshold, answer))),
-                None => {
-                    outcomes.push(None);
-                    missing.push((place, image, threshold));
-                }
+            let answer = stored.transpose();
+            if answer.is_none() {
+                missing.push((place, image, threshold));
             }
+            outcomes.push(answer.map(|answer| outcome(image, threshold, answer)));
         }
         let called = self.call(missing, context).await;
         let has_succeeded = called.iter().any(|(_, (_, outcome))| outcome.is_ok());

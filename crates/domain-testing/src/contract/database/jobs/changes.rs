@@ -183,7 +183,8 @@ pub(super) async fn deletions_abandon_their_originals(store: &dyn Database) {
     let step = deletion(&[&images[0], &images[1]]);
     for _ in 0..2 {
         advance(store, &claimed.lease, &step).await;
-        assert_eq!(all(store, &ImageQuery::default()).await, [twin.clone()]);
+        let left = all(store, &ImageQuery::default()).await;
+        assert_eq!(left, std::slice::from_ref(&twin));
         assert_counted(store).await;
     }
     assert_eq!(abandoned(store, at(6)).await, [images[1].digest]);
@@ -248,7 +249,8 @@ pub(super) async fn images_recorded_later_are_left_alone(store: &dyn Database) {
     let after = unique(2, at(50), &["cat"]);
     register(store, &after).await;
     advance(store, &claimed.lease, &deletion(&[&before, &after])).await;
-    assert_eq!(all(store, &ImageQuery::default()).await, [after.clone()]);
+    let left = all(store, &ImageQuery::default()).await;
+    assert_eq!(left, std::slice::from_ref(&after));
     // A later job may change it.
     end(store, &claimed.lease, StepEnd::Done).await;
     let claimed = running(store, false).await;
