@@ -116,7 +116,7 @@ async fn create(
             description = "The most jobs of the answer; 100 without it. If there are more, `Link` says where."
         ),
         (
-            "cursor" = Option<String>, Query, example = "AgAAAAAAAAAq",
+            "cursor" = Option<String>, Query, example = "AwAAAAAAAAAq",
             description = "The place in the list where the answer begins, from the `Link` of the page before."
         ),
     ),
