@@ -23,15 +23,17 @@ fuzz_target!(|input: &[u8]| {
         check_link(query, zone, list);
     }
     // Each has parameters that the other refuses.
-    if let (Ok(tags), Some(list)) = (queries::tags(query, zone), &list) {
+    if let (Ok((tags, language)), Some(list)) = (queries::tags(query, zone), &list) {
         assert_eq!(tags.window, list.window);
+        assert_eq!(language, list.language);
     }
-    if let Ok(threshold) = queries::upload(query) {
-        assert!(threshold.is_none_or(|lowest| (0.0..=100.0).contains(&lowest.lowest().get())));
+    if let Ok(upload) = queries::upload(query) {
+        assert!(upload.threshold.is_none_or(|lowest| (0.0..=100.0).contains(&lowest.lowest().get())));
         assert!(list.is_some(), "both routes read it alike");
     }
-    if queries::image(query).is_ok() {
-        assert_eq!(list, queries::images("", zone).ok());
+    if let Ok(language) = queries::image(query) {
+        let expected = queries::images("", zone).ok();
+        assert_eq!(list, expected.map(|list| List { language, ..list }));
     }
 });
 
@@ -58,7 +60,7 @@ fn check_window(window: TimeWindow) {
         let last = until - TimeDelta::microseconds(1);
         query += &last.format("max_date=%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     }
-    assert_eq!(queries::tags(&query, Tz::UTC).unwrap().window, window);
+    assert_eq!(queries::tags(&query, Tz::UTC).unwrap().0.window, window);
 }
 
 /// The link to the next page asks the same question from another place on.

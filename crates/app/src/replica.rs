@@ -1,6 +1,6 @@
 //! Sends lists and statistics to a replica of the database.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{collections::HashSet, num::NonZeroU32, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -76,6 +76,10 @@ impl ImageCounter for WithReplica {
 impl TagStatistics for WithReplica {
     async fn tag_summaries(&self, window: &TimeWindow) -> Result<Vec<TagSummary>, ImageStoreError> {
         self.replica.tag_summaries(window).await
+    }
+
+    async fn carried(&self, labels: &[Label]) -> Result<HashSet<Label>, ImageStoreError> {
+        self.replica.carried(labels).await
     }
 
     async fn confidences(

@@ -364,6 +364,15 @@ impl TagStatistics for FakeDatabase {
         Ok((histogram, Some(key)))
     }
 
+    async fn carried(&self, labels: &[Label]) -> Result<HashSet<Label>, ImageStoreError> {
+        let state = self.call().await;
+        let window = TimeWindow::default();
+        let tags = state.within(&window).flat_map(|image| &image.tags);
+        let carried: HashSet<&Label> = tags.map(|tag| &tag.label).collect();
+        let asked = labels.iter().filter(|label| carried.contains(label));
+        Ok(asked.cloned().collect())
+    }
+
     async fn roll_up(&self, _: DateTime<Utc>) -> Result<bool, ImageStoreError> {
         Ok(false)
     }

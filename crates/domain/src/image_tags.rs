@@ -1,6 +1,6 @@
 //! Who said what of an image, and what is shown of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use thiserror::Error;
 
@@ -155,6 +155,11 @@ impl ImageTags {
         self.rejected.iter()
     }
 
+    /// Whether no provider and no file can give that label back.
+    pub fn is_rejected(&self, label: &Label) -> bool {
+        self.rejected.contains(label)
+    }
+
     /// The shown tags: highest confidence first, ties by label.
     pub fn shown(&self) -> Vec<SourcedTag> {
         let labels = self.said.keys();
@@ -303,6 +308,18 @@ impl TagEdit {
         self.add.is_empty() && self.remove.is_empty()
     }
 
+    /// Replaces labels by those that they map to.
+    pub fn with_labels(self, labels: &HashMap<Label, Label>) -> Result<Self, TagEditError> {
+        let replaced = |label: Label| labels.get(&label).cloned().unwrap_or(label);
+        let add = self.add.into_iter().map(|(label, confidence)| Tag {
+            label: replaced(label),
+            confidence,
+        });
+        let add: Vec<Tag> = add.collect();
+        let remove: Vec<Label> = self.remove.into_iter().map(replaced).collect();
+        Self::new(&add, &remove)
+    }
+
     /// The labels that it mentions.
     pub fn labels(&self) -> impl Iterator<Item = &Label> {
         self.add.keys().chain(&self.remove)
@@ -336,6 +353,19 @@ mod tests {
     fn given(tags: &[(&str, f64)]) -> ImageTags {
         let tags = tags.iter().map(|(name, value)| tag(name, *value)).collect();
         ImageTags::of_provider(&tagger("imagga"), &tags)
+    }
+
+    #[test]
+    fn labels_of_an_edit_are_replaced() {
+        let named = HashMap::from([
+            (label("perro"), label("dog")),
+            (label("gato"), label("cat")),
+        ]);
+        let asked = edit(&[("perro", 40.0), ("dog", 60.0), ("tree", 1.0)], &["gato"]);
+        let expected = edit(&[("dog", 60.0), ("tree", 1.0)], &["cat"]);
+        assert_eq!(asked.with_labels(&named), Ok(expected));
+        let error = edit(&[("perro", 40.0)], &["dog"]).with_labels(&named);
+        assert_eq!(error, Err(TagEditError::Both("dog".to_owned())));
     }
 
     fn edit(add: &[(&str, f64)], remove: &[&str]) -> TagEdit {

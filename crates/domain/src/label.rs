@@ -45,6 +45,13 @@ impl Label {
         normal(text).trim_start().to_owned()
     }
 
+    /// The text by full case folding, for comparing names: `straße` and `strasse` fold alike.
+    pub fn folded(&self) -> String {
+        // Upper case maps every variant of a letter to one, which lower case alone does not.
+        let upper = self.0.to_uppercase();
+        upper.to_lowercase().nfc().collect()
+    }
+
     /// The normalised text, for display and comparison.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -86,6 +93,18 @@ mod tests {
     #[case("e\u{8}\u{301}", "é")]
     fn normalises(#[case] text: &str, #[case] label: &str) {
         assert_eq!(Label::parse(text).unwrap().as_str(), label);
+    }
+
+    #[rstest::rstest]
+    #[case("straße", "STRASSE")]
+    #[case("ΟΔΟΣ", "οδοσ")]
+    #[case("ﬁn", "fin")]
+    #[case("PERRO", "perro")]
+    fn folds_alike(#[case] one: &str, #[case] other: &str) {
+        let folded = |text| Label::parse(text).unwrap().folded();
+        assert_eq!(folded(one), folded(other));
+        assert_ne!(folded(one), folded("más"));
+        assert_ne!(folded("mas"), folded("más"));
     }
 
     #[test]

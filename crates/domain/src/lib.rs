@@ -20,6 +20,7 @@ pub mod image_info;
 pub mod image_tags;
 pub mod job;
 pub mod label;
+pub mod label_names;
 pub mod media_type;
 pub mod picture;
 pub mod ports;
@@ -54,6 +55,7 @@ pub use job::{
     JobResult, JobState, MAX_IDS, MAX_ITEM_ERRORS, MAX_JOBS, MAX_TALLIES, TagTally, Tallies,
 };
 pub use label::{Label, LabelError};
+pub use label_names::{LABEL_LANGUAGE, LabelNames, LanguageError, NameTable, ShownNames};
 pub use media_type::MediaType;
 pub use picture::{DecodedPicture, EncodedPicture, Lease, Picture};
 pub use query::{

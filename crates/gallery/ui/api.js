@@ -1,8 +1,9 @@
 // The server's HTTP API. Every path is relative to the page, so that the page works below any prefix.
 import { createStore } from './store.js';
+import { tagLanguage } from './i18n.js';
 
 // Whether the server answers, and what it offers.
-export const server = createStore({ online: true, features: null, version: '', signedIn: null, isAdmin: false, needsKey: false });
+export const server = createStore({ online: true, hasNames: true, features: null, version: '', signedIn: null, isAdmin: false, needsKey: false });
 
 // An answer that is an error: `code` and the members of the problem document.
 export class ApiError extends Error {
@@ -54,6 +55,11 @@ export async function request(path, { method = 'GET', json, headers = {}, signal
   if (!response.ok) {
     const error = problemOf(response.status, await response.text().catch(() => ''), (name) => response.headers.get(name));
     if (response.status === 401 && !quiet) reportRefused();
+    if (error.problem.parameter === 'language' && server.get().hasNames) {
+      // A server without names in this language: tags are shown as they are.
+      server.set({ hasNames: false });
+      return request(withoutLanguage(path), { method, json, headers, signal, keepalive, quiet });
+    }
     throw error;
   }
   return response;
@@ -77,6 +83,15 @@ export function query(parameters) {
   }
   const text = search.toString();
   return text ? `?${text}` : '';
+}
+
+// The parameters with the language in which tags are shown and written.
+export const named = (parameters = {}) => ({ ...parameters, language: server.get().hasNames ? tagLanguage() : '' });
+
+function withoutLanguage(path) {
+  const url = new URL(path, document.baseURI);
+  url.searchParams.delete('language');
+  return url.href;
 }
 
 // The URL of the next page, from the `Link` of a list.

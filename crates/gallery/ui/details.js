@@ -1,7 +1,7 @@
 // The panel beside an image: tags and facts.
 import { html, useEffect, useState } from './html.js';
 import { useStore } from './store.js';
-import { ApiError, Unreachable, query, requestJson, server, thumbnail, whenOnline } from './api.js';
+import { ApiError, Unreachable, named, query, requestJson, server, thumbnail, whenOnline } from './api.js';
 import { follow, urlOf } from './route.js';
 import { updateTags } from './photos.js';
 import { term, withTerm } from './terms.js';
@@ -15,7 +15,7 @@ import { Icon } from './icons.js';
 const SOURCES = { person: 'person', provider: 'spark', file: 'file' };
 
 export function Details({ id, image }) {
-  useLanguage();
+  const language = useLanguage();
   const { features } = useStore(server);
   const [detail, setDetail] = useState(null);
   const [error, setError] = useState(null);
@@ -33,12 +33,12 @@ export function Details({ id, image }) {
       if (reason.name !== 'AbortError') setError(reason);
     });
     return () => controller.abort();
-  }, [id, features]);
+  }, [id, features, language]);
 
   const change = async (body, message) => {
     setBusy(true);
     try {
-      const { value } = await requestJson(`image/${id}/tags`, { method: 'PATCH', json: body });
+      const { value } = await requestJson(`image/${id}/tags${query(named())}`, { method: 'PATCH', json: body });
       show(value);
       if (message) notify(message);
     } catch (reason) {
@@ -58,7 +58,7 @@ export function Details({ id, image }) {
   const retag = async () => {
     setBusy(true);
     try {
-      const { value } = await requestJson(`image/${id}/retag`, { method: 'POST' });
+      const { value } = await requestJson(`image/${id}/retag${query(named())}`, { method: 'POST' });
       show(value);
       notify({ text: t('retag.done') });
     } catch (reason) {
@@ -97,7 +97,7 @@ export function Details({ id, image }) {
 async function loadTags(id, edit, image, signal) {
   if (!edit && image) return { tags: image.tags, rejected: [] };
   try {
-    const { value } = await requestJson(edit ? `image/${id}/tags` : `image/${id}`, { signal });
+    const { value } = await requestJson(`image/${id}${edit ? '/tags' : ''}${query(named())}`, { signal });
     return { tags: value.tags, rejected: value.rejected ?? [] };
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;

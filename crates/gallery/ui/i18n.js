@@ -18,6 +18,9 @@ function wanted() {
   return 'en';
 }
 
+// The language for names of tags; none for English, which is that of the tags themselves.
+export const tagLanguage = () => (wanted() === 'en' ? '' : wanted());
+
 async function table(code) {
   if (!tables[code]) {
     const response = await fetch(new URL(`./text/${code}.json`, import.meta.url));

@@ -1,6 +1,6 @@
 // Work on the selected images: single requests, some at a time, with progress, a way to stop, and what changed.
 import { createStore } from './store.js';
-import { Unreachable, query, requestJson, whenOnline } from './api.js';
+import { Unreachable, named, query, requestJson, whenOnline } from './api.js';
 import { pooled, sleep } from './pool.js';
 import { notify } from './notices.js';
 import { explain } from './errors.js';
@@ -47,11 +47,11 @@ export function selectedTags() {
 
 export const editTags = (ids, { add = [], remove = [] }) =>
   run(ids, 'many.editing', (id, signal) =>
-    requestJson(`image/${id}/tags`, { method: 'PATCH', json: { add, remove }, signal }));
+    requestJson(`image/${id}/tags${query(named())}`, { method: 'PATCH', json: { add, remove }, signal }));
 
 export const retag = (ids, provider) =>
   run(ids, 'many.retagging', (id, signal) =>
-    requestJson(`image/${id}/retag${query({ provider })}`, { method: 'POST', signal }));
+    requestJson(`image/${id}/retag${query(named({ provider }))}`, { method: 'POST', signal }));
 
 async function run(ids, title, call) {
   const controller = new AbortController();

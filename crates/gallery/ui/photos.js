@@ -1,7 +1,8 @@
 // The list of images that the grid shows: pages of `GET /images`, and what happens to them meanwhile.
 import { createStore } from './store.js';
 import { sleep } from './pool.js';
-import { ApiError, Unreachable, nextPage, query, request, requestJson, server, whenOnline } from './api.js';
+import { ApiError, Unreachable, named, nextPage, query, request, requestJson, server, whenOnline } from './api.js';
+import { tagLanguage } from './i18n.js';
 
 const FIRST_PAGE = 100;
 const PAGE = 200;
@@ -21,7 +22,8 @@ function parameters({ q, from, to, order }) {
   return { q, min_date: from, max_date: to, order: taken ? 'taken' : '' };
 }
 
-export const searchKey = (state) => JSON.stringify(parameters(state));
+// What the list depends on.
+export const searchKey = (state) => JSON.stringify([parameters(state), tagLanguage()]);
 
 export async function load(state, { keep = false } = {}) {
   loading?.abort();
@@ -31,7 +33,7 @@ export async function load(state, { keep = false } = {}) {
   if (!keep) photos.set({ items: [], next: null, status: 'loading', error: null, total: null });
   photos.set({ search: wanted });
   try {
-    const { value, response } = await page(`images${query({ ...wanted, info: true, limit: FIRST_PAGE })}`, controller.signal);
+    const { value, response } = await page(`images${query(named({ ...wanted, info: true, limit: FIRST_PAGE }))}`, controller.signal);
     if (mine !== generation) return;
     photos.set({ items: value, next: nextPage(response), status: 'ready', error: null });
     count(wanted, mine);
@@ -53,7 +55,7 @@ async function count(wanted, mine) {
   photos.set({ total: photos.get().next ? null : photos.get().items.length });
   if (!photos.get().next || !server.get().features?.count) return;
   try {
-    const response = await request(`images${query({ ...wanted, limit: 1, count: true })}`, { quiet: true });
+    const response = await request(`images${query(named({ ...wanted, limit: 1, count: true }))}`, { quiet: true });
     const total = Number(response.headers.get('X-Total-Count') ?? Number.NaN);
     if (mine === generation && Number.isFinite(total)) photos.set({ total });
   } catch {
@@ -126,7 +128,7 @@ async function fetchNew() {
   const { search, status, total } = photos.get();
   if (!search || status !== 'ready') return;
   const mine = generation;
-  const { value, response } = await page(`images${query({ ...search, info: true, limit: FIRST_PAGE })}`).catch(() => ({}));
+  const { value, response } = await page(`images${query(named({ ...search, info: true, limit: FIRST_PAGE }))}`).catch(() => ({}));
   if (!value || mine !== generation) return;
   const { items } = photos.get();
   const known = new Set(items.map(({ id }) => id));

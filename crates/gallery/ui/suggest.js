@@ -1,7 +1,7 @@
 // A text field with names of tags to choose from.
 import { html, useEffect, useId, useRef, useState } from './html.js';
-import { query, requestJson } from './api.js';
-import { number, t } from './i18n.js';
+import { named, query, requestJson } from './api.js';
+import { number, t, tagLanguage } from './i18n.js';
 import { Icon } from './icons.js';
 
 const DELAY_MS = 120;
@@ -11,10 +11,10 @@ const recent = new Map();
 
 // The most used tags that begin with a prefix.
 async function tagsLike(prefix, signal) {
-  const key = prefix.toLowerCase();
+  const key = `${tagLanguage()} ${prefix.toLowerCase()}`;
   const known = recent.get(key);
   if (known && Date.now() - known.at < 10_000) return known.tags;
-  const { value } = await requestJson(`tags${query({ prefix, limit: MOST })}`, { signal, quiet: true });
+  const { value } = await requestJson(`tags${query(named({ prefix, limit: MOST }))}`, { signal, quiet: true });
   if (recent.size > 100) recent.clear();
   recent.set(key, { tags: value, at: Date.now() });
   return value;

@@ -1,7 +1,7 @@
 // All tags: how often, how sure, and one of them in time.
 import { html, useEffect, useMemo, useRef, useState } from './html.js';
 import { useStore } from './store.js';
-import { Unreachable, query, requestJson, thumbnail, whenOnline } from './api.js';
+import { Unreachable, named, query, requestJson, thumbnail, whenOnline } from './api.js';
 import { follow, go, route, urlOf } from './route.js';
 import { term } from './terms.js';
 import { Histogram } from './histogram.js';
@@ -16,11 +16,11 @@ const ROW = 52;
 const DELAY_MS = 150;
 
 export function TagsView() {
-  useLanguage();
+  const language = useLanguage();
   const { tag, from, to } = useStore(route);
   const [prefix, setPrefix] = useState('');
   const [order, setOrder] = useState('count');
-  const { tags, error, isLoading } = useTags(prefix, order, from, to);
+  const { tags, error, isLoading } = useTags(prefix, order, from, to, language);
   const most = useMemo(() => Math.max(1, ...tags.map(({ n_images: count }) => count)), [tags]);
   const chosen = tag || tags[0]?.tag || '';
   const isEmpty = !isLoading && !error && tags.length === 0;
@@ -47,14 +47,14 @@ export function TagsView() {
     </main>`;
 }
 
-function useTags(prefix, order, from, to) {
+function useTags(prefix, order, from, to, language) {
   const [state, setState] = useState({ tags: [], error: null, isLoading: true });
   useEffect(() => {
     const controller = new AbortController();
     const load = async () => {
       try {
         const parameters = { prefix, order, limit: LIMIT, min_date: from, max_date: to };
-        const { value } = await requestJson(`tags${query(parameters)}`, { signal: controller.signal });
+        const { value } = await requestJson(`tags${query(named(parameters))}`, { signal: controller.signal });
         setState({ tags: value, error: null, isLoading: false });
       } catch (error) {
         if (error.name === 'AbortError') return;
@@ -70,7 +70,7 @@ function useTags(prefix, order, from, to) {
       clearTimeout(timer);
       controller.abort();
     };
-  }, [prefix, order, from, to]);
+  }, [prefix, order, from, to, language]);
   return state;
 }
 
@@ -130,7 +130,7 @@ function OneTag({ tag, use, from, to }) {
   const [pictures, setPictures] = useState([]);
   useEffect(() => {
     const controller = new AbortController();
-    requestJson(`images${query({ q: term(tag), info: true, limit: 9 })}`, { signal: controller.signal, quiet: true })
+    requestJson(`images${query(named({ q: term(tag), info: true, limit: 9 }))}`, { signal: controller.signal, quiet: true })
       .then(({ value }) => setPictures(value), () => {});
     return () => controller.abort();
   }, [tag]);

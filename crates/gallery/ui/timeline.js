@@ -1,6 +1,6 @@
 // How often a tag was given in each of some spans of time: one small request for each.
 import { useEffect, useState } from './html.js';
-import { query, requestJson } from './api.js';
+import { named, query, requestJson } from './api.js';
 import { pooled } from './pool.js';
 
 const SPANS = { day: 30, month: 12, year: 10 };
@@ -36,7 +36,7 @@ export function useUse(tag, unit) {
     const counted = spansUntil(new Date(), unit);
     const one = async (span) => {
       // The name itself comes first among those that begin with it.
-      const path = `tags${query({ prefix: tag, order: 'name', limit: 1, min_date: span.start, max_date: span.end })}`;
+      const path = `tags${query(named({ prefix: tag, order: 'name', limit: 1, min_date: span.start, max_date: span.end }))}`;
       const { value } = await requestJson(path, { signal: controller.signal, quiet: true });
       span.count = value[0]?.tag === tag ? value[0].n_images : 0;
       setState({ unit, spans: [...counted] });

@@ -1,7 +1,7 @@
 // The queue of uploads. It survives a server that is busy or away: each file keeps its idempotency key, so that a retry
 // never registers a second image.
 import { createStore } from './store.js';
-import { Unreachable, goOffline, problemOf, reportRefused, server, whenOnline } from './api.js';
+import { Unreachable, goOffline, named, problemOf, query, reportRefused, server, whenOnline } from './api.js';
 import { sleep } from './pool.js';
 import { refresh } from './photos.js';
 
@@ -134,7 +134,7 @@ async function waitForTurn(item, signal) {
 function send(item, signal) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    call.open('POST', 'image');
+    call.open('POST', `image${query(named())}`);
     call.setRequestHeader('Prefer', 'return=minimal');
     call.setRequestHeader('Idempotency-Key', item.key);
     call.upload.onprogress = ({ loaded, total }) => {

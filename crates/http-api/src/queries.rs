@@ -11,8 +11,13 @@ use domain::{
 pub use super::link::next;
 use super::{params::Query, problem::Problem};
 
+/// The parameter that asks for names in a language.
+pub(super) const LANGUAGE: &str = "language";
+
 /// The parameters of `GET /tags`.
-const TAGS: &[&str] = &["min_date", "max_date", "prefix", "order", "limit"];
+const TAGS: &[&str] = &[
+    "min_date", "max_date", "prefix", "order", "limit", "language",
+];
 
 /// What `GET /images` knows.
 pub(super) const IMAGES: &[&str] = &[
@@ -28,6 +33,7 @@ pub(super) const IMAGES: &[&str] = &[
     "cursor",
     "count",
     "info",
+    "language",
 ];
 
 /// What `GET /images` asks for.
@@ -45,6 +51,17 @@ pub struct List {
     pub count: bool,
     /// Whether each image comes with what is known of the picture.
     pub info: bool,
+    /// The language of the names that are shown; none shows labels.
+    pub language: Option<String>,
+}
+
+/// What an upload asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadQuery {
+    /// The threshold of the tags to record, if one is named.
+    pub threshold: Option<Threshold>,
+    /// The language of the names in the answer; none shows labels.
+    pub language: Option<String>,
 }
 
 /// The query of `GET /images`, its dates read in that time zone.
@@ -62,6 +79,7 @@ pub fn images(query: &str, zone: Tz) -> Result<List, Problem> {
         limit: query.limit()?,
         count: query.flag("count")?,
         info: query.flag("info")?,
+        language: query.text(LANGUAGE),
     })
 }
 
@@ -95,8 +113,8 @@ pub fn job_filter(members: Vec<(String, String)>, zone: Tz) -> Result<Option<Ima
     Ok(labels.within(query.window(zone)?))
 }
 
-/// The query of `GET /tags`, its dates read in that time zone.
-pub fn tags(query: &str, zone: Tz) -> Result<TagQuery, Problem> {
+/// The query of `GET /tags`, its dates read in that time zone, and the language of the names that are shown.
+pub fn tags(query: &str, zone: Tz) -> Result<(TagQuery, Option<String>), Problem> {
     let query = Query::parse(query, TAGS)?;
     let tags = TagQuery {
         window: query.window(zone)?,
@@ -104,10 +122,11 @@ pub fn tags(query: &str, zone: Tz) -> Result<TagQuery, Problem> {
         limit: query.limit()?,
         ..TagQuery::default()
     };
-    Ok(match query.prefix() {
+    let tags = match query.prefix() {
         Some(prefix) => tags.starting_with(prefix),
         None => tags,
-    })
+    };
+    Ok((tags, query.text(LANGUAGE)))
 }
 
 /// The query of `GET /tags/{tag}/confidences`: when the images were registered.
@@ -115,19 +134,25 @@ pub fn confidences(query: &str, zone: Tz) -> Result<TimeWindow, Problem> {
     Query::parse(query, &["min_date", "max_date"])?.window(zone)
 }
 
-/// The query of `POST /image`: the threshold of the tags to record, if it names one.
-pub fn upload(query: &str) -> Result<Option<Threshold>, Problem> {
-    Query::parse(query, &["min_confidence"])?.confidence()
+/// The query of `POST /image` and `POST /tag`.
+pub fn upload(query: &str) -> Result<UploadQuery, Problem> {
+    let query = Query::parse(query, &["min_confidence", LANGUAGE])?;
+    Ok(UploadQuery {
+        threshold: query.confidence()?,
+        language: query.text(LANGUAGE),
+    })
 }
 
-/// The query of `POST /image/{id}/retag`. An image of which no threshold is known has the default one.
-pub fn retag(query: &str, default: Threshold) -> Result<Retagging, Problem> {
-    let query = Query::parse(query, &["provider", "min_confidence"])?;
-    Ok(Retagging {
+/// The query of `POST /image/{id}/retag`, and the language of the names in the answer. An image of which no
+/// threshold is known has the default one.
+pub fn retag(query: &str, default: Threshold) -> Result<(Retagging, Option<String>), Problem> {
+    let query = Query::parse(query, &["provider", "min_confidence", LANGUAGE])?;
+    let asked = Retagging {
         provider: query.text("provider"),
         threshold: query.confidence()?,
         default,
-    })
+    };
+    Ok((asked, query.text(LANGUAGE)))
 }
 
 /// The query of a route that has no parameters.
@@ -145,7 +170,7 @@ pub fn thumbnail(query: &str) -> Result<RenditionSize, Problem> {
     Query::parse(query, &["size"])?.size()
 }
 
-/// The query of `GET /image/{id}` and `GET /image/{id}/file`, which must ask for nothing.
-pub fn image(query: &str) -> Result<(), Problem> {
-    Query::parse(query, &[]).map(drop)
+/// The query of `GET /image/{id}` and of its tags: the language of the names that are shown.
+pub fn image(query: &str) -> Result<Option<String>, Problem> {
+    Ok(Query::parse(query, &[LANGUAGE])?.text(LANGUAGE))
 }

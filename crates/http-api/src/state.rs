@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Image, ImageId, LabelFilter, RenditionSize, TimeWindow,
+    Image, ImageId, LabelFilter, RenditionSize, ShownNames, TimeWindow,
     ports::{CallContext, TagsChanged, cause},
     service::{
         Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions, Retagging, Tagged,
@@ -24,6 +24,7 @@ use super::{
     connections::Connections,
     idempotency::Attempt,
     problem::{Code, Problem},
+    queries,
     rate_limit::RateLimit,
     upload::{Admission, Patience, Uploads},
 };
@@ -87,6 +88,19 @@ impl State {
             runtime: Handle::current(),
             ingest: api.ingest,
         }
+    }
+
+    /// The names that an answer shows in a language; labels are shown as they are without one.
+    pub(super) fn names(&self, language: Option<&str>) -> Result<ShownNames, Problem> {
+        let Some(language) = language else {
+            return Ok(ShownNames::default());
+        };
+        let known = self.catalog.names();
+        known.shown_in(language).ok_or_else(|| {
+            let languages: Vec<&str> = known.languages().collect();
+            let why = format!("is not one of the languages {}", languages.join(", "));
+            Problem::parameter(queries::LANGUAGE, why)
+        })
     }
 
     /// Reads something, for as long as somebody waits for it and the deadline allows.

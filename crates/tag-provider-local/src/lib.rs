@@ -4,6 +4,7 @@ mod files;
 mod heads;
 mod hierarchy;
 mod input;
+mod names;
 mod network;
 mod networks;
 mod peaks;
@@ -15,5 +16,6 @@ mod vocabulary;
 
 pub use self::{
     files::{ModelError, ModelFiles},
+    names::NAMES,
     provider::{LANGUAGE, LocalTagger, Startup},
 };

@@ -149,6 +149,9 @@ settings! {
             /// Folder with a model for the local tagger, in place of the one inside the binary; one that
             /// cannot be used stops the start.
             model: Option<PathBuf> = "", "folder";
+            /// Folder with names of tags in other languages, one file for each, such as `es.tsv`; they prevail over
+            /// those inside the binary. A file that cannot be used stops the start.
+            names: Option<PathBuf> = "", "folder";
         }
 
         /// Uploads by URL.

@@ -4,6 +4,7 @@ mod database;
 mod http;
 mod jobs;
 mod keys;
+mod names;
 mod originals;
 mod upstreams;
 
@@ -11,6 +12,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use domain::{
+    LabelNames,
     ports::{self, BlobHost, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
     service::{
         Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts,
@@ -85,6 +87,8 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     })?;
     let lists = database.lists(&stored, &gates.schema)?;
     let upstreams = upstreams(settings)?;
+    let names = names::names(settings)?;
+    let languages = languages(&upstreams, &names);
     let (provider, host) = (upstreams.provider, upstreams.host);
     // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
@@ -103,6 +107,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         clock: Arc::new(LocalClock(settings.server.timezone)),
     };
     let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
+    let catalog = catalog.with_names(names);
     let ingest = Arc::new(Ingest::new(ingest, ingest_settings(settings)));
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
     let api = Api {
@@ -114,7 +119,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         editing: editing.clone(),
         ingest,
         catalog,
-        taggers: vec![tagger(&provider, upstreams.languages)],
+        taggers: vec![tagger(&provider, languages)],
         readiness: readiness(&stored, &opened, provider),
         fetcher: http::fetcher(settings)?,
         settings: http::settings(settings),
@@ -175,6 +180,14 @@ fn editing(stored: &Arc<dyn ports::Database>, clock: &Arc<SystemClock>) -> Editi
         edits: stored.clone(),
         clock: clock.clone(),
     }
+}
+
+/// The languages of the provider's tags: the local tagger has those in which they have names.
+fn languages(upstreams: &Upstreams, names: &LabelNames) -> Vec<String> {
+    if upstreams.is_local {
+        return names.languages().map(ToOwned::to_owned).collect();
+    }
+    upstreams.languages.clone()
 }
 
 /// What callers are told of the provider.

@@ -24,6 +24,7 @@ mod faults;
 mod images;
 mod jobs;
 mod keys;
+mod language;
 mod lists;
 mod local;
 mod operation;

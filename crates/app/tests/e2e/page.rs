@@ -103,6 +103,11 @@ async fn the_page_speaks_spanish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tags_are_spanish_on_a_spanish_page() {
+    visit("spanish_tags", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_theme_is_that_of_the_system_or_chosen() {
     visit("themes", &[], &[]).await;
 }

@@ -1,5 +1,7 @@
 //! Statistics of the labels in an image store.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -21,6 +23,9 @@ pub trait TagStatistics: Send + Sync {
         window: &TimeWindow,
         after: Option<PageKey>,
     ) -> Result<(ConfidenceHistogram, Option<PageKey>), ImageStoreError>;
+
+    /// Those of some labels that an image carries.
+    async fn carried(&self, labels: &[Label]) -> Result<HashSet<Label>, ImageStoreError>;
 
     /// Does one bounded step of the rollup that keeps [`TagStatistics::tag_summaries`] fast. `true` if
     /// there may be more to do.

@@ -1,5 +1,7 @@
 //! Conditions that a search combines from terms.
 
+use std::collections::HashMap;
+
 use crate::{
     Confidence, Image, Label, LocalWindow, MediaType, SourceKind, Tag, Threshold, TimeWindow,
 };
@@ -160,6 +162,27 @@ impl Condition {
             | Self::Type(_)
             | Self::Width(_)
             | Self::Height(_) => Vec::new(),
+        }
+    }
+
+    /// Replaces labels by those that they map to.
+    pub(super) fn with_labels(self, labels: &HashMap<Label, Label>) -> Self {
+        let all = |all: Vec<Self>| {
+            let each = all.into_iter();
+            each.map(|condition| condition.with_labels(labels))
+                .collect()
+        };
+        match self {
+            Self::All(some) => Self::All(all(some)),
+            Self::Any(some) => Self::Any(all(some)),
+            Self::Not(condition) => Self::Not(Box::new(condition.with_labels(labels))),
+            Self::Tag(mut wanted) => {
+                if let Some(label) = labels.get(&wanted.label) {
+                    wanted.label = label.clone();
+                }
+                Self::Tag(wanted)
+            }
+            other => other,
         }
     }
 

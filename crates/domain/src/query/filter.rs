@@ -1,5 +1,7 @@
 //! Filters of a list of images.
 
+use std::collections::HashMap;
+
 use super::condition::{Condition, Parts, TagCondition};
 use crate::{ImageOrder, ImageQuery, Label, Threshold, TimeWindow};
 
@@ -63,6 +65,36 @@ impl LabelFilter {
     #[must_use]
     pub fn in_order(self, order: ImageOrder) -> Self {
         Self { order, ..self }
+    }
+
+    /// The labels that it mentions, each at least once.
+    pub fn labels(&self) -> Vec<&Label> {
+        let lists = [&self.all_of, &self.none_of].into_iter();
+        let lists = lists.chain(&self.any_of).flatten();
+        let condition = self.condition.iter().flat_map(Condition::labels);
+        lists.chain(condition).collect()
+    }
+
+    /// Replaces labels by those that they map to.
+    #[must_use]
+    pub fn with_labels(self, labels: &HashMap<Label, Label>) -> Self {
+        if labels.is_empty() {
+            return self;
+        }
+        let replaced = |list: Vec<Label>| {
+            let each = list.into_iter();
+            let each = each.map(|label| labels.get(&label).cloned().unwrap_or(label));
+            sorted(each.collect(), [])
+        };
+        Self {
+            all_of: replaced(self.all_of),
+            any_of: self.any_of.map(replaced),
+            none_of: replaced(self.none_of),
+            condition: self
+                .condition
+                .map(|condition| condition.with_labels(labels)),
+            ..self
+        }
     }
 
     /// The query in its simplest form; `None` if no image can match.

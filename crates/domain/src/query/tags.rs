@@ -3,15 +3,17 @@
 use std::num::NonZeroU32;
 
 use super::{TagSummary, TimeWindow};
-use crate::Label;
+use crate::{Label, LabelNames, ShownNames};
 
 /// Which tags to list, and in which order. The default is all of them, most used first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TagQuery {
     /// Counts only images registered in it.
     pub window: TimeWindow,
-    /// What the labels begin with, in the form of a label; see [`TagQuery::starting_with`].
+    /// What the names begin with, in the form of a label; see [`TagQuery::starting_with`].
     pub prefix: String,
+    /// The names that are shown, which the prefix is of.
+    pub names: ShownNames,
     /// The order.
     pub order: TagOrder,
     /// The most tags of the answer; `None` is all.
@@ -21,15 +23,16 @@ pub struct TagQuery {
 /// An order of tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TagOrder {
-    /// Most used first, ties by name.
+    /// Most used first, ties by label.
     #[default]
     Count,
-    /// By name.
+    /// By the name that is shown.
     Name,
 }
 
 impl TagQuery {
-    /// Lists only labels that begin with a text. Case and Unicode form do not matter; blanks at its end do.
+    /// Lists only labels whose names begin with a text; where there are none, those that have such a name in any
+    /// language. Case and Unicode form do not matter; blanks at its end do.
     #[must_use]
     pub fn starting_with(self, text: &str) -> Self {
         let prefix = Label::normal_prefix(text);
@@ -37,10 +40,22 @@ impl TagQuery {
     }
 
     /// Picks from all tags of the window, which come most used first, ties by name.
-    pub(crate) fn pick(&self, mut tags: Vec<TagSummary>) -> Vec<TagSummary> {
-        tags.retain(|tag| tag.label.as_str().starts_with(&self.prefix));
+    pub(crate) fn pick(&self, mut tags: Vec<TagSummary>, names: &LabelNames) -> Vec<TagSummary> {
+        let is_shown = |tag: &TagSummary| {
+            let name = self.names.of(&tag.label);
+            name.as_str().starts_with(&self.prefix)
+        };
+        if tags.iter().any(is_shown) {
+            tags.retain(is_shown);
+        } else {
+            tags.retain(|tag| {
+                tag.label.as_str().starts_with(&self.prefix)
+                    || names.any_begins_with(&tag.label, &self.prefix)
+            });
+        }
         if self.order == TagOrder::Name {
-            tags.sort_unstable_by(|one, other| one.label.cmp(&other.label));
+            let name = |tag: &TagSummary| (self.names.of(&tag.label).clone(), tag.label.clone());
+            tags.sort_by_cached_key(name);
         }
         if let Some(limit) = self.limit {
             tags.truncate(limit.get() as usize);

@@ -1,5 +1,6 @@
 //! Reads registered images.
 
+mod names;
 mod verify;
 
 use std::{collections::HashMap, num::NonZeroU32, ops::Range, sync::Arc};
@@ -11,7 +12,7 @@ use thiserror::Error;
 use self::verify::Verified;
 use crate::{
     ConfidenceHistogram, Image, ImageId, ImageInfo, ImageOrder, ImageQuery, Label, LabelFilter,
-    PageKey, TagQuery, TagSummary, TimeWindow, UntaggedImage,
+    LabelNames, PageKey, TagQuery, TagSummary, TimeWindow, UntaggedImage,
     ports::{
         CallContext, Clock, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError,
         OriginalContent, OriginalLedger, OriginalStore, OriginalStoreError, TagStatistics, cause,
@@ -58,6 +59,7 @@ pub struct Found {
 pub struct Catalog {
     ports: CatalogPorts,
     verified: Verified,
+    names: Arc<LabelNames>,
 }
 
 /// The ports of the catalog.
@@ -85,6 +87,7 @@ impl Catalog {
         Self {
             ports,
             verified: Verified::default(),
+            names: Arc::default(),
         }
     }
 
@@ -249,7 +252,7 @@ impl Catalog {
             return Ok(Vec::new());
         }
         let tags = self.ports.statistics.tag_summaries(&query.window).await?;
-        Ok(query.pick(tags))
+        Ok(query.pick(tags, &self.names))
     }
 
     /// The images of a window with a label, by confidence. Counted in strides, so images that are changed

@@ -1,5 +1,7 @@
 //! Changes the tags of registered images, and deletes images.
 
+mod names;
+
 use std::{collections::HashMap, sync::Arc};
 
 use thiserror::Error;

@@ -562,6 +562,10 @@ impl TagStatistics for Watched {
         self.store.tag_summaries(window).await
     }
 
+    async fn carried(&self, labels: &[Label]) -> Result<HashSet<Label>, ImageStoreError> {
+        self.store.carried(labels).await
+    }
+
     async fn confidences(
         &self,
         label: &Label,

@@ -10,7 +10,6 @@ use std::{
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use base64::Engine as _;
 use bytes::Bytes;
-use chrono_tz::Tz;
 use domain::{
     Image,
     ports::{OriginalContent, OriginalStoreError, cause},
@@ -22,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    dto::ImageBody,
+    dto::{ImageBody, Presentation},
     streamed::{BrokenOff, Pieces, Streamed},
     to_json,
 };
@@ -43,8 +42,8 @@ pub(crate) struct Head(String);
 
 impl Head {
     /// Encodes an image up to its data.
-    pub(crate) fn new(image: &Image, zone: Tz) -> Result<Self, Problem> {
-        let mut json = to_json(&ImageBody::new(image, zone))?;
+    pub(crate) fn new(image: &Image, shown: &Presentation) -> Result<Self, Problem> {
+        let mut json = to_json(&ImageBody::new(image, shown))?;
         json.pop();
         json.push_str(",\"data\":\"");
         Ok(Self(json))
@@ -338,7 +337,11 @@ mod tests {
     const HOLD: Duration = Duration::from_mins(1);
 
     fn head() -> Head {
-        Head::new(&image(b"x", at(0), &[("car", 90.0)]), Tz::UTC).unwrap()
+        let shown = Presentation {
+            zone: chrono_tz::Tz::UTC,
+            names: domain::ShownNames::default(),
+        };
+        Head::new(&image(b"x", at(0), &[("car", 90.0)]), &shown).unwrap()
     }
 
     async fn read(body: BoxBody) -> Result<Vec<u8>, String> {

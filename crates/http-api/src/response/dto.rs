@@ -5,7 +5,8 @@ use std::fmt;
 use chrono::{DateTime, Datelike, Timelike};
 use chrono_tz::Tz;
 use domain::{
-    CameraData, ConfidenceHistogram, Image, ImageInfo, Label, Tag, TagSummary, service::Tagged,
+    CameraData, ConfidenceHistogram, Image, ImageInfo, Label, ShownNames, Tag, TagSummary, Tags,
+    service::Tagged,
 };
 use serde::{Serialize, Serializer};
 use utoipa::{
@@ -29,9 +30,8 @@ pub(crate) struct ImageBody<'a> {
     #[schema(value_type = String, example = "2024-01-11 10:04:35")]
     date: Date,
     /// The tags, highest confidence first, ties by name.
-    #[serde(serialize_with = "as_tags")]
     #[schema(value_type = Vec<TagBody>)]
-    tags: &'a domain::Tags,
+    tags: NamedTags<'a>,
     /// The media type of the original; with `info=true`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "image/jpeg")]
@@ -125,9 +125,8 @@ impl ToSchema for RegisteredBody {
 #[schema(as = Tagged)]
 pub(crate) struct TaggedBody<'a> {
     /// The tags, highest confidence first, ties by name.
-    #[serde(serialize_with = "as_tags")]
     #[schema(value_type = Vec<TagBody>)]
-    tags: &'a domain::Tags,
+    tags: NamedTags<'a>,
     /// The tag provider.
     #[schema(example = "imagga")]
     provider: &'a str,
@@ -184,14 +183,23 @@ impl<'a> ConfidencesBody<'a> {
     }
 }
 
+/// How images are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Presentation {
+    /// The time zone of dates.
+    pub(crate) zone: Tz,
+    /// The names of tags.
+    pub(crate) names: ShownNames,
+}
+
 impl<'a> ImageBody<'a> {
-    /// Writes an image, its date in a time zone.
-    pub(crate) fn new(image: &'a Image, zone: Tz) -> Self {
+    /// Writes an image.
+    pub(crate) fn new(image: &'a Image, shown: &'a Presentation) -> Self {
         Self {
             id: &image.id,
             size: kilobytes(image.facts.byte_size),
-            date: Date(image.registered_at.with_timezone(&zone)),
-            tags: &image.tags,
+            date: Date(image.registered_at.with_timezone(&shown.zone)),
+            tags: NamedTags::new(&image.tags, &shown.names),
             media_type: None,
             width: None,
             height: None,
@@ -214,29 +222,50 @@ impl<'a> ImageBody<'a> {
     }
 }
 
-impl<'a> From<&'a Tag> for TagBody<'a> {
-    fn from(tag: &'a Tag) -> Self {
+impl<'a> TagBody<'a> {
+    fn new(tag: &'a Tag, names: &'a ShownNames) -> Self {
         Self {
-            tag: tag.label.as_str(),
+            tag: names.of(&tag.label).as_str(),
             confidence: tag.confidence.get(),
         }
     }
 }
 
-impl<'a> From<&'a Tagged> for TaggedBody<'a> {
-    fn from(tagged: &'a Tagged) -> Self {
+/// Tags under the names that are shown.
+struct NamedTags<'a> {
+    tags: &'a Tags,
+    names: &'a ShownNames,
+}
+
+impl<'a> NamedTags<'a> {
+    fn new(tags: &'a Tags, names: &'a ShownNames) -> Self {
+        Self { tags, names }
+    }
+}
+
+impl Serialize for NamedTags<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let tags = self.tags.iter();
+        to.collect_seq(tags.map(|tag| TagBody::new(tag, self.names)))
+    }
+}
+
+impl<'a> TaggedBody<'a> {
+    /// Writes the tags of a picture.
+    pub(crate) fn new(tagged: &'a Tagged, names: &'a ShownNames) -> Self {
         Self {
-            tags: &tagged.tags,
+            tags: NamedTags::new(&tagged.tags, names),
             provider: tagged.provider.name(),
             version: tagged.provider.version(),
         }
     }
 }
 
-impl<'a> From<&'a TagSummary> for TagSummaryBody<'a> {
-    fn from(summary: &'a TagSummary) -> Self {
+impl<'a> TagSummaryBody<'a> {
+    /// Writes the use of a label.
+    pub(crate) fn new(summary: &'a TagSummary, names: &'a ShownNames) -> Self {
         Self {
-            tag: summary.label.as_str(),
+            tag: names.of(&summary.label).as_str(),
             n_images: summary.images,
             min_confidence: summary.min_confidence.get(),
             max_confidence: summary.max_confidence.get(),
@@ -284,14 +313,6 @@ fn as_text<S: Serializer>(value: &impl fmt::Display, to: S) -> Result<S::Ok, S::
     to.collect_str(value)
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature is serde's"
-)]
-fn as_tags<S: Serializer>(tags: &&domain::Tags, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(tags.iter().map(TagBody::from))
-}
-
 #[cfg(test)]
 mod tests {
     use domain_testing::{at, image, tags};
@@ -324,7 +345,11 @@ mod tests {
     fn an_image_has_exactly_these_fields() {
         let mut image = image(&[0; 128], at(0), &[]);
         image.tags = tags(&[("cab", 69.437_355_041_503_9), ("car", 100.0)]);
-        let json = serde_json::to_string(&ImageBody::new(&image, Tz::UTC)).unwrap();
+        let shown = Presentation {
+            zone: Tz::UTC,
+            names: ShownNames::default(),
+        };
+        let json = serde_json::to_string(&ImageBody::new(&image, &shown)).unwrap();
         assert_eq!(
             json,
             format!(

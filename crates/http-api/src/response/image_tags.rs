@@ -1,6 +1,6 @@
 //! The tags of an image and who gave them, as they are written on the wire.
 
-use domain::{ImageTags, SourcedTag, TagSource};
+use domain::{ImageTags, ShownNames, SourcedTag, TagSource};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,27 +36,27 @@ pub(crate) struct SourcedTagBody {
     version: Option<String>,
 }
 
-impl From<&ImageTags> for ImageTagsBody {
-    fn from(tags: &ImageTags) -> Self {
+impl ImageTagsBody {
+    /// Writes tags under the names that are shown.
+    pub(crate) fn new(tags: &ImageTags, names: &ShownNames) -> Self {
+        let shown = tags.shown().into_iter();
+        let name = |label| names.of(label).as_str().to_owned();
         Self {
-            tags: tags.shown().into_iter().map(Into::into).collect(),
-            rejected: tags
-                .rejected()
-                .map(|label| label.as_str().to_owned())
-                .collect(),
+            tags: shown.map(|tag| SourcedTagBody::new(tag, names)).collect(),
+            rejected: tags.rejected().map(name).collect(),
         }
     }
 }
 
-impl From<SourcedTag> for SourcedTagBody {
-    fn from(SourcedTag { tag, source }: SourcedTag) -> Self {
+impl SourcedTagBody {
+    fn new(SourcedTag { tag, source }: SourcedTag, names: &ShownNames) -> Self {
         let kind = source.kind().as_str();
         let (provider, version) = match source {
             TagSource::Provider(tagger) => (tagger.name, tagger.version),
             TagSource::Person | TagSource::File => (None, None),
         };
         Self {
-            tag: tag.label.as_str().to_owned(),
+            tag: names.of(&tag.label).as_str().to_owned(),
             confidence: tag.confidence.get(),
             source: kind,
             provider,

@@ -18,7 +18,8 @@ use serde::Serialize;
 pub(super) use self::{
     data::{Head, WithData, from_bytes},
     dto::{
-        ConfidencesBody, ImageBody, ImageWithDataBody, RegisteredBody, TagSummaryBody, TaggedBody,
+        ConfidencesBody, ImageBody, ImageWithDataBody, Presentation, RegisteredBody,
+        TagSummaryBody, TaggedBody,
     },
     image_tags::ImageTagsBody,
     info::InfoBody,

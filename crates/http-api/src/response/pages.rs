@@ -2,7 +2,6 @@
 
 use actix_web::body::{BodySize, BoxBody};
 use bytes::{BufMut, Bytes, BytesMut};
-use chrono_tz::Tz;
 use std::collections::HashMap;
 
 use domain::{
@@ -16,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::{
-    dto::ImageBody,
+    dto::{ImageBody, Presentation},
     streamed::{Pieces, Streamed},
 };
 use crate::problem::Problem;
@@ -34,10 +33,10 @@ pub(crate) type Pages = BoxStream<'static, Result<Page, CatalogError>>;
 const PIECE: usize = 32 * 1024;
 
 /// The response with a list: a bare JSON array.
-pub(crate) fn images(runtime: &Handle, pages: Pages, zone: Tz) -> BoxBody {
+pub(crate) fn images(runtime: &Handle, pages: Pages, shown: Presentation) -> BoxBody {
     let reader = runtime.clone();
     BoxBody::new(Streamed::new(runtime, BodySize::Stream, move |pieces| {
-        send(reader, pages, zone, pieces)
+        send(reader, pages, shown, pieces)
     }))
 }
 
@@ -60,13 +59,17 @@ fn read_ahead(runtime: &Handle, mut pages: Pages) -> (Ahead, AbortOnDropHandle<(
 type Ahead = mpsc::Receiver<Result<Page, CatalogError>>;
 
 /// The response with one page: an array of known length.
-pub(crate) fn page(images: &[Image], infos: Option<&Infos>, zone: Tz) -> Result<Bytes, Problem> {
+pub(crate) fn page(
+    images: &[Image],
+    infos: Option<&Infos>,
+    shown: &Presentation,
+) -> Result<Bytes, Problem> {
     let mut buffer = BytesMut::with_capacity(PIECE);
     let mut separator = b'[';
     for image in images {
         buffer.put_u8(separator);
         separator = b',';
-        write(&mut buffer, image, infos, zone)?;
+        write(&mut buffer, image, infos, shown)?;
     }
     if images.is_empty() {
         buffer.put_u8(separator);
@@ -75,7 +78,12 @@ pub(crate) fn page(images: &[Image], infos: Option<&Infos>, zone: Tz) -> Result<
     Ok(buffer.freeze())
 }
 
-async fn send(runtime: Handle, pages: Pages, zone: Tz, pieces: Pieces) -> Result<(), CatalogError> {
+async fn send(
+    runtime: Handle,
+    pages: Pages,
+    shown: Presentation,
+    pieces: Pieces,
+) -> Result<(), CatalogError> {
     let (mut ahead, reader) = read_ahead(&runtime, pages);
     let mut buffer = BytesMut::with_capacity(2 * PIECE);
     let mut separator = b'[';
@@ -84,7 +92,7 @@ async fn send(runtime: Handle, pages: Pages, zone: Tz, pieces: Pieces) -> Result
         for image in &images {
             buffer.put_u8(separator);
             separator = b',';
-            write(&mut buffer, image, infos.as_ref(), zone)?;
+            write(&mut buffer, image, infos.as_ref(), &shown)?;
             if buffer.len() >= PIECE && pieces.send(buffer.split().freeze()).await.is_err() {
                 return Ok(());
             }
@@ -105,9 +113,9 @@ fn write(
     buffer: &mut BytesMut,
     image: &Image,
     infos: Option<&Infos>,
-    zone: Tz,
+    shown: &Presentation,
 ) -> Result<(), CatalogError> {
-    let mut body = ImageBody::new(image, zone);
+    let mut body = ImageBody::new(image, shown);
     if let Some(infos) = infos {
         body = body.with_info(image, infos.get(&image.id));
     }
@@ -127,9 +135,16 @@ mod tests {
 
     use super::*;
 
+    fn shown() -> Presentation {
+        Presentation {
+            zone: chrono_tz::Tz::UTC,
+            names: domain::ShownNames::default(),
+        }
+    }
+
     async fn read(pages: Vec<Result<Vec<Image>, CatalogError>>) -> Result<Value, String> {
         let pages = stream::iter(pages).map_ok(|images| (images, None));
-        let body = images(&Handle::current(), pages.boxed(), Tz::UTC);
+        let body = images(&Handle::current(), pages.boxed(), shown());
         assert_eq!(body.size(), BodySize::Stream);
         let bytes = to_bytes_limited(body, 1 << 24).await.unwrap();
         let bytes = bytes.map_err(|error| error.to_string())?;
@@ -153,7 +168,7 @@ mod tests {
     #[test]
     fn a_page_is_one_array() {
         for count in [0, 1, 3] {
-            let json = page(&some(count), None, Tz::UTC).unwrap();
+            let json = page(&some(count), None, &shown()).unwrap();
             let json: Value = serde_json::from_slice(&json).unwrap();
             assert_eq!(json.as_array().unwrap().len(), count);
         }
@@ -163,7 +178,7 @@ mod tests {
     async fn a_reader_that_panics_breaks_the_list_off() {
         let first = stream::iter([Ok((some(3), None))]);
         let pages = first.chain(stream::once(async { panic!("bug") }));
-        let body = images(&Handle::current(), pages.boxed(), Tz::UTC);
+        let body = images(&Handle::current(), pages.boxed(), shown());
         assert!(to_bytes_limited(body, 1 << 24).await.unwrap().is_err());
     }
 

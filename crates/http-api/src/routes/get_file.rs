@@ -64,7 +64,7 @@ pub(crate) async fn get_file(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    queries::image(request.query_string())?;
+    queries::nothing(request.query_string())?;
     let id = path::image_id(&request)?;
     let catalog = state.catalog.clone();
     let (image, file_name) = state

@@ -6,7 +6,7 @@ use actix_web::{
     web::{Data, Payload},
 };
 use domain::{
-    Confidence, ImageId, Label, MAX_SHOWN, Tag, TagEdit,
+    Confidence, ImageId, Label, MAX_SHOWN, ShownNames, Tag, TagEdit,
     ports::{TagsChanged, TagsVersion, VersionedTags},
     service::Editing,
 };
@@ -85,8 +85,15 @@ impl JsonBody for TagEditBody {
             description = "The id of the image: a UUID of 36 characters."
         ),
         (
+            "language" = Option<String>, Query, example = "es",
+            description = "The language of the names of tags in the answer. A tag without a name in it keeps \
+                            its own; `en` are the names that tags have in the store. One that the server does \
+                            not have is refused."
+        ),
+        (
             "If-None-Match" = Option<String>, Header,
-            description = "Entity tags that the client has: 304 if that of the tags is among them."
+            description = "Entity tags that the client has: 304 if that of the tags is among them. Not with \
+                           `language`, as names may change without the tags."
         ),
     ),
     responses(
@@ -101,15 +108,16 @@ pub(crate) async fn get_tags(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    queries::nothing(request.query_string())?;
+    let language = queries::image(request.query_string())?;
+    let names = state.names(language.as_deref())?;
     let id = path::image_id(&request)?;
     let known = tags(&state, id).await?;
     let etag = entity_tag(known.version);
-    if conditions::is_unmodified(request.headers(), &etag)? {
+    if conditions::is_unmodified(request.headers(), &etag)? && names.are_labels() {
         let mut answer = HttpResponse::NotModified();
         return Ok(answer.insert_header((header::ETAG, etag)).finish());
     }
-    answer(&known)
+    answer(&known, &names)
 }
 
 /// Add and remove tags of an image.
@@ -125,6 +133,13 @@ pub(crate) async fn get_tags(
         (
             "id" = Uuid, Path, example = "7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777",
             description = "The id of the image: a UUID of 36 characters."
+        ),
+        (
+            "language" = Option<String>, Query, example = "es",
+            description = "The language of the names of tags in the answer. A tag without a name in it keeps \
+                            its own; `en` are the names that tags have in the store. One that the server does \
+                            not have is refused. Names in the body are in it, too: a name that the image shows \
+                            is that tag; else it is understood as in the filters of `/images`."
         ),
         (
             "If-Match" = Option<String>, Header,
@@ -145,7 +160,8 @@ pub(crate) async fn edit_tags(
     body: Payload,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    queries::nothing(request.query_string())?;
+    let language = queries::image(request.query_string())?;
+    let names = state.names(language.as_deref())?;
     let id = path::image_id(&request)?;
     let body: TagEditBody = json_body::read(&request, body, &state.settings).await?;
     let edit = edit(&body.add, &body.remove)?;
@@ -156,11 +172,12 @@ pub(crate) async fn edit_tags(
     } else {
         None
     };
+    let edit = resolved(&state, id, edit, &names).await?;
     let editing = state.editing.clone();
     let changed = state
         .read(async move { editing.edit(&id, edit, expected).await })
         .await?;
-    answer(&changed_tags(changed, &id)?)
+    answer(&changed_tags(changed, &id)?, &names)
 }
 
 /// Have an image tagged again.
@@ -186,6 +203,12 @@ pub(crate) async fn edit_tags(
             description = "The lowest confidence of the provider's tags, inclusive; it is kept with the image. Without \
                            it, the one that is kept is used."
         ),
+        (
+            "language" = Option<String>, Query, example = "es",
+            description = "The language of the names of tags in the answer. A tag without a name in it keeps \
+                            its own; `en` are the names that tags have in the store. One that the server does \
+                            not have is refused."
+        ),
     ),
     responses((
         status = 200, body = ImageTagsBody, description = "The tags as they are now.",
@@ -197,12 +220,30 @@ pub(crate) async fn retag(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let default = state.settings.default_threshold;
-    let asked = queries::retag(request.query_string(), default)?;
+    let (asked, language) = queries::retag(request.query_string(), default)?;
+    let names = state.names(language.as_deref())?;
     let id = path::image_id(&request)?;
     let origin = Forwarded::of(&request, &state.settings.trusted_proxies);
     let context = disconnect::context(&request, origin.client);
     let changed = state.retag(id, asked, context).await?;
-    answer(&changed_tags(changed, &id)?)
+    answer(&changed_tags(changed, &id)?, &names)
+}
+
+/// An edit with names in a language replaced by the tags that they name.
+async fn resolved(
+    state: &State,
+    id: ImageId,
+    edit: TagEdit,
+    names: &ShownNames,
+) -> Result<TagEdit, Problem> {
+    if names.are_labels() {
+        return Ok(edit);
+    }
+    let (editing, asked, names) = (state.editing.clone(), edit.clone(), names.clone());
+    let looking = async move { editing.labels_named(&id, &asked, &names).await };
+    let labels = state.read(looking).await?;
+    let edit = edit.with_labels(&labels);
+    edit.map_err(|error| wrong(error.to_string()))
 }
 
 async fn tags(state: &State, id: ImageId) -> Result<VersionedTags, Problem> {
@@ -215,8 +256,8 @@ fn entity_tag(TagsVersion(number): TagsVersion) -> String {
     format!("\"tags-{number}\"")
 }
 
-fn answer(known: &VersionedTags) -> Result<HttpResponse, Problem> {
-    let mut answer = response::json(&ImageTagsBody::from(&known.tags))?;
+fn answer(known: &VersionedTags, names: &ShownNames) -> Result<HttpResponse, Problem> {
+    let mut answer = response::json(&ImageTagsBody::new(&known.tags, names))?;
     let etag = header::HeaderValue::try_from(entity_tag(known.version));
     let etag = etag.map_err(|error| Problem::internal(domain::ports::cause(error)))?;
     answer.headers_mut().insert(header::ETAG, etag);

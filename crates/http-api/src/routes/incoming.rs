@@ -1,7 +1,7 @@
 //! Reads the picture of a request, for all routes that take one.
 
 use actix_web::{HttpRequest, web::Payload};
-use domain::{RequestFingerprint, Threshold, UploadSource, service::Upload};
+use domain::{RequestFingerprint, ShownNames, Threshold, UploadSource, service::Upload};
 use utoipa::ToSchema;
 
 use crate::{
@@ -55,6 +55,8 @@ pub(super) struct FileBody {
 pub(super) struct Incoming {
     sent: Sent,
     threshold: Option<Threshold>,
+    /// The names that the answer shows.
+    pub(super) names: ShownNames,
     pub(super) origin: Forwarded,
 }
 
@@ -64,7 +66,8 @@ pub(super) async fn read(
     body: Payload,
     state: &State,
 ) -> Result<Incoming, Problem> {
-    let threshold = queries::upload(request.query_string())?;
+    let asked = queries::upload(request.query_string())?;
+    let names = state.names(asked.language.as_deref())?;
     let origin = Forwarded::of(request, &state.settings.trusted_proxies);
     let sent = upload::receive(
         body,
@@ -76,13 +79,14 @@ pub(super) async fn read(
     .await?;
     Ok(Incoming {
         sent,
-        threshold,
+        threshold: asked.threshold,
+        names,
         origin,
     })
 }
 
 impl Incoming {
-    /// What makes the request what it is.
+    /// What makes the request what it is. The language is not part of it: it changes the answer alone.
     pub(super) fn fingerprint(&self) -> RequestFingerprint {
         let source = match &self.sent {
             Sent::Image(image) => UploadSource::Bytes(&image.digest),

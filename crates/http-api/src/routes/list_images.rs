@@ -19,7 +19,7 @@ use crate::{
     forwarded::Forwarded,
     problem::Problem,
     queries::{self, List},
-    response::{self, ImageBody, Infos},
+    response::{self, ImageBody, Infos, Presentation},
     state::State,
 };
 
@@ -49,7 +49,9 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
         (
             "tags" = Option<String>, Query, example = "car,motor vehicle",
             description = "Names of tags, separated by commas. The images carry all of them. Upper \
-                           and lower case are the same; an empty name is carried by no image."
+                           and lower case are the same; an empty name is carried by no image. \
+                           Where no image has such a tag, it is the name of one in another \
+                           language: first in that of `language`, then in any."
         ),
         (
             "any_tags" = Option<String>, Query, example = "car,bicycle",
@@ -99,6 +101,12 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
             description = "Whether each image has `type`, `width`, `height`, `file_name` and \
                            `taken_at` as well; `false` without it."
         ),
+        (
+            "language" = Option<String>, Query, example = "es",
+            description = "The language of the names of tags in the answer. A tag without a name in it keeps \
+                            its own; `en` are the names that tags have in the store. One that the server does \
+                            not have is refused."
+        ),
     ),
     responses(
         (
@@ -122,7 +130,10 @@ pub(crate) async fn list_images(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let list = queries::images(request.query_string(), state.settings.timezone)?;
+    let zone = state.settings.timezone;
+    let list = queries::images(request.query_string(), zone)?;
+    let names = state.names(list.language.as_deref())?;
+    let shown = Presentation { zone, names };
     let (window, filter, is_counted) = (list.window, list.labels.clone(), list.count);
     let count = async {
         if is_counted {
@@ -135,8 +146,8 @@ pub(crate) async fn list_images(
     };
     let listed = async {
         match list.limit {
-            Some(limit) => page(&request, &state, list, limit).await,
-            None => whole(&state, list).await,
+            Some(limit) => page(&request, &state, list, limit, shown).await,
+            None => whole(&state, list, shown).await,
         }
     };
     let (mut response, count) = try_join(listed, count).await?;
@@ -149,10 +160,13 @@ pub(crate) async fn list_images(
 }
 
 /// The rest of the list from the place on.
-async fn whole(state: &State, list: List) -> Result<HttpResponse, Problem> {
-    let catalog = state.catalog.clone();
+async fn whole(state: &State, list: List, shown: Presentation) -> Result<HttpResponse, Problem> {
+    let (catalog, names) = (state.catalog.clone(), shown.names.clone());
     let pages = state
-        .read(async move { catalog.list(list.window, list.labels, list.after).await })
+        .read(async move {
+            let labels = catalog.resolve(list.labels, &names).await?;
+            catalog.list(list.window, labels, list.after).await
+        })
         .await?;
     let catalog = list.info.then(|| state.catalog.clone());
     let pages = pages.and_then(move |images| {
@@ -162,7 +176,7 @@ async fn whole(state: &State, list: List) -> Result<HttpResponse, Problem> {
             Ok((images, infos))
         }
     });
-    let body = response::images(&state.runtime, pages.boxed(), state.settings.timezone);
+    let body = response::images(&state.runtime, pages.boxed(), shown);
     Ok(HttpResponse::Ok()
         .content_type(ContentType::json())
         .body(body))
@@ -174,19 +188,18 @@ async fn page(
     state: &State,
     list: List,
     limit: NonZeroU32,
+    shown: Presentation,
 ) -> Result<HttpResponse, Problem> {
-    let catalog = state.catalog.clone();
+    let (catalog, names) = (state.catalog.clone(), shown.names.clone());
     let (page, infos) = state
         .read(async move {
-            let page = catalog
-                .page(list.window, list.labels, list.after, limit)
-                .await?;
+            let labels = catalog.resolve(list.labels, &names).await?;
+            let page = catalog.page(list.window, labels, list.after, limit).await?;
             let infos = infos(list.info.then_some(&catalog), &page.images).await?;
             Ok::<_, CatalogError>((page, infos))
         })
         .await?;
-    let zone = state.settings.timezone;
-    let body = response::page(&page.images, infos.as_ref(), zone)?;
+    let body = response::page(&page.images, infos.as_ref(), &shown)?;
     let mut response = HttpResponse::Ok();
     if let Some(next) = page.next {
         let link = queries::next(request.query_string(), next);

@@ -1,6 +1,7 @@
 //! `GET /tags`: how tags are used.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
+use domain::TagQuery;
 
 use crate::{
     problem::Problem,
@@ -26,7 +27,8 @@ use crate::{
         ),
         (
             "prefix" = Option<String>, Query, example = "mo",
-            description = "What the names begin with, in any case: for completion while a name is typed."
+            description = "What the names in the answer begin with, in any case: for completion while a name \
+                           is typed. Where there is none, what names in any language begin with."
         ),
         (
             "order" = Option<String>, Query, example = "count",
@@ -35,6 +37,12 @@ use crate::{
         (
             "limit" = Option<u32>, Query, minimum = 1, maximum = 1000, example = 20,
             description = "The most tags of the answer; without it there is no bound."
+        ),
+        (
+            "language" = Option<String>, Query, example = "es",
+            description = "The language of the names of tags in the answer. A tag without a name in it keeps \
+                            its own; `en` are the names that tags have in the store. One that the server does \
+                            not have is refused."
         ),
     ),
     responses(
@@ -45,9 +53,14 @@ pub(crate) async fn list_tags(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let query = queries::tags(request.query_string(), state.settings.timezone)?;
+    let (query, language) = queries::tags(request.query_string(), state.settings.timezone)?;
+    let names = state.names(language.as_deref())?;
+    let query = TagQuery {
+        names: names.clone(),
+        ..query
+    };
     let catalog = state.catalog.clone();
     let tags = state.read(async move { catalog.tags(query).await }).await?;
-    let tags: Vec<_> = tags.iter().map(TagSummaryBody::from).collect();
-    response::json(&tags)
+    let tags = tags.iter().map(|tag| TagSummaryBody::new(tag, &names));
+    response::json(&tags.collect::<Vec<_>>())
 }

@@ -5,7 +5,6 @@ use actix_web::{
     http::header::{self, ContentType},
     web::{Data, Payload},
 };
-use chrono_tz::Tz;
 use domain::{Image, ImageId};
 
 use super::{
@@ -19,7 +18,7 @@ use crate::{
     idempotency::{self, Attempt},
     prefer,
     problem::Problem,
-    response::{self, Head, ImageBody},
+    response::{self, Head, ImageBody, Presentation},
     state::State,
 };
 
@@ -40,6 +39,12 @@ const PREFERENCE_APPLIED: &str = "Preference-Applied";
             "min_confidence" = Option<f64>, Query, minimum = 0, maximum = 100, example = 60,
             description = "The lowest confidence of the tags to record, inclusive. The server's \
                            default is 80."
+        ),
+        (
+            "language" = Option<String>, Query, example = "es",
+            description = "The language of the names of tags in the answer. A tag without a name in it keeps \
+                            its own; `en` are the names that tags have in the store. One that the server does \
+                            not have is refused."
         ),
         (
             "Prefer" = Option<String>, Header, nullable = false, example = "return=minimal",
@@ -108,6 +113,7 @@ async fn register(
     attempt: Option<Attempt>,
 ) -> Result<HttpResponse, Problem> {
     let origin = incoming.origin.clone();
+    let shown = shown(state, &incoming);
     let upload = match incoming.upload(request, state).await {
         Ok(upload) => upload,
         Err(problem) => {
@@ -119,12 +125,11 @@ async fn register(
     };
     let bytes = upload.bytes.clone();
     let image = state.ingest(upload, attempt).await?;
-    let zone = state.settings.timezone;
     let mut answer = answer(&origin, &image.id);
     if prefer::is_minimal(request.headers()) {
-        return minimal(answer, &image, zone);
+        return minimal(answer, &image, &shown);
     }
-    let head = Head::new(&image, zone)?;
+    let head = Head::new(&image, &shown)?;
     let catalog = state.catalog.clone();
     let reopen = Box::pin(async move { catalog.content(&image).await });
     let patience = state.settings.answer_hold;
@@ -139,15 +144,22 @@ async fn repeated(
     incoming: &Incoming,
     id: ImageId,
 ) -> Result<HttpResponse, Problem> {
-    let zone = state.settings.timezone;
+    let shown = shown(state, incoming);
     let mut answer = answer(&incoming.origin, &id);
     let catalog = state.catalog.clone();
     if prefer::is_minimal(request.headers()) {
         let image = state.read(async move { path::image(&catalog, &id).await });
-        return minimal(answer, &image.await?, zone);
+        return minimal(answer, &image.await?, &shown);
     }
-    let found = state.read(async move { get_image::find(&catalog, &id, zone).await });
+    let found = state.read(async move { get_image::find(&catalog, &id, &shown).await });
     Ok(answer.body(found.await?.body(&state.runtime)))
+}
+
+fn shown(state: &State, incoming: &Incoming) -> Presentation {
+    Presentation {
+        zone: state.settings.timezone,
+        names: incoming.names.clone(),
+    }
 }
 
 fn answer(origin: &Forwarded, id: &ImageId) -> HttpResponseBuilder {
@@ -162,8 +174,8 @@ fn answer(origin: &Forwarded, id: &ImageId) -> HttpResponseBuilder {
 fn minimal(
     mut answer: HttpResponseBuilder,
     image: &Image,
-    zone: Tz,
+    shown: &Presentation,
 ) -> Result<HttpResponse, Problem> {
     answer.insert_header((PREFERENCE_APPLIED, prefer::MINIMAL));
-    Ok(answer.body(response::to_json(&ImageBody::new(image, zone))?))
+    Ok(answer.body(response::to_json(&ImageBody::new(image, shown))?))
 }

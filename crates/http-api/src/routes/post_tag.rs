@@ -27,6 +27,12 @@ use crate::{
             description = "The lowest confidence of the tags to answer, inclusive. The server's \
                            default is 80."
         ),
+        (
+            "language" = Option<String>, Query, example = "es",
+            description = "The language of the names of tags in the answer. A tag without a name in it keeps \
+                            its own; `en` are the names that tags have in the store. One that the server does \
+                            not have is refused."
+        ),
     ),
     request_body(
         content(
@@ -46,7 +52,8 @@ pub(crate) async fn post_tag(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let incoming = incoming::read(&request, body, &state).await?;
+    let names = incoming.names.clone();
     let upload = incoming.upload(&request, &state).await?;
     let tagged = state.tag(upload).await?;
-    response::json(&TaggedBody::from(&tagged))
+    response::json(&TaggedBody::new(&tagged, &names))
 }

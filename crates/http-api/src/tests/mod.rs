@@ -14,6 +14,7 @@ mod idempotency;
 mod info;
 mod jobs;
 mod keys;
+mod language;
 mod lists;
 mod log;
 mod page;

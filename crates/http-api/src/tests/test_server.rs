@@ -11,7 +11,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
-    Confidence, Threshold,
+    Confidence, LabelNames, Threshold,
     ports::{ImageCodec, ImageCounter, ImageStore, OriginalStore},
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
@@ -64,6 +64,7 @@ pub(super) struct Setup {
     pub(super) admin_key: Option<AdminKey>,
     pub(super) store_bytes: Option<u64>,
     pub(super) codec: Arc<dyn ImageCodec>,
+    pub(super) names: LabelNames,
 }
 
 /// A running server, and the fakes behind it.
@@ -123,6 +124,7 @@ impl Default for Setup {
             admin_key: None,
             store_bytes: None,
             codec: Arc::<FakeImageCodec>::default(),
+            names: LabelNames::default(),
             fakes,
         }
     }
@@ -156,7 +158,7 @@ impl Setup {
             sessions: self.fakes.store.clone(),
             clock: self.fakes.clock.clone(),
         };
-        let catalog = Catalog::new(catalog);
+        let catalog = Catalog::new(catalog).with_names(self.names);
         let ingest = Arc::new(Ingest::new(ports, settings));
         let editing = EditingPorts {
             edits: self.fakes.store.clone(),

@@ -40,7 +40,12 @@ mod summaries;
 mod taggings;
 pub(super) mod tags;
 
-use std::{collections::HashMap, num::NonZeroU32, ptr, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZeroU32,
+    ptr,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -332,6 +337,13 @@ impl TagStatistics for Store {
         self.read(|mut connection| async move {
             let cache = &self.label_cache;
             pages::confidences::confidences(&mut connection, cache, label, window, after).await
+        })
+        .await
+    }
+
+    async fn carried(&self, labels: &[Label]) -> Result<HashSet<Label>, ImageStoreError> {
+        self.read(|mut connection| async move {
+            labels::carried(&mut connection, &self.label_cache, labels).await
         })
         .await
     }

@@ -1,6 +1,7 @@
 """What a visitor does. Each function is one test: it gets the origin of a server that nobody else uses."""
 
 import json
+import os
 import re
 import time
 
@@ -439,6 +440,48 @@ def spanish(origin):
         expect(page.get_by_role("heading", name="Settings")).to_be_visible()
         page.reload()
         expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+
+
+def spanish_tags(origin):
+    """Tags are shown, searched for, completed, added and removed in Spanish; they are stored as labels."""
+    first, _ = register(origin, 2)
+    requests.patch(f"{origin}/image/{first}/tags", json={"add": ["dog", "bench"]}, timeout=60).raise_for_status()
+    for width in (390, 1280):
+        with Browser(origin) as browser:
+            page = browser.open(locale="es-ES", viewport={"width": width, "height": 844})
+            expect(tiles(page)).to_have_count(2)
+            field = page.get_by_role("combobox", name="Buscar")
+            field.fill("perr")
+            page.get_by_role("option", name="perro").click()
+            expect(tiles(page)).to_have_count(1)
+            # The list of suggestions covers the photos.
+            page.keyboard.press("Escape")
+            assert page.url.endswith("?q=perro"), page.url
+            tiles(page).first.locator("a").click()
+            row = page.locator(".tag-row")
+            expect(row.filter(has_text="banco (asiento)")).to_have_count(1)
+            expect(row.filter(has_text=re.compile("dog|bench"))).to_have_count(0)
+            if shots := os.environ.get("ETIQUETA_TEST_PICTURES"):
+                page.screenshot(path=f"{shots}/spanish-{width}.png")
+            check_accessibility(page, f"Spanish tags at {width}")
+            page.get_by_role("combobox", name="Añadir una etiqueta").fill("gato")
+            page.keyboard.press("Enter")
+            expect(row.filter(has_text="gato")).to_have_count(1)
+            assert tags(origin, first)["cat"]["source"] == "person"
+            page.get_by_role("button", name="Quitar gato").click()
+            expect(row.filter(has_text="gato")).to_have_count(0)
+            assert "cat" not in tags(origin, first)
+            row.locator("a", has_text="banco (asiento)").click()
+            expect(tiles(page)).to_have_count(1)
+            page.goto(f"{browser.base}/?view=tags")
+            expect(page.locator(".tag-table")).to_contain_text("perro")
+            if shots:
+                page.screenshot(path=f"{shots}/spanish-tags-{width}.png")
+    with Browser(origin) as browser:
+        page = browser.open("?view=settings", locale="es-ES")
+        page.get_by_text("English", exact=True).click()
+        page.get_by_role("link", name="Tags").first.click()
+        expect(page.locator(".tag-table")).to_contain_text("dog")
 
 
 def themes(origin):

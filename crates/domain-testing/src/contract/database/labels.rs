@@ -8,6 +8,7 @@ chapter!(
     labels_that_look_alike_are_apart,
     odd_labels_are_found_as_they_are,
     the_longest_labels_come_back_and_are_apart,
+    only_labels_of_images_are_carried,
 );
 
 /// Registers one image for each label.
@@ -117,4 +118,27 @@ async fn odd_labels_are_found_as_they_are(store: &dyn Database) {
 async fn the_longest_labels_come_back_and_are_apart(store: &dyn Database) {
     let labels = ["😀", "😁", "a", "é", ""].map(|last| label(&("😀".repeat(254) + last)));
     assert_apart(store, &labels).await;
+}
+
+/// A label that no image has any more is as unknown as one that none ever had.
+async fn only_labels_of_images_are_carried(store: &dyn Database) {
+    let left = image(b"left", at(0), &[("car", 90.0), ("cab", 50.0)]);
+    let gone = image(b"gone", at(1), &[("car", 90.0), ("perro", 90.0)]);
+    for image in [&left, &gone] {
+        register(store, image).await;
+    }
+    let asked = ["car", "perro", "cat", "cab", "can"].map(label);
+    let carried = async |expected: &[&str]| {
+        let carried = store.carried(&asked).await.unwrap();
+        let expected = expected.iter().map(|text| label(text));
+        assert_eq!(carried, expected.collect());
+    };
+    carried(&["car", "cab", "perro"]).await;
+    assert!(store.delete(&gone.id, at(2)).await.unwrap());
+    carried(&["car", "cab"]).await;
+    assert!(store.carried(&[]).await.unwrap().is_empty());
+    let mut many: Vec<Label> = (0..1200).map(|n| label(&format!("l{n}"))).collect();
+    many.push(label("car"));
+    let carried = store.carried(&many).await.unwrap();
+    assert_eq!(carried, [label("car")].into());
 }
