@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -15,6 +16,8 @@ PROVIDERS = (
     "/usr/lib64/galera-4/libgalera_smm.so",
     "/usr/lib/libgalera_smm.so",
 )
+# Most seconds in which a node that was killed finds the position of its data; systemd gives it no longer.
+RECOVERY = 90
 DATABASE = "etiqueta"
 USER = PASSWORD = "etiqueta"
 
@@ -42,11 +45,15 @@ class ClusterError(Exception):
 
 
 def free_ports(count):
-    """Ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
+    """Ports that were free a moment ago, and that no outgoing connection takes meanwhile."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10_000, 20_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        ports.append(port)
     return ports
 
 
@@ -124,9 +131,14 @@ class Node:
     def rejoin(self):
         """Starts a node again as mysqld_safe does: from the position of its data, so that it is sent only what
         it has missed."""
-        recovered = subprocess.run(self.command("--wsrep-recover", "--log-error="), capture_output=True, text=True,
-                                   cwd=self.folder).stderr
-        found = re.findall(r"Recovered position: *(\S+)", recovered)
+        try:
+            recovered = subprocess.run(self.command("--wsrep-recover", f"--log-error={self.folder}/recover.log"),
+                                       stdin=subprocess.DEVNULL, cwd=self.folder, timeout=RECOVERY).returncode
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(f"{self.name} does not recover: {self.last_line('recover.log')}") from error
+        if recovered != 0:
+            raise ClusterError(f"{self.name} cannot recover: {self.last_line('recover.log')}")
+        found = re.findall(r"Recovered position: *(\S+)", (self.folder / "recover.log").read_text(errors="replace"))
         self.launch(*(f"--wsrep-start-position={position}" for position in found[-1:]))
 
     def wait_until_synced(self, seconds=120):

@@ -1,6 +1,7 @@
 """Runs the phases of scripts/cluster-test, and says of each whether all was as it must be."""
 
 import argparse
+import faulthandler
 import random
 import re
 import sys
@@ -164,11 +165,18 @@ def arguments():
     return parser.parse_args()
 
 
+def longest(options):
+    """After how many seconds the test has failed."""
+    return 300 if options.short else 1800 + options.claims
+
+
 def main():
     options = arguments()
     phases = faults.short_form() if options.short else faults.long_form()
     phases = faults.claims(options.claims) if options.claims else phases
     phases = [phase for phase in phases if re.search(options.only, phase.name)]
+    # Whatever hangs, by what it waits for.
+    faulthandler.dump_traceback_later(longest(options), exit=True)
     began = time.monotonic()
     try:
         test = Test(options)
