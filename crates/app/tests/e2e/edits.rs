@@ -26,7 +26,12 @@ async fn edit(server: &Server, path: &str, body: &Value) -> Response {
 pub(super) async fn assert_counted(server: &Server) {
     let images = server.json("/images").await;
     let tags = server.json("/tags").await;
-    let listed = images.as_array().unwrap().iter();
+    assert_counts(images.as_array().unwrap(), tags.as_array().unwrap());
+}
+
+/// These statistics are those of these images.
+pub(super) fn assert_counts(images: &[Value], tags: &[Value]) {
+    let listed = images.iter();
     let listed: Vec<(&str, f64)> = listed
         .flat_map(|image| image["tags"].as_array().unwrap())
         .map(|tag| {
@@ -37,7 +42,7 @@ pub(super) async fn assert_counted(server: &Server) {
         })
         .collect();
     let mut count = 0;
-    for summary in tags.as_array().unwrap() {
+    for summary in tags {
         let of_label = listed.iter().filter(|(name, _)| summary["tag"] == **name);
         let values: Vec<f64> = of_label.map(|(_, value)| *value).collect();
         assert_eq!(summary["n_images"], values.len(), "{summary}");

@@ -104,7 +104,7 @@ pub async fn no_original_is_left_over(server: &Running, ledger: &mut Ledger) {
     }
 }
 
-async fn get(server: &Running, path: &str) -> Value {
+pub async fn get(server: &Running, path: &str) -> Value {
     let response = server.client.get(server.url(path)).send().await.unwrap();
     let status = response.status();
     let text = response.text().await.unwrap();
@@ -112,7 +112,7 @@ async fn get(server: &Running, path: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-async fn list(server: &Running, path: &str) -> Vec<Value> {
+pub async fn list(server: &Running, path: &str) -> Vec<Value> {
     match get(server, path).await {
         Value::Array(images) => images,
         other => panic!("no list: {other}"),

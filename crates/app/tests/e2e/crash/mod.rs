@@ -4,6 +4,7 @@
 //! server meanwhile. The checks are in [`checks`]. A few rounds run with the other tests;
 //! `scripts/crash-test` runs any number, and can cut the power instead of killing.
 
+mod changes;
 mod checks;
 mod disk;
 mod load;

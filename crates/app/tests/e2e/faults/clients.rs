@@ -74,6 +74,9 @@ async fn an_idle_connection_is_closed() {
     assert!(began.elapsed() < TEST_TIMEOUT / 2);
 }
 
+/// A client that is starved waits until idle connections are closed, which is much later.
+const STARVED: Duration = Duration::from_secs(10);
+
 /// Ten thousand, or as many as the limit of open files allows.
 #[tokio::test]
 async fn ten_thousand_idle_connections_starve_no_client() {
@@ -109,7 +112,7 @@ async fn ten_thousand_idle_connections_starve_no_client() {
         assert_eq!(response.status(), 200);
         server.register(&jpeg(seed), "").await;
         let elapsed = began.elapsed();
-        assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+        assert!(elapsed < STARVED, "{elapsed:?}");
     }
     assert_eq!(server.whole_images().await, 11);
 }
