@@ -1,10 +1,13 @@
 """The phases of the test: what is done to the cluster while clients post, and what is allowed meanwhile."""
 
+import json
 import os
 import signal
 import time
 from dataclasses import dataclass
 from typing import Callable
+
+from galera import ClusterError
 
 # After so long without a sign of life a node is taken out of the cluster (evs.suspect_timeout, and what the others
 # take to agree on it).
@@ -111,6 +114,47 @@ def killed_server(number):
     return strike, mend
 
 
+# Jobs over everything that is there: a word for each image, and the tags of each again, from the stored answers.
+JOBS = (
+    {"kind": "edit", "filter": {"all": True}, "add": ["by a job"], "remove": ["blurred"]},
+    {"kind": "retag", "filter": {"all": True}, "min_confidence": 30},
+)
+
+
+def jobs():
+    """Jobs are made at server 2 and followed at server 3, while images are posted and server 1 is killed."""
+
+    def strike(test):
+        test.only_add()
+        images = list(test.load.images)
+        for number, body in enumerate(JOBS):
+            status, answer = test.servers[1].call("POST", "/jobs", body)
+            if status != 202:
+                raise ClusterError(f"POST /jobs answers {status}: {answer[:300]}")
+            if number == 0:
+                test.servers[0].kill()
+            follow(test.servers[2], json.loads(answer)["id"])
+        for image in images:
+            image.is_edited = True
+
+    return strike, killed_server(1)[1]
+
+
+def follow(server, job, seconds=180):
+    """Waits until a job has ended well."""
+    end = time.monotonic() + seconds
+    while True:
+        status, body = server.get(f"/jobs/{job}")
+        found = json.loads(body) if status == 200 else {}
+        if found.get("finished"):
+            break
+        if time.monotonic() > end:
+            raise ClusterError(f"job {job} does not end: {body[:300]}")
+        time.sleep(0.2)
+    if found["state"] != "done" or found["failed"] or found["done"] != found["total"]:
+        raise ClusterError(f"job {job} ended as {body[:500]}")
+
+
 def folder_away():
     def strike(test):
         os.rename(test.originals, f"{test.originals}.away")
@@ -154,6 +198,7 @@ def long_form():
         Phase("node 2 stopped, rejoins", 10, *stopped_node(2), excused=2, back=out, silent=2),
         Phase("node 2: SIGSTOP, 12 s", 12, *paused_node(2), excused=2, gap=out, silent=2),
         Phase("server 1 killed, starts again", 6, *killed_server(1), excused=1, silent=1),
+        Phase("jobs over all images, server 1 killed", 0, *jobs(), excused=1, silent=1),
         Phase("originals away, 5 s", 5, *folder_away(), excused=-1, gap=10.0),
     ]
 

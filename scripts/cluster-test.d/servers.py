@@ -103,9 +103,14 @@ class Server:
         return None
 
     def get(self, path, seconds=60):
+        return self.call("GET", path, seconds=seconds)
+
+    def call(self, method, path, body=None, seconds=60):
+        """Status and body of an answer; the body of the request is sent as JSON."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         try:
-            connection.request("GET", path)
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            connection.request(method, path, body=None if body is None else json.dumps(body), headers=headers)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
