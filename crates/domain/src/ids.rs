@@ -1,4 +1,4 @@
-//! Ids of images.
+//! Ids: UUIDs, one type for each kind of thing.
 
 use std::{fmt, str::FromStr};
 
@@ -6,16 +6,79 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// The id of an image: a UUID, written in lower case with hyphens (36 characters).
-///
-/// Generated ids are of version 7 (RFC 9562), so they sort by registration time; ids of any version parse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ImageId(Uuid);
+/// Defines a type of ids, and the error of a text that is none of them.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $(#[$error_doc:meta])* $error:ident, $subject:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
 
-/// The text is not an image id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("an image id is a UUID of 36 characters, such as 7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777")]
-pub struct ImageIdError;
+        $(#[$error_doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+        #[error(
+            "{} is a UUID of 36 characters, such as 7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777",
+            $subject
+        )]
+        pub struct $error;
+
+        impl $name {
+            /// The id with these 16 bytes, most significant first.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
+            /// The 16 bytes, most significant first.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = $error;
+
+            /// Parses 36 characters, in either case.
+            fn from_str(text: &str) -> Result<Self, $error> {
+                // The parser of `uuid` takes other notations, too.
+                if text.len() != uuid::fmt::Hyphenated::LENGTH {
+                    return Err($error);
+                }
+                Uuid::try_parse(text).map(Self).map_err(|_| $error)
+            }
+        }
+    };
+}
+
+id! {
+    /// The id of an image: a UUID, written in lower case with hyphens (36 characters).
+    ///
+    /// Generated ids are of version 7 (RFC 9562), so they sort by registration time; ids of any version parse.
+    ImageId,
+    /// The text is not an image id.
+    ImageIdError,
+    "an image id"
+}
+
+id! {
+    /// The id of an API key: a UUID, written in lower case with hyphens. It is no secret.
+    KeyId,
+    /// The text is not the id of a key.
+    KeyIdError,
+    "the id of a key"
+}
+
+id! {
+    /// The id of a job: a UUID, written in lower case with hyphens.
+    JobId,
+    /// The text is not the id of a job.
+    JobIdError,
+    "the id of a job"
+}
 
 impl ImageId {
     /// Generates an id for an image registered at that time.
@@ -26,33 +89,19 @@ impl ImageId {
             NoContext, seconds, nanos,
         )))
     }
+}
 
-    /// The id with these 16 bytes, most significant first.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// The 16 bytes, most significant first.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
+impl KeyId {
+    /// An id that no other key has.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
     }
 }
 
-impl fmt::Display for ImageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_hyphenated().fmt(f)
-    }
-}
-
-impl FromStr for ImageId {
-    type Err = ImageIdError;
-
-    /// Parses 36 characters, in either case.
-    fn from_str(text: &str) -> Result<Self, ImageIdError> {
-        if text.len() != uuid::fmt::Hyphenated::LENGTH {
-            return Err(ImageIdError);
-        }
-        Uuid::try_parse(text).map(Self).map_err(|_| ImageIdError)
+impl JobId {
+    /// An id that no other job has.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
     }
 }
 
@@ -84,5 +133,17 @@ mod tests {
     #[case("7e0a214c-8f7e-44c3-bdc63-ffa4d0cb777")]
     fn refuses_other_ids(#[case] text: &str) {
         assert_eq!(text.parse::<ImageId>(), Err(ImageIdError));
+    }
+
+    #[test]
+    fn random_ids_differ() {
+        assert_ne!(KeyId::random(), KeyId::random());
+        assert_ne!(JobId::random(), JobId::random());
+    }
+
+    #[test]
+    fn errors_say_what_the_id_is_of() {
+        let error = "x".parse::<JobId>().unwrap_err().to_string();
+        assert!(error.starts_with("the id of a job is a UUID"), "{error}");
     }
 }

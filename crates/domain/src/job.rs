@@ -3,66 +3,19 @@
 mod request;
 mod result;
 
-use std::{fmt, str::FromStr};
-
 use chrono::{DateTime, TimeDelta, Utc};
-use thiserror::Error;
-use uuid::Uuid;
 
 pub use self::{
     request::{JobAction, JobFilter, JobRequest, MAX_IDS},
     result::{ItemError, JobResult, MAX_ITEM_ERRORS, MAX_TALLIES, TagTally, Tallies},
 };
+use crate::JobId;
 
 /// The most jobs that have not ended.
 pub const MAX_JOBS: u32 = 1000;
 
 /// How long a job that has ended is kept.
 pub const JOB_KEPT: TimeDelta = TimeDelta::days(30);
-
-/// The id of a job: a UUID, written in lower case with hyphens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(Uuid);
-
-/// The text is not the id of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the id of a job is a UUID of 36 characters, such as 7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777")]
-pub struct JobIdError;
-
-impl JobId {
-    /// An id that no other job has.
-    pub fn random() -> Self {
-        Self(Uuid::new_v4())
-    }
-
-    /// The id with these 16 bytes, most significant first.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// The 16 bytes, most significant first.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Display for JobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_hyphenated().fmt(f)
-    }
-}
-
-impl FromStr for JobId {
-    type Err = JobIdError;
-
-    fn from_str(text: &str) -> Result<Self, JobIdError> {
-        // Uuid's own parser knows further notations.
-        if text.len() != uuid::fmt::Hyphenated::LENGTH {
-            return Err(JobIdError);
-        }
-        Uuid::try_parse(text).map(Self).map_err(|_| JobIdError)
-    }
-}
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -173,17 +126,6 @@ pub struct Job {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_are_uuids_with_hyphens() {
-        let id = JobId::random();
-        assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(JobId::from_bytes(*id.as_bytes()), id);
-        let bare = id.to_string().replace('-', "");
-        for text in ["", "7", &bare, &format!("{{{id}}}")] {
-            assert_eq!(text.parse::<JobId>(), Err(JobIdError), "{text}");
-        }
-    }
 
     #[test]
     fn names_lead_back() {

@@ -14,8 +14,8 @@ pub mod digest;
 pub mod fence;
 pub mod histogram;
 pub mod idempotency;
+pub mod ids;
 pub mod image;
-pub mod image_id;
 pub mod image_info;
 pub mod image_tags;
 pub mod job;
@@ -33,7 +33,7 @@ pub mod session;
 pub mod tag;
 pub mod tagging;
 
-pub use api_key::{ApiKey, KeyId, KeyIdError, KeyName, KeyNameError};
+pub use api_key::{ApiKey, KeyName, KeyNameError};
 pub use confidence::{Confidence, ConfidenceError, Threshold};
 pub use database_id::DatabaseId;
 pub use digest::{ContentDigest, ContentHasher, DigestError};
@@ -43,16 +43,16 @@ pub use idempotency::{
     IdempotencyKey, IdempotencyKeyError, IdempotentRequest, OUTCOME_KEPT, RequestFingerprint,
     RequestKey, RequestLease, UploadSource,
 };
+pub use ids::{ImageId, ImageIdError, JobId, JobIdError, KeyId, KeyIdError};
 pub use image::{Image, ImageFacts, NewImage, UntaggedImage};
-pub use image_id::{ImageId, ImageIdError};
 pub use image_info::{CameraData, ImageInfo, Location};
 pub use image_tags::{
     ImageTags, MAX_EDITED, MAX_SHOWN, SourceKind, SourcedTag, TagEdit, TagEditError, TagSource,
     TaggerVersion, TooManyTags,
 };
 pub use job::{
-    ItemError, JOB_KEPT, Job, JobAction, JobFilter, JobId, JobIdError, JobKind, JobRequest,
-    JobResult, JobState, MAX_IDS, MAX_ITEM_ERRORS, MAX_JOBS, MAX_TALLIES, TagTally, Tallies,
+    ItemError, JOB_KEPT, Job, JobAction, JobFilter, JobKind, JobRequest, JobResult, JobState,
+    MAX_IDS, MAX_ITEM_ERRORS, MAX_JOBS, MAX_TALLIES, TagTally, Tallies,
 };
 pub use label::{Label, LabelError};
 pub use label_names::{LABEL_LANGUAGE, LabelNames, LanguageError, NameTable, ShownNames};

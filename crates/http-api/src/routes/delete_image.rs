@@ -24,7 +24,7 @@ pub(crate) async fn delete_image(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     queries::nothing(request.query_string())?;
-    let id = path::image_id(&request)?;
+    let id = path::id(&request)?;
     let editing = state.editing.clone();
     if state.read(async move { editing.delete(&id).await }).await? {
         Ok(HttpResponse::NoContent().finish())

@@ -65,7 +65,7 @@ pub(crate) async fn get_file(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     queries::nothing(request.query_string())?;
-    let id = path::image_id(&request)?;
+    let id = path::id(&request)?;
     let catalog = state.catalog.clone();
     let (image, file_name) = state
         .read(async move {

@@ -45,7 +45,7 @@ pub(crate) async fn get_image(
         zone: state.settings.timezone,
         names: state.names(language.as_deref())?,
     };
-    let id = path::image_id(&request)?;
+    let id = path::id(&request)?;
     let catalog = state.catalog.clone();
     let answer = state
         .read(async move { find(&catalog, &id, &shown).await })

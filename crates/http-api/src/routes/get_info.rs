@@ -35,7 +35,7 @@ pub(crate) async fn get_info(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let has_location = queries::info(request.query_string())?;
-    let id = path::image_id(&request)?;
+    let id = path::id(&request)?;
     let catalog = state.catalog.clone();
     let (image, info) = state
         .read(async move {

@@ -55,7 +55,7 @@ pub(crate) async fn get_thumbnail(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let size = queries::thumbnail(request.query_string())?;
-    let id = path::image_id(&request)?;
+    let id = path::id(&request)?;
     let catalog = state.catalog.clone();
     let image = state
         .read(async move { path::image(&catalog, &id).await })

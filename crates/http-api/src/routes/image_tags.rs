@@ -110,7 +110,7 @@ pub(crate) async fn get_tags(
 ) -> Result<HttpResponse, Problem> {
     let language = queries::image(request.query_string())?;
     let names = state.names(language.as_deref())?;
-    let id = path::image_id(&request)?;
+    let id = path::id(&request)?;
     let known = tags(&state, id).await?;
     let etag = entity_tag(known.version);
     if conditions::is_unmodified(request.headers(), &etag)? && names.are_labels() {
@@ -162,7 +162,7 @@ pub(crate) async fn edit_tags(
 ) -> Result<HttpResponse, Problem> {
     let language = queries::image(request.query_string())?;
     let names = state.names(language.as_deref())?;
-    let id = path::image_id(&request)?;
+    let id = path::id(&request)?;
     let body: TagEditBody = json_body::read(&request, body, &state.settings).await?;
     let edit = edit(&body.add, &body.remove)?;
     let expected = if request.headers().contains_key(header::IF_MATCH) {
@@ -222,7 +222,7 @@ pub(crate) async fn retag(
     let default = state.settings.default_threshold;
     let (asked, language) = queries::retag(request.query_string(), default)?;
     let names = state.names(language.as_deref())?;
-    let id = path::image_id(&request)?;
+    let id = path::id(&request)?;
     let origin = Forwarded::of(&request, &state.settings.trusted_proxies);
     let context = disconnect::context(&request, origin.client);
     let changed = state.retag(id, asked, context).await?;

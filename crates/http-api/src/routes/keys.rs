@@ -11,6 +11,7 @@ use domain::{ApiKey, KeyId, KeyName, KeySecret, Scope, Scopes, service::KeyReque
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::path;
 use crate::{
     json_body::{self, JsonBody, Member},
     params,
@@ -179,11 +180,7 @@ pub(crate) async fn delete_key(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     queries::nothing(request.query_string())?;
-    let id: KeyId = request
-        .match_info()
-        .query("id")
-        .parse()
-        .map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))?;
+    let id: KeyId = path::id(&request)?;
     let keys = state.keys.clone();
     if state.read(async move { keys.revoke(&id).await }).await? {
         Ok(HttpResponse::NoContent().finish())

@@ -1,15 +1,17 @@
 //! What the paths of routes name.
 
+use std::{fmt::Display, str::FromStr};
+
 use actix_web::HttpRequest;
 use domain::{Image, ImageId, Label, service::Catalog};
 use percent_encoding::percent_decode_str;
 
 use crate::problem::{Code, Problem};
 
-/// The image id in the path.
-pub(super) fn image_id(request: &HttpRequest) -> Result<ImageId, Problem> {
+/// The id in the path.
+pub(super) fn id<T: FromStr<Err: Display>>(request: &HttpRequest) -> Result<T, Problem> {
     let id = request.match_info().query("id").parse();
-    id.map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))
+    id.map_err(|error: T::Err| Problem::new(Code::InvalidId, format!("{error}")))
 }
 
 /// The label in the path. The router leaves `%2F` and `%25` as they are, so that a name may contain a slash.

@@ -15,7 +15,10 @@ use domain::{
 };
 
 pub(crate) use self::request::NewJobBody;
-use super::repeatable::{self, Request};
+use super::{
+    path,
+    repeatable::{self, Request},
+};
 use crate::{
     access,
     forwarded::Forwarded,
@@ -170,7 +173,7 @@ pub(crate) async fn get_job(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     queries::nothing(request.query_string())?;
-    let job = find(&state, id(&request)?).await?;
+    let job = find(&state, path::id(&request)?).await?;
     written(&state, HttpResponse::Ok(), &job).await
 }
 
@@ -193,7 +196,7 @@ pub(crate) async fn delete_job(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     queries::nothing(request.query_string())?;
-    let id = id(&request)?;
+    let id = path::id(&request)?;
     let jobs = state.jobs.clone();
     let found = state
         .read::<_, ImageStoreError>(async move { jobs.cancel(&id).await })
@@ -212,12 +215,6 @@ async fn find(state: &State, id: JobId) -> Result<Job, Problem> {
 
 fn no_job(id: JobId) -> Problem {
     Problem::new(Code::JobNotFound, format!("there is no job {id}"))
-}
-
-/// The job id in the path.
-fn id(request: &HttpRequest) -> Result<JobId, Problem> {
-    let id = request.match_info().query("id").parse();
-    id.map_err(|error| Problem::new(Code::InvalidId, format!("{error}")))
 }
 
 /// The answer to a request that made a job.
