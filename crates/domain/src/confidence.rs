@@ -51,6 +51,9 @@ impl Ord for Confidence {
 pub struct Threshold(Confidence);
 
 impl Threshold {
+    /// Admits every confidence.
+    pub const NONE: Self = Self(Confidence(0.0));
+
     /// A threshold that admits `lowest` and above.
     pub fn new(lowest: Confidence) -> Self {
         Self(lowest)

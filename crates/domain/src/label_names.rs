@@ -35,13 +35,7 @@ impl LabelNames {
     /// Adds names in a language. Where names of the language are known already, the new ones prevail; see
     /// [`NameTable::overridden_by`].
     pub fn with(mut self, language: &str, names: NameTable) -> Result<Self, LanguageError> {
-        if language == LABEL_LANGUAGE {
-            return Err(LanguageError::Labels);
-        }
-        if !is_language(language) {
-            let shown = language.chars().take(ProviderIdentity::LONGEST_LANGUAGE);
-            return Err(LanguageError::Invalid(shown.collect()));
-        }
+        check_language(language)?;
         let known = self.tables.remove(language).unwrap_or_default();
         let names = Arc::unwrap_or_clone(known).overridden_by(names);
         self.tables.insert(language.to_owned(), Arc::new(names));
@@ -96,6 +90,18 @@ impl ShownNames {
     pub fn are_labels(&self) -> bool {
         self.0.is_none()
     }
+}
+
+/// Fails unless labels can have names in that language.
+pub(crate) fn check_language(language: &str) -> Result<(), LanguageError> {
+    if language == LABEL_LANGUAGE {
+        return Err(LanguageError::Labels);
+    }
+    if !is_language(language) {
+        let shown = language.chars().take(ProviderIdentity::LONGEST_LANGUAGE);
+        return Err(LanguageError::Invalid(shown.collect()));
+    }
+    Ok(())
 }
 
 /// Letters, then parts of letters and digits: `es`, `pt-br`, `zh_cht`.

@@ -32,6 +32,7 @@ pub mod service;
 pub mod session;
 pub mod tag;
 pub mod tagging;
+pub mod vocabulary;
 
 pub use api_key::{ApiKey, KeyName, KeyNameError};
 pub use confidence::{Confidence, ConfidenceError, Threshold};
@@ -55,7 +56,9 @@ pub use job::{
     MAX_IDS, MAX_ITEM_ERRORS, MAX_JOBS, MAX_TALLIES, TagTally, Tallies,
 };
 pub use label::{Label, LabelError};
-pub use label_names::{LABEL_LANGUAGE, LabelNames, LanguageError, NameTable, ShownNames};
+pub use label_names::{
+    LABEL_LANGUAGE, LabelNames, LanguageError, NameTable, NameTableFault, ShownNames,
+};
 pub use media_type::MediaType;
 pub use picture::{DecodedPicture, EncodedPicture, Lease, Picture};
 pub use query::{
@@ -68,3 +71,6 @@ pub use secret::{KeySecret, SecretDigest, SecretError, SessionToken};
 pub use session::Session;
 pub use tag::{Tag, Tags};
 pub use tagging::{ProviderIdentity, ProviderIdentityError, Tagging, TaggingKey};
+pub use vocabulary::{
+    ConflictKind, EntryError, Vocabulary, VocabularyChange, VocabularyConflict, VocabularyEntry,
+};

@@ -73,7 +73,11 @@ impl NameTable {
         if name.contains('\t') {
             return Err(NameTableFault::Fields);
         }
-        let (label, name) = (Label::parse(label)?, Label::parse(name)?);
+        self.add(Label::parse(label)?, Label::parse(name)?)
+    }
+
+    /// Adds the name of a label that has none yet.
+    pub(crate) fn add(&mut self, label: Label, name: Label) -> Result<(), NameTableFault> {
         if self.names.contains_key(&label) {
             return Err(NameTableFault::Label(label.to_string()));
         }
