@@ -220,14 +220,15 @@ async fn register(upkeep: &Upkeep, gates: &Gates, stop: &CancellationToken) {
 }
 
 async fn prepare(database: &Database, options: ServeOptions) -> Result<(), SchemaError> {
-    if !options.migrate {
-        return database.require_schema().await;
+    if options.migrate {
+        let applied = database.migrate().await?;
+        if applied > 0 {
+            tracing::info!(applied, "migrations applied");
+        }
+    } else {
+        database.require_schema().await?;
     }
-    let applied = database.migrate().await?;
-    if applied > 0 {
-        tracing::info!(applied, "migrations applied");
-    }
-    Ok(())
+    database.require_vocabulary().await
 }
 
 /// Serves until SIGTERM or Ctrl-C.

@@ -7,6 +7,7 @@ mod jobs;
 mod keys;
 mod requests;
 mod statistics;
+mod vocabulary;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -26,8 +27,8 @@ use domain::{
     TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{
         Claimed, Counted, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, Known,
-        OriginalLedger, RemovalLedger, StoredBytes, TagStatistics, TaggingCache, VersionedTags,
-        cause,
+        OriginalLedger, RemovalLedger, StoredBytes, StoredVocabulary, TagStatistics, TaggingCache,
+        VersionedTags, cause,
     },
 };
 
@@ -63,6 +64,7 @@ struct State {
     /// The number of the last job, and what it was when each image was recorded.
     job_number: u64,
     job_numbers: HashMap<ImageId, u64>,
+    vocabulary: StoredVocabulary,
     /// How long the stretches of the statistics are; none are rolled up without it.
     stretch: Option<TimeDelta>,
 }
@@ -411,6 +413,16 @@ impl TaggingCache for FakeDatabase {
     ) -> Result<(), ImageStoreError> {
         self.call().await.keep(key, tagging);
         Ok(())
+    }
+
+    async fn taggings_of(
+        &self,
+        digests: &[ContentDigest],
+    ) -> Result<Vec<(TaggingKey, Tagging)>, ImageStoreError> {
+        drop(self.call().await);
+        let mut all = self.taggings();
+        all.retain(|(key, _)| digests.contains(&key.digest));
+        Ok(all)
     }
 }
 

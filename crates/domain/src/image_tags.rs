@@ -1,10 +1,13 @@
 //! Who said what of an image, and what is shown of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use thiserror::Error;
 
-use crate::{Confidence, Label, ProviderIdentity, Tag, Tags};
+use crate::{Confidence, Label, ProviderIdentity, Tag, Tags, Threshold, Vocabulary};
 
 /// The most labels that an edit may add, and the most that it may remove.
 pub const MAX_EDITED: usize = 1000;
@@ -199,23 +202,25 @@ impl ImageTags {
     }
 
     /// What it becomes by an edit: added tags are a person's. A removed tag is a person's no longer, and
-    /// rejected if a provider or a file gives it; a label that is not shown cannot be removed. Adding it again
-    /// ends the rejection.
+    /// rejected if a provider, a file or the vocabulary gives it; a label that is not shown cannot be removed. Adding it
+    /// again ends the rejection.
+    ///
+    /// Under a vocabulary aliases are replaced by their tags, and added tags bring their parents.
     pub fn edited(&self, edit: &TagEdit) -> Result<Self, TooManyTags> {
-        let mut edited = self.clone();
-        for label in edit
-            .remove
-            .iter()
-            .filter(|label| self.shown_of(label).is_some())
-        {
-            let Some(of_label) = edited.said.get_mut(label) else {
+        let mut edited = self.folded(&edit.vocabulary);
+        let shown = edit.remove.iter();
+        let shown: Vec<&Label> = shown
+            .filter(|label| edited.shown_of(label).is_some())
+            .collect();
+        for label in &shown {
+            let Some(of_label) = edited.said.get_mut(*label) else {
                 continue;
             };
             of_label.remove(&TagSource::Person);
             if of_label.is_empty() {
-                edited.said.remove(label);
+                edited.said.remove(*label);
             } else {
-                edited.rejected.insert(label.clone());
+                edited.rejected.insert(Label::clone(label));
             }
         }
         for (label, confidence) in &edit.add {
@@ -223,19 +228,115 @@ impl ImageTags {
             of_label.insert(TagSource::Person, *confidence);
             edited.rejected.remove(label);
         }
+        let implied = edit.vocabulary.parents(&edited.tags());
+        let implied = implied.into_iter().map(|tag| tag.label);
+        let removed = implied.filter(|label| shown.contains(&label));
+        edited.rejected.extend(removed);
+        edited.imply(
+            &edit.added().collect(),
+            &TagSource::Person,
+            &edit.vocabulary,
+        );
         self.bounded(edited)
     }
 
-    /// What it becomes when a provider tags the image again: what providers said before is dropped.
-    pub fn retagged(&self, provider: &TaggerVersion, tags: &Tags) -> Result<Self, TooManyTags> {
+    /// What it becomes when a provider tags the image again, by what is given of its answer: what providers said before
+    /// is dropped.
+    ///
+    /// Under a vocabulary aliases are replaced by their tags, and parents are added to the tags of persons and files.
+    pub fn retagged(
+        &self,
+        provider: &TaggerVersion,
+        (answer, lowest): (&Tags, Threshold),
+        vocabulary: &Vocabulary,
+    ) -> Result<Self, TooManyTags> {
         let kept = self
             .said()
             .filter(|said| said.source.kind() != SourceKind::Provider);
-        let mut retagged = Self::new(kept, self.rejected.iter().cloned());
-        for tag in tags {
-            retagged.say(tag.clone(), TagSource::Provider(provider.clone()));
-        }
+        let mut retagged = Self::new(kept, self.rejected.iter().cloned()).folded(vocabulary);
+        let given = vocabulary.given_beside(&retagged.rejected, answer, lowest);
+        retagged.say_all(&given, provider);
+        retagged.imply_all(vocabulary);
         self.bounded(retagged)
+    }
+
+    /// What it becomes under another vocabulary, by the whole answer of a provider, if it is known. Of the tags of other
+    /// providers stays what the vocabulary [keeps](Vocabulary::kept_beside).
+    pub fn revised(
+        &self,
+        answer: Option<(&TaggerVersion, &Tags)>,
+        lowest: Threshold,
+        vocabulary: &Vocabulary,
+    ) -> Result<Self, TooManyTags> {
+        let mut providers: BTreeMap<TaggerVersion, Vec<Tag>> = BTreeMap::new();
+        let mut others = Vec::new();
+        for said in self.said() {
+            match said.source {
+                TagSource::Provider(tagger) => {
+                    providers.entry(tagger).or_default().push(said.tag);
+                }
+                TagSource::Person | TagSource::File => others.push(said),
+            }
+        }
+        let mut revised = Self::new(others, self.rejected.iter().cloned()).folded(vocabulary);
+        if let Some((tagger, answer)) = answer {
+            providers.remove(tagger);
+            let given = vocabulary.given_beside(&revised.rejected, answer, lowest);
+            revised.say_all(&given, tagger);
+        }
+        for (tagger, tags) in providers {
+            let tags: Tags = tags.into_iter().collect();
+            let kept = vocabulary.kept_beside(&revised.rejected, &tags);
+            revised.say_all(&kept, &tagger);
+        }
+        revised.imply_all(vocabulary);
+        self.bounded(revised)
+    }
+
+    fn say_all(&mut self, tags: &Tags, tagger: &TaggerVersion) {
+        for tag in tags {
+            self.say(tag.clone(), TagSource::Provider(tagger.clone()));
+        }
+    }
+
+    /// The same with aliases replaced by their tags.
+    fn folded(&self, vocabulary: &Vocabulary) -> Self {
+        if vocabulary.is_empty() {
+            return self.clone();
+        }
+        let said = self.said().map(|SourcedTag { tag, source }| SourcedTag {
+            tag: Tag {
+                label: vocabulary.tag_of(&tag.label),
+                confidence: tag.confidence,
+            },
+            source,
+        });
+        let rejected = self.rejected.iter().map(|label| vocabulary.tag_of(label));
+        Self::new(said, rejected)
+    }
+
+    /// Adds the parents of what persons and files said.
+    fn imply_all(&mut self, vocabulary: &Vocabulary) {
+        if vocabulary.is_empty() {
+            return;
+        }
+        for source in [TagSource::Person, TagSource::File] {
+            let said = self.said().filter(|said| said.source == source);
+            let tags: Tags = said.map(|said| said.tag).collect();
+            self.imply(&tags, &source, vocabulary);
+        }
+    }
+
+    /// Adds the parents of some tags, except where they are rejected, a person said otherwise, or as much is shown.
+    fn imply(&mut self, tags: &Tags, source: &TagSource, vocabulary: &Vocabulary) {
+        for parent in vocabulary.parents(tags) {
+            let is_enough = self.shown_of(&parent.label).is_some_and(|shown| {
+                shown.source == TagSource::Person || shown.tag.confidence >= parent.confidence
+            });
+            if !is_enough && !self.rejected.contains(&parent.label) {
+                self.say(parent, source.clone());
+            }
+        }
     }
 
     fn bounded(&self, changed: Self) -> Result<Self, TooManyTags> {
@@ -252,6 +353,8 @@ impl ImageTags {
 pub struct TagEdit {
     add: BTreeMap<Label, Confidence>,
     remove: BTreeSet<Label>,
+    /// What it is made under.
+    vocabulary: Arc<Vocabulary>,
 }
 
 /// Why an edit is invalid.
@@ -279,6 +382,7 @@ impl TagEdit {
         let mut edit = Self {
             add: BTreeMap::new(),
             remove: remove.iter().cloned().collect(),
+            vocabulary: Arc::default(),
         };
         for tag in add {
             if edit.remove.contains(&tag.label) {
@@ -320,6 +424,33 @@ impl TagEdit {
         Self::new(&add, &remove)
     }
 
+    /// The edit under a vocabulary: aliases are replaced by their tags. What is then both added and removed is added.
+    #[must_use]
+    pub fn under(self, vocabulary: Arc<Vocabulary>) -> Self {
+        if vocabulary.is_empty() {
+            return Self { vocabulary, ..self };
+        }
+        let mut add: BTreeMap<Label, Confidence> = BTreeMap::new();
+        for (label, confidence) in self.add {
+            let highest = add.entry(vocabulary.tag_of(&label)).or_insert(confidence);
+            *highest = (*highest).max(confidence);
+        }
+        let remove = self.remove.iter().map(|label| vocabulary.tag_of(label));
+        let remove = remove.filter(|label| !add.contains_key(label)).collect();
+        Self {
+            add,
+            remove,
+            vocabulary,
+        }
+    }
+
+    /// The labels that it may give an image that has only tags of the vocabulary.
+    pub fn given(&self) -> BTreeSet<Label> {
+        let parents = self.vocabulary.parents(&self.added().collect());
+        let parents = parents.into_iter().map(|tag| tag.label);
+        self.labels().cloned().chain(parents).collect()
+    }
+
     /// The labels that it mentions.
     pub fn labels(&self) -> impl Iterator<Item = &Label> {
         self.add.keys().chain(&self.remove)
@@ -331,6 +462,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::VocabularyEntry;
 
     fn label(name: &str) -> Label {
         Label::parse(name).unwrap()
@@ -341,6 +473,14 @@ mod tests {
             label: label(name),
             confidence: Confidence::new(confidence).unwrap(),
         }
+    }
+
+    fn all(answer: &Tags) -> (&Tags, Threshold) {
+        (answer, Threshold::NONE)
+    }
+
+    fn open() -> Vocabulary {
+        Vocabulary::default()
     }
 
     fn tagger(name: &str) -> TaggerVersion {
@@ -409,7 +549,9 @@ mod tests {
         assert!(removed.shown().is_empty());
         assert_eq!(rejected(&removed), ["cat"]);
         let again: Tags = [tag("cat", 99.0), tag("dog", 80.0)].into_iter().collect();
-        let retagged = removed.retagged(&tagger("local"), &again).unwrap();
+        let retagged = removed
+            .retagged(&tagger("local"), all(&again), &open())
+            .unwrap();
         let names: Vec<_> = shown(&retagged).into_iter().map(|shown| shown.0).collect();
         assert_eq!(names, ["dog"]);
         let added = retagged.edited(&edit(&[("cat", 100.0)], &[])).unwrap();
@@ -437,7 +579,9 @@ mod tests {
         let tags = ImageTags::new(said, []);
         let tags = tags.edited(&edit(&[("mia", 100.0)], &[])).unwrap();
         let others: Tags = [tag("dog", 81.0)].into_iter().collect();
-        let retagged = tags.retagged(&tagger("local"), &others).unwrap();
+        let retagged = tags
+            .retagged(&tagger("local"), all(&others), &open())
+            .unwrap();
         let expected = [
             ("holiday".to_owned(), 100.0, SourceKind::File),
             ("mia".to_owned(), 100.0, SourceKind::Person),
@@ -480,7 +624,57 @@ mod tests {
         );
     }
 
+    fn entry(name: &str, aliases: &[&str], parents: &[&str]) -> VocabularyEntry {
+        VocabularyEntry {
+            aliases: aliases.iter().map(|text| label(text)).collect(),
+            parents: parents.iter().map(|text| label(text)).collect(),
+            ..VocabularyEntry::new(label(name))
+        }
+    }
+
     proptest! {
+        /// No alias is left, what is rejected is shown by nobody but a person, and a revision is made once.
+        #[test]
+        fn changes_under_a_vocabulary_follow_it(
+            edits in prop::collection::vec((0..5_u8, 0..5_u8, 0..=100_u8), 0..30)
+        ) {
+            let blocked = VocabularyEntry { is_blocked: true, ..entry("l3", &[], &["l4"]) };
+            let entries = [entry("l1", &["l0"], &["l2"]), entry("l2", &[], &["l3"]), blocked];
+            let vocabulary = Arc::new(Vocabulary::new(entries).unwrap());
+            let mut tags = given(&[("l0", 50.0), ("l3", 60.0)]);
+            for (number, action, value) in edits {
+                let (name, value) = (format!("l{number}"), f64::from(value));
+                let answer: Tags = [tag(&name, value)].into_iter().collect();
+                tags = match action {
+                    0 | 1 => tags.edited(&edit(&[(&name, value)], &[]).under(vocabulary.clone())),
+                    2 => tags.edited(&edit(&[], &[&name]).under(vocabulary.clone())),
+                    3 => tags.retagged(&tagger("local"), all(&answer), &vocabulary),
+                    _ => tags.revised(Some((&tagger("local"), &answer)), Threshold::NONE, &vocabulary),
+                }
+                .unwrap();
+                let shown = tags.shown();
+                for SourcedTag { tag, source } in &shown {
+                    prop_assert_eq!(&vocabulary.tag_of(&tag.label), &tag.label);
+                    let is_of_person = *source == TagSource::Person;
+                    prop_assert!(is_of_person || !tags.is_rejected(&tag.label));
+                    let is_blocked = action > 2 && tag.label == label("l3");
+                    prop_assert!(is_of_person || !is_blocked);
+                }
+                let meant = vocabulary.tag_of(&label(&name));
+                let found = shown.iter().find(|shown| shown.tag.label == meant);
+                if action < 2 {
+                    let confidence = found.unwrap().tag.confidence.get();
+                    prop_assert!((confidence - value).abs() < 1e-9);
+                }
+                if action == 2 {
+                    prop_assert!(found.is_none(), "{name} is removed");
+                }
+                let revised = tags.revised(None, Threshold::NONE, &vocabulary).unwrap();
+                let again = revised.revised(None, Threshold::NONE, &vocabulary).unwrap();
+                prop_assert_eq!(again, revised);
+            }
+        }
+
         /// Each label is shown once at most, never when rejected, and a person's confidence counts.
         #[test]
         fn what_is_shown_follows_from_what_was_said(
@@ -494,7 +688,7 @@ mod tests {
                     2 => tags.edited(&edit(&[], &[&name])).unwrap(),
                     _ => {
                         let answer: Tags = [tag(&name, value)].into_iter().collect();
-                        tags.retagged(&tagger("local"), &answer).unwrap()
+                        tags.retagged(&tagger("local"), all(&answer), &open()).unwrap()
                     }
                 };
                 let shown = tags.tags();

@@ -26,11 +26,13 @@ pub enum JobKind {
     Edit,
     /// Deletes images.
     Delete,
+    /// Applies the vocabulary.
+    Vocabulary,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Retag, Self::Edit, Self::Delete];
+    pub const ALL: [Self; 4] = [Self::Retag, Self::Edit, Self::Delete, Self::Vocabulary];
 
     /// Its stable name.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +40,7 @@ impl JobKind {
             Self::Retag => "retag",
             Self::Edit => "edit",
             Self::Delete => "delete",
+            Self::Vocabulary => "vocabulary",
         }
     }
 

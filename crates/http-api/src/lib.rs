@@ -36,6 +36,7 @@ mod upload;
 use std::sync::Arc;
 
 use domain::{
+    Vocabulary,
     ports::{ImageStore, OriginalStore, TagProvider},
     service::{Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions},
 };
@@ -70,6 +71,8 @@ pub struct Api {
     pub keys: Keys,
     /// What tags pictures.
     pub taggers: Vec<Tagger>,
+    /// The words of the built-in tagger.
+    pub builtin: Arc<Vocabulary>,
     /// What must work for the server to be ready.
     pub readiness: Readiness,
     /// Fetches the URLs of uploads.

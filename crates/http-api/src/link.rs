@@ -1,6 +1,6 @@
 //! Links from one page of a list to the next (RFC 8288).
 
-use domain::PageKey;
+use domain::{Label, PageKey};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::params::cursor;
@@ -32,6 +32,11 @@ pub fn next(query: &str, place: PageKey) -> String {
 /// The link to the page of jobs before the one with that number.
 pub(crate) fn next_job(query: &str, number: u64) -> String {
     to_cursor(query, &cursor::written_job(number))
+}
+
+/// The link to the page of the vocabulary after the entry of that tag.
+pub(crate) fn next_tag(query: &str, tag: &Label) -> String {
+    to_cursor(query, &cursor::written_tag(tag))
 }
 
 fn to_cursor(query: &str, cursor: &str) -> String {

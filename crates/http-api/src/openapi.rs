@@ -47,6 +47,10 @@ pub fn openapi() -> Document {
         routes::list_tags,
         routes::get_confidences,
         routes::list_taggers,
+        routes::list_vocabulary,
+        routes::get_entry,
+        routes::put_entry,
+        routes::delete_entry,
         routes::post_job,
         routes::list_jobs,
         routes::get_job,
@@ -63,6 +67,7 @@ pub fn openapi() -> Document {
     tags(
         (name = "images", description = "Images and their tags"),
         (name = "tags", description = "Tags of pictures, and how tags are used"),
+        (name = "vocabulary", description = "Which tags are one and the same, which imply others, and which are not wanted"),
         (name = "jobs", description = "Changes of many images, carried out in the background"),
         (name = "keys", description = "API keys, and the sessions that stand for them"),
         (name = "operations", description = "For those who run the server"),

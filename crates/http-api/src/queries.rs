@@ -4,8 +4,7 @@ use std::num::NonZeroU32;
 
 use chrono_tz::Tz;
 use domain::{
-    ImageQuery, LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow,
-    service::Retagging,
+    Label, LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow, service::Retagging,
 };
 
 pub use super::link::next;
@@ -101,16 +100,44 @@ pub fn jobs(query: &str) -> Result<JobList, Problem> {
     })
 }
 
-/// The images that the filter of a job asks for, from members that are parameters of `GET /images`, each given once. `None`
-/// if no image can match.
-pub fn job_filter(members: Vec<(String, String)>, zone: Tz) -> Result<Option<ImageQuery>, Problem> {
+/// What `GET /vocabulary` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VocabularyList {
+    /// The tag after whose entry the list goes on; none is its beginning.
+    pub after: Option<Label>,
+    /// The most entries of the answer, if it says so.
+    pub limit: Option<NonZeroU32>,
+    /// Whether it asks for the words of the built-in tagger.
+    pub is_builtin: bool,
+}
+
+/// The query of `GET /vocabulary`.
+pub fn vocabulary(query: &str) -> Result<VocabularyList, Problem> {
+    let query = Query::parse(query, &["builtin", "limit", "cursor"])?;
+    Ok(VocabularyList {
+        after: query.tag_cursor()?,
+        limit: query.limit()?,
+        is_builtin: query.flag("builtin")?,
+    })
+}
+
+/// The query of `PUT /vocabulary/{tag}`: the tag to rename.
+pub fn entry(query: &str) -> Result<Option<Label>, Problem> {
+    Query::parse(query, &["rename"])?.label("rename")
+}
+
+/// The images that the filter of a job asks for, from members that are parameters of `GET /images`, each given once.
+pub fn job_filter(
+    members: Vec<(String, String)>,
+    zone: Tz,
+) -> Result<(TimeWindow, LabelFilter), Problem> {
     let query = Query::from_pairs(members);
     let labels = query.labels()?;
     let labels = match query.search(zone)? {
         Some(condition) => labels.matching(condition),
         None => labels,
     };
-    Ok(labels.within(query.window(zone)?))
+    Ok((query.window(zone)?, labels))
 }
 
 /// The query of `GET /tags`, its dates read in that time zone, and the language of the names that are shown.

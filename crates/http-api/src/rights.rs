@@ -66,6 +66,18 @@ pub(crate) static TABLE: &[(&str, Method, Right)] = &[
         Right::Common(Scope::Read),
     ),
     ("/taggers", Method::GET, Right::Common(Scope::Read)),
+    ("/vocabulary", Method::GET, Right::Common(Scope::Read)),
+    ("/vocabulary/{tag}", Method::GET, Right::Common(Scope::Read)),
+    (
+        "/vocabulary/{tag}",
+        Method::PUT,
+        Right::Change(Scope::Admin),
+    ),
+    (
+        "/vocabulary/{tag}",
+        Method::DELETE,
+        Right::Change(Scope::Admin),
+    ),
     ("/jobs", Method::GET, Right::Common(Scope::Read)),
     ("/jobs", Method::POST, Right::Change(Scope::Write)),
     ("/jobs/{id}", Method::GET, Right::Common(Scope::Read)),

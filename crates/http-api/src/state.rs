@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Image, ImageId, LabelFilter, RenditionSize, ShownNames, TimeWindow,
+    Image, ImageId, LabelFilter, RenditionSize, ShownNames, TimeWindow, Vocabulary,
     ports::{CallContext, TagsChanged, cause},
     service::{
         Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions, Retagging, Tagged,
@@ -40,6 +40,7 @@ pub(super) struct State {
     pub(super) keys: Keys,
     pub(super) rate_limit: RateLimit,
     pub(super) taggers: Vec<Tagger>,
+    pub(super) builtin: Arc<Vocabulary>,
     pub(super) readiness: Readiness,
     pub(super) settings: HttpSettings,
     pub(super) uploads: Uploads,
@@ -73,6 +74,7 @@ impl State {
             keys: api.keys,
             rate_limit: RateLimit::new(settings.requests_per_minute),
             taggers: api.taggers,
+            builtin: api.builtin,
             readiness: api.readiness,
             connections: Connections::new(
                 settings.connections() * settings.workers,
@@ -91,11 +93,11 @@ impl State {
     }
 
     /// The names that an answer shows in a language; labels are shown as they are without one.
-    pub(super) fn names(&self, language: Option<&str>) -> Result<ShownNames, Problem> {
+    pub(super) async fn names(&self, language: Option<&str>) -> Result<ShownNames, Problem> {
         let Some(language) = language else {
             return Ok(ShownNames::default());
         };
-        let known = self.catalog.names();
+        let known = self.catalog.names().await;
         known.shown_in(language).ok_or_else(|| {
             let languages: Vec<&str> = known.languages().collect();
             let why = format!("is not one of the languages {}", languages.join(", "));
@@ -127,10 +129,14 @@ impl State {
         &self,
         window: TimeWindow,
         filter: LabelFilter,
+        names: ShownNames,
         context: CallContext,
     ) -> Result<Option<u64>, Problem> {
         let catalog = self.catalog.clone();
-        let work = async move { catalog.count(window, filter, &context).await };
+        let work = async move {
+            let filter = catalog.resolve(filter, &names).await?;
+            catalog.count(window, filter, &context).await
+        };
         match tokio::time::timeout(self.settings.count_timeout, self.spawn(work)).await {
             Ok(Ok(outcome)) => Ok(outcome?),
             Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),

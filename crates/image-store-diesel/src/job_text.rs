@@ -43,6 +43,7 @@ pub(crate) fn written(request: &JobRequest) -> Vec<u8> {
             json!({"edit": {"add": add, "remove": remove}})
         }
         JobAction::Delete => json!("delete"),
+        JobAction::Vocabulary => json!("vocabulary"),
     };
     let ids = request.filter.ids.as_ref();
     let ids = ids.map(|ids| ids.iter().map(ImageId::to_string).collect::<Vec<_>>());
@@ -78,6 +79,9 @@ pub(crate) fn read(text: &[u8]) -> Result<JobRequest, StoreError> {
 fn read_action(value: &Value) -> Result<JobAction, StoreError> {
     if value == "delete" {
         return Ok(JobAction::Delete);
+    }
+    if value == "vocabulary" {
+        return Ok(JobAction::Vocabulary);
     }
     let (name, value) = single(value)?;
     match name {
@@ -357,6 +361,7 @@ mod tests {
         let ids = (0..3).map(|number| ImageId::from_bytes([number; 16]));
         let actions = [
             JobAction::Delete,
+            JobAction::Vocabulary,
             JobAction::Edit(edit),
             JobAction::Retag {
                 provider: Some("imagga".to_owned()),

@@ -13,6 +13,7 @@ mod sqlite;
 mod url;
 mod usage;
 mod values;
+mod vocabulary_text;
 
 use std::sync::Arc;
 

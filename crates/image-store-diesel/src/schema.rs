@@ -219,6 +219,24 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_vocabulary_state"]
+    vocabulary_state (id) {
+        id -> Integer,
+        version -> BigInt,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_vocabulary_word"]
+    vocabulary_word (folded) {
+        folded -> Text,
+        text -> Text,
+        entry -> Text,
+        detail -> Nullable<Binary>,
+    }
+}
+
+table! {
     // Diesel's own column.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

@@ -105,6 +105,18 @@ impl<'a> Nodes<'a> {
         nodes.map(|node| self.tag_of(node)).collect()
     }
 
+    /// For each tag, those of the parents of its nodes, without itself.
+    pub(crate) fn parents(&self) -> Vec<BTreeSet<TagIndex>> {
+        let mut parents = vec![BTreeSet::new(); self.labels.len()];
+        for node in &self.all {
+            let above = node.parents.iter().map(|parent| self.tag_of(*parent));
+            if let Some(of_tag) = parents.get_mut(node.tag) {
+                of_tag.extend(above.filter(|tag| *tag != node.tag));
+            }
+        }
+        parents
+    }
+
     /// The tags of a node and of all its descendants.
     pub(crate) fn tags_below(&self, node: usize) -> BTreeSet<TagIndex> {
         let all = 0..self.all.len();

@@ -18,4 +18,5 @@ pub use self::{
     files::{ModelError, ModelFiles},
     names::NAMES,
     provider::{LANGUAGE, LocalTagger, Startup},
+    vocabulary::words,
 };

@@ -22,6 +22,8 @@ pub(crate) struct Vocabulary {
     pub(crate) classes: usize,
     /// Words computed from the classifier's features.
     pub(crate) heads: Option<Heads>,
+    /// For each tag, those right above it.
+    parents: Vec<BTreeSet<TagIndex>>,
     /// The tag of pictures of two people or more, if the model has it.
     pub(crate) people: Option<TagIndex>,
     /// The tag of pictures without colours, if the model has it.
@@ -62,10 +64,12 @@ impl Vocabulary {
                 }
             }
         }
+        let parents = nodes.parents();
         let (people, black_and_white) = (nodes.find_tag(PEOPLE), nodes.find_tag(BLACK_AND_WHITE));
         let tags = nodes.labels.into_iter().zip(beneath);
         Ok(Self {
             heads,
+            parents,
             people,
             black_and_white,
             tags: tags
@@ -78,6 +82,22 @@ impl Vocabulary {
             classes: classes.len(),
         })
     }
+}
+
+impl Vocabulary {
+    /// Every tag, with the tags right above it.
+    pub(crate) fn words(&self) -> Vec<(Label, Vec<Label>)> {
+        let label = |tag: &TagIndex| Some(self.tags.get(*tag)?.label.clone());
+        let words = self.tags.iter().zip(&self.parents);
+        words
+            .map(|(tag, above)| (tag.label.clone(), above.iter().filter_map(label).collect()))
+            .collect()
+    }
+}
+
+/// The tags of the embedded model, each with the tags right above it.
+pub fn words() -> Result<Vec<(Label, Vec<Label>)>, ModelError> {
+    Ok(Vocabulary::read(&ModelFiles::embedded())?.words())
 }
 
 fn read_classes(nodes: &Nodes<'_>, bytes: &[u8]) -> Result<Vec<usize>, ModelError> {

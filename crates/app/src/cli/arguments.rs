@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use domain::{DatabaseId, KeyId, KeyName, Scope, Threshold};
 
-use super::jobs::{DeleteArguments, EditArguments, JobsCommand, RetagArguments};
+use super::{
+    jobs::{DeleteArguments, EditArguments, JobsCommand, RetagArguments},
+    vocabulary::VocabularyCommand,
+};
 use crate::settings::threshold;
 
 /// A self-hosted image-tagging server.
@@ -45,6 +48,9 @@ pub(super) enum Command {
     /// Create, list and revoke API keys; also while servers run
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Write the vocabulary to a file, read it from one, and apply it; also while servers run
+    #[command(subcommand)]
+    Vocabulary(VocabularyCommand),
     /// List, show and cancel jobs; also while servers run
     #[command(subcommand)]
     Jobs(JobsCommand),
@@ -155,6 +161,7 @@ impl Command {
             | Self::Config
             | Self::Openapi
             | Self::Key(_)
+            | Self::Vocabulary(_)
             | Self::Jobs(_)
             | Self::Retag(_)
             | Self::Edit(_)
@@ -254,6 +261,10 @@ mod tests {
         "etiqueta delete --q untagged --not-tags a,b --any-tags c --tag-confidence 50 --min-date 2024-01-01 --json"
     )]
     #[case("etiqueta delete --id 1b4e28ba-2fa1-41d2-883f-0016d3cca427")]
+    #[case("etiqueta vocabulary export -")]
+    #[case("etiqueta vocabulary export --keywords list.txt")]
+    #[case("etiqueta vocabulary import list.txt")]
+    #[case("etiqueta vocabulary apply --q date>=2024-01-01 --dry-run")]
     fn jobs(#[case] line: &str) {
         assert!(parsed(line).is_ok());
     }
@@ -265,6 +276,8 @@ mod tests {
     #[case("etiqueta retag --min-confidence 101")]
     #[case("etiqueta delete --id 1")]
     #[case("etiqueta delete --add x")]
+    #[case("etiqueta vocabulary")]
+    #[case("etiqueta vocabulary import")]
     #[case("etiqueta key")]
     #[case("etiqueta key create")]
     #[case("etiqueta key create phone")]

@@ -9,6 +9,7 @@ mod exit;
 mod jobs;
 mod key;
 mod tag;
+mod vocabulary;
 
 use std::{
     ffi::OsString,
@@ -78,6 +79,7 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
         ))),
         Command::Tag(arguments) => done(tag::run(arguments, &settings()?).await),
         Command::Key(command) => done(key::run(command, &settings()?).await),
+        Command::Vocabulary(command) => done(vocabulary::run(command, &settings()?).await),
         Command::Jobs(command) => done(jobs::run(command, &settings()?).await),
         Command::Retag(arguments) => done(jobs::retag(arguments, &settings()?).await),
         Command::Edit(arguments) => done(jobs::edit(arguments, &settings()?).await),

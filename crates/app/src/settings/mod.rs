@@ -38,7 +38,9 @@ pub use self::{
         LimitsSettings, LogSettings, OriginalsSettings, ServerSettings, Settings, TaggingSettings,
         UpkeepSettings,
     },
-    types::{ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl},
+    types::{
+        ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,
+    },
 };
 use self::{in_force::InForce, schema::Setting, variables::Variables};
 

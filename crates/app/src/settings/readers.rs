@@ -15,7 +15,9 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 use url_fetch::FetchPolicy;
 
-use super::types::{ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl};
+use super::types::{
+    ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,
+};
 use crate::permissions::Umask;
 
 /// The longest language code, in characters.
@@ -92,6 +94,17 @@ pub(super) fn provider<'de, D: Deserializer<'de>>(value: D) -> Result<ProviderCh
         ("auto", ProviderChoice::Auto),
         ("imagga", ProviderChoice::Imagga),
         ("local", ProviderChoice::Local),
+    ];
+    read(value, |kind| choose(text(kind)?, &choices))
+}
+
+pub(super) fn vocabulary<'de, D>(value: D) -> Result<VocabularyChoice, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let choices = [
+        ("open", VocabularyChoice::Open),
+        ("closed", VocabularyChoice::Closed),
     ];
     read(value, |kind| choose(text(kind)?, &choices))
 }

@@ -11,7 +11,9 @@ use secrecy::SecretString;
 use url::Url;
 use url_fetch::FetchPolicy;
 
-use super::types::{ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl};
+use super::types::{
+    ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,
+};
 use crate::permissions::Umask;
 
 /// A row of the table.
@@ -89,6 +91,7 @@ public!(
     KeysRequired,
     ConsistencyChoice,
     ProviderChoice,
+    VocabularyChoice,
     FetchPolicy,
     LogFormat,
 );

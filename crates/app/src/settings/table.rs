@@ -22,9 +22,12 @@ use super::{
         address, admin_key, consistency, count, duration, fetch_policy, flag, folder, host_names,
         keys_required, language, log_filter, log_format, min_confidence, networks, number,
         optional_secret_url, origins, provider, secret, secret_url, service_url, timezone, umask,
+        vocabulary,
     },
     schema::{Setting, SettingType, settings},
-    types::{ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl},
+    types::{
+        ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,
+    },
 };
 use crate::permissions::Umask;
 
@@ -152,6 +155,9 @@ settings! {
             /// Folder with names of tags in other languages, one file for each, such as `es.tsv`; they prevail over
             /// those inside the binary. A file that cannot be used stops the start.
             names: Option<PathBuf> = "", "folder";
+            /// Which tags are given: `open` all; `closed` only those that have an entry in the vocabulary. Without any
+            /// entry, `closed` stops the start.
+            vocabulary: VocabularyChoice = "open", "vocabulary";
         }
 
         /// Uploads by URL.

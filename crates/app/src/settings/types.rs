@@ -13,6 +13,15 @@ pub enum ProviderChoice {
     Local,
 }
 
+/// Which tags are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VocabularyChoice {
+    /// All.
+    Open,
+    /// Those that have an entry in the vocabulary.
+    Closed,
+}
+
 /// Which requests take a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeysRequired {

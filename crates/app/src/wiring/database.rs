@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::ports::{self, ImageCounter, ImageStore, TagStatistics};
+use domain::ports::{self, ImageCounter, ImageStore, ImageStoreError, TagStatistics};
 use image_store_diesel::{
     Consistency, MigrationError, Migrator, PoolSettings, Signals, StoreUrl, StoreUrlError,
 };
@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::{
     replica::WithReplica,
     resilience::Gate,
-    settings::{ConsistencyChoice, Settings},
+    settings::{ConsistencyChoice, Settings, VocabularyChoice},
 };
 
 /// The longest wait for a pooled connection.
@@ -24,6 +24,7 @@ pub struct Database {
     pub(super) url: StoreUrl,
     replica: Option<StoreUrl>,
     pool: PoolSettings,
+    is_closed: bool,
 }
 
 /// Why the schema of the database is not usable.
@@ -35,6 +36,15 @@ pub enum SchemaError {
     /// Migrations are pending and were not to be applied.
     #[error("{0} migrations of the database are pending: run `etiqueta migrate`")]
     Pending(usize),
+    /// The vocabulary cannot be read.
+    #[error("reading the vocabulary")]
+    Vocabulary(#[source] ImageStoreError),
+    /// The vocabulary is closed, and has no entry.
+    #[error(
+        "`tagging.vocabulary` is `closed`, and the vocabulary has no entry: \
+         run `etiqueta vocabulary import`, or set it to `open`"
+    )]
+    NoVocabulary,
 }
 
 impl SchemaError {
@@ -43,6 +53,7 @@ impl SchemaError {
         matches!(
             self,
             Self::Migration(MigrationError::Unavailable(_) | MigrationError::Locked)
+                | Self::Vocabulary(ImageStoreError::Unavailable(_) | ImageStoreError::Contended(_))
         )
     }
 }
@@ -72,6 +83,7 @@ impl Database {
             url,
             replica: replica.transpose()?,
             pool,
+            is_closed: settings.tagging.vocabulary == VocabularyChoice::Closed,
         })
     }
 
@@ -93,6 +105,23 @@ impl Database {
         } else {
             Err(SchemaError::Pending(pending))
         }
+    }
+
+    /// Fails if the vocabulary must have an entry and has none. The schema must exist.
+    pub async fn require_vocabulary(&self) -> Result<(), SchemaError> {
+        if !self.is_closed {
+            return Ok(());
+        }
+        let opened = self.connect(Signals::default());
+        let stored = opened.map_err(|error| {
+            let error = ports::cause(format!("{error:#}"));
+            SchemaError::Vocabulary(ImageStoreError::Failed(error))
+        })?;
+        let stored = stored.vocabulary().await.map_err(SchemaError::Vocabulary)?;
+        if stored.entries.is_empty() {
+            return Err(SchemaError::NoVocabulary);
+        }
+        Ok(())
     }
 
     pub(super) fn connect(&self, signals: Signals) -> anyhow::Result<Arc<dyn ports::Database>> {

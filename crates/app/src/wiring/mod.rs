@@ -7,6 +7,7 @@ mod keys;
 mod names;
 mod originals;
 mod upstreams;
+mod vocabulary;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use domain::{
     service::{
         Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts,
         Idempotency, Ingest, IngestPorts, IngestSettings, JobRunner, Keys, RemovalPorts,
-        RenditionPorts, Renditions, Tagger, TaggerPorts, UpkeepPorts,
+        RenditionPorts, Renditions, SharedVocabulary, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -35,6 +36,7 @@ pub use self::{
     database::{Database, SchemaError},
     jobs::managing_jobs,
     keys::managing_keys,
+    vocabulary::managing_vocabulary,
 };
 use crate::{
     clock::{LocalClock, SystemClock},
@@ -89,6 +91,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let upstreams = upstreams(settings)?;
     let names = names::names(settings)?;
     let languages = languages(&upstreams, &names);
+    let builtin = Arc::new(vocabulary::builtin(&names)?);
     let (provider, host) = (upstreams.provider, upstreams.host);
     // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
@@ -107,8 +110,9 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         clock: Arc::new(LocalClock(settings.server.timezone)),
     };
     let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
-    let catalog = catalog.with_names(names);
-    let ingest = Arc::new(Ingest::new(ingest, ingest_settings(settings)));
+    let vocabulary = vocabulary::shared(settings, &stored, clock.clone(), names);
+    let catalog = catalog.with_vocabulary(vocabulary.clone());
+    let ingest = ingesting(ingest, settings, vocabulary);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
     let api = Api {
         jobs: jobs::managing(&stored, provider.identity().name()),
@@ -120,18 +124,17 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         ingest,
         catalog,
         taggers: vec![tagger(&provider, languages)],
+        builtin,
         readiness: readiness(&stored, &opened, provider),
         fetcher: http::fetcher(settings)?,
         settings: http::settings(settings),
     };
-    let runner = jobs::running(settings, &stored, clock.clone(), editing);
-    let upkeep = upkeep(stored, opened, host, clock);
     Ok(Parts {
         api,
-        upkeep,
+        runner: jobs::running(settings, &stored, clock.clone(), editing),
+        upkeep: upkeep(stored, opened, host, clock),
         backfill,
         recorded,
-        runner,
         enqueued,
         releases,
         key_file: keys::file(&database),
@@ -166,6 +169,12 @@ fn upkeep(
         host,
         clock,
     }
+}
+
+/// The service that registers images.
+fn ingesting(ports: IngestPorts, settings: &Settings, vocabulary: SharedVocabulary) -> Arc<Ingest> {
+    let ingest = Ingest::new(ports, ingest_settings(settings));
+    Arc::new(ingest.with_vocabulary(vocabulary))
 }
 
 fn ingest_settings(settings: &Settings) -> IngestSettings {

@@ -59,7 +59,7 @@ async fn wait(server: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Va
     }
 }
 
-async fn done(server: &Server, body: &Value) -> Value {
+pub(super) async fn done(server: &Server, body: &Value) -> Value {
     let path = make(server, body).await;
     let job = wait(server, &path, |job| job["finished"].is_string()).await;
     assert_eq!(job["state"], "done", "{job}\n{}", server.process.log());
@@ -210,7 +210,7 @@ async fn a_job_is_handed_over_when_the_server_stops(#[case] kind: Kind) {
 }
 
 /// Runs a command beside the server, on its database.
-fn etiqueta(server: &Server, arguments: &[&str]) -> (i32, String, String) {
+pub(super) fn etiqueta(server: &Server, arguments: &[&str]) -> (i32, String, String) {
     let mut command = command(server.folder.path());
     command
         .args(arguments)

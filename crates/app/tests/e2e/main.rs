@@ -35,3 +35,4 @@ mod server;
 mod taken;
 mod upload;
 mod upstreams;
+mod vocabulary;

@@ -51,6 +51,7 @@ pub mod sizes;
 pub mod summaries;
 pub mod taggings;
 pub mod taken;
+pub mod vocabulary;
 
 /// Runs every rule of every chapter, each on a new empty store from `make`.
 pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
@@ -73,6 +74,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     sessions::run(&make).await;
     requests::run(&make).await;
     jobs::run(&make).await;
+    vocabulary::run(&make).await;
     sizes::run(&make).await;
     concurrency::run(&make).await;
 }

@@ -110,7 +110,7 @@ impl ImageEdits for FakeDatabase {
         let Ok(tags) = change.apply(&known.tags) else {
             return Ok(TagsChanged::TooMany);
         };
-        if tags == known.tags && matches!(change, TagChange::Edit(_)) {
+        if tags == known.tags && change.keeps_provider() {
             return Ok(TagsChanged::Done(known));
         }
         let version = TagsVersion(known.version.0 + 1);

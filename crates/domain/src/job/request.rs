@@ -33,6 +33,8 @@ pub enum JobAction {
     Edit(TagEdit),
     /// It is deleted.
     Delete,
+    /// Its tags are brought in line with the vocabulary.
+    Vocabulary,
 }
 
 impl JobAction {
@@ -42,6 +44,7 @@ impl JobAction {
             Self::Retag { .. } => JobKind::Retag,
             Self::Edit(_) => JobKind::Edit,
             Self::Delete => JobKind::Delete,
+            Self::Vocabulary => JobKind::Vocabulary,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     IdempotencyStore, ImageBackfill, ImageCounter, ImageEdits, ImageInfoStore, ImageStore,
     Inspector, JobQueue, JobStore, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
-    StatisticsInspector, TagStatistics, TaggingCache,
+    StatisticsInspector, TagStatistics, TaggingCache, VocabularyStore,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
@@ -23,6 +23,7 @@ pub trait Database:
     + IdempotencyStore
     + JobStore
     + JobQueue
+    + VocabularyStore
     + Inspector
     + StatisticsInspector
 {
@@ -43,6 +44,7 @@ impl<T> Database for T where
         + IdempotencyStore
         + JobStore
         + JobQueue
+        + VocabularyStore
         + Inspector
         + StatisticsInspector
 {

@@ -1,10 +1,15 @@
 //! Changes of registered images.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::ImageStoreError;
-use crate::{ImageId, ImageTags, ProviderIdentity, TagEdit, Tags, Threshold, TooManyTags};
+use crate::{
+    ImageId, ImageTags, Label, ProviderIdentity, TagEdit, TaggerVersion, Tags, Threshold,
+    TooManyTags, Vocabulary,
+};
 
 /// Changes the tags of registered images, and deletes images.
 ///
@@ -54,11 +59,45 @@ pub enum TagChange {
     Retag {
         /// The provider.
         provider: ProviderIdentity,
-        /// What it found at or above the threshold.
-        tags: Tags,
-        /// The threshold, which is kept with the image.
+        /// Its whole answer.
+        answer: Tags,
+        /// The lowest confidence of the tags that are given, which is kept with the image.
         threshold: Threshold,
+        /// The vocabulary by which they are given.
+        vocabulary: Arc<Vocabulary>,
     },
+    /// The tags are brought in line with a vocabulary. Provider and threshold stay.
+    Revise(Revision),
+}
+
+/// Brings the tags of an image in line with a vocabulary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revision {
+    /// The vocabulary.
+    pub vocabulary: Arc<Vocabulary>,
+    /// The whole answer of the provider that tagged the image last, if it is known.
+    pub answer: Option<(TaggerVersion, Tags)>,
+    /// The threshold of an image that has none.
+    pub lowest: Threshold,
+}
+
+impl Revision {
+    /// What tags become by it. The answer counts only if it is of the provider that tagged the image last.
+    ///
+    /// # Errors
+    /// If the image would show too many tags.
+    pub(super) fn apply(
+        &self,
+        tags: &ImageTags,
+        tagger: Option<&TaggerVersion>,
+        lowest: Option<Threshold>,
+    ) -> Result<ImageTags, TooManyTags> {
+        let is_last = |of: &TaggerVersion| tagger.is_none_or(|tagger| of == tagger);
+        let answer = self.answer.as_ref().filter(|(of, _)| is_last(of));
+        let answer = answer.map(|(tagger, answer)| (tagger, answer));
+        let lowest = lowest.unwrap_or(self.lowest);
+        tags.revised(answer, lowest, &self.vocabulary)
+    }
 }
 
 impl TagChange {
@@ -71,10 +110,38 @@ impl TagChange {
             Self::Edit(edit) => tags.edited(edit),
             Self::Retag {
                 provider,
-                tags: given,
-                ..
-            } => tags.retagged(&provider.into(), given),
+                answer,
+                threshold,
+                vocabulary,
+            } => tags.retagged(&provider.into(), (answer, *threshold), vocabulary),
+            Self::Revise(revision) => revision.apply(tags, None, None),
         }
+    }
+
+    /// Labels that it probably gives an image. A vocabulary may give others, for what the image has already.
+    pub fn labels(&self) -> BTreeSet<Label> {
+        let given = |vocabulary: &Vocabulary, answer: &Tags, lowest: Threshold| {
+            let given = vocabulary.given(answer, lowest);
+            given.iter().map(|tag| tag.label.clone()).collect()
+        };
+        match self {
+            Self::Edit(edit) => edit.given(),
+            Self::Retag {
+                answer,
+                threshold,
+                vocabulary,
+                ..
+            } => given(vocabulary, answer, *threshold),
+            Self::Revise(revision) => match &revision.answer {
+                Some((_, answer)) => given(&revision.vocabulary, answer, revision.lowest),
+                None => BTreeSet::new(),
+            },
+        }
+    }
+
+    /// Whether it changes nothing but the tags themselves.
+    pub fn keeps_provider(&self) -> bool {
+        !matches!(self, Self::Retag { .. })
     }
 }
 

@@ -60,7 +60,13 @@ impl JobChange {
             ImageChange::Delete(_) => return ItemOutcome::Delete,
             ImageChange::Tags(change) => change,
         };
-        match change.apply(&kept.tags) {
+        let changed = match change {
+            TagChange::Revise(revision) => {
+                revision.apply(&kept.tags, Some(&kept.tagger), kept.threshold)
+            }
+            change => change.apply(&kept.tags),
+        };
+        match changed {
             Err(_) => ItemOutcome::TooMany,
             Ok(tags) if tags == kept.tags && is_noted(change, kept) => ItemOutcome::Unchanged,
             Ok(tags) => ItemOutcome::Tags(tags),
@@ -71,7 +77,7 @@ impl JobChange {
 /// Whether what a change says of the provider is kept already.
 fn is_noted(change: &TagChange, kept: &KeptTags) -> bool {
     match change {
-        TagChange::Edit(_) => true,
+        TagChange::Edit(_) | TagChange::Revise(_) => true,
         TagChange::Retag {
             provider,
             threshold,
@@ -82,6 +88,8 @@ fn is_noted(change: &TagChange, kept: &KeptTags) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use chrono::DateTime;
 
     use super::*;
@@ -127,8 +135,9 @@ mod tests {
     fn retag(version: &str, lowest: f64) -> JobChange {
         change(ImageChange::Tags(TagChange::Retag {
             provider: provider(version),
-            tags: tags("cat"),
+            answer: tags("cat"),
             threshold: threshold(lowest),
+            vocabulary: Arc::default(),
         }))
     }
 

@@ -34,6 +34,7 @@ mod tag_provider;
 mod tag_statistics;
 mod tagging_cache;
 mod upstream;
+mod vocabulary_store;
 
 pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use cause::{Cause, cause, in_words};
@@ -46,7 +47,7 @@ pub use idempotency_store::{Begun, IdempotencyStore};
 pub use image_backfill::{BackfillBegun, BackfillImage, FilledImage, ImageBackfill};
 pub use image_codec::ImageCodec;
 pub use image_counter::{Counted, ImageCounter};
-pub use image_edits::{ImageEdits, TagChange, TagsChanged, TagsVersion, VersionedTags};
+pub use image_edits::{ImageEdits, Revision, TagChange, TagsChanged, TagsVersion, VersionedTags};
 pub use image_info_store::ImageInfoStore;
 pub use image_store::{ImageStore, ImageStoreError};
 pub use inspector::{Inspected, Inspector, RecordedOriginal, RowMark, Rows, UnreadableRow};
@@ -69,6 +70,7 @@ pub use tag_provider::{Quota, TagProvider};
 pub use tag_statistics::TagStatistics;
 pub use tagging_cache::{Known, TaggingCache};
 pub use upstream::UpstreamError;
+pub use vocabulary_store::{StoredVocabulary, VocabularyStore};
 
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
@@ -95,4 +97,5 @@ pub use self::{
     statistics::MockStatisticsInspector,
     tag_statistics::MockTagStatistics,
     tagging_cache::MockTaggingCache,
+    vocabulary_store::MockVocabularyStore,
 };

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::ImageStoreError;
-use crate::{ImageFacts, Tagging, TaggingKey};
+use crate::{ContentDigest, ImageFacts, Tagging, TaggingKey};
 
 /// Keeps every answer of a tag provider, so that no picture is paid for twice.
 ///
@@ -20,6 +20,12 @@ pub trait TaggingCache: Send + Sync {
         key: &TaggingKey,
         tagging: &Tagging,
     ) -> Result<(), ImageStoreError>;
+
+    /// All stored answers for the bytes with these digests, at most 1000 of them, in no particular order.
+    async fn taggings_of(
+        &self,
+        digests: &[ContentDigest],
+    ) -> Result<Vec<(TaggingKey, Tagging)>, ImageStoreError>;
 }
 
 /// What a store knows of some bytes.

@@ -186,6 +186,37 @@ impl Condition {
         }
     }
 
+    /// Replaces each tag by several: one of them must be carried.
+    pub(super) fn with_synonyms(self, synonyms: &HashMap<Label, Vec<Label>>) -> Self {
+        let all = |all: Vec<Self>| {
+            let each = all.into_iter();
+            each.map(|condition| condition.with_synonyms(synonyms))
+                .collect()
+        };
+        match self {
+            Self::All(some) => Self::All(all(some)),
+            Self::Any(some) => Self::Any(all(some)),
+            Self::Not(condition) => Self::Not(Box::new(condition.with_synonyms(synonyms))),
+            Self::Tag(wanted) => match synonyms.get(&wanted.label).map(Vec::as_slice) {
+                None | Some([]) => Self::Tag(wanted),
+                Some([label]) => Self::Tag(TagCondition {
+                    label: label.clone(),
+                    ..wanted
+                }),
+                Some(group) => {
+                    let tags = group.iter().map(|label| {
+                        Self::Tag(TagCondition {
+                            label: label.clone(),
+                            confidence: wanted.confidence,
+                        })
+                    });
+                    Self::Any(tags.collect())
+                }
+            },
+            other => other,
+        }
+    }
+
     /// Adds a threshold to each tag that has no comparison of its own.
     pub(super) fn with_threshold(self, threshold: Threshold) -> Self {
         match self {

@@ -97,6 +97,39 @@ impl LabelFilter {
         }
     }
 
+    /// Replaces labels by several each: an image that carries one of them carries the label.
+    #[must_use]
+    pub fn with_synonyms(self, synonyms: &HashMap<Label, Vec<Label>>) -> Self {
+        if synonyms.is_empty() {
+            return self;
+        }
+        let replaced = |list: Vec<Label>| {
+            let each = list.into_iter().flat_map(|label| of(synonyms, label));
+            sorted(each.collect(), [])
+        };
+        let (mut all_of, mut conditions) = (Vec::new(), Vec::new());
+        for label in self.all_of {
+            let mut group = of(synonyms, label);
+            if group.len() == 1 {
+                all_of.append(&mut group);
+            } else {
+                conditions.extend(any_tag(group, None));
+            }
+        }
+        let own = self.condition;
+        conditions.extend(own.map(|condition| condition.with_synonyms(synonyms)));
+        Self {
+            all_of: sorted(all_of, []),
+            any_of: self.any_of.map(replaced),
+            none_of: replaced(self.none_of),
+            condition: match conditions.len() {
+                0 | 1 => conditions.pop(),
+                _ => Some(Condition::All(conditions)),
+            },
+            ..self
+        }
+    }
+
     /// The query in its simplest form; `None` if no image can match.
     pub fn within(self, window: TimeWindow) -> Option<ImageQuery> {
         let threshold = self
@@ -144,6 +177,12 @@ impl LabelFilter {
             conditions,
         })
     }
+}
+
+/// The labels in place of one; at least one.
+fn of(synonyms: &HashMap<Label, Vec<Label>>, label: Label) -> Vec<Label> {
+    let group = synonyms.get(&label).filter(|group| !group.is_empty());
+    group.cloned().unwrap_or_else(|| vec![label])
 }
 
 /// The condition that an image carries one of these labels; `None` without labels.

@@ -10,9 +10,10 @@ use futures_util::{StreamExt, TryStreamExt, future::join, stream, stream::BoxStr
 use thiserror::Error;
 
 use self::verify::Verified;
+use super::shared_vocabulary::SharedVocabulary;
 use crate::{
     ConfidenceHistogram, Image, ImageId, ImageInfo, ImageOrder, ImageQuery, Label, LabelFilter,
-    LabelNames, PageKey, TagQuery, TagSummary, TimeWindow, UntaggedImage,
+    PageKey, TagQuery, TagSummary, TimeWindow, UntaggedImage,
     ports::{
         CallContext, Clock, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError,
         OriginalContent, OriginalLedger, OriginalStore, OriginalStoreError, TagStatistics, cause,
@@ -59,7 +60,7 @@ pub struct Found {
 pub struct Catalog {
     ports: CatalogPorts,
     verified: Verified,
-    names: Arc<LabelNames>,
+    vocabulary: SharedVocabulary,
 }
 
 /// The ports of the catalog.
@@ -87,7 +88,7 @@ impl Catalog {
         Self {
             ports,
             verified: Verified::default(),
-            names: Arc::default(),
+            vocabulary: SharedVocabulary::default(),
         }
     }
 
@@ -252,20 +253,34 @@ impl Catalog {
             return Ok(Vec::new());
         }
         let tags = self.ports.statistics.tag_summaries(&query.window).await?;
-        Ok(query.pick(tags, &self.names))
+        Ok(query.pick(tags, &self.names().await))
     }
 
-    /// The images of a window with a label, by confidence. Counted in strides, so images that are changed
+    /// The images of a window with a tag, by confidence. Counted in strides, so images that are changed
     /// while it runs are counted as before or after the change.
+    ///
+    /// Labels that are aliases of the tag count as well; an image that carries several of them counts for each.
     pub async fn confidences(
         &self,
-        label: &Label,
+        tag: &Label,
         window: TimeWindow,
     ) -> Result<ConfidenceHistogram, CatalogError> {
         let mut histogram = ConfidenceHistogram::default();
         if window.is_empty() {
             return Ok(histogram);
         }
+        for label in self.carried_synonyms(tag).await? {
+            histogram.add(&self.confidences_of(&label, window).await?);
+        }
+        Ok(histogram)
+    }
+
+    async fn confidences_of(
+        &self,
+        label: &Label,
+        window: TimeWindow,
+    ) -> Result<ConfidenceHistogram, CatalogError> {
+        let mut histogram = ConfidenceHistogram::default();
         let mut after = None;
         loop {
             let statistics = &self.ports.statistics;

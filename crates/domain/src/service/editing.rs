@@ -2,7 +2,10 @@
 
 mod names;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use thiserror::Error;
 
@@ -12,7 +15,8 @@ use super::{
     lanes::Lanes,
 };
 use crate::{
-    Image, ImageId, ImageInfo, TagEdit, Threshold, UntaggedImage,
+    ContentDigest, Image, ImageId, ImageInfo, TagEdit, Tagging, TaggingKey, Threshold,
+    UntaggedImage, Vocabulary,
     ports::{
         CallContext, Clock, ImageEdits, ImageStoreError, TagChange, TagsChanged, TagsVersion,
         VersionedTags, cause,
@@ -94,7 +98,8 @@ impl Editing {
         edit: TagEdit,
         version: Option<TagsVersion>,
     ) -> Result<TagsChanged, ImageStoreError> {
-        let change = TagChange::Edit(edit);
+        let known = self.catalog.vocabulary().current().await?;
+        let change = TagChange::Edit(edit.under(Arc::clone(&known.vocabulary)));
         self.ports.edits.change_tags(id, &change, version).await
     }
 
@@ -128,11 +133,12 @@ impl Editing {
             Some(threshold) => threshold,
             None => self.threshold_of(&image, asked.default).await?,
         };
-        let Tagged { tags, provider } = self.answer(&image, threshold, context).await?;
+        let tagged = self.answer(&image, threshold, context).await?;
         let change = TagChange::Retag {
-            provider,
-            tags,
+            provider: tagged.provider,
+            answer: tagged.answer,
             threshold,
+            vocabulary: self.vocabulary().await?,
         };
         Ok(self.ports.edits.change_tags(id, &change, None).await?)
     }
@@ -159,13 +165,25 @@ impl Editing {
         }
     }
 
-    /// The provider's answer for an image, if it is stored.
-    pub(super) async fn stored_answer(
+    /// The vocabulary.
+    pub(super) async fn vocabulary(&self) -> Result<Arc<Vocabulary>, ImageStoreError> {
+        let known = self.catalog.vocabulary().current().await?;
+        Ok(Arc::clone(&known.vocabulary))
+    }
+
+    /// The stored answers of all providers for some images, by digest.
+    pub(super) async fn stored_answers(
         &self,
-        image: &UntaggedImage,
-        threshold: Threshold,
-    ) -> Result<Option<Tagged>, RetagError> {
-        Ok(self.ingest.stored_tags(image.digest, threshold).await?)
+        images: &[UntaggedImage],
+    ) -> Result<HashMap<ContentDigest, Vec<(TaggingKey, Tagging)>>, ImageStoreError> {
+        let digests: BTreeSet<ContentDigest> = images.iter().map(|image| image.digest).collect();
+        let digests: Vec<ContentDigest> = digests.into_iter().collect();
+        self.ingest.stored_answers(&digests).await
+    }
+
+    /// The key of the answer of the provider that is set up.
+    pub(super) fn key(&self, image: &UntaggedImage) -> TaggingKey {
+        self.ingest.key(image.digest)
     }
 
     /// The provider's answer for an image: the stored one, or a new one.

@@ -4,7 +4,7 @@
 //! reported only when the row is. Remains of an interrupted ingest (a hosted blob, bytes without a row) are
 //! harmless and found by [`Upkeep`](super::Upkeep).
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::{
     answers::{Answers, Unsaved},
+    shared_vocabulary::SharedVocabulary,
     single_flight::{InFlight, SingleFlight},
     store_room::{Reservation, StoreRoom},
     tagger::{Tagger, TaggerError, TaggerPorts},
@@ -82,8 +83,10 @@ pub struct Upload {
 /// The tags of a picture that is not registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tagged {
-    /// Those at or above the threshold, highest confidence first.
+    /// What the vocabulary gives of the answer at or above the threshold, highest confidence first.
     pub tags: Tags,
+    /// The provider's whole answer.
+    pub answer: Tags,
     /// The provider that found them.
     pub provider: ProviderIdentity,
 }
@@ -152,6 +155,7 @@ struct Pipeline {
     clock: Arc<dyn Clock>,
     claim: TimeDelta,
     answers: Answers,
+    vocabulary: SharedVocabulary,
 }
 
 impl Ingest {
@@ -183,12 +187,20 @@ impl Ingest {
             clock,
             claim: settings.claim,
             answers: Answers::default(),
+            vocabulary: SharedVocabulary::default(),
         };
         Self {
             room: StoreRoom::new(Arc::clone(&pipeline.ledger), settings.store_bytes),
             pipeline,
             analyses: SingleFlight::default(),
         }
+    }
+
+    /// The service with a vocabulary, by which tags are given.
+    #[must_use]
+    pub fn with_vocabulary(mut self, vocabulary: SharedVocabulary) -> Self {
+        self.pipeline.vocabulary = vocabulary;
+        self
     }
 
     /// Registers an image under a new id.
@@ -226,13 +238,16 @@ impl Ingest {
         // Held until the answer is kept, as for an upload.
         let flight = self.analyze(&key, &upload);
         let analysis = flight.outcome().await?;
-        let tags = analysis.tagging.tags.at_least(upload.threshold);
         if let Some(unsaved) = &analysis.unsaved {
             let pipeline = &self.pipeline;
             pipeline.rescue(unsaved, &key, &analysis.tagging).await;
         }
-        let provider = key.provider;
-        Ok(Tagged { tags, provider })
+        let answer = analysis.tagging.tags.clone();
+        Ok(Tagged {
+            tags: self.pipeline.given(&answer, upload.threshold).await?,
+            answer,
+            provider: key.provider,
+        })
     }
 
     /// The provider that tags pictures.
@@ -248,11 +263,32 @@ impl Ingest {
     ) -> Result<Option<Tagged>, IngestError> {
         let key = self.pipeline.tagger.key(digest);
         let (_, answer) = self.pipeline.known(&key).await?;
-        let provider = key.provider;
-        Ok(answer.map(|(tagging, _)| Tagged {
-            tags: tagging.tags.at_least(threshold),
-            provider,
+        let Some((tagging, _)) = answer else {
+            return Ok(None);
+        };
+        Ok(Some(Tagged {
+            tags: self.pipeline.given(&tagging.tags, threshold).await?,
+            answer: tagging.tags,
+            provider: key.provider,
         }))
+    }
+
+    /// All stored answers of providers for some original, by digest.
+    pub(super) async fn stored_answers(
+        &self,
+        digests: &[ContentDigest],
+    ) -> Result<HashMap<ContentDigest, Vec<(TaggingKey, Tagging)>>, ImageStoreError> {
+        let mut answers: HashMap<_, Vec<_>> = HashMap::new();
+        for (key, tagging) in self.pipeline.taggings.taggings_of(digests).await? {
+            let of_digest = answers.entry(key.digest).or_default();
+            of_digest.push((key, tagging));
+        }
+        Ok(answers)
+    }
+
+    /// The key of this provider's answer for some bytes.
+    pub(super) fn key(&self, digest: ContentDigest) -> TaggingKey {
+        self.pipeline.tagger.key(digest)
     }
 
     /// Writes the providers' answers that failed uploads could not write, and returns their number.
@@ -398,7 +434,9 @@ impl Pipeline {
         let mut attempt = 1;
         loop {
             let claimed = self.put(upload, analysis).await?;
-            let image = self.image(upload, analysis);
+            let tags = &analysis.tagging.tags;
+            let tags = self.given(tags, upload.threshold).await?;
+            let image = self.image(upload, analysis, tags);
             let info = ImageInfo {
                 registered_local: Some(self.clock.local(image.registered_at)),
                 ..info(upload, key, analysis)
@@ -451,7 +489,7 @@ impl Pipeline {
         }
     }
 
-    fn image(&self, upload: &Upload, analysis: &Analysis) -> Image {
+    fn image(&self, upload: &Upload, analysis: &Analysis, tags: Tags) -> Image {
         let registered_at = self.clock.now();
         Image {
             id: ImageId::new(registered_at),
@@ -462,8 +500,14 @@ impl Pipeline {
                 .camera
                 .taken_at
                 .unwrap_or_else(|| self.clock.local(registered_at)),
-            tags: analysis.tagging.tags.at_least(upload.threshold),
+            tags,
         }
+    }
+
+    /// What the vocabulary gives of a provider's answer.
+    async fn given(&self, answer: &Tags, lowest: Threshold) -> Result<Tags, IngestError> {
+        let known = self.vocabulary.current().await?;
+        Ok(known.vocabulary.given(answer, lowest))
     }
 
     /// An answer that was paid for is not lost because the disk is full.

@@ -6,6 +6,7 @@
 
 mod faults;
 mod retag;
+mod revise;
 mod stretches;
 
 use std::{collections::VecDeque, num::NonZeroU32, sync::Arc, time::Duration};
@@ -249,7 +250,11 @@ impl JobRunner {
                 let now = self.clock.now();
                 Ok(all(&|| ImageChange::Delete(now)))
             }
-            JobAction::Edit(edit) => Ok(all(&|| ImageChange::Tags(TagChange::Edit(edit.clone())))),
+            JobAction::Edit(edit) => {
+                let edit = edit.clone().under(self.retags.editing.vocabulary().await?);
+                Ok(all(&|| ImageChange::Tags(TagChange::Edit(edit.clone()))))
+            }
+            JobAction::Vocabulary => self.retags.revise(images).await,
             JobAction::Retag { threshold, .. } => {
                 self.retags
                     .prepare(images, *threshold, job.pauses, context)

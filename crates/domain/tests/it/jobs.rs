@@ -13,14 +13,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Confidence, ConfidenceHistogram, Image, ImageId, ImageQuery, Job, JobAction, JobFilter, JobId,
-    JobRequest, JobState, Label, PageKey, TagEdit, TagSummary, Threshold, TimeWindow,
+    JobRequest, JobState, Label, LabelNames, PageKey, TagEdit, TagSummary, Threshold, TimeWindow,
+    VocabularyEntry,
     ports::{
         Advanced, CallContext, ClaimedJob, Database, ImageStoreError, JobLease, JobQueue, JobStep,
         TagStatistics, UpstreamError, cause,
     },
     service::{
         Catalog, CatalogPorts, Editing, EditingPorts, Ingest, IngestPorts, IngestSettings,
-        JobError, JobPorts, JobRunner, JobRunnerPorts, Jobs, Progress, Upload,
+        JobError, JobPorts, JobRunner, JobRunnerPorts, Jobs, Progress, SharedVocabulary, Upload,
     },
 };
 use domain_testing::{
@@ -37,6 +38,7 @@ struct Fixture {
     ingest: Arc<Ingest>,
     editing: Editing,
     jobs: Jobs,
+    vocabulary: SharedVocabulary,
 }
 
 fn threshold(lowest: f64) -> Threshold {
@@ -73,7 +75,10 @@ impl Fixture {
             claim: TimeDelta::hours(1),
             store_bytes: None,
         };
-        let ingest = Arc::new(Ingest::new(ports, settings));
+        let names = LabelNames::default();
+        let vocabulary = SharedVocabulary::new(store.clone(), clock.clone(), names, false);
+        let ingest = Ingest::new(ports, settings).with_vocabulary(vocabulary.clone());
+        let ingest = Arc::new(ingest);
         let catalog = Catalog::new(CatalogPorts {
             images: store.clone(),
             counter: store.clone(),
@@ -93,7 +98,12 @@ impl Fixture {
             edits: store.clone(),
         };
         Self {
-            editing: Editing::new(editing, catalog, Arc::clone(&ingest)),
+            editing: Editing::new(
+                editing,
+                catalog.with_vocabulary(vocabulary.clone()),
+                Arc::clone(&ingest),
+            ),
+            vocabulary,
             jobs: Jobs::new(jobs, "fake"),
             ingest,
             store,
@@ -670,4 +680,93 @@ async fn images_are_tagged_again_from_stored_answers() {
     }
     let infos = fixture.editing.tags(&images[0].id).await.unwrap();
     assert!(infos.is_some());
+}
+
+/// `car` becomes `vehicle`, which is a thing and takes confidence 90.
+fn vehicle() -> VocabularyEntry {
+    VocabularyEntry {
+        aliases: [label("car")].into(),
+        parents: [label("thing")].into(),
+        threshold: Some(threshold(90.0)),
+        ..VocabularyEntry::new(label("vehicle"))
+    }
+}
+
+/// The answer is that of the version that tagged the images, not of the one that is set up.
+#[tokio::test]
+async fn the_vocabulary_is_applied_from_the_answers_of_the_images_own_provider() {
+    let fixture = Fixture::new();
+    let images = fixture.register(5).await;
+    let other = fixture.with_other_provider();
+    let upload = FakeImageCodec::picture(640, 480, "picture 0");
+    let upload = Upload {
+        digest: domain::ContentDigest::of(&upload),
+        bytes: upload,
+        threshold: threshold(0.0),
+        file_name: None,
+        request: None,
+        context: CallContext::local(),
+    };
+    other.ingest.tag(upload).await.unwrap();
+    let calls = other.provider.calls();
+    other.vocabulary.put(vehicle()).await.unwrap();
+    for changed in [5, 0] {
+        let job = other.create(JobAction::Vocabulary).await;
+        run(&other.runner()).await;
+        let job = other.read(&job.id).await;
+        assert_eq!((job.state, job.changed), (JobState::Done, changed));
+    }
+    assert_eq!(other.provider.calls(), calls, "no new call");
+    let expected = tags(&[("thing", 90.0), ("vehicle", 90.0), ("cab", 60.0)]);
+    for image in other.store.images() {
+        assert_eq!(image.tags, expected);
+    }
+    let known = other.editing.tags(&images[0].id).await.unwrap().unwrap();
+    let domain::TagSource::Provider(tagger) = &known.tags.shown()[0].source else {
+        panic!("{known:?}");
+    };
+    assert_eq!(tagger.version.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn images_without_a_stored_answer_keep_what_is_not_blocked() {
+    let fixture = Fixture::new();
+    record(&*fixture.store, 3).await;
+    let strict = VocabularyEntry {
+        threshold: Some(threshold(95.0)),
+        ..vehicle()
+    };
+    fixture.vocabulary.put(strict).await.unwrap();
+    fixture.create(JobAction::Vocabulary).await;
+    run(&fixture.runner()).await;
+    for image in fixture.store.images() {
+        assert_eq!(image.tags, tags(&[("thing", 90.0), ("vehicle", 90.0)]));
+    }
+    let blocked = VocabularyEntry {
+        is_blocked: true,
+        ..vehicle()
+    };
+    fixture.vocabulary.put(blocked).await.unwrap();
+    fixture.create(JobAction::Vocabulary).await;
+    run(&fixture.runner()).await;
+    for image in fixture.store.images() {
+        assert_eq!(image.tags, tags(&[("thing", 90.0)]), "it was given");
+    }
+}
+
+/// What an edit means is told when its turn comes.
+#[tokio::test]
+async fn edits_of_jobs_are_made_under_the_vocabulary() {
+    let fixture = Fixture::new();
+    fixture.register(2).await;
+    fixture.create(edit(&[("auto", 70.0)], &["cab"])).await;
+    let auto = VocabularyEntry {
+        aliases: [label("car"), label("auto"), label("cab")].into(),
+        ..vehicle()
+    };
+    fixture.vocabulary.put(auto).await.unwrap();
+    run(&fixture.runner()).await;
+    for image in fixture.store.images() {
+        assert_eq!(image.tags, tags(&[("thing", 70.0), ("vehicle", 70.0)]));
+    }
 }

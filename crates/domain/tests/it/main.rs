@@ -17,3 +17,4 @@ mod label_filter;
 mod renditions;
 mod source;
 mod upkeep;
+mod vocabulary;

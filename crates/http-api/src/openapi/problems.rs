@@ -131,6 +131,18 @@ const JOB: &[Code] = &[
     Code::StorageUnavailable,
 ];
 
+/// What can go wrong with an entry of the vocabulary that is put.
+const ENTRY: &[Code] = &[
+    Code::InvalidBody,
+    Code::InvalidParameter,
+    Code::TagNotFound,
+    Code::RequestTimeout,
+    Code::TooMany,
+    Code::VocabularyConflict,
+    Code::UnsupportedMediaType,
+    Code::StorageUnavailable,
+];
+
 /// What can go wrong with an upload that is registered.
 const REGISTRATION: &[Code] = &[
     Code::InvalidBody,
@@ -214,8 +226,22 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::JobNotFound,
             Code::StorageUnavailable,
         ],
+        "/vocabulary" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/vocabulary/{tag}" => problems_of_entries(method),
         _ => problems_of_keys(path, method),
     }
+}
+
+/// What can go wrong with an entry of the vocabulary.
+fn problems_of_entries(method: &Method) -> &'static [Code] {
+    if *method == Method::PUT {
+        return ENTRY;
+    }
+    &[
+        Code::InvalidParameter,
+        Code::TagNotFound,
+        Code::StorageUnavailable,
+    ]
 }
 
 /// What can go wrong on the routes of keys and sessions.

@@ -5,7 +5,7 @@
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, NaiveDateTime};
-use domain::{ImageId, ImageOrder, PageKey};
+use domain::{ImageId, ImageOrder, Label, PageKey};
 use thiserror::Error;
 
 /// The parameter's name.
@@ -84,6 +84,28 @@ pub(crate) fn parse_job(text: &str) -> Result<u64, CursorError> {
     }
 }
 
+/// The first byte of a cursor in the vocabulary; the tag follows.
+const VOCABULARY: u8 = 4;
+
+/// A cursor in the vocabulary: after the entry of that tag.
+pub(crate) fn written_tag(tag: &Label) -> String {
+    let bytes = [&[VOCABULARY], tag.as_str().as_bytes()].concat();
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn parse_tag(text: &str) -> Result<Label, CursorError> {
+    let bytes = BASE64_URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| CursorError)?;
+    match bytes.split_first() {
+        Some((&VOCABULARY, tag)) => {
+            let tag = str::from_utf8(tag).map_err(|_| CursorError)?;
+            Label::parse(tag).map_err(|_| CursorError)
+        }
+        _ => Err(CursorError),
+    }
+}
+
 fn time(micros: i64) -> Option<NaiveDateTime> {
     DateTime::from_timestamp_micros(micros).map(|time| time.naive_utc())
 }
@@ -97,6 +119,18 @@ mod tests {
         ImageOrder::{Registered, Taken},
         *,
     };
+
+    #[test]
+    fn cursors_of_the_vocabulary_are_no_others() {
+        for tag in ["sofa", "straße", "猫/😀"] {
+            let tag = Label::parse(tag).unwrap();
+            assert_eq!(parse_tag(&written_tag(&tag)), Ok(tag.clone()));
+            assert_eq!(parse_job(&written_tag(&tag)), Err(CursorError));
+        }
+        for text in ["", "BA", "!", &written_job(7)] {
+            assert_eq!(parse_tag(text), Err(CursorError), "{text}");
+        }
+    }
 
     #[test]
     fn cursors_of_jobs_are_no_cursors_of_images() {

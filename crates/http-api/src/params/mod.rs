@@ -10,8 +10,8 @@ use std::num::NonZeroU32;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::{
-    Condition, Confidence, ImageOrder, LabelFilter, PageKey, RenditionSize, RenditionSizeError,
-    TagOrder, Threshold, TimeWindow,
+    Condition, Confidence, ImageOrder, Label, LabelFilter, PageKey, RenditionSize,
+    RenditionSizeError, TagOrder, Threshold, TimeWindow,
 };
 
 use self::dates::Edge;
@@ -213,6 +213,22 @@ impl Query {
         cursor::parse_job(text)
             .map(Some)
             .map_err(|error| Problem::parameter(cursor::NAME, error))
+    }
+
+    /// The tag after whose entry the list of `cursor` goes on.
+    pub(super) fn tag_cursor(&self) -> Result<Option<Label>, Problem> {
+        let Some(text) = self.get(cursor::NAME) else {
+            return Ok(None);
+        };
+        cursor::parse_tag(text)
+            .map(Some)
+            .map_err(|error| Problem::parameter(cursor::NAME, error))
+    }
+
+    /// The tag that a parameter names.
+    pub(super) fn label(&self, name: &str) -> Result<Option<Label>, Problem> {
+        let label = self.get(name).map(Label::parse).transpose();
+        label.map_err(|error| Problem::parameter(name, format!("is no tag: {error}")))
     }
 
     /// The place where the list of `cursor` goes on, which is in that order.

@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    MAX_JOBS,
+    ConflictKind, MAX_JOBS,
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
     service::{
         CatalogError, IngestError, JobError, KeyError, MAX_KEYS, RenditionError, RetagError,
+        VocabularyError,
     },
+    vocabulary::{MAX_DEPTH, MAX_ENTRIES},
 };
 
 use super::{Code, Problem};
@@ -73,6 +75,23 @@ impl From<JobError> for Problem {
             JobError::CountChanged { .. } => Self::new(Code::CountChanged, detail),
             JobError::TooMany => Self::new(Code::TooMany, detail).limit(MAX_JOBS.into()),
             JobError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<VocabularyError> for Problem {
+    fn from(error: VocabularyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            VocabularyError::NotFound(_) => Self::new(Code::TagNotFound, detail),
+            VocabularyError::Conflict(conflict) => match conflict.kind {
+                ConflictKind::TooDeep => {
+                    Self::new(Code::InvalidBody, detail).limit(MAX_DEPTH as u64)
+                }
+                ConflictKind::TooMany => Self::new(Code::TooMany, detail).limit(MAX_ENTRIES as u64),
+                _ => Self::new(Code::VocabularyConflict, detail),
+            },
+            VocabularyError::Store(error) => error.into(),
         }
     }
 }

@@ -68,6 +68,10 @@ table! {
     KeyNotFound, "key-not-found", NOT_FOUND, "There is no such key";
     /// No job has that id.
     JobNotFound, "job-not-found", NOT_FOUND, "There is no such job";
+    /// The vocabulary has no entry of that tag.
+    TagNotFound, "tag-not-found", NOT_FOUND, "There is no such entry";
+    /// An entry does not fit to the others of the vocabulary.
+    VocabularyConflict, "vocabulary-conflict", CONFLICT, "The entry conflicts with another one";
     /// Another number of images matches than the request expects.
     CountChanged, "count-changed", CONFLICT, "Another number of images matches";
     /// There are as many of something as are kept.
@@ -154,6 +158,8 @@ mod tests {
             ("cross-origin", 403),
             ("key-not-found", 404),
             ("job-not-found", 404),
+            ("tag-not-found", 404),
+            ("vocabulary-conflict", 409),
             ("count-changed", 409),
             ("too-many", 409),
             ("idempotency-in-progress", 409),

@@ -43,7 +43,7 @@ pub(crate) async fn get_image(
     let language = queries::image(request.query_string())?;
     let shown = Presentation {
         zone: state.settings.timezone,
-        names: state.names(language.as_deref())?,
+        names: state.names(language.as_deref()).await?,
     };
     let id = path::id(&request)?;
     let catalog = state.catalog.clone();

@@ -1,5 +1,7 @@
 //! `/image/{id}/tags` and `/image/{id}/retag`: who said what of an image.
 
+use std::collections::HashMap;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header,
@@ -7,7 +9,7 @@ use actix_web::{
 };
 use domain::{
     Confidence, ImageId, Label, MAX_SHOWN, ShownNames, Tag, TagEdit,
-    ports::{TagsChanged, TagsVersion, VersionedTags},
+    ports::{ImageStoreError, TagsChanged, TagsVersion, VersionedTags},
     service::Editing,
 };
 use serde::{Deserialize, Serialize};
@@ -109,7 +111,7 @@ pub(crate) async fn get_tags(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let language = queries::image(request.query_string())?;
-    let names = state.names(language.as_deref())?;
+    let names = state.names(language.as_deref()).await?;
     let id = path::id(&request)?;
     let known = tags(&state, id).await?;
     let etag = entity_tag(known.version);
@@ -161,7 +163,7 @@ pub(crate) async fn edit_tags(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let language = queries::image(request.query_string())?;
-    let names = state.names(language.as_deref())?;
+    let names = state.names(language.as_deref()).await?;
     let id = path::id(&request)?;
     let body: TagEditBody = json_body::read(&request, body, &state.settings).await?;
     let edit = edit(&body.add, &body.remove)?;
@@ -221,7 +223,7 @@ pub(crate) async fn retag(
 ) -> Result<HttpResponse, Problem> {
     let default = state.settings.default_threshold;
     let (asked, language) = queries::retag(request.query_string(), default)?;
-    let names = state.names(language.as_deref())?;
+    let names = state.names(language.as_deref()).await?;
     let id = path::id(&request)?;
     let origin = Forwarded::of(&request, &state.settings.trusted_proxies);
     let context = disconnect::context(&request, origin.client);
@@ -229,20 +231,27 @@ pub(crate) async fn retag(
     answer(&changed_tags(changed, &id)?, &names)
 }
 
-/// An edit with names in a language replaced by the tags that they name.
+/// An edit with names in a language, and aliases, replaced by the tags that they stand for.
 async fn resolved(
     state: &State,
     id: ImageId,
     edit: TagEdit,
     names: &ShownNames,
 ) -> Result<TagEdit, Problem> {
-    if names.are_labels() {
-        return Ok(edit);
-    }
-    let (editing, asked, names) = (state.editing.clone(), edit.clone(), names.clone());
-    let looking = async move { editing.labels_named(&id, &asked, &names).await };
-    let labels = state.read(looking).await?;
-    let edit = edit.with_labels(&labels);
+    let edit = if names.are_labels() {
+        edit
+    } else {
+        let (editing, asked, names) = (state.editing.clone(), edit.clone(), names.clone());
+        let looking = async move { editing.labels_named(&id, &asked, &names).await };
+        with_labels(edit, &state.read(looking).await?)?
+    };
+    let (editing, asked) = (state.editing.clone(), edit.clone());
+    let looking = async move { editing.tags_meant(&asked).await };
+    with_labels(edit, &state.read::<_, ImageStoreError>(looking).await?)
+}
+
+fn with_labels(edit: TagEdit, labels: &HashMap<Label, Label>) -> Result<TagEdit, Problem> {
+    let edit = edit.with_labels(labels);
     edit.map_err(|error| wrong(error.to_string()))
 }
 

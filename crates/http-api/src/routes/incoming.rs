@@ -67,7 +67,7 @@ pub(super) async fn read(
     state: &State,
 ) -> Result<Incoming, Problem> {
     let asked = queries::upload(request.query_string())?;
-    let names = state.names(asked.language.as_deref())?;
+    let names = state.names(asked.language.as_deref()).await?;
     let origin = Forwarded::of(request, &state.settings.trusted_proxies);
     let sent = upload::receive(
         body,

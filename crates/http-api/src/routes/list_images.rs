@@ -132,14 +132,15 @@ pub(crate) async fn list_images(
 ) -> Result<HttpResponse, Problem> {
     let zone = state.settings.timezone;
     let list = queries::images(request.query_string(), zone)?;
-    let names = state.names(list.language.as_deref())?;
+    let names = state.names(list.language.as_deref()).await?;
     let shown = Presentation { zone, names };
     let (window, filter, is_counted) = (list.window, list.labels.clone(), list.count);
+    let counted_names = shown.names.clone();
     let count = async {
         if is_counted {
             let origin = Forwarded::of(&request, &state.settings.trusted_proxies);
             let context = disconnect::context(&request, origin.client);
-            state.count(window, filter, context).await
+            state.count(window, filter, counted_names, context).await
         } else {
             Ok(None)
         }

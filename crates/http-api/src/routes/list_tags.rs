@@ -54,7 +54,7 @@ pub(crate) async fn list_tags(
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let (query, language) = queries::tags(request.query_string(), state.settings.timezone)?;
-    let names = state.names(language.as_deref())?;
+    let names = state.names(language.as_deref()).await?;
     let query = TagQuery {
         names: names.clone(),
         ..query

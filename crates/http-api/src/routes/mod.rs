@@ -21,6 +21,7 @@ mod post_image;
 mod post_tag;
 mod repeatable;
 mod session;
+mod vocabulary;
 
 use std::future::ready;
 
@@ -45,7 +46,8 @@ pub(super) use self::{
     keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
     list_images::__path_list_images, list_taggers::__path_list_taggers,
     list_tags::__path_list_tags, post_image::__path_post_image, post_tag::__path_post_tag,
-    session::__path_delete_session, session::__path_post_session,
+    session::__path_delete_session, session::__path_post_session, vocabulary::__path_delete_entry,
+    vocabulary::__path_get_entry, vocabulary::__path_list_vocabulary, vocabulary::__path_put_entry,
 };
 
 pub(super) use self::keys::ScopeBody;
@@ -63,6 +65,7 @@ const JOBS: &str = "GET, HEAD, POST, OPTIONS";
 const JOB: &str = "GET, HEAD, DELETE, OPTIONS";
 const KEYS: &str = "GET, HEAD, POST, OPTIONS";
 const REMOVABLE: &str = "DELETE, OPTIONS";
+const ENTRY: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
 const SESSION: &str = "POST, DELETE, OPTIONS";
 
 /// Registers the routes of the interface, and what answers where there is none.
@@ -96,6 +99,14 @@ pub(super) fn configure(config: &mut ServiceConfig) {
             "/tags/{tag}/confidences",
             get_confidences::get_confidences,
         ))
+        .service(readable("/vocabulary", vocabulary::list_vocabulary))
+        .service(
+            with_rest("/vocabulary/{tag}", ENTRY)
+                .route(web::get().to(vocabulary::get_entry))
+                .route(web::head().to(vocabulary::get_entry))
+                .route(web::put().to(vocabulary::put_entry))
+                .route(web::delete().to(vocabulary::delete_entry)),
+        )
         .service(readable("/taggers", list_taggers::list_taggers))
         .service(
             guarded("/", READABLE)

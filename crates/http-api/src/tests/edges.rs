@@ -58,6 +58,8 @@ async fn other_paths_are_not_found(#[case] path: &str) {
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/retag", &["GET", "DELETE"], "POST, OPTIONS")]
 #[case("/jobs", &["PUT", "DELETE", "PATCH"], "GET, HEAD, POST, OPTIONS")]
 #[case("/jobs/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777", &["POST", "PUT"], "GET, HEAD, DELETE, OPTIONS")]
+#[case("/vocabulary", &["POST", "PUT", "DELETE"], "GET, HEAD, OPTIONS")]
+#[case("/vocabulary/car", &["POST", "PATCH"], "GET, HEAD, PUT, DELETE, OPTIONS")]
 #[case("/keys", &["PUT", "DELETE", "PATCH"], "GET, HEAD, POST, OPTIONS")]
 #[case("/keys/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777", &["GET", "POST"], "DELETE, OPTIONS")]
 #[case("/session", &["GET", "PUT"], "POST, DELETE, OPTIONS")]

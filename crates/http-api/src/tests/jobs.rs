@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use domain::{
-    Scope,
+    LabelNames, Scope,
     ports::{CallContext, ImageStore as _},
     service::{
         Catalog, CatalogPorts, Editing, EditingPorts, Ingest, IngestPorts, JobRunner,
-        JobRunnerPorts, Progress,
+        JobRunnerPorts, Progress, SharedVocabulary,
     },
 };
 use domain_testing::{FakeImageCodec, FakeReleaseQueue};
@@ -45,8 +45,15 @@ fn runner(fakes: &Fakes) -> JobRunner {
         edits: fakes.store.clone(),
         clock: fakes.clock.clone(),
     };
-    let ingest = Arc::new(Ingest::new(ingest, ingest_settings(None)));
-    let editing = Editing::new(editing, Catalog::new(catalog), ingest);
+    let vocabulary = SharedVocabulary::new(
+        fakes.store.clone(),
+        fakes.clock.clone(),
+        LabelNames::default(),
+        false,
+    );
+    let ingest = Ingest::new(ingest, ingest_settings(None)).with_vocabulary(vocabulary.clone());
+    let catalog = Catalog::new(catalog).with_vocabulary(vocabulary);
+    let editing = Editing::new(editing, catalog, Arc::new(ingest));
     let ports = JobRunnerPorts {
         queue: fakes.store.clone(),
         images: fakes.store.clone(),
@@ -177,6 +184,98 @@ async fn a_job_tags_again_from_stored_answers() {
     // The threshold is kept with the image.
     let again = done(&server, &json!({"kind": "retag"})).await;
     assert_eq!(again["result"]["changed"], 0);
+}
+
+async fn put(server: &TestServer, tag: &str, entry: Value) {
+    let request = server.request(Method::PUT, &format!("/vocabulary/{tag}"));
+    let response = request.json(&entry).send().await.unwrap();
+    assert!(response.status().is_success());
+}
+
+/// The images are registered before the vocabulary is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_applies_the_vocabulary_from_stored_answers() {
+    let server = TestServer::start();
+    let (image, other) = (server.register("a").await, server.register("b").await);
+    let tags = format!("/image/{}/tags", image["id"].as_str().unwrap());
+    let edit = json!({"add": ["mia", "cab"], "remove": ["auto"]});
+    let request = server.request(Method::PATCH, &tags).json(&edit);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let before = server.read("/images").await;
+    let calls = server.provider.calls();
+    put(
+        &server,
+        "car",
+        json!({"aliases": ["auto"], "parents": ["vehicle"]}),
+    )
+    .await;
+    put(&server, "cab", json!({"blocked": true})).await;
+    put(&server, "mia", json!({"parents": ["cat"]})).await;
+    let dry = json!({"kind": "vocabulary", "dry_run": true});
+    let counted = done(&server, &dry).await;
+    assert_eq!(server.read("/images").await, before);
+    let job = done(&server, &json!({"kind": "vocabulary", "expected": 2})).await;
+    assert_eq!(
+        (&job["kind"], &job["total"]),
+        (&json!("vocabulary"), &json!(2))
+    );
+    assert_eq!(job["result"], counted["result"]);
+    assert_eq!(job["result"]["changed"], 2);
+    let tally = |tag: &str| {
+        let mut tags = job["result"]["tags"].as_array().unwrap().iter();
+        let found = tags.find(|tally| tally["tag"] == tag);
+        found.map(|tally| (tally["gained"].clone(), tally["lost"].clone()))
+    };
+    assert_eq!(tally("vehicle"), Some((json!(1), json!(0))), "{job}");
+    assert_eq!(tally("cat"), Some((json!(1), json!(0))));
+    // What a person rejected under its old name stays rejected, and what a person gave stays.
+    assert_eq!(names(&server, &image).await, ["cab", "cat", "mia"]);
+    let document = server.read(&tags).await;
+    assert_eq!(document["rejected"], json!(["car"]));
+    assert_eq!(names(&server, &other).await, ["car", "vehicle"]);
+    assert_eq!(server.provider.calls(), calls, "no new call");
+    let again = done(&server, &json!({"kind": "vocabulary"})).await;
+    assert_eq!(again["result"]["changed"], 0);
+    // Without the vocabulary, all is as the provider said.
+    for tag in ["car", "cab", "mia"] {
+        let removed = server
+            .send(Method::DELETE, &format!("/vocabulary/{tag}"))
+            .await;
+        assert_eq!(removed.status(), 204);
+    }
+    let filter = json!({"ids": [other["id"]]});
+    let job = done(&server, &json!({"kind": "vocabulary", "filter": filter})).await;
+    assert_eq!(job["result"]["changed"], 1);
+    let now = server
+        .read(&format!("/images?q={}", "date%3E=2000-01-01"))
+        .await;
+    let of = |list: &Value| {
+        let mut images = list.as_array().unwrap().iter();
+        images.find(|image| image["id"] == other["id"]).cloned()
+    };
+    assert_eq!(of(&now), of(&before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_of_jobs_understand_aliases() {
+    let server = TestServer::start();
+    server.register("a").await;
+    put(&server, "vehicle", json!({"aliases": ["car"]})).await;
+    for filter in [
+        json!({"tags": "vehicle"}),
+        json!({"tags": "car"}),
+        json!({"any_tags": "vehicle,dog"}),
+        json!({"q": "vehicle"}),
+    ] {
+        let job = make(&server, &json!({"kind": "vocabulary", "filter": filter})).await;
+        assert_eq!(job["total"], 1, "{filter}");
+    }
+    let none = json!({"kind": "vocabulary", "filter": {"not_tags": "vehicle"}});
+    assert_eq!(make(&server, &none).await["total"], 0);
+    let edit =
+        json!({"kind": "edit", "filter": {"tags": "car"}, "remove": ["vehicle"], "add": ["car"]});
+    let job = done(&server, &edit).await;
+    assert_eq!(job["result"]["changed"], 1, "what is both is added");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -346,6 +445,12 @@ async fn only_an_administrator_deletes_everything() {
     assert_eq!(document["scope"], "admin");
     accepted(send(&write, json!({"tags": "car"})).await).await;
     accepted(send(&admin, everything()).await).await;
+    for (key, status) in [(&write, 403), (&admin, 202)] {
+        let body = json!({"kind": "vocabulary", "filter": {"tags": "car"}});
+        let request = server.request(Method::POST, "/jobs").json(&body);
+        let response = request.bearer_auth(key).send().await.unwrap();
+        assert_eq!(response.status(), status);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

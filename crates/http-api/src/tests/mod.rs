@@ -27,3 +27,4 @@ mod taggers;
 mod test_server;
 mod thumbnail;
 mod uploads;
+mod vocabulary;

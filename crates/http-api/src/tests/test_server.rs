@@ -11,11 +11,12 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
-    Confidence, LabelNames, Threshold,
+    Confidence, LabelNames, Threshold, Vocabulary,
     ports::{ImageCodec, ImageCounter, ImageStore, OriginalStore},
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
         Ingest, IngestPorts, IngestSettings, JobPorts, Jobs, Keys, RenditionPorts, Renditions,
+        SharedVocabulary,
     },
 };
 use domain_testing::{
@@ -65,6 +66,8 @@ pub(super) struct Setup {
     pub(super) store_bytes: Option<u64>,
     pub(super) codec: Arc<dyn ImageCodec>,
     pub(super) names: LabelNames,
+    pub(super) is_closed: bool,
+    pub(super) builtin: Vocabulary,
 }
 
 /// A running server, and the fakes behind it.
@@ -125,12 +128,19 @@ impl Default for Setup {
             store_bytes: None,
             codec: Arc::<FakeImageCodec>::default(),
             names: LabelNames::default(),
+            is_closed: false,
+            builtin: Vocabulary::default(),
             fakes,
         }
     }
 }
 
 impl Setup {
+    fn vocabulary(&self) -> SharedVocabulary {
+        let (store, clock) = (self.fakes.store.clone(), self.fakes.clock.clone());
+        SharedVocabulary::new(store, clock, self.names.clone(), self.is_closed)
+    }
+
     pub(super) fn api(self) -> Api {
         let ports = IngestPorts {
             images: self.images.clone(),
@@ -158,8 +168,10 @@ impl Setup {
             sessions: self.fakes.store.clone(),
             clock: self.fakes.clock.clone(),
         };
-        let catalog = Catalog::new(catalog).with_names(self.names);
-        let ingest = Arc::new(Ingest::new(ports, settings));
+        let vocabulary = self.vocabulary();
+        let catalog = Catalog::new(catalog).with_vocabulary(vocabulary.clone());
+        let ingest = Ingest::new(ports, settings).with_vocabulary(vocabulary);
+        let ingest = Arc::new(ingest);
         let editing = EditingPorts {
             edits: self.fakes.store.clone(),
             clock: self.fakes.clock.clone(),
@@ -184,6 +196,7 @@ impl Setup {
                 embeds_pictures: false,
                 embeds_words: false,
             }],
+            builtin: Arc::new(self.builtin),
             readiness: Readiness {
                 images: self.images,
                 originals: self.originals,

@@ -121,25 +121,40 @@ async fn change_tags(
     change: &TagChange,
     expected: Option<TagsVersion>,
 ) -> Result<TagsChanged, StoreError> {
-    let names: Vec<&str> = mentioned(change).into_iter().map(Label::as_str).collect();
-    let labels = labels::find_or_insert(connection, &names).await?;
-    connection.batch_execute(BEGIN).await?;
-    let (outcome, is_changed) =
-        change_locked(connection, cache, &labels, id, change, expected).await?;
-    let end = if is_changed { "COMMIT" } else { "ROLLBACK" };
-    connection.batch_execute(end).await?;
-    Ok(outcome)
-}
-
-/// The labels that a change may add.
-pub(super) fn mentioned(change: &TagChange) -> Vec<&Label> {
-    match change {
-        TagChange::Edit(edit) => edit.labels().collect(),
-        TagChange::Retag { tags, .. } => tags.iter().map(|tag| &tag.label).collect(),
+    let mut names = change.labels();
+    loop {
+        let texts: Vec<&str> = names.iter().map(Label::as_str).collect();
+        let labels = labels::find_or_insert(connection, &texts).await?;
+        connection.batch_execute(BEGIN).await?;
+        match change_locked(connection, cache, &labels, id, change, expected).await? {
+            Locked::Unchanged(outcome) => {
+                connection.batch_execute("ROLLBACK").await?;
+                return Ok(outcome);
+            }
+            Locked::Changed(outcome) => {
+                connection.batch_execute("COMMIT").await?;
+                return Ok(outcome);
+            }
+            // At most twice, unless the image changes meanwhile.
+            Locked::Missing(missing) => {
+                connection.batch_execute("ROLLBACK").await?;
+                names.extend(missing);
+            }
+        }
     }
 }
 
-/// Changes an image in the transaction. Also returns whether anything was written.
+/// What came of a change in its transaction.
+enum Locked {
+    /// Nothing was written.
+    Unchanged(TagsChanged),
+    /// The change was written.
+    Changed(TagsChanged),
+    /// The image gets further labels, which need numbers first.
+    Missing(Vec<Label>),
+}
+
+/// Changes an image in the transaction.
 async fn change_locked(
     connection: &mut Connection,
     cache: &LabelCache,
@@ -147,41 +162,40 @@ async fn change_locked(
     id: &ImageId,
     change: &TagChange,
     expected: Option<TagsVersion>,
-) -> Result<(TagsChanged, bool), StoreError> {
+) -> Result<Locked, StoreError> {
     let Some(row) = lock(connection, id).await? else {
-        return Ok((TagsChanged::NotFound, false));
+        return Ok(Locked::Unchanged(TagsChanged::NotFound));
     };
     let known = version(row.tags_version - 1)?;
     if expected.is_some_and(|expected| expected != known) {
-        return Ok((TagsChanged::Outdated(known), false));
+        return Ok(Locked::Unchanged(TagsChanged::Outdated(known)));
     }
     let before = said::read(connection, cache, id, &row.tagger()).await?;
     let Ok(tags) = change.apply(&before.tags) else {
-        return Ok((TagsChanged::TooMany, false));
+        return Ok(Locked::Unchanged(TagsChanged::TooMany));
     };
-    if tags == before.tags && matches!(change, TagChange::Edit(_)) {
+    if tags == before.tags && change.keeps_provider() {
         let version = known;
-        return Ok((TagsChanged::Done(VersionedTags { tags, version }), false));
+        let unchanged = TagsChanged::Done(VersionedTags { tags, version });
+        return Ok(Locked::Unchanged(unchanged));
+    }
+    let missing = before.missing(&tags, labels);
+    if !missing.is_empty() {
+        return Ok(Locked::Missing(missing));
     }
     let tagger = match change {
-        TagChange::Edit(_) => row.tagger(),
         TagChange::Retag { provider, .. } => provider.into(),
+        TagChange::Edit(_) | TagChange::Revise(_) => row.tagger(),
     };
-    said::write(
-        connection,
-        (id, row.registered_at),
-        &before,
-        &tags,
-        &tagger,
-        labels,
-    )
-    .await?;
+    let image = (id, row.registered_at);
+    said::write(connection, image, &before, &tags, &tagger, labels).await?;
     if let TagChange::Retag { threshold, .. } = change {
         note_provider(connection, id, &tagger, *threshold).await?;
     }
     note_change(connection, row.registered_at).await?;
     let version = version(row.tags_version)?;
-    Ok((TagsChanged::Done(VersionedTags { tags, version }), true))
+    let changed = TagsChanged::Done(VersionedTags { tags, version });
+    Ok(Locked::Changed(changed))
 }
 
 /// Writes the row of an image, and returns it. `None` if there is no such image.

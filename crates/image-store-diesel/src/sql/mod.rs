@@ -39,6 +39,7 @@ mod statistics;
 mod summaries;
 mod taggings;
 pub(super) mod tags;
+mod vocabulary;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -401,6 +402,14 @@ impl TaggingCache for Store {
             |mut connection| async move { taggings::keep(&mut connection, key, tagging).await },
         )
         .await
+    }
+
+    async fn taggings_of(
+        &self,
+        digests: &[ContentDigest],
+    ) -> Result<Vec<(TaggingKey, Tagging)>, ImageStoreError> {
+        self.read_here(|mut connection| async move { taggings::of(&mut connection, digests).await })
+            .await
     }
 }
 

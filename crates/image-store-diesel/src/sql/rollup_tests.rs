@@ -14,8 +14,9 @@ use diesel::QueryDsl;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     Confidence, Image, ImageId, NewImage, ProviderIdentity, TagEdit, Threshold, TimeWindow,
+    Vocabulary, VocabularyEntry,
     ports::{
-        Database, ImageStoreError, Repair, Segment, SegmentFault, TagChange, TagsChanged,
+        Database, ImageStoreError, Repair, Revision, Segment, SegmentFault, TagChange, TagsChanged,
         VerifiedSegment,
     },
 };
@@ -277,9 +278,11 @@ async fn change_one(store: &dyn Database, images: &mut Vec<ImageId>, seed: u64) 
         0 => TagChange::Edit(TagEdit::new(&tags, &[label("car")]).unwrap()),
         1 => TagChange::Retag {
             provider: ProviderIdentity::parse("local", "1", "en").unwrap(),
-            tags: tags.into_iter().collect(),
+            answer: tags.into_iter().collect(),
             threshold: Threshold::new(Confidence::new(1.0).unwrap()),
+            vocabulary: Arc::default(),
         },
+        3 => TagChange::Revise(revision(seed)),
         2 => {
             let id = images.remove(chosen);
             assert!(store.delete(&id, at(1000)).await.unwrap());
@@ -289,6 +292,20 @@ async fn change_one(store: &dyn Database, images: &mut Vec<ImageId>, seed: u64) 
     };
     let changed = store.change_tags(&images[chosen], &change, None).await;
     assert!(matches!(changed, Ok(TagsChanged::Done(_))), "{changed:?}");
+}
+
+/// A change by one of two vocabularies.
+fn revision(seed: u64) -> Revision {
+    let entry = VocabularyEntry {
+        aliases: [label(if seed.is_multiple_of(2) { "cat" } else { "new" })].into(),
+        parents: [label(&format!("animal {}", seed % 3))].into(),
+        ..VocabularyEntry::new(label("pet"))
+    };
+    Revision {
+        vocabulary: Arc::new(Vocabulary::new([entry]).unwrap()),
+        answer: None,
+        lowest: Threshold::NONE,
+    }
 }
 
 /// Rolls up as another server does.

@@ -40,6 +40,17 @@ pub(super) struct Said {
     has_rows: bool,
 }
 
+impl Said {
+    /// The labels of other tags whose numbers are not known.
+    pub(super) fn missing(&self, tags: &ImageTags, labels: &LabelIds) -> Vec<Label> {
+        let said = tags.said().map(|said| said.tag.label);
+        let all = said.chain(tags.rejected().cloned());
+        let missing = all
+            .filter(|label| !self.ids.contains_key(label) && !labels.contains_key(label.as_str()));
+        missing.collect()
+    }
+}
+
 /// The rows of several images, as far as they say something of their tags.
 #[derive(Default)]
 pub(super) struct TagRows {

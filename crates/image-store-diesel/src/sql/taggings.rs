@@ -2,13 +2,13 @@
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::RunQueryDsl;
-use domain::{Tagging, TaggingKey};
+use domain::{ContentDigest, ProviderIdentity, Tagging, TaggingKey};
 
-use super::Connection;
+use super::{Connection, statement::LISTED};
 use crate::{
     error::StoreError,
     schema::tagging,
-    values::{self, micros},
+    values::{self, DigestBytes, micros},
 };
 
 pub(super) async fn find(
@@ -27,6 +27,52 @@ pub(super) async fn find(
         .optional()?;
     row.map(|(tagged_at, tags)| values::tagging(tagged_at, &tags))
         .transpose()
+}
+
+/// The columns of an answer.
+type Row = (DigestBytes, Vec<u8>, Vec<u8>, Vec<u8>, i64, i64, Vec<u8>);
+
+/// All answers for some bytes.
+pub(super) async fn of(
+    connection: &mut Connection,
+    digests: &[ContentDigest],
+) -> Result<Vec<(TaggingKey, Tagging)>, StoreError> {
+    let mut found = Vec::new();
+    for digests in digests.chunks(LISTED) {
+        let digests: Vec<&[u8]> = digests
+            .iter()
+            .map(|digest| digest.as_bytes().as_slice())
+            .collect();
+        let rows: Vec<Row> = tagging::table
+            .filter(tagging::digest.eq_any(digests))
+            .select((
+                tagging::digest,
+                tagging::provider,
+                tagging::version,
+                tagging::language,
+                tagging::max_side,
+                tagging::tagged_at,
+                tagging::tags,
+            ))
+            .load(connection)
+            .await?;
+        for row in rows {
+            found.push(answer(row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn answer(row: Row) -> Result<(TaggingKey, Tagging), StoreError> {
+    let (digest, provider, version, language, max_side, tagged_at, tags) = row;
+    let text = |bytes| String::from_utf8(bytes).map_err(StoreError::corrupt);
+    let provider = ProviderIdentity::parse(text(provider)?, text(version)?, text(language)?);
+    let key = TaggingKey {
+        digest: ContentDigest::from_bytes(digest.get()?),
+        provider: provider.map_err(StoreError::corrupt)?,
+        max_side: u32::try_from(max_side).map_err(StoreError::corrupt)?,
+    };
+    Ok((key, values::tagging(tagged_at, &tags)?))
 }
 
 /// Stores an answer, unless there is one.

@@ -13,8 +13,8 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::{
-    Confidence, Job, JobAction, JobFilter, JobId, JobRequest, JobResult, JobState, Label, MAX_IDS,
-    Tag, TagEdit, service::Jobs,
+    Confidence, ImageId, Job, JobAction, JobFilter, JobId, JobRequest, JobResult, JobState, Label,
+    LabelFilter, MAX_IDS, ShownNames, Tag, TagEdit, TimeWindow, service::Jobs,
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -99,6 +99,14 @@ pub(super) async fn delete(arguments: DeleteArguments, settings: &Settings) -> a
     change(JobAction::Delete, arguments.filter, false, settings).await
 }
 
+/// Applies the vocabulary.
+pub(super) async fn apply_vocabulary(
+    arguments: FilterArguments,
+    settings: &Settings,
+) -> anyhow::Result<()> {
+    change(JobAction::Vocabulary, arguments, true, settings).await
+}
+
 /// A name, or a name and a confidence with `=` between them.
 fn added(text: &str) -> anyhow::Result<Tag> {
     let given = text.rsplit_once('=');
@@ -123,8 +131,9 @@ async fn change(
     settings: &Settings,
 ) -> anyhow::Result<()> {
     let zone = settings.server.timezone;
-    let filter = filter(&arguments, zone)?;
-    if filter.is_everything() && !may_be_everything && !arguments.all {
+    let (window, labels, ids) = filter(&arguments, zone)?;
+    let simplest = JobFilter::new(labels.clone().within(window), ids.clone());
+    if simplest.is_everything() && !may_be_everything && !arguments.all {
         bail!(Usage::because("name a condition, or --all for all images"));
     }
     let database = Database::new(settings)?;
@@ -132,9 +141,11 @@ async fn change(
     let gates = Gates::default();
     let parts = wiring::assemble(settings, &gates)?;
     gates.schema.open();
+    let catalog = &parts.api.catalog;
+    let labels = catalog.resolve(labels, &ShownNames::default()).await?;
     let request = JobRequest {
         action,
-        filter,
+        filter: JobFilter::new(labels.within(window), ids),
         dry_run: arguments.dry_run,
     };
     let jobs = parts.api.jobs.clone();
@@ -171,7 +182,10 @@ async fn change(
     Ok(())
 }
 
-fn filter(arguments: &FilterArguments, zone: Tz) -> anyhow::Result<JobFilter> {
+/// Images that are asked for, before names of tags are looked up.
+type Wanted = (TimeWindow, LabelFilter, Option<Vec<ImageId>>);
+
+fn filter(arguments: &FilterArguments, zone: Tz) -> anyhow::Result<Wanted> {
     let members = arguments.members();
     if arguments.all && (!members.is_empty() || !arguments.ids.is_empty()) {
         bail!(Usage::because("--all stands alone"));
@@ -179,10 +193,10 @@ fn filter(arguments: &FilterArguments, zone: Tz) -> anyhow::Result<JobFilter> {
     if arguments.ids.len() > MAX_IDS {
         bail!(Usage::because(format!("at most {MAX_IDS} ids")));
     }
-    let query = http_api::queries::job_filter(members, zone)
+    let (window, labels) = http_api::queries::job_filter(members, zone)
         .map_err(|problem| Usage::because(problem.to_string()))?;
     let ids = (!arguments.ids.is_empty()).then(|| arguments.ids.clone());
-    Ok(JobFilter::new(query, ids))
+    Ok((window, labels, ids))
 }
 
 async fn show(jobs: &Jobs, job: &Job, zone: Tz, json: bool) -> anyhow::Result<()> {

@@ -48,8 +48,9 @@ fn edit(add: &[(&str, f64)], remove: &[&str]) -> TagChange {
 fn retag(name: &str, tags: &[(&str, f64)], lowest: f64) -> TagChange {
     TagChange::Retag {
         provider: provider(name),
-        tags: tags.iter().map(|(name, value)| tag(name, *value)).collect(),
+        answer: tags.iter().map(|(name, value)| tag(name, *value)).collect(),
         threshold: Threshold::new(domain::Confidence::new(lowest).unwrap()),
+        vocabulary: std::sync::Arc::default(),
     }
 }
 

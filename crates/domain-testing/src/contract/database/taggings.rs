@@ -12,6 +12,7 @@ chapter!(
     a_large_tagging_comes_back,
     every_part_of_a_tagging_key_counts,
     taggings_outlive_the_original,
+    all_taggings_of_some_originals_are_read_at_once,
 );
 
 /// An answer needs no original.
@@ -152,4 +153,34 @@ async fn taggings_outlive_the_original(store: &dyn Database) {
     let known = store.known(&key).await.unwrap();
     assert_eq!(known.facts, None);
     assert_eq!(known.tagging, Some(answer));
+}
+
+async fn all_taggings_of_some_originals_are_read_at_once(store: &dyn Database) {
+    let digest = |n: u32| ContentDigest::of(&n.to_be_bytes());
+    let mut expected = Vec::new();
+    for n in 0..600 {
+        let (key, answer) = (
+            key(&digest(n)),
+            tagging(tags(&[("car", f64::from(n) / 8.0)])),
+        );
+        store.keep_tagging(&key, &answer).await.unwrap();
+        if n != 7 {
+            expected.push((key, answer));
+        }
+    }
+    let other = TaggingKey {
+        provider: ProviderIdentity::parse("local", "ñ 2", "es").unwrap(),
+        max_side: 0,
+        ..key(&digest(3))
+    };
+    let answer = tagging(tags(&[]));
+    store.keep_tagging(&other, &answer).await.unwrap();
+    expected.push((other, answer));
+    let asked: Vec<ContentDigest> = (0..700).filter(|n| *n != 7).map(digest).collect();
+    let mut found = store.taggings_of(&asked).await.unwrap();
+    let order = |(key, _): &(TaggingKey, domain::Tagging)| (key.digest, key.max_side);
+    found.sort_by_key(order);
+    expected.sort_by_key(order);
+    assert_eq!(found, expected);
+    assert_eq!(store.taggings_of(&[]).await.unwrap(), []);
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::Editing;
-use crate::{ImageId, ImageTags, Label, ShownNames, TagEdit, service::CatalogError};
+use crate::{
+    ImageId, ImageTags, Label, ShownNames, TagEdit, ports::ImageStoreError, service::CatalogError,
+};
 
 impl Editing {
     /// The labels that texts of an edit name in the language that is shown: what a person sees on the image is meant
@@ -26,6 +28,21 @@ impl Editing {
         }
         labels.extend(self.catalog.labels_named(&others, shown).await?);
         Ok(labels)
+    }
+}
+
+impl Editing {
+    /// Those labels of an edit that are other tags under the vocabulary, with these tags.
+    pub async fn tags_meant(
+        &self,
+        edit: &TagEdit,
+    ) -> Result<HashMap<Label, Label>, ImageStoreError> {
+        let vocabulary = self.vocabulary().await?;
+        let meant = |label: &Label| {
+            let tag = vocabulary.tag_of(label);
+            (tag != *label).then(|| (label.clone(), tag))
+        };
+        Ok(edit.labels().filter_map(meant).collect())
     }
 }
 

@@ -7,13 +7,10 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 
 use super::{Prepared, faults::Fault};
 use crate::{
-    Image, ImageId, Tags, Threshold, UntaggedImage,
+    Image, ImageId, ImageInfo, ProviderIdentity, Tags, Threshold, UntaggedImage, Vocabulary,
     ports::{CallContext, ImageChange, ImageStore, ImageStoreError, JobChange, TagChange},
-    service::{Editing, RetagError, Tagged},
+    service::{Editing, RetagError},
 };
-
-/// How many stored answers are looked up at a time.
-const LOOKED_UP: usize = 4;
 
 /// How many images are tagged at a time. They wait for their turns behind those of clients.
 const TAGGED: usize = 4;
@@ -31,8 +28,8 @@ const PAUSES: u32 = 14;
 #[derive(Clone)]
 pub(super) struct Retags {
     images: Arc<dyn ImageStore>,
-    editing: Editing,
-    default: Threshold,
+    pub(super) editing: Editing,
+    pub(super) default: Threshold,
 }
 
 /// An image, and the outcome of tagging it.
@@ -56,26 +53,28 @@ impl Retags {
         context: &CallContext,
     ) -> Result<Prepared, ImageStoreError> {
         let thresholds = self.thresholds(images, threshold).await?;
-        let of = |image: &UntaggedImage| {
-            let threshold = thresholds.get(&image.id).copied();
-            (*image, threshold.unwrap_or(self.default))
+        let vocabulary = self.editing.vocabulary().await?;
+        let stored = match self.editing.stored_answers(images).await {
+            // Looked up again one by one, so that it fails the image that it belongs to.
+            Err(ImageStoreError::Corrupt(_)) => HashMap::new(),
+            stored => stored?,
         };
-        let looking: Vec<BoxFuture<'_, _>> = images
-            .iter()
-            .map(of)
-            .map(|(image, threshold)| self.stored(image, threshold).boxed())
-            .collect();
-        let known: Vec<_> = stream::iter(looking).buffered(LOOKED_UP).collect().await;
         let mut outcomes: Vec<Option<Outcome>> = Vec::new();
         let mut missing = Vec::new();
-        for (place, (image, threshold, stored)) in known.into_iter().enumerate() {
-            let answer = stored.transpose();
+        for (place, image) in images.iter().enumerate() {
+            let threshold = thresholds.get(&image.id).copied().unwrap_or(self.default);
+            let key = self.editing.key(image);
+            let answers = stored.get(&image.digest).into_iter().flatten();
+            let answer = answers.into_iter().find(|(of, _)| *of == key);
             if answer.is_none() {
-                missing.push((place, image, threshold));
+                missing.push((place, *image, threshold));
             }
-            outcomes.push(answer.map(|answer| outcome(image, threshold, answer)));
+            outcomes.push(answer.map(|(key, answer)| {
+                let said = (key.provider.clone(), answer.tags.clone());
+                outcome(*image, threshold, Ok(said), &vocabulary)
+            }));
         }
-        let called = self.call(missing, context).await;
+        let called = self.call(missing, &vocabulary, context).await;
         let has_succeeded = called.iter().any(|(_, (_, outcome))| outcome.is_ok());
         for (place, outcome) in called {
             if let Some(slot) = outcomes.get_mut(place) {
@@ -85,38 +84,34 @@ impl Retags {
         sort_out(outcomes.into_iter().flatten(), has_succeeded, pauses)
     }
 
-    async fn stored(
-        &self,
-        image: UntaggedImage,
-        threshold: Threshold,
-    ) -> (UntaggedImage, Threshold, Result<Option<Tagged>, RetagError>) {
-        let stored = self.editing.stored_answer(&image, threshold).await;
-        (image, threshold, stored)
-    }
-
     /// Has images tagged of which no answer is stored.
     async fn call(
         &self,
         missing: Vec<(usize, UntaggedImage, Threshold)>,
+        vocabulary: &Arc<Vocabulary>,
         context: &CallContext,
     ) -> Vec<(usize, Outcome)> {
         let calls: Vec<BoxFuture<'_, _>> = missing
             .into_iter()
-            .map(|(place, image, threshold)| self.tag(place, image, threshold, context).boxed())
+            .map(|(place, image, threshold)| {
+                let tagged = self.tag(image, threshold, vocabulary, context);
+                async move { (place, tagged.await) }.boxed()
+            })
             .collect();
         stream::iter(calls).buffered(TAGGED).collect().await
     }
 
     async fn tag(
         &self,
-        place: usize,
         image: UntaggedImage,
         threshold: Threshold,
+        vocabulary: &Arc<Vocabulary>,
         context: &CallContext,
-    ) -> (usize, Outcome) {
+    ) -> Outcome {
         let untagged = image.with(Tags::default());
-        let answer = self.editing.answer(&untagged, threshold, context.clone());
-        (place, outcome(image, threshold, answer.await))
+        let tagged = self.editing.answer(&untagged, threshold, context.clone());
+        let said = tagged.await.map(|tagged| (tagged.provider, tagged.answer));
+        outcome(image, threshold, said, vocabulary)
     }
 
     /// The thresholds of images: the one that is asked for, or what is kept of each.
@@ -130,6 +125,15 @@ impl Retags {
         }
         let ids: Vec<ImageId> = images.iter().map(|image| image.id).collect();
         let infos = self.editing.infos(&ids).await?;
+        self.known_thresholds(images, &infos).await
+    }
+
+    /// The thresholds of images: what is kept of each, or else its lowest tag.
+    pub(super) async fn known_thresholds(
+        &self,
+        images: &[UntaggedImage],
+        infos: &HashMap<ImageId, ImageInfo>,
+    ) -> Result<HashMap<ImageId, Threshold>, ImageStoreError> {
         let mut thresholds: HashMap<ImageId, Threshold> = infos
             .iter()
             .filter_map(|(id, info)| Some((*id, info.threshold?)))
@@ -148,21 +152,23 @@ impl Retags {
     }
 
     fn lowest(&self, image: &Image) -> Threshold {
-        crate::ImageInfo::default().threshold_of(image, self.default)
+        ImageInfo::default().threshold_of(image, self.default)
     }
 }
 
 fn outcome(
     image: UntaggedImage,
     threshold: Threshold,
-    answer: Result<Tagged, RetagError>,
+    said: Result<(ProviderIdentity, Tags), RetagError>,
+    vocabulary: &Arc<Vocabulary>,
 ) -> Outcome {
-    let change = answer.map(|Tagged { tags, provider }| JobChange {
+    let change = said.map(|(provider, answer)| JobChange {
         image,
         change: ImageChange::Tags(TagChange::Retag {
             provider,
-            tags,
+            answer,
             threshold,
+            vocabulary: Arc::clone(vocabulary),
         }),
     });
     (image, change.map_err(|error| Fault::of(image.id, &error)))

@@ -10,11 +10,13 @@ use actix_web::{
     web::{Data, Payload},
 };
 use domain::{
-    Job, JobId, JobRequest, RequestFingerprint, RequestLease, Scope, ports::ImageStoreError,
-    service::JobError,
+    Job, JobId, RequestFingerprint, RequestLease, Scope,
+    ports::ImageStoreError,
+    service::{CatalogError, JobError},
 };
 
 pub(crate) use self::request::NewJobBody;
+use self::request::Wanted;
 use super::{
     path,
     repeatable::{self, Request},
@@ -72,7 +74,7 @@ pub(crate) async fn post_job(
     let key = idempotency::key(request.headers())?;
     let body: NewJobBody = json_body::read(&request, body, &state.settings).await?;
     let wanted = body.request(state.settings.timezone)?;
-    if body.deletes_everything() {
+    if body.is_for_administrators() {
         access::require_further(&state, &request, Right::Change(Scope::Admin))?;
     }
     let attempt = match key {
@@ -98,10 +100,13 @@ pub(crate) async fn post_job(
 
 async fn create(
     state: &State,
-    wanted: JobRequest,
+    wanted: Wanted,
     expected: Option<u64>,
     lease: Option<RequestLease>,
 ) -> Result<Job, Problem> {
+    let catalog = state.catalog.clone();
+    let resolving = async move { wanted.resolved(&catalog).await };
+    let wanted = state.read::<_, CatalogError>(resolving).await?;
     let jobs = state.jobs.clone();
     let work = async move { jobs.create(wanted, expected, lease).await };
     state.read::<_, JobError>(work).await

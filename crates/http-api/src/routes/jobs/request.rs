@@ -1,7 +1,11 @@
 //! The body of a request that makes a job.
 
 use chrono_tz::Tz;
-use domain::{Confidence, ImageId, JobAction, JobFilter, JobKind, JobRequest, MAX_IDS, Threshold};
+use domain::{
+    Confidence, ImageId, JobAction, JobFilter, JobKind, JobRequest, LabelFilter, MAX_IDS,
+    ShownNames, Threshold, TimeWindow,
+    service::{Catalog, CatalogError},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,7 +21,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(as = NewJob)]
 pub(crate) struct NewJobBody {
-    /// What is done: `retag`, `edit` or `delete`.
+    /// What is done: `retag`, `edit`, `delete` or `vocabulary`, which takes a key with the scope `admin`.
     #[schema(example = "edit")]
     kind: String,
     /// The images.
@@ -81,6 +85,45 @@ pub(crate) struct JobFilterBody {
     all: Option<bool>,
 }
 
+/// What a job is asked to do, before names of tags are looked up.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    action: JobAction,
+    filter: WantedImages,
+    dry_run: bool,
+}
+
+/// Which images it is asked for.
+#[derive(Debug, Clone)]
+struct WantedImages {
+    window: TimeWindow,
+    labels: LabelFilter,
+    ids: Option<Vec<ImageId>>,
+}
+
+impl WantedImages {
+    fn simplest(self) -> JobFilter {
+        JobFilter::new(self.labels.within(self.window), self.ids)
+    }
+}
+
+impl Wanted {
+    /// The request, with names of tags replaced by what images may carry.
+    pub(super) async fn resolved(self, catalog: &Catalog) -> Result<JobRequest, CatalogError> {
+        let labels = self.filter.labels;
+        let labels = catalog.resolve(labels, &ShownNames::default()).await?;
+        let filter = WantedImages {
+            labels,
+            ..self.filter
+        };
+        Ok(JobRequest {
+            action: self.action,
+            filter: filter.simplest(),
+            dry_run: self.dry_run,
+        })
+    }
+}
+
 impl JsonBody for NewJobBody {
     const EXPECTED: &str = "an object with `kind` and, if need be, `filter` (an object with `q`, `tags`, `any_tags`, \
                             `not_tags`, `min_confidence`, `min_date`, `max_date`, `ids`, `all`), `provider`, \
@@ -100,11 +143,12 @@ impl JsonBody for NewJobBody {
 
 impl NewJobBody {
     /// Validates the body; dates are read in a time zone.
-    pub(super) fn request(&self, zone: Tz) -> Result<JobRequest, Problem> {
+    pub(super) fn request(&self, zone: Tz) -> Result<Wanted, Problem> {
         let kind = self.kind()?;
         self.refuse_others(kind)?;
         let filter = self.filter.read(zone)?;
-        if kind != JobKind::Retag && !self.filter.is_all() && filter.is_everything() {
+        let takes_all = matches!(kind, JobKind::Retag | JobKind::Vocabulary);
+        if !takes_all && !self.filter.is_all() && filter.clone().simplest().is_everything() {
             return Err(wrong(format!(
                 "a job of kind `{}` needs a condition in `filter`, or `\"all\": true`",
                 kind.as_str()
@@ -112,29 +156,28 @@ impl NewJobBody {
         }
         let action = match kind {
             JobKind::Delete => JobAction::Delete,
+            JobKind::Vocabulary => JobAction::Vocabulary,
             JobKind::Edit => self.edit()?,
             JobKind::Retag => JobAction::Retag {
                 provider: self.provider.clone(),
                 threshold: self.threshold()?,
             },
         };
-        Ok(JobRequest {
+        Ok(Wanted {
             action,
             filter,
             dry_run: self.dry_run,
         })
     }
 
-    /// Whether it deletes all images, as only an administrator may.
-    pub(super) fn deletes_everything(&self) -> bool {
-        self.kind == JobKind::Delete.as_str() && self.filter.is_all()
+    /// Whether only an administrator may make it: one that deletes all images, or applies the vocabulary.
+    pub(super) fn is_for_administrators(&self) -> bool {
+        self.kind == JobKind::Vocabulary.as_str()
+            || self.kind == JobKind::Delete.as_str() && self.filter.is_all()
     }
 
     fn kind(&self) -> Result<JobKind, Problem> {
         JobKind::from_name(&self.kind).ok_or_else(|| {
-            if self.kind == "vocabulary" {
-                return wrong("jobs of kind `vocabulary` are not supported yet".to_owned());
-            }
             let kinds = JobKind::ALL.map(JobKind::as_str).join("`, `");
             wrong(format!("`kind` is not one of `{kinds}`"))
         })
@@ -183,15 +226,19 @@ impl JobFilterBody {
         self.all == Some(true)
     }
 
-    fn read(&self, zone: Tz) -> Result<JobFilter, Problem> {
+    fn read(&self, zone: Tz) -> Result<WantedImages, Problem> {
         let parameters = self.parameters();
         if self.is_all() && (!parameters.is_empty() || self.ids.is_some()) {
             let detail = "`filter` has `\"all\": true` beside conditions";
             return Err(wrong(detail.to_owned()));
         }
-        let query = queries::job_filter(parameters, zone)?;
+        let (window, labels) = queries::job_filter(parameters, zone)?;
         let ids = self.ids.as_deref().map(ids).transpose()?;
-        Ok(JobFilter::new(query, ids))
+        Ok(WantedImages {
+            window,
+            labels,
+            ids,
+        })
     }
 
     /// The members that are parameters of `GET /images`.
@@ -236,7 +283,7 @@ mod tests {
 
     use super::*;
 
-    fn read(body: Value) -> Result<JobRequest, Problem> {
+    fn read(body: Value) -> Result<Wanted, Problem> {
         let body: NewJobBody = serde_json::from_value(body).unwrap();
         body.request(chrono_tz::UTC)
     }
@@ -252,7 +299,8 @@ mod tests {
                 }
                 read(body)
             };
-            assert!(with(json!({"all": true})).unwrap().filter.is_everything());
+            let all = with(json!({"all": true})).unwrap();
+            assert!(all.filter.simplest().is_everything());
             assert!(with(json!({"tags": "a"})).is_ok());
             assert!(with(json!({"ids": []})).is_ok());
             for filter in [
@@ -281,8 +329,9 @@ mod tests {
         let list = "q=cat%3E%3D80&tags=a,b&any_tags=c,d&not_tags=e&min_confidence=69.5&\
                     min_date=2024-01-01&max_date=2024-12-31";
         let list = queries::images(list, chrono_tz::UTC).unwrap();
-        assert_eq!(job.filter.query, list.labels.within(list.window));
-        assert_eq!(job.filter.ids.unwrap().len(), 1);
+        let filter = job.filter.simplest();
+        assert_eq!(filter.query, list.labels.within(list.window));
+        assert_eq!(filter.ids.unwrap().len(), 1);
     }
 
     fn mistakes() -> Vec<(Value, Code, &'static str)> {
@@ -293,9 +342,9 @@ mod tests {
                 "`kind` is not one of",
             ),
             (
-                json!({"kind": "vocabulary"}),
+                json!({"kind": "vocabulary", "min_confidence": 50}),
                 Code::InvalidBody,
-                "not supported yet",
+                "takes no `min_confidence`",
             ),
             (
                 json!({"kind": "retag", "add": ["a"]}),

@@ -3,7 +3,7 @@
 //! The rows of all images are read at once. Each image that changes is then written on condition that its tags are still
 //! of the version that was read: an edit that came in between makes the step begin again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, QueryDsl, Queryable};
@@ -69,41 +69,60 @@ impl Row {
     }
 }
 
+/// Makes the changes of a step.
+///
+/// # Errors
+/// The labels that images get and whose numbers are not known, if there are any. Nothing was written then.
 pub(super) async fn apply(
     connection: &mut Connection,
     cache: &LabelCache,
     labels: &LabelIds,
     terms: &Terms,
     step: &JobStep,
-) -> Result<Applied, StoreError> {
-    let mut applied = Applied::default();
+) -> Result<Result<Applied, BTreeSet<Label>>, StoreError> {
+    let mut items = Vec::new();
     for changes in step.changes.chunks(LISTED) {
-        let ids: Vec<&[u8]> = changes
-            .iter()
-            .map(|change| change.image.id.as_bytes().as_slice())
-            .collect();
-        let rows = rows(connection, &ids).await?;
-        let kept = TagRows::read(connection, cache, &ids).await?;
-        for change in changes {
-            // One that is gone is done.
-            let Some(row) = rows.get(&change.image.id) else {
-                continue;
-            };
-            if row.job_number.is_some_and(|number| number >= terms.number) {
-                continue;
-            }
-            let before = kept.of(&change.image.id, &row.tagger())?;
-            let item = Item {
-                change,
-                row,
-                before,
-            };
-            item.apply(connection, labels, terms, step, &mut applied)
-                .await?;
-        }
+        items.extend(judged(connection, cache, terms, step, changes).await?);
+    }
+    let missing: BTreeSet<Label> = items.iter().flat_map(|item| item.missing(labels)).collect();
+    if !missing.is_empty() {
+        return Ok(Err(missing));
+    }
+    let mut applied = Applied::default();
+    for item in items {
+        item.apply(connection, labels, terms, &mut applied).await?;
     }
     changes::note_all(connection, &applied.times).await?;
-    Ok(applied)
+    Ok(Ok(applied))
+}
+
+/// Judges some changes by what is kept of their images.
+async fn judged<'s>(
+    connection: &mut Connection,
+    cache: &LabelCache,
+    terms: &Terms,
+    step: &JobStep,
+    changes: &'s [JobChange],
+) -> Result<Vec<Item<'s>>, StoreError> {
+    let ids: Vec<&[u8]> = changes
+        .iter()
+        .map(|change| change.image.id.as_bytes().as_slice())
+        .collect();
+    let mut rows = rows(connection, &ids).await?;
+    let kept = TagRows::read(connection, cache, &ids).await?;
+    let mut items = Vec::new();
+    for change in changes {
+        // One that is gone is done.
+        let Some(row) = rows.remove(&change.image.id) else {
+            continue;
+        };
+        if row.job_number.is_some_and(|number| number >= terms.number) {
+            continue;
+        }
+        let before = kept.of(&change.image.id, &row.tagger())?;
+        items.push(Item::judged(change, row, before, step)?);
+    }
+    Ok(items)
 }
 
 async fn rows(
@@ -129,33 +148,52 @@ async fn rows(
         .collect()
 }
 
-/// An image of a step, and what is kept of it.
+/// An image of a step, what is kept of it, and what comes of its change.
 struct Item<'s> {
     change: &'s JobChange,
-    row: &'s Row,
+    row: Row,
     before: Said,
+    outcome: ItemOutcome,
 }
 
-impl Item<'_> {
+impl<'s> Item<'s> {
+    fn judged(
+        change: &'s JobChange,
+        row: Row,
+        before: Said,
+        step: &JobStep,
+    ) -> Result<Self, StoreError> {
+        let threshold = row.min_confidence.map(values::confidence).transpose()?;
+        let kept = KeptTags {
+            tags: before.tags.clone(),
+            tagger: row.tagger(),
+            threshold: threshold.map(Threshold::new),
+        };
+        let outcome = change.outcome(&step.query, &kept);
+        Ok(Self {
+            change,
+            row,
+            before,
+            outcome,
+        })
+    }
+
+    fn missing(&self, labels: &LabelIds) -> Vec<Label> {
+        match &self.outcome {
+            ItemOutcome::Tags(tags) => self.before.missing(tags, labels),
+            ItemOutcome::Unchanged | ItemOutcome::TooMany | ItemOutcome::Delete => Vec::new(),
+        }
+    }
+
     async fn apply(
         &self,
         connection: &mut Connection,
         labels: &LabelIds,
         terms: &Terms,
-        step: &JobStep,
         applied: &mut Applied,
     ) -> Result<(), StoreError> {
-        let threshold = self
-            .row
-            .min_confidence
-            .map(values::confidence)
-            .transpose()?;
-        let kept = KeptTags {
-            tags: self.before.tags.clone(),
-            tagger: self.row.tagger(),
-            threshold: threshold.map(Threshold::new),
-        };
-        let after = match self.change.outcome(&step.query, &kept) {
+        let nothing = ImageTags::default();
+        let after = match &self.outcome {
             ItemOutcome::Unchanged => return Ok(()),
             ItemOutcome::TooMany => {
                 applied.errors.push(self.too_many());
@@ -163,7 +201,7 @@ impl Item<'_> {
             }
             ItemOutcome::Tags(tags) => {
                 if !terms.is_dry {
-                    self.write_tags(connection, labels, &tags).await?;
+                    self.write_tags(connection, labels, tags).await?;
                 }
                 tags
             }
@@ -171,16 +209,17 @@ impl Item<'_> {
                 if !terms.is_dry {
                     self.delete(connection).await?;
                 }
-                ImageTags::default()
+                &nothing
             }
         };
         if !terms.is_dry {
             applied.times.push(self.row.registered_at);
         }
-        if after != kept.tags || matches!(self.change.change, ImageChange::Delete(_)) {
+        let before = &self.before.tags;
+        if after != before || matches!(self.change.change, ImageChange::Delete(_)) {
             applied.changed += 1;
         }
-        self.count(&kept.tags.tags(), &after.tags(), labels, applied)
+        self.count(&before.tags(), &after.tags(), labels, applied)
     }
 
     /// Counts the labels that changed, and keeps their numbers.

@@ -15,7 +15,12 @@ use domain::{
 };
 
 use super::{
-    super::{BEGIN, Connection, NOW, edits, label_cache::LabelCache, labels, requests::from_now},
+    super::{
+        BEGIN, Connection, NOW,
+        label_cache::LabelCache,
+        labels::{self, LabelIds},
+        requests::from_now,
+    },
     apply::{self, Applied, Terms},
     errors, rows, tallies,
 };
@@ -121,30 +126,53 @@ pub(super) async fn advance(
     duration: TimeDelta,
     step: &JobStep,
 ) -> Result<Advanced, StoreError> {
-    let names: Vec<&str> = mentioned(step).iter().map(|label| label.as_str()).collect();
-    let labels = labels::find_or_insert(connection, &names).await?;
-    connection.batch_execute(BEGIN).await?;
-    if !hold(connection, lease, duration).await? {
-        connection.batch_execute("ROLLBACK").await?;
-        return lost(connection, &lease.id).await;
-    }
-    if *step != JobStep::default() {
-        let terms = terms(connection, &lease.id).await?;
-        let applied = apply::apply(connection, cache, &labels, &terms, step).await?;
-        note(connection, &lease.id, step, applied).await?;
-        if let Some(outcome) = step.end {
-            end(connection, &lease.id, outcome).await?;
+    let mut names = mentioned(step);
+    loop {
+        let texts: Vec<&str> = names.iter().map(Label::as_str).collect();
+        let labels = labels::find_or_insert(connection, &texts).await?;
+        connection.batch_execute(BEGIN).await?;
+        if !hold(connection, lease, duration).await? {
+            connection.batch_execute("ROLLBACK").await?;
+            return lost(connection, &lease.id).await;
         }
+        let Some(missing) = make(connection, cache, &labels, lease, step).await? else {
+            connection.batch_execute("COMMIT").await?;
+            return Ok(Advanced::Made);
+        };
+        // At most twice, unless the images change meanwhile.
+        connection.batch_execute("ROLLBACK").await?;
+        names.extend(missing);
     }
-    connection.batch_execute("COMMIT").await?;
-    Ok(Advanced::Made)
 }
 
-/// The labels that a step may add, each once.
-fn mentioned(step: &JobStep) -> BTreeSet<&Label> {
+/// Makes a step in the transaction. Returns the labels that images get and that need numbers first, if there are any.
+async fn make(
+    connection: &mut Connection,
+    cache: &LabelCache,
+    labels: &LabelIds,
+    lease: &JobLease,
+    step: &JobStep,
+) -> Result<Option<BTreeSet<Label>>, StoreError> {
+    if *step == JobStep::default() {
+        return Ok(None);
+    }
+    let terms = terms(connection, &lease.id).await?;
+    let applied = match apply::apply(connection, cache, labels, &terms, step).await? {
+        Ok(applied) => applied,
+        Err(missing) => return Ok(Some(missing)),
+    };
+    note(connection, &lease.id, step, applied).await?;
+    if let Some(outcome) = step.end {
+        end(connection, &lease.id, outcome).await?;
+    }
+    Ok(None)
+}
+
+/// Labels that a step probably gives images, each once.
+fn mentioned(step: &JobStep) -> BTreeSet<Label> {
     let changes = step.changes.iter();
     let changes = changes.filter_map(|change| match &change.change {
-        ImageChange::Tags(change) => Some(edits::mentioned(change)),
+        ImageChange::Tags(change) => Some(change.labels()),
         ImageChange::Delete(_) => None,
     });
     changes.flatten().collect()

@@ -24,7 +24,7 @@ pub(super) const CANCELLED: i32 = 4;
 pub(super) const OPEN: [i32; 2] = [QUEUED, RUNNING];
 
 /// The kinds that this version knows. Servers of later versions may make others, and carry them out.
-pub(super) const KINDS: [i32; 3] = [0, 1, 2];
+pub(super) const KINDS: [i32; 4] = [0, 1, 2, 3];
 
 #[derive(Debug, Error)]
 enum Unreadable {
@@ -43,6 +43,7 @@ pub(super) fn kind_number(kind: JobKind) -> i32 {
         JobKind::Retag => 0,
         JobKind::Edit => 1,
         JobKind::Delete => 2,
+        JobKind::Vocabulary => 3,
     }
 }
 

@@ -141,8 +141,9 @@ pub(super) async fn a_retagging_notes_its_provider(store: &dyn Database) {
     let threshold = Threshold::new(Confidence::new(30.0).unwrap());
     let change = TagChange::Retag {
         provider: ProviderIdentity::parse("local", "v7", "en").unwrap(),
-        tags: crate::tags(&[("cat", 90.0), ("dog", 91.0), ("new", 40.0)]),
+        answer: crate::tags(&[("cat", 90.0), ("dog", 91.0), ("new", 40.0)]),
         threshold,
+        vocabulary: std::sync::Arc::default(),
     };
     let images: Vec<&Image> = images.iter().collect();
     let step = changed(&images, &ImageChange::Tags(change));

@@ -1,0 +1,2 @@
+-- The vocabulary was never changed.
+INSERT IGNORE INTO etiqueta_vocabulary_state (id, version) VALUES (1, 0);

@@ -1,0 +1,2 @@
+-- The vocabulary was never changed.
+INSERT OR IGNORE INTO etiqueta_vocabulary_state (id, version) VALUES (1, 0);
