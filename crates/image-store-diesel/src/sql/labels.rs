@@ -1,25 +1,13 @@
 //! The ids of labels.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use diesel::{
-    ExpressionMethods, QueryDsl, QueryableByName, sql_query,
-    sql_types::{Integer, Text},
-};
+use diesel::{ExpressionMethods, QueryDsl, sql_query, sql_types::Text};
 use diesel_async::RunQueryDsl;
-use domain::{
-    Label,
-    ports::{ImageStoreError, cause},
-};
+use domain::ports::{ImageStoreError, cause};
 
-use super::{
-    BY_LABEL, Backend, Connection, INSERT_IF_NEW, ROWS, label_cache::LabelCache,
-    statement::Statement,
-};
+use super::{Backend, Connection, INSERT_IF_NEW, ROWS};
 use crate::{error::StoreError, schema::label};
-
-/// The most labels that one statement looks for among the tags.
-const CARRIED: usize = 100;
 
 /// Ids by label.
 pub(super) type LabelIds = HashMap<String, i32>;
@@ -63,50 +51,6 @@ pub(super) async fn find_or_insert(
     insert(connection, &missing).await?;
     ids.extend(find(connection, &missing).await?);
     Ok(ids)
-}
-
-#[derive(QueryableByName)]
-struct CarriedRow {
-    #[diesel(sql_type = Integer)]
-    label_id: i32,
-}
-
-/// Those of some labels that an image carries. A label that is stored may be carried by none any more.
-pub(super) async fn carried(
-    connection: &mut Connection,
-    cache: &LabelCache,
-    labels: &[Label],
-) -> Result<HashSet<Label>, StoreError> {
-    let labels = labels.to_vec();
-    let known = cache.ids(connection, &[&labels]).await?;
-    let stored = labels.into_iter();
-    let stored = stored.filter_map(|label| Some((*known.get(&label)?, label)));
-    let mut stored: HashMap<i32, Label> = stored.collect();
-    let ids: Vec<i32> = stored.keys().copied().collect();
-    let mut carried = HashSet::new();
-    for ids in ids.chunks(CARRIED) {
-        let rows: Vec<CarriedRow> = any_tag_of_each(ids).load(connection).await?;
-        carried.extend(rows.iter().filter_map(|row| stored.remove(&row.label_id)));
-    }
-    Ok(carried)
-}
-
-/// One row for each label that has a tag.
-fn any_tag_of_each(labels: &[i32]) -> Statement {
-    let mut statement = Statement::default();
-    for (n, label) in labels.iter().enumerate() {
-        let before = if n == 0 { "" } else { " UNION ALL " };
-        statement = statement
-            .sql(&format!(
-                "{before}SELECT * FROM (SELECT label_id FROM etiqueta_image_tag {BY_LABEL} WHERE label_id = "
-            ))
-            .int(*label)
-            .sql(&format!(" LIMIT 1) AS any{n}"));
-    }
-    if labels.len() > 1 {
-        return statement.unique();
-    }
-    statement
 }
 
 async fn insert(connection: &mut Connection, names: &[&str]) -> Result<(), StoreError> {

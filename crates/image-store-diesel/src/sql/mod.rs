@@ -11,6 +11,7 @@
 //! is left out. Summaries, and who said what of an image, are read from one snapshot.
 
 mod backfill;
+mod carried;
 pub(super) mod changes;
 mod claims;
 mod edits;
@@ -344,7 +345,7 @@ impl TagStatistics for Store {
 
     async fn carried(&self, labels: &[Label]) -> Result<HashSet<Label>, ImageStoreError> {
         self.read(|mut connection| async move {
-            labels::carried(&mut connection, &self.label_cache, labels).await
+            carried::carried(&mut connection, &self.label_cache, labels).await
         })
         .await
     }
