@@ -160,10 +160,17 @@ async fn a_repeated_request_makes_one_job(#[case] kind: Kind) {
 #[case::mysql_edit(Kind::Mysql, json!({"kind": "edit", "filter": {"all": true}, "add": ["mia"]}))]
 #[case::sqlite_delete(Kind::Sqlite, json!({"kind": "delete", "filter": {"all": true}}))]
 #[case::mysql_delete(Kind::Mysql, json!({"kind": "delete", "filter": {"all": true}}))]
+#[case::sqlite_vocabulary(Kind::Sqlite, json!({"kind": "vocabulary"}))]
+#[case::mysql_vocabulary(Kind::Mysql, json!({"kind": "vocabulary"}))]
 #[tokio::test]
 async fn a_job_goes_on_after_the_server_was_killed(#[case] kind: Kind, #[case] mut body: Value) {
     let mut server = Server::start(kind).await;
-    register(&server, 500).await;
+    let images = register(&server, 500).await;
+    if body["kind"] == "vocabulary" {
+        let entry = json!({"aliases": [images[0]["tags"][0]["tag"]], "parents": ["stuff"]});
+        let put = server.request(Method::PUT, "/vocabulary/thing");
+        assert_eq!(put.json(&entry).send().await.unwrap().status(), 201);
+    }
     body["dry_run"] = json!(true);
     let counted = done(&server, &body).await;
     body["dry_run"] = json!(false);
