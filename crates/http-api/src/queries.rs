@@ -83,20 +83,23 @@ pub fn images(query: &str, zone: Tz) -> Result<List, Problem> {
 }
 
 /// What `GET /jobs` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobList {
     /// The number of the job before which the list goes on; none is its beginning.
     pub before: Option<u64>,
     /// The most jobs of the answer, if it says so.
     pub limit: Option<NonZeroU32>,
+    /// The language of the names in results; none shows labels.
+    pub language: Option<String>,
 }
 
 /// The query of `GET /jobs`.
 pub fn jobs(query: &str) -> Result<JobList, Problem> {
-    let query = Query::parse(query, &["limit", "cursor"])?;
+    let query = Query::parse(query, &["limit", "cursor", LANGUAGE])?;
     Ok(JobList {
         before: query.job_cursor()?,
         limit: query.limit()?,
+        language: query.text(LANGUAGE),
     })
 }
 
@@ -197,7 +200,7 @@ pub fn thumbnail(query: &str) -> Result<RenditionSize, Problem> {
     Query::parse(query, &["size"])?.size()
 }
 
-/// The query of `GET /image/{id}` and of its tags: the language of the names that are shown.
+/// The query of `GET /image/{id}` and of its tags, and of a job: the language of the names that are shown.
 pub fn image(query: &str) -> Result<Option<String>, Problem> {
     Ok(Query::parse(query, &[LANGUAGE])?.text(LANGUAGE))
 }

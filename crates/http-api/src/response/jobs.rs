@@ -5,7 +5,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::{
-    ItemError, Job, JobResult, TagTally,
+    ItemError, Job, JobResult, ShownNames, TagTally,
     ports::{ImageStoreError, cause},
     service::Jobs,
 };
@@ -13,7 +13,10 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use utoipa::ToSchema;
 
-use super::streamed::{Pieces, Streamed};
+use super::{
+    dto::Presentation,
+    streamed::{Pieces, Streamed},
+};
 
 /// A job.
 #[derive(Serialize, ToSchema)]
@@ -28,6 +31,10 @@ pub(crate) struct JobBody<'a> {
     /// Where it stands: `queued`, `running`, `done`, `failed` or `cancelled`.
     #[schema(example = "done")]
     state: &'static str,
+    /// `true` if it only counts what it would do; else it is left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = true)]
+    dry_run: bool,
     /// How many images it is done with, failed ones included.
     #[schema(example = 12)]
     done: u64,
@@ -103,11 +110,17 @@ pub(crate) struct ItemErrorBody<'a> {
 }
 
 impl<'a> JobBody<'a> {
-    pub(crate) fn new(job: &Job, result: Option<&'a JobResult>, zone: Tz) -> Self {
+    pub(crate) fn new(
+        job: &Job,
+        result: Option<&'a JobResult>,
+        zone: Tz,
+        names: &'a ShownNames,
+    ) -> Self {
         Self {
             id: job.id.to_string(),
             kind: job.kind.as_str(),
             state: job.state.as_str(),
+            dry_run: job.dry_run,
             done: job.done,
             total: job.total,
             failed: job.failed,
@@ -116,7 +129,11 @@ impl<'a> JobBody<'a> {
             finished: job.finished_at.map(|at| date(at, zone)),
             result: result.map(|result| JobResultBody {
                 changed: job.changed,
-                tags: result.tags.iter().map(Into::into).collect(),
+                tags: result
+                    .tags
+                    .iter()
+                    .map(|tally| TagTallyBody::new(tally, names))
+                    .collect(),
                 more: result.more,
                 errors: result.errors.iter().map(Into::into).collect(),
             }),
@@ -124,10 +141,10 @@ impl<'a> JobBody<'a> {
     }
 }
 
-impl<'a> From<&'a TagTally> for TagTallyBody<'a> {
-    fn from(tally: &'a TagTally) -> Self {
+impl<'a> TagTallyBody<'a> {
+    fn new(tally: &'a TagTally, names: &'a ShownNames) -> Self {
         Self {
-            tag: tally.label.as_str(),
+            tag: names.of(&tally.label).as_str(),
             gained: tally.gained,
             lost: tally.lost,
             moved: tally.moved,
@@ -152,22 +169,27 @@ fn date(at: DateTime<Utc>, zone: Tz) -> String {
 }
 
 /// The response with a list of jobs: a bare JSON array. Results are read one by one while it is sent.
-pub(crate) fn jobs(runtime: &Handle, service: Jobs, jobs: Vec<Job>, zone: Tz) -> BoxBody {
+pub(crate) fn jobs(
+    runtime: &Handle,
+    service: Jobs,
+    jobs: Vec<Job>,
+    shown: Presentation,
+) -> BoxBody {
     BoxBody::new(Streamed::new(runtime, BodySize::Stream, move |pieces| {
-        send(service, jobs, zone, pieces)
+        send(service, jobs, shown, pieces)
     }))
 }
 
 async fn send(
     service: Jobs,
     jobs: Vec<Job>,
-    zone: Tz,
+    Presentation { zone, names }: Presentation,
     pieces: Pieces,
 ) -> Result<(), ImageStoreError> {
     let mut separator = "[";
     for job in &jobs {
         let result = service.result(job).await?;
-        let body = JobBody::new(job, result.as_ref(), zone);
+        let body = JobBody::new(job, result.as_ref(), zone, &names);
         let text =
             serde_json::to_string(&body).map_err(|error| ImageStoreError::Failed(cause(error)))?;
         let piece = Bytes::from(format!("{separator}{text}"));

@@ -65,7 +65,7 @@ fn runner(fakes: &Fakes) -> JobRunner {
 }
 
 /// Carries out all jobs.
-async fn run(server: &TestServer) {
+pub(super) async fn run(server: &TestServer) {
     let runner = runner(server);
     while let Some(mut job) = runner.claim().await.unwrap() {
         let context = CallContext::local();
@@ -162,6 +162,10 @@ async fn a_job_deletes_the_images_that_match() {
     let body = json!({"kind": "delete", "filter": filter, "expected": counted["total"]});
     let job = done(&server, &body).await;
     assert_eq!(job["result"], counted["result"]);
+    assert_eq!(
+        (&counted["dry_run"], &job["dry_run"]),
+        (&json!(true), &Value::Null)
+    );
     assert_eq!(job["result"]["changed"], 1);
     let left = server.store.images();
     assert_eq!(left.len(), 1);

@@ -318,6 +318,93 @@ async fn an_edit_means_what_the_image_shows() {
     assert_eq!(removed["rejected"], json!(["perro"]), "the rejected dog");
 }
 
+/// Makes a job, carries it out, and reads it in a language.
+async fn job_done(server: &TestServer, language: &str, body: &Value) -> Value {
+    let made = server.post(&format!("/jobs?{language}"), body).await;
+    assert_eq!(made.status(), 202);
+    let made: Value = made.json().await.unwrap();
+    super::jobs::run(server).await;
+    let path = format!("/jobs/{}?{language}", made["id"].as_str().unwrap());
+    let job = server.read(&path).await;
+    assert_eq!(job["state"], "done", "{job}");
+    let list = server.read(&format!("/jobs?limit=1&{language}")).await;
+    assert_eq!(list[0], job);
+    job
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_understand_and_show_names() {
+    let server = server();
+    let id = server.register("x").await["id"].clone();
+    let path = format!("/image/{}/tags", id.as_str().unwrap());
+    let body = json!({
+        "kind": "edit", "filter": {"q": "perro"}, "add": ["gato", "mi palabra"], "remove": ["pan (alimento)"], "expected": 1,
+    });
+    let job = job_done(&server, "language=es", &body).await;
+    let changed = names(&job["result"]["tags"]);
+    assert_eq!(changed, ["pan (alimento)", "gato", "mi palabra"]);
+    let labels = server.read(&path).await;
+    assert_eq!(names(&labels["tags"]), ["cat", "dog", "mi palabra", "auto"]);
+    // Without a language, filters understand names as lists do, and what is added is a label.
+    let body =
+        json!({"kind": "edit", "filter": {"tags": "perro"}, "add": ["zebra"], "expected": 1});
+    let job = job_done(&server, "language=en", &body).await;
+    assert_eq!(names(&job["result"]["tags"]), ["zebra"]);
+    let body = json!({"kind": "edit", "filter": {"tags": "perro"}, "add": ["cebra"], "remove": ["zebra"], "expected": 1});
+    let job = job_done(&server, "", &body).await;
+    assert_eq!(names(&job["result"]["tags"]), ["cebra", "zebra"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_in_an_unknown_language_or_of_two_names_is_refused() {
+    let server = server();
+    server.register("x").await;
+    let job =
+        json!({"kind": "edit", "filter": {"tags": "dog"}, "add": ["gato"], "remove": ["cat"]});
+    let send = |query: &str| {
+        server
+            .request(Method::POST, &format!("/jobs?{query}"))
+            .json(&job)
+    };
+    let refused = server
+        .refused(send("language=fr"), 400, "invalid-parameter")
+        .await;
+    assert_eq!(refused["parameter"], "language");
+    server
+        .refused(send("language=es"), 400, "invalid-body")
+        .await;
+    let list = server.request(Method::GET, "/jobs?language=fr");
+    server.refused(list, 400, "invalid-parameter").await;
+    assert_eq!(server.read("/jobs").await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_repeated_in_another_language_is_another_request() {
+    let server = server();
+    server.register("x").await;
+    let body = json!({"kind": "edit", "filter": {"tags": "dog"}, "add": ["gato"]});
+    let send = |query: &str| {
+        let request = server.request(Method::POST, &format!("/jobs?{query}"));
+        request.header("Idempotency-Key", "k").json(&body)
+    };
+    let first: Value = send("language=es")
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let again: Value = send("language=es")
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(first["id"], again["id"]);
+    server.refused(send(""), 422, "idempotency-mismatch").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn names_are_sent_again_though_the_tags_are_known() {
     let server = server();

@@ -3,8 +3,7 @@
 use chrono_tz::Tz;
 use domain::{
     Confidence, ImageId, JobAction, JobFilter, JobKind, JobRequest, LabelFilter, MAX_IDS,
-    ShownNames, Threshold, TimeWindow,
-    service::{Catalog, CatalogError},
+    ShownNames, Threshold, TimeWindow, service::Catalog,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -50,6 +49,50 @@ pub(crate) struct NewJobBody {
     pub(super) expected: Option<u64>,
 }
 
+/// A job that is asked for, with names that are not yet those of labels.
+pub(super) struct AskedJob {
+    action: JobAction,
+    labels: LabelFilter,
+    window: TimeWindow,
+    ids: Option<Vec<ImageId>>,
+    dry_run: bool,
+}
+
+impl AskedJob {
+    /// Replaces names by the labels that they name: in the filter as in a list of images, in an edit only those of the
+    /// language that is shown.
+    pub(super) async fn resolve(
+        self,
+        catalog: &Catalog,
+        shown: &ShownNames,
+    ) -> Result<JobRequest, Problem> {
+        let labels = catalog.resolve(self.labels.clone(), shown).await?;
+        let action = match &self.action {
+            JobAction::Edit(edit) if !shown.are_labels() => {
+                let texts: Vec<_> = edit.labels().collect();
+                let named = catalog.labels_named(&texts, shown).await?;
+                let edit = edit.clone().with_labels(&named);
+                JobAction::Edit(edit.map_err(|error| wrong(error.to_string()))?)
+            }
+            action => action.clone(),
+        };
+        Ok(Self {
+            labels,
+            action,
+            ..self
+        }
+        .into_request())
+    }
+
+    fn into_request(self) -> JobRequest {
+        JobRequest {
+            action: self.action,
+            filter: JobFilter::new(self.labels.within(self.window), self.ids),
+            dry_run: self.dry_run,
+        }
+    }
+}
+
 /// Which images a job is for. Without any member, or with `all`, it is for all of them.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -85,45 +128,6 @@ pub(crate) struct JobFilterBody {
     all: Option<bool>,
 }
 
-/// What a job is asked to do, before names of tags are looked up.
-#[derive(Debug)]
-pub(super) struct Wanted {
-    action: JobAction,
-    filter: WantedImages,
-    dry_run: bool,
-}
-
-/// Which images it is asked for.
-#[derive(Debug, Clone)]
-struct WantedImages {
-    window: TimeWindow,
-    labels: LabelFilter,
-    ids: Option<Vec<ImageId>>,
-}
-
-impl WantedImages {
-    fn simplest(self) -> JobFilter {
-        JobFilter::new(self.labels.within(self.window), self.ids)
-    }
-}
-
-impl Wanted {
-    /// The request, with names of tags replaced by what images may carry.
-    pub(super) async fn resolved(self, catalog: &Catalog) -> Result<JobRequest, CatalogError> {
-        let labels = self.filter.labels;
-        let labels = catalog.resolve(labels, &ShownNames::default()).await?;
-        let filter = WantedImages {
-            labels,
-            ..self.filter
-        };
-        Ok(JobRequest {
-            action: self.action,
-            filter: filter.simplest(),
-            dry_run: self.dry_run,
-        })
-    }
-}
-
 impl JsonBody for NewJobBody {
     const EXPECTED: &str = "an object with `kind` and, if need be, `filter` (an object with `q`, `tags`, `any_tags`, \
                             `not_tags`, `min_confidence`, `min_date`, `max_date`, `ids`, `all`), `provider`, \
@@ -143,12 +147,13 @@ impl JsonBody for NewJobBody {
 
 impl NewJobBody {
     /// Validates the body; dates are read in a time zone.
-    pub(super) fn request(&self, zone: Tz) -> Result<Wanted, Problem> {
+    pub(super) fn asked(&self, zone: Tz) -> Result<AskedJob, Problem> {
         let kind = self.kind()?;
         self.refuse_others(kind)?;
-        let filter = self.filter.read(zone)?;
+        let (labels, window, ids) = self.filter.read(zone)?;
+        let filter = JobFilter::new(labels.clone().within(window), ids.clone());
         let takes_all = matches!(kind, JobKind::Retag | JobKind::Vocabulary);
-        if !takes_all && !self.filter.is_all() && filter.clone().simplest().is_everything() {
+        if !takes_all && !self.filter.is_all() && filter.is_everything() {
             return Err(wrong(format!(
                 "a job of kind `{}` needs a condition in `filter`, or `\"all\": true`",
                 kind.as_str()
@@ -163,9 +168,11 @@ impl NewJobBody {
                 threshold: self.threshold()?,
             },
         };
-        Ok(Wanted {
+        Ok(AskedJob {
             action,
-            filter,
+            labels,
+            window,
+            ids,
             dry_run: self.dry_run,
         })
     }
@@ -226,7 +233,7 @@ impl JobFilterBody {
         self.all == Some(true)
     }
 
-    fn read(&self, zone: Tz) -> Result<WantedImages, Problem> {
+    fn read(&self, zone: Tz) -> Result<(LabelFilter, TimeWindow, Option<Vec<ImageId>>), Problem> {
         let parameters = self.parameters();
         if self.is_all() && (!parameters.is_empty() || self.ids.is_some()) {
             let detail = "`filter` has `\"all\": true` beside conditions";
@@ -234,11 +241,7 @@ impl JobFilterBody {
         }
         let (window, labels) = queries::job_filter(parameters, zone)?;
         let ids = self.ids.as_deref().map(ids).transpose()?;
-        Ok(WantedImages {
-            window,
-            labels,
-            ids,
-        })
+        Ok((labels, window, ids))
     }
 
     /// The members that are parameters of `GET /images`.
@@ -283,9 +286,9 @@ mod tests {
 
     use super::*;
 
-    fn read(body: Value) -> Result<Wanted, Problem> {
+    fn read(body: Value) -> Result<JobRequest, Problem> {
         let body: NewJobBody = serde_json::from_value(body).unwrap();
-        body.request(chrono_tz::UTC)
+        body.asked(chrono_tz::UTC).map(AskedJob::into_request)
     }
 
     #[test]
@@ -299,8 +302,7 @@ mod tests {
                 }
                 read(body)
             };
-            let all = with(json!({"all": true})).unwrap();
-            assert!(all.filter.simplest().is_everything());
+            assert!(with(json!({"all": true})).unwrap().filter.is_everything());
             assert!(with(json!({"tags": "a"})).is_ok());
             assert!(with(json!({"ids": []})).is_ok());
             for filter in [
@@ -329,9 +331,8 @@ mod tests {
         let list = "q=cat%3E%3D80&tags=a,b&any_tags=c,d&not_tags=e&min_confidence=69.5&\
                     min_date=2024-01-01&max_date=2024-12-31";
         let list = queries::images(list, chrono_tz::UTC).unwrap();
-        let filter = job.filter.simplest();
-        assert_eq!(filter.query, list.labels.within(list.window));
-        assert_eq!(filter.ids.unwrap().len(), 1);
+        assert_eq!(job.filter.query, list.labels.within(list.window));
+        assert_eq!(job.filter.ids.unwrap().len(), 1);
     }
 
     fn mistakes() -> Vec<(Value, Code, &'static str)> {
