@@ -12,6 +12,8 @@ macro_rules! sources {
 /// All other files: path below `ui/`, bytes.
 pub(crate) static SOURCES: &[(&str, &[u8])] = sources![
     "api.js",
+    "changedialog.js",
+    "changes.js",
     "deletions.js",
     "details.js",
     "dialog.js",
@@ -26,6 +28,9 @@ pub(crate) static SOURCES: &[(&str, &[u8])] = sources![
     "i18n.js",
     "icon.svg",
     "icons.js",
+    "jobs.js",
+    "jobsview.js",
+    "jobwords.js",
     "layout.js",
     "main.js",
     "many.js",

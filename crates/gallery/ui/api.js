@@ -100,6 +100,12 @@ export function nextPage(response) {
   return link ? new URL(link[1], response.url).href : null;
 }
 
+// Names a request, so that it can be repeated. `crypto.randomUUID` is missing where the page is not served over https.
+export function idempotencyKey() {
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 export const thumbnail = (id, size) => `image/${id}/thumbnail?size=${size}`;
 export const original = (id) => `image/${id}/file`;
 
@@ -130,11 +136,16 @@ async function probe() {
 }
 
 // Resolves once the server answers.
-export function whenOnline() {
-  if (server.get().online) return Promise.resolve();
+export const whenOnline = () => when(({ online }) => online);
+
+// Resolves once it is known what the server offers.
+export const whenDiscovered = () => when(({ features }) => features);
+
+function when(holds) {
+  if (holds(server.get())) return Promise.resolve();
   return new Promise((resolve) => {
-    const stop = server.subscribe(({ online }) => {
-      if (online) {
+    const stop = server.subscribe((state) => {
+      if (holds(state)) {
         stop();
         resolve();
       }
@@ -156,6 +167,7 @@ export function featuresOf({ paths = {} }) {
     remove: Boolean(image.delete),
     edit: Boolean(tags.get && tags.patch),
     retag: Boolean(paths['/image/{id}/retag']?.post),
+    jobs: Boolean(paths['/jobs']?.post),
     similar: Boolean(paths['/image/{id}/similar']?.get),
     taggers: Boolean(paths['/taggers']?.get),
     taken: parameter(list, 'order'),

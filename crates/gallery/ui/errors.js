@@ -15,6 +15,12 @@ export function explain(error) {
   return language.get().code === 'en' && problem.detail ? problem.detail : t('error.other', { status: String(status) });
 }
 
+// Why a job could not change an image.
+export function explainItem({ code, detail }) {
+  for (const key of [`item.${code}`, `error.${code}`]) if (hasText(key)) return t(key, { limit: '', scope: '', setting: '', status: '', format: '' });
+  return language.get().code === 'en' && detail ? detail : t('item.failed');
+}
+
 function unsupported({ format = '' }) {
   if (/hei[cf]/i.test(format)) return t('error.heic', { format });
   return format ? t('error.format', { format }) : t('error.format-unknown');

@@ -36,7 +36,7 @@ export function Grid({ isCovered }) {
   const list = useStore(photos);
   const { density } = useStore(preferences);
   const { order } = useStore(route);
-  const { ids } = useStore(selection);
+  const { ids, everything } = useStore(selection);
   const canvas = useRef();
   const [width, setWidth] = useState(0);
   const [range, setRange] = useState({ from: 0, to: 0 });
@@ -74,7 +74,7 @@ export function Grid({ isCovered }) {
           <div role="list" aria-label=${t('grid.label')}>
             ${tiles.filter(({ index }) => images[index]).map(({ index, left, width: tileWidth, top, height }) => html`
               <${Tile} key=${images[index]?.id} image=${images[index]} index=${index} left=${left} top=${top} width=${tileWidth}
-                height=${height} isSelected=${ids.has(images[index]?.id)} isSelecting=${ids.size > 0}
+                height=${height} isSelected=${Boolean(everything) || ids.has(images[index]?.id)} isSelecting=${ids.size > 0}
                 isEntry=${images[index]?.id === entry} />`)}
           </div>
         </section>`)}

@@ -4,14 +4,16 @@ import { useStore } from './store.js';
 import { ApiError, discover, server } from './api.js';
 import { follow, go, route, urlOf } from './route.js';
 import { isQueryFault, isSearch, load, photos, refresh, searchKey, shown, totalShown } from './photos.js';
-import { clearSelection, select, selection } from './many.js';
-import { deleteLater, undoLast } from './deletions.js';
+import { clearSelection, selection } from './many.js';
+import { undoLast } from './deletions.js';
 import { Grid, focusImage } from './grid.js';
 import { Viewer } from './viewer.js';
 import { Examples, Search } from './search.js';
 import { TagsView } from './tags.js';
 import { SettingsView, SignInDialog } from './settings.js';
-import { SelectionBar } from './selectionbar.js';
+import { SelectionBar, deleteSelected, selectLoaded } from './selectionbar.js';
+import { JobCards, JobsBadge, JobsView } from './jobsview.js';
+import { loadJobs } from './jobs.js';
 import { DropArea, UploadButton, UploadPanel, UploadTab } from './uploadpanel.js';
 import { choose } from './files.js';
 import { retryRefused } from './uploads.js';
@@ -45,6 +47,7 @@ function App() {
   const signedIn = () => {
     server.set({ needsKey: false });
     load(route.get());
+    loadJobs();
     retryRefused();
   };
   return html`
@@ -52,17 +55,25 @@ function App() {
       <a class="skip" href="#main">${t('skip')}</a>
       <${Header} view=${state.view} />
       ${!online && html`<div class="offline" role="alert"><${Icon} name="offline" size=${18} />${t('offline')}</div>`}
-      ${state.view === 'tags' ? html`<${TagsView} />` : state.view === 'settings' ? html`<${SettingsView} />`
-        : html`<${PhotosView} state=${state} isCovered=${isCovered} />`}
+      <${View} state=${state} isCovered=${isCovered} />
       <${Navigation} view=${state.view} isPhone=${true} />
     </div>
     ${isCovered && html`<${Viewer} id=${state.image} />`}
     ${ids.size > 0 && !isCovered && state.view === 'photos' && html`<${SelectionBar} />`}
     <${UploadPanel} />
-    <${Notices} />
+    <${Notices}><${JobCards} /><//>
     <${DropArea} />
     ${needsKey && state.view !== 'settings' && html`<${SignInDialog} onClose=${() => server.set({ needsKey: false })} onDone=${signedIn} />`}
     ${isHelping && html`<${Help} onClose=${() => setHelping(false)} />`}`;
+}
+
+function View({ state, isCovered }) {
+  switch (state.view) {
+    case 'tags': return html`<${TagsView} />`;
+    case 'jobs': return html`<${JobsView} />`;
+    case 'settings': return html`<${SettingsView} />`;
+    default: return html`<${PhotosView} state=${state} isCovered=${isCovered} />`;
+  }
 }
 
 function Header({ view }) {
@@ -78,13 +89,15 @@ function Header({ view }) {
 }
 
 function Navigation({ view, isPhone }) {
-  const link = (name, icon) => html`
+  const { features } = useStore(server);
+  const link = (name, icon, extra) => html`
     <a href=${urlOf({ view: name, image: '', tag: '' })} aria-current=${view === name ? 'page' : undefined} title=${t(`nav.${name}`)}
-      onClick=${follow({ view: name, image: '', tag: '' })}><${Icon} name=${icon} /><span>${t(`nav.${name}`)}</span></a>`;
+      onClick=${follow({ view: name, image: '', tag: '' })}><${Icon} name=${icon} /><span>${t(`nav.${name}`)}</span>${extra}</a>`;
   return html`
     <nav class=${isPhone ? 'tabs' : 'links'} aria-label=${t(isPhone ? 'nav.label-phone' : 'nav.label')}>
       ${link('photos', 'photos')}${link('tags', 'tag')}
       ${isPhone && html`<${UploadTab} />`}
+      ${features?.jobs && link('jobs', 'jobs', html`<${JobsBadge} />`)}
       ${link('settings', 'settings')}
     </nav>`;
 }
@@ -199,17 +212,15 @@ function useKeys(help) {
       const state = route.get();
       const control = event.ctrlKey || event.metaKey;
       const { ids } = selection.get();
-      if (control && event.key === 'a' && state.view === 'photos' && !state.image && shown().length) select(shown().map(({ id }) => id));
+      if (control && event.key === 'a' && state.view === 'photos' && !state.image && shown().length) selectLoaded();
       else if (control || event.altKey) return;
       else if (event.key === '/' && !state.image) document.querySelector('.search input[role=combobox]').focus();
       else if (event.key === 'u') choose('files');
       else if (event.key === '?') help();
       else if (event.key === 'z') { if (!undoLast()) return; }
       else if (event.key === 'Escape' && ids.size && !state.image) clearSelection();
-      else if (event.key === 'Delete' && ids.size && !state.image && server.get().features?.remove) {
-        deleteLater([...ids]);
-        clearSelection();
-      } else return;
+      else if (event.key === 'Delete' && ids.size && !state.image && server.get().features?.jobs) deleteSelected();
+      else return;
       event.preventDefault();
     };
     addEventListener('keydown', onKey);

@@ -31,11 +31,13 @@ export function notify({ text, kind = 'plain', action, seconds = SECONDS, progre
 
 export const notifyError = (text, action) => notify({ text, kind: 'error', action, seconds: 10 });
 
-export function Notices() {
+// `children` stand above the messages.
+export function Notices({ children }) {
   useLanguage();
   const { list } = useStore(notices);
   return html`
     <div class="notices" role="region" aria-label=${t('notices')} aria-live="polite">
+      ${children}
       ${list.map((notice) => html`<${Notice} key=${notice.id} notice=${notice} />`)}
     </div>`;
 }

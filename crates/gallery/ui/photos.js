@@ -1,13 +1,12 @@
 // The list of images that the grid shows: pages of `GET /images`, and what happens to them meanwhile.
 import { createStore } from './store.js';
 import { sleep } from './pool.js';
-import { ApiError, Unreachable, named, nextPage, query, request, requestJson, server, whenOnline } from './api.js';
+import { ApiError, Unreachable, named, nextPage, query, request, requestJson, server, whenDiscovered, whenOnline } from './api.js';
 import { tagLanguage } from './i18n.js';
 
 const FIRST_PAGE = 100;
 const PAGE = 200;
-// More than that is not selected at once.
-export const MOST_AT_ONCE = 10_000;
+const LARGEST_PAGE = 1000;
 
 export const photos = createStore({
   items: [], next: null, status: 'loading', error: null, total: null, search: null, hidden: new Set(), attempts: 0,
@@ -53,7 +52,9 @@ const page = (path, signal) => requestJson(path, { signal });
 
 async function count(wanted, mine) {
   photos.set({ total: photos.get().next ? null : photos.get().items.length });
-  if (!photos.get().next || !server.get().features?.count) return;
+  if (!photos.get().next) return;
+  await whenDiscovered();
+  if (mine !== generation || !server.get().features.count) return;
   try {
     const response = await request(`images${query(named({ ...wanted, limit: 1, count: true }))}`, { quiet: true });
     const total = Number(response.headers.get('X-Total-Count') ?? Number.NaN);
@@ -85,7 +86,10 @@ async function loadNext() {
   url.searchParams.set('limit', PAGE);
   try {
     const { value, response } = await page(url.href);
-    if (mine !== generation) return;
+    if (mine !== generation) {
+      retried = true;
+      return;
+    }
     const known = new Set(photos.get().items.map(({ id }) => id));
     const fresh = value.filter(({ id }) => !known.has(id));
     photos.set({ items: [...photos.get().items, ...fresh], next: nextPage(response), status: 'ready', error: null });
@@ -98,11 +102,6 @@ async function loadNext() {
     await whenOnline();
     if (mine === generation) retried = true;
   }
-}
-
-// Loads the rest of the list, up to what is selected at once.
-export async function loadAll(signal) {
-  while (photos.get().next && photos.get().items.length < MOST_AT_ONCE && !signal?.aborted) await loadMore();
 }
 
 // Fetches what was registered since, and puts it in front.
@@ -136,12 +135,32 @@ async function fetchNew() {
   if (!fresh.length) return;
   const isJoined = value.some(({ id }) => known.has(id)) || !items.length;
   if (!isJoined || search.order === 'taken') {
-    // More came than fit into a page, or they belong somewhere in the middle: the list begins again.
-    photos.set({ items: value, next: nextPage(response), total: total === null ? null : total + fresh.length });
+    // More came than fit into a page, or they belong somewhere in the middle.
+    await renew(fresh.length);
     return;
   }
   const next = items.length ? photos.get().next : nextPage(response);
   photos.set({ items: [...fresh, ...items], next, total: total === null ? null : total + fresh.length });
+}
+
+// Fetches again what is loaded, and some more: something may have changed anywhere. What is shown stays until then.
+export async function renew(more = 0) {
+  const { search, status, items } = photos.get();
+  if (!search || status !== 'ready') return;
+  const mine = generation;
+  const wanted = Math.max(FIRST_PAGE, items.length + more);
+  const fresh = [];
+  let url = `images${query(named({ ...search, info: true, limit: Math.min(LARGEST_PAGE, wanted) }))}`;
+  while (url && fresh.length < wanted) {
+    const { value, response } = await page(url).catch(() => ({}));
+    if (!value || mine !== generation) return;
+    fresh.push(...value);
+    url = nextPage(response);
+  }
+  // A page that is on its way belongs to the list before.
+  generation += 1;
+  photos.set({ items: fresh, next: url });
+  count(search, generation);
 }
 
 // --- changes -----------------------------------------------------------------------------------------------------
@@ -149,12 +168,6 @@ async function fetchNew() {
 export function updateTags(id, tags) {
   const shown = tags.map(({ tag, confidence }) => ({ tag, confidence }));
   photos.set({ items: photos.get().items.map((item) => (item.id === id ? { ...item, tags: shown } : item)) });
-}
-
-export function updateManyTags(changed) {
-  photos.set({
-    items: photos.get().items.map((item) => (changed.has(item.id) ? { ...item, tags: changed.get(item.id) } : item)),
-  });
 }
 
 // Images that will be deleted are left out of the grid until they are, or are taken back.

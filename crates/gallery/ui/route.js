@@ -7,7 +7,7 @@ function read() {
   const search = new URLSearchParams(location.search);
   const found = {};
   for (const name of NAMES) found[name] = search.get(name) ?? '';
-  if (!['tags', 'settings'].includes(found.view)) found.view = 'photos';
+  if (!['tags', 'jobs', 'settings'].includes(found.view)) found.view = 'photos';
   return found;
 }
 

@@ -157,7 +157,7 @@ function isoDay(date) {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
-function rangeText(from, to) {
+export function rangeText(from, to) {
   const day = (text) => formatDate(text, { day: 'numeric', month: 'short', year: 'numeric' });
   if (from && to) return from === to ? day(from) : `${day(from)} – ${day(to)}`;
   return from ? t('dates.since', { day: day(from) }) : t('dates.until', { day: day(to) });

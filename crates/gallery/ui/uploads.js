@@ -1,7 +1,7 @@
 // The queue of uploads. It survives a server that is busy or away: each file keeps its idempotency key, so that a retry
 // never registers a second image.
 import { createStore } from './store.js';
-import { Unreachable, goOffline, named, problemOf, query, reportRefused, server, whenOnline } from './api.js';
+import { Unreachable, goOffline, idempotencyKey, named, problemOf, query, reportRefused, server, whenOnline } from './api.js';
 import { sleep } from './pool.js';
 import { refresh } from './photos.js';
 
@@ -18,18 +18,12 @@ export const uploads = createStore({ items: [], isOpen: false, left: 0 });
 let counter = 0;
 let running = 0;
 
-function key() {
-  // `crypto.randomUUID` is missing where the page is not served over https.
-  const random = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
 // Queues files. `left` counts those that were left out because they are no pictures.
 export function enqueue(files, left = 0) {
   const known = uploads.get().items;
   const room = Math.max(0, MOST_FILES - known.length);
   const added = files.slice(0, room).map((file) => ({
-    id: (counter += 1), key: key(), file, name: file.name, size: file.size, state: 'waiting', sent: 0, tries: 0,
+    id: (counter += 1), key: idempotencyKey(), file, name: file.name, size: file.size, state: 'waiting', sent: 0, tries: 0,
     error: null, image: null, until: 0,
   }));
   uploads.set({

@@ -166,6 +166,21 @@ async fn many_images_are_changed_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_that_a_search_finds_is_changed_together() {
+    visit("everything", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_listed_watched_and_stopped() {
+    visit("jobs", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_images_are_changed_in_spanish() {
+    visit("spanish_jobs", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_entered_over_plain_http() {
     let variables = [
         ("ETIQUETA__AUTH__REQUIRED", "writes"),

@@ -305,10 +305,11 @@ def deletion(origin):
 
 
 def many(origin):
-    """Selecting by click, shift and keys; tagging, untagging, tagging again, deleting."""
+    """Selecting by click, shift and keys; each change is looked at before it is made."""
     ids = register(origin, 8)
     with Browser(origin) as browser:
         page = browser.open()
+        dialog = page.get_by_role("dialog")
         expect(tiles(page)).to_have_count(8)
         tiles(page).nth(1).hover()
         tiles(page).nth(1).get_by_role("button").click()
@@ -316,36 +317,236 @@ def many(origin):
         expect(page.locator(".selection")).to_contain_text("4 selected")
         check_accessibility(page, "selection")
         page.keyboard.press("Escape")
-        tiles(page).first.locator("a").focus()
-        page.keyboard.press("Shift+ArrowRight")
-        page.keyboard.press("Shift+ArrowRight")
-        expect(page.locator(".selection")).to_contain_text("3 selected")
+        select_first(page, 3)
 
         page.get_by_role("button", name="Add tags").click()
-        field = page.get_by_role("dialog").get_by_role("combobox", name="Add a tag")
+        field = dialog.get_by_role("combobox", name="Add a tag")
         field.fill("holiday")
         field.press("Enter")
         check_accessibility(page, "add tags")
-        page.get_by_role("dialog").get_by_role("button", name="Add tags").click()
-        expect(page.get_by_text("3 photos changed. New: holiday ×3.")).to_be_visible()
+        dialog.get_by_role("button", name="See what changes").click()
+        expect(dialog).to_contain_text("All 3 photos will change.")
+        expect(dialog.locator(".changes li")).to_have_text("holidaynew on 3 photos")
+        check_accessibility(page, "what changes")
+        assert images(origin, q="holiday") == [], "only looked at"
+        dialog.get_by_role("button", name="Change 3 photos").click()
+        expect(page.get_by_text("3 photos changed.")).to_be_visible()
         assert [it["id"] for it in images(origin, q="holiday")] == ids[:3]
+        expect(tiles(page).first.locator("a")).to_have_attribute("aria-label", re.compile("holiday"))
 
+        select_first(page, 4)
         page.get_by_role("button", name="Remove tags").click()
         check_accessibility(page, "remove tags")
-        page.get_by_label(re.compile("^holiday")).check()
-        page.get_by_role("dialog").get_by_role("button", name="Remove tags").click()
-        expect(page.get_by_text("3 photos changed. Gone: holiday ×3.")).to_be_visible()
-        assert images(origin, q="holiday") == []
+        dialog.get_by_label(re.compile("^holiday")).check()
+        dialog.get_by_role("button", name="See what changes").click()
+        expect(dialog).to_contain_text("3 of 4 photos will change.")
+        dialog.get_by_role("button", name="Change 3 photos").click()
+        eventually(lambda: images(origin, q="holiday") == [], "not removed")
 
+        select_first(page, 2)
         page.get_by_role("button", name="Tag again").click()
-        page.get_by_role("dialog").get_by_role("button", name="Tag again").click()
-        expect(page.get_by_text("3 photos changed.", exact=True)).to_be_visible()
-        page.get_by_role("button", name="Select all").click()
-        expect(page.locator(".selection")).to_contain_text("8 selected")
+        dialog.get_by_role("button", name="See what changes").click()
+        expect(dialog).to_contain_text("Nothing would change: the tagger finds the same as before.")
+        dialog.get_by_role("button", name="Back").click()
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(dialog).to_have_count(0)
+
+        page.get_by_role("button", name="Select all 8").click()
+        page.keyboard.press("Delete")
+        expect(dialog).to_contain_text("8 photos will be deleted: the pictures, their tags and the original files.")
+        expect(dialog).to_contain_text("There is no bin.")
+        expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+        check_accessibility(page, "what is deleted")
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+        assert len(images(origin)) == 8
         page.locator(".selection").get_by_role("button", name="Delete").click()
-        expect(page.get_by_text(re.compile("8 photos will be deleted in"))).to_be_visible()
-        eventually(lambda: images(origin) == [], "not deleted")
+        dialog.get_by_role("button", name="Delete 8 photos for good").click()
+        expect(page.get_by_text("8 photos deleted.")).to_be_visible()
+        assert images(origin) == []
         expect(page.get_by_role("heading", name="Drop your photos here")).to_be_visible()
+
+
+def select_first(page, count):
+    """Selects images by keys."""
+    tiles(page).first.locator("a").focus()
+    page.keyboard.press("x")
+    for _ in range(count - 1):
+        page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator(".selection")).to_contain_text(f"{count} selected")
+
+
+def look_at_tag(page, tag):
+    """Asks what adding a tag to the selected images changes."""
+    page.get_by_role("button", name="Add tags").click()
+    page.get_by_role("dialog").get_by_role("combobox", name="Add a tag").fill(tag)
+    page.get_by_role("dialog").get_by_role("button", name="See what changes").click()
+
+
+def everything(origin):
+    """All that a search finds is changed by its search, also what is not loaded; what has changed since is noticed."""
+    count = 130
+    register(origin, count)
+    with Browser(origin) as browser:
+        context = browser.context()
+        # Only the first page of the list comes.
+        context.route(re.compile(r"/images\?.*cursor="), lambda route: None)
+        page = browser.open(context=context)
+        dialog = page.get_by_role("dialog")
+        bodies = []
+        page.on("request", lambda it: bodies.append(it.post_data_json) if it.url.endswith("/jobs") and it.method == "POST" else None)
+        select_first(page, 2)
+        page.get_by_role("button", name=f"Select all {count}").click()
+        expect(page.locator(".selection")).to_contain_text(f"All selected: {count} photos")
+        tiles(page).nth(1).locator("a").click()
+        expect(page.locator(".selection")).to_contain_text("99 selected")
+        page.get_by_role("button", name=f"Select all {count}").click()
+        look_at_tag(page, "holiday")
+        expect(dialog).to_contain_text("Add tags to all these photos")
+        expect(dialog).to_contain_text(f"All {count} photos will change.")
+        register(origin, 1, count)
+        dialog.get_by_role("button", name=f"Change {count} photos").click()
+        expect(dialog).to_contain_text("Photos were added or removed since you looked")
+        check_accessibility(page, "changed since")
+        assert images(origin, q="holiday") == []
+        dialog.get_by_role("button", name="Look again").click()
+        expect(dialog).to_contain_text(f"All {count + 1} photos will change.")
+        dialog.get_by_role("button", name=f"Change {count + 1} photos").click()
+        eventually(lambda: len(images(origin, q="holiday")) == count + 1, "not tagged")
+        assert bodies[-1] == {"kind": "edit", "filter": {"all": True}, "add": ["holiday"], "remove": [], "expected": count + 1}, bodies[-1]
+
+        found = browser.open("?q=holiday&to=2999-01-01", context=context)
+        bodies.clear()
+        found.on("request", lambda it: bodies.append(it.post_data_json) if it.url.endswith("/jobs") and it.method == "POST" else None)
+        select_first(found, 1)
+        found.get_by_role("button", name=f"Select all {count + 1}").click()
+        look_at_tag(found, "beach")
+        expect(found.get_by_role("dialog")).to_contain_text("All photos that match “holiday” · Until")
+        found.get_by_role("button", name=f"Change {count + 1} photos").click()
+        eventually(lambda: len(images(origin, q="beach")) == count + 1, "not tagged")
+        assert bodies[0]["filter"] == {"q": "holiday", "max_date": "2999-01-01"}, bodies
+
+
+def jobs(origin):
+    """The list of jobs: what they did, what failed, how far they are; stopping them, also after a reload."""
+    ids = register(origin, 3)
+    # As many tags as an image may have.
+    room = 1000 - len(tags(origin, ids[1]))
+    full = {"add": [f"tag {n}" for n in range(room)]}
+    requests.patch(f"{origin}/image/{ids[1]}/tags", json=full, timeout=60).raise_for_status()
+    with Browser(origin) as browser:
+        context = browser.context()
+        page = browser.open("?view=jobs", context=context)
+        expect(page.get_by_role("heading", name="No jobs yet")).to_be_visible()
+        check_accessibility(page, "no jobs")
+        page.get_by_role("link", name="Photos").first.click()
+        select_first(page, 3)
+        look_at_tag(page, "holiday")
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("2 of 3 photos will change.")
+        expect(dialog.locator(".failures")).to_contain_text("picture-001.pngIt would have more than 1,000 tags.")
+        check_accessibility(page, "failures")
+        dialog.get_by_role("button", name="Change 2 photos").click()
+        notice = page.get_by_role("alert").filter(has_text="2 photos changed. 1 failed.")
+        expect(notice).to_be_visible()
+        notice.get_by_role("button", name="Details").click()
+        job = page.locator(".job")
+        expect(job).to_have_count(1)
+        expect(job).to_contain_text("Add “holiday”3 selected photos")
+        expect(job).to_contain_text("from this browser")
+        job.locator("summary").click()
+        expect(job.locator(".failures")).to_contain_text("picture-001.png")
+        check_accessibility(page, "jobs")
+        # Another browser does not know what was asked for.
+        other = browser.open("?view=jobs")
+        expect(other.locator(".job")).to_contain_text("Change tags3 photos")
+        expect(other.locator(".job")).to_contain_text("from elsewhere")
+        other.close()
+        a_job_that_runs(origin, page, context)
+
+
+def a_job_that_runs(origin, page, context):
+    """One that takes its time is shown everywhere, and is stopped; the server is asked less and less often."""
+    asked, stopped = [], []
+
+    def slow(route):
+        if route.request.method == "DELETE":
+            stopped.append(route.request.url)
+            route.continue_()
+            return
+        answer = route.fetch()
+        job = answer.json()
+        if not job.get("dry_run") and not stopped:
+            asked.append(time.monotonic())
+            job.update(state="running", done=1, failed=0, finished=None, result=None)
+        route.fulfill(response=answer, json=job)
+
+    def slow_list(route):
+        answer = route.fetch()
+        listed = answer.json()
+        if not stopped:
+            listed[0].update(state="running", done=1, failed=0, finished=None, result=None)
+        route.fulfill(response=answer, json=listed)
+
+    page.get_by_role("link", name="Photos").first.click()
+    context.route("**/jobs/*", slow)
+    select_first(page, 2)
+    look_at_tag(page, "beach")
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Change [12] photo")).click()
+    card = page.locator(".job-card")
+    expect(card).to_contain_text("Add “beach”1 of 2")
+    expect(page.locator(".links .badge")).to_have_text("Running jobs: 1")
+    context.route("**/jobs?*", slow_list)
+    context.route("**/jobs", lambda route: slow_list(route) if route.request.method == "GET" else route.continue_())
+    page.reload()
+    expect(card).to_contain_text("Add “beach”1 of 2")
+    check_accessibility(page, "a job that runs")
+    asked.clear()
+    until(page, lambda: len(asked) >= 5, "not asked again")
+    pauses = [after - before for before, after in zip(asked, asked[1:])]
+    assert pauses[3] > pauses[0] * 1.3, pauses
+    page.get_by_role("link", name="Jobs").first.click()
+    expect(page.locator(".job").first.get_by_role("progressbar")).to_have_attribute("value", "0.5")
+    check_accessibility(page, "running jobs")
+    page.locator(".job").first.get_by_role("button", name="Stop: Add “beach”").click()
+    until(page, lambda: stopped, "not stopped")
+    expect(page.locator(".job").first.locator(".state")).to_have_text(re.compile("Stopped|Done"))
+    expect(card).to_have_count(0)
+
+
+def until(page, check, what):
+    """As `eventually`, while routes of the page are handled."""
+    began = time.monotonic()
+    while not check():
+        assert time.monotonic() - began < 30, what
+        page.wait_for_timeout(50)
+
+
+def spanish_jobs(origin):
+    """A change of many photos in Spanish: names are those of the language, before, in and after it."""
+    first, second = register(origin, 2)
+    for image in (first, second):
+        requests.patch(f"{origin}/image/{image}/tags", json={"add": ["dog"]}, timeout=60).raise_for_status()
+    with Browser(origin) as browser:
+        page = browser.open("?q=perro", locale="es-ES")
+        expect(tiles(page)).to_have_count(2)
+        tiles(page).first.locator("a").focus()
+        page.keyboard.press("Control+a")
+        page.get_by_role("button", name="Añadir etiquetas").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("combobox", name="Añadir una etiqueta").fill("gato")
+        dialog.get_by_role("button", name="Ver qué cambia").click()
+        expect(dialog.locator(".changes li")).to_have_text("gatonueva en 2 fotos")
+        dialog.get_by_role("button", name="Cambiar 2 fotos").click()
+        expect(page.get_by_text("2 fotos cambiadas.")).to_be_visible()
+        for image in (first, second):
+            assert tags(origin, image)["cat"]["source"] == "person"
+        page.get_by_role("link", name="Tareas").first.click()
+        page.locator(".job summary").click()
+        expect(page.locator(".job")).to_contain_text("Añadir «gato»2 fotos seleccionadas")
+        expect(page.locator(".job .changes li")).to_contain_text("gato")
+        english = re.compile(r"\b(?:Jobs|photos?|Details|Done|started|browser)\b")
+        assert not english.search(page.locator("body").inner_text()), page.locator("body").inner_text()
 
 
 def tags_view(origin):
@@ -640,13 +841,15 @@ def slow_scripts(trace):
 def accessible(origin):
     """Every view, wide and narrow, dark and light."""
     image = register(origin, 12)[0]
+    change = {"kind": "edit", "filter": {"ids": [image]}, "add": ["a name of a tag that is quite long " * 5]}
+    requests.post(f"{origin}/jobs", json=change, timeout=60).raise_for_status()
     with Browser(origin) as browser:
         for scheme in ("light", "dark"):
             for width in (390, 1440) if scheme == "light" else (390, 820, 1440):
                 context = browser.context(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 page = browser.open(context=context)
                 for path, selector in (
-                    ("", ".tile"), ("?q=nothing-has-this-tag", ".empty"), ("?view=tags", ".tag-table li"), ("?view=settings", ".card"),
+                    ("", ".tile"), ("?q=nothing-has-this-tag", ".empty"), ("?view=tags", ".tag-table li"), ("?view=settings", ".card"), ("?view=jobs", ".job"),
                     (f"?image={image}", ".tag-row"), ("?q=(", ".fault"),
                 ):
                     page.goto(f"{origin}/{path}")
