@@ -166,6 +166,11 @@ async fn many_images_are_changed_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn images_are_ordered_by_the_time_of_taking() {
+    visit("order", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_that_a_search_finds_is_changed_together() {
     visit("everything", &[], &[]).await;
 }

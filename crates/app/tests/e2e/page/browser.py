@@ -82,6 +82,15 @@ def png(width, height, red, green, blue):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(row * height)) + chunk(b"IEND", b"")
 
 
+def taken(photo, date):
+    """A photo (JPEG) with the time `YYYY:MM:DD HH:MM:SS` at which it was taken."""
+    # Little-endian TIFF: a directory that leads to that of Exif, which has the time.
+    pointer = struct.pack("<HHHII", 1, 0x8769, 4, 1, 26) + bytes(4)
+    original = struct.pack("<HHHII", 1, 0x9003, 2, 20, 44) + bytes(4)
+    exif = b"Exif\0\0" + b"II*\0" + struct.pack("<I", 8) + pointer + original + date.encode() + b"\0"
+    return photo[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + photo[2:]
+
+
 def pictures(count, first=0):
     """Files for an upload, each another picture."""
     return [

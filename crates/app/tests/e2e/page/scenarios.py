@@ -8,7 +8,7 @@ import time
 import requests
 from playwright.sync_api import expect
 
-from browser import Browser, PHOTOS, check_accessibility, eventually, images, pictures, png, register, tags, tiles, upload
+from browser import Browser, PHOTOS, check_accessibility, eventually, images, pictures, png, register, tags, taken, tiles, upload
 from proxy import Proxy
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x08mdat" * 8
@@ -381,6 +381,48 @@ def look_at_tag(page, tag):
     page.get_by_role("button", name="Add tags").click()
     page.get_by_role("dialog").get_by_role("combobox", name="Add a tag").fill(tag)
     page.get_by_role("dialog").get_by_role("button", name="See what changes").click()
+
+
+def order(origin):
+    """By the camera's clock: headings, pages, the address, and a photo that comes meanwhile."""
+    photo = (PHOTOS / "chelsea.jpg").read_bytes()
+    # The later one was uploaded, the earlier it was taken.
+    for n in range(110):
+        content = taken(photo, f"2019:{12 - n // 28:02}:{28 - n % 28:02} 10:00:00")
+        requests.post(f"{origin}/image", files={"file": (f"taken-{n}.jpg", content)}, timeout=60).raise_for_status()
+    by_time = [it["file_name"] for it in images(origin, order="taken", info="true")]
+    assert by_time == [f"taken-{n}.jpg" for n in range(110)], by_time
+    first = lambda page: expect(tiles(page).first.locator("a"))
+    with Browser(origin) as browser:
+        page = browser.open()
+        first(page).to_have_attribute("aria-label", re.compile("^taken-109.jpg"))
+        expect(page.locator(".day h2")).to_have_text(["Today"])
+        page.get_by_role("button", name="Taken", exact=True).click()
+        first(page).to_have_attribute("aria-label", re.compile("^taken-0.jpg"))
+        assert page.url.endswith("?order=taken"), page.url
+        expect(page.locator(".day h2").first).to_have_text("Sat, December 28, 2019")
+        page.reload()
+        first(page).to_have_attribute("aria-label", re.compile("^taken-0.jpg"))
+        expect(page.get_by_role("button", name="Taken", exact=True)).to_have_attribute("aria-pressed", "true")
+        check_accessibility(page, "by the time of taking")
+        tiles(page).first.locator("a").focus()
+        until(page, lambda: page.locator("[data-index='109']").count() or page.keyboard.press("End"), "the second page")
+        expect(page.locator("[data-index='109'] a")).to_have_attribute("aria-label", re.compile("^taken-109.jpg"))
+        # Neither at the top nor at the end: where it was taken.
+        upload(page, [{"name": "late.jpg", "mimeType": "image/jpeg", "buffer": taken(photo, "2019:12:27 12:00:00")}])
+        expect(page.get_by_text("1 photo uploaded")).to_be_visible()
+        page.get_by_role("button", name="Close").click()
+        expect(page.locator("[data-index='110'] a")).to_have_attribute("aria-label", re.compile("^taken-109.jpg"))
+        page.goto(f"{origin}/?order=taken")
+        expect(page.locator("[data-index='1'] a")).to_have_attribute("aria-label", re.compile("^late.jpg"))
+        page.locator("[data-index='1'] a").click()
+        expect(page.locator(".viewer")).to_contain_text("2 of 111")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(".viewer")).to_contain_text("taken-1.jpg")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Added", exact=True).click()
+        first(page).to_have_attribute("aria-label", re.compile("^late.jpg"))
+        assert "order" not in page.url, page.url
 
 
 def everything(origin):
