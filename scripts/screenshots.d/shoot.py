@@ -105,10 +105,32 @@ def shoot(browser, origin, folder, photos):
         chooser.value.set_files(files)
         page.wait_for_selector(".upload.done >> nth=2")
 
+    def look_at_many(page):
+        page.locator(".tile a").first.focus()
+        page.keyboard.press("x")
+        for _ in range(7):
+            page.keyboard.press("Shift+ArrowRight")
+        page.get_by_role("button", name="Add tags").click()
+        dialog = page.get_by_role("dialog")
+        for tag in ("holiday", "summer 2026"):
+            dialog.get_by_role("combobox").fill(tag)
+            dialog.get_by_role("combobox").press("Enter")
+        dialog.get_by_role("button", name="See what changes").click()
+        dialog.get_by_role("button", name="Change 8 photos").wait_for()
+
+    def some_jobs(page):
+        look_at_many(page)
+        page.get_by_role("dialog").get_by_role("button", name="Change 8 photos").click()
+        page.get_by_role("button", name="Details").click()
+        page.locator(".job summary").first.click()
+        page.get_by_role("region", name="Messages").get_by_role("button", name="Close").click()
+
     view("photos", "")
     view("one-photo", "", cat, scheme="dark")
     view("tags", "?view=tags")
     view("phone", "", width=390, height=844, scheme="dark", phone=True)
+    view("many", "", look_at_many)
+    view("jobs", "", some_jobs)
     view("upload", "", upload_some)
 
 
