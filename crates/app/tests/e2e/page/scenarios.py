@@ -657,6 +657,13 @@ def keys(origin, admin):
         phone.get_by_role("button", name="Log in").click()
         expect(phone.get_by_text("You are logged in.", exact=True)).to_be_visible()
         expect(phone.get_by_role("button", name="New key")).to_have_count(0)
+        phone.get_by_role("link", name="Photos").first.click()
+        select_first(phone, 1)
+        look_at_tag(phone, "x")
+        expect(phone.get_by_role("dialog")).to_contain_text("Your key does not allow this: it lacks “write”.")
+        phone.keyboard.press("Escape")
+        phone.get_by_role("link", name="Jobs").first.click()
+        expect(phone.get_by_role("heading", name="No jobs yet")).to_be_visible()
 
         page.get_by_role("button", name="Revoke Ana’s phone").click()
         dialog.get_by_role("button", name="Revoke", exact=True).click()
