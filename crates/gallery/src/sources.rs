@@ -31,6 +31,7 @@ pub(crate) static SOURCES: &[(&str, &[u8])] = sources![
     "jobs.js",
     "jobsview.js",
     "jobwords.js",
+    "labels.js",
     "layout.js",
     "main.js",
     "many.js",

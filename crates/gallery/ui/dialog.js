@@ -10,7 +10,7 @@ export function Dialog({ title, onClose, children }) {
     const { current } = element;
     const before = document.activeElement;
     current.showModal();
-    current.querySelector('[data-first], input')?.focus();
+    (current.querySelector('[data-first]') ?? current.querySelector('input'))?.focus();
     return () => {
       current.close();
       before?.isConnected && before.focus({ preventScroll: true });

@@ -1,6 +1,7 @@
 // How sure the photos of a tag are, with a handle that chooses those from a confidence on.
 import { html, useEffect, useState } from './html.js';
 import { query, requestJson } from './api.js';
+import { labelOf } from './labels.js';
 import { follow, urlOf } from './route.js';
 import { term } from './terms.js';
 import { number, t } from './i18n.js';
@@ -14,8 +15,13 @@ function useBins(tag, from, to) {
   const [bins, setBins] = useState(null);
   useEffect(() => {
     const controller = new AbortController();
-    const path = `tags/${encodeURIComponent(tag)}/confidences${query({ min_date: from, max_date: to })}`;
-    requestJson(path, { signal: controller.signal, quiet: true }).then(({ value }) => setBins(value.bins), () => {});
+    const load = async (signal) => {
+      // The route knows labels alone.
+      const label = await labelOf(tag, signal);
+      const path = `tags/${encodeURIComponent(label)}/confidences${query({ min_date: from, max_date: to })}`;
+      setBins((await requestJson(path, { signal, quiet: true })).value.bins);
+    };
+    load(controller.signal).catch(() => {});
     return () => controller.abort();
   }, [tag, from, to]);
   return bins;

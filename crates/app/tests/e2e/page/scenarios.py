@@ -727,6 +727,8 @@ def spanish_tags(origin):
             expect(page.locator(".tag-table")).to_contain_text("perro")
             if shots:
                 page.screenshot(path=f"{shots}/spanish-tags-{width}.png")
+            page.goto(f"{browser.base}/?view=tags&tag=perro")
+            expect(page.locator(".histogram .link")).to_have_text(re.compile("^1 foto con"))
     with Browser(origin) as browser:
         page = browser.open("?view=settings", locale="es-ES")
         page.get_by_text("English", exact=True).click()
