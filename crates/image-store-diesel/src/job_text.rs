@@ -405,7 +405,7 @@ mod tests {
             "{}",
             r#"{"action":"delete","dry_run":false,"query":null}"#,
             r#"{"action":"delete","dry_run":false,"query":null,"ids":null,"more":1}"#,
-            r#"{"action":"vocabulary","dry_run":false,"query":null,"ids":null}"#,
+            r#"{"action":"paint","dry_run":false,"query":null,"ids":null}"#,
             r#"{"action":"delete","dry_run":1,"query":null,"ids":null}"#,
             r#"{"action":"delete","dry_run":false,"query":null,"ids":["x"]}"#,
             r#"{"action":"delete","dry_run":false,"query":{"window":[null,null]},"ids":null}"#,

@@ -355,7 +355,7 @@ fn mistakes() -> Vec<(Value, &'static str)> {
         json!([]),
         json!({}),
         json!({"kind": 1}),
-        json!({"kind": "vocabulary"}),
+        json!({"kind": "vocabulary", "add": ["a"]}),
         json!({"kind": "retag", "more": 1}),
         json!({"kind": "retag", "filter": []}),
         json!({"kind": "retag", "filter": {"limit": 1}}),
