@@ -77,8 +77,8 @@ impl AskedJob {
             action => action.clone(),
         };
         Ok(Self {
-            labels,
             action,
+            labels,
             ..self
         }
         .into_request())
