@@ -90,7 +90,7 @@ function StopButton({ job }) {
     <button class="button quiet small" disabled=${isStopping} aria-label=${t('job.stop-one', { title: jobTitle(job) })} onClick=${stop}>${t('job.stop')}</button>`;
 }
 
-// The jobs of this browser that run, in a corner: nothing is said aloud until they end.
+// The running jobs of this browser, in a corner; screen readers announce their end alone.
 export function JobCards() {
   useLanguage();
   const { items } = useStore(jobs);
@@ -110,7 +110,7 @@ export function JobCards() {
     </section>`;
 }
 
-// The number of jobs that run, of whomever, beside the link to their list.
+// The number of running jobs of all callers, beside the link to their list.
 export function JobsBadge() {
   const { items } = useStore(jobs);
   const count = items.filter((job) => isActive(job) && !job.dry_run).length;
