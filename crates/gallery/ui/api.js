@@ -167,6 +167,7 @@ export function featuresOf({ paths = {} }) {
     remove: Boolean(image.delete),
     edit: Boolean(tags.get && tags.patch),
     retag: Boolean(paths['/image/{id}/retag']?.post),
+    vocabulary: Boolean(paths['/vocabulary/{tag}']?.put),
     jobs: Boolean(paths['/jobs']?.post),
     similar: Boolean(paths['/image/{id}/similar']?.get),
     taggers: Boolean(paths['/taggers']?.get),

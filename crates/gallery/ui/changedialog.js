@@ -7,21 +7,22 @@ import { look, start } from './jobs.js';
 import { searchText } from './jobwords.js';
 import { Changes } from './changes.js';
 import { Dialog } from './dialog.js';
-import { SuggestField } from './suggest.js';
+import { TagField } from './tagfield.js';
 import { explain } from './errors.js';
 import { number, t, useLanguage } from './i18n.js';
 import { Icon } from './icons.js';
 
 const MOST_TAGS = 200;
 
-// `kind`: tag, untag, retag or delete.
-export function ChangeDialog({ kind, onClose }) {
+// `kind`: tag, untag, retag, delete or vocabulary; of the selected photos, unless a target is given.
+export function ChangeDialog({ kind, target: given, onClose }) {
   useLanguage();
   const { online } = useStore(server);
-  const [target] = useState(targetNow);
+  const [target] = useState(() => given ?? targetNow());
   const [step, setStep] = useState({ name: 'form' });
   const looking = useRef();
   const body = useRef();
+  const Form = { tag: AddForm, untag: RemoveForm, retag: RetagForm }[kind];
 
   const lookAt = async (change) => {
     looking.current?.abort();
@@ -39,22 +40,21 @@ export function ChangeDialog({ kind, onClose }) {
     setStep({ name: 'plan', change, job, isStarting: true });
     try {
       await start(change, target, job.total);
-      clearSelection();
+      if (!given) clearSelection();
       onClose();
     } catch (error) {
       setStep({ name: 'plan', change, job, error });
     }
   };
   useEffect(() => {
-    if (kind === 'delete') lookAt({ kind: 'delete' });
+    if (!Form) lookAt({ kind });
     return () => looking.current?.abort();
   }, []);
   // The element that had the focus goes with its step.
   useEffect(() => { if (step.name !== 'form') body.current.querySelector('[data-first]')?.focus(); }, [step.name, step.error]);
 
   const close = () => { if (!step.isStarting) onClose(); };
-  const title = target.search ? t(`many.${kind}-title-all`) : t(`many.${kind}-title`, { n: target.n });
-  const Form = { tag: AddForm, untag: RemoveForm, retag: RetagForm }[kind];
+  const title = kind === 'vocabulary' ? t('rules.apply') : target.search ? t(`many.${kind}-title-all`) : t(`many.${kind}-title`, { n: target.n });
   return html`
     <${Dialog} title=${title} onClose=${close}>
       <div class="change-steps" ref=${body}>
@@ -126,23 +126,6 @@ function summary({ kind }, { total, result }) {
 const FormFoot = ({ isReady, onClose, onLook }) => html`
   <div class="dialog-foot"><button class="button quiet" onClick=${onClose}>${t('cancel')}</button>
     <button class="button accent" disabled=${!isReady} onClick=${onLook}>${t('plan.look')}</button></div>`;
-
-// Tags to be typed, as chips.
-function TagField({ tags, setTags, text, setText, onSubmit, label }) {
-  const add = (value) => {
-    const tag = value.trim();
-    if (tag && !tags.includes(tag)) setTags([...tags, tag]);
-    setText('');
-  };
-  return html`
-    <div class="chips">
-      ${tags.map((tag) => html`<span class="chip" key=${tag}><span class="ellipsis" title=${tag}>${tag}</span>
-        <button class="chip-close" aria-label=${t('tags.remove', { tag })} onClick=${() => setTags(tags.filter((it) => it !== tag))}><${Icon} name="close" size=${14} /></button></span>`)}
-    </div>
-    <div class="add-tag boxed"><${Icon} name="tag" size=${18} />
-      <${SuggestField} value=${text} onValue=${setText} label=${label} placeholder=${label} onChoose=${add}
-        onSubmit=${(value) => (value.trim() ? add(value) : onSubmit())} /></div>`;
-}
 
 const together = (tags, text) => [...new Set([...tags, text.trim()])].filter(Boolean);
 

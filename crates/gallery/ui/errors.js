@@ -10,7 +10,7 @@ export function explain(error) {
   const limit = code === 'payload-too-large' ? bytes(problem.limit) : problem.limit && number(problem.limit);
   const key = `error.${code}`;
   if (code === 'payload-too-large' && !problem.limit) return t('error.too-large');
-  if (hasText(key)) return t(key, { limit: limit ?? '', scope: problem.scope ?? '', setting: problem.setting ?? '', status: String(status) });
+  if (hasText(key)) return t(key, { detail: (problem.detail ?? '').replace(/[.`]/g, ''), limit: limit ?? '', scope: problem.scope ?? '', setting: problem.setting ?? '', status: String(status) });
   if (status >= 500) return t('error.server', { status: String(status) });
   return language.get().code === 'en' && problem.detail ? problem.detail : t('error.other', { status: String(status) });
 }

@@ -1,10 +1,11 @@
 // All tags: how often, how sure, and one of them in time.
 import { html, useEffect, useMemo, useRef, useState } from './html.js';
 import { useStore } from './store.js';
-import { Unreachable, named, query, requestJson, thumbnail, whenOnline } from './api.js';
+import { Unreachable, named, query, requestJson, server, thumbnail, whenOnline } from './api.js';
 import { follow, go, route, urlOf } from './route.js';
 import { term } from './terms.js';
 import { Histogram } from './histogram.js';
+import { Rules } from './rules.js';
 import { useUse } from './timeline.js';
 import { onViewport } from './viewport.js';
 import { explain } from './errors.js';
@@ -127,6 +128,7 @@ function Confidence({ use }) {
 
 function OneTag({ tag, use, from, to }) {
   const search = { view: 'photos', q: term(tag), tag: '', from: '', to: '' };
+  const { features } = useStore(server);
   const [pictures, setPictures] = useState([]);
   useEffect(() => {
     const controller = new AbortController();
@@ -145,6 +147,7 @@ function OneTag({ tag, use, from, to }) {
         </dl>`}
       <${Histogram} tag=${tag} mean=${use?.mean_confidence ?? 0} from=${from} to=${to} />
       <${Timeline} tag=${tag} />
+      ${features?.vocabulary && html`<${Rules} tag=${tag} />`}
       ${pictures.length > 0 && html`
         <div class="thumbs">
           ${pictures.map(({ id, file_name: name }) => html`

@@ -181,6 +181,11 @@ async fn jobs_are_listed_watched_and_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_rules_of_a_tag_are_changed_and_applied() {
+    visit("rules", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_images_are_changed_in_spanish() {
     visit("spanish_jobs", &[], &[]).await;
 }

@@ -618,6 +618,63 @@ def tags_view(origin):
         assert "q=" in page.url
 
 
+def rules(origin):
+    """What becomes of a tag: other names, more general tags, a block, a new name; applied to the photos there are."""
+    ids = register(origin, 3)
+    first, second = (it["tag"] for it in requests.get(f"{origin}/tags", timeout=60).json()[:2])
+    with Browser(origin) as browser:
+        page = browser.open(f"?view=tags&tag={first}")
+        panel, dialog = page.locator(".rules"), page.get_by_role("dialog")
+        expect(panel).to_contain_text("As the tagger gives it.")
+        panel.get_by_role("button", name="Change").click()
+        dialog.get_by_role("combobox", name="Another name for it").fill("other name")
+        dialog.get_by_role("combobox", name="A more general tag").fill("everything")
+        dialog.get_by_role("combobox", name="A more general tag").press("Enter")
+        dialog.get_by_label("Name in Spanish").fill("primera")
+        check_accessibility(page, "the rules of a tag")
+        dialog.get_by_role("button", name="Save").click()
+        expect(panel).to_contain_text("Belongs toeverything")
+        entry = requests.get(f"{origin}/vocabulary/{first}", timeout=60).json()
+        assert (entry["aliases"], entry["parents"], entry["names"]) == (["other name"], ["everything"], {"es": "primera"}), entry
+        check_accessibility(page, "a tag with rules")
+        count = len(images(origin, q=f'"{first}"'))
+        panel.get_by_role("button", name="Apply to the photos there are").click()
+        expect(dialog.locator(".changes li")).to_contain_text(re.compile(f"everything.*new on {count} photo"))
+        dialog.get_by_role("button", name=re.compile(f"^Change {count} photo")).click()
+        eventually(lambda: len(images(origin, q="everything")) == count, "not applied")
+
+        panel.get_by_role("button", name="Rename").click()
+        dialog.get_by_label("New name").fill("new name")
+        dialog.get_by_role("button", name="Rename").click()
+        expect(page.get_by_role("heading", name="new name")).to_be_visible()
+        expect(panel).to_contain_text(f"Also called{first}" if first < "other name" else f"Also calledother name, {first}")
+        assert len(images(origin, q='"new name"')) == count
+
+        requests.put(f"{origin}/vocabulary/below", json={"parents": [second]}, timeout=60).raise_for_status()
+        page.goto(f"{origin}/?view=tags&tag={second}")
+        panel.get_by_role("button", name="Change").click()
+        dialog.get_by_role("combobox", name="A more general tag").fill("below")
+        dialog.get_by_role("button", name="Save").click()
+        expect(dialog).to_contain_text("That does not fit to the rules of other tags")
+        check_accessibility(page, "rules that do not fit")
+        page.keyboard.press("Escape")
+        panel.get_by_role("button", name="Merge into another").click()
+        dialog.get_by_role("combobox").fill("the other")
+        dialog.get_by_role("button", name="Merge into another").click()
+        expect(page.get_by_role("heading", name="the other")).to_be_visible()
+        assert requests.get(f"{origin}/vocabulary/the%20other", timeout=60).json()["aliases"] == [second]
+        requests.delete(f"{origin}/vocabulary/the%20other", timeout=60).raise_for_status()
+
+        page.goto(f"{origin}/?view=tags&tag={second}")
+        panel.get_by_role("button", name="Change").click()
+        dialog.get_by_label("Never give this tag").check()
+        dialog.get_by_role("button", name="Save").click()
+        panel.get_by_role("button", name="Apply to the photos there are").click()
+        expect(dialog.locator(".changes")).to_contain_text(f"{second}gone from")
+        dialog.get_by_role("button", name=re.compile("^Change [123] photo")).click()
+        eventually(lambda: all(second not in tags(origin, it) for it in ids), "still given")
+
+
 def keys(origin, admin):
     """A closed server: log-in, a new key, what it allows, revoking it, log-out."""
     with Browser(origin) as browser:
