@@ -141,6 +141,18 @@ impl Setup {
         SharedVocabulary::new(store, clock, self.names.clone(), self.is_closed)
     }
 
+    fn catalog(&self) -> Catalog {
+        Catalog::new(CatalogPorts {
+            images: self.images.clone(),
+            counter: self.counter.clone(),
+            infos: self.fakes.store.clone(),
+            statistics: self.fakes.store.clone(),
+            ledger: self.fakes.store.clone(),
+            originals: self.originals.clone(),
+            clock: self.fakes.clock.clone(),
+        })
+    }
+
     pub(super) fn api(self) -> Api {
         let ports = IngestPorts {
             images: self.images.clone(),
@@ -154,22 +166,13 @@ impl Setup {
             clock: self.fakes.clock.clone(),
         };
         let settings = ingest_settings(self.store_bytes);
-        let catalog = CatalogPorts {
-            images: self.images.clone(),
-            counter: self.counter.clone(),
-            infos: self.fakes.store.clone(),
-            statistics: self.fakes.store.clone(),
-            ledger: self.fakes.store.clone(),
-            originals: self.originals.clone(),
-            clock: self.fakes.clock.clone(),
-        };
         let access = AccessPorts {
             keys: self.fakes.store.clone(),
             sessions: self.fakes.store.clone(),
             clock: self.fakes.clock.clone(),
         };
         let vocabulary = self.vocabulary();
-        let catalog = Catalog::new(catalog).with_vocabulary(vocabulary.clone());
+        let catalog = self.catalog().with_vocabulary(vocabulary.clone());
         let ingest = Ingest::new(ports, settings).with_vocabulary(vocabulary);
         let ingest = Arc::new(ingest);
         let editing = EditingPorts {

@@ -97,12 +97,11 @@ fn entries(rows: Vec<WordRow>) -> Result<Vec<VocabularyEntry>, StoreError> {
     let mut aliases: HashMap<String, BTreeSet<Label>> = HashMap::new();
     let mut tags = Vec::new();
     for row in rows {
-        match row.detail {
-            Some(detail) => tags.push((row.text, row.entry, detail)),
-            None => {
-                let of_entry = aliases.entry(row.entry).or_default();
-                of_entry.insert(values::label(&row.text)?);
-            }
+        if let Some(detail) = row.detail {
+            tags.push((row.text, row.entry, detail));
+        } else {
+            let of_entry = aliases.entry(row.entry).or_default();
+            of_entry.insert(values::label(&row.text)?);
         }
     }
     let entries = tags.into_iter().map(|(text, entry, detail)| {
