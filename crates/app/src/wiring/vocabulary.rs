@@ -38,14 +38,14 @@ pub(super) fn builtin(names: &LabelNames) -> anyhow::Result<Vocabulary> {
     let words = tag_provider_local::words()?.into_iter();
     let entries = words.map(|(tag, parents)| {
         let others = names.languages().filter(|it| *it != LABEL_LANGUAGE);
-        let named = others.filter_map(|language| {
+        let translated = others.filter_map(|language| {
             let shown = names.shown_in(language)?;
             let name = shown.of(&tag);
             (*name != tag).then(|| (language.to_owned(), name.clone()))
         });
         VocabularyEntry {
             parents: parents.into_iter().collect(),
-            names: named.collect(),
+            names: translated.collect(),
             ..VocabularyEntry::new(tag.clone())
         }
     });
