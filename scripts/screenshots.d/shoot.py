@@ -90,6 +90,7 @@ def shoot(browser, origin, folder, photos):
         if act:
             act(page)
             page.wait_for_load_state("networkidle")
+        page.wait_for_function("[...document.querySelectorAll('.picture')].every((it) => it.matches('.loaded, .known'))")
         page.wait_for_timeout(800)
         page.screenshot(path=folder / f"{name}.jpg", **JPEG)
         context.close()
@@ -103,7 +104,7 @@ def shoot(browser, origin, folder, photos):
             page.get_by_role("button", name="Upload", exact=True).first.click()
         files = [{"name": name, "mimeType": "image/jpeg", "buffer": content} for name, content in photos[-7:]]
         chooser.value.set_files(files)
-        page.wait_for_selector(".upload.done >> nth=2")
+        page.get_by_text(f"{len(files)} photos uploaded").wait_for()
 
     def look_at_many(page):
         page.locator(".tile a").first.focus()
@@ -123,7 +124,6 @@ def shoot(browser, origin, folder, photos):
         page.get_by_role("dialog").get_by_role("button", name="Change 8 photos").click()
         page.get_by_role("button", name="Details").click()
         page.locator(".job summary").first.click()
-        page.get_by_role("region", name="Messages").get_by_role("button", name="Close").click()
 
     view("photos", "")
     view("one-photo", "", cat, scheme="dark")
