@@ -90,7 +90,7 @@ async fn opened(
     range: Option<Range<u64>>,
 ) -> Result<OriginalContent, Error> {
     let options = GetOptions {
-        range: range.clone().map(GetRange::Bounded),
+        range: range.clone().map(asked),
         ..GetOptions::default()
     };
     match (objects.get_opts(&key, options).await, range) {
@@ -102,6 +102,14 @@ async fn opened(
             let is_beyond = clip(Some(range), found.size).is_empty();
             is_beyond.then(|| content::empty(&found)).ok_or(error)
         }
+    }
+}
+
+/// The range as a server is asked for it. An end that is no signed number is refused by some.
+fn asked(range: Range<u64>) -> GetRange {
+    match i64::try_from(range.end) {
+        Ok(_) => GetRange::Bounded(range),
+        Err(_) => GetRange::Offset(range.start),
     }
 }
 
