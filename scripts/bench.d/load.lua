@@ -6,6 +6,8 @@
 --                new     posts a picture with other bytes after its end each time, which makes it another
 --                        picture for the server. BENCH_BODY: the start of the body, a multiple of four
 --                        characters of base64
+--                edit    adds a tag to the next image of the file BENCH_IDS
+--                delete  deletes the next image of that file
 --   BENCH_ANSWERS  set: tells 503 with Retry-After from other failures, which takes wrk time
 -- Prints what it measured as NAME=VALUE lines.
 local kind = os.getenv("BENCH_KIND")
@@ -47,6 +49,19 @@ function makers.new()
   return wrk.format("POST", "/image", json, start .. tail .. '"}')
 end
 
+local function next_image()
+  count = count + 1
+  return "/image/" .. assert(ids[count], "more images are needed")
+end
+
+function makers.edit()
+  return wrk.format("PATCH", next_image() .. "/tags", json, '{"add": ["edited"]}')
+end
+
+function makers.delete()
+  return wrk.format("DELETE", next_image())
+end
+
 local threads = {}
 
 function setup(thread)
@@ -62,6 +77,12 @@ function init()
     wrk.headers["Content-Type"] = "application/json"
   elseif kind == "new" then
     start = content(os.getenv("BENCH_BODY"))
+  end
+  if os.getenv("BENCH_IDS") then
+    ids = {}
+    for id in io.lines(os.getenv("BENCH_IDS")) do
+      table.insert(ids, id)
+    end
   end
   -- Without these two, wrk neither makes a request anew each time nor keeps the answers.
   request = makers[kind]
