@@ -4,6 +4,7 @@
 //! Databases and upstreams fail by a [proxy](Proxy) in front of them, disks by a [small file system](Disk)
 //! or by their permissions.
 
+mod bucket;
 mod clients;
 mod decoding;
 mod disk;

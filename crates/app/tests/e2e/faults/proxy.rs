@@ -25,6 +25,8 @@ pub(super) enum Line {
     Slow(Duration),
     /// No data passes, and connections stay open.
     Hung,
+    /// Data passes, but no chunk of a client that begins so, nor what follows it.
+    Without(&'static str),
     /// Connections are reset, and new ones too.
     Down,
 }
@@ -46,6 +48,7 @@ struct Shared {
     epoch: watch::Sender<usize>,
     refusal: std::sync::Mutex<Option<Refused>>,
     refused: AtomicUsize,
+    held: AtomicUsize,
 }
 
 #[derive(Clone, Copy)]
@@ -68,6 +71,7 @@ impl Proxy {
             epoch: watch::Sender::default(),
             refusal: std::sync::Mutex::default(),
             refused: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
         let accepting = tokio::spawn(async move {
@@ -104,6 +108,15 @@ impl Proxy {
 
     pub(super) fn relent(&self) {
         *self.shared.refusal.lock().unwrap() = None;
+    }
+
+    pub(super) fn target(&self) -> String {
+        self.shared.target.clone()
+    }
+
+    /// How many chunks were held back.
+    pub(super) fn held(&self) -> usize {
+        self.shared.held.load(Ordering::SeqCst)
     }
 
     /// How many statements were refused.
@@ -161,6 +174,16 @@ impl Shared {
         }
     }
 
+    /// Holds a chunk of a client back while it must not pass.
+    async fn hold(&self, chunk: &[u8]) {
+        let is_held = |line: &Line| matches!(line, Line::Without(start) if chunk.starts_with(start.as_bytes()));
+        let mut line = self.line.subscribe();
+        if is_held(&line.borrow()) {
+            self.held.fetch_add(1, Ordering::SeqCst);
+        }
+        drop(line.wait_for(|line| !is_held(line)).await);
+    }
+
     async fn down(&self, mut from: OwnedReadHalf, to: &Mutex<OwnedWriteHalf>) {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(count @ 1..) = from.read(&mut buffer).await {
@@ -198,6 +221,7 @@ impl Shared {
                 return Ok(());
             }
             self.pass().await;
+            self.hold(&buffer[..count]).await;
             to.write_all(&buffer[..count]).await?;
         }
     }
