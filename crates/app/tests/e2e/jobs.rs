@@ -153,6 +153,12 @@ async fn a_repeated_request_makes_one_job(#[case] kind: Kind) {
     assert_eq!(server.json("/jobs").await.as_array().unwrap().len(), 1);
 }
 
+/// Lets fifteen seconds pass, after which the job of a killed server is anybody's.
+async fn let_leases_run_out(server: &Server) {
+    let statement = "UPDATE etiqueta_job SET leased_until = 1";
+    server.database.execute(statement).await;
+}
+
 #[rstest]
 #[case::sqlite_retag(Kind::Sqlite, json!({"kind": "retag", "min_confidence": 80}))]
 #[case::mysql_retag(Kind::Mysql, json!({"kind": "retag", "min_confidence": 80}))]
@@ -182,6 +188,7 @@ async fn a_job_goes_on_after_the_server_was_killed(#[case] kind: Kind, #[case] m
         let killed = killed.await;
         server = server.restart(&[]).await;
         assert_counted(&server).await;
+        let_leases_run_out(&server).await;
         println!("killed at {}", killed["done"]);
     }
     let job = wait(&server, &path, |job| job["finished"].is_string()).await;
