@@ -2,8 +2,10 @@
 import { createStore } from './store.js';
 import { tagLanguage } from './i18n.js';
 
-// Whether the server answers, and what it offers.
-export const server = createStore({ online: true, hasNames: true, features: null, version: '', signedIn: null, isAdmin: false, needsKey: false });
+// Whether the server answers, what it offers, and who calls. `sessions` counts log-ins and log-outs.
+export const server = createStore({
+  online: true, hasNames: true, features: null, version: '', signedIn: null, isAdmin: false, needsKey: false, sessions: 0,
+});
 
 // An answer that is an error: `code` and the members of the problem document.
 export class ApiError extends Error {
@@ -199,9 +201,11 @@ export async function whoAmI() {
 export async function signIn(key) {
   await request('session', { method: 'POST', json: { key }, quiet: true });
   await whoAmI();
+  server.set({ needsKey: false, sessions: server.get().sessions + 1 });
 }
 
 export async function signOut() {
   await request('session', { method: 'DELETE' });
   await whoAmI();
+  server.set({ sessions: server.get().sessions + 1 });
 }

@@ -33,6 +33,7 @@ function App() {
   const [isHelping, setHelping] = useState(false);
   useTitle(state);
   useLists(state);
+  useSessions();
   useKeys(() => setHelping(true));
   const main = useRef();
   const isCovered = Boolean(state.image);
@@ -44,12 +45,6 @@ function App() {
     if (!isCovered && lastImage.current) focusImage(lastImage.current);
   }, [isCovered]);
   if (state.image) lastImage.current = state.image;
-  const signedIn = () => {
-    server.set({ needsKey: false });
-    load(route.get());
-    loadJobs();
-    retryRefused();
-  };
   return html`
     <div ref=${main} class=${ids.size ? 'shell selecting' : 'shell'}>
       <a class="skip" href="#main">${t('skip')}</a>
@@ -63,7 +58,7 @@ function App() {
     <${UploadPanel} />
     <${Notices}><${JobCards} /><//>
     <${DropArea} />
-    ${needsKey && state.view !== 'settings' && html`<${SignInDialog} onClose=${() => server.set({ needsKey: false })} onDone=${signedIn} />`}
+    ${needsKey && state.view !== 'settings' && html`<${SignInDialog} onClose=${() => server.set({ needsKey: false })} />`}
     ${isHelping && html`<${Help} onClose=${() => setHelping(false)} />`}`;
 }
 
@@ -203,6 +198,18 @@ function useLists(state) {
       wasOnline = online;
     });
   }, []);
+}
+
+// Who logs in sees what the key allows; who logs out leaves nothing on the screen.
+function useSessions() {
+  const { sessions, signedIn } = useStore(server);
+  useEffect(() => {
+    if (!sessions) return;
+    clearSelection();
+    load(route.get());
+    loadJobs();
+    if (signedIn) retryRefused();
+  }, [sessions]);
 }
 
 function useKeys(help) {

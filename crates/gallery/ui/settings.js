@@ -70,11 +70,11 @@ function Access({ isSignedIn, isAdmin, onChange }) {
       ${isSignedIn
         ? html`<div class="setting"><span class="grow">${t(isAdmin ? 'access.admin' : 'access.signed-in')}</span>
             <button class="button quiet" onClick=${out}>${t('access.sign-out')}</button></div>`
-        : html`<p class="dim">${t('access.hint')}</p><${SignIn} onDone=${onChange} />`}
+        : html`<p class="dim">${t('access.hint')}</p><${SignIn} />`}
     </section>`;
 }
 
-export function SignIn({ onDone }) {
+export function SignIn() {
   const [key, setKey] = useState('');
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
@@ -86,7 +86,6 @@ export function SignIn({ onDone }) {
       await signIn(key.trim());
       setKey('');
       notify({ text: t('access.welcome') });
-      onDone();
     } catch (reason) {
       setError(reason instanceof ApiError && reason.status === 401 ? t('access.wrong') : explain(reason));
     } finally {
@@ -105,12 +104,12 @@ export function SignIn({ onDone }) {
 }
 
 // Asked for when the server refuses something for want of a key.
-export function SignInDialog({ onClose, onDone }) {
+export function SignInDialog({ onClose }) {
   useLanguage();
   return html`
     <${Dialog} title=${t('access.needed')} onClose=${onClose}>
       <p class="dim">${t('access.needed-hint')}</p>
-      <${SignIn} onDone=${onDone} />
+      <${SignIn} />
     <//>`;
 }
 

@@ -719,6 +719,8 @@ def keys(origin, admin):
         look_at_tag(phone, "x")
         expect(phone.get_by_role("dialog")).to_contain_text("Your key does not allow this: it lacks “write”.")
         phone.keyboard.press("Escape")
+        expect(phone.get_by_role("dialog")).to_have_count(0)
+        phone.keyboard.press("Escape")
         phone.get_by_role("link", name="Jobs").first.click()
         expect(phone.get_by_role("heading", name="No jobs yet")).to_be_visible()
 
@@ -728,6 +730,10 @@ def keys(origin, admin):
         assert status() == 401
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
+        page.get_by_role("link", name="Photos").first.click()
+        expect(dialog).to_contain_text("This needs a key")
+        page.keyboard.press("Escape")
+        expect(tiles(page)).to_have_count(0)
 
 
 def spanish(origin):
