@@ -1,5 +1,5 @@
 // All tags: how often, how sure, and one of them in time.
-import { html, useEffect, useMemo, useRef, useState } from './html.js';
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from './html.js';
 import { useStore } from './store.js';
 import { Unreachable, named, query, requestJson, server, thumbnail, whenOnline } from './api.js';
 import { follow, go, route, urlOf } from './route.js';
@@ -79,7 +79,8 @@ function useTags(prefix, order, from, to, language) {
 function TagTable({ tags, most, chosen }) {
   const element = useRef();
   const [range, setRange] = useState([0, 40]);
-  useEffect(() => {
+  // No plain effect: that would be ended after the frame in which the table has gone.
+  useLayoutEffect(() => {
     const update = () => {
       const top = -element.current.getBoundingClientRect().top;
       const from = Math.max(0, Math.floor(top / ROW) - 10);
@@ -94,7 +95,7 @@ function TagTable({ tags, most, chosen }) {
     if (!step || !tags[at + step]) return;
     event.preventDefault();
     go({ tag: tags[at + step].tag }, { replace: true });
-    requestAnimationFrame(() => requestAnimationFrame(() => element.current.querySelector(`[data-index="${at + step}"] a`)?.focus()));
+    requestAnimationFrame(() => requestAnimationFrame(() => element.current?.querySelector(`[data-index="${at + step}"] a`)?.focus()));
   };
   return html`
     <ol class="tag-table" ref=${element} style=${{ height: `${tags.length * ROW}px` }} onKeyDown=${onKey} aria-label=${t('tagsview.title')}>

@@ -79,7 +79,7 @@ export function Viewer({ id }) {
   // On the document: the focus may be on something that has just gone.
   const latest = useRef();
   latest.current = onKey;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const handle = (event) => latest.current(event);
     document.addEventListener('keydown', handle);
     return () => document.removeEventListener('keydown', handle);
