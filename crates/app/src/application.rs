@@ -3,7 +3,10 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::service::{Backfill, Ingest, JobRunner, Upkeep, UpkeepSettings};
+use domain::{
+    ports::in_words,
+    service::{Backfill, Ingest, JobRunner, Upkeep, UpkeepSettings},
+};
 use http_api::KeyPolicy;
 use tokio::{
     sync::Notify,
@@ -184,8 +187,7 @@ async fn open(
             if !error.is_passing() {
                 return Err(error);
             }
-            let source = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(%error, source, "the database is waited for");
+            tracing::warn!(cause = in_words(&error), "the database is waited for");
             sleep(RETRY).await;
         }
         gates.schema.open();
@@ -208,8 +210,10 @@ async fn register(upkeep: &Upkeep, gates: &Gates, stop: &CancellationToken) {
         let mut is_told = false;
         while let Err(error) = upkeep.register().await {
             if !is_told {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, source, "no upload is taken before the database is registered with the originals");
+                tracing::warn!(
+                    cause = in_words(&error),
+                    "no upload is taken before the database is registered with the originals"
+                );
                 is_told = true;
             }
             sleep(RETRY).await;

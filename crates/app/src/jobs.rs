@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    ports::CallContext,
+    ports::{CallContext, in_words},
     service::{JobRunner, Progress, RunningJob},
 };
 use tokio::{
@@ -52,8 +52,10 @@ async fn slot(runner: &JobRunner, enqueued: &Notify, stop: &CancellationToken) {
                 stop.run_until_cancelled(waiting).await;
             }
             Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, source, "no job can be taken; tried again soon");
+                tracing::warn!(
+                    cause = in_words(&error),
+                    "no job can be taken; tried again soon"
+                );
                 stop.run_until_cancelled(sleep(retry)).await;
                 retry = LONGEST_RETRY.min(retry * 2);
             }
@@ -97,7 +99,7 @@ async fn renew(runner: &JobRunner, lease: &domain::ports::JobLease, stop: &Cance
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(job = %lease.id, %error, "the lease of a job was not renewed");
+                tracing::warn!(job = %lease.id, cause = in_words(&error), "the lease of a job was not renewed");
             }
         }
     }
@@ -119,8 +121,7 @@ async fn steps(runner: &JobRunner, mut job: RunningJob, held: &CancellationToken
             }
             Ok(Progress::Over) => return,
             Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(job = %job.id(), %error, source, "a step of a job failed; tried again soon");
+                tracing::warn!(job = %job.id(), cause = in_words(&error), "a step of a job failed; tried again soon");
                 held.run_until_cancelled(sleep(retry)).await;
                 retry = LONGEST_RETRY.min(retry * 2);
             }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use domain::ports::{BlobHost, HostedBlob, ReleaseQueue};
+use domain::ports::{BlobHost, HostedBlob, ReleaseQueue, in_words};
 use tokio::{
     sync::{Notify, Semaphore, mpsc},
     time::{MissedTickBehavior, interval, sleep},
@@ -129,8 +129,11 @@ impl Releaser {
                 Vec::new()
             }
             Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, source, blobs = blobs.len(), "hosted blobs were not released");
+                tracing::warn!(
+                    cause = in_words(&error),
+                    blobs = blobs.len(),
+                    "hosted blobs were not released"
+                );
                 batch
             }
         }

@@ -3,7 +3,7 @@
 use std::{fmt::Display, future::Future, time::Duration};
 
 use domain::{
-    ports::ImageStoreError,
+    ports::{ImageStoreError, in_words},
     service::{Backfill, BackfillStep, Ingest, Jobs, Upkeep, UpkeepError},
 };
 use tokio::{
@@ -69,8 +69,10 @@ where
             Ok(count) if count == N::default() => tracing::debug!("no {what}"),
             Ok(count) => tracing::info!(%count, "{what}"),
             Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, source, "not done: {what}; tried again next time");
+                tracing::warn!(
+                    cause = in_words(&error),
+                    "not done: {what}; tried again next time"
+                );
             }
         }
     }
@@ -86,8 +88,10 @@ pub async fn roll_up(upkeep: &Upkeep, recorded: &Notify, gate: &Gate, stop: &Can
                 tracing::debug!("another server rolls up statistics");
                 sleep(LONG_PAUSE).await;
             } else if let Err(error) = outcome {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, source, "statistics not rolled up; tried again soon");
+                tracing::warn!(
+                    cause = in_words(&error),
+                    "statistics not rolled up; tried again soon"
+                );
                 sleep(LONG_PAUSE).await;
             }
             sleep(PAUSE).await;
@@ -122,8 +126,10 @@ pub async fn backfill(backfill: &Backfill, gate: &Gate, stop: &CancellationToken
                     sleep(NOTHING_TO_FILL).await;
                 }
                 Err(error) => {
-                    let source = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(%error, source, "images not filled in; tried again soon");
+                    tracing::warn!(
+                        cause = in_words(&error),
+                        "images not filled in; tried again soon"
+                    );
                     sleep(LONG_PAUSE).await;
                 }
             }
@@ -149,8 +155,10 @@ pub async fn recount_store(
                 Ok(None) => return,
                 Ok(Some(bytes)) => tracing::debug!(bytes, "originals counted"),
                 Err(error) => {
-                    let source = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(%error, source, "originals not counted; tried again next time");
+                    tracing::warn!(
+                        cause = in_words(&error),
+                        "originals not counted; tried again next time"
+                    );
                 }
             }
         }
@@ -196,8 +204,10 @@ pub async fn save_answers_once(ingest: &Ingest) -> bool {
             true
         }
         Err(error) => {
-            let source = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::warn!(%error, source, "answers of providers are yet to be kept; tried again soon");
+            tracing::warn!(
+                cause = in_words(&error),
+                "answers of providers are yet to be kept; tried again soon"
+            );
             false
         }
     }

@@ -24,3 +24,21 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn a_chain_says_everything_once() {
+        let error = Outer(io::Error::other("inner"));
+        assert_eq!(in_words(&error), "outer: inner");
+        assert_eq!(in_words(&io::Error::other(error)), "outer: inner");
+    }
+}

@@ -14,7 +14,7 @@ use crate::{
     CameraData, Fence, ImageId, Tags, UntaggedImage,
     ports::{
         BackfillBegun, BackfillImage, Clock, FilledImage, ImageBackfill, ImageCodec,
-        ImageStoreError, OriginalStore, OriginalStoreError,
+        ImageStoreError, OriginalStore, OriginalStoreError, in_words,
     },
 };
 
@@ -203,7 +203,7 @@ impl Backfill {
             }
             self.ports.originals.ready().await?;
         }
-        tracing::warn!(image = %image.id, %error, "when it was taken is not filled in");
+        tracing::warn!(image = %image.id, cause = in_words(&error), "when it was taken is not filled in");
         Ok(CameraData::default())
     }
 

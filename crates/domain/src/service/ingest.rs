@@ -24,7 +24,7 @@ use crate::{
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
-        TagProvider, TaggingCache, UpstreamError,
+        TagProvider, TaggingCache, UpstreamError, in_words,
     },
 };
 
@@ -484,7 +484,7 @@ impl Pipeline {
         match self.ledger.clear_damage(digest).await {
             Ok(()) => tracing::info!(%digest, "a damaged original was replaced"),
             Err(error) => {
-                tracing::warn!(%digest, %error, "a replaced original is still noted as damaged");
+                tracing::warn!(%digest, cause = in_words(&error), "a replaced original is still noted as damaged");
             }
         }
     }
@@ -515,7 +515,7 @@ impl Pipeline {
         match self.taggings.keep_tagging(key, tagging).await {
             Ok(()) => unsaved.saved(),
             Err(error) => {
-                tracing::warn!(digest = %key.digest, %error, "a provider's answer is yet to be kept");
+                tracing::warn!(digest = %key.digest, cause = in_words(&error), "a provider's answer is yet to be kept");
             }
         }
     }

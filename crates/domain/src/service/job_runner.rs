@@ -23,6 +23,7 @@ use crate::{
     ports::{
         Advanced, CallContext, ClaimedJob, Clock, ImageChange, ImageEdits, ImageStore,
         ImageStoreError, JobChange, JobLease, JobQueue, JobStep, StepEnd, TagChange, TagStatistics,
+        in_words,
     },
 };
 
@@ -314,7 +315,7 @@ impl JobRunner {
             };
             let advanced = match self.advance(&job.lease, &single).await {
                 Err(error @ (ImageStoreError::Corrupt(_) | ImageStoreError::Failed(_))) => {
-                    tracing::error!(job = %job.id, %image, %error, "an image of a job failed");
+                    tracing::error!(job = %job.id, %image, cause = in_words(&error), "an image of a job failed");
                     let failed = JobStep {
                         errors: vec![faults::internal(image, &error)],
                         position,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Image, RenditionKey, RenditionSize,
-    ports::{CallContext, CodecError, ImageCodec, OriginalStore, RenditionStore},
+    ports::{CallContext, CodecError, ImageCodec, OriginalStore, RenditionStore, in_words},
 };
 
 /// What renditions are made with.
@@ -107,7 +107,9 @@ impl Workshop {
         match self.ports.renditions.get(key).await {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
-            Err(error) => tracing::warn!(digest = %key.digest, %error, "no rendition can be read"),
+            Err(error) => {
+                tracing::warn!(digest = %key.digest, cause = in_words(&error), "no rendition can be read")
+            }
         }
         let rendered = self.make(key, image, context).await?;
         if self.limit > 0 {
@@ -144,7 +146,7 @@ impl Workshop {
             Ok::<_, crate::ports::OriginalStoreError>(())
         };
         if let Err(error) = kept.await {
-            tracing::warn!(digest = %key.digest, %error, "a rendition is not kept");
+            tracing::warn!(digest = %key.digest, cause = in_words(&error), "a rendition is not kept");
         }
     }
 

@@ -12,7 +12,7 @@ use actix_web::{
         header::{self, HeaderValue},
     },
 };
-use domain::ports::Cause;
+use domain::ports::{Cause, in_words};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -162,7 +162,7 @@ impl Problem {
 
     /// Logs the cause and its causes.
     pub fn log(&self) {
-        let cause = self.cause.as_ref().map(|cause| chain(&**cause));
+        let cause = self.cause.as_ref().map(|cause| in_words(&**cause));
         let (code, detail) = (self.code.as_str(), self.detail.as_str());
         if self.code == Code::Internal {
             tracing::error!(code, detail, cause, "the request failed");
@@ -292,22 +292,6 @@ impl ResponseError for Problem {
     }
 }
 
-/// An error and what is below it, in one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(error) = below {
-        let next = error.to_string();
-        // A transparent error says the same as the one below it.
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        below = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::body::MessageBody as _;
@@ -407,15 +391,5 @@ mod tests {
             problem.answer("r").headers().get("retry-after").unwrap(),
             header
         );
-    }
-
-    #[test]
-    fn a_chain_says_everything_once() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("outer")]
-        struct Outer(#[source] std::io::Error);
-        let error = Outer(std::io::Error::other("inner"));
-        assert_eq!(chain(&error), "outer: inner");
-        assert_eq!(chain(&std::io::Error::other(error)), "outer: inner");
     }
 }

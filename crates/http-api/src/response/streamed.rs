@@ -8,13 +8,12 @@ use std::{
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
+use domain::ports::in_words;
 use futures_util::{FutureExt, future::BoxFuture};
 use thiserror::Error;
 use tokio::{runtime::Handle, sync::mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
-
-use crate::problem::chain;
 
 /// How many chunks are buffered: enough to read while the network writes.
 const PIECES_AHEAD: usize = 2;
@@ -52,7 +51,7 @@ impl Streamed {
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
         let work = produce(sender).map(|outcome| {
             outcome.map_err(|error| {
-                tracing::error!(cause = chain(&error), "the answer broke off");
+                tracing::error!(cause = in_words(&error), "the answer broke off");
                 BrokenOff
             })
         });
@@ -97,7 +96,7 @@ impl MessageBody for Streamed {
             Ok(Ok(())) => None,
             Ok(Err(broken)) => Some(Err(broken)),
             Err(panicked) => {
-                tracing::error!(cause = chain(&panicked), "the answer broke off");
+                tracing::error!(cause = in_words(&panicked), "the answer broke off");
                 Some(Err(BrokenOff))
             }
         })

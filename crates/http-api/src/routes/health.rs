@@ -8,16 +8,11 @@ use actix_web::{
     web::Data,
 };
 use chrono::SecondsFormat;
-use domain::ports::Quota;
+use domain::ports::{Quota, in_words};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    KeyPolicy, Readiness,
-    problem::{Problem, chain},
-    response,
-    state::State,
-};
+use crate::{KeyPolicy, Readiness, problem::Problem, response, state::State};
 
 /// How long to wait before looking again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -170,9 +165,9 @@ async fn check<E: Error + Send + 'static>(
     let task = state.spawn(work);
     let cause = match tokio::time::timeout(state.settings.check_timeout, task).await {
         Ok(Ok(Ok(()))) => return Status::Ready,
-        Ok(Ok(Err(error))) => chain(&error),
-        Ok(Err(panicked)) => chain(&panicked),
-        Err(late) => chain(&late),
+        Ok(Ok(Err(error))) => in_words(&error),
+        Ok(Err(panicked)) => in_words(&panicked),
+        Err(late) => in_words(&late),
     };
     tracing::warn!(name, cause, "a dependency is not ready");
     Status::NotReady

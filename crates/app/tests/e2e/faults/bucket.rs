@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     database::{Database, Kind},
-    pictures::jpeg,
+    pictures::{file, jpeg},
     server::{Server, command, run},
 };
 
@@ -192,6 +192,83 @@ async fn away_and_back_again(#[case] line: Line) {
     assert_eq!(bytes(&server, &format!("{path}/file")).await, jpeg(1));
     let calls = server.fakes.imagga().traffic().calls(Route::Tags);
     assert_eq!(calls, 2, "what was paid for is kept");
+}
+
+const SLOW_DOWN: &str = "HTTP/1.1 503 Slow Down\r\nconnection: close\r\ncontent-length: 36\r\n\r\n\
+                         <Error><Code>SlowDown</Code></Error>";
+const SKEWED: &str = "HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 48\r\n\r\n\
+                      <Error><Code>RequestTimeTooSkewed</Code></Error>";
+
+/// A bucket that answers, but with an error: the log says what it said.
+#[rstest]
+#[case::slow_down(SLOW_DOWN, "SlowDown")]
+#[case::clock(SKEWED, "RequestTimeTooSkewed")]
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_and_back_again(#[case] answer: &'static str, #[case] code: &str) {
+    let bucket = Bucket::create().await;
+    let short = [("ETIQUETA__ORIGINALS__TIMEOUT", "2s")];
+    let server = bucket.server(Kind::Sqlite, &short).await;
+    let path = path_of(&server.register(&jpeg(1), "").await);
+    bucket.proxy.set(Line::Answer(answer));
+    server
+        .assert_no_storage(server.post(&jpeg(2), "").await)
+        .await;
+    server.assert_no_storage(server.get(&path).await).await;
+    assert_eq!(server.get("/tags").await.status(), 200);
+    let (status, said) = bucket.check(&server, &[]);
+    assert_ne!(status, 0, "{said}");
+    assert!(said.contains(code), "{said}");
+    bucket.proxy.set(Line::Up);
+    server.until_uploads_work(&jpeg(2)).await;
+    server.until_back("/readyz").await;
+    assert_eq!(bytes(&server, &format!("{path}/file")).await, jpeg(1));
+    let calls = server.fakes.imagga().traffic().calls(Route::Tags);
+    assert_eq!(calls, 2, "what was paid for is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_are_told() {
+    let bucket = Bucket::create().await;
+    let folder = Arc::new(TempDir::new().unwrap());
+    let database = Arc::new(Database::create(Kind::Sqlite, folder.path()).await);
+    let mut command = command(folder.path());
+    command
+        .envs(bucket.variables())
+        .env("AWS_SECRET_ACCESS_KEY", "another");
+    let fakes = Fakes::start().await.unwrap();
+    let server = Server::launch(database, folder, fakes, command, &[]);
+    server.until_logged("SignatureDoesNotMatch").await;
+    assert_eq!(server.get("/readyz").await.status(), 503);
+    server
+        .assert_no_storage(server.post(&jpeg(1), "").await)
+        .await;
+    server.assert_lives().await;
+}
+
+/// An answer that breaks off is never taken for the whole picture.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_half_way() {
+    let bucket = Bucket::create().await;
+    let short = [("ETIQUETA__ORIGINALS__TIMEOUT", "2s")];
+    let server = bucket.server(Kind::Sqlite, &short).await;
+    let picture = file(image::ImageFormat::Bmp, 400, 300, 7);
+    let path = format!("{}/file", path_of(&server.register(&picture, "").await));
+    // What is missing is asked for again.
+    bucket.proxy.set(Line::Cut(100_000));
+    assert_eq!(bytes(&server, &path).await, picture);
+    bucket.proxy.set(Line::Cut(1000));
+    let response = server.get(&path).await;
+    let is_whole = response.status() == 200 && response.bytes().await.is_ok();
+    assert!(!is_whole);
+    bucket.proxy.set(Line::Cut(10));
+    server
+        .assert_no_storage(server.post(&jpeg(2), "").await)
+        .await;
+    bucket.proxy.set(Line::Up);
+    server.until_uploads_work(&jpeg(2)).await;
+    assert_eq!(bytes(&server, &path).await, picture);
+    let (code, said) = bucket.check(&server, &[]);
+    assert_eq!(code, 0, "{said}");
 }
 
 /// The deletion of a removal arrives late: after another server registered the same bytes.

@@ -27,6 +27,10 @@ pub(super) enum Line {
     Hung,
     /// Data passes, but no chunk of a client that begins so, nor what follows it.
     Without(&'static str),
+    /// Each chunk of a client is answered by this text, and goes no further.
+    Answer(&'static str),
+    /// Connections break off after so many bytes of the server.
+    Cut(usize),
     /// Connections are reset, and new ones too.
     Down,
 }
@@ -186,11 +190,18 @@ impl Shared {
 
     async fn down(&self, mut from: OwnedReadHalf, to: &Mutex<OwnedWriteHalf>) {
         let mut buffer = vec![0; 64 << 10];
+        let mut passed = 0;
         while let Ok(count @ 1..) = from.read(&mut buffer).await {
             self.pass().await;
-            if to.lock().await.write_all(&buffer[..count]).await.is_err() {
+            let most = match *self.line.borrow() {
+                Line::Cut(most) => most.saturating_sub(passed),
+                _ => usize::MAX,
+            };
+            let chunk = &buffer[..count.min(most)];
+            if to.lock().await.write_all(chunk).await.is_err() || chunk.len() < count {
                 return;
             }
+            passed += count;
         }
     }
 
@@ -204,7 +215,7 @@ impl Shared {
         let outcome = if is_parsing {
             self.statements(&mut from, &mut to, back).await
         } else {
-            self.bytes(&mut from, &mut to).await
+            self.bytes(&mut from, &mut to, back).await
         };
         drop(outcome);
     }
@@ -213,6 +224,7 @@ impl Shared {
         &self,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
+        back: &Mutex<OwnedWriteHalf>,
     ) -> std::io::Result<()> {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -222,6 +234,14 @@ impl Shared {
             }
             self.pass().await;
             self.hold(&buffer[..count]).await;
+            let answer = match *self.line.borrow() {
+                Line::Answer(text) => Some(text),
+                _ => None,
+            };
+            if let Some(text) = answer {
+                back.lock().await.write_all(text.as_bytes()).await?;
+                return Ok(());
+            }
             to.write_all(&buffer[..count]).await?;
         }
     }

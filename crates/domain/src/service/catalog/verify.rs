@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use super::Catalog;
 use crate::{
     ContentDigest, ContentHasher,
-    ports::{Clock, OriginalContent, OriginalLedger, OriginalStoreError, Stamp, cause},
+    ports::{Clock, OriginalContent, OriginalLedger, OriginalStoreError, Stamp, cause, in_words},
 };
 
 /// Records damage of one original.
@@ -38,7 +38,7 @@ impl Damages {
                 .note_damage(&self.digest, self.clock.now())
                 .await
         {
-            tracing::warn!(digest = %self.digest, %error, "a damaged original could not be noted");
+            tracing::warn!(digest = %self.digest, cause = in_words(&error), "a damaged original could not be noted");
         }
         error
     }

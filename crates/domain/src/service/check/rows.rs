@@ -96,7 +96,7 @@ impl Check {
             && let Err(error) = self.ports.removal.ledger.note_damage(digest, now).await
         {
             // A finding is worth reporting even if it cannot be recorded.
-            tracing::warn!(%digest, %error, "a damaged original could not be noted");
+            tracing::warn!(%digest, cause = in_words(&error), "a damaged original could not be noted");
         }
     }
 
@@ -126,7 +126,7 @@ impl Check {
     /// missing originals.
     async fn is_reachable(&self) -> Result<(), CheckError> {
         let nothing = ContentDigest::from_bytes([0; 32]);
-        self.ports.originals.length(&nothing).await?;
+        self.ports.originals.fingerprint(&nothing).await?;
         Ok(())
     }
 }
