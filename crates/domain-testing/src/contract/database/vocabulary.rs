@@ -115,10 +115,8 @@ async fn a_change_requires_the_version_it_was_judged_by(store: &dyn Database) {
 async fn of_changes_at_once_one_is_made(store: &dyn Database) {
     let one = put(&[entry("sofa", &["couch"])]);
     let other = put(&[entry("bench", &["couch"])]);
-    let (one, other) = futures_util::join!(
-        store.change_vocabulary(&one, 0),
-        store.change_vocabulary(&other, 0)
-    );
+    let [one, other] = [&one, &other].map(|change| store.change_vocabulary(change, 0));
+    let (one, other) = futures_util::future::join(one, other).await;
     let mut made = [one.unwrap(), other.unwrap()];
     made.sort_unstable();
     assert_eq!(made, [None, Some(1)]);
