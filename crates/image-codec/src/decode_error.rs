@@ -1,6 +1,6 @@
 //! Why a file cannot be decoded.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use domain::{
     MediaType,
@@ -32,7 +32,7 @@ pub(crate) enum DecodeError {
     #[error("this kind of {} is not supported: {what}; {}", name(*.media_type), advice(*.media_type))]
     Unsupported {
         media_type: MediaType,
-        what: &'static str,
+        what: Cow<'static, str>,
     },
     #[error("this kind of {} is not supported; {}", name(*.media_type), advice(*.media_type))]
     UnsupportedKind {
@@ -98,7 +98,8 @@ impl DecodeError {
         }
     }
 
-    pub(crate) fn unsupported(media_type: MediaType, what: &'static str) -> Self {
+    pub(crate) fn unsupported(media_type: MediaType, what: impl Into<Cow<'static, str>>) -> Self {
+        let what = what.into();
         Self::Unsupported { media_type, what }
     }
 

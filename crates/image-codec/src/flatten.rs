@@ -131,7 +131,7 @@ fn samples<const BYTES: usize, const SIZE: usize>(
 }
 
 /// A sample with that opacity, blended over white.
-fn over_white(sample: u8, alpha: u8) -> u8 {
+pub(crate) fn over_white(sample: u8, alpha: u8) -> u8 {
     times(sample, alpha) + (u8::MAX - alpha)
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn printed(ink: u8, black: u8) -> u8 {
 }
 
 /// The rounded product of two samples that range from 0 to 1.
-fn times(one: u8, other: u8) -> u8 {
+pub(crate) fn times(one: u8, other: u8) -> u8 {
     let product = u16::from(one) * u16::from(other) + 128;
     ((product + (product >> 8)) >> 8).to_le_bytes()[0]
 }
@@ -156,7 +156,7 @@ pub(crate) fn from_16(sample: [u8; 2]) -> u8 {
     clippy::cast_sign_loss,
     reason = "clamped before; what is not a number becomes 0"
 )]
-fn from_float(sample: [u8; 4]) -> u8 {
+pub(crate) fn from_float(sample: [u8; 4]) -> u8 {
     (f32::from_ne_bytes(sample).clamp(0.0, 1.0) * 255.0).round() as u8
 }
 

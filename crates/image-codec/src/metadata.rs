@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, io::Cursor};
 
-use tiff::{decoder::Decoder, tags::Tag};
+use crate::formats;
 
 /// The most segments or chunks that are looked at.
 const MOST_PARTS: usize = 4096;
@@ -39,7 +39,7 @@ pub(crate) fn profile(file: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
     } else if is_webp(file) {
         Cow::Borrowed(first(webp_chunks(file), *b"ICCP")?)
     } else if is_tiff(file) {
-        Cow::Owned(tiff_profile(file)?)
+        Cow::Borrowed(formats::tiff_profile(file)?)
     } else {
         return None;
     };
@@ -72,12 +72,6 @@ fn png_profile(file: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
     let reader = decoder.read_info().ok()?;
     let profile = reader.info().icc_profile.as_deref()?;
     Some(Cow::Owned(profile.to_vec()))
-}
-
-/// An entry of the first directory, of a megabyte at most.
-fn tiff_profile(file: &[u8]) -> Option<Vec<u8>> {
-    let mut decoder = Decoder::new(Cursor::new(file)).ok()?;
-    decoder.get_tag_u8_vec(Tag::IccProfile).ok()
 }
 
 fn is_tiff(file: &[u8]) -> bool {
@@ -155,6 +149,8 @@ mod tests {
         ImageEncoder as _, RgbImage,
         codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder},
     };
+
+    use tiff::tags::Tag;
 
     use super::*;
 

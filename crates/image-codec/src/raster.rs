@@ -18,7 +18,7 @@ impl Channels {
 }
 
 /// Pixels of eight bits a channel, in the stored order of rows from the top.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Raster {
     pub(crate) width: u32,
     pub(crate) height: u32,

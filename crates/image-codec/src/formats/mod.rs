@@ -8,7 +8,7 @@ mod png;
 mod tiff;
 mod webp;
 
-use self::jpeg::Scale;
+use self::jpeg::{Plan, Scale};
 use domain::MediaType;
 use image::{ColorType, ImageDecoder, Limits, metadata::Orientation};
 
@@ -47,6 +47,8 @@ pub(crate) struct Header {
     pub(crate) end: usize,
     /// The scale of a JPEG decoded by jpeg-decoder. Other decoders always decode the full size.
     pub(crate) scale: Option<Scale>,
+    /// How to decode a JPEG.
+    pub(crate) jpeg: Plan,
     /// The boxes averaged during decoding.
     pub(crate) boxes: Boxes,
 }
@@ -64,6 +66,7 @@ impl Header {
             work: 0,
             end: usize::MAX,
             scale: None,
+            jpeg: Plan::NONE,
             boxes: Boxes::for_copy(width, height, max_side),
         }
     }
@@ -275,8 +278,12 @@ impl Rows {
 
 /// The orientation in EXIF data, which some writers prefix with `Exif\0\0` in any format.
 fn exif_orientation(exif: &[u8]) -> Option<Orientation> {
-    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
-    Orientation::from_exif_chunk(exif)
+    tiff::orientation(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
+}
+
+/// The colour profile of a TIFF file.
+pub(crate) fn tiff_profile(file: &[u8]) -> Option<&[u8]> {
+    tiff::profile(file)
 }
 
 #[cfg(test)]

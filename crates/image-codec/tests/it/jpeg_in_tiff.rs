@@ -78,6 +78,27 @@ async fn shared_tables_are_supported() {
     }
 }
 
+#[tokio::test]
+async fn parts_that_libjpeg_reads_are_read() {
+    let jpeg = grey();
+    let expected = decode(tiff(&[], &jpeg, 1)).await.unwrap();
+    let garbage = [&jpeg[..2], b"garbage", &jpeg[2..]].concat();
+    let endless = jpeg[..jpeg.len() - 2].to_vec();
+    for part in [garbage, endless] {
+        let picture = decode(tiff(&[], &part, 1)).await.unwrap();
+        assert_eq!(picture.pixels, expected.pixels);
+    }
+    let mut refused = 0;
+    for missing in 3..20 {
+        let cut = jpeg[..jpeg.len() - missing].to_vec();
+        match decode(tiff(&[], &cut, 1)).await {
+            Ok(picture) => assert_eq!(picture.pixels, expected.pixels, "{missing}"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 10, "{refused}");
+}
+
 /// The decoder puts the tables before each part, and uses the first frame it finds.
 #[tokio::test]
 async fn a_frame_among_the_tables_takes_no_memory() {

@@ -11,12 +11,15 @@
 mod animations;
 mod bare;
 mod bounds;
+mod fax;
 mod formats;
 mod hostile;
 mod jpeg_in_tiff;
+mod jpeg_kinds;
 mod mutations;
 mod orientation;
 mod renditions;
 mod samples;
 mod scales;
+mod tiff_kinds;
 mod truncation;

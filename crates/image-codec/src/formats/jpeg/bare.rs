@@ -6,31 +6,20 @@
 use domain::{MediaType::Jpeg, ports::CallContext};
 
 use super::segments::{
-    EOI, JPG, RST_FIRST, RST_LAST, SOF_FIRST, SOF_LAST, SOI, SOS, Segments, TEM, next_marker,
-    skip_data,
+    ADOBE, ADOBE_TRANSFORM, APP0, APP14, DNL, DQT, DRI, EOI, JPG, RST_FIRST, RST_LAST, SOF_FIRST,
+    SOF_LAST, SOI, SOS, Segments, TEM, next_marker, skip_data,
 };
 use crate::{byte_reader::ByteReader, decode_error::DecodeError, meter::Meter};
 
-// ITU-T T.81, table B.1: everything that decoding needs besides frames and scans.
-const DQT: u8 = 0xDB;
-const DNL: u8 = 0xDC;
-const DRI: u8 = 0xDD;
-const APP0: u8 = 0xE0;
-const APP14: u8 = 0xEE;
-
 /// JFIF 1.02, square pixels, no thumbnail.
 const JFIF: [u8; 18] = *b"\xFF\xE0\0\x10JFIF\0\x01\x02\0\0\x01\0\x01\0\0";
-/// The signature of Adobe's segment; two bytes of version, four of flags and the transform follow.
-const ADOBE: &[u8] = b"Adobe";
-const ADOBE_TRANSFORM: usize = 11;
-
 /// The picture alone, if every decoder supports its variant.
 pub(in crate::formats) fn bare(file: &[u8]) -> Option<Vec<u8>> {
     // The file was decoded before.
     let meter = Meter::new(u64::MAX, None, CallContext::local());
     let segments = Segments::walk(file, &meter).ok()?;
     let frame = segments.frame().ok()?;
-    if !frame.is_common() || segments.is_in_parts(frame) {
+    if !frame.is_common() || segments.is_in_parts(frame) || segments.has_no_end {
         return None;
     }
     copy(file).ok()?
@@ -75,7 +64,7 @@ fn copy(file: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
         }
         if marker == SOS {
             let (all, before) = (walk.rest(), walk.position());
-            skip_data(&mut walk)?;
+            skip_data(&mut walk);
             let data = all.get(..walk.position() - before);
             bare.extend(data.unwrap_or_default());
         }

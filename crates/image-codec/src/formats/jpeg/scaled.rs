@@ -12,7 +12,6 @@ use crate::{
     decode_error::DecodeError,
     flatten::{printed, reduce},
     formats::Header,
-    meter::Meter,
     raster::{Channels, Raster, buffer_size},
 };
 
@@ -28,18 +27,19 @@ pub(super) fn decode_bytes(frame: &Frame, scale: Scale) -> u64 {
         .saturating_add(frame.coefficient_bytes())
 }
 
+/// Decodes the components at full size, as they are stored.
+pub(super) fn decode_samples(source: Source) -> Result<Vec<u8>, DecodeError> {
+    let mut decoder = Decoder::new(source);
+    decoder.set_color_transform(ColorTransform::None);
+    decoder.decode().map_err(refuse)
+}
+
 /// Decodes at a scale.
-pub(super) fn decode(
-    bytes: &[u8],
-    header: &Header,
-    scale: Scale,
-    transform: ColorTransform,
-    meter: &Meter,
-) -> Result<Raster, DecodeError> {
-    let mut decoder = Decoder::new(Source::new(bytes, meter));
+pub(super) fn decode(source: Source, header: &Header, scale: Scale) -> Result<Raster, DecodeError> {
+    let mut decoder = Decoder::new(source);
     let limit = usize::try_from(header.decode_bytes).unwrap_or(usize::MAX);
     decoder.set_max_decoding_buffer_size(limit);
-    decoder.set_color_transform(transform);
+    decoder.set_color_transform(header.jpeg.transform);
     let (width, height) = set_scale(&mut decoder, header, scale)?;
     let mut pixels = decoder.decode().map_err(refuse)?;
     let channels = match decoder.info().map(|info| info.pixel_format) {

@@ -2,6 +2,7 @@
 
 use domain::MediaType::Jpeg;
 use image::metadata::Orientation;
+use jpeg_decoder::ColorTransform;
 
 use super::scale::Scale;
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
 pub(super) const SOF_FIRST: u8 = 0xC0;
 pub(super) const SOF_LAST: u8 = 0xCF;
 const DHT: u8 = 0xC4;
+
 pub(super) const JPG: u8 = 0xC8;
 const DAC: u8 = 0xCC;
 pub(super) const RST_FIRST: u8 = 0xD0;
@@ -23,17 +25,40 @@ pub(super) const RST_LAST: u8 = 0xD7;
 pub(super) const SOI: u8 = 0xD8;
 pub(super) const EOI: u8 = 0xD9;
 pub(super) const SOS: u8 = 0xDA;
-const DQT: u8 = 0xDB;
-const APP_FIRST: u8 = 0xE0;
+pub(super) const DQT: u8 = 0xDB;
+pub(super) const DNL: u8 = 0xDC;
+pub(super) const DRI: u8 = 0xDD;
+pub(super) const APP0: u8 = 0xE0;
+const APP_FIRST: u8 = APP0;
 const APP1: u8 = 0xE1;
+pub(super) const APP14: u8 = 0xEE;
 const APP_LAST: u8 = 0xEF;
+const COM: u8 = 0xFE;
+/// The frame header of JPEG-LS (ITU-T T.87).
+const JPEG_LS: u8 = 0xF7;
 pub(super) const TEM: u8 = 0x01;
+
+/// The signature of Adobe's segment; two bytes of version, four of flags and the transform follow.
+pub(super) const ADOBE: &[u8] = b"Adobe";
+pub(super) const ADOBE_TRANSFORM: usize = 11;
+
+/// Length of Adobe's segment, and of JFIF's, as far as they matter.
+const ADOBE_LENGTH: usize = 12;
+const JFIF_LENGTH: usize = 14;
 
 /// The result of the scan.
 #[derive(Debug)]
 pub(super) struct Segments {
     frame: Option<Frame>,
-    pub(super) orientation: Orientation,
+    /// Of the first EXIF data, which are the ones that count.
+    orientation: Option<Orientation>,
+    is_jfif: bool,
+    /// The transform in Adobe's segment.
+    adobe: Option<u8>,
+    /// Whether there is anything between segments, or in them, that the decoders refuse and libjpeg skips.
+    pub(super) is_irregular: bool,
+    /// Whether the end marker is missing.
+    pub(super) has_no_end: bool,
     /// The end of the last scan's data.
     pub(super) data_end: usize,
     /// Components in the first scan.
@@ -64,19 +89,38 @@ struct Component {
     /// Samples across and down, relative to those of the other components.
     sampling: (u64, u64),
     has_scan: bool,
+    /// How many low bits of each coefficient are still to come, in a progressive file.
+    left: [u8; 64],
 }
 
 impl Segments {
-    /// Scans from the first byte to the end marker.
+    /// Scans from the first byte to the end marker, or to the end of the file: whether all pixels are there
+    /// is then found by decoding.
     pub(super) fn walk(bytes: &[u8], meter: &Meter) -> Result<Self, DecodeError> {
         let mut walk = ByteReader::new(Jpeg, bytes);
         let mut segments = Self::new();
         loop {
             meter.charge(work::CHUNK, 1)?;
-            match next_marker(&mut walk)? {
-                EOI => return segments.checked(),
-                SOI | TEM | RST_FIRST..=RST_LAST => {}
-                marker => segments.read(marker, &mut walk)?,
+            let (rest, before) = (walk.rest(), walk.position());
+            let is_first = before == 0;
+            let marker = next_marker(&mut walk);
+            let between = rest.get(..(walk.position() - before).saturating_sub(1));
+            segments.is_irregular |= between.is_some_and(|bytes| bytes.iter().any(|b| *b != 0xFF));
+            let read = match marker {
+                Ok(EOI) => return segments.checked(),
+                Ok(SOI | TEM | RST_FIRST..=RST_LAST) => {
+                    segments.is_irregular |= !is_first;
+                    Ok(())
+                }
+                Ok(marker) => segments.read(marker, &mut walk),
+                Err(ended) => Err(ended),
+            };
+            match read {
+                Err(DecodeError::Truncated(_)) if segments.data_end > 0 => {
+                    segments.has_no_end = true;
+                    return segments.checked();
+                }
+                read => read?,
             }
         }
     }
@@ -98,7 +142,11 @@ impl Segments {
     fn new() -> Self {
         Self {
             frame: None,
-            orientation: Orientation::NoTransforms,
+            orientation: None,
+            is_jfif: false,
+            adobe: None,
+            is_irregular: false,
+            has_no_end: false,
             data_end: 0,
             in_first_scan: 0,
             costs: Costs::default(),
@@ -115,9 +163,23 @@ impl Segments {
         self.costs.work.div_ceil(1_000_000)
     }
 
+    /// How the picture is to be turned.
+    pub(super) fn orientation(&self) -> Orientation {
+        self.orientation.unwrap_or(Orientation::NoTransforms)
+    }
+
     /// Memory of segments that the decoders keep, in bytes.
     pub(super) fn kept_bytes(&self) -> u64 {
         self.costs.kept
+    }
+
+    /// Memory of the copy that the decoders are given, if they need one, in bytes.
+    pub(super) fn cleaned_bytes(&self) -> u64 {
+        if self.is_irregular {
+            self.data_end as u64
+        } else {
+            0
+        }
     }
 
     /// The frame header, which every picture has.
@@ -133,16 +195,25 @@ impl Segments {
 
     fn read(&mut self, marker: u8, walk: &mut ByteReader) -> Result<(), DecodeError> {
         let length = walk.u16_be()?;
-        let body = usize::from(length).checked_sub(2);
-        let body = body.ok_or(DecodeError::malformed(Jpeg, "a segment has no length"))?;
-        let body = ByteReader::new(Jpeg, walk.take(body)?);
+        let body = match usize::from(length).checked_sub(2) {
+            Some(body) => walk.take(body)?,
+            None if is_side(marker) => {
+                self.is_irregular = true;
+                &[]
+            }
+            None => return Err(DecodeError::malformed(Jpeg, "a segment has no length")),
+        };
+        let body = ByteReader::new(Jpeg, body);
         let length = u64::from(length);
         match marker {
             DHT | DQT => self.costs.add(work::JPEG_TABLE_BYTE, length),
             JPG | DAC => {}
+            JPEG_LS => return Err(DecodeError::unsupported(Jpeg, "JPEG-LS")),
             SOF_FIRST..=SOF_LAST => self.read_frame(marker, body)?,
             SOS => self.read_scan(body, walk)?,
+            APP0 => self.is_jfif |= is_jfif(body.rest()),
             APP1 => self.read_app1(body.rest()),
+            APP14 => self.read_adobe(body.rest()),
             _ => {}
         }
         self.costs.add(work::JPEG_SEGMENT, 1);
@@ -165,10 +236,13 @@ impl Segments {
             self.in_first_scan = scan.components.len();
         }
         for component in &mut frame.components {
-            component.has_scan |= scan.components.contains(&component.id);
+            if scan.components.contains(&component.id) {
+                component.has_scan = true;
+                scan.note(&mut component.left);
+            }
         }
         let before = walk.position();
-        let restarts = skip_data(walk)?;
+        let restarts = skip_data(walk);
         self.data_end = walk.position();
         self.costs.add(frame.rate(&scan), frame.blocks(&scan));
         self.costs.add(work::JPEG_SCAN, 1);
@@ -198,6 +272,7 @@ impl Segments {
                 id,
                 sampling,
                 has_scan: false,
+                left: [u8::MAX; 64],
             });
         }
         let frame = Frame {
@@ -213,16 +288,68 @@ impl Segments {
     }
 
     fn read_app1(&mut self, body: &[u8]) {
-        let is_exif = body.starts_with(b"Exif\0\0");
-        if let (true, Some(orientation)) = (is_exif, exif_orientation(body)) {
-            self.orientation = orientation;
+        if body.starts_with(b"Exif\0\0") && self.orientation.is_none() {
+            let orientation = exif_orientation(body);
+            self.orientation = Some(orientation.unwrap_or(Orientation::NoTransforms));
         }
+    }
+
+    fn read_adobe(&mut self, body: &[u8]) {
+        if !body.starts_with(ADOBE) {
+            return;
+        }
+        let transform = body.get(ADOBE_TRANSFORM).copied();
+        // The decoders refuse a segment that is too short, and transforms that do not exist.
+        self.is_irregular |= transform.is_none_or(|transform| transform > 2);
+        if body.len() >= ADOBE_LENGTH {
+            self.adobe = transform;
+        }
+    }
+
+    /// The meaning of the components, as libjpeg finds it.
+    pub(super) fn transform(&self, frame: &Frame) -> ColorTransform {
+        match (frame.components.len(), self.adobe) {
+            (1, _) => ColorTransform::Grayscale,
+            (3, _) if self.is_jfif => ColorTransform::YCbCr,
+            (3, Some(0)) => ColorTransform::RGB,
+            (3, None) if frame.is_named_rgb() => ColorTransform::RGB,
+            (4, Some(1..)) => ColorTransform::YCCK,
+            (4, _) => ColorTransform::CMYK,
+            _ => ColorTransform::YCbCr,
+        }
+    }
+
+    /// Whether zune-jpeg finds another meaning.
+    pub(super) fn is_misread(&self, frame: &Frame) -> bool {
+        let meaning = self.transform(frame);
+        let adobe = if self.is_irregular {
+            // Those of the cleaned copy.
+            None
+        } else {
+            self.adobe
+        };
+        let read = match (frame.components.len(), adobe) {
+            (3, _) if frame.is_named_rgb() => ColorTransform::RGB,
+            (3, Some(0)) => ColorTransform::RGB,
+            (3, Some(2)) => return true,
+            (4, Some(2)) => ColorTransform::YCCK,
+            (4, _) => ColorTransform::CMYK,
+            (3, _) => ColorTransform::YCbCr,
+            _ => return false,
+        };
+        let is_declared = self.is_irregular && !frame.is_named_rgb();
+        read != meaning && !is_declared
     }
 
     /// Checks that each component has a scan: otherwise it would be grey.
     fn checked(self) -> Result<Self, DecodeError> {
-        let mut components = self.frame()?.components.iter();
-        if components.all(|component| component.has_scan) {
+        let frame = self.frame()?;
+        // Without its end marker nothing else tells that a progressive file is all there.
+        let is_coarse = |component: &Component| {
+            self.has_no_end && frame.is_progressive && component.left.iter().any(|left| *left > 0)
+        };
+        let mut components = frame.components.iter();
+        if components.all(|component| component.has_scan && !is_coarse(component)) {
             Ok(self)
         } else {
             Err(DecodeError::Truncated(Jpeg))
@@ -240,6 +367,12 @@ impl Frame {
     /// Whether every decoder supports it: grey, or three colours with common sampling.
     pub(super) fn is_common(&self) -> bool {
         matches!(self.components.len(), 1 | 3) && !self.is_oddly_sampled()
+    }
+
+    /// Whether the components are named R, G, B.
+    fn is_named_rgb(&self) -> bool {
+        let names = self.components.iter().map(|component| component.id);
+        names.eq(*b"RGB")
     }
 
     pub(super) fn components(&self) -> usize {
@@ -342,6 +475,9 @@ struct Scan {
     components: Vec<u8>,
     /// The first coefficient, in zigzag order.
     first: u8,
+    last: u8,
+    /// How many low bits are still to come.
+    left: u8,
     /// Whether it refines coefficients of earlier scans.
     is_refinement: bool,
 }
@@ -352,33 +488,53 @@ impl Scan {
         let ids = (0..count).map(|_| body.array().map(|[id, _tables]| id));
         let components = ids.collect::<Result<_, _>>()?;
         // Some writers omit these in files that are not progressive.
-        let [first, _last, bits] = body.array().unwrap_or_default();
+        let [first, last, bits] = body.array().unwrap_or_default();
         Ok(Self {
             components,
             first,
+            last,
+            left: bits & 15,
             is_refinement: bits >> 4 != 0,
         })
     }
+
+    /// Notes what it brings of a component.
+    fn note(&self, left: &mut [u8; 64]) {
+        let (first, last) = (usize::from(self.first), usize::from(self.last));
+        let covered = left.iter_mut().take(last + 1).skip(first);
+        covered.for_each(|left| *left = self.left);
+    }
 }
 
-/// Skips a scan's entropy-coded data, up to the next marker that is not part of them; returns the number of
-/// restarts.
-pub(super) fn skip_data(walk: &mut ByteReader) -> Result<u64, DecodeError> {
+/// Whether a segment tells nothing about the pixels, so that libjpeg skips it also where its length is wrong.
+fn is_side(marker: u8) -> bool {
+    matches!(marker, APP_FIRST..=APP_LAST | COM)
+}
+
+fn is_jfif(body: &[u8]) -> bool {
+    body.len() >= JFIF_LENGTH && body.starts_with(b"JFIF\0")
+}
+
+/// Skips a scan's entropy-coded data, up to the next marker that is not part of them, or to the end of the
+/// file; returns the number of restarts.
+pub(super) fn skip_data(walk: &mut ByteReader) -> u64 {
     let mut restarts = 0;
     loop {
         let rest = walk.rest();
-        let next = memchr::memchr(0xFF, rest).ok_or(DecodeError::Truncated(Jpeg))?;
-        match rest.get(next + 1) {
-            None => return Err(DecodeError::Truncated(Jpeg)),
-            Some(0) => walk.take(next + 2)?,
-            Some(RST_FIRST..=RST_LAST) => {
+        let next = memchr::memchr(0xFF, rest);
+        let count = match next.map(|next| (next, rest.get(next + 1))) {
+            None => rest.len(),
+            Some((next, Some(0))) => next + 2,
+            Some((next, Some(RST_FIRST..=RST_LAST))) => {
                 restarts += 1;
-                walk.take(next + 2)?
+                next + 2
             }
-            Some(_) => {
-                walk.take(next)?;
-                return Ok(restarts);
-            }
+            // The first half of something, or a marker.
+            Some((next, _)) => next,
         };
+        let is_data = next.is_some_and(|next| next < count);
+        if walk.take(count).is_err() || !is_data {
+            return restarts;
+        }
     }
 }

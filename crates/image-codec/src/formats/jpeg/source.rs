@@ -13,6 +13,10 @@ use zune_core::bytestream::{ZByteIoError, ZByteReaderTrait, ZSeekFrom};
 const SENTINEL: [u8; 34] = *b"\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\
     \xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\0\xFF\xD9";
 
+/// Zero bits, then the end marker.
+const ZEROS: [u8; 34] = *b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xFF\xD9";
+
 /// How many bytes are read between two checks of the meter.
 const STRIDE: usize = 16 * 1024;
 
@@ -20,6 +24,7 @@ const STRIDE: usize = 16 * 1024;
 pub(super) struct Source<'a> {
     file: &'a [u8],
     position: usize,
+    tail: &'static [u8],
     meter: &'a Meter,
     /// Where to check the meter next.
     next_look: usize,
@@ -31,9 +36,16 @@ impl<'a> Source<'a> {
         Self {
             file,
             position: 0,
+            tail: &SENTINEL,
             meter,
             next_look: 0,
         }
+    }
+
+    /// The same with zero bits in place of the one bits: a picture that is whole does not depend on them.
+    pub(super) fn with_zeros(self) -> Self {
+        let tail = &ZEROS;
+        Self { tail, ..self }
     }
 
     /// Ends the file here if the meter has stopped the work.
@@ -48,14 +60,14 @@ impl<'a> Source<'a> {
     }
 
     fn len(&self) -> usize {
-        self.file.len() + SENTINEL.len()
+        self.file.len() + self.tail.len()
     }
 
     /// Copies the available bytes and returns their number.
     fn copy(&self, target: &mut [u8]) -> usize {
         let file = self.file.get(self.position..).unwrap_or_default();
         let into_sentinel = self.position.saturating_sub(self.file.len());
-        let sentinel = SENTINEL.get(into_sentinel..).unwrap_or_default();
+        let sentinel = self.tail.get(into_sentinel..).unwrap_or_default();
         let bytes = file.iter().chain(sentinel);
         target.iter_mut().zip(bytes).fold(0, |count, (to, from)| {
             *to = *from;

@@ -1,106 +1,18 @@
-//! The entries of a file's first directory, checked before the decoder reads them.
-//!
-//! The decoder allocates 32 bytes for each value that an entry claims to have, up to 256 MiB, before any
-//! limits can be set.
+//! The directories of a file: entries and their integers, read within bounds.
 
 use domain::MediaType::Tiff;
 
-use crate::{
-    decode_error::DecodeError,
-    formats::{SIDE_MEMORY, foreign},
-};
+use crate::{decode_error::DecodeError, formats::SIDE_MEMORY};
 
-/// Most values of an entry that the decoder reads.
+/// Most values of an entry that are read.
 const MOST_VALUES: u64 = SIDE_MEMORY / 32;
 
-/// The entries that the decoder reads. Others, such as metadata, may be long.
-const READ: [u64; 21] = [
-    256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339,
-    347, 530,
-];
-
-/// An entry: type, count, and location of its values.
+/// An entry: its type, the number of its values, and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) tag: u64,
-    count: u64,
-    pub(super) place: u64,
-}
-
-impl Entry {
-    /// An entry that is not in the file.
-    pub(super) fn new(tag: u64) -> Self {
-        Self {
-            tag,
-            count: 0,
-            place: 0,
-        }
-    }
-}
-
-/// Types of values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Short,
-    Long,
-    Long8,
-}
-
-impl Kind {
-    pub(super) fn code(self) -> u64 {
-        match self {
-            Self::Short => 3,
-            Self::Long => 4,
-            Self::Long8 => 16,
-        }
-    }
-
-    pub(super) fn size(self) -> usize {
-        match self {
-            Self::Short => 2,
-            Self::Long => 4,
-            Self::Long8 => 8,
-        }
-    }
-}
-
-/// Entries that identify a camera raw file: the DNG version, or a first page that is a small copy of the
-/// content of other directories.
-const DNG_VERSION: u64 = 50_706;
-const NEW_SUBFILE_TYPE: u64 = 254;
-const SUB_IFDS: u64 = 330;
-
-/// Whether the first page is only the preview of a camera raw file.
-fn is_raw(bytes: &[u8]) -> bool {
-    let numbers = Numbers::of(bytes);
-    let entry = |tag| numbers.entries().find(|entry| entry.tag == tag);
-    let is_copy = entry(NEW_SUBFILE_TYPE)
-        .and_then(|entry| numbers.read(entry.place + 4 + numbers.value_size() as u64, 4))
-        .is_some_and(|kind| kind & 1 == 1);
-    entry(DNG_VERSION).is_some() || is_copy && entry(SUB_IFDS).is_some()
-}
-
-/// Rejects a file whose first directory makes the decoder allocate a lot of memory, or is only a preview.
-pub(super) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
-    if is_raw(bytes) {
-        return Err(foreign::raw());
-    }
-    let mut read = Numbers::of(bytes)
-        .entries()
-        .filter(|entry| READ.contains(&entry.tag));
-    read.try_for_each(|entry| check_count(entry.count))
-}
-
-/// Rejects an entry with that many values.
-pub(super) fn check_count(values: u64) -> Result<(), DecodeError> {
-    if values > MOST_VALUES {
-        return Err(too_many_values());
-    }
-    Ok(())
-}
-
-pub(super) fn too_many_values() -> DecodeError {
-    DecodeError::malformed(Tiff, "its entries have too many values")
+    kind: u64,
+    pub(super) count: u64,
+    place: u64,
 }
 
 /// The integers of a file, in its byte order. Classic files use four-byte offsets and 12-byte entries;
@@ -108,7 +20,7 @@ pub(super) fn too_many_values() -> DecodeError {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numbers<'a> {
     bytes: &'a [u8],
-    is_little_endian: bool,
+    pub(super) is_little_endian: bool,
     is_big: bool,
 }
 
@@ -124,71 +36,177 @@ impl<'a> Numbers<'a> {
     }
 
     /// The location of the first directory's offset.
-    pub(super) fn start(self) -> usize {
+    fn start(self) -> u64 {
         if self.is_big { 8 } else { 4 }
     }
 
     /// Bytes of the number of entries.
-    pub(super) fn count_size(self) -> usize {
+    fn count_size(self) -> usize {
         if self.is_big { 8 } else { 2 }
     }
 
-    pub(super) fn entry_size(self) -> usize {
+    fn entry_size(self) -> u64 {
         if self.is_big { 20 } else { 12 }
     }
 
     /// Bytes of an offset, and of the inline value of an entry.
-    pub(super) fn value_size(self) -> usize {
+    fn value_size(self) -> usize {
         if self.is_big { 8 } else { 4 }
     }
 
-    pub(super) fn offset_kind(self) -> Kind {
-        if self.is_big { Kind::Long8 } else { Kind::Long }
+    /// The location of the first directory.
+    pub(super) fn first(self) -> Result<u64, DecodeError> {
+        let first = self.read(self.start(), self.value_size());
+        first.ok_or(DecodeError::Truncated(Tiff))
     }
 
-    /// The entries of the first directory that lie within the file.
-    pub(super) fn entries(self) -> impl Iterator<Item = Entry> {
-        let directory = self.read(self.start() as u64, self.value_size());
-        let first = directory.and_then(|at| at.checked_add(self.count_size() as u64));
-        let count = directory.and_then(|at| self.count(at));
-        (0..count.unwrap_or_default()).map_while(move |number| {
-            let place = first?.checked_add(number.checked_mul(self.entry_size() as u64)?)?;
+    /// The bytes at an offset.
+    fn raw(self, at: u64, size: usize) -> Option<&'a [u8]> {
+        let start = usize::try_from(at).ok()?;
+        self.bytes.get(start..start.checked_add(size)?)
+    }
+
+    /// Reads an integer of at most eight bytes.
+    fn read(self, at: u64, size: usize) -> Option<u64> {
+        Some(self.number(self.raw(at, size)?))
+    }
+
+    fn number(self, bytes: &[u8]) -> u64 {
+        let push = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+        if self.is_little_endian {
+            bytes.iter().rev().fold(0, push)
+        } else {
+            bytes.iter().fold(0, push)
+        }
+    }
+}
+
+/// A directory: a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Directory<'a> {
+    numbers: Numbers<'a>,
+    first_entry: u64,
+    pub(super) entries: u64,
+}
+
+impl<'a> Directory<'a> {
+    /// The directory at an offset. All its entries must lie within the file.
+    pub(super) fn at(numbers: Numbers<'a>, at: u64) -> Result<Self, DecodeError> {
+        let truncated = || DecodeError::Truncated(Tiff);
+        let entries = numbers.read(at, numbers.count_size());
+        let entries = entries.ok_or_else(truncated)?;
+        let length = entries.checked_mul(numbers.entry_size());
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let first_entry = at + numbers.count_size() as u64;
+        let whole = length.and_then(|length| numbers.raw(first_entry, length));
+        whole.ok_or_else(truncated)?;
+        Ok(Self {
+            numbers,
+            first_entry,
+            entries,
+        })
+    }
+
+    /// The offset of the next directory, if any.
+    pub(super) fn next(&self) -> Option<u64> {
+        let end = self.first_entry + self.entries * self.numbers.entry_size();
+        let next = self.numbers.read(end, self.numbers.value_size());
+        next.filter(|next| *next != 0)
+    }
+
+    /// An entry. Of several with the same tag the first counts.
+    pub(super) fn entry(&self, tag: u64) -> Option<Entry> {
+        let numbers = self.numbers;
+        (0..self.entries).find_map(|number| {
+            let place = self.first_entry + number * numbers.entry_size();
+            if numbers.read(place, 2)? != tag {
+                return None;
+            }
             Some(Entry {
-                tag: self.read(place, 2)?,
-                count: self.read(place + 4, self.value_size())?,
+                kind: numbers.read(place + 2, 2)?,
+                count: numbers.read(place + 4, numbers.value_size())?,
                 place,
             })
         })
     }
 
-    /// How many entries a directory has.
-    pub(super) fn count(self, directory: u64) -> Option<u64> {
-        self.read(directory, self.count_size())
+    /// The only or first value of an entry.
+    pub(super) fn value(&self, tag: u64) -> Result<Option<u64>, DecodeError> {
+        Ok(self.values(tag)?.and_then(|values| values.first().copied()))
     }
 
-    /// The bytes at an offset.
-    pub(super) fn raw(self, at: u64, size: usize) -> Option<&'a [u8]> {
-        let start = usize::try_from(at).ok()?;
-        self.bytes.get(start..start.checked_add(size)?)
+    /// The integers of an entry.
+    pub(super) fn values(&self, tag: u64) -> Result<Option<Vec<u64>>, DecodeError> {
+        let Some(entry) = self.entry(tag) else {
+            return Ok(None);
+        };
+        check_count(entry.count)?;
+        let size = match entry.kind {
+            1 | 7 => 1,
+            3 => 2,
+            4 | 13 => 4,
+            16 | 18 => 8,
+            _ => {
+                return Err(DecodeError::malformed(
+                    Tiff,
+                    "an entry has values of the wrong type",
+                ));
+            }
+        };
+        let bytes = self.bytes(entry, size)?;
+        let values = bytes.chunks_exact(size);
+        Ok(Some(
+            values.map(|value| self.numbers.number(value)).collect(),
+        ))
     }
 
-    /// An integer in `size` bytes.
-    pub(super) fn bytes(self, number: u64, size: usize) -> Vec<u8> {
-        let mut bytes: Vec<_> = number.to_le_bytes().into_iter().take(size).collect();
-        if !self.is_little_endian {
-            bytes.reverse();
-        }
-        bytes
+    /// The bytes of an entry.
+    pub(super) fn raw(&self, tag: u64) -> Result<Option<&'a [u8]>, DecodeError> {
+        let entry = self.entry(tag);
+        entry.map(|entry| self.bytes(entry, 1)).transpose()
     }
 
-    /// Reads an integer of at most eight bytes.
-    fn read(self, at: u64, size: usize) -> Option<u64> {
-        let bytes = self.raw(at, size)?;
-        let push = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if self.is_little_endian {
-            bytes.iter().rev().fold(0, push)
+    /// The quotients of an entry.
+    pub(super) fn rationals(&self, tag: u64) -> Result<Option<Vec<(u64, u64)>>, DecodeError> {
+        let entry = self.entry(tag).filter(|entry| entry.kind == 5);
+        let Some(entry) = entry else {
+            return Ok(None);
+        };
+        check_count(entry.count)?;
+        let (pairs, _) = self.bytes(entry, 8)?.as_chunks::<8>();
+        let number = |half: &[u8]| self.numbers.number(half);
+        let pairs = pairs
+            .iter()
+            .map(|[a, b, c, d, e, f, g, h]| (number(&[*a, *b, *c, *d]), number(&[*e, *f, *g, *h])));
+        Ok(Some(pairs.collect()))
+    }
+
+    /// The bytes of an entry whose values have that size: in the entry if they fit, else elsewhere.
+    fn bytes(&self, entry: Entry, size: usize) -> Result<&'a [u8], DecodeError> {
+        let truncated = || DecodeError::Truncated(Tiff);
+        let numbers = self.numbers;
+        let length = usize::try_from(entry.count).ok();
+        let length = length.and_then(|count| count.checked_mul(size));
+        let length = length.ok_or_else(truncated)?;
+        let inline = entry.place + 4 + numbers.value_size() as u64;
+        let at = if length <= numbers.value_size() {
+            Some(inline)
         } else {
-            bytes.iter().fold(0, push)
-        })
+            numbers.read(inline, numbers.value_size())
+        };
+        at.and_then(|at| numbers.raw(at, length))
+            .ok_or_else(truncated)
     }
+}
+
+/// Rejects an entry with that many values.
+pub(super) fn check_count(values: u64) -> Result<(), DecodeError> {
+    if values > MOST_VALUES {
+        return Err(too_many_values());
+    }
+    Ok(())
+}
+
+pub(super) fn too_many_values() -> DecodeError {
+    DecodeError::malformed(Tiff, "its entries have too many values")
 }

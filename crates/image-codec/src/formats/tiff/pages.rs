@@ -1,28 +1,27 @@
 //! Checks that all pages of a file are complete, and computes the cost of the first.
 
+use std::collections::BTreeSet;
+
 use domain::MediaType::Tiff;
-use tiff::{
-    Directory,
-    decoder::Decoder,
-    tags::{CompressionMethod, Tag},
-};
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::{
-    Patched,
-    directory::{Numbers, check_count, too_many_values},
-    refuse, tag,
+    chunks::{Chunks, PLACES},
+    coding::Coding,
+    directory::{Directory, Numbers, too_many_values},
+    page::Page,
+    preview,
 };
 use crate::{decode_error::DecodeError, formats::jpeg, meter::Meter, work};
 
-/// Most pages; also detects cycles of pages.
+/// Most pages.
 const MAX_PAGES: usize = 10_000;
-
-/// How many pixels a JPEG may exceed its strip or tile by: it consists of blocks.
-const JPEG_MARGIN: u32 = 64;
 
 /// Longest JPEG tables, in bytes. A full set takes less than three thousand.
 const MOST_TABLES: usize = 16 * 1024;
+
+/// How many pixels a JPEG may exceed its strip or tile by: the last strip may be as high as the others.
+const JPEG_MARGIN: u32 = 64;
 
 /// How many times the file's length its JPEGs may have in total: some writers share equal ones.
 const SHARED: u64 = 16;
@@ -30,66 +29,68 @@ const SHARED: u64 = 16;
 /// Deflated data are scanned for their blocks if they might cost more than this, in units.
 const SUSPICIOUS: u64 = 250_000;
 
-/// Offsets and lengths of the strips or tiles of a page.
-const CHUNKS: [[Tag; 2]; 2] = [
-    [Tag::StripOffsets, Tag::StripByteCounts],
-    [Tag::TileOffsets, Tag::TileByteCounts],
-];
-
 /// The cost of decoding the first page, besides its pixels.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Found {
     pub(super) chunks: u64,
-    /// The decoder's memory for one of them, in bytes.
+    /// Memory for decompressing one of them, in bytes.
     pub(super) chunk_memory: u64,
     /// Units of work for their data.
     pub(super) work: u64,
 }
 
-/// Checks that the pixels of every page lie within the file, and those of the first within limits.
-pub(super) fn check(
-    decoder: &mut Decoder<Patched>,
+/// Counts the values of pages before they are read.
+pub(super) struct Counter<'a> {
+    meter: &'a Meter,
+    left: u64,
+}
+
+impl<'a> Counter<'a> {
+    /// Each value takes at least a byte, and pages do not share values. So the work is bounded as well.
+    pub(super) fn new(bytes: &[u8], meter: &'a Meter) -> Self {
+        let left = bytes.len() as u64;
+        Self { meter, left }
+    }
+
+    pub(super) fn count(&mut self, directory: &Directory) -> Result<(), DecodeError> {
+        self.meter.charge(work::TIFF_PAGE, 1)?;
+        self.meter.charge(work::TIFF_ENTRY, directory.entries)?;
+        for entry in PLACES.iter().filter_map(|tag| directory.entry(*tag)) {
+            let left = self.left.checked_sub(entry.count);
+            self.left = left.ok_or_else(too_many_values)?;
+            self.meter.charge(work::TIFF_VALUE, entry.count)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that the pixels of every page after the first lie within the file. Pages may lead back to an
+/// earlier one.
+pub(super) fn check_others(
     bytes: &[u8],
-    meter: &Meter,
-) -> Result<Found, DecodeError> {
+    first: &Directory,
+    counter: &mut Counter,
+) -> Result<(), DecodeError> {
     let numbers = Numbers::of(bytes);
-    let mut found = Found::default();
-    let mut next = decoder.ifd_pointer();
-    // Each value takes at least a byte, and pages do not share values. So the work is bounded as well.
-    let mut left = bytes.len() as u64;
-    for number in 0..MAX_PAGES {
-        let Some(pointer) = next else {
-            return Ok(found);
-        };
-        let entries = numbers.count(pointer.0).unwrap_or_default();
-        meter.charge(work::TIFF_PAGE, 1)?;
-        meter.charge(work::TIFF_ENTRY, entries.min(bytes.len() as u64))?;
-        let directory = decoder.read_directory(pointer).map_err(refuse)?;
-        for entry in CHUNKS
-            .as_flattened()
-            .iter()
-            .filter_map(|tag| directory.get(*tag))
-        {
-            check_count(entry.count())?;
-            left = left
-                .checked_sub(entry.count())
-                .ok_or_else(too_many_values)?;
-            meter.charge(work::TIFF_VALUE, entry.count())?;
+    let mut seen = BTreeSet::from([numbers.first()?]);
+    let mut next = first.next();
+    while let Some(at) = next.filter(|at| seen.insert(*at)) {
+        if seen.len() > MAX_PAGES {
+            return Err(DecodeError::malformed(Tiff, "it has too many pages"));
         }
-        let chunks = chunks(decoder, &directory, bytes)?;
-        if number == 0 {
-            let length = bytes.len() as u64;
-            found = Found::look(decoder, &directory, &chunks, length, meter)?;
-        }
+        let directory = Directory::at(numbers, at)?;
+        counter.count(&directory)?;
+        preview::check_other(&directory)?;
+        Chunks::check(bytes, &directory)?;
         next = directory.next();
     }
-    Err(DecodeError::malformed(Tiff, "it has too many pages"))
+    Ok(())
 }
 
 impl Found {
-    fn look(
-        decoder: &mut Decoder<Patched>,
-        directory: &Directory,
+    /// The cost of a page.
+    pub(super) fn look(
+        page: &Page,
         chunks: &[&[u8]],
         length: u64,
         meter: &Meter,
@@ -98,38 +99,34 @@ impl Found {
         let longest = lengths.clone().max().unwrap_or_default();
         let all = lengths.fold(0, u64::saturating_add);
         let count = chunks.len() as u64;
+        // Data whose bits are turned around are copied.
+        let is_copied = page.is_bit_reversed && page.coding != Coding::None;
         let mut found = Self {
             chunks: count,
-            chunk_memory: longest,
+            chunk_memory: if is_copied { longest } else { 0 },
             work: work::TIFF_CHUNK.units(count),
         };
-        let compression = tag(decoder, Tag::Compression)?.unwrap_or(1);
-        found.work += match CompressionMethod::from_u16_exhaustive(compression) {
-            CompressionMethod::None => 0,
-            CompressionMethod::LZW => work::LZW_READER.units(count) + work::LZW_BYTE.units(all),
-            CompressionMethod::Deflate | CompressionMethod::OldDeflate => {
-                work::DEFLATE_READER.units(count) + deflated(chunks, all, meter)?
-            }
-            CompressionMethod::ModernJPEG => {
-                let tables = tables(decoder, directory)?;
+        found.work += match page.coding {
+            Coding::None => 0,
+            Coding::Lzw => work::LZW_READER.units(count) + work::LZW_BYTE.units(all),
+            Coding::Deflate => work::DEFLATE_READER.units(count) + deflated(chunks, all, meter)?,
+            Coding::Jpeg => {
+                let tables = page.jpeg_tables.unwrap_or_default();
+                if tables.len() > MOST_TABLES {
+                    return Err(DecodeError::malformed(Tiff, "its JPEG tables are too long"));
+                }
                 if all > length.saturating_mul(SHARED) {
                     return Err(DecodeError::malformed(
                         Tiff,
                         "its parts lie upon each other",
                     ));
                 }
-                check_jpegs(
-                    decoder.chunk_dimensions(),
-                    &tables,
-                    chunks,
-                    &mut found,
-                    meter,
-                )?;
+                check_jpegs(page, chunks, &mut found, meter)?;
                 work::JPEG_READER.units(count)
                     + work::JPEG_TABLE_BYTE.units(count.saturating_mul(tables.len() as u64))
             }
-            CompressionMethod::Fax4 => work::FAX_BYTE.units(all),
-            _ => work::PACKED_BYTE.units(all),
+            Coding::Fax(_) => work::FAX_BYTE.units(all),
+            Coding::PackBits => work::PACKED_BYTE.units(all),
         };
         Ok(found)
     }
@@ -170,53 +167,18 @@ fn blocks(chunk: &[u8], room: &mut [u8], meter: &Meter) -> Result<u64, DecodeErr
     }
 }
 
-/// The strips or tiles of a page.
-fn chunks<'a>(
-    decoder: &mut Decoder<Patched>,
-    directory: &Directory,
-    bytes: &'a [u8],
-) -> Result<Vec<&'a [u8]>, DecodeError> {
-    let mut tags = decoder.read_directory_tags(directory);
-    let mut chunks = Vec::new();
-    for [offsets, lengths] in CHUNKS {
-        let mut numbers = |tag| {
-            let numbers = tags.find_tag_unsigned_vec::<usize>(tag).map_err(refuse)?;
-            Ok(numbers.unwrap_or_default())
-        };
-        for (offset, length) in numbers(offsets)?.into_iter().zip(numbers(lengths)?) {
-            let chunk = bytes.get(offset..offset.saturating_add(length));
-            chunks.push(chunk.ok_or(DecodeError::Truncated(Tiff))?);
-        }
-    }
-    Ok(chunks)
-}
-
-/// The shared start of all JPEGs of a page, which replaces their first two bytes.
-fn tables(decoder: &mut Decoder<Patched>, directory: &Directory) -> Result<Vec<u8>, DecodeError> {
-    let mut tags = decoder.read_directory_tags(directory);
-    let Some(tables) = tags.find_tag(Tag::JPEGTables).map_err(refuse)? else {
-        return Ok(Vec::new());
-    };
-    let mut tables = tables.into_u8_vec().map_err(refuse)?;
-    if tables.len() > MOST_TABLES {
-        return Err(DecodeError::malformed(Tiff, "its JPEG tables are too long"));
-    }
-    // The end marker.
-    tables.truncate(tables.len().saturating_sub(2));
-    Ok(tables)
-}
-
-/// The decoder trusts a JPEG's own size, whatever the page says, and wherever it is: the tables are put
-/// before each part.
+/// A JPEG has a size of its own, whatever the page says, and wherever it is: the tables are put before each
+/// part.
 fn check_jpegs(
-    page: (u32, u32),
-    tables: &[u8],
+    page: &Page,
     chunks: &[&[u8]],
     found: &mut Found,
     meter: &Meter,
 ) -> Result<(), DecodeError> {
+    let grid = (page.grid.width, page.grid.rows);
+    let tables = page.jpeg_tables.unwrap_or_default();
     if let Some(size) = jpeg::size_among_tables(tables, meter)? {
-        check_jpeg(page, size)?;
+        check_jpeg(grid, size)?;
     }
     for chunk in chunks {
         meter.charge(work::FILE_BYTE, chunk.len() as u64)?;
@@ -227,10 +189,9 @@ fn check_jpegs(
             | DecodeError::Cancelled) => refusal,
             refusal => DecodeError::corrupt(Tiff, refusal),
         })?;
-        check_jpeg(page, part.size)?;
-        found.chunk_memory = found
-            .chunk_memory
-            .max(part.memory.saturating_add(chunk.len() as u64));
+        check_jpeg(grid, part.size)?;
+        let memory = part.memory.saturating_add(chunk.len() as u64);
+        found.chunk_memory = found.chunk_memory.max(memory);
         found.work = found.work.saturating_add(part.work);
     }
     Ok(())

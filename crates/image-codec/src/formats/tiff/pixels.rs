@@ -1,151 +1,201 @@
 //! The interpretation of a page's samples.
 
-use domain::MediaType::Tiff;
-use tiff::ColorType;
-
+use super::page::{Alpha, Colour, Page};
 use crate::{
-    decode_error::DecodeError,
-    flatten::{Flattener, convert, from_16, printed},
+    flatten::{from_16, from_float, over_white, printed, times},
     raster::Channels,
 };
 
-/// Converts the rows of a page to grey or RGB of eight bits.
+/// Converts rows of samples to grey or RGB of eight bits.
 pub(super) struct Pixels {
-    meaning: Meaning,
-    width: usize,
+    colour: Colour,
+    alpha: Option<Alpha>,
+    samples: usize,
+    levels: Levels,
+    /// The value of full opacity.
+    full: u8,
     row: Vec<u8>,
+    converted: Vec<u8>,
 }
 
-enum Meaning {
-    /// A pixel type of the `image` crate.
-    Usual(Flattener),
-    /// Grey of up to eight bits.
-    Grey(u8),
-    /// Palette indexes of up to eight bits.
-    Places(u8, Vec<[u8; 3]>),
-    /// Colours of eight bits, premultiplied by the alpha that follows them.
-    Premultiplied,
-    Cmyk8,
-    Cmyk16,
-    YCbCr,
+/// How samples become levels of eight bits.
+#[derive(Debug)]
+enum Levels {
+    /// They are.
+    Same,
+    /// By a table.
+    Table(Box<[u8; 256]>),
+    Wide(u32),
+    Float,
+}
+
+impl Levels {
+    fn of(page: &Page) -> Self {
+        let is_index = matches!(page.colour, Colour::Palette(_));
+        match page.bits {
+            8 => Self::Same,
+            0..=7 if is_index => Self::Same,
+            bits @ 0..=7 => {
+                let most = (1_u32 << bits) - 1;
+                let level = |sample: u8| {
+                    let level = (u32::from(sample) * 255 + most / 2) / most;
+                    u8::try_from(level).unwrap_or(u8::MAX)
+                };
+                let mut table = Box::new([0; 256]);
+                for (sample, to) in (0..=u8::MAX).zip(table.iter_mut()) {
+                    *to = level(sample);
+                }
+                Self::Table(table)
+            }
+            bits @ 9..=16 => Self::Wide(bits),
+            _ => Self::Float,
+        }
+    }
+
+    fn convert(&self, samples: &[u8], to: &mut Vec<u8>) {
+        to.clear();
+        match self {
+            Self::Same => to.extend(samples),
+            Self::Table(table) => {
+                let level = |sample: &u8| table.get(usize::from(*sample)).copied();
+                to.extend(
+                    samples
+                        .iter()
+                        .map(|sample| level(sample).unwrap_or_default()),
+                );
+            }
+            Self::Wide(16) => to.extend(samples.as_chunks().0.iter().map(|s| from_16(*s))),
+            Self::Wide(bits) => {
+                let most = (1_u32 << bits) - 1;
+                let level = |sample: &[u8; 2]| {
+                    let sample = u32::from(u16::from_ne_bytes(*sample));
+                    u8::try_from((sample * 255 + most / 2) / most).unwrap_or(u8::MAX)
+                };
+                to.extend(samples.as_chunks().0.iter().map(level));
+            }
+            Self::Float => to.extend(samples.as_chunks().0.iter().map(|s| from_float(*s))),
+        }
+    }
 }
 
 impl Pixels {
-    pub(super) fn new(
-        color: ColorType,
-        is_float: bool,
-        is_premultiplied: bool,
-        palette: Option<&[u16]>,
-        width: u32,
-    ) -> Result<Self, DecodeError> {
-        let meaning = match (color, is_float) {
-            (ColorType::Gray(bits @ (1 | 2 | 4 | 8)), false) => match palette {
-                Some(palette) => Meaning::Places(bits, colours(palette, 1 << bits)),
-                None => Meaning::Grey(bits),
+    pub(super) fn new(page: &Page) -> Self {
+        Self {
+            colour: page.colour.clone(),
+            alpha: page.alpha,
+            samples: page.samples,
+            levels: Levels::of(page),
+            full: match page.colour {
+                // Samples stay as they are: indexes.
+                Colour::Palette(_) => u8::MAX >> (8 - page.bits.clamp(1, 8)),
+                _ => u8::MAX,
             },
-            (ColorType::RGBA(8), false) if is_premultiplied => Meaning::Premultiplied,
-            (ColorType::CMYK(8), false) => Meaning::Cmyk8,
-            (ColorType::CMYK(16), false) => Meaning::Cmyk16,
-            (ColorType::YCbCr(8), false) => Meaning::YCbCr,
-            _ => Meaning::Usual(Flattener::new(usual(color, is_float)?)?),
-        };
-        Ok(Self {
-            meaning,
-            width: width as usize,
             row: Vec::new(),
-        })
+            converted: Vec::new(),
+        }
     }
 
     /// The channels of the result.
     pub(super) fn channels(&self) -> Channels {
-        match &self.meaning {
-            Meaning::Usual(flattener) => flattener.channels(),
-            Meaning::Grey(_) => Channels::Grey,
+        match self.colour {
+            Colour::WhiteIsZero | Colour::BlackIsZero => Channels::Grey,
             _ => Channels::Rgb,
         }
     }
 
     /// A row of samples as grey or RGB.
     pub(super) fn row<'a>(&'a mut self, samples: &'a [u8]) -> &'a [u8] {
-        let row = &mut self.row;
-        match &mut self.meaning {
-            Meaning::Usual(flattener) => return flattener.row(samples),
-            Meaning::Grey(8) => return samples,
-            Meaning::Grey(bits) => grey(samples, *bits, self.width, row),
-            Meaning::Places(bits, colours) => places(samples, *bits, colours, self.width, row),
-            Meaning::Premultiplied => convert(samples, row, |[r, g, b, a]: [u8; 4]| {
-                [r, g, b].map(|sample| sample.saturating_add(u8::MAX - a))
-            }),
-            Meaning::Cmyk8 => convert(samples, row, |[c, m, y, k]: [u8; 4]| {
-                [c, m, y].map(|ink| printed(ink, k))
-            }),
-            Meaning::Cmyk16 => convert(samples, row, |[c, d, m, n, y, z, k, l]: [u8; 8]| {
-                [[c, d], [m, n], [y, z]].map(|ink| printed(from_16(ink), from_16([k, l])))
-            }),
-            Meaning::YCbCr => convert(samples, row, rgb_of_ycbcr),
+        let is_same = matches!(self.levels, Levels::Same) && self.samples == self.colour.samples();
+        if is_same && matches!(self.colour, Colour::BlackIsZero | Colour::Rgb) {
+            return samples;
         }
-        &self.row
+        self.levels.convert(samples, &mut self.converted);
+        let alpha = self.alpha;
+        let full = self.full;
+        let opacity = |pixel: &[u8]| Opacity::of(alpha, full, pixel);
+        let row = &mut self.row;
+        row.clear();
+        let pixels = self.converted.chunks_exact(self.samples.max(1));
+        match &self.colour {
+            Colour::BlackIsZero => row.extend(pixels.map(|pixel| {
+                let opacity = opacity(pixel);
+                opacity.light(pixel.first().copied().unwrap_or_default())
+            })),
+            Colour::WhiteIsZero => row.extend(pixels.map(|pixel| {
+                let opacity = opacity(pixel);
+                u8::MAX - opacity.ink(pixel.first().copied().unwrap_or_default())
+            })),
+            Colour::Rgb => row.extend(pixels.flat_map(|pixel| {
+                let opacity = opacity(pixel);
+                first::<3>(pixel).map(|sample| opacity.light(sample))
+            })),
+            Colour::YCbCr => row.extend(pixels.flat_map(|pixel| {
+                let opacity = opacity(pixel);
+                rgb_of_ycbcr(first(pixel)).map(|sample| opacity.light(sample))
+            })),
+            Colour::Palette(colours) => row.extend(pixels.flat_map(|pixel| {
+                let [place] = first(pixel);
+                let colour = colours.get(usize::from(place)).copied();
+                let opacity = opacity(pixel);
+                colour
+                    .unwrap_or_default()
+                    .map(|sample| opacity.light(sample))
+            })),
+            Colour::Cmyk => row.extend(pixels.flat_map(|pixel| {
+                let opacity = opacity(pixel);
+                let [c, m, y, k] = first(pixel).map(|ink| opacity.ink(ink));
+                [c, m, y].map(|ink| printed(ink, k))
+            })),
+        }
+        row
     }
 }
 
-/// The pixel type in the `image` crate.
-fn usual(color: ColorType, is_float: bool) -> Result<image::ColorType, DecodeError> {
-    Ok(match (color, is_float) {
-        (ColorType::Gray(16), false) => image::ColorType::L16,
-        (
-            ColorType::Multiband {
-                bit_depth: 8,
-                num_samples: 2,
-            },
-            false,
-        ) => image::ColorType::La8,
-        (
-            ColorType::Multiband {
-                bit_depth: 16,
-                num_samples: 2,
-            },
-            false,
-        ) => image::ColorType::La16,
-        (ColorType::RGB(8), false) => image::ColorType::Rgb8,
-        (ColorType::RGB(16), false) => image::ColorType::Rgb16,
-        (ColorType::RGB(32), true) => image::ColorType::Rgb32F,
-        (ColorType::RGBA(8), false) => image::ColorType::Rgba8,
-        (ColorType::RGBA(16), false) => image::ColorType::Rgba16,
-        (ColorType::RGBA(32), true) => image::ColorType::Rgba32F,
-        _ => return Err(DecodeError::unsupported(Tiff, "an unusual kind of samples")),
-    })
+/// The opacity of a pixel, which is laid over white.
+#[derive(Debug, Clone, Copy)]
+enum Opacity {
+    Full,
+    Part(u8),
+    /// The colours are multiplied by it already.
+    Premultiplied(u8),
 }
 
-fn grey(samples: &[u8], bits: u8, width: usize, row: &mut Vec<u8>) {
-    row.clear();
-    let highest = u8::MAX >> (8 - bits);
-    row.extend(unpacked(samples, bits).take(width));
-    for sample in row {
-        *sample *= u8::MAX / highest;
+impl Opacity {
+    /// `full` is the value of full opacity.
+    fn of(alpha: Option<Alpha>, full: u8, pixel: &[u8]) -> Self {
+        let Some(alpha) = alpha else {
+            return Self::Full;
+        };
+        let value = pixel.get(alpha.sample).copied().unwrap_or(full);
+        let value = u16::from(value.min(full)) * 255 / u16::from(full.max(1));
+        let value = u8::try_from(value).unwrap_or(u8::MAX);
+        if alpha.is_premultiplied {
+            Self::Premultiplied(value)
+        } else {
+            Self::Part(value)
+        }
+    }
+
+    /// A sample that is bright where it is high.
+    fn light(self, sample: u8) -> u8 {
+        match self {
+            Self::Full => sample,
+            Self::Part(alpha) => over_white(sample, alpha),
+            Self::Premultiplied(alpha) => sample.saturating_add(u8::MAX - alpha),
+        }
+    }
+
+    /// A sample that is dark where it is high: white paper has none.
+    fn ink(self, sample: u8) -> u8 {
+        match self {
+            Self::Full | Self::Premultiplied(_) => sample,
+            Self::Part(alpha) => times(sample, alpha),
+        }
     }
 }
 
-fn places(samples: &[u8], bits: u8, colours: &[[u8; 3]], width: usize, row: &mut Vec<u8>) {
-    row.clear();
-    let colour = |place: u8| colours.get(usize::from(place)).copied().unwrap_or_default();
-    row.extend(unpacked(samples, bits).take(width).flat_map(colour));
-}
-
-/// Unpacks samples of at most eight bits, highest bits first.
-fn unpacked(row: &[u8], bits: u8) -> impl Iterator<Item = u8> {
-    let samples = move |byte: &u8| {
-        let byte = *byte;
-        (1..=8 / bits).map(move |number| (byte >> (8 - bits * number)) & (u8::MAX >> (8 - bits)))
-    };
-    row.iter().flat_map(samples)
-}
-
-/// A palette has all reds, then all greens, then all blues, of 16 bits each.
-fn colours(palette: &[u16], count: usize) -> Vec<[u8; 3]> {
-    let sample = |at: usize| palette.get(at).map_or(0, |sample| sample.to_be_bytes()[0]);
-    (0..count)
-        .map(|place| [0, 1, 2].map(|channel| sample(channel * count + place)))
-        .collect()
+fn first<const COUNT: usize>(pixel: &[u8]) -> [u8; COUNT] {
+    pixel.first_chunk().copied().unwrap_or([0; COUNT])
 }
 
 /// ITU-R BT.601 at full range, as in JFIF.
@@ -169,23 +219,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packed_rows_are_unpacked() {
-        let unpacked = |row: &[u8], bits| unpacked(row, bits).collect::<Vec<_>>();
-        assert_eq!(unpacked(&[0b1011_0001], 1), [1, 0, 1, 1, 0, 0, 0, 1]);
-        assert_eq!(unpacked(&[0b1101_0010], 2), [3, 1, 0, 2]);
-        assert_eq!(unpacked(&[0x1F, 0x20], 4), [1, 15, 2, 0]);
-        assert_eq!(unpacked(&[7, 200], 8), [7, 200]);
-    }
-
-    #[test]
-    fn a_palette_is_sorted_by_channel() {
-        let palette = [0x0100, 0x0200, 0x0300, 0x0400, 0x0500, 0x0600];
-        assert_eq!(colours(&palette, 2), [[1, 3, 5], [2, 4, 6]]);
-    }
-
-    #[test]
     fn grey_ycbcr_is_grey() {
         assert_eq!(rgb_of_ycbcr([77, 128, 128]), [77, 77, 77]);
         assert_eq!(rgb_of_ycbcr([76, 85, 255]), [254, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_transparent_is_white() {
+        for opacity in [Opacity::Part(0), Opacity::Premultiplied(0)] {
+            assert_eq!(opacity.light(0), 255);
+            assert_eq!(opacity.ink(0), 0);
+        }
+        assert_eq!(Opacity::Part(0).ink(200), 0);
+        assert_eq!(Opacity::Premultiplied(128).light(100), 227);
     }
 }
