@@ -6,13 +6,13 @@ use crate::decode_error::DecodeError;
 const ADVICE: &str = "convert it to JPEG";
 
 /// How much of a text file is examined, in bytes.
-const TEXT_LENGTH: usize = 1024;
+const TEXT_LENGTH: usize = 4096;
 
 /// How many brands of a file are examined.
 const MOST_BRANDS: usize = 64;
 
 /// Pictures: offset of the signature, signature, name of the format.
-const PICTURES: [(usize, &[u8], &str); 26] = [
+const PICTURES: [(usize, &[u8], &str); 40] = [
     (0, b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
     (0, b"\xFF\x0A", "JPEG XL"),
     (0, b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
@@ -21,6 +21,8 @@ const PICTURES: [(usize, &[u8], &str); 26] = [
     (0, b"\0\0\x01\0", "ICO"),
     (0, b"\0\0\x02\0", "ICO"),
     (0, b"II*\0\x10\0\0\0CR\x02", "RAW (CR2)"),
+    (8, b"IIIITwaR", "RAW (IIQ)"),
+    (8, b"MMMMRawT", "RAW (IIQ)"),
     (0, b"IIRO", "RAW (ORF)"),
     (0, b"IIRS", "RAW (ORF)"),
     (0, b"MMOR", "RAW (ORF)"),
@@ -36,9 +38,21 @@ const PICTURES: [(usize, &[u8], &str); 26] = [
     (0, b"gimp xcf ", "XCF"),
     (0, b"BPG\xFB", "BPG"),
     (0, b"FLIF", "FLIF"),
+    (0, b"P1\n", "PBM"),
+    (0, b"P2\n", "PGM"),
+    (0, b"P3\n", "PPM"),
     (0, b"P4\n", "PBM"),
     (0, b"P5\n", "PGM"),
     (0, b"P6\n", "PPM"),
+    (0, b"P7\n", "PAM"),
+    (0, b"icns", "ICNS"),
+    (0, b"II\x1A\0\0\0HEAPCCDR", "RAW (CRW)"),
+    (128, b"DICM", "DICOM"),
+    (0, b"SIMPLE  =", "FITS"),
+    (0, b"AT&TFORM", "DjVu"),
+    (0, b"\x0A\x05\x01\x08", "PCX"),
+    (0, b"\x8AMNG\r\n\x1A\n", "MNG"),
+    (0, b"\x8BJNG\r\n\x1A\n", "JNG"),
 ];
 
 /// Brands of ISO base media files (ISO/IEC 14496-12), in order of precedence.
@@ -54,7 +68,7 @@ const BRANDS: [(&[&[u8; 4]], &str); 3] = [
 ];
 
 /// Files that are not raster pictures.
-const OTHERS: [(usize, &[u8], &str); 16] = [
+const OTHERS: [(usize, &[u8], &str); 20] = [
     (0, b"%PDF-", "a PDF document"),
     (0, b"%!PS", "a PostScript document"),
     (0, b"\xD7\xCD\xC6\x9A", "a Windows metafile"),
@@ -70,6 +84,10 @@ const OTHERS: [(usize, &[u8], &str); 16] = [
     (0, b"ID3", "an MP3 recording"),
     (0, b"fLaC", "a FLAC recording"),
     (4, b"ftyp", "an MP4 video"),
+    (4, b"moov", "a QuickTime video"),
+    (4, b"mdat", "a QuickTime video"),
+    (4, b"wide", "a QuickTime video"),
+    (0, b"FLV\x01", "a Flash video"),
     (0, b"\x7FELF", "a program"),
 ];
 
@@ -116,6 +134,11 @@ fn brand(bytes: &[u8]) -> Option<&'static str> {
         brands.any(|brand| known.contains(&brand))
     });
     names.next().map(|(_, name)| *name)
+}
+
+/// Whether a file is text, whatever its first letters say.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    text(bytes).is_some()
 }
 
 fn text(bytes: &[u8]) -> Option<&'static str> {

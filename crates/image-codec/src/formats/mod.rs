@@ -122,7 +122,8 @@ pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
     if let Some(refusal) = foreign::picture(bytes) {
         return Err(refusal);
     }
-    let media_type = sniff(bytes).ok_or_else(|| foreign::refusal(bytes))?;
+    let media_type = sniff(bytes).filter(|_| !foreign::is_text(bytes));
+    let media_type = media_type.ok_or_else(|| foreign::refusal(bytes))?;
     let header = guarded(media_type, meter, || match media_type {
         MediaType::Jpeg => jpeg::inspect(bytes, max_side, meter),
         MediaType::Png => png::inspect(bytes, max_side, meter),

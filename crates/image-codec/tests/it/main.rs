@@ -16,6 +16,7 @@ mod formats;
 mod hostile;
 mod jpeg_in_tiff;
 mod jpeg_kinds;
+mod kinds;
 mod mutations;
 mod orientation;
 mod renditions;

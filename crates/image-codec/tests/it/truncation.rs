@@ -3,7 +3,7 @@
 use domain::ports::CodecError;
 use rstest::rstest;
 
-use crate::samples::{SIDES, all, codec, decode, decode_with, jpegs};
+use crate::samples::{SIDES, all, codec, decode, decode_with, jpegs, others};
 
 /// Offsets at which to cut a file: all over it, and each of the last bytes.
 fn cuts(len: usize) -> impl Iterator<Item = usize> {
@@ -33,6 +33,27 @@ async fn a_cut_file_is_refused_or_whole(#[values(0, 1, 2, 3)] scale: usize) {
         }
         // Metadata and marks at the end are no pixels.
         assert!(refused + 20 >= tried, "{name}: {refused} of {tried}");
+    }
+}
+
+#[tokio::test]
+async fn without_an_end_mark_a_picture_is_whole() {
+    let ends: [(&str, &[u8]); 3] = [
+        ("gif", b";"),
+        ("png", b"\0\0\0\0IEND\xAE\x42\x60\x82"),
+        ("", b"\xFF\xD9"),
+    ];
+    for (name, file) in [jpegs(), others()].concat() {
+        let end = ends
+            .iter()
+            .find(|(format, mark)| name.starts_with(format) && file.ends_with(mark));
+        let Some((_, mark)) = end else { continue };
+        let whole = decode(file.clone()).await.expect(name);
+        for left in 0..mark.len() {
+            let cut = file[..file.len() - mark.len() + left].to_vec();
+            let picture = decode(cut).await.expect(name);
+            assert_eq!(picture.pixels, whole.pixels, "{name}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod rle;
 
-use std::io::Cursor;
+use std::{borrow::Cow, io::Cursor};
 
 use domain::MediaType::Bmp;
 use image::{ColorType, ImageDecoder, codecs::bmp::BmpDecoder};
@@ -28,7 +28,11 @@ const FILE_HEADER: usize = 14;
 /// Length of the shortest second header, whose sides have 16 bits.
 const CORE_HEADER: u32 = 12;
 /// Lengths of the second header.
-const HEADERS: [u32; 6] = [CORE_HEADER, 40, 52, 56, 108, 124];
+const HEADERS: [u32; 7] = [CORE_HEADER, INFO_HEADER, 52, 56, OS2_HEADER, 108, 124];
+/// Length of the header of Windows 3.
+const INFO_HEADER: u32 = 40;
+/// Length of the header of OS/2 2.x: that of Windows 3, and details of printing.
+const OS2_HEADER: u32 = 64;
 
 /// Upper bound of all headers, masks and palettes.
 const HEAD: usize = FILE_HEADER + 124 + 12 + 4 * 256;
@@ -40,28 +44,26 @@ const CORE_HEIGHT: usize = 20;
 
 /// The layout given by the headers.
 struct Layout<'a> {
-    /// The headers, masks and palette.
-    head: &'a [u8],
+    /// The headers, masks and palette, as the decoder knows them.
+    head: Cow<'a, [u8]>,
     /// The pixels, to the end of the file.
     data: &'a [u8],
     size: (u32, u32),
     /// Bytes of a row.
     stride: usize,
+    /// How many of these are no pixels.
+    padding: u64,
     bits: u16,
     /// 1 and 2 are run-length encoding of 8 and 4 bits.
     compression: u32,
     is_core: bool,
-    /// Whether the headers have a known length.
-    is_known: bool,
     is_top_down: bool,
 }
 
 pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, DecodeError> {
     let layout = Layout::read(bytes)?;
-    if layout.is_known {
-        check_sides(layout.size)?;
-    }
-    let decoder = open(bytes)?;
+    check_sides(layout.size)?;
+    let decoder = open(&layout.head)?;
     let size = decoder.dimensions();
     let strip = (layout.stride.max(STRIP) as u64).saturating_mul(2);
     // Rows as stored, and decoded: at one bit a pixel, 24 times as many bytes.
@@ -80,7 +82,7 @@ pub(super) fn inspect(bytes: &[u8], max_side: u32) -> Result<Header, DecodeError
 pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
     let layout = Layout::read(bytes)?;
     if layout.is_run_length_coded() {
-        decode_runs(bytes, &layout, header, meter)
+        decode_runs(&layout, header, meter)
     } else {
         decode_rows(&layout, header, meter)
     }
@@ -116,13 +118,8 @@ fn decode_rows(layout: &Layout, header: &Header, meter: &Meter) -> Result<Raster
     rows.finish()
 }
 
-fn decode_runs(
-    bytes: &[u8],
-    layout: &Layout,
-    header: &Header,
-    meter: &Meter,
-) -> Result<Raster, DecodeError> {
-    let decoder = open(bytes)?;
+fn decode_runs(layout: &Layout, header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
+    let decoder = open(&layout.head)?;
     let palette = decoder.get_palette().unwrap_or_default();
     let mut rows = Rows::from_bottom(header, ColorType::Rgb8)?;
     let mut pixels = vec![0; header.width as usize * 3];
@@ -145,6 +142,54 @@ fn open(bytes: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, DecodeError> {
     BmpDecoder::new(Cursor::new(bytes)).map_err(|error| DecodeError::of_image_error(Bmp, error))
 }
 
+/// Refuses kinds that are not read, by name.
+fn check_kind(header: u32, compression: u32) -> Result<(), DecodeError> {
+    let is_os2 = header == OS2_HEADER;
+    let name = match compression {
+        _ if !HEADERS.contains(&header) => {
+            let what = format!("a header of {header} bytes");
+            return Err(DecodeError::unsupported(Bmp, what));
+        }
+        3 if is_os2 => "Huffman coding",
+        4 if is_os2 => "run-length encoding of 24 bits",
+        0..=3 | 6 => return Ok(()),
+        4 => "a JPEG within it",
+        5 => "a PNG within it",
+        11..=13 => "CMYK",
+        _ => "an unknown compression",
+    };
+    Err(DecodeError::unsupported(Bmp, name))
+}
+
+/// Bytes of the palette, by the number of colours that follows the compression.
+fn colours(walk: &mut ByteReader, is_core: bool, bits: u16) -> usize {
+    if bits > 8 {
+        return 0;
+    }
+    let all = 1 << bits;
+    if is_core {
+        return 3 * all;
+    }
+    let given = walk.take(12).and_then(|_| walk.u32_le()).unwrap_or(0);
+    match usize::try_from(given) {
+        Ok(given @ 1..=256) => 4 * given,
+        _ => 4 * all,
+    }
+}
+
+/// The headers, masks and palette. The header of OS/2 is cut to the part that the decoder knows.
+fn head(bytes: &[u8], header: u32) -> Cow<'_, [u8]> {
+    let head = bytes.get(..HEAD).unwrap_or(bytes);
+    if header != OS2_HEADER {
+        return Cow::Borrowed(head);
+    }
+    let known = INFO_HEADER as usize;
+    let (file, rest) = head.split_at_checked(FILE_HEADER).unwrap_or_default();
+    let front = rest.get(4..known).unwrap_or_default();
+    let palette = rest.get(OS2_HEADER as usize..).unwrap_or_default();
+    Cow::Owned([file, &INFO_HEADER.to_le_bytes(), front, palette].concat())
+}
+
 impl<'a> Layout<'a> {
     /// Parses the headers as far as they matter here; the decoder validates them.
     fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
@@ -161,16 +206,27 @@ impl<'a> Layout<'a> {
         };
         let [_planes, bits] = [walk.u16_le()?, walk.u16_le()?];
         let compression = if is_core { 0 } else { walk.u32_le()? };
-        let row = (u64::from(width) * u64::from(bits)).div_ceil(32) * 4;
+        let row_bits = u64::from(width) * u64::from(bits);
+        let row = row_bits.div_ceil(32) * 4;
+        let padding = row - row_bits.div_ceil(8);
+        let colours = colours(&mut walk, is_core, bits);
+        // Some writers leave the palette out of the offset.
+        let headers = FILE_HEADER + header as usize;
+        let data = if data == headers {
+            data + colours
+        } else {
+            data
+        };
+        check_kind(header, compression)?;
         Ok(Self {
-            head: bytes.get(..HEAD).unwrap_or(bytes),
+            head: head(bytes, header),
             data: bytes.get(data..).ok_or(DecodeError::Truncated(Bmp))?,
             size: (width, height.unsigned_abs()),
             stride: usize::try_from(row).unwrap_or(usize::MAX),
+            padding,
             bits,
             compression,
             is_core,
-            is_known: HEADERS.contains(&header),
             is_top_down: height < 0,
         })
     }
@@ -190,6 +246,8 @@ impl<'a> Layout<'a> {
     /// Checks that all rows are present.
     fn check(&self, header: &Header) -> Result<(), DecodeError> {
         let needed = buffer_size(header.height, 1, self.stride as u64);
+        // Some writers leave the last padding out.
+        let needed = needed.saturating_sub(self.padding);
         if !self.is_run_length_coded() && (self.data.len() as u64) < needed {
             return Err(DecodeError::Truncated(Bmp));
         }

@@ -176,7 +176,19 @@ impl<'a> Chunks<'a> {
         loop {
             meter.charge(work::CHUNK, 1)?;
             let before = walk.clone();
-            let chunk = Chunk::take(&mut walk)?;
+            let chunk = match Chunk::take(&mut walk) {
+                Err(_) if chunks.data.rest().is_empty() && has_data(&chunks, &before) => {
+                    chunks.data = before;
+                    chunks.end = bytes.len();
+                    return chunks.checked();
+                }
+                // Without an end all pixels may be there: that is found by decoding.
+                Err(_) if has_data(&chunks, &before) => {
+                    chunks.end = bytes.len();
+                    return chunks.checked();
+                }
+                chunk => chunk?,
+            };
             if &chunk.kind == b"IEND" {
                 chunks.end = walk.position();
                 return chunks.checked();
@@ -215,7 +227,20 @@ impl<'a> Chunks<'a> {
     }
 }
 
+/// Whether data come before this chunk, or begin with it.
+fn has_data<'a>(chunks: &Chunks<'a>, chunk: &ByteReader<'a>) -> bool {
+    !chunks.data.rest().is_empty() || Chunk::take_cut(&mut chunk.clone()).is_some()
+}
+
 impl<'a> Chunk<'a> {
+    /// Data that the file ends within.
+    fn take_cut(walk: &mut ByteReader<'a>) -> Option<&'a [u8]> {
+        let length = usize::try_from(walk.u32_be().ok()?).ok()?;
+        let kind: [u8; 4] = walk.array().ok()?;
+        let rest = walk.rest();
+        (&kind == b"IDAT").then(|| rest.get(..length).unwrap_or(rest))
+    }
+
     fn take(walk: &mut ByteReader<'a>) -> Result<Self, DecodeError> {
         let all = walk.rest();
         let length = walk.u32_be()?;

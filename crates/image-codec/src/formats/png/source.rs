@@ -123,12 +123,20 @@ impl<'a> Source<'a> {
 
     /// Advances to the next chunk if it also contains data.
     fn next_chunk(&mut self) -> bool {
-        let chunk = Chunk::take(&mut self.chunks);
-        let Some(chunk) = chunk.ok().filter(|chunk| &chunk.kind == b"IDAT") else {
+        let before = self.chunks.clone();
+        let data = if let Ok(chunk) = Chunk::take(&mut self.chunks) {
+            (&chunk.kind == b"IDAT").then_some(chunk.body)
+        } else {
+            // The file ends within it.
+            let cut = Chunk::take_cut(&mut before.clone());
+            self.chunks = ByteReader::new(domain::MediaType::Png, &[]);
+            cut.filter(|data| !data.is_empty())
+        };
+        let Some(data) = data else {
             self.chunks = ByteReader::new(domain::MediaType::Png, &[]);
             return false;
         };
-        self.compressed = chunk.body;
+        self.compressed = data;
         true
     }
 }

@@ -1,15 +1,19 @@
 //! WebP (RFC 9649); the first frame of an animation.
 
 mod bits;
+mod container;
 mod lossless;
 
-use std::io::{BufRead, Cursor, Read, Seek};
+use std::{
+    borrow::Cow,
+    io::{BufRead, Cursor, Read, Seek},
+};
 
 use domain::MediaType::WebP;
-use image::{ImageDecoder, codecs::webp::WebPDecoder, metadata::Orientation};
+use image::{ImageDecoder, codecs::webp::WebPDecoder};
 
-use self::lossless::Side;
-use super::{Header, decode_with, exif_orientation};
+use self::{container::Container, lossless::Side};
+use super::{Header, decode_with};
 use crate::{
     byte_reader::ByteReader,
     decode_error::DecodeError,
@@ -27,6 +31,9 @@ const ALPHA_COMPRESSION: (u8, u8) = (0b11, 0b01);
 
 /// The signature and the sizes at the front of `VP8L`, in bytes.
 const LOSSLESS_HEADER_LENGTH: usize = 5;
+
+/// Length of the signatures and the length at the front of a file.
+const FRONT: usize = 12;
 
 /// Memory of the decoder's buffers and tables, for any picture.
 const BUFFERS: u64 = 1024 * 1024;
@@ -50,7 +57,6 @@ struct Kinds {
 struct Chunks {
     canvas: (u32, u32),
     kinds: Kinds,
-    orientation: Orientation,
     frames: u32,
     /// Whether the decoder reads frames.
     is_animation: bool,
@@ -60,28 +66,29 @@ struct Chunks {
 
 /// Scans all chunks: the decoder trusts a chunk's length and a frame's size.
 pub(super) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Header, DecodeError> {
-    let mut riff = ByteReader::new(WebP, bytes);
-    let _signature = riff.u32_be()?;
-    let length = riff.u32_le()?;
-    let end = riff.position().saturating_add(length as usize);
-    let body = riff.take_u32(length)?;
-    let file = bytes.get(..end).unwrap_or(bytes);
+    let container = Container::read(bytes, meter)?;
+    let file = container.file.as_ref();
     let canvas = open(Metered::new(Cursor::new(file), meter))?.dimensions();
-    let mut walk = ByteReader::new(WebP, body);
-    let _signature = walk.u32_be()?;
+    let mut walk = ByteReader::new(WebP, file);
+    walk.take(FRONT)?;
     let mut chunks = Chunks::new(canvas);
     chunks.walk(walk, meter)?;
+    let copied = match &container.file {
+        Cow::Owned(file) => file.len() as u64,
+        Cow::Borrowed(_) => 0,
+    };
     Ok(Header {
-        orientation: chunks.orientation,
-        decode_bytes: chunks.kinds.memory(canvas),
+        orientation: container.orientation,
+        decode_bytes: chunks.kinds.memory(canvas).saturating_add(copied),
         work: chunks.kinds.work(canvas),
-        end,
+        end: container.end,
         ..Header::new(WebP, canvas, max_side)
     })
 }
 
 pub(super) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Raster, DecodeError> {
-    let file = Metered::new(Cursor::new(bytes), meter);
+    let container = Container::read(bytes, meter)?;
+    let file = Metered::new(Cursor::new(container.file.as_ref()), meter);
     decode_with(open(file)?, header, meter)
 }
 
@@ -94,7 +101,6 @@ impl Chunks {
         Self {
             canvas,
             kinds: Kinds::default(),
-            orientation: Orientation::NoTransforms,
             frames: 0,
             is_animation: false,
             size: canvas,
@@ -165,10 +171,6 @@ impl Chunks {
                 self.note_lossless(stream, vp8l_size(body)?, meter)?;
             }
             b"ALPH" => self.note_alpha(body, meter)?,
-            b"EXIF" => {
-                let orientation = exif_orientation(body);
-                self.orientation = orientation.unwrap_or(Orientation::NoTransforms);
-            }
             _ => {}
         }
         self.kinds.note(kind, body);
@@ -214,7 +216,7 @@ fn chunk<'a>(walk: &mut ByteReader<'a>) -> Result<([u8; 4], &'a [u8]), DecodeErr
     let kind = walk.array()?;
     let length = walk.u32_le()?;
     let body = walk.take_u32(length)?;
-    if length % 2 == 1 {
+    if length % 2 == 1 && !walk.rest().is_empty() {
         walk.take(1)?;
     }
     Ok((kind, body))
