@@ -14,7 +14,7 @@ use domain::{
     ports::{CallContext, CodecError, ImageCodec, cause},
 };
 use image::metadata::Orientation;
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 
 use crate::{
     budget::WorkBudget,
@@ -266,6 +266,7 @@ fn encode_pixels(picture: &Picture, quality: u8) -> Result<EncodedPicture, Decod
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, quality);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     encoder
         .encode(&picture.pixels, width, height, ColorType::Rgb)
         .map_err(|error| DecodeError::Failed(error.into()))?;

@@ -1,9 +1,11 @@
 //! Kinds of files that are sound, or nearly, and that decoders tend to refuse or to show wrongly.
 
-use image::ImageFormat;
+use domain::ports::{CallContext, ImageCodec};
+use image::{ImageFormat, Rgb, RgbImage};
+use image_codec::{CodecSettings, PictureCodec};
 use rstest::rstest;
 
-use crate::samples::{decode, encoded, grey_scene, refusal, scene};
+use crate::samples::{decode, encoded, grey_scene, refusal, scene, side};
 
 /// A GIF of one frame of 3 x 2 pixels of four colours.
 fn gif(screen: [u8; 4], between: &[u8], palette: bool) -> Vec<u8> {
@@ -197,4 +199,27 @@ async fn kinds_of_bmp_that_are_not_read_are_named() {
         let expected = format!("this kind of BMP is not supported: {what}; convert it to JPEG");
         assert_eq!(refusal(file).await, expected);
     }
+}
+
+#[tokio::test]
+async fn the_chroma_of_a_copy_is_averaged() {
+    let stripes = RgbImage::from_fn(200, 100, |x, _| {
+        Rgb(if x % 2 == 0 { [255, 0, 0] } else { [0, 0, 0] })
+    });
+    let codec = PictureCodec::new(CodecSettings::default());
+    let context = CallContext::local();
+    let file = encoded(stripes, ImageFormat::Png);
+    let picture = codec
+        .decode(file.into(), side(512), &context)
+        .await
+        .unwrap();
+    let copy = codec.encode(picture.into(), &context).await.unwrap();
+    let shown = decode(copy.bytes).await.unwrap();
+    let mean = |channel: usize| {
+        let samples = shown.pixels.iter().skip(channel).step_by(3);
+        samples.map(|sample| f64::from(*sample)).sum::<f64>() / f64::from(200 * 100)
+    };
+    assert!((mean(0) - 127.0).abs() < 12.0, "{}", mean(0));
+    // Halved colour does not fit into RGB beside full brightness.
+    assert!(mean(1) < 25.0 && mean(2) < 25.0, "{} {}", mean(1), mean(2));
 }
