@@ -23,8 +23,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use domain::{
     ApiKey, Confidence, ConfidenceHistogram, ContentDigest, DatabaseId, Fence, Image, ImageFacts,
-    ImageId, ImageInfo, ImageOrder, ImageQuery, Label, NewImage, PageKey, RequestKey, Session,
-    TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    ImageId, ImageInfo, ImageOrder, ImageQuery, ImportKey, Label, NewImage, PageKey, RequestKey,
+    Session, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
     ports::{
         Claimed, Counted, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, Known,
         OriginalLedger, RemovalLedger, StoredBytes, StoredVocabulary, TagStatistics, TaggingCache,
@@ -184,6 +184,13 @@ impl State {
             .is_some_and(|original| original.removing_until.is_some() && original.fence == fence)
     }
 
+    /// The image that was imported from a file.
+    fn image_of(&self, file: &ImportKey) -> Option<ImageId> {
+        let is_of = |info: &ImageInfo| info.imported.as_ref().is_some_and(|it| it.key == *file);
+        let found = self.infos.iter().find(|(_, info)| is_of(info));
+        found.map(|(id, _)| *id)
+    }
+
     fn keep(&mut self, key: &TaggingKey, tagging: &Tagging) {
         self.taggings
             .entry(key.clone())
@@ -233,6 +240,11 @@ impl ImageStore for FakeDatabase {
         }
         if new.request.is_some_and(|lease| !state.holds(&lease)) {
             return Err(ImageStoreError::LeaseLost);
+        }
+        if let Some(file) = &new.info.imported
+            && state.image_of(&file.key).is_some()
+        {
+            return Err(ImageStoreError::AlreadyImported);
         }
         match state.originals.get_mut(&image.digest) {
             Some(original) if original.stands(new.fence) => original.claimed_until = None,
@@ -321,6 +333,15 @@ impl ImageInfoStore for FakeDatabase {
         let state = self.call().await;
         let info = |id: &ImageId| Some((*id, state.infos.get(id)?.clone()));
         Ok(images.iter().filter_map(info).collect())
+    }
+
+    async fn imported(
+        &self,
+        files: &[ImportKey],
+    ) -> Result<HashMap<ImportKey, ImageId>, ImageStoreError> {
+        let state = self.call().await;
+        let image = |file: &ImportKey| Some((*file, state.image_of(file)?));
+        Ok(files.iter().filter_map(image).collect())
     }
 }
 

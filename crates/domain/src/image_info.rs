@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use crate::{Image, Threshold};
+use crate::{Image, ImportedFile, Threshold};
 
 /// The longest file name kept, in bytes of UTF-8.
 const LONGEST_NAME: usize = 255;
@@ -23,6 +23,8 @@ pub struct ImageInfo {
     pub camera: CameraData,
     /// When it was registered, by a clock in the time zone that the server had then.
     pub registered_local: Option<NaiveDateTime>,
+    /// The file it was imported from; none where it was uploaded.
+    pub imported: Option<ImportedFile>,
 }
 
 /// What a camera wrote into a file.

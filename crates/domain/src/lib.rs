@@ -18,6 +18,7 @@ pub mod ids;
 pub mod image;
 pub mod image_info;
 pub mod image_tags;
+pub mod imported;
 pub mod job;
 pub mod label;
 pub mod label_names;
@@ -51,6 +52,7 @@ pub use image_tags::{
     ImageTags, MAX_EDITED, MAX_SHOWN, SourceKind, SourcedTag, TagEdit, TagEditError, TagSource,
     TaggerVersion, TooManyTags,
 };
+pub use imported::{ImportKey, ImportedFile};
 pub use job::{
     ItemError, JOB_KEPT, Job, JobAction, JobFilter, JobKind, JobRequest, JobResult, JobState,
     MAX_IDS, MAX_ITEM_ERRORS, MAX_JOBS, MAX_TALLIES, TagTally, Tallies,

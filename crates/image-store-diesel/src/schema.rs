@@ -36,6 +36,8 @@ table! {
         tags_version -> BigInt,
         provider_version -> Nullable<Text>,
         job_number -> Nullable<BigInt>,
+        import_key -> Nullable<Binary>,
+        import_path -> Nullable<Text>,
     }
 }
 

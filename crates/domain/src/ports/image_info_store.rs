@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use super::ImageStoreError;
-use crate::{ImageId, ImageInfo};
+use crate::{ImageId, ImageInfo, ImportKey};
 
 /// Reads what is kept of images beside their tags. It is recorded with the image, by
 /// [`ImageStore::record`](super::ImageStore::record).
@@ -17,4 +17,11 @@ pub trait ImageInfoStore: Send + Sync {
         &self,
         images: &[ImageId],
     ) -> Result<HashMap<ImageId, ImageInfo>, ImageStoreError>;
+
+    /// The images that were imported from those files, at most 1000. Files that no image was imported from, or whose
+    /// image was deleted, are left out.
+    async fn imported(
+        &self,
+        files: &[ImportKey],
+    ) -> Result<HashMap<ImportKey, ImageId>, ImageStoreError>;
 }

@@ -24,6 +24,7 @@ pub trait ImageStore: Send + Sync {
     /// [`ImageStoreError::ClaimLost`] if the original is no longer claimed, or is claimed under another
     /// fence: a removal intervened, and the bytes must be claimed and put again.
     /// [`ImageStoreError::LeaseLost`] if the image is recorded for a request whose lease is no longer held.
+    /// [`ImageStoreError::AlreadyImported`] if another image was imported from the same file.
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError>;
 
     /// The image with that id.
@@ -67,6 +68,9 @@ pub enum ImageStoreError {
     /// The lease of the request was taken over, or has ended.
     #[error("another request with the same idempotency key took this one over")]
     LeaseLost,
+    /// Another image was imported from the same file.
+    #[error("the file was imported already")]
+    AlreadyImported,
     /// The database is unreachable or full, or no connection was free in time.
     #[error("the database is not available")]
     Unavailable(#[source] Cause),

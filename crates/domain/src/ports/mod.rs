@@ -25,6 +25,7 @@ mod key_store;
 mod original_ledger;
 mod original_removal;
 mod original_store;
+mod picture_archive;
 mod picture_source;
 mod removal_ledger;
 mod rendition_store;
@@ -61,6 +62,7 @@ pub use original_store::{
     Fingerprint, OriginalContent, OriginalStore, OriginalStoreError, PutMode, Stamp, StoredObject,
     StoredOriginal, clip,
 };
+pub use picture_archive::{ArchiveError, ArchivedPicture, PictureArchive};
 pub use picture_source::PictureSource;
 pub use removal_ledger::RemovalLedger;
 pub use rendition_store::RenditionStore;

@@ -203,6 +203,7 @@ impl Editing {
             digest: image.digest,
             threshold,
             file_name: None,
+            imported: None,
             request: None,
             context,
         };

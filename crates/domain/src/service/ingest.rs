@@ -4,6 +4,8 @@
 //! reported only when the row is. Remains of an interrupted ingest (a hosted blob, bytes without a row) are
 //! harmless and found by [`Upkeep`](super::Upkeep).
 
+mod adopt;
+
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 use thiserror::Error;
 
+pub use self::adopt::ForeignPicture;
 use super::{
     answers::{Answers, Unsaved},
     shared_vocabulary::SharedVocabulary,
@@ -19,8 +22,8 @@ use super::{
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
-    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, NewImage, ProviderIdentity,
-    RequestLease, Tagging, TaggingKey, Tags, Threshold, image_info,
+    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImportedFile, NewImage,
+    ProviderIdentity, RequestLease, Tagging, TaggingKey, Tags, Threshold, image_info,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
@@ -74,6 +77,8 @@ pub struct Upload {
     pub threshold: Threshold,
     /// The name of the file as the client gave it, if it gave one.
     pub file_name: Option<String>,
+    /// The file that is imported; none where a client uploads.
+    pub imported: Option<ImportedFile>,
     /// The lease of the request, if it has an idempotency key.
     pub request: Option<RequestLease>,
     /// The caller. Once it has gone, no work that costs something starts.
@@ -143,6 +148,14 @@ struct Analysis {
     tagging: Tagging,
     /// Present while the tagging is not stored yet.
     unsaved: Option<Unsaved>,
+}
+
+/// Bytes to put, and what is known of them.
+#[derive(Clone, Copy)]
+struct Original<'a> {
+    digest: &'a ContentDigest,
+    bytes: &'a Bytes,
+    facts: &'a ImageFacts,
 }
 
 #[derive(Clone)]
@@ -218,7 +231,7 @@ impl Ingest {
     pub async fn ingest(&self, upload: Upload) -> Result<Image, IngestError> {
         let key = self.pipeline.tagger.key(upload.digest);
         // Held until the original is counted among those of the store.
-        let _room = self.reserve(&key, &upload).await?;
+        let _room = self.reserve(&key, upload.bytes.len()).await?;
         // Held until the image is recorded: from then on the store has the tagging.
         let flight = self.analyze(&key, &upload);
         let analysis = flight.outcome().await?;
@@ -318,7 +331,7 @@ impl Ingest {
     async fn reserve(
         &self,
         key: &TaggingKey,
-        upload: &Upload,
+        length: usize,
     ) -> Result<Option<Reservation<'_>>, IngestError> {
         let Some(limit) = self.room.limit() else {
             return Ok(None);
@@ -326,7 +339,7 @@ impl Ingest {
         if self.pipeline.taggings.known(key).await?.facts.is_some() {
             return Ok(None);
         }
-        let reservation = self.room.reserve(upload.bytes.len() as u64).await?;
+        let reservation = self.room.reserve(length as u64).await?;
         reservation
             .map(Some)
             .ok_or(IngestError::StoreFull { limit })
@@ -431,9 +444,12 @@ impl Pipeline {
         tagging: Option<&Tagging>,
         analysis: &Analysis,
     ) -> Result<Image, IngestError> {
-        let mut attempt = 1;
-        loop {
-            let claimed = self.put(upload, analysis).await?;
+        let original = Original {
+            digest: &upload.digest,
+            bytes: &upload.bytes,
+            facts: &analysis.facts,
+        };
+        let draft = || async {
             let tags = &analysis.tagging.tags;
             let tags = self.given(tags, upload.threshold).await?;
             let image = self.image(upload, analysis, tags);
@@ -441,17 +457,37 @@ impl Pipeline {
                 registered_local: Some(self.clock.local(image.registered_at)),
                 ..info(upload, key, analysis)
             };
-            let new = NewImage {
+            Ok(NewImage {
                 image,
                 info,
-                fence: Some(claimed.fence),
+                fence: None,
                 tagging: tagging.map(|tagging| (key.clone(), tagging.clone())),
                 request: upload.request,
+            })
+        };
+        self.put_and_record(original, draft).await
+    }
+
+    /// Puts the bytes of an original, then records the image that `draft` makes of it, under the fence of the claim.
+    async fn put_and_record<F>(
+        &self,
+        original: Original<'_>,
+        draft: impl Fn() -> F,
+    ) -> Result<Image, IngestError>
+    where
+        F: Future<Output = Result<NewImage, IngestError>>,
+    {
+        let mut attempt = 1;
+        loop {
+            let claimed = self.put(original).await?;
+            let new = NewImage {
+                fence: Some(claimed.fence),
+                ..draft().await?
             };
             match self.images.record(&new).await {
                 Ok(()) => {
                     if claimed.is_damaged {
-                        self.mended(&upload.digest).await;
+                        self.mended(original.digest).await;
                     }
                     return Ok(new.image);
                 }
@@ -461,12 +497,12 @@ impl Pipeline {
         }
     }
 
-    async fn put(&self, upload: &Upload, analysis: &Analysis) -> Result<Claimed, IngestError> {
+    async fn put(&self, original: Original<'_>) -> Result<Claimed, IngestError> {
         let now = self.clock.now();
         let until = now + self.claim;
         let claimed = self
             .ledger
-            .claim(&upload.digest, &analysis.facts, now, until)
+            .claim(original.digest, original.facts, now, until)
             .await?;
         let mode = if claimed.rewrite {
             PutMode::Overwrite
@@ -474,7 +510,7 @@ impl Pipeline {
             PutMode::KeepExisting
         };
         self.originals
-            .put(&upload.digest, upload.bytes.clone(), mode)
+            .put(original.digest, original.bytes.clone(), mode)
             .await?;
         Ok(claimed)
     }
@@ -530,5 +566,6 @@ fn info(upload: &Upload, key: &TaggingKey, analysis: &Analysis) -> ImageInfo {
         file_name: name.and_then(image_info::file_name),
         camera: analysis.camera.clone(),
         registered_local: None,
+        imported: upload.imported.clone(),
     }
 }

@@ -9,6 +9,7 @@ mod check;
 mod editing;
 mod forgotten;
 mod idempotency;
+mod importing;
 mod ingest;
 mod job_images;
 mod job_runner;
@@ -33,7 +34,10 @@ pub use check::{
 };
 pub use editing::{Editing, EditingPorts, RetagError, Retagging};
 pub use idempotency::Idempotency;
-pub use ingest::{Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload};
+pub use importing::{AdoptError, Imported, Importing};
+pub use ingest::{
+    ForeignPicture, Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload,
+};
 pub use job_runner::{JobRunner, JobRunnerPorts, Progress, RunningJob};
 pub use jobs::{JobError, JobPorts, Jobs};
 pub use keys::{KeyError, KeyRequest, Keys, MAX_KEYS};

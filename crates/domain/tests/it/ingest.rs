@@ -102,6 +102,7 @@ fn upload(bytes: &Bytes, threshold: f64) -> Upload {
         digest: ContentDigest::of(bytes),
         threshold: Threshold::new(Confidence::new(threshold).unwrap()),
         file_name: None,
+        imported: None,
         request: None,
         context: CallContext::local(),
     }
@@ -170,6 +171,7 @@ async fn keeps_what_is_known_of_each_upload() {
             file_name: kept.map(str::to_owned),
             camera: camera.clone(),
             registered_local: Some(at(0).naive_utc()),
+            imported: None,
         };
         assert_eq!(infos.remove(&image.id), Some(expected));
     }

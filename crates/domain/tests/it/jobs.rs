@@ -138,6 +138,7 @@ impl Fixture {
                 bytes,
                 threshold: threshold(50.0),
                 file_name: None,
+                imported: None,
                 request: None,
                 context: CallContext::local(),
             };
@@ -704,6 +705,7 @@ async fn the_vocabulary_is_applied_from_the_answers_of_the_images_own_provider()
         bytes: upload,
         threshold: threshold(0.0),
         file_name: None,
+        imported: None,
         request: None,
         context: CallContext::local(),
     };

@@ -11,6 +11,7 @@ mod access;
 mod backfill;
 mod catalog;
 mod check;
+mod importing;
 mod ingest;
 mod jobs;
 mod label_filter;

@@ -189,7 +189,9 @@ impl From<ImageStoreError> for Problem {
             }
             ImageStoreError::LeaseLost => Self::in_progress(),
             ImageStoreError::Unavailable(_) => storage("the database is not available"),
-            ImageStoreError::Corrupt(_) | ImageStoreError::Failed(_) => internal(),
+            ImageStoreError::AlreadyImported
+            | ImageStoreError::Corrupt(_)
+            | ImageStoreError::Failed(_) => internal(),
         }
         .caused_by(Arc::new(error))
     }

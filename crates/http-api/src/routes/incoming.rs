@@ -111,6 +111,7 @@ impl Incoming {
             digest: received.digest,
             threshold: self.threshold.unwrap_or(state.settings.default_threshold),
             file_name: received.file_name,
+            imported: None,
             request: None,
             context: disconnect::context(request, client),
         })

@@ -245,6 +245,7 @@ mod tests {
             ImageStoreError::Corrupt(_) => ErrorClass::Corrupt,
             ImageStoreError::ClaimLost
             | ImageStoreError::LeaseLost
+            | ImageStoreError::AlreadyImported
             | ImageStoreError::Failed(_) => ErrorClass::Other,
         }
     }

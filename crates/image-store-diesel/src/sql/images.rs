@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use diesel::{
     ExpressionMethods, QueryDsl,
     dsl::sql,
+    result::{DatabaseErrorKind, Error},
     sql_query,
     sql_types::{BigInt, Binary, Double, Integer, Nullable, Text},
 };
@@ -42,7 +43,8 @@ pub(super) type ImageColumns = (
 /// Records an image. `false` if its original is not claimed.
 ///
 /// # Errors
-/// [`ImageStoreError::LeaseLost`]; the connection is closed then, which rolls back.
+/// [`ImageStoreError::LeaseLost`] and [`ImageStoreError::AlreadyImported`]; the connection is closed then, which rolls
+/// back.
 pub(super) async fn record(
     connection: &mut Connection,
     new: &NewImage,
@@ -92,7 +94,8 @@ async fn insert(
     original: i64,
 ) -> Result<(), StoreError> {
     let place = info.camera.location;
-    diesel::insert_into(image::table)
+    let file = info.imported.as_ref();
+    let inserted = diesel::insert_into(image::table)
         .values((
             image::id.eq(new.id.as_bytes().as_slice()),
             image::original_id.eq(original),
@@ -107,10 +110,17 @@ async fn insert(
             image::latitude.eq(place.map(Location::latitude)),
             image::longitude.eq(place.map(Location::longitude)),
             image::job_number.eq(sql::<Nullable<BigInt>>(LAST_JOB)),
+            image::import_key.eq(file.map(|file| file.key.as_bytes().as_slice())),
+            image::import_path.eq(file.map(|file| file.path.as_str())),
         ))
         .execute(connection)
-        .await?;
-    Ok(())
+        .await;
+    match inserted {
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) if file.is_some() => {
+            Err(ImageStoreError::AlreadyImported.into())
+        }
+        inserted => Ok(inserted.map(drop)?),
+    }
 }
 
 /// Inserts tags of an image registered at that time: labels by their numbers, with their confidences.

@@ -4,10 +4,14 @@ use std::collections::HashMap;
 
 use diesel::{ExpressionMethods, QueryDsl};
 use diesel_async::RunQueryDsl;
-use domain::{CameraData, ImageId, ImageInfo, Location, Threshold};
+use domain::{CameraData, ImageId, ImageInfo, ImportKey, ImportedFile, Location, Threshold};
 
 use super::{Connection, statement::LISTED};
-use crate::{error::StoreError, schema::image, values};
+use crate::{
+    error::StoreError,
+    schema::image,
+    values::{self, DigestBytes},
+};
 
 type InfoRow = (
     Vec<u8>,
@@ -20,6 +24,8 @@ type InfoRow = (
     Option<f64>,
     Option<f64>,
     Option<i64>,
+    Option<DigestBytes>,
+    Option<String>,
 );
 
 pub(super) async fn infos(
@@ -42,6 +48,8 @@ pub(super) async fn infos(
                 image::latitude,
                 image::longitude,
                 image::registered_local,
+                image::import_key,
+                image::import_path,
             ))
             .load(connection)
             .await?;
@@ -64,6 +72,8 @@ fn info(row: InfoRow) -> Result<ImageInfo, StoreError> {
         latitude,
         longitude,
         registered_local,
+        import_key,
+        import_path,
     ) = row;
     let place = latitude.zip(longitude);
     Ok(ImageInfo {
@@ -79,5 +89,37 @@ fn info(row: InfoRow) -> Result<ImageInfo, StoreError> {
             location: place.and_then(|(north, east)| Location::new(north, east)),
         },
         registered_local: registered_local.map(values::local_time).transpose()?,
+        imported: import_key
+            .map(|key| imported_file(key, import_path))
+            .transpose()?,
     })
+}
+
+fn imported_file(key: DigestBytes, path: Option<String>) -> Result<ImportedFile, StoreError> {
+    Ok(ImportedFile {
+        key: ImportKey::from_bytes(key.get()?),
+        path: path.unwrap_or_default(),
+    })
+}
+
+/// The images that were imported from some files.
+pub(super) async fn imported(
+    connection: &mut Connection,
+    files: &[ImportKey],
+) -> Result<HashMap<ImportKey, ImageId>, StoreError> {
+    let mut found = HashMap::with_capacity(files.len());
+    for files in files.chunks(LISTED) {
+        let keys: Vec<&[u8]> = files.iter().map(|key| key.as_bytes().as_slice()).collect();
+        let rows: Vec<(Option<DigestBytes>, Vec<u8>)> = image::table
+            .filter(image::import_key.eq_any(keys))
+            .select((image::import_key, image::id))
+            .load(connection)
+            .await?;
+        for (key, id) in rows {
+            if let Some(key) = key {
+                found.insert(ImportKey::from_bytes(key.get()?), values::image_id(&id)?);
+            }
+        }
+    }
+    Ok(found)
 }

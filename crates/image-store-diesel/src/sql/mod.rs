@@ -54,7 +54,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::pooled_connection::deadpool::Pool;
 use domain::{
     ConfidenceHistogram, ContentDigest, DatabaseId, Fence, Image, ImageFacts, ImageId, ImageInfo,
-    ImageQuery, Label, NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow,
+    ImageQuery, ImportKey, Label, NewImage, PageKey, TagSummary, Tagging, TaggingKey, TimeWindow,
     UntaggedImage,
     ports::{
         Claimed, Counted, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, Known,
@@ -317,6 +317,14 @@ impl ImageInfoStore for Store {
         images: &[ImageId],
     ) -> Result<HashMap<ImageId, ImageInfo>, ImageStoreError> {
         self.read(|mut connection| async move { infos::infos(&mut connection, images).await })
+            .await
+    }
+
+    async fn imported(
+        &self,
+        files: &[ImportKey],
+    ) -> Result<HashMap<ImportKey, ImageId>, ImageStoreError> {
+        self.read(|mut connection| async move { infos::imported(&mut connection, files).await })
             .await
     }
 }

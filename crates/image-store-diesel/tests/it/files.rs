@@ -57,9 +57,13 @@ fn a_migration_is_one_statement_that_may_run_twice() {
         let tail = rest.rsplit_once(')').map_or(rest, |(_, tail)| tail);
         let is_one_action = !head.contains(',') && !tail.contains(',');
         let adds_something = code.starts_with("ALTER TABLE etiqueta_")
-            && [" ADD COLUMN ", " ADD KEY etiqueta_"]
-                .iter()
-                .any(|action| head.contains(action))
+            && [
+                " ADD COLUMN ",
+                " ADD KEY etiqueta_",
+                " ADD UNIQUE KEY etiqueta_",
+            ]
+            .iter()
+            .any(|action| head.contains(action))
             && is_one_action;
         let drops_a_key = code.starts_with("ALTER TABLE etiqueta_")
             && code.contains(" DROP FOREIGN KEY etiqueta_")
