@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use domain::{DatabaseId, KeyId, KeyName, Scope, Threshold};
 
 use super::{
+    import::ImportArguments,
     jobs::{DeleteArguments, EditArguments, JobsCommand, RetagArguments},
     vocabulary::VocabularyCommand,
 };
@@ -62,6 +63,10 @@ pub(super) enum Command {
     Delete(DeleteArguments),
     /// Print the tags of pictures, without storing anything
     Tag(TagArguments),
+    /// Import pictures and folders of pictures, or those of the Flask program; also while servers run
+    ///
+    /// What was imported before is left alone: an import can be broken off and started again.
+    Import(ImportArguments),
     /// Check that all images and originals are there and whole; also while servers run
     ///
     /// Exit codes: 0 all is sound; 1 what was found was repaired; 2 the command line or the settings
@@ -167,6 +172,7 @@ impl Command {
             | Self::Edit(_)
             | Self::Delete(_)
             | Self::Tag(_)
+            | Self::Import(_)
             | Self::Check(_) => "warn",
         }
     }

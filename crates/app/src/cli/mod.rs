@@ -1,13 +1,16 @@
 //! The command line: parsing, running the command, exit codes.
 //!
-//! Exit codes: 0 success, 1 failure (of any file, for `tag`), 2 wrong command line or settings. Those of
+//! Exit codes: 0 success, 1 failure (of any file, for `tag` and `import`), 2 wrong command line or settings. Those of
 //! `check` follow `fsck`: see `check`. An error is one line on standard error.
 
 mod arguments;
 mod check;
 mod exit;
+mod import;
 mod jobs;
 mod key;
+mod kind;
+mod progress;
 mod tag;
 mod vocabulary;
 
@@ -44,7 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
 
 /// Runs a command on its own Tokio runtime.
 fn start(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
-    if matches!(arguments.command(), Command::Tag(_)) {
+    if matches!(arguments.command(), Command::Tag(_) | Command::Import(_)) {
         // Must come before the runtime, which starts threads.
         allocator::use_one_arena();
     }
@@ -78,6 +81,7 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
             http_api::openapi().to_pretty_json()?
         ))),
         Command::Tag(arguments) => done(tag::run(arguments, &settings()?).await),
+        Command::Import(arguments) => done(import::run(arguments, &settings()?).await),
         Command::Key(command) => done(key::run(command, &settings()?).await),
         Command::Vocabulary(command) => done(vocabulary::run(command, &settings()?).await),
         Command::Jobs(command) => done(jobs::run(command, &settings()?).await),

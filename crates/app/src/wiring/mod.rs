@@ -1,5 +1,6 @@
 //! Composition root: the only module that names the adapters.
 
+mod archive;
 mod database;
 mod http;
 mod jobs;
@@ -17,7 +18,7 @@ use domain::{
     ports::{self, BlobHost, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
     service::{
         Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts,
-        Idempotency, Ingest, IngestPorts, IngestSettings, JobRunner, Keys, RemovalPorts,
+        Idempotency, Importing, Ingest, IngestPorts, IngestSettings, JobRunner, Keys, RemovalPorts,
         RenditionPorts, Renditions, SharedVocabulary, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
@@ -27,16 +28,17 @@ use image_store_diesel::{Signals, StoreUrl};
 use original_store_objects::OriginalsUrl;
 use tokio::sync::Notify;
 
-use self::{
-    database::Lists,
-    originals::{Originals, originals, originals_url},
-    upstreams::{Upstreams, upstreams},
-};
 pub use self::{
+    archive::flask_archive,
     database::{Database, SchemaError},
     jobs::managing_jobs,
     keys::managing_keys,
     vocabulary::managing_vocabulary,
+};
+use self::{
+    database::Lists,
+    originals::{Originals, originals, originals_url},
+    upstreams::{Upstreams, upstreams},
 };
 use crate::{
     clock::{LocalClock, SystemClock},
@@ -53,6 +55,8 @@ pub struct Parts {
     pub upkeep: UpkeepPorts,
     /// Fills what is unknown of images of earlier versions.
     pub backfill: Backfill,
+    /// Imports files.
+    pub importing: Importing,
     /// Notified after each image that was recorded, changed or deleted: there may be something to roll up.
     pub recorded: Arc<Notify>,
     /// Carries out jobs.
@@ -65,6 +69,8 @@ pub struct Parts {
     pub database: Database,
     /// The files and folders of the store.
     pub paths: Vec<PathBuf>,
+    /// The folder of the originals, if they are in one.
+    pub originals: Option<PathBuf>,
     /// The file for the initial key.
     pub key_file: PathBuf,
 }
@@ -82,11 +88,7 @@ pub struct Gates {
 pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
     let (recorded, enqueued) = (Arc::<Notify>::default(), Arc::<Notify>::default());
-    let stored = database.connect(Signals {
-        schema: gates.schema.subscribe(),
-        recorded: Arc::clone(&recorded),
-        enqueued: Arc::clone(&enqueued),
-    })?;
+    let stored = database.connect(signals(gates, &recorded, &enqueued))?;
     let lists = database.lists(&stored, &gates.schema)?;
     let upstreams = upstreams(settings)?;
     let names = names::names(settings)?;
@@ -114,6 +116,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let catalog = catalog.with_vocabulary(vocabulary.clone());
     let ingest = ingesting(ingest, settings, vocabulary);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
+    let importing = Importing::new(ingest.clone(), stored.clone(), stored.clone());
     let api = Api {
         jobs: jobs::managing(&stored, provider.identity().name()),
         idempotency: Idempotency::new(stored.clone()),
@@ -134,13 +137,23 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         runner: jobs::running(settings, &stored, clock.clone(), editing),
         upkeep: upkeep(stored, opened, host, clock),
         backfill,
+        importing,
         recorded,
         enqueued,
         releases,
         key_file: keys::file(&database),
         paths: paths(&database, &originals_url(settings)?),
+        originals: folder(originals_url(settings)?),
         database,
     })
+}
+
+fn signals(gates: &Gates, recorded: &Arc<Notify>, enqueued: &Arc<Notify>) -> Signals {
+    Signals {
+        schema: gates.schema.subscribe(),
+        recorded: Arc::clone(recorded),
+        enqueued: Arc::clone(enqueued),
+    }
 }
 
 fn readiness(
@@ -266,11 +279,15 @@ fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
         StoreUrl::Sqlite { path } => Some(path.clone()),
         StoreUrl::Mysql(_) => None,
     };
-    let folder = match originals {
-        OriginalsUrl::Folder(path) => Some(path.clone()),
+    file.into_iter().chain(folder(originals.clone())).collect()
+}
+
+/// The folder of the originals, if they are in one.
+fn folder(originals: OriginalsUrl) -> Option<PathBuf> {
+    match originals {
+        OriginalsUrl::Folder(path) => Some(path),
         OriginalsUrl::Bucket { .. } => None,
-    };
-    file.into_iter().chain(folder).collect()
+    }
 }
 
 /// A tagger without a store.

@@ -22,6 +22,7 @@ mod edits;
 mod errors;
 mod faults;
 mod images;
+mod import;
 mod jobs;
 mod keys;
 mod language;

@@ -12,10 +12,8 @@ use support::{ByteBudget, Reservation};
 use tokio::task;
 use walkdir::{DirEntry, WalkDir};
 
-use super::{
-    FileError, LeftOut,
-    kind::{Kind, PREFIX},
-};
+use super::FileError;
+use crate::cli::kind::{Kind, LeftOut, PREFIX};
 
 /// A file to tag, or why it is not.
 pub(super) struct Found {
@@ -99,7 +97,7 @@ fn examine(entry: &DirEntry) -> Result<(), FileError> {
     }
     let mut prefix = Vec::new();
     File::open(entry.path())
-        .and_then(|file| file.take(PREFIX).read_to_end(&mut prefix))
+        .and_then(|file| file.take(PREFIX as u64).read_to_end(&mut prefix))
         .map_err(FileError::Unreadable)?;
     match Kind::sniff(&prefix) {
         Kind::Picture => Ok(()),

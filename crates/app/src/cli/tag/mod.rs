@@ -1,9 +1,7 @@
 //! `etiqueta tag`: prints the tags of images, without storing anything.
 
 mod files;
-mod kind;
 mod output;
-mod progress;
 
 use std::{
     io::{self, IsTerminal},
@@ -24,8 +22,8 @@ use support::ByteBudget;
 use thiserror::Error;
 use tokio::{sync::Semaphore, time::timeout};
 
-use self::{files::Found, output::Output, progress::Progress};
-use super::arguments::TagArguments;
+use self::{files::Found, output::Output};
+use super::{arguments::TagArguments, kind::LeftOut, progress::Progress};
 use crate::{releases::Releases, settings::Settings, wiring};
 
 /// How many pictures are processed concurrently per core: while one is decoded or tagged, the next is read.
@@ -48,17 +46,6 @@ struct Tagged {
     tags: Tags,
     /// The most confident tag, possibly below the threshold.
     best: Option<Tag>,
-}
-
-/// Why a file in a folder is skipped, which is not a failure.
-#[derive(Debug, Error)]
-enum LeftOut {
-    #[error("{0} pictures are not supported; convert it to JPEG")]
-    Unread(&'static str),
-    #[error("it is not a picture")]
-    NoPicture,
-    #[error("it is not a regular file")]
-    NoFile,
 }
 
 /// Why a file was not tagged.
@@ -116,7 +103,8 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
     };
     let output = Output::new(arguments.json, io::stdout().is_terminal());
     let progress = if io::stderr().is_terminal() {
-        Progress::begin(arguments.files.clone(), ProgressDrawTarget::stderr)
+        let found = arguments.files.clone().into_iter().flat_map(files::find);
+        Progress::begin(found, ProgressDrawTarget::stderr)
     } else {
         Progress::hidden()
     };

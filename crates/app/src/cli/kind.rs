@@ -1,7 +1,24 @@
-//! File types by their first bytes.
+//! File types by their first bytes, and files that are skipped.
+
+use thiserror::Error;
 
 /// How many bytes [`Kind::sniff`] needs.
-pub(super) const PREFIX: u64 = 32;
+pub(super) const PREFIX: usize = 32;
+
+/// Why a file in a folder is skipped, which is not a failure.
+#[derive(Debug, Error)]
+pub(super) enum LeftOut {
+    #[error("{0} pictures are not supported; convert it to JPEG")]
+    Unread(&'static str),
+    #[error("it is not a picture")]
+    NoPicture,
+    #[error("it is not a regular file")]
+    NoFile,
+    #[error("a symbolic link leads back to a folder around it")]
+    Loop,
+    #[error("it is the folder of this store's originals")]
+    Originals,
+}
 
 /// The type of a file. Whether an image is intact is for the codec to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,10 @@
-//! Progress bar on a terminal.
+//! Progress bar over files on a terminal.
 
-use std::{path::PathBuf, thread};
+use std::thread;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
 
-use super::files;
-
-const TEMPLATE: &str = "{bar:32} {human_pos} of {human_len}  {eta} left";
+const TEMPLATE: &str = "{bar:32} {human_pos} of {human_len}  {per_sec:1}  {eta} left";
 
 /// A bar, shown if there is more than one file and cleared at the end.
 pub(super) struct Progress {
@@ -23,20 +21,34 @@ impl Progress {
 
     /// Draws to `target`.
     ///
-    /// Tagging starts while the folders are still being walked, so files are counted separately, in a
+    /// The work starts while the folders are still being walked, so files are counted separately, in a
     /// thread that ends with the process: a large tree delays nothing.
-    pub(super) fn begin(
-        names: Vec<PathBuf>,
+    pub(super) fn begin<T>(
+        files: impl Iterator<Item = T> + Send + 'static,
         target: impl FnOnce() -> ProgressDrawTarget + Send + 'static,
     ) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-            bar.set_style(style);
-        }
+        let bar = bar(0);
         let counted = bar.downgrade();
         // Without a thread there is no bar; the work goes on.
-        let _ = thread::Builder::new().spawn(move || count(names, &counted, target));
+        let _ = thread::Builder::new().spawn(move || count(files, &counted, target));
         Self { bar }
+    }
+
+    /// Draws to `target` for a known number of items.
+    pub(super) fn over(items: u64, target: ProgressDrawTarget) -> Self {
+        let bar = bar(items);
+        bar.set_draw_target(target);
+        Self { bar }
+    }
+
+    /// Runs `write` with the bar hidden.
+    pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    /// Counts one file as done.
+    pub(super) fn pass(&self) {
+        self.bar.inc(1);
     }
 
     /// Counts one file as done, and runs `write` with the bar hidden.
@@ -53,14 +65,22 @@ impl Drop for Progress {
     }
 }
 
+fn bar(items: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(items), ProgressDrawTarget::hidden());
+    if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// Counts files until the receiver is dropped.
-fn count(
-    names: Vec<PathBuf>,
+fn count<T>(
+    files: impl Iterator<Item = T>,
     counted: &WeakProgressBar,
     target: impl FnOnce() -> ProgressDrawTarget,
 ) {
     let mut target = Some(target);
-    for (number, _) in names.into_iter().flat_map(files::find).enumerate() {
+    for (number, _) in files.enumerate() {
         let Some(bar) = counted.upgrade().filter(|bar| !bar.is_finished()) else {
             return;
         };
@@ -81,10 +101,9 @@ mod tests {
 
     use super::*;
 
-    fn begin(terminal: &InMemoryTerm, names: &[&str]) -> Progress {
+    fn begin(terminal: &InMemoryTerm, names: &'static [&'static str]) -> Progress {
         let terminal = terminal.clone();
-        let names = names.iter().map(PathBuf::from).collect();
-        Progress::begin(names, move || {
+        Progress::begin(names.iter(), move || {
             ProgressDrawTarget::term_like_with_hz(Box::new(terminal), 255)
         })
     }
@@ -117,6 +136,17 @@ mod tests {
         );
         drop(progress);
         assert_eq!(terminal.contents(), "");
+    }
+
+    #[test]
+    fn bar_over_a_known_number_is_there_from_the_start() {
+        let terminal = InMemoryTerm::new(10, 80);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let progress = Progress::over(7, target);
+        progress.pass();
+        progress.bar.force_draw();
+        let shown = terminal.contents();
+        assert!(shown.contains("1 of 7") && shown.contains("/s"), "{shown}");
     }
 
     #[test]

@@ -1,0 +1,271 @@
+//! `etiqueta import`: pictures from folders, or from the Flask program, directly into the store.
+//!
+//! Each picture goes the way of an upload, by the same service. What was imported before is told by its content and
+//! path, so that an import that was broken off goes on where it was, and a second one does nothing.
+
+mod arguments;
+mod flask;
+mod output;
+mod read;
+mod search;
+mod store;
+
+use std::{
+    io::{self, IsTerminal},
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+};
+
+use domain::{
+    ImportedFile, Threshold,
+    ports::{CallContext, Cause, cause},
+    service::{AdoptError, Imported, Importing, IngestError, Upload},
+};
+use futures_util::{Stream, StreamExt, pin_mut, stream};
+use indicatif::ProgressDrawTarget;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::arguments::ImportArguments;
+use self::{
+    output::{Output, Summary},
+    read::Reading,
+    search::{Exclusion, Found},
+    store::Store,
+};
+use super::{kind::LeftOut, progress::Progress};
+use crate::settings::Settings;
+
+/// How many files are under way per core: some are read, decoded or tagged while others are written.
+const AT_A_TIME: usize = 4;
+
+/// How many files in a row may fail for a reason that is not theirs before the import is given up.
+const MOST_IN_A_ROW: usize = 20;
+
+/// What became of a file.
+#[derive(Debug)]
+struct Outcome {
+    /// The file, or the row of a picture.
+    name: String,
+    result: Result<Imported, Failure>,
+    /// What was imported incompletely.
+    notes: Vec<String>,
+}
+
+/// Why a file was not imported.
+#[derive(Debug, Error)]
+enum Failure {
+    #[error("left out: {0}")]
+    LeftOut(LeftOut),
+    #[error("it cannot be read")]
+    Unreadable(#[source] Cause),
+    #[error("it has more than the {limit} bytes of `limits.image_bytes`")]
+    TooLarge { limit: usize },
+    /// The row of a picture of another program is wrong.
+    #[error("{0}")]
+    Row(String),
+    #[error(transparent)]
+    Adopting(#[from] AdoptError),
+    #[error(transparent)]
+    Importing(#[from] IngestError),
+}
+
+impl Failure {
+    /// Whether what failed is needed by all files.
+    fn is_of_service(&self) -> bool {
+        match self {
+            Self::Importing(error) => !error.is_of_picture(),
+            Self::Adopting(error) => !error.is_of_picture(),
+            _ => false,
+        }
+    }
+}
+
+/// Some files were not imported; each was reported.
+#[derive(Debug, Error)]
+#[error("{failed} of {all} files were not imported")]
+struct SomeFailed {
+    failed: u64,
+    all: u64,
+}
+
+/// The import was given up.
+#[derive(Debug, Error)]
+#[error("given up after {MOST_IN_A_ROW} failures in a row; start it again to go on")]
+struct GivenUp(#[source] Cause);
+
+/// The import was interrupted.
+#[derive(Debug, Error)]
+#[error("interrupted; start it again to go on")]
+struct Interrupted;
+
+pub(super) async fn run(arguments: ImportArguments, settings: &Settings) -> anyhow::Result<()> {
+    let output = Output::new(arguments.json);
+    let stop = CancellationToken::new();
+    tokio::spawn(store::stop_on_signal(stop.clone()));
+    if arguments.from_flask.is_some() {
+        return flask::run(arguments, settings, output, &stop).await;
+    }
+    let store = Store::open(settings).await?;
+    let exclusion = Exclusion::new(arguments.exclude, store.originals.as_deref());
+    let found = search(arguments.paths, exclusion);
+    let progress =
+        progress(|| Progress::begin(found.clone().into_iter(), ProgressDrawTarget::stderr));
+    let wanted = Wanted {
+        threshold: arguments
+            .min_confidence
+            .unwrap_or(settings.tagging.min_confidence),
+        reading: store.reading.clone(),
+    };
+    let outcomes = outcomes(found, store.importing.clone(), wanted, stop.clone());
+    let ended = report_all(outcomes, output, &progress, &stop).await;
+    drop(progress);
+    store.close().await;
+    ended
+}
+
+/// Progress, if standard error is a terminal.
+fn progress(begin: impl FnOnce() -> Progress) -> Progress {
+    if io::stderr().is_terminal() {
+        begin()
+    } else {
+        Progress::hidden()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Wanted {
+    threshold: Threshold,
+    reading: Reading,
+}
+
+/// All files, in the order of their names.
+#[derive(Debug, Clone)]
+struct Files {
+    paths: std::vec::IntoIter<PathBuf>,
+    exclusion: Exclusion,
+}
+
+fn search(paths: Vec<PathBuf>, exclusion: Exclusion) -> Files {
+    Files {
+        paths: paths.into_iter(),
+        exclusion,
+    }
+}
+
+impl IntoIterator for Files {
+    type Item = Found;
+    type IntoIter = Box<dyn Iterator<Item = Found> + Send>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let exclusion = self.exclusion;
+        let find = move |path| search::find(path, exclusion.clone());
+        Box::new(self.paths.flat_map(find))
+    }
+}
+
+/// Imports files, several at a time; no further ones once `stop` is cancelled.
+fn outcomes(
+    files: Files,
+    importing: Importing,
+    wanted: Wanted,
+    stop: CancellationToken,
+) -> impl Stream<Item = Outcome> {
+    let wanted = Arc::new(wanted);
+    stream::iter(files)
+        .take_until(stop.cancelled_owned())
+        .map(move |found| {
+            let (importing, wanted) = (importing.clone(), Arc::clone(&wanted));
+            async move {
+                let name = found.shown.to_string_lossy().into_owned();
+                let result = import(found, &importing, &wanted).await;
+                Outcome {
+                    name,
+                    result,
+                    notes: Vec::new(),
+                }
+            }
+        })
+        .buffered(at_a_time())
+}
+
+async fn import(found: Found, importing: &Importing, wanted: &Wanted) -> Result<Imported, Failure> {
+    let Found {
+        path,
+        is_named,
+        problem,
+        ..
+    } = found;
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let content = wanted.reading.read(path.clone(), !is_named).await?;
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    let upload = Upload {
+        bytes: content.bytes.clone(),
+        digest: content.digest,
+        threshold: wanted.threshold,
+        file_name: name.map(Into::into),
+        imported: Some(ImportedFile::new(
+            &content.digest,
+            path.as_os_str().as_encoded_bytes(),
+        )),
+        request: None,
+        context: CallContext::local(),
+    };
+    Ok(importing.import(upload).await?)
+}
+
+/// Writes outcomes and what became of all. Gives up if files fail one after the other for a reason that is not theirs.
+async fn report_all(
+    outcomes: impl Stream<Item = Outcome>,
+    output: Output,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    pin_mut!(outcomes);
+    let (mut summary, mut in_a_row, mut given_up) = (Summary::default(), 0, None);
+    while let Some(outcome) = outcomes.next().await {
+        summary.note(&outcome);
+        if output.is_silent(&outcome) {
+            progress.pass();
+        } else {
+            progress.advance(|| output.write(&outcome, &mut io::stdout(), &mut io::stderr()))?;
+        }
+        match outcome.result {
+            Err(error) if error.is_of_service() => {
+                in_a_row += 1;
+                if in_a_row >= MOST_IN_A_ROW {
+                    given_up = Some(GivenUp(cause(error)));
+                    break;
+                }
+            }
+            Err(Failure::LeftOut(_)) => {}
+            _ => in_a_row = 0,
+        }
+    }
+    progress.aside(|| output.summary(&summary, &mut io::stdout(), &mut io::stderr()))?;
+    if let Some(given_up) = given_up {
+        return Err(given_up.into());
+    }
+    if stop.is_cancelled() {
+        return Err(Interrupted.into());
+    }
+    match summary.failed {
+        0 => Ok(()),
+        failed => Err(SomeFailed {
+            failed,
+            all: summary.all(),
+        }
+        .into()),
+    }
+}
+
+fn at_a_time() -> usize {
+    AT_A_TIME * thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+#[cfg(test)]
+mod tests;
