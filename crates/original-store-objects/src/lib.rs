@@ -13,11 +13,13 @@ mod removal;
 mod renditions;
 mod root;
 mod shards;
+mod source;
 mod store;
 mod url;
 
 pub use self::{
     open::{OpenError, open, open_existing},
+    source::BucketFiles,
     store::Originals,
     url::{OriginalsUrl, OriginalsUrlError},
 };

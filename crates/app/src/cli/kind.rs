@@ -18,6 +18,8 @@ pub(super) enum LeftOut {
     Loop,
     #[error("it is the folder of this store's originals")]
     Originals,
+    #[error("it is excluded")]
+    Excluded,
 }
 
 /// The type of a file. Whether an image is intact is for the codec to find out.

@@ -33,6 +33,7 @@ pub use self::{
     database::{Database, SchemaError},
     jobs::managing_jobs,
     keys::managing_keys,
+    originals::bucket_files,
     vocabulary::managing_vocabulary,
 };
 use self::{

@@ -32,7 +32,7 @@ impl FromStr for ArchiveUrl {
 
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct ImportArguments {
-    /// Pictures, and folders of pictures
+    /// Pictures and folders of pictures, or `s3://BUCKET/PREFIX`
     #[arg(required_unless_present = "from_flask", value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod flask;
+mod objects;
 mod output;
 mod read;
 mod search;
@@ -20,23 +21,25 @@ use std::{
 
 use domain::{
     ImportedFile, Threshold,
-    ports::{CallContext, Cause, cause},
+    ports::{CallContext, Cause, FileSource, FileSourceError, cause},
     service::{AdoptError, Imported, Importing, IngestError, Upload},
 };
-use futures_util::{Stream, StreamExt, pin_mut, stream};
+use futures_util::{Stream, StreamExt, pin_mut, stream, stream::BoxStream};
 use indicatif::ProgressDrawTarget;
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::arguments::ImportArguments;
 use self::{
+    objects::FoundObject,
     output::{Output, Summary},
     read::Reading,
     search::{Exclusion, Found},
     store::Store,
 };
-use super::{kind::LeftOut, progress::Progress};
-use crate::settings::Settings;
+use super::{exit::Usage, kind::LeftOut, progress::Progress};
+use crate::{settings::Settings, wiring};
 
 /// How many files are under way per core: some are read, decoded or tagged while others are written.
 const AT_A_TIME: usize = 4;
@@ -66,6 +69,9 @@ enum Failure {
     /// The row of a picture of another program is wrong.
     #[error("{0}")]
     Row(String),
+    /// An object of a bucket cannot be read.
+    #[error(transparent)]
+    Source(#[from] FileSourceError),
     #[error(transparent)]
     Adopting(#[from] AdoptError),
     #[error(transparent)]
@@ -78,6 +84,7 @@ impl Failure {
         match self {
             Self::Importing(error) => !error.is_of_picture(),
             Self::Adopting(error) => !error.is_of_picture(),
+            Self::Source(error) => matches!(error, FileSourceError::Unavailable(_)),
             _ => false,
         }
     }
@@ -108,18 +115,20 @@ pub(super) async fn run(arguments: ImportArguments, settings: &Settings) -> anyh
     if arguments.from_flask.is_some() {
         return flask::run(arguments, settings, output, &stop).await;
     }
+    let places = arguments.paths.into_iter();
+    let places = places.map(|path| Place::of(path, settings));
+    let places: Vec<Place> = places.collect::<anyhow::Result<_>>()?;
     let store = Store::open(settings).await?;
     let exclusion = Exclusion::new(arguments.exclude, store.originals.as_deref());
-    let found = search(arguments.paths, exclusion);
-    let progress =
-        progress(|| Progress::begin(found.clone().into_iter(), ProgressDrawTarget::stderr));
+    let progress = progress(|| count(places.clone(), exclusion.clone()));
     let wanted = Wanted {
         threshold: arguments
             .min_confidence
             .unwrap_or(settings.tagging.min_confidence),
         reading: store.reading.clone(),
+        exclusion,
     };
-    let outcomes = outcomes(found, store.importing.clone(), wanted, stop.clone());
+    let outcomes = outcomes(places, store.importing.clone(), wanted, stop.clone());
     let ended = report_all(outcomes, output, &progress, &stop).await;
     drop(progress);
     store.close().await;
@@ -135,52 +144,105 @@ fn progress(begin: impl FnOnce() -> Progress) -> Progress {
     }
 }
 
+/// Progress over all files.
+fn count(places: Vec<Place>, exclusion: Exclusion) -> Progress {
+    let runtime = Handle::current();
+    let places = places.into_iter();
+    let files = places.flat_map(move |place| place.counted(&exclusion, &runtime));
+    Progress::begin(files, ProgressDrawTarget::stderr)
+}
+
 #[derive(Debug, Clone)]
 struct Wanted {
     threshold: Threshold,
     reading: Reading,
-}
-
-/// All files, in the order of their names.
-#[derive(Debug, Clone)]
-struct Files {
-    paths: std::vec::IntoIter<PathBuf>,
     exclusion: Exclusion,
 }
 
-fn search(paths: Vec<PathBuf>, exclusion: Exclusion) -> Files {
-    Files {
-        paths: paths.into_iter(),
-        exclusion,
-    }
+/// What the user named.
+#[derive(Clone)]
+enum Place {
+    /// A file or a folder.
+    Path(PathBuf),
+    /// What is in a bucket.
+    Bucket {
+        url: String,
+        source: Arc<dyn FileSource>,
+    },
 }
 
-impl IntoIterator for Files {
-    type Item = Found;
-    type IntoIter = Box<dyn Iterator<Item = Found> + Send>;
+/// A file or an object to import.
+enum Candidate {
+    File(Found),
+    Object(FoundObject),
+}
 
-    fn into_iter(self) -> Self::IntoIter {
-        let exclusion = self.exclusion;
-        let find = move |path| search::find(path, exclusion.clone());
-        Box::new(self.paths.flat_map(find))
+impl Place {
+    fn of(path: PathBuf, settings: &Settings) -> anyhow::Result<Self> {
+        let Some(url) = path.to_str().filter(|it| it.starts_with("s3://")) else {
+            return Ok(Self::Path(path));
+        };
+        let source = wiring::bucket_files(url, settings)
+            .map_err(|error| Usage::because(format!("{url}: {error:#}")))?;
+        let url = url.to_owned();
+        Ok(Self::Bucket { url, source })
+    }
+
+    /// The files there, in the order of their names.
+    fn candidates(self, exclusion: &Exclusion) -> BoxStream<'static, Candidate> {
+        match self {
+            Self::Path(path) => {
+                let found = search::find(path, exclusion.clone());
+                stream::iter(found.map(Candidate::File)).boxed()
+            }
+            Self::Bucket { url, source } => {
+                let found = objects::find(source, &url);
+                found.map(Candidate::Object).boxed()
+            }
+        }
+    }
+
+    /// As many items as there are files, for a thread that counts them.
+    fn counted(
+        self,
+        exclusion: &Exclusion,
+        runtime: &Handle,
+    ) -> Box<dyn Iterator<Item = ()> + Send> {
+        match self {
+            Self::Path(path) => Box::new(search::find(path, exclusion.clone()).map(drop)),
+            Self::Bucket { url, source } => {
+                let found = objects::find(source, &url);
+                Box::new(objects::count(found, runtime.clone()))
+            }
+        }
     }
 }
 
 /// Imports files, several at a time; no further ones once `stop` is cancelled.
 fn outcomes(
-    files: Files,
+    places: Vec<Place>,
     importing: Importing,
     wanted: Wanted,
     stop: CancellationToken,
 ) -> impl Stream<Item = Outcome> {
     let wanted = Arc::new(wanted);
-    stream::iter(files)
+    let exclusion = wanted.exclusion.clone();
+    stream::iter(places)
+        .flat_map(move |place| place.candidates(&exclusion))
         .take_until(stop.cancelled_owned())
         .map(move |found| {
             let (importing, wanted) = (importing.clone(), Arc::clone(&wanted));
             async move {
-                let name = found.shown.to_string_lossy().into_owned();
-                let result = import(found, &importing, &wanted).await;
+                let (name, result) = match found {
+                    Candidate::File(found) => {
+                        let name = found.shown.to_string_lossy().into_owned();
+                        (name, import(found, &importing, &wanted).await)
+                    }
+                    Candidate::Object(found) => {
+                        let name = found.url.clone();
+                        (name, objects::import(found, &importing, &wanted).await)
+                    }
+                };
                 Outcome {
                     name,
                     result,

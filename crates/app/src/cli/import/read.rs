@@ -85,7 +85,12 @@ fn sniff(file: &File) -> Result<(), Failure> {
             Err(error) => return Err(Failure::unreadable(error)),
         }
     }
-    match Kind::sniff(prefix.get(..length).unwrap_or_default()) {
+    begins_like_a_picture(prefix.get(..length).unwrap_or_default())
+}
+
+/// Fails if the first bytes of a file are not those of a picture of a supported format.
+pub(super) fn begins_like_a_picture(prefix: &[u8]) -> Result<(), Failure> {
+    match Kind::sniff(prefix) {
         Kind::Picture => Ok(()),
         Kind::Unread(format) => Err(Failure::LeftOut(LeftOut::Unread(format))),
         Kind::Other => Err(Failure::LeftOut(LeftOut::NoPicture)),
@@ -104,7 +109,7 @@ fn read_at_most(file: File, length: usize, limit: usize) -> Result<Vec<u8>, Fail
     Ok(bytes)
 }
 
-async fn off_thread<T: Send + 'static>(
+pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let done = task::spawn_blocking(work).await;

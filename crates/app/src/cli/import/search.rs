@@ -61,6 +61,12 @@ impl Exclusion {
         self.patterns.iter().any(matches)
     }
 
+    /// Whether a file, or a folder that it is in, matches.
+    pub(super) fn covers(&self, below: &Path) -> bool {
+        let mut folders = below.ancestors();
+        folders.any(|folder| folder.file_name().is_some() && self.matches(folder))
+    }
+
     fn is_own(&self, folder: &Metadata) -> bool {
         self.own == Some(identity(folder))
     }

@@ -2,14 +2,17 @@
 
 use std::{
     fs,
+    ops::Range,
     os::unix::{self, net::UnixListener},
     sync::Arc,
 };
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence,
-    ports::{CodecError, ImageInfoStore, UpstreamError},
+    ports::{CodecError, ImageInfoStore, SourceFile, UpstreamError},
     service::{Ingest, IngestPorts, IngestSettings},
 };
 use domain_testing::{
@@ -31,6 +34,7 @@ struct Fixture {
     database: Arc<FakeDatabase>,
     provider: Arc<FakeTagProvider>,
     originals: Option<PathBuf>,
+    bucket: Option<Arc<dyn FileSource>>,
     stop: CancellationToken,
 }
 
@@ -43,6 +47,7 @@ impl Fixture {
             database: Arc::default(),
             provider: Arc::new(provider.with_tags(tags)),
             originals: None,
+            bucket: None,
             stop: CancellationToken::new(),
         }
     }
@@ -90,9 +95,14 @@ impl Fixture {
                 limit: LIMIT,
                 budget: ByteBudget::new(1 << 20),
             },
+            exclusion,
         };
-        let files = search(names.collect(), exclusion);
-        outcomes(files, self.importing(), wanted, self.stop.clone())
+        let bucket = self.bucket.iter().map(|source| Place::Bucket {
+            url: "s3://photos/".to_owned(),
+            source: source.clone(),
+        });
+        let places = names.map(Place::Path).chain(bucket).collect();
+        outcomes(places, self.importing(), wanted, self.stop.clone())
     }
 
     async fn import(&self, names: &[&str]) -> Vec<Outcome> {
@@ -290,6 +300,80 @@ async fn nothing_is_begun_after_a_stop() {
     assert!(!finished.is_empty() && finished.len() <= at_a_time());
     assert!(finished.iter().all(|outcome| outcome.result.is_ok()));
     assert_eq!(fixture.database.images().len(), finished.len());
+}
+
+/// A bucket of a few objects, one of which is gone, and then a listing that fails.
+struct Bucket(Vec<(&'static str, Bytes)>);
+
+#[async_trait]
+impl FileSource for Bucket {
+    fn list(&self) -> BoxStream<'static, Result<SourceFile, FileSourceError>> {
+        let file = |(name, bytes): &(&str, Bytes)| {
+            Ok(SourceFile {
+                name: (*name).to_owned(),
+                len: bytes.len() as u64,
+            })
+        };
+        let files: Vec<_> = self.0.iter().map(file).collect();
+        let failure = FileSourceError::Unavailable(cause("403"));
+        stream::iter(files.into_iter().chain([Err(failure)])).boxed()
+    }
+
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<Bytes, FileSourceError> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        let (name, bytes) = found.unwrap();
+        if name.contains("gone") {
+            return Err(FileSourceError::Missing);
+        }
+        let end = usize::try_from(range.end).unwrap().min(bytes.len());
+        Ok(bytes.slice(..end))
+    }
+}
+
+#[tokio::test]
+async fn objects_of_a_bucket_are_imported_as_files() {
+    let mut fixture = Fixture::new();
+    let huge = |prefix: &[u8]| Bytes::from([prefix, &[0; LIMIT]].concat());
+    fixture.bucket = Some(Arc::new(Bucket(vec![
+        ("a/1.jpg", FakeImageCodec::picture(8, 6, "one")),
+        ("a/", Bytes::new()),
+        ("cache/2.jpg", FakeImageCodec::picture(8, 6, "two")),
+        ("gone.jpg", FakeImageCodec::picture(8, 6, "gone")),
+        ("film.mp4", huge(b"\0\0\0\x18ftypisom\0\0\0\0isomavc1")),
+        ("huge.jpg", huge(b"\xFF\xD8\xFF")),
+    ])));
+    let outcomes: Vec<_> = fixture.outcomes(&[], &["cache"]).collect().await;
+    let lines = fixture.lines(&outcomes);
+    let no_picture = "left out: it is not a picture";
+    assert_eq!(
+        pairs(&lines),
+        [
+            ("s3://photos/a/1.jpg", "imported"),
+            ("s3://photos/a/", no_picture),
+            ("s3://photos/cache/2.jpg", "left out: it is excluded"),
+            ("s3://photos/gone.jpg", "it is not there any more"),
+            ("s3://photos/film.mp4", no_picture),
+            (
+                "s3://photos/huge.jpg",
+                "it has more than the 100 bytes of `limits.image_bytes`"
+            ),
+            (
+                "s3://photos",
+                "the place that it is in is not available: 403"
+            ),
+        ]
+    );
+    assert!(outcomes[6].result.as_ref().unwrap_err().is_of_service());
+    let again: Vec<_> = fixture.outcomes(&[], &[]).collect().await;
+    assert!(matches!(again[0].result, Ok(Imported::Present(_))));
+    let image = &fixture.database.images()[0];
+    let infos = fixture.database.infos(&[image.id]).await.unwrap();
+    let imported = infos[&image.id].imported.as_ref().unwrap();
+    assert!(imported.path.starts_with("s3://photos/"), "{imported:?}");
+    let found = objects::find(fixture.bucket.clone().unwrap(), "s3://photos");
+    let runtime = Handle::current();
+    let counting = std::thread::spawn(|| objects::count(found, runtime).count());
+    assert_eq!(counting.join().unwrap(), 7);
 }
 
 fn outcome(result: Result<Imported, Failure>) -> Outcome {
