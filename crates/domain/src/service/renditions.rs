@@ -108,7 +108,7 @@ impl Workshop {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(digest = %key.digest, cause = in_words(&error), "no rendition can be read")
+                tracing::warn!(digest = %key.digest, cause = in_words(&error), "no rendition can be read");
             }
         }
         let rendered = self.make(key, image, context).await?;
