@@ -62,6 +62,11 @@ impl Releases {
         Arc::new(Self { sender, pending })
     }
 
+    /// How many blobs are not released yet, those in flight included.
+    pub fn unreleased(&self) -> usize {
+        self.pending.count.load(Ordering::Acquire)
+    }
+
     /// Waits until the queue is empty and no call is in flight.
     pub async fn drained(&self) {
         loop {

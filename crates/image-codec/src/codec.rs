@@ -48,6 +48,17 @@ pub struct PictureCodec {
     turns: Turns,
 }
 
+/// What a codec takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodecUsage {
+    /// Bytes of memory reserved for pixels.
+    pub pixel_bytes: u64,
+    /// The most that can be reserved.
+    pub pixel_bytes_limit: u64,
+    /// How much work waits for its turn.
+    pub waiting: usize,
+}
+
 impl PictureCodec {
     /// A codec with these settings.
     pub fn new(settings: CodecSettings) -> Self {
@@ -66,6 +77,16 @@ impl PictureCodec {
         Self {
             turns: Turns::new(rules),
             settings,
+        }
+    }
+
+    /// What it takes now.
+    pub fn usage(&self) -> CodecUsage {
+        let (pixel_bytes, waiting) = self.turns.usage();
+        CodecUsage {
+            pixel_bytes,
+            pixel_bytes_limit: self.turns.memory(),
+            waiting,
         }
     }
 

@@ -28,7 +28,7 @@ mod settings;
 mod source;
 mod work;
 
-pub use codec::PictureCodec;
+pub use codec::{CodecUsage, PictureCodec};
 pub use cost::{Allowance, Cost, cost};
 pub use settings::CodecSettings;
 pub use work::DEFAULT_WORK;

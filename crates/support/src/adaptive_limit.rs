@@ -36,6 +36,17 @@ pub struct AdaptiveLimit {
     state: Mutex<State>,
 }
 
+/// The calls that a limit admits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitUsage {
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// How many may be in flight now.
+    pub limit: usize,
+    /// Callers that wait for a permit.
+    pub waiting: usize,
+}
+
 #[derive(Debug)]
 struct State {
     /// The target number of permits.
@@ -93,6 +104,17 @@ impl AdaptiveLimit {
     fn full(&self) -> UpstreamError {
         UpstreamError::Busy {
             retry_after: Some(self.wait),
+        }
+    }
+
+    /// The calls that it admits now.
+    pub fn usage(&self) -> LimitUsage {
+        let state = self.state();
+        let free = self.permits.available_permits();
+        LimitUsage {
+            in_flight: (state.permits as usize).saturating_sub(free),
+            limit: state.target() as usize,
+            waiting: self.waiting.load(Ordering::Relaxed),
         }
     }
 
@@ -207,6 +229,12 @@ mod tests {
     async fn waiting_too_long_is_busy() {
         let limiter = AdaptiveLimit::new(2, Duration::from_secs(5));
         let held = permits(&limiter, 2).await;
+        let used = LimitUsage {
+            in_flight: 2,
+            limit: 2,
+            waiting: 0,
+        };
+        assert_eq!(limiter.usage(), used);
         let refusal = limiter.acquire().await.unwrap_err();
         assert_eq!(refusal.retry_after(), Some(Duration::from_secs(5)));
         drop(held);

@@ -36,7 +36,27 @@ struct Open {
     for_quota: bool,
 }
 
+/// What a breaker does with calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// It admits them.
+    Closed,
+    /// It admits one, whose outcome decides.
+    HalfOpen,
+    /// It rejects them.
+    Open,
+}
+
 impl CircuitBreaker {
+    /// What it does with calls now.
+    pub fn current(&self) -> BreakerState {
+        match self.state().open {
+            None => BreakerState::Closed,
+            Some(open) if Instant::now() < open.until => BreakerState::Open,
+            Some(_) => BreakerState::HalfOpen,
+        }
+    }
+
     /// Admits a call, or rejects it with the upstream's error. The outcome must be reported to the pass.
     pub fn admit(&self) -> Result<Pass<'_>, UpstreamError> {
         let mut state = self.state();
@@ -165,8 +185,11 @@ mod tests {
         ));
         advance(Duration::from_millis(9_999)).await;
         assert!(breaker.admit().is_err());
+        assert_eq!(breaker.current(), BreakerState::Open);
         advance(Duration::from_millis(1)).await;
-        assert!(breaker.admit().is_ok());
+        assert_eq!(breaker.current(), BreakerState::HalfOpen);
+        breaker.admit().unwrap().note(None);
+        assert_eq!(breaker.current(), BreakerState::Closed);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 use domain::ports::{CallContext, UpstreamError};
 use tokio::time::timeout;
 
-use crate::{AdaptiveLimit, CircuitBreaker};
+use crate::{AdaptiveLimit, BreakerState, CircuitBreaker, LimitUsage};
 
 /// When and how often a call is retried.
 #[derive(Debug, Clone, Copy)]
@@ -67,17 +67,47 @@ pub struct GuardSettings {
 #[derive(Debug)]
 pub struct Guard {
     breaker: Arc<CircuitBreaker>,
-    limiter: AdaptiveLimit,
+    limiter: Arc<AdaptiveLimit>,
     attempt_timeout: Duration,
     retry: RetryPolicy,
 }
 
+/// A view of a guard, for measuring.
+#[derive(Debug, Clone)]
+pub struct GuardView {
+    breaker: Arc<CircuitBreaker>,
+    limiter: Arc<AdaptiveLimit>,
+}
+
+impl GuardView {
+    /// What its breaker does with calls now.
+    pub fn breaker(&self) -> BreakerState {
+        self.breaker.current()
+    }
+
+    /// The calls that it admits now.
+    pub fn limit(&self) -> LimitUsage {
+        self.limiter.usage()
+    }
+}
+
 impl Guard {
+    /// A view of this guard.
+    pub fn view(&self) -> GuardView {
+        GuardView {
+            breaker: Arc::clone(&self.breaker),
+            limiter: Arc::clone(&self.limiter),
+        }
+    }
+
     /// Guards of the same upstream share its breaker.
     pub fn new(breaker: Arc<CircuitBreaker>, settings: &GuardSettings) -> Self {
         Self {
             breaker,
-            limiter: AdaptiveLimit::new(settings.concurrency, settings.queue_wait),
+            limiter: Arc::new(AdaptiveLimit::new(
+                settings.concurrency,
+                settings.queue_wait,
+            )),
             attempt_timeout: settings.attempt_timeout,
             retry: settings.retry,
         }

@@ -9,8 +9,8 @@ mod circuit_breaker;
 mod guard;
 
 pub use self::{
-    adaptive_limit::{AdaptiveLimit, Permit},
+    adaptive_limit::{AdaptiveLimit, LimitUsage, Permit},
     byte_budget::{ByteBudget, Reservation},
-    circuit_breaker::{CircuitBreaker, Pass},
-    guard::{Guard, GuardSettings, RetryPolicy},
+    circuit_breaker::{BreakerState, CircuitBreaker, Pass},
+    guard::{Guard, GuardSettings, GuardView, RetryPolicy},
 };

@@ -61,6 +61,11 @@ impl Answers {
         Some((answer.tagging.clone(), self.unsaved(key)))
     }
 
+    /// How many answers are not stored yet.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Writes the answers that no upload refers to, and returns their number.
     ///
     /// # Errors

@@ -304,6 +304,11 @@ impl Ingest {
         self.pipeline.tagger.key(digest)
     }
 
+    /// How many providers' answers are in memory alone.
+    pub fn unsaved_answers(&self) -> usize {
+        self.pipeline.answers.len()
+    }
+
     /// Writes the providers' answers that failed uploads could not write, and returns their number.
     ///
     /// # Errors

@@ -74,6 +74,12 @@ impl Renditions {
         }
     }
 
+    /// The bytes that are kept, as far as this process knows; `None` before the first was put.
+    pub fn kept_bytes(&self) -> Option<u64> {
+        let used = self.workshop.used.lock();
+        *used.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The rendition of an image: the one that is kept, else a new one. Callers that ask for the same at the
     /// same time share the work.
     ///

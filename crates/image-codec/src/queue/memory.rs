@@ -50,6 +50,11 @@ impl Memory {
         self.main.size + self.reserve.size
     }
 
+    /// The bytes that are reserved.
+    pub(super) fn used(&self) -> u64 {
+        self.main.used + self.reserve.used
+    }
+
     /// Whether that many bytes are free.
     pub(super) fn has(&self, bytes: u64) -> bool {
         self.is_free(&self.portion(bytes))
@@ -71,11 +76,6 @@ impl Memory {
     pub(super) fn give_back(&mut self, portion: &Portion) {
         self.main.used -= portion.main;
         self.reserve.used -= portion.reserve;
-    }
-
-    #[cfg(test)]
-    pub(super) fn used(&self) -> u64 {
-        self.main.used + self.reserve.used
     }
 
     /// How that many bytes would be taken from the two parts.

@@ -53,6 +53,12 @@ impl Turns {
         self.queue().memory.total()
     }
 
+    /// The bytes that are reserved, and how much work waits.
+    pub(crate) fn usage(&self) -> (u64, usize) {
+        let queue = self.queue();
+        (queue.memory.used(), queue.waiting.len())
+    }
+
     /// Waits for a turn and memory.
     ///
     /// # Errors
