@@ -1,6 +1,7 @@
 //! Connection pools, and the connection of a call.
 
 use std::{
+    fmt,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -56,6 +57,68 @@ impl Default for PoolSettings {
             call_timeout: Duration::from_secs(30),
             consistency: Consistency::Auto,
         }
+    }
+}
+
+/// The connections of pools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolUsage {
+    /// Connections in use.
+    pub in_use: usize,
+    /// Open connections that nobody uses.
+    pub idle: usize,
+    /// The most connections.
+    pub limit: usize,
+    /// Calls that wait for a connection.
+    pub waiting: usize,
+}
+
+type Look = Box<dyn Fn() -> PoolUsage + Send + Sync>;
+
+/// The pools of stores, for measuring. Clones share them.
+#[derive(Clone, Default)]
+pub struct Pools(Arc<Mutex<Vec<Look>>>);
+
+impl Pools {
+    /// The connections of all pools together.
+    pub fn usage(&self) -> PoolUsage {
+        let mut sum = PoolUsage::default();
+        for look in self.looks().iter() {
+            let usage = look();
+            sum.in_use += usage.in_use;
+            sum.idle += usage.idle;
+            sum.limit += usage.limit;
+            sum.waiting += usage.waiting;
+        }
+        sum
+    }
+
+    /// Adds a pool.
+    pub(crate) fn add<C>(&self, pool: &Pool<C>)
+    where
+        C: AsyncConnection + 'static,
+        AsyncDieselConnectionManager<C>: managed::Manager<Type = C, Error = PoolError>,
+    {
+        let pool = pool.clone();
+        self.looks().push(Box::new(move || {
+            let status = pool.status();
+            PoolUsage {
+                in_use: status.size.saturating_sub(status.available),
+                idle: status.available,
+                limit: status.max_size,
+                waiting: status.waiting,
+            }
+        }));
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Vec<Look>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pools").field(&self.usage()).finish()
     }
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod calls;
 mod connections;
 mod error;
 mod job_text;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use domain::ports::{Database, ImageStoreError};
 
 pub use self::{
-    connections::{Consistency, PoolSettings},
+    connections::{Consistency, PoolSettings, PoolUsage, Pools},
     migrate::MigrationError,
     migrator::Migrator,
     signals::Signals,

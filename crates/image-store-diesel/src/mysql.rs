@@ -21,6 +21,7 @@ use tokio::{runtime::Handle, task::spawn_blocking};
 
 use self::{consistent::Consistent, diagnostics::Diagnostics, lease::Lease, nodes::Nodes};
 use crate::{
+    calls::Calls,
     connections::{self, Consistency, PoolSettings},
     error::ErrorClass,
     migrate::{self, Dialect, MigrationError},
@@ -157,7 +158,9 @@ fn connect_with(
     };
     let pool = open(size, false)?;
     let readers = open((size / 2).max(1), true)?;
+    signals.pools.add(&pool);
     Ok(sql::Store {
+        calls: Calls::new("mysql"),
         reading: pool.clone(),
         writing: pool,
         call_timeout: settings.call_timeout,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use domain::ports::{ImageStoreError, cause};
 use tokio::sync::{Notify, watch};
 
+use crate::connections::Pools;
+
 /// Signals between a store and the program around it. By default the schema exists.
 #[derive(Debug, Clone)]
 pub struct Signals {
@@ -14,6 +16,8 @@ pub struct Signals {
     pub recorded: Arc<Notify>,
     /// Notified after each job that was made.
     pub enqueued: Arc<Notify>,
+    /// Learns of the pools of the store.
+    pub pools: Pools,
 }
 
 impl Default for Signals {
@@ -22,6 +26,7 @@ impl Default for Signals {
             schema: watch::channel(true).1,
             recorded: Arc::default(),
             enqueued: Arc::default(),
+            pools: Pools::default(),
         }
     }
 }

@@ -25,6 +25,7 @@ use self::{
     file::DatabaseFile,
 };
 use crate::{
+    calls::Calls,
     connections::{self, PoolSettings},
     error::ErrorClass,
     migrate::{self, Dialect, MigrationError},
@@ -146,10 +147,15 @@ fn connect_with(
         let setup = move || open_same(file.clone(), settings.lock_timeout).boxed();
         connections::build(connections::builder(size, settings.acquire_timeout, setup))
     };
+    let reading = pool(settings.max_connections.saturating_sub(1).max(1))?;
+    // SQLite has one writer at a time; the pool queues them fairly.
+    let writing = pool(1)?;
+    signals.pools.add(&reading);
+    signals.pools.add(&writing);
     Ok(sql::Store {
-        reading: pool(settings.max_connections.saturating_sub(1).max(1))?,
-        // SQLite has one writer at a time; the pool queues them fairly.
-        writing: pool(1)?,
+        reading,
+        writing,
+        calls: Calls::new("sqlite"),
         call_timeout: settings.call_timeout,
         signals,
         label_cache: sql::LabelCache::default(),

@@ -4,6 +4,7 @@ mod answer;
 mod base_url;
 mod credentials;
 mod service;
+mod timing;
 
 pub use answer::Answer;
 pub use base_url::{BaseUrl, BaseUrlError};

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::{Answer, Credentials};
+use crate::{Answer, Credentials, timing::Timing};
 
 /// How much of a server's error text is kept, in characters.
 const LONGEST_TEXT: usize = 200;
@@ -73,8 +73,14 @@ impl Service {
         request: RequestBuilder,
         at_most: usize,
     ) -> Result<Answer, UpstreamError> {
-        let mut response = request.send().await.map_err(|e| self.broken(e))?;
+        let request = request.build().map_err(|error| self.broken(error))?;
+        let mut timing = Timing::begin(&request);
+        let mut response = self.client.execute(request).await.map_err(|error| {
+            timing.failed(&error);
+            self.broken(error)
+        })?;
         let status = response.status();
+        timing.answered(status);
         let headers = std::mem::take(response.headers_mut());
         let (body, end) = read(&mut response, at_most).await;
         let answer = Answer {
@@ -87,7 +93,10 @@ impl Service {
             _ if !status.is_success() => {}
             End::Whole => {}
             End::TooLong => return Err(self.malformed(&answer, "the answer is too long")),
-            End::Broken(error) => return Err(self.broken(error)),
+            End::Broken(error) => {
+                timing.failed(&error);
+                return Err(self.broken(error));
+            }
         }
         if !status.is_success() {
             tracing::debug!(report = %self.error_report(&answer), "an upstream refused a call");

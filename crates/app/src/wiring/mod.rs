@@ -154,6 +154,7 @@ fn signals(gates: &Gates, recorded: &Arc<Notify>, enqueued: &Arc<Notify>) -> Sig
         schema: gates.schema.subscribe(),
         recorded: Arc::clone(recorded),
         enqueued: Arc::clone(enqueued),
+        ..Signals::default()
     }
 }
 

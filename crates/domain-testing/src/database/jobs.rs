@@ -9,8 +9,9 @@ use domain::{
     Fence, ImageId, ItemError, Job, JobId, JobRequest, JobResult, JobState, MAX_ITEM_ERRORS,
     MAX_SHOWN, PageKey, Tags, Tallies,
     ports::{
-        Advanced, ClaimedJob, ImageChange, ImageStoreError, ItemOutcome, JobChange, JobLease,
-        JobQueue, JobStep, JobStore, KeptTags, NewJob, StepEnd, TagChange, TagsVersion,
+        Advanced, ClaimedJob, Figures, ImageChange, ImageStoreError, ItemOutcome, JobChange,
+        JobLease, JobQueue, JobStep, JobStore, KeptTags, NewJob, StepEnd, StoreFigures, TagChange,
+        TagsVersion,
     },
 };
 
@@ -47,6 +48,23 @@ impl FakeDatabase {
         let state = self.state();
         let job = state.jobs.iter().find(|job| job.job.id == *id);
         job.map_or(0, |job| job.pauses)
+    }
+}
+
+/// Nothing is rolled up here.
+#[async_trait]
+impl StoreFigures for FakeDatabase {
+    async fn figures(&self) -> Result<Figures, ImageStoreError> {
+        let state = self.call().await;
+        let count = |wanted| {
+            let jobs = state.jobs.iter();
+            let count = jobs.filter(|job| job.job.state == wanted).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        Ok(Figures {
+            jobs: JobState::ALL.map(count),
+            unrolled_changes: 0,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     IdempotencyStore, ImageBackfill, ImageCounter, ImageEdits, ImageInfoStore, ImageStore,
     Inspector, JobQueue, JobStore, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
-    StatisticsInspector, TagStatistics, TaggingCache, VocabularyStore,
+    StatisticsInspector, StoreFigures, TagStatistics, TaggingCache, VocabularyStore,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
@@ -26,6 +26,7 @@ pub trait Database:
     + VocabularyStore
     + Inspector
     + StatisticsInspector
+    + StoreFigures
 {
 }
 
@@ -47,5 +48,6 @@ impl<T> Database for T where
         + VocabularyStore
         + Inspector
         + StatisticsInspector
+        + StoreFigures
 {
 }

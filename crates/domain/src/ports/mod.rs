@@ -32,6 +32,7 @@ mod removal_ledger;
 mod rendition_store;
 mod session_store;
 mod statistics;
+mod store_figures;
 mod tag_provider;
 mod tag_statistics;
 mod tagging_cache;
@@ -70,6 +71,7 @@ pub use removal_ledger::RemovalLedger;
 pub use rendition_store::RenditionStore;
 pub use session_store::SessionStore;
 pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
+pub use store_figures::{Figures, MOST_COUNTED, StoreFigures};
 pub use tag_provider::{Quota, TagProvider};
 pub use tag_statistics::TagStatistics;
 pub use tagging_cache::{Known, TaggingCache};
@@ -99,6 +101,7 @@ pub use self::{
     rendition_store::MockRenditionStore,
     session_store::MockSessionStore,
     statistics::MockStatisticsInspector,
+    store_figures::MockStoreFigures,
     tag_statistics::MockTagStatistics,
     tagging_cache::MockTaggingCache,
     vocabulary_store::MockVocabularyStore,

@@ -24,6 +24,7 @@ use domain::{
     ports::{Advanced, ClaimedJob, ImageStoreError, JobLease, JobQueue, JobStep, JobStore, NewJob},
 };
 
+pub(super) use self::rows::state_number;
 use super::{BEGIN, Connection, NOW, Store, requests};
 use crate::{
     error::StoreError,

@@ -15,6 +15,7 @@ mod carried;
 pub(super) mod changes;
 mod claims;
 mod edits;
+mod figures;
 mod identity;
 mod images;
 mod infos;
@@ -71,6 +72,7 @@ use super::{
     SNAPSHOT, SNAPSHOT_TO_WRITE, load,
 };
 use crate::{
+    calls::{Calls, Operation},
     connections::{Lease, Loan},
     error::StoreError,
     retry::{in_time, with_retries},
@@ -93,6 +95,8 @@ pub(crate) struct Store {
     pub(super) writing: Pool<Connection>,
     /// The deadline of a call.
     pub(super) call_timeout: Duration,
+    /// Measures the calls.
+    pub(super) calls: Calls,
     /// Signals from and to the program.
     pub(super) signals: Signals,
     pub(super) label_cache: LabelCache,
@@ -109,8 +113,10 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        self.repeat(|| async { self.run(self.lend_consistent().await?, &work).await })
-            .await
+        self.repeat(Operation::Read, || async {
+            self.run(self.lend_consistent().await?, &work).await
+        })
+        .await
     }
 
     /// Like [`read`](Self::read), but on a cluster sees what its node has applied, which spares a wait.
@@ -121,8 +127,10 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        self.repeat(|| self.with_connection(&self.reading, &work))
-            .await
+        self.repeat(Operation::Read, || {
+            self.with_connection(&self.reading, &work)
+        })
+        .await
     }
 
     /// A connection for [`read`](Self::read).
@@ -143,7 +151,7 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        self.repeat(|| async {
+        self.repeat(Operation::Write, || async {
             let pool = self.database.consistent(&self.writing);
             let value = self.with_connection(pool, &work).await?;
             self.database.check().await?;
@@ -157,16 +165,24 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        self.repeat(|| self.write_once(&work)).await
+        self.repeat(Operation::Write, || self.write_once(&work))
+            .await
     }
 
     /// Retries a call on conflicts with other transactions, and aborts it at its deadline.
-    async fn repeat<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, ImageStoreError>
+    async fn repeat<T, F>(
+        &self,
+        operation: Operation,
+        attempt: impl FnMut() -> F,
+    ) -> Result<T, ImageStoreError>
     where
         F: Future<Output = Result<T, ImageStoreError>>,
     {
         self.signals.require_schema()?;
-        with_retries(self.call_timeout, attempt).await
+        let call = self.calls.begin(operation);
+        let outcome = with_retries(self.call_timeout, attempt).await;
+        call.ended(&outcome);
+        outcome
     }
 
     /// One attempt to write. Fails if the database file was replaced, as the commit would be lost at the
@@ -282,7 +298,7 @@ impl ImageStore for Store {
             migrations::pending(&mut connection, &self.database).await
         };
         let pending = self
-            .repeat(|| async {
+            .repeat(Operation::Read, || async {
                 self.database.check().await?;
                 self.with_connection(&self.reading, &work).await
             })
@@ -377,11 +393,14 @@ impl TagStatistics for Store {
         self.signals.require_schema()?;
         // One attempt: on a conflict another server is at it. Mostly nothing is due, and the check takes no
         // locks.
-        in_time(self.call_timeout, async {
+        let call = self.calls.begin(Operation::Write);
+        let outcome = in_time(self.call_timeout, async {
             Ok(self.with_connection(&self.reading, &look).await?
                 && self.write_once(&roll_up).await?)
         })
-        .await
+        .await;
+        call.ended(&outcome);
+        outcome
     }
 }
 
@@ -395,7 +414,7 @@ impl TaggingCache for Store {
                 tagging: taggings::find(&mut connection, key).await?,
             })
         };
-        self.repeat(|| async {
+        self.repeat(Operation::Read, || async {
             self.database.check().await?;
             self.with_connection(&self.reading, &work).await
         })
@@ -435,8 +454,10 @@ impl OriginalLedger for Store {
             claims::claim(&mut connection, digest, facts, now, until).await
         };
         let is_removed = || ImageStoreError::Contended(cause("the original is being removed"));
-        self.repeat(|| async { self.write_once(&claim).await?.ok_or_else(is_removed) })
-            .await
+        self.repeat(Operation::Write, || async {
+            self.write_once(&claim).await?.ok_or_else(is_removed)
+        })
+        .await
     }
 
     async fn note_damage(

@@ -28,6 +28,7 @@ chapter!(
     a_cancelled_job_changes_nothing_more,
     only_the_first_errors_are_kept,
     old_jobs_are_removed_and_no_others,
+    jobs_are_counted_by_their_state,
     changes::an_edit_is_made_once_and_counted,
     changes::a_retagging_notes_its_provider,
     changes::deletions_abandon_their_originals,
@@ -348,4 +349,22 @@ async fn old_jobs_are_removed_and_no_others(store: &dyn Database) {
     // Numbers are never given out again: images remember them.
     let next = enqueued(store, JobAction::Delete, 0).await;
     assert!(next.number > open.number);
+}
+
+async fn jobs_are_counted_by_their_state(store: &dyn Database) {
+    let nothing = store.figures().await.unwrap();
+    assert_eq!(nothing.jobs, [0; 5]);
+    for _ in 0..4 {
+        enqueued(store, JobAction::Delete, 0).await;
+    }
+    let running = claim(store, LONG).await.unwrap();
+    let done = claim(store, LONG).await.unwrap();
+    assert_eq!(end(store, &done.lease, StepEnd::Done).await, Advanced::Made);
+    let cancelled = enqueued(store, JobAction::Delete, 0).await;
+    store.cancel_job(&cancelled.id).await.unwrap();
+    let queued_running_done_failed_cancelled = store.figures().await.unwrap().jobs;
+    assert_eq!(queued_running_done_failed_cancelled, [2, 1, 1, 0, 1]);
+    let failed = end(store, &running.lease, StepEnd::Failed).await;
+    assert_eq!(failed, Advanced::Made);
+    assert_eq!(store.figures().await.unwrap().jobs, [2, 0, 1, 1, 1]);
 }

@@ -53,6 +53,16 @@ fn kind(number: i32) -> Result<JobKind, StoreError> {
     kind.ok_or_else(|| StoreError::corrupt(Unreadable::Kind(number)))
 }
 
+pub(in super::super) fn state_number(state: JobState) -> i32 {
+    match state {
+        JobState::Queued => QUEUED,
+        JobState::Running => RUNNING,
+        JobState::Done => DONE,
+        JobState::Failed => FAILED,
+        JobState::Cancelled => CANCELLED,
+    }
+}
+
 fn state(number: i32) -> Result<JobState, StoreError> {
     Ok(match number {
         QUEUED => JobState::Queued,
