@@ -20,7 +20,7 @@ use crate::{
     releases::Releases,
     rlimit,
     settings::Settings,
-    upkeep,
+    telemetry, upkeep,
     wiring::{self, Database, Gates, SchemaError},
 };
 
@@ -265,5 +265,6 @@ async fn stop_on_signal(stop: CancellationToken) {
         _ = interrupt.recv() => {}
     }
     tracing::warn!("stopping at once");
+    telemetry::flush();
     std::process::exit(1);
 }

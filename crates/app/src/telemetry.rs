@@ -1,12 +1,16 @@
-//! Logging: filters and formats.
+//! Logging: filters, formats, and a writer that nobody waits for.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     panic::{self, PanicHookInfo},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+
 use tracing_subscriber::{
-    EnvFilter, fmt,
+    EnvFilter,
+    fmt::{self, writer::BoxMakeWriter},
     layer::{Layer, SubscriberExt},
     util::SubscriberInitExt,
 };
@@ -17,16 +21,63 @@ use crate::settings::{LogFormat, LogSettings};
 const QUIETER: &str = "actix_http=off,actix_server=warn,h2=warn,hyper=warn,hyper_util=warn,mio=warn,\
     mysql_async=warn,object_store=warn,reqwest=warn,rustls=warn";
 
+/// How many lines may wait for the reader of standard error. Further ones are dropped.
+const WAITING_LINES: usize = 8192;
+
+/// The thread that writes the lines of a server, until [`flush`].
+static WRITING: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
+/// Counts the lines that a server dropped.
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// The caller waits until its line is written.
+    Direct,
+    /// By a thread of its own: a reader of standard error that hangs blocks no caller, but lines are dropped.
+    Queued,
+}
+
 /// Sets up logging to standard error for the whole process, panics included. `level` applies if the
 /// settings leave the level to the command.
 ///
 /// A logger that is already set stays.
-pub fn init(settings: &LogSettings, level: &str) {
+pub fn init(settings: &LogSettings, level: &str, delivery: Delivery) {
+    let writer = match delivery {
+        Delivery::Direct => BoxMakeWriter::new(io::stderr),
+        Delivery::Queued => {
+            let (writer, guard) = queued(io::stderr());
+            let _ = DROPPED.set(writer.error_counter());
+            *WRITING.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+            BoxMakeWriter::new(writer)
+        }
+    };
     let registry = tracing_subscriber::registry();
-    let lines = lines(settings.format).with_filter(filter(settings, level));
+    let lines = lines(settings.format, writer).with_filter(filter(settings, level));
     if registry.with(lines).try_init().is_ok() {
         panic::set_hook(Box::new(log_panic));
     }
+}
+
+/// Writes the queued lines, for about a second at most. Lines logged afterwards are lost.
+pub fn flush() {
+    let mut writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(writing.take());
+}
+
+/// How many lines were dropped because the queue was full.
+pub fn dropped_lines() -> u64 {
+    let dropped = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
+    dropped as u64
+}
+
+fn queued(to: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .thread_name("log")
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES)
+        .finish(to)
 }
 
 fn filter(settings: &LogSettings, level: &str) -> EnvFilter {
@@ -34,7 +85,7 @@ fn filter(settings: &LogSettings, level: &str) -> EnvFilter {
     EnvFilter::new(format!("{QUIETER},{wanted}"))
 }
 
-fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+fn lines<S>(format: LogFormat, writer: BoxMakeWriter) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
@@ -44,7 +95,7 @@ where
         LogFormat::Json => false,
         LogFormat::Auto => terminal,
     };
-    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = fmt::layer().with_writer(writer);
     if human {
         lines.with_ansi(terminal && wants_colour()).boxed()
     } else {
@@ -65,7 +116,11 @@ fn log_panic(info: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, sync::Mutex};
+    use std::{
+        fs,
+        sync::mpsc::{Receiver, channel},
+        time::{Duration, Instant},
+    };
 
     use super::*;
 
@@ -101,11 +156,46 @@ mod tests {
         }
     }
 
+    /// A reader that takes nothing until its sender is gone.
+    struct Stuck(Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_hangs_blocks_no_caller() {
+        let (reading, stuck) = channel();
+        let (writer, guard) = queued(Stuck(stuck));
+        let dropped = writer.error_counter();
+        let subscriber = fmt::fmt().with_writer(writer).finish();
+        let began = Instant::now();
+        let more = 100;
+        tracing::subscriber::with_default(subscriber, || {
+            for n in 0..WAITING_LINES + more {
+                tracing::info!(n, "a line");
+            }
+        });
+        assert!(began.elapsed() < Duration::from_secs(10));
+        // One line may be with the writer.
+        let lost = dropped.dropped_lines();
+        assert!((more - 1..=more).contains(&lost), "{lost}");
+        drop(reading);
+        drop(guard);
+    }
+
     #[test]
     fn panics_are_logged() {
         let log = tempfile::NamedTempFile::new().unwrap();
         let writer = Mutex::new(log.reopen().unwrap());
-        let subscriber = fmt().json().with_writer(writer).finish();
+        let subscriber = fmt::fmt().json().with_writer(writer).finish();
         tracing::subscriber::with_default(subscriber, || {
             let before = panic::take_hook();
             panic::set_hook(Box::new(log_panic));

@@ -31,6 +31,7 @@ mod security_headers;
 mod server;
 mod settings;
 mod state;
+mod trace_context;
 mod upload;
 
 use std::sync::Arc;

@@ -30,7 +30,7 @@ use self::{
 use crate::{
     application::{self, ServeOptions},
     settings::{Environment, Loaded, Settings, SettingsError},
-    telemetry,
+    telemetry::{self, Delivery},
     wiring::Database,
 };
 
@@ -42,6 +42,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         // Help and version, which were requested.
         Err(text) => done(text.print()),
     };
+    telemetry::flush();
     exit::report(outcome, &mut io::stderr())
 }
 
@@ -59,6 +60,10 @@ fn start(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitC
 async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
     let command = arguments.command();
     let level = command.log_level();
+    let delivery = match command {
+        Command::Serve { .. } => Delivery::Queued,
+        _ => Delivery::Direct,
+    };
     let settings = || {
         let file = arguments.config;
         load(
@@ -67,6 +72,7 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
                 ..environment
             },
             level,
+            delivery,
         )
     };
     match command {
@@ -98,9 +104,13 @@ fn done<E: Into<anyhow::Error>>(outcome: Result<(), E>) -> anyhow::Result<ExitCo
 }
 
 /// Loads the settings and sets up logging; `level` is the default level.
-fn load(environment: &Environment, level: &str) -> Result<Settings, SettingsError> {
+fn load(
+    environment: &Environment,
+    level: &str,
+    delivery: Delivery,
+) -> Result<Settings, SettingsError> {
     let Loaded { settings, warnings } = Settings::load(environment)?;
-    telemetry::init(&settings.log, level);
+    telemetry::init(&settings.log, level, delivery);
     // Before any file is created.
     settings.server.umask.apply();
     for warning in warnings {

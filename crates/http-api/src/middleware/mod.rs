@@ -30,6 +30,7 @@ use super::{
     request_id::{REQUEST_ID, RequestId},
     security_headers,
     state::State,
+    trace_context::TraceParent,
 };
 
 /// The route that answers also while the server shuts down.
@@ -42,7 +43,13 @@ pub(super) async fn guard(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<Answer>, Error> {
     let id = RequestId::from_headers(request.headers());
-    let span = tracing::info_span!("request", request_id = id.as_str());
+    let trace = TraceParent::from_headers(request.headers());
+    let span = tracing::info_span!(
+        "request",
+        request_id = id.as_str(),
+        trace_id = trace.map(|trace| trace.trace_id),
+        parent_id = trace.map(|trace| trace.parent_id),
+    );
     let connection = request.conn_data::<Rc<Connection>>();
     let framing = Framing::of(request.request());
     let connection = connection.map(|connection| connection.begin(&id, framing));
