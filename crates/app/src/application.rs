@@ -1,6 +1,10 @@
 //! Builds, runs and stops the server.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use domain::{
@@ -16,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::{self, FirstKey},
-    jobs,
+    jobs, metrics,
     releases::Releases,
     rlimit,
     settings::Settings,
@@ -40,6 +44,8 @@ pub struct ServeOptions {
 /// A server whose port is bound but which does not answer yet.
 pub struct Application {
     listener: TcpListener,
+    /// Where the metrics are, if not beside everything else.
+    scraped: Option<TcpListener>,
     api: http_api::Api,
     database: Database,
     gates: Gates,
@@ -61,6 +67,8 @@ impl Application {
     /// Invalid settings, a port in use, an embedded database that cannot be opened. An unreachable database
     /// server is not an error: the server waits for it.
     pub async fn build(settings: Settings, options: ServeOptions) -> anyhow::Result<Self> {
+        // Before anything counts.
+        metrics::install();
         let gates = Gates::default();
         let parts = wiring::assemble(&settings, &gates)?;
         if parts.database.is_embedded() {
@@ -69,8 +77,8 @@ impl Application {
         }
         settings.server.umask.warn_of_wider(&parts.paths);
         let address = settings.server.address();
-        let listener =
-            TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
+        let listener = listen(address)?;
+        let scraped = settings.metrics.bind.map(listen).transpose()?;
         access::tell_of_openness(&settings);
         let first_key =
             access::policy(&settings) != KeyPolicy::Nothing && !parts.api.access.has_admin_key();
@@ -86,6 +94,7 @@ impl Application {
         }
         Ok(Self {
             listener,
+            scraped,
             api: parts.api,
             database: parts.database,
             gates,
@@ -113,8 +122,12 @@ impl Application {
         let address = self.listener.local_addr()?;
         let ingest = Arc::clone(&self.api.ingest);
         let jobs = self.api.jobs.clone();
-        let listening = http_api::server(self.listener, self.api, stop.clone())?;
+        let scraped = self.scraped.as_ref().map(TcpListener::local_addr);
+        let listening = http_api::server(self.listener, self.scraped, self.api, stop.clone())?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+        if let Some(address) = scraped.transpose()? {
+            tracing::info!(metrics = %address, "the metrics are at an address of their own");
+        }
         let serve = async {
             let outcome = listening.await;
             stop.cancel();
@@ -146,13 +159,18 @@ impl Application {
         };
         let saving = upkeep::save_answers(&ingest, schema, &stop);
         let counting = upkeep::recount_store(&ingest, interval, schema, &stop);
-        let tasks = async { tokio::join!(upkeep, saving, counting) };
+        let sorting = metrics::sort(&stop);
+        let tasks = async { tokio::join!(upkeep, saving, counting, sorting) };
         let tasks = Box::pin(tasks);
         let (served, opened, _) = tokio::join!(serve, background, tasks);
         tokio::join!(save_the_last(&ingest), drain(self.releases.as_deref()));
         tracing::info!("stopped");
         opened.and(served)
     }
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("listening on {address}"))
 }
 
 /// Writes the providers' answers that the last failed uploads left behind.

@@ -5,6 +5,7 @@ pub mod application;
 pub mod cli;
 pub mod clock;
 pub mod jobs;
+pub mod metrics;
 pub mod permissions;
 pub mod releases;
 pub mod replica;

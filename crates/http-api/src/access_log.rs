@@ -1,4 +1,4 @@
-//! The access log: one line for each request.
+//! What is recorded of each request: one line of the access log, and its metrics.
 
 use std::time::Instant;
 
@@ -9,7 +9,9 @@ use actix_web::{
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Span;
 
-/// The log record of a request, written on drop.
+use crate::{measure::RequestMetrics, state::State};
+
+/// The record of a request, written on drop.
 pub(crate) struct Record {
     span: Span,
     /// `None` for a request that could not be parsed.
@@ -19,12 +21,14 @@ pub(crate) struct Record {
     began: Instant,
     bytes: u64,
     is_whole: bool,
+    metrics: RequestMetrics,
     /// Keeps the request tracked until this is dropped.
     _under_way: TaskTrackerToken,
 }
 
 impl Record {
-    pub(crate) fn begin(under_way: TaskTrackerToken, span: Span) -> Self {
+    pub(crate) fn begin(state: &State, span: Span) -> Self {
+        state.requests.begun();
         Self {
             span,
             method: None,
@@ -33,7 +37,8 @@ impl Record {
             began: Instant::now(),
             bytes: 0,
             is_whole: false,
-            _under_way: under_way,
+            metrics: state.requests.clone(),
+            _under_way: state.under_way.token(),
         }
     }
 
@@ -82,6 +87,9 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.began.elapsed();
+        let route = self.route.as_deref();
+        self.metrics
+            .ended(self.method.as_ref(), route, self.status, duration);
         self.span.in_scope(|| {
             tracing::info!(
                 method = self.method.as_ref().map_or("-", Method::as_str),

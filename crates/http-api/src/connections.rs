@@ -63,6 +63,11 @@ impl Connections {
         })
     }
 
+    /// How many connections are open.
+    pub(crate) fn total(&self) -> usize {
+        self.open().total
+    }
+
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,6 +16,7 @@ mod idempotency;
 pub mod internals;
 mod json_body;
 mod link;
+mod measure;
 mod middleware;
 mod openapi;
 mod params;
@@ -42,6 +43,7 @@ use domain::{
     service::{Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions},
 };
 
+use futures_util::future::BoxFuture;
 use url_fetch::Fetcher;
 
 pub use self::{
@@ -76,10 +78,28 @@ pub struct Api {
     pub builtin: Arc<Vocabulary>,
     /// What must work for the server to be ready.
     pub readiness: Readiness,
+    /// Writes the metrics.
+    pub exposition: Exposition,
     /// Fetches the URLs of uploads.
     pub fetcher: Fetcher,
     /// Limits, time-outs and defaults.
     pub settings: HttpSettings,
+}
+
+/// Writes the metrics of the whole program as Prometheus' text, given those of the interface.
+pub type Exposition = Arc<dyn Fn(HttpUsage) -> BoxFuture<'static, String> + Send + Sync>;
+
+/// What the interface takes now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HttpUsage {
+    /// Open connections.
+    pub connections: usize,
+    /// Memory of uploads, in bytes.
+    pub upload_bytes: u64,
+    /// The most that they may take.
+    pub upload_bytes_limit: u64,
+    /// Uploads that wait for memory.
+    pub uploads_waiting: usize,
 }
 
 /// What tags pictures, for callers to know.

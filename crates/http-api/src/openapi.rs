@@ -62,6 +62,7 @@ pub fn openapi() -> Document {
         routes::delete_session,
         routes::livez,
         routes::readyz,
+        routes::metrics,
     ),
     components(schemas(ProblemBody, routes::ScopeBody)),
     tags(

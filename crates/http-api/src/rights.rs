@@ -91,6 +91,7 @@ pub(crate) static TABLE: &[(&str, Method, Right)] = &[
     ("/ui/{file:.*}", Method::GET, Right::Open),
     ("/livez", Method::GET, Right::Probe),
     ("/readyz", Method::GET, Right::Probe),
+    ("/metrics", Method::GET, Right::Common(Scope::Metrics)),
     ("/openapi.json", Method::GET, Right::Open),
     ("/docs", Method::GET, Right::Open),
     ("/docs/{file:.*}", Method::GET, Right::Open),

@@ -25,11 +25,19 @@ use crate::{
 
 /// Serves the interface until `shutdown` is cancelled and the requests in progress have finished.
 ///
+/// At `scraped`, if there is one, the metrics are served, there alone and without keys.
+///
 /// Must be called within a Tokio runtime, which must outlive the server: the services run there. During
 /// shutdown new requests are rejected with `unavailable`.
-pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> io::Result<Server> {
+pub fn server(
+    listener: TcpListener,
+    scraped: Option<TcpListener>,
+    mut api: Api,
+    shutdown: CancellationToken,
+) -> io::Result<Server> {
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(api.settings.unread_timeout))?;
+    api.settings.has_metrics_apart = scraped.is_some();
     let settings = api.settings.clone();
     let state = web::Data::new(State::new(api, shutdown));
     let stop = stop(Arc::clone(&state));
@@ -39,8 +47,38 @@ pub fn server(listener: TcpListener, api: Api, shutdown: CancellationToken) -> i
         .shutdown_signal(stop)
         .shutdown_timeout(settings.closing().as_secs());
     let draining = server.graceful_shutdown_signal();
+    let server = match scraped {
+        None => server,
+        Some(listener) => {
+            let (state, draining) = (web::Data::clone(&state), draining.clone());
+            let service = move || scraping(web::Data::clone(&state), draining.clone());
+            server.listen("metrics", listener, service)?
+        }
+    };
     let service = move || service(web::Data::clone(&state), draining.clone());
     Ok(server.listen("http", listener, service)?.run())
+}
+
+/// The service for each connection to the address of the metrics: nothing but them, and no log of requests.
+fn scraping(
+    state: web::Data<State>,
+    draining: GracefulShutdownSignal,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+{
+    let (idle, head) = (state.settings.idle_timeout, state.settings.head_timeout);
+    let routes = web::resource("/metrics")
+        .route(web::get().to(routes::scrape))
+        .route(web::head().to(routes::scrape));
+    let app = App::new().app_data(state).service(routes);
+    HttpService::build()
+        .keep_alive(idle)
+        .client_request_timeout(head)
+        .graceful_shutdown_signal(move || {
+            let draining = draining.clone();
+            async move { draining.notified().await }
+        })
+        .finish(map_config(app, |()| AppConfig::default()))
+        .tcp()
 }
 
 /// The service for each connection.

@@ -34,6 +34,8 @@ pub struct HttpSettings {
     pub hosts: HostCheck,
     /// Which requests take a key.
     pub keys: KeyPolicy,
+    /// Whether the metrics have an address of their own.
+    pub has_metrics_apart: bool,
     /// The sites whose pages may call the server from a browser.
     pub cors_origins: Vec<Origin>,
     /// The most requests a minute of one key, or of one address without a key; 0 is no limit.
@@ -89,6 +91,7 @@ impl HttpSettings {
             default_threshold,
             hosts: HostCheck::of_loopback(),
             keys: KeyPolicy::Nothing,
+            has_metrics_apart: false,
             cors_origins: Vec::new(),
             requests_per_minute: 0,
             image_bytes,

@@ -20,9 +20,10 @@ use tracing::Instrument;
 use upload_body::BodyKind;
 
 use super::{
-    Api, HttpSettings, Readiness, Tagger,
+    Api, Exposition, HttpSettings, HttpUsage, Readiness, Tagger,
     connections::Connections,
     idempotency::Attempt,
+    measure::RequestMetrics,
     problem::{Code, Problem},
     queries,
     rate_limit::RateLimit,
@@ -42,6 +43,8 @@ pub(super) struct State {
     pub(super) taggers: Vec<Tagger>,
     pub(super) builtin: Arc<Vocabulary>,
     pub(super) readiness: Readiness,
+    pub(super) exposition: Exposition,
+    pub(super) requests: RequestMetrics,
     pub(super) settings: HttpSettings,
     pub(super) uploads: Uploads,
     pub(super) connections: Arc<Connections>,
@@ -76,6 +79,8 @@ impl State {
             taggers: api.taggers,
             builtin: api.builtin,
             readiness: api.readiness,
+            exposition: api.exposition,
+            requests: RequestMetrics::new(),
             connections: Connections::new(
                 settings.connections() * settings.workers,
                 settings.trusted_proxies.clone(),
@@ -89,6 +94,17 @@ impl State {
             shutdown,
             runtime: Handle::current(),
             ingest: api.ingest,
+        }
+    }
+
+    /// What the interface takes now.
+    pub(super) fn usage(&self) -> HttpUsage {
+        let (upload_bytes, uploads_waiting) = self.uploads.admission.usage();
+        HttpUsage {
+            connections: self.connections.total(),
+            upload_bytes,
+            upload_bytes_limit: self.settings.memory_budget as u64,
+            uploads_waiting,
         }
     }
 

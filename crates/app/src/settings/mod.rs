@@ -35,8 +35,8 @@ pub use self::{
     error::{SettingsError, Warning},
     table::{
         AuthSettings, DatabaseSettings, ImageKitSettings, ImaggaCredentials, ImaggaSettings,
-        LimitsSettings, LogSettings, OriginalsSettings, ServerSettings, Settings, TaggingSettings,
-        UpkeepSettings,
+        LimitsSettings, LogSettings, MetricsSettings, OriginalsSettings, ServerSettings, Settings,
+        TaggingSettings, UpkeepSettings,
     },
     types::{
         ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,

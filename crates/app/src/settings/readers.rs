@@ -2,7 +2,13 @@
 //!
 //! Their errors are half a sentence that follows the key. They quote the value, but never a secret.
 
-use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use chrono_tz::Tz;
 use config::{Value, ValueKind};
@@ -25,6 +31,18 @@ const MAX_LANGUAGE: usize = 16;
 
 pub(super) fn address<'de, D: Deserializer<'de>>(value: D) -> Result<IpAddr, D::Error> {
     read(value, |kind| parse(text(kind)?, "an IP address"))
+}
+
+pub(super) fn optional_address<'de, D>(value: D) -> Result<Option<SocketAddr>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    read(value, |kind| {
+        let text = not_empty(text(kind)?);
+        let address =
+            text.map(|text| parse(text, "an address with a port, such as 127.0.0.1:9090"));
+        address.transpose()
+    })
 }
 
 /// An address counts as a network of one.

@@ -1,6 +1,11 @@
 //! The macro that defines the table of settings, and its rows.
 
-use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::Duration,
+};
 
 use chrono_tz::Tz;
 use config::ValueKind;
@@ -78,6 +83,7 @@ public!(
     NonZeroUsize,
     Duration,
     IpAddr,
+    Option<SocketAddr>,
     Vec<IpNet>,
     Vec<String>,
     String,

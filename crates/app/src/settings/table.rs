@@ -21,8 +21,8 @@ use super::{
     readers::{
         address, admin_key, consistency, count, duration, fetch_policy, flag, folder, host_names,
         keys_required, language, log_filter, log_format, min_confidence, networks, number,
-        optional_secret_url, origins, provider, secret, secret_url, service_url, timezone, umask,
-        vocabulary,
+        optional_address, optional_secret_url, origins, provider, secret, secret_url, service_url,
+        timezone, umask, vocabulary,
     },
     schema::{Setting, SettingType, settings},
     types::{
@@ -254,6 +254,13 @@ settings! {
             /// As `RUST_LOG`, for example `info,etiqueta=debug`; empty is `info` for the server and `warn`
             /// for other commands.
             filter: Option<String> = "", "log_filter";
+        }
+
+        /// Where the metrics are.
+        metrics: MetricsSettings {
+            /// Address and port, such as `127.0.0.1:9090`, where `GET /metrics` is served without a key, there alone.
+            /// Empty: beside all other routes, with the scope `metrics` where reading takes a key.
+            bind: Option<SocketAddr> = "", "optional_address";
         }
     }
 }

@@ -229,6 +229,10 @@ fn default(setting: &Setting) -> String {
     "server.bind: localhost is not an IP address"
 )]
 #[case(
+    "metrics.bind = '9090'",
+    "metrics.bind: 9090 is not an address with a port, such as 127.0.0.1:9090"
+)]
+#[case(
     "server.port = 65536",
     "server.port: 65536 is not a number from 0 to 65535"
 )]

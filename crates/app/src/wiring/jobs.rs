@@ -10,7 +10,7 @@ use domain::{
 use image_store_diesel::Signals;
 
 use super::database::Database;
-use crate::{clock::SystemClock, settings::Settings};
+use crate::{clock::SystemClock, resilience::MeasuredStore, settings::Settings};
 
 /// The service that makes, lists and cancels jobs, for the tag provider of that name.
 pub(super) fn managing(stored: &Arc<dyn ports::Database>, provider: &str) -> Jobs {
@@ -32,11 +32,12 @@ pub fn managing_jobs(database: &Database) -> anyhow::Result<Jobs> {
 pub(super) fn running(
     settings: &Settings,
     stored: &Arc<dyn ports::Database>,
+    queue: Arc<MeasuredStore>,
     clock: Arc<SystemClock>,
     editing: Editing,
 ) -> JobRunner {
     let ports = JobRunnerPorts {
-        queue: stored.clone(),
+        queue,
         images: stored.clone(),
         edits: stored.clone(),
         statistics: stored.clone(),

@@ -5,6 +5,7 @@ mod database;
 mod http;
 mod jobs;
 mod keys;
+mod metrics;
 mod names;
 mod originals;
 mod upstreams;
@@ -24,7 +25,7 @@ use domain::{
 };
 use http_api::{Api, Readiness};
 use image_codec::{CodecSettings, PictureCodec};
-use image_store_diesel::{Signals, StoreUrl};
+use image_store_diesel::{Pools, Signals, StoreUrl};
 use original_store_objects::OriginalsUrl;
 use tokio::sync::Notify;
 
@@ -38,13 +39,14 @@ pub use self::{
 };
 use self::{
     database::Lists,
+    metrics::{Watched, exposing},
     originals::{Originals, originals, originals_url},
     upstreams::{Upstreams, upstreams},
 };
 use crate::{
     clock::{LocalClock, SystemClock},
     releases::Releases,
-    resilience::Gate,
+    resilience::{Gate, MeasuredStore},
     settings::Settings,
 };
 
@@ -88,42 +90,44 @@ pub struct Gates {
 /// Wires all components together, without connecting to anything yet.
 pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let database = Database::new(settings)?;
-    let (recorded, enqueued) = (Arc::<Notify>::default(), Arc::<Notify>::default());
-    let stored = database.connect(signals(gates, &recorded, &enqueued))?;
+    let store = Store::open(&database, gates)?;
+    let stored = store.stored.clone();
     let lists = database.lists(&stored, &gates.schema)?;
-    let upstreams = upstreams(settings)?;
+    let upstreams = upstreams(settings)?.measured();
     let names = names::names(settings)?;
     let languages = languages(&upstreams, &names);
     let builtin = Arc::new(vocabulary::builtin(&names)?);
-    let (provider, host) = (upstreams.provider, upstreams.host);
+    let (provider, host) = (upstreams.provider.clone(), upstreams.host.clone());
     // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
     let clock = Arc::new(SystemClock);
-    let codec = codec(settings);
-    let ingest = IngestPorts {
-        images: stored.clone(),
-        taggings: stored.clone(),
-        ledger: stored.clone(),
-        originals: Arc::clone(&opened.store),
-        codec: Arc::clone(&codec),
-        provider: Arc::clone(&provider),
-        host: host.clone(),
-        releases: queue(releases.as_ref()),
-        clock: Arc::new(LocalClock(settings.server.timezone)),
-    };
+    let pictures = codec(settings);
+    let codec: Arc<dyn ImageCodec> = pictures.clone();
+    let queue = queue(releases.as_ref());
+    let ingest = ingest_ports(settings, &store, &opened, &codec, &upstreams, queue);
     let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
     let vocabulary = vocabulary::shared(settings, &stored, clock.clone(), names);
     let catalog = catalog.with_vocabulary(vocabulary.clone());
     let ingest = ingesting(ingest, settings, vocabulary);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
+    let renditions = renditions(settings, &catalog, codec, &opened);
+    let watched = watched(
+        &store,
+        pictures,
+        &upstreams,
+        releases.as_ref(),
+        &ingest,
+        &renditions,
+    );
     let importing = Importing::new(ingest.clone(), stored.clone(), stored.clone());
     let api = Api {
+        exposition: exposing(watched),
         jobs: jobs::managing(&stored, provider.identity().name()),
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
-        renditions: renditions(settings, &catalog, codec, &opened),
+        renditions,
         editing: editing.clone(),
         ingest,
         catalog,
@@ -135,12 +139,12 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     Ok(Parts {
         api,
-        runner: jobs::running(settings, &stored, clock.clone(), editing),
+        runner: jobs::running(settings, &stored, store.measured, clock.clone(), editing),
         upkeep: upkeep(stored, opened, host, clock),
         backfill,
         importing,
-        recorded,
-        enqueued,
+        recorded: store.recorded,
+        enqueued: store.enqueued,
         releases,
         key_file: keys::file(&database),
         paths: paths(&database, &originals_url(settings)?),
@@ -149,12 +153,73 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     })
 }
 
-fn signals(gates: &Gates, recorded: &Arc<Notify>, enqueued: &Arc<Notify>) -> Signals {
-    Signals {
-        schema: gates.schema.subscribe(),
-        recorded: Arc::clone(recorded),
-        enqueued: Arc::clone(enqueued),
-        ..Signals::default()
+/// A database that is open.
+struct Store {
+    stored: Arc<dyn ports::Database>,
+    measured: Arc<MeasuredStore>,
+    pools: Pools,
+    recorded: Arc<Notify>,
+    enqueued: Arc<Notify>,
+}
+
+impl Store {
+    fn open(database: &Database, gates: &Gates) -> anyhow::Result<Self> {
+        let signals = Signals {
+            schema: gates.schema.subscribe(),
+            ..Signals::default()
+        };
+        let (recorded, enqueued) = (signals.recorded.clone(), signals.enqueued.clone());
+        let pools = signals.pools.clone();
+        let stored = database.connect(signals)?;
+        Ok(Self {
+            measured: Arc::new(MeasuredStore::new(stored.clone())),
+            stored,
+            pools,
+            recorded,
+            enqueued,
+        })
+    }
+}
+
+fn watched(
+    store: &Store,
+    codec: Arc<PictureCodec>,
+    upstreams: &Upstreams,
+    releases: Option<&Arc<Releases>>,
+    ingest: &Arc<Ingest>,
+    renditions: &Renditions,
+) -> Watched {
+    Watched {
+        stored: store.stored.clone(),
+        pools: store.pools.clone(),
+        codec,
+        provider: upstreams.provider.clone(),
+        guards: upstreams.guards.clone(),
+        releases: releases.cloned(),
+        ingest: ingest.clone(),
+        renditions: renditions.clone(),
+    }
+}
+
+/// The ports of registering images.
+fn ingest_ports(
+    settings: &Settings,
+    store: &Store,
+    opened: &Originals,
+    codec: &Arc<dyn ImageCodec>,
+    upstreams: &Upstreams,
+    releases: Arc<dyn ReleaseQueue>,
+) -> IngestPorts {
+    IngestPorts {
+        images: store.measured.clone(),
+        taggings: store.measured.clone(),
+        ledger: store.stored.clone(),
+        originals: Arc::clone(&opened.store),
+        codec: Arc::clone(codec),
+        provider: Arc::clone(&upstreams.provider),
+        host: upstreams.host.clone(),
+        releases,
+        clock: Arc::new(LocalClock(settings.server.timezone)),
     }
 }
 
@@ -357,7 +422,7 @@ pub fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
-fn codec(settings: &Settings) -> Arc<dyn ImageCodec> {
+fn codec(settings: &Settings) -> Arc<PictureCodec> {
     Arc::new(PictureCodec::new(CodecSettings {
         max_pixels: settings.limits.image_pixels,
         pixel_bytes: settings.limits.pixel_bytes,

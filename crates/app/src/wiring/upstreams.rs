@@ -9,8 +9,9 @@ use support::{CircuitBreaker, Guard, GuardSettings, RetryPolicy};
 use tag_provider_imagga::{Delivery, Imagga};
 use thiserror::Error;
 
+use super::metrics::WatchedGuard;
 use crate::{
-    resilience::{GuardedHost, GuardedProvider},
+    resilience::{GuardedHost, GuardedProvider, MeasuredProvider},
     settings::{ImaggaCredentials, ProviderChoice, Settings},
 };
 
@@ -30,6 +31,18 @@ pub(super) struct Upstreams {
     pub(super) languages: Vec<String>,
     /// Whether the provider runs in this process.
     pub(super) is_local: bool,
+    /// The guards of both.
+    pub(super) guards: Vec<WatchedGuard>,
+}
+
+impl Upstreams {
+    /// The same, whose taggings are counted.
+    pub(super) fn measured(self) -> Self {
+        Self {
+            provider: Arc::new(MeasuredProvider::new(self.provider)),
+            ..self
+        }
+    }
 }
 
 /// Chooses the provider, without connecting to anything.
@@ -47,6 +60,7 @@ pub(super) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
             // The only one that it takes as a setting.
             languages: vec![settings.tagging.language.clone()],
             is_local: true,
+            guards: Vec::new(),
         }),
     }
 }
@@ -95,11 +109,12 @@ fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
 
 fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Result<Upstreams> {
     let client = client(settings)?;
+    let mut guards = Vec::new();
     let host = settings
         .imagekit
         .private_key
         .as_ref()
-        .map(|_| imagekit(settings, &client))
+        .map(|_| imagekit(settings, &client, &mut guards))
         .transpose()?;
     let delivery = if host.is_some() {
         Delivery::PublicUrl
@@ -134,9 +149,11 @@ fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Resul
             RetryPolicy::PROMPT,
         ),
     );
+    guards.push(watched("imagga", &guard));
     Ok(Upstreams {
         provider: Arc::new(GuardedProvider::new(Arc::new(provider), guard)),
         host,
+        guards,
         languages: tag_provider_imagga::LANGUAGES
             .iter()
             .map(|language| (*language).to_owned())
@@ -145,7 +162,11 @@ fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Resul
     })
 }
 
-fn imagekit(settings: &Settings, client: &reqwest::Client) -> anyhow::Result<Arc<dyn BlobHost>> {
+fn imagekit(
+    settings: &Settings,
+    client: &reqwest::Client,
+    guards: &mut Vec<WatchedGuard>,
+) -> anyhow::Result<Arc<dyn BlobHost>> {
     let own = &settings.imagekit;
     let host = ImageKit::new(
         client.clone(),
@@ -163,11 +184,23 @@ fn imagekit(settings: &Settings, client: &reqwest::Client) -> anyhow::Result<Arc
     let hosting = guard(concurrency, own.timeout, RetryPolicy::PROMPT);
     // The release queue and upkeep have their own retries.
     let housekeeping = guard(concurrency, own.timeout, RetryPolicy::NEVER);
-    Ok(Arc::new(GuardedHost::new(
-        Arc::new(host),
-        Guard::new(Arc::clone(&breaker), &hosting),
-        Guard::new(breaker, &housekeeping),
-    )))
+    let hosting = Guard::new(Arc::clone(&breaker), &hosting);
+    let housekeeping = Guard::new(breaker, &housekeeping);
+    guards.push(watched("imagekit", &hosting));
+    guards.push(WatchedGuard {
+        shares_breaker: true,
+        ..watched("imagekit-housekeeping", &housekeeping)
+    });
+    let host = GuardedHost::new(Arc::new(host), hosting, housekeeping);
+    Ok(Arc::new(host))
+}
+
+fn watched(name: &'static str, guard: &Guard) -> WatchedGuard {
+    WatchedGuard {
+        name,
+        view: guard.view(),
+        shares_breaker: false,
+    }
 }
 
 fn guard(concurrency: usize, attempt_timeout: Duration, retry: RetryPolicy) -> GuardSettings {

@@ -28,6 +28,7 @@ mod keys;
 mod language;
 mod lists;
 mod local;
+mod metrics;
 mod operation;
 mod page;
 mod pictures;

@@ -34,7 +34,7 @@ pub(crate) fn refuse(state: &State, problem: &Problem, id: &RequestId) -> Refusa
     span.in_scope(|| problem.log());
     let status = problem.code().status();
     let body = body(problem.answer(id.as_str()));
-    let mut record = Record::begin(state.under_way.token(), span);
+    let mut record = Record::begin(state, span);
     record.refused(status, None);
     Refusal {
         bytes: written(status, id, &body),

@@ -53,7 +53,7 @@ pub(super) async fn guard(
     let connection = request.conn_data::<Rc<Connection>>();
     let framing = Framing::of(request.request());
     let connection = connection.map(|connection| connection.begin(&id, framing));
-    let record = Record::begin(state.under_way.token(), span.clone()).requested(&request);
+    let record = Record::begin(&state, span.clone()).requested(&request);
     let unread = Unread::hold(&mut request);
     let handling = async {
         match check(&state, &request) {

@@ -15,6 +15,7 @@ mod keys;
 mod list_images;
 mod list_taggers;
 mod list_tags;
+mod metrics;
 mod page;
 mod path;
 mod post_image;
@@ -45,12 +46,13 @@ pub(super) use self::{
     jobs::__path_delete_job, jobs::__path_get_job, jobs::__path_list_jobs, jobs::__path_post_job,
     keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
     list_images::__path_list_images, list_taggers::__path_list_taggers,
-    list_tags::__path_list_tags, post_image::__path_post_image, post_tag::__path_post_tag,
-    session::__path_delete_session, session::__path_post_session, vocabulary::__path_delete_entry,
-    vocabulary::__path_get_entry, vocabulary::__path_list_vocabulary, vocabulary::__path_put_entry,
+    list_tags::__path_list_tags, metrics::__path_metrics, post_image::__path_post_image,
+    post_tag::__path_post_tag, session::__path_delete_session, session::__path_post_session,
+    vocabulary::__path_delete_entry, vocabulary::__path_get_entry,
+    vocabulary::__path_list_vocabulary, vocabulary::__path_put_entry,
 };
 
-pub(super) use self::keys::ScopeBody;
+pub(super) use self::{keys::ScopeBody, metrics::scrape};
 
 /// The methods of a route that is read.
 const READABLE: &str = "GET, HEAD, OPTIONS";
@@ -117,6 +119,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(readable("/ui/{file:.*}", page::file))
         .service(readable("/livez", health::livez))
         .service(readable("/readyz", health::readyz))
+        .service(readable("/metrics", metrics::metrics))
         .default_service(web::to(fallback::no_route));
 }
 

@@ -44,6 +44,8 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
         Some([false, true]),
     ),
     ("GET", "/taggers", Scope::Read, Some([false, true])),
+    ("GET", "/metrics", Scope::Metrics, Some([false, true])),
+    ("HEAD", "/metrics", Scope::Metrics, Some([false, true])),
     ("GET", "/vocabulary", Scope::Read, Some([false, true])),
     ("HEAD", "/vocabulary", Scope::Read, Some([false, true])),
     ("GET", "/vocabulary/car", Scope::Read, Some([false, true])),

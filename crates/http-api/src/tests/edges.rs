@@ -64,6 +64,7 @@ async fn other_paths_are_not_found(#[case] path: &str) {
 #[case("/keys/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777", &["GET", "POST"], "DELETE, OPTIONS")]
 #[case("/session", &["GET", "PUT"], "POST, DELETE, OPTIONS")]
 #[case("/readyz", &["POST"], "GET, HEAD, OPTIONS")]
+#[case("/metrics", &["POST", "DELETE"], "GET, HEAD, OPTIONS")]
 #[case("/openapi.json", &["POST"], "GET, HEAD, OPTIONS")]
 #[case("/docs/", &["POST"], "GET, HEAD, OPTIONS")]
 #[tokio::test(flavor = "multi_thread")]

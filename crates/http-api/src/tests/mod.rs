@@ -17,6 +17,7 @@ mod keys;
 mod language;
 mod lists;
 mod log;
+mod metrics;
 mod page;
 mod pressure;
 mod session;

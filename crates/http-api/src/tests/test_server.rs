@@ -23,6 +23,7 @@ use domain_testing::{
     FakeDatabase, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue, FakeRenditionStore,
     FakeTagProvider, Pull, TestClock, tags,
 };
+use futures_util::FutureExt;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::{
@@ -205,6 +206,7 @@ impl Setup {
                 originals: self.originals,
                 provider: self.fakes.provider,
             },
+            exposition: Arc::new(|usage| async move { format!("{usage:?}\n") }.boxed()),
             fetcher: fetcher(self.fetching),
             settings: self.settings,
         }
@@ -263,7 +265,7 @@ impl TestServer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(server(listener, api, shutdown.clone()).unwrap());
+        let task = tokio::spawn(server(listener, None, api, shutdown.clone()).unwrap());
         Self {
             fakes,
             address,

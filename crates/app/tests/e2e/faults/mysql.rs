@@ -108,6 +108,26 @@ async fn away_and_back_again(#[case] line: Line) {
     server.assert_nothing_half_written().await;
 }
 
+/// A scrape waits for the database for a short time at most, and tells that it is away.
+#[rstest]
+#[case::lost(Line::Down)]
+#[case::hung(Line::Hung)]
+#[tokio::test]
+async fn away_while_the_metrics_are_read(#[case] line: Line) {
+    let (proxy, server) = start(&[]).await;
+    server.register(&jpeg(1), "").await;
+    proxy.set(line);
+    for _ in 0..3 {
+        let began = Instant::now();
+        let scrape = server.scrape().await;
+        assert!(began.elapsed() < Duration::from_secs(4));
+        assert_eq!(scrape.value("etiqueta_database_up"), Some(0.0));
+        assert_eq!(scrape.value("etiqueta_jobs{state=\"queued\"}"), None);
+        let registered = scrape.value("etiqueta_images_registered_total");
+        assert_eq!(registered, Some(1.0));
+    }
+}
+
 #[rstest]
 #[case::lost(Line::Down)]
 #[case::hung(Line::Hung)]

@@ -108,6 +108,14 @@ impl Budget {
         }
     }
 
+    /// The bytes that uploads hold, and how many wait for more.
+    pub(super) fn usage(&self) -> (u64, usize) {
+        let waiting = self.uploads.values().filter(|it| it.wish.is_some());
+        let reserved = self.reserved.and_then(|ticket| self.uploads.get(&ticket));
+        let reserved = reserved.map_or(0, |upload| upload.held);
+        (self.pool + reserved, waiting.count())
+    }
+
     /// When room was last given, taken back or used by the reservation.
     pub(super) fn moved(&self) -> Instant {
         self.moved

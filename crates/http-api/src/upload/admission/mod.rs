@@ -71,6 +71,12 @@ impl Admission {
         }
     }
 
+    /// The bytes that uploads hold, and how many uploads wait for more.
+    pub(crate) fn usage(&self) -> (u64, usize) {
+        let (large, small) = (lock(&self.large).usage(), lock(&self.small).usage());
+        (large.0 + small.0, large.1 + small.1)
+    }
+
     /// Notes an upload that may need so many bytes at most. It holds none yet.
     pub(crate) fn enter(&self, client: ClientKey, need: u64) -> Share {
         let is_small = need <= self.small_need;
