@@ -92,6 +92,7 @@ impl Call<'_> {
             Ok(_) => "",
             Err(ImageStoreError::Contended(_)) => "contended",
             Err(ImageStoreError::ClaimLost) => "claim_lost",
+            Err(ImageStoreError::AlreadyImported) => "already_imported",
             Err(ImageStoreError::LeaseLost) => "lease_lost",
             Err(ImageStoreError::Unavailable(_)) => "unavailable",
             Err(ImageStoreError::Corrupt(_)) => "corrupt",

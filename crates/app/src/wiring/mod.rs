@@ -112,8 +112,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let ingest = ingesting(ingest, settings, vocabulary);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
     let renditions = renditions(settings, &catalog, codec, &opened);
-    let watched = watched(
-        &store,
+    let watched = store.watched(
         pictures,
         &upstreams,
         releases.as_ref(),
@@ -179,25 +178,26 @@ impl Store {
             enqueued,
         })
     }
-}
 
-fn watched(
-    store: &Store,
-    codec: Arc<PictureCodec>,
-    upstreams: &Upstreams,
-    releases: Option<&Arc<Releases>>,
-    ingest: &Arc<Ingest>,
-    renditions: &Renditions,
-) -> Watched {
-    Watched {
-        stored: store.stored.clone(),
-        pools: store.pools.clone(),
-        codec,
-        provider: upstreams.provider.clone(),
-        guards: upstreams.guards.clone(),
-        releases: releases.cloned(),
-        ingest: ingest.clone(),
-        renditions: renditions.clone(),
+    /// What the metrics look at.
+    fn watched(
+        &self,
+        codec: Arc<PictureCodec>,
+        upstreams: &Upstreams,
+        releases: Option<&Arc<Releases>>,
+        ingest: &Arc<Ingest>,
+        renditions: &Renditions,
+    ) -> Watched {
+        Watched {
+            stored: self.stored.clone(),
+            pools: self.pools.clone(),
+            codec,
+            provider: upstreams.provider.clone(),
+            guards: upstreams.guards.clone(),
+            releases: releases.cloned(),
+            ingest: ingest.clone(),
+            renditions: renditions.clone(),
+        }
     }
 }
 

@@ -8,9 +8,15 @@ use std::{
 
 use anyhow::Context as _;
 use domain::{LabelNames, LanguageError, NameTable, label_names::NameTableError};
+#[cfg(feature = "local-tagger")]
+use tag_provider_local::NAMES;
 use thiserror::Error;
 
 use crate::settings::Settings;
+
+/// There is no built-in tagger whose words have names.
+#[cfg(not(feature = "local-tagger"))]
+const NAMES: &[(&str, &str)] = &[];
 
 /// The largest file in bytes: a hundred thousand names of ordinary length.
 const LONGEST: u64 = 16 << 20;
@@ -45,19 +51,13 @@ pub(super) fn names(settings: &Settings) -> anyhow::Result<LabelNames> {
     }
 }
 
-#[cfg(feature = "local-tagger")]
 fn built_in() -> anyhow::Result<LabelNames> {
     let mut names = LabelNames::default();
-    for (language, table) in tag_provider_local::NAMES {
+    for (language, table) in NAMES {
         let table = NameTable::parse(table).context("names inside the binary")?;
         names = names.with(language, table)?;
     }
     Ok(names)
-}
-
-#[cfg(not(feature = "local-tagger"))]
-fn built_in() -> anyhow::Result<LabelNames> {
-    Ok(LabelNames::default())
 }
 
 /// Adds the files `LANGUAGE.tsv` of a folder; others in it are left alone.

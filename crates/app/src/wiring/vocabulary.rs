@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::{LabelNames, Vocabulary, ports, service::SharedVocabulary};
+use anyhow::Context as _;
+use domain::{
+    LABEL_LANGUAGE, LabelNames, Vocabulary, VocabularyEntry, ports, service::SharedVocabulary,
+};
 use image_store_diesel::Signals;
 
 use super::database::Database;
@@ -30,13 +33,12 @@ pub fn managing_vocabulary(database: &Database) -> anyhow::Result<SharedVocabula
 }
 
 /// The words of the built-in tagger with the tags above them, and their names.
-#[cfg(feature = "local-tagger")]
 pub(super) fn builtin(names: &LabelNames) -> anyhow::Result<Vocabulary> {
-    use anyhow::Context as _;
-    use domain::{LABEL_LANGUAGE, VocabularyEntry};
-
-    let words = tag_provider_local::words()?.into_iter();
-    let entries = words.map(|(tag, parents)| {
+    #[cfg(feature = "local-tagger")]
+    let words = tag_provider_local::words()?;
+    #[cfg(not(feature = "local-tagger"))]
+    let words: [(domain::Label, Vec<domain::Label>); 0] = [];
+    let entries = words.into_iter().map(|(tag, parents)| {
         let others = names.languages().filter(|it| *it != LABEL_LANGUAGE);
         let translated = others.filter_map(|language| {
             let shown = names.shown_in(language)?;
@@ -50,12 +52,6 @@ pub(super) fn builtin(names: &LabelNames) -> anyhow::Result<Vocabulary> {
         }
     });
     Vocabulary::new(entries).context("the words of the built-in tagger")
-}
-
-/// There is no built-in tagger.
-#[cfg(not(feature = "local-tagger"))]
-pub(super) fn builtin(_: &LabelNames) -> anyhow::Result<Vocabulary> {
-    Ok(Vocabulary::default())
 }
 
 #[cfg(all(test, feature = "local-tagger"))]
