@@ -126,22 +126,31 @@ def jobs():
 
     def strike(test):
         test.only_add()
-        images = list(test.load.images)
         for number, body in enumerate(JOBS):
-            status, answer = test.servers[1].call("POST", "/jobs", body)
-            if status != 202:
-                raise ClusterError(f"POST /jobs answers {status}: {answer[:300]}")
+            job = make(test, body)
             if number == 0:
                 test.servers[0].kill()
-            follow(test.servers[2], json.loads(answer)["id"])
-        for image in images:
-            image.is_edited = True
+            follow(test.servers[2], job)
 
     return strike, killed_server(1)[1]
 
 
-def follow(server, job, seconds=180):
-    """Waits until a job has ended well."""
+def make(test, body):
+    """Makes a job, while no post is under way: it changes the images that are there then, and no others."""
+    test.load.pause()
+    try:
+        status, answer = test.servers[1].call("POST", "/jobs", body)
+        if status != 202:
+            raise ClusterError(f"POST /jobs answers {status}: {answer[:300]}")
+        for image in test.load.images:
+            image.is_edited = True
+    finally:
+        test.load.resume()
+    return json.loads(answer)["id"]
+
+
+def follow(server, job, seconds=600):
+    """Waits until a job has ended well. A server of the dev profile changes some two hundred images a second."""
     end = time.monotonic() + seconds
     while True:
         status, body = server.get(f"/jobs/{job}")
