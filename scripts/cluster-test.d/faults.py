@@ -135,7 +135,7 @@ def jobs():
                 mend(test)
             follow(test.servers[2], job)
 
-    return strike, None
+    return strike
 
 
 def make(test, body):
@@ -210,7 +210,7 @@ def long_form():
         Phase("node 2 stopped, rejoins", 10, *stopped_node(2), excused=2, back=out, silent=2),
         Phase("node 2: SIGSTOP, 12 s", 12, *paused_node(2), excused=2, gap=out, silent=2),
         Phase("server 1 killed, starts again", 6, *killed_server(1), excused=1, silent=1),
-        Phase("jobs over all images, server 1 killed", 0, *jobs(), excused=1, silent=1),
+        Phase("jobs over all images, server 1 killed", 0, jobs(), excused=1, silent=1),
         Phase("originals away, 5 s", 5, *folder_away(), excused=-1, gap=10.0),
     ]
 
