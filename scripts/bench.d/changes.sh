@@ -49,11 +49,11 @@ job() {
   path=$(curl -fsS -o /dev/null -D - -H 'content-type: application/json' -d "$1" "http://$address/jobs" |
     tr -d '\r' | awk 'tolower($1) == "location:" {print $2}')
   [ -n "$path" ] || return 1
-  while sleep 0.2; do
-    state=$(curl -fsS "http://$address$path")
-    [ "$(jq -r .state <<<"$state")" != done ] || break
-    jq -e '.state == "waiting" or .state == "running"' <<<"$state" >/dev/null || { echo "$state" >&2; return 1; }
+  until state=$(curl -fsS "http://$address$path") && jq -e .finished <<<"$state" >/dev/null; do
+    kill -0 "$server" || return 1
+    sleep 0.2
   done
+  [ "$(jq -r .state <<<"$state")" = done ] || { echo "$state" >&2; return 1; }
   jq -r '"done=\(.done)\nfailed_items=\(.failed)\nchanged=\(.result.changed)"' <<<"$state"
   echo "took=$(calculate "($(now) - $began) / 1000")"
 }
