@@ -1,4 +1,4 @@
-//! Logging: filters, formats, and a writer that nobody waits for.
+//! Logging: filters, formats, and a writer that never blocks.
 
 use std::{
     io::{self, IsTerminal, Write},

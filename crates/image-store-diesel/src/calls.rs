@@ -17,7 +17,7 @@ pub(crate) enum Operation {
     Write,
 }
 
-/// How a call ended, as the label `error_type`. A call that nobody waited for to its end is `cancelled`.
+/// How a call ended, as the label `error_type`. A call whose caller went away is `cancelled`.
 const OUTCOMES: [&str; 8] = [
     "",
     "contended",

@@ -65,7 +65,7 @@ impl Default for PoolSettings {
 pub struct PoolUsage {
     /// Connections in use.
     pub in_use: usize,
-    /// Open connections that nobody uses.
+    /// Idle open connections.
     pub idle: usize,
     /// The most connections.
     pub limit: usize,

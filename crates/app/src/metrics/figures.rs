@@ -58,7 +58,7 @@ impl StoredFigures {
     }
 
     async fn figures(&self) -> Option<Figures> {
-        // Whoever comes while they are read waits for them.
+        // Callers that come while they are read wait for them.
         let mut last = self.last.lock().await;
         if let Some(last) = last.as_ref().filter(|it| it.read_at.elapsed() < FRESH) {
             return last.figures.clone();

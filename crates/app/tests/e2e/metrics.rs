@@ -1,4 +1,4 @@
-//! `GET /metrics`, and a log that nobody reads.
+//! `GET /metrics`, and a log without a reader.
 
 use std::{
     collections::HashMap,

@@ -9,7 +9,7 @@ use super::Cause;
 
 /// Reads the pictures that another program registered, with their tags. It never writes.
 ///
-/// All calls see the same state, whatever that program does meanwhile. After an error every call fails.
+/// All calls see the same snapshot, whatever that program writes. After an error every call fails.
 #[async_trait]
 pub trait PictureArchive: Send + Sync {
     /// How many pictures there are.

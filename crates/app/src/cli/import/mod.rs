@@ -1,6 +1,6 @@
 //! `etiqueta import`: pictures from folders, or from the Flask program, directly into the store.
 //!
-//! Each picture goes the way of an upload, by the same service. What was imported before is told by its content and
+//! Each picture goes the way of an upload, by the same service. What was imported before is recognised by its content and
 //! path, so that an import that was broken off goes on where it was, and a second one does nothing.
 
 mod arguments;

@@ -132,17 +132,17 @@ async fn pictures_keep_their_ids_dates_and_tags(#[case] kind: Kind) {
     let (code, lines, summary, errors) = flask.import(&store, &["--timezone", "Europe/Madrid"]);
     assert_eq!(code, 1, "{errors}");
     assert_eq!(counts(&summary), [3, 0, 0, 5], "{lines:?}");
-    let told = |name: &str| {
+    let reported = |name: &str| {
         let of_picture = |line: &&Value| line["file"].as_str().unwrap().contains(name);
         lines.iter().find(of_picture).unwrap()
     };
-    let error = |name: &str| told(name)["error"].as_str().unwrap();
+    let error = |name: &str| reported(name)["error"].as_str().unwrap();
     assert!(error(&id(4)).contains("its file is not in"), "{lines:?}");
     assert!(error(&id(5)).contains("the JPEG is truncated"), "{lines:?}");
     assert!(error("no-uuid").contains("is a UUID"), "{lines:?}");
     assert!(error(&id(6)).contains("does not exist"), "{lines:?}");
     assert!(error(&id(7)).contains("YYYY-MM-DD HH:MM:SS"), "{lines:?}");
-    let notes = told(&id(2))["notes"].as_array().unwrap();
+    let notes = reported(&id(2))["notes"].as_array().unwrap();
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(
         notes
@@ -202,7 +202,7 @@ async fn an_id_of_another_picture_is_told_and_the_folder_not_imported_twice() {
     assert_eq!(error, expected);
 }
 
-/// Pages are read by their keys, however many there are, and a database without the tables is told.
+/// Pages are read by their keys, however many there are, and a database without the tables is an error.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_pages_are_read_and_another_database_is_told() {
     let mut flask = Flask::create().await;

@@ -111,7 +111,7 @@ async fn a_folder_is_imported_without_a_server_and_once(#[case] kind: Kind) {
     let (code, lines, summary, errors) = store.import(&arguments);
     assert_eq!(code, 1, "{errors}");
     assert_eq!(errors, "etiqueta: 1 of 4 files were not imported\n");
-    let told: Vec<_> = lines
+    let reported: Vec<_> = lines
         .iter()
         .map(|line| {
             (
@@ -127,7 +127,7 @@ async fn a_folder_is_imported_without_a_server_and_once(#[case] kind: Kind) {
         ("photos/b/copy.jpg", "imported"),
         ("photos/b/notes.txt", "left_out"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     assert_eq!(counts(&summary), [3, 0, 1, 1]);
     assert_eq!(store.calls(), 2, "the copy needs none");
 
@@ -341,7 +341,7 @@ async fn an_import_without_a_provider_ends_early() {
 #[test]
 fn wrong_command_lines_are_told() {
     let folder = TempDir::new().unwrap();
-    for (arguments, told) in [
+    for (arguments, reported) in [
         (&["import"][..], "PATH"),
         (&["import", "a", "--exclude", "[a"], "--exclude"),
         (
@@ -371,7 +371,7 @@ fn wrong_command_lines_are_told() {
         command.args(arguments);
         let (code, _, errors) = run(command);
         assert_eq!(code, 2, "{arguments:?}: {errors}");
-        assert!(errors.contains(told), "{arguments:?}: {errors}");
+        assert!(errors.contains(reported), "{arguments:?}: {errors}");
         assert!(!errors.contains("secret"), "{errors}");
     }
     assert!(!folder.path().join("data").exists());
