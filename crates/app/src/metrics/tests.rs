@@ -192,3 +192,40 @@ fn the_documented_metrics_are_these() {
     let names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
     assert_eq!(documented, names);
 }
+
+/// The names of metrics in a text of queries: words such as those of the table, without a histogram's suffix.
+fn named(text: &str) -> BTreeSet<&str> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let words = text.split(|character| !is_part(character));
+    let prefixes = [
+        "etiqueta_",
+        "http_server_",
+        "http_client_",
+        "db_client_",
+        "process_",
+    ];
+    words
+        .filter(|word| prefixes.iter().any(|prefix| word.starts_with(prefix)))
+        .map(|word| {
+            word.strip_suffix("_bucket")
+                .or(word.strip_suffix("_count"))
+                .unwrap_or(word)
+        })
+        .collect()
+}
+
+#[test]
+fn the_dashboard_shows_every_metric_and_no_other() {
+    let shown = named(include_str!(
+        "../../../../docker/monitoring/grafana/dashboards/etiqueta.json"
+    ));
+    let alerted = named(include_str!("../../../../docker/monitoring/alerts.yml"));
+    let known: BTreeSet<&str> = TABLE.iter().map(|row| row.name).collect();
+    let unknown: Vec<_> = shown
+        .union(&alerted)
+        .filter(|name| !known.contains(*name))
+        .collect();
+    assert_eq!(unknown, Vec::<&&str>::new());
+    let left_out: Vec<_> = known.difference(&(&shown | &alerted)).collect();
+    assert_eq!(left_out, [&"process_threads"]);
+}
