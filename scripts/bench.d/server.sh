@@ -111,8 +111,10 @@ above_idle() { echo $(($(memory VmHWM) - idle_memory)); }
 # load CONNECTIONS SECONDS KIND URL: prints NAME=VALUE lines, of which the callers evaluate those they
 # want: requests, p50, p99 (milliseconds), rate (a second), bytes (a second), failed, busy, broken.
 load() {
-  local threads=1
+  local threads=1 log
   [ "$1" = 1 ] || threads=2
-  BENCH_KIND=$3 wrk -t "$threads" -c "$1" -d "${2}s" --timeout 60s -s scripts/bench.d/load.lua "$4" >"$scratch/load.log" 2>&1
-  grep -E '^[a-z0-9]+=[0-9.]+$' "$scratch/load.log" || { tail -n 3 "$scratch/load.log" >&2; return 1; }
+  # Two may be under way.
+  log=$(mktemp -p "$scratch")
+  BENCH_KIND=$3 wrk -t "$threads" -c "$1" -d "${2}s" --timeout 60s -s scripts/bench.d/load.lua "$4" >"$log" 2>&1
+  grep -E '^[a-z0-9]+=[0-9.]+$' "$log" || { tail -n 3 "$log" >&2; return 1; }
 }

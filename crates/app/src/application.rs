@@ -22,7 +22,7 @@ use crate::{
     access::{self, FirstKey},
     jobs, metrics,
     releases::Releases,
-    rlimit,
+    rlimit, service_manager,
     settings::Settings,
     telemetry, upkeep,
     wiring::{self, Database, Gates, SchemaError},
@@ -128,6 +128,7 @@ impl Application {
         if let Some(address) = scraped.transpose()? {
             tracing::info!(metrics = %address, "the metrics are at an address of their own");
         }
+        service_manager::ready();
         let serve = async {
             let outcome = listening.await;
             stop.cancel();
@@ -276,6 +277,7 @@ async fn stop_on_signal(stop: CancellationToken) {
         _ = interrupt.recv() => "SIGINT",
     };
     tracing::info!(signal = name, "stopping; requests in progress may finish");
+    service_manager::stopping();
     stop.cancel();
     // A second signal stops the server at once.
     tokio::select! {

@@ -11,6 +11,7 @@ pub mod releases;
 pub mod replica;
 pub mod resilience;
 pub mod rlimit;
+pub mod service_manager;
 pub mod settings;
 pub mod telemetry;
 pub mod upkeep;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod backup;
 mod calls;
 mod connections;
 mod error;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use domain::ports::{Database, ImageStoreError};
 
 pub use self::{
+    backup::{Backup, BackupError, back_up},
     connections::{Consistency, PoolSettings, PoolUsage, Pools},
     migrate::MigrationError,
     migrator::Migrator,

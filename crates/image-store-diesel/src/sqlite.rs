@@ -20,6 +20,7 @@ use domain::ports::ImageStoreError;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::task::spawn_blocking;
 
+pub(crate) use self::copy::{copy_into, verify};
 use self::{
     classify::{by_text, classify},
     file::DatabaseFile,
@@ -87,6 +88,7 @@ where
 }
 
 mod classify;
+mod copy;
 mod file;
 #[path = "sql/mod.rs"]
 #[allow(

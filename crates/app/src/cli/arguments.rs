@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use domain::{DatabaseId, KeyId, KeyName, Scope, Threshold};
 
 use super::{
@@ -72,6 +73,25 @@ pub(super) enum Command {
     /// Exit codes: 0 all is sound; 1 what was found was repaired; 2 the command line or the settings
     /// are wrong; 4 something found is left; 8 it could not be checked.
     Check(CheckArguments),
+    /// Copy the SQLite database into a new file, and check the copy; also while servers run
+    ///
+    /// The file appears once it is whole. Originals are not part of it: copy them afterwards.
+    Backup {
+        /// The new file
+        file: PathBuf,
+    },
+    /// Ask the server of these settings whether it answers
+    Healthcheck,
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages
+    Man {
+        /// The folder for them
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -173,7 +193,11 @@ impl Command {
             | Self::Delete(_)
             | Self::Tag(_)
             | Self::Import(_)
-            | Self::Check(_) => "warn",
+            | Self::Check(_)
+            | Self::Backup { .. }
+            | Self::Healthcheck
+            | Self::Completions { .. }
+            | Self::Man { .. } => "warn",
         }
     }
 }
@@ -267,15 +291,22 @@ mod tests {
         "etiqueta delete --q untagged --not-tags a,b --any-tags c --tag-confidence 50 --min-date 2024-01-01 --json"
     )]
     #[case("etiqueta delete --id 1b4e28ba-2fa1-41d2-883f-0016d3cca427")]
+    #[case("etiqueta backup copy.db")]
+    #[case("etiqueta healthcheck")]
+    #[case("etiqueta completions zsh")]
+    #[case("etiqueta man folder")]
     #[case("etiqueta vocabulary export -")]
     #[case("etiqueta vocabulary export --keywords list.txt")]
     #[case("etiqueta vocabulary import list.txt")]
     #[case("etiqueta vocabulary apply --q date>=2024-01-01 --dry-run")]
-    fn jobs(#[case] line: &str) {
+    fn others(#[case] line: &str) {
         assert!(parsed(line).is_ok());
     }
 
     #[rstest]
+    #[case("etiqueta backup")]
+    #[case("etiqueta completions")]
+    #[case("etiqueta completions csh")]
     #[case("etiqueta jobs")]
     #[case("etiqueta jobs show 1")]
     #[case("etiqueta jobs list --limit 0")]

@@ -4,12 +4,15 @@
 //! `check` follow `fsck`: see `check`. An error is one line on standard error.
 
 mod arguments;
+mod backup;
 mod check;
 mod exit;
+mod healthcheck;
 mod import;
 mod jobs;
 mod key;
 mod kind;
+mod manual;
 mod progress;
 mod tag;
 mod vocabulary;
@@ -95,6 +98,10 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
         Command::Edit(arguments) => done(jobs::edit(arguments, &settings()?).await),
         Command::Delete(arguments) => done(jobs::delete(arguments, &settings()?).await),
         Command::Check(arguments) => check::run(arguments, &settings()?).await,
+        Command::Backup { file } => done(backup::run(&file, &settings()?).await),
+        Command::Healthcheck => done(healthcheck::run(&settings()?).await),
+        Command::Completions { shell } => done(manual::completions(shell)),
+        Command::Man { folder } => done(manual::pages(&folder)),
     }
 }
 

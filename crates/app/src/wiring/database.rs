@@ -1,11 +1,12 @@
 //! The database: its URL, connection pool and schema.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use domain::ports::{self, ImageCounter, ImageStore, ImageStoreError, TagStatistics};
 use image_store_diesel::{
-    Consistency, MigrationError, Migrator, PoolSettings, Signals, StoreUrl, StoreUrlError,
+    Backup, BackupError, Consistency, MigrationError, Migrator, PoolSettings, Signals, StoreUrl,
+    StoreUrlError,
 };
 use secrecy::ExposeSecret;
 use thiserror::Error;
@@ -122,6 +123,11 @@ impl Database {
             return Err(SchemaError::NoVocabulary);
         }
         Ok(())
+    }
+
+    /// Copies the database into a new file while it is in use. Its schema must exist.
+    pub async fn back_up(&self, target: &Path) -> Result<Backup, BackupError> {
+        image_store_diesel::back_up(&self.url, target).await
     }
 
     pub(super) fn connect(&self, signals: Signals) -> anyhow::Result<Arc<dyn ports::Database>> {

@@ -12,6 +12,7 @@
 )]
 
 mod backfill;
+mod backup;
 mod check;
 mod client;
 mod command_line;
@@ -30,6 +31,7 @@ mod lists;
 mod local;
 mod metrics;
 mod operation;
+mod packaging;
 mod page;
 mod pictures;
 mod removal;

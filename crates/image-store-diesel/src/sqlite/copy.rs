@@ -1,0 +1,73 @@
+//! Copies of a whole database, and whether they are sound.
+
+use std::{path::Path, time::Duration};
+
+use diesel::{
+    Connection as _, ConnectionError, QueryableByName, RunQueryDsl, SqliteConnection,
+    connection::SimpleConnection,
+    sql_query,
+    sql_types::{BigInt, Text},
+};
+
+use crate::backup::BackupError;
+
+/// How long to wait for a lock of another program.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// At most so many findings are told.
+const FINDINGS: usize = 3;
+
+#[derive(QueryableByName)]
+struct Finding {
+    #[diesel(sql_type = Text)]
+    integrity_check: String,
+}
+
+#[derive(QueryableByName)]
+struct Images {
+    #[diesel(sql_type = BigInt)]
+    images: i64,
+}
+
+/// Writes what the database holds at one moment into an empty file.
+pub(crate) fn copy_into(source: &Path, target: &Path) -> Result<(), BackupError> {
+    let mut connection = open(source)?;
+    let busy = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
+    connection.batch_execute(&busy).map_err(BackupError::Copy)?;
+    sql_query("VACUUM INTO ?")
+        .bind::<Text, _>(text(target)?)
+        .execute(&mut connection)
+        .map_err(BackupError::Copy)?;
+    Ok(())
+}
+
+/// Checks every page and index of a database, and counts its images.
+pub(crate) fn verify(copy: &Path) -> Result<u64, BackupError> {
+    let mut connection = open(copy)?;
+    let findings: Vec<Finding> = sql_query("PRAGMA integrity_check")
+        .load(&mut connection)
+        .map_err(|error| BackupError::Damaged(error.to_string()))?;
+    let findings = findings.into_iter().map(|finding| finding.integrity_check);
+    let findings: Vec<_> = findings
+        .filter(|finding| finding != "ok")
+        .take(FINDINGS)
+        .collect();
+    if !findings.is_empty() {
+        return Err(BackupError::Damaged(findings.join("; ")));
+    }
+    let counted: Images = sql_query("SELECT COUNT(*) AS images FROM etiqueta_image")
+        .get_result(&mut connection)
+        .map_err(BackupError::Copy)?;
+    Ok(counted.images.unsigned_abs())
+}
+
+fn open(path: &Path) -> Result<SqliteConnection, BackupError> {
+    SqliteConnection::establish(text(path)?).map_err(BackupError::Open)
+}
+
+fn text(path: &Path) -> Result<&str, BackupError> {
+    path.to_str().ok_or_else(|| {
+        let error = ConnectionError::BadConnection("the path is not UTF-8".to_owned());
+        BackupError::Open(error)
+    })
+}
