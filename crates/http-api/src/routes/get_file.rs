@@ -9,7 +9,7 @@ use actix_web::{
 };
 use domain::{Image, service::Catalog};
 
-use super::path;
+use super::{incoming::RawBody, path};
 use crate::{
     conditions::{self, Selection},
     disposition,
@@ -45,7 +45,7 @@ use crate::{
     ),
     responses(
         (
-            status = 200, description = "The original.", content_type = "image/*", body = Vec<u8>,
+            status = 200, description = "The original.", content_type = "image/*", body = inline(RawBody),
             headers(
                 ("ETag" = String, description = "The SHA-256 of the bytes; strong."),
                 ("Accept-Ranges" = String, description = "`bytes`"),
@@ -54,7 +54,7 @@ use crate::{
             )
         ),
         (
-            status = 206, description = "The range.", content_type = "image/*", body = Vec<u8>,
+            status = 206, description = "The range.", content_type = "image/*", body = inline(RawBody),
             headers(("Content-Range" = String, description = "`bytes FIRST-LAST/LENGTH`"))
         ),
         (status = 304, description = "The client has the bytes."),

@@ -6,7 +6,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::path;
+use super::{incoming::RawBody, path};
 use crate::{
     conditions, disconnect, forwarded::Forwarded, problem::Problem, queries, response::immutable,
     state::State,
@@ -41,7 +41,7 @@ const VERSION: u32 = 1;
     ),
     responses(
         (
-            status = 200, description = "The thumbnail.", content_type = "image/jpeg", body = Vec<u8>,
+            status = 200, description = "The thumbnail.", content_type = "image/jpeg", body = inline(RawBody),
             headers(
                 ("ETag" = String, description = "Names the original and the size; strong."),
                 ("Cache-Control" = String, description = "`private, max-age=31536000, immutable`"),

@@ -37,6 +37,16 @@ pub(super) struct UploadBody {
     url: Option<String>,
 }
 
+// Described as OpenAPI 3.0 did: generators of clients pass over a body without a schema.
+/// The bytes of an image.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(
+    dead_code,
+    reason = "for the documentation: the body is never held as a whole"
+)]
+pub(super) struct RawBody(Vec<u8>);
+
 /// A form with one file.
 #[derive(ToSchema)]
 #[schema(as = FileUpload)]
@@ -47,7 +57,7 @@ pub(super) struct UploadBody {
 pub(super) struct FileBody {
     /// The image: JPEG, PNG, WebP, GIF, BMP or TIFF. The part may have any name and needs a file name; there
     /// must be no other part.
-    #[schema(value_type = String, content_media_type = "application/octet-stream")]
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
 

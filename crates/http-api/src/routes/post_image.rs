@@ -9,7 +9,7 @@ use domain::{Image, ImageId};
 
 use super::{
     get_image,
-    incoming::{self, FileBody, Incoming, UploadBody},
+    incoming::{self, FileBody, Incoming, RawBody, UploadBody},
     path,
     repeatable::{self, Request},
 };
@@ -61,8 +61,8 @@ const PREFERENCE_APPLIED: &str = "Preference-Applied";
     request_body(
         content(
             (UploadBody = "application/json"),
-            ("image/*"),
-            ("application/octet-stream"),
+            (inline(RawBody) = "image/*"),
+            (inline(RawBody) = "application/octet-stream"),
             (FileBody = "multipart/form-data"),
         ),
         description = "The image. By default it may have 25 MiB. Its format is detected from its bytes, whatever \

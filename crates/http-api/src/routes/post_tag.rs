@@ -5,7 +5,7 @@ use actix_web::{
     web::{Data, Payload},
 };
 
-use super::incoming::{self, FileBody, UploadBody};
+use super::incoming::{self, FileBody, RawBody, UploadBody};
 use crate::{
     problem::Problem,
     response::{self, TaggedBody},
@@ -37,8 +37,8 @@ use crate::{
     request_body(
         content(
             (UploadBody = "application/json"),
-            ("image/*"),
-            ("application/octet-stream"),
+            (inline(RawBody) = "image/*"),
+            (inline(RawBody) = "application/octet-stream"),
             (FileBody = "multipart/form-data"),
         ),
         description = "The image. By default it may have 25 MiB. Its format is detected from its bytes, whatever \
