@@ -26,6 +26,8 @@ pub enum Route {
     Tags,
     /// Imagga `GET /v2/usage`.
     Usage,
+    /// Vision servers: `POST /v1/chat/completions`.
+    Chat,
     /// Anything else.
     Unknown,
 }

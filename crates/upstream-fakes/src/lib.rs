@@ -1,8 +1,8 @@
-//! Strict stand-ins for ImageKit and Imagga that speak HTTP.
+//! Strict stand-ins for ImageKit, Imagga and vision servers that speak HTTP.
 //!
-//! [`Fakes`] runs both on ports of their own, in a thread of their own, so that any number of them
+//! [`Fakes`] runs ImageKit and Imagga on ports of their own, in a thread of their own, so that any number of them
 //! works beside any asynchronous runtime. They implement only what the services are known to do, reject
-//! what these merely tolerate, and can inject faults ([`Fault`]).
+//! what these merely tolerate, and can inject faults ([`Fault`]). [`Vision`] is a server of its own.
 //!
 //! ```
 //! # async fn example() -> Result<(), upstream_fakes::StartError> {
@@ -30,6 +30,7 @@ mod record;
 mod server;
 mod traffic;
 mod upstream;
+mod vision;
 
 pub use fakes::{Builder, Fakes, StartError};
 pub use fault::{Fault, Route};
@@ -37,3 +38,4 @@ pub use imagekit::{File, ImageKit, Seed};
 pub use imagga::{Imagga, tags_of};
 pub use record::{Recorded, RouteCount};
 pub use traffic::Traffic;
+pub use vision::{Habit, Vision};

@@ -1,4 +1,4 @@
-//! Basic authentication, and masking of its secrets.
+//! Credentials of calls, and masking of their secrets.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::RequestBuilder;
@@ -7,39 +7,66 @@ use secrecy::{ExposeSecret, SecretString};
 /// Shorter secrets are not masked: they would match in any text.
 const SHORTEST_MASKED: usize = 4;
 
-/// User and password of basic authentication (RFC 7617).
+/// What calls are signed with.
 #[derive(Debug)]
 pub struct Credentials {
-    user: SecretString,
-    password: SecretString,
-    /// Both as in the header.
-    encoded: SecretString,
+    scheme: Scheme,
+    /// What no text may show.
+    secrets: Vec<SecretString>,
+}
+
+#[derive(Debug)]
+enum Scheme {
+    None,
+    Basic {
+        user: SecretString,
+        password: SecretString,
+    },
+    Bearer(SecretString),
 }
 
 impl Credentials {
-    /// Combines user and password; either may be empty.
+    /// User and password of basic authentication (RFC 7617); either may be empty.
     pub fn new(user: SecretString, password: SecretString) -> Self {
         let pair = format!("{}:{}", user.expose_secret(), password.expose_secret());
+        let encoded = STANDARD.encode(pair).into();
         Self {
-            user,
-            password,
-            encoded: STANDARD.encode(pair).into(),
+            secrets: vec![encoded, user.clone(), password.clone()],
+            scheme: Scheme::Basic { user, password },
+        }
+    }
+
+    /// A bearer token (RFC 6750).
+    pub fn bearer(token: SecretString) -> Self {
+        Self {
+            secrets: vec![token.clone()],
+            scheme: Scheme::Bearer(token),
+        }
+    }
+
+    /// For a service that takes everybody's calls.
+    pub fn none() -> Self {
+        Self {
+            secrets: Vec::new(),
+            scheme: Scheme::None,
         }
     }
 
     /// Adds the credentials to a request.
     pub(crate) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
-        request.basic_auth(
-            self.user.expose_secret(),
-            Some(self.password.expose_secret()),
-        )
+        match &self.scheme {
+            Scheme::None => request,
+            Scheme::Basic { user, password } => {
+                request.basic_auth(user.expose_secret(), Some(password.expose_secret()))
+            }
+            Scheme::Bearer(token) => request.bearer_auth(token.expose_secret()),
+        }
     }
 
     /// Masks every occurrence of a secret in a text.
     pub(crate) fn mask(&self, text: &str) -> String {
-        [&self.encoded, &self.user, &self.password]
-            .into_iter()
-            .map(ExposeSecret::expose_secret)
+        let secrets = self.secrets.iter().map(ExposeSecret::expose_secret);
+        secrets
             .filter(|secret| secret.len() >= SHORTEST_MASKED)
             .fold(text.to_owned(), |text, secret| {
                 text.replace(secret, "[masked]")
@@ -66,5 +93,21 @@ mod tests {
     fn an_empty_password_masks_nothing() {
         let credentials = Credentials::new("private_key".into(), "".into());
         assert_eq!(credentials.mask("all is well"), "all is well");
+    }
+
+    #[test]
+    fn calls_are_signed_by_either_scheme_or_not_at_all() {
+        let header = |credentials: &Credentials| {
+            let request = reqwest::Client::new().get("http://localhost");
+            let request = credentials.sign(request).build().unwrap();
+            let header = request.headers().get("authorization");
+            header.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let token = Credentials::bearer("token-of-mine".into());
+        assert_eq!(header(&token).as_deref(), Some("Bearer token-of-mine"));
+        assert_eq!(token.mask("no token-of-mine"), "no [masked]");
+        assert_eq!(header(&Credentials::none()), None);
+        let basic = Credentials::new("me".into(), "".into());
+        assert_eq!(header(&basic).as_deref(), Some("Basic bWU6"));
     }
 }

@@ -14,4 +14,5 @@ mod vocabulary;
 
 pub use handle::{Imagga, tags_of};
 pub(crate) use settings::Settings;
+pub(crate) use sight::Sight;
 pub(crate) use state::State;
