@@ -20,7 +20,7 @@ use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
 use self::{labels::Reading, negotiation::Negotiation, reply::Reply};
 pub use self::{
     settings::{Output, VisionSettings, VisionSettingsError},
-    words::WordList,
+    words::{WordList, WordSource, Words},
 };
 
 /// The response limit. A list of tags has some kilobytes; a model that thinks aloud sends more.
@@ -73,13 +73,18 @@ impl VisionServer {
     }
 
     /// Asks until the server refuses nothing any more that can be left out.
-    async fn ask(&self, picture: &str, context: &CallContext) -> Result<Answer, UpstreamError> {
+    async fn ask(
+        &self,
+        picture: &str,
+        words: Option<&[String]>,
+        context: &CallContext,
+    ) -> Result<Answer, UpstreamError> {
         loop {
             context.check()?;
             let offer = self.negotiation.offer();
             let answer = self
                 .service
-                .send(self.request(picture, &offer), LONGEST_ANSWER)
+                .send(self.request(picture, words, &offer), LONGEST_ANSWER)
                 .await?;
             let is_refused = matches!(
                 answer.status(),
@@ -108,14 +113,13 @@ impl VisionServer {
         }
     }
 
-    fn read(&self, answer: &Answer) -> Result<Tags, UpstreamError> {
+    fn read(&self, answer: &Answer, words: Option<&[String]>) -> Result<Tags, UpstreamError> {
         let reply: Reply = self.service.json(answer)?;
         let content = reply
             .content()
             .map_err(|error| self.service.malformed(answer, &error.to_string()))?;
-        let words = self.words.current();
         let reading = Reading {
-            words: words.as_deref(),
+            words,
             default_confidence: self.default_confidence,
             max_tags: self.settings.max_tags,
             lists_words: self.settings.output == Output::Plain,
@@ -147,11 +151,13 @@ impl TagProvider for VisionServer {
     ) -> Result<Tags, UpstreamError> {
         context.check()?;
         let file = picture.jpeg(self.settings.max_side).await?;
-        let answer = self.ask(&request::data_url(&file), context).await?;
+        let words = self.words.current().await;
+        let words = words.as_deref();
+        let answer = self.ask(&request::data_url(&file), words, context).await?;
         if !answer.status().is_success() {
             return Err(self.failure(&answer));
         }
-        self.read(&answer)
+        self.read(&answer, words)
     }
 
     /// A vision server is called without asking first.

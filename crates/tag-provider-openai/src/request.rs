@@ -25,16 +25,19 @@ pub(crate) fn data_url(file: &EncodedPicture) -> String {
 }
 
 impl VisionServer {
-    pub(crate) fn request(&self, picture: &str, offer: &Offer) -> RequestBuilder {
+    pub(crate) fn request(
+        &self,
+        picture: &str,
+        words: Option<&[String]>,
+        offer: &Offer,
+    ) -> RequestBuilder {
         let url = self.base_url.route(&["chat", "completions"]);
         self.service
             .request(Method::POST, url)
-            .json(&self.body(picture, offer))
+            .json(&self.body(picture, words, offer))
     }
 
-    fn body(&self, picture: &str, offer: &Offer) -> Value {
-        let words = self.words.current();
-        let words = words.as_deref();
+    fn body(&self, picture: &str, words: Option<&[String]>, offer: &Offer) -> Value {
         let question = prompt::question(&self.settings, words, offer.form() != Form::Free);
         let tokens = self.settings.max_tags * TOKENS_OF_A_TAG + TOKENS_BESIDE;
         let mut body = Map::new();

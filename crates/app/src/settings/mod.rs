@@ -39,7 +39,8 @@ pub use self::{
         TaggingSettings, UpkeepSettings,
     },
     types::{
-        ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,
+        ConsistencyChoice, KeysRequired, LogFormat, OutputChoice, ProviderChoice, SecretUrl,
+        VocabularyChoice,
     },
 };
 use self::{in_force::InForce, schema::Setting, variables::Variables};
@@ -93,6 +94,7 @@ impl Settings {
             ..settings
         };
         settings.check_credentials()?;
+        settings.check_vision_server()?;
         settings.check_memory()?;
         Ok(settings)
     }
@@ -110,6 +112,20 @@ impl Settings {
         };
         let problem = format!("is missing, and {needed_by} needs it");
         Err(self.in_force.impossible(key, problem))
+    }
+
+    /// A vision server has no usual address and no usual model.
+    fn check_vision_server(&self) -> Result<(), SettingsError> {
+        if self.tagging.provider != ProviderChoice::OpenAi {
+            return Ok(());
+        }
+        let key = match (&self.openai.base_url, &self.openai.model) {
+            (None, _) => "openai.base_url",
+            (_, None) => "openai.model",
+            _ => return Ok(()),
+        };
+        let problem = "is missing, and tagging.provider openai needs it";
+        Err(self.in_force.impossible(key, problem.to_owned()))
     }
 
     fn check_memory(&self) -> Result<(), SettingsError> {

@@ -22,7 +22,8 @@ use url::Url;
 use url_fetch::FetchPolicy;
 
 use super::types::{
-    ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,
+    ConsistencyChoice, KeysRequired, LogFormat, OutputChoice, ProviderChoice, SecretUrl,
+    VocabularyChoice,
 };
 use crate::permissions::Umask;
 
@@ -112,8 +113,41 @@ pub(super) fn provider<'de, D: Deserializer<'de>>(value: D) -> Result<ProviderCh
         ("auto", ProviderChoice::Auto),
         ("imagga", ProviderChoice::Imagga),
         ("local", ProviderChoice::Local),
+        ("openai", ProviderChoice::OpenAi),
     ];
     read(value, |kind| choose(text(kind)?, &choices))
+}
+
+pub(super) fn output<'de, D: Deserializer<'de>>(value: D) -> Result<OutputChoice, D::Error> {
+    let choices = [
+        ("structured", OutputChoice::Structured),
+        ("json", OutputChoice::Json),
+        ("plain", OutputChoice::Plain),
+    ];
+    read(value, |kind| choose(text(kind)?, &choices))
+}
+
+pub(super) fn optional_service_url<'de, D>(value: D) -> Result<Option<Url>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    // The value is not shown: it may contain user and password.
+    const WHAT: &str = "is not the address of a service, such as http://localhost:11434/v1";
+    read(value, |kind| {
+        let Some(text) = not_empty(text(kind)?) else {
+            return Ok(None);
+        };
+        let url = Url::parse(text).ok().filter(is_service);
+        url.map(Some).ok_or_else(|| WHAT.to_owned())
+    })
+}
+
+/// A text of any kind; empty is none.
+pub(super) fn optional_text<'de, D>(value: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    read(value, |kind| Ok(not_empty(text(kind)?).map(str::to_owned)))
 }
 
 pub(super) fn vocabulary<'de, D>(value: D) -> Result<VocabularyChoice, D::Error>

@@ -17,7 +17,8 @@ use url::Url;
 use url_fetch::FetchPolicy;
 
 use super::types::{
-    ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,
+    ConsistencyChoice, KeysRequired, LogFormat, OutputChoice, ProviderChoice, SecretUrl,
+    VocabularyChoice,
 };
 use crate::permissions::Umask;
 
@@ -96,6 +97,8 @@ public!(
     Vec<Origin>,
     KeysRequired,
     ConsistencyChoice,
+    OutputChoice,
+    Option<Url>,
     ProviderChoice,
     VocabularyChoice,
     FetchPolicy,

@@ -21,12 +21,13 @@ use super::{
     readers::{
         address, admin_key, consistency, count, duration, fetch_policy, flag, folder, host_names,
         keys_required, language, log_filter, log_format, min_confidence, networks, number,
-        optional_address, optional_secret_url, origins, provider, secret, secret_url, service_url,
-        timezone, umask, vocabulary,
+        optional_address, optional_secret_url, optional_service_url, optional_text, origins,
+        output, provider, secret, secret_url, service_url, timezone, umask, vocabulary,
     },
     schema::{Setting, SettingType, settings},
     types::{
-        ConsistencyChoice, KeysRequired, LogFormat, ProviderChoice, SecretUrl, VocabularyChoice,
+        ConsistencyChoice, KeysRequired, LogFormat, OutputChoice, ProviderChoice, SecretUrl,
+        VocabularyChoice,
     },
 };
 use crate::permissions::Umask;
@@ -139,8 +140,8 @@ settings! {
 
         /// Who tags, and how.
         tagging: TaggingSettings {
-            /// `imagga`; `local`, the tagger inside the binary; `auto`: `imagga` if its credentials are set,
-            /// else `local`.
+            /// `imagga`; `local`, the tagger inside the binary; `openai`, a vision server such as Ollama; `auto`: `imagga`
+            /// if its credentials are set, else `local`.
             provider: ProviderChoice = "auto", "provider";
             /// Lowest confidence of the tags kept when a request names none, 0 to 100.
             min_confidence: Threshold = 80, "min_confidence";
@@ -181,6 +182,31 @@ settings! {
             concurrency: NonZeroUsize = 64, "concurrency";
             /// How long one call may take.
             timeout: Duration = "30s", "timeout";
+        }
+
+        /// A vision server that speaks OpenAI's chat completions: Ollama, vLLM, LM Studio, llama.cpp, OpenAI.
+        openai: OpenAiSettings {
+            /// What its `/chat/completions` is below, such as `http://localhost:11434/v1`.
+            base_url: Option<Url> = "", "optional_service_url";
+            /// Its bearer token; servers on one's own machine mostly need none.
+            api_key: Option<SecretString> = "", "secret";
+            /// Name of the model, such as `qwen2.5vl:3b`.
+            model: Option<String> = "", "optional_text";
+            /// How its answers are held to a form: `structured`, by a JSON schema; `json`, by JSON mode; `plain`, by the
+            /// question alone.
+            output: OutputChoice = "structured", "output";
+            /// The whole question, in place of the built-in one; `{language}`, `{vocabulary}` and `{max_tags}` are replaced.
+            prompt: Option<String> = "", "optional_text";
+            /// Most tags of a picture.
+            max_tags: NonZeroUsize = 15, "count::<_, 1_000>";
+            /// Most calls at a time; lowered by itself on 429, raised again slowly.
+            concurrency: NonZeroUsize = 1, "concurrency";
+            /// How long one call may take.
+            timeout: Duration = "5m", "duration::<_, SECOND, HOUR>";
+            /// Longest side in pixels of the copy that is sent; 0 sends the original.
+            max_side: u32 = 768, "number::<_, _, 0, MAX_SIDE>";
+            /// Confidence of tags that come without one, 0 to 100.
+            default_confidence: Threshold = 90, "min_confidence";
         }
 
         /// The account at ImageKit.

@@ -282,7 +282,19 @@ fn default(setting: &Setting) -> String {
 #[case("originals.url = ''", "originals.url: is empty")]
 #[case(
     "tagging.provider = 'imaga'",
-    "tagging.provider: imaga is not one of auto, imagga, local"
+    "tagging.provider: imaga is not one of auto, imagga, local, openai"
+)]
+#[case(
+    "tagging.provider = 'openai'",
+    "openai.base_url: is missing, and tagging.provider openai needs it"
+)]
+#[case(
+    "tagging.provider = 'openai'\nopenai.base_url = 'http://localhost:11434/v1'",
+    "openai.model: is missing, and tagging.provider openai needs it"
+)]
+#[case(
+    "openai.output = 'xml'",
+    "openai.output: xml is not one of structured, json, plain"
 )]
 #[case(
     "tagging.provider = 'imagga'",

@@ -11,6 +11,19 @@ pub enum ProviderChoice {
     Imagga,
     /// The local tagger, without any account.
     Local,
+    /// A vision server, which needs an address and a model.
+    OpenAi,
+}
+
+/// How a vision server's answers are held to a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputChoice {
+    /// By a JSON schema.
+    Structured,
+    /// By JSON mode.
+    Json,
+    /// By the question alone.
+    Plain,
 }
 
 /// Which tags are given.

@@ -9,6 +9,7 @@ mod metrics;
 mod names;
 mod originals;
 mod upstreams;
+mod vision;
 mod vocabulary;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -93,21 +94,21 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let store = Store::open(&database, gates)?;
     let stored = store.stored.clone();
     let lists = database.lists(&stored, &gates.schema)?;
-    let upstreams = upstreams(settings)?.measured();
     let names = names::names(settings)?;
+    let clock = Arc::new(SystemClock);
+    let vocabulary = vocabulary::shared(settings, &stored, clock.clone(), names.clone());
+    let upstreams = upstreams(settings, Some(vocabulary.clone()))?.measured();
     let languages = languages(&upstreams, &names);
     let builtin = Arc::new(vocabulary::builtin(&names)?);
     let (provider, host) = (upstreams.provider.clone(), upstreams.host.clone());
     // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
-    let clock = Arc::new(SystemClock);
     let pictures = codec(settings);
     let codec: Arc<dyn ImageCodec> = pictures.clone();
     let queue = queue(releases.as_ref());
     let ingest = ingest_ports(settings, &store, &opened, &codec, &upstreams, queue);
     let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
-    let vocabulary = vocabulary::shared(settings, &stored, clock.clone(), names);
     let catalog = catalog.with_vocabulary(vocabulary.clone());
     let ingest = ingesting(ingest, settings, vocabulary);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
@@ -374,7 +375,7 @@ pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
         host,
         is_local,
         ..
-    } = upstreams(settings)?;
+    } = upstreams(settings, None)?;
     let releases = host.clone().map(Releases::start);
     let ports = TaggerPorts {
         codec: codec(settings),

@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
-use domain::ports::{BlobHost, TagProvider};
+use domain::{
+    ports::{BlobHost, TagProvider},
+    service::SharedVocabulary,
+};
 use support::{CircuitBreaker, Guard, GuardSettings, RetryPolicy};
 use tag_provider_imagga::{Delivery, Imagga};
 use thiserror::Error;
 
-use super::metrics::WatchedGuard;
+use super::{metrics::WatchedGuard, vision::vision};
 use crate::{
     resilience::{GuardedHost, GuardedProvider, MeasuredProvider},
     settings::{ImaggaCredentials, ProviderChoice, Settings},
@@ -20,7 +23,7 @@ use crate::{
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
 
 /// How long connecting to an upstream may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The tag provider, and its blob host.
 pub(super) struct Upstreams {
@@ -46,7 +49,11 @@ impl Upstreams {
 }
 
 /// Chooses the provider, without connecting to anything.
-pub(super) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
+/// A vocabulary that is closed tells a vision server which words to choose from.
+pub(super) fn upstreams(
+    settings: &Settings,
+    vocabulary: Option<SharedVocabulary>,
+) -> anyhow::Result<Upstreams> {
     match (settings.tagging.provider, settings.imagga.credentials()) {
         (ProviderChoice::Auto | ProviderChoice::Imagga, Some(credentials)) => {
             imagga(settings, &credentials)
@@ -54,6 +61,7 @@ pub(super) fn upstreams(settings: &Settings) -> anyhow::Result<Upstreams> {
         (ProviderChoice::Imagga, None) => Err(settings
             .refuse("tagging.provider", NoProvider::Credentials)
             .into()),
+        (ProviderChoice::OpenAi, _) => vision(settings, vocabulary),
         (ProviderChoice::Auto | ProviderChoice::Local, _) => Ok(Upstreams {
             provider: local(settings)?,
             host: None,
@@ -195,7 +203,7 @@ fn imagekit(
     Ok(Arc::new(host))
 }
 
-fn watched(name: &'static str, guard: &Guard) -> WatchedGuard {
+pub(super) fn watched(name: &'static str, guard: &Guard) -> WatchedGuard {
     WatchedGuard {
         name,
         view: guard.view(),
@@ -203,7 +211,11 @@ fn watched(name: &'static str, guard: &Guard) -> WatchedGuard {
     }
 }
 
-fn guard(concurrency: usize, attempt_timeout: Duration, retry: RetryPolicy) -> GuardSettings {
+pub(super) fn guard(
+    concurrency: usize,
+    attempt_timeout: Duration,
+    retry: RetryPolicy,
+) -> GuardSettings {
     GuardSettings {
         concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX),
         queue_wait: QUEUE_WAIT,

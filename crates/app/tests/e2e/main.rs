@@ -39,4 +39,5 @@ mod server;
 mod taken;
 mod upload;
 mod upstreams;
+mod vision;
 mod vocabulary;

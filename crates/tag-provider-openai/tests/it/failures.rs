@@ -64,7 +64,7 @@ async fn the_servers_words_tell_more_than_their_status(
 
 #[tokio::test]
 async fn a_model_that_is_not_there_is_named() {
-    let stage = Stage::with(WordList::open(), |settings| {
+    let stage = Stage::with(WordList::Open, |settings| {
         settings.model = "llava".to_owned()
     })
     .await;
@@ -147,12 +147,8 @@ async fn broken_connections_and_silence_are_temporary() {
     }
     let vision = Vision::start().await.unwrap();
     let settings = settings(&vision);
-    let provider = VisionServer::new(
-        client(Duration::from_millis(150)),
-        settings,
-        WordList::open(),
-    )
-    .unwrap();
+    let provider =
+        VisionServer::new(client(Duration::from_millis(150)), settings, WordList::Open).unwrap();
     vision.traffic().fail_next(Route::Chat, Fault::hang());
     let error = provider
         .tag(&red(), &CallContext::local())
@@ -168,7 +164,7 @@ async fn the_key_is_sent_and_never_shown() {
     let provider = |key: &str| {
         let mut settings = settings(&vision);
         settings.api_key = Some(key.into());
-        VisionServer::new(client(Duration::from_secs(5)), settings, WordList::open()).unwrap()
+        VisionServer::new(client(Duration::from_secs(5)), settings, WordList::Open).unwrap()
     };
     let tag = async |provider: &VisionServer| provider.tag(&red(), &CallContext::local()).await;
     tag(&provider(key)).await.unwrap();

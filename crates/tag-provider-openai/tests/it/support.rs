@@ -19,12 +19,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        Self::with(WordList::open(), |_| {}).await
+        Self::with(WordList::Open, |_| {}).await
     }
 
     pub(crate) async fn closed(words: &[&str], change: impl FnOnce(&mut VisionSettings)) -> Self {
         let words: Arc<[String]> = words.iter().map(|&word| word.to_owned()).collect();
-        Self::with(WordList::from_fn(move || Some(words.clone())), change).await
+        Self::with(WordList::Fixed(words), change).await
     }
 
     pub(crate) async fn with(words: WordList, change: impl FnOnce(&mut VisionSettings)) -> Self {

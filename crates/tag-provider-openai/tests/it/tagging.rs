@@ -30,7 +30,7 @@ async fn names_alone_get_the_default_confidence() {
     stage.vision.always_see(SEEN);
     stage.vision.answer(Habit::Names);
     assert_eq!(stage.tag(&red()).await.unwrap(), tags(&expected));
-    let plain = Stage::with(WordList::open(), |settings| settings.output = Output::Plain).await;
+    let plain = Stage::with(WordList::Open, |settings| settings.output = Output::Plain).await;
     plain.vision.always_see(SEEN);
     plain.vision.answer(Habit::Plain);
     assert_eq!(plain.tag(&red()).await.unwrap(), tags(&expected));
@@ -60,7 +60,7 @@ async fn text_in_a_picture_gives_no_orders() {
 
 #[tokio::test]
 async fn ten_thousand_labels_are_cut_to_the_best() {
-    let stage = Stage::with(WordList::open(), |settings| settings.max_tags = 3).await;
+    let stage = Stage::with(WordList::Open, |settings| settings.max_tags = 3).await;
     let many =
         (0..10_000_u32).map(|n| format!(r#"{{"name": "label {n}", "confidence": {}}}"#, n % 90));
     let many = format!(
@@ -110,7 +110,7 @@ async fn parameters_that_a_server_refuses_are_left_out_from_then_on() {
 #[tokio::test]
 async fn the_copy_has_the_size_that_is_set() {
     for max_side in [0, 512] {
-        let stage = Stage::with(WordList::open(), |settings| settings.max_side = max_side).await;
+        let stage = Stage::with(WordList::Open, |settings| settings.max_side = max_side).await;
         let picture = red();
         stage.tag(&picture).await.unwrap();
         assert_eq!(picture.pulls(), [Pull::Jpeg(max_side)]);
@@ -125,7 +125,7 @@ async fn what_changes_the_answers_changes_the_version() {
         let mut settings = settings(&vision);
         change(&mut settings);
         let client = client(Duration::from_secs(1));
-        let provider = VisionServer::new(client, settings, WordList::open()).unwrap();
+        let provider = VisionServer::new(client, settings, WordList::Open).unwrap();
         provider.identity().version().to_owned()
     };
     let versions = [
@@ -155,7 +155,7 @@ async fn invalid_settings_have_distinct_errors() {
     let refusal = |change: fn(&mut VisionSettings)| {
         let mut settings = settings(&vision);
         change(&mut settings);
-        VisionServer::new(client(Duration::from_secs(1)), settings, WordList::open())
+        VisionServer::new(client(Duration::from_secs(1)), settings, WordList::Open)
             .err()
             .unwrap()
     };
