@@ -31,7 +31,7 @@ impl Umask {
     /// Warns of existing files with wider permissions than new ones would get. They are not changed: other
     /// software may rely on them.
     pub fn warn_of_wider(self, paths: &[PathBuf]) {
-        let wider: Vec<String> = paths.iter().filter_map(|path| self.wider(path)).collect();
+        let wider = self.wider_than(paths);
         if !wider.is_empty() {
             tracing::warn!(
                 paths = wider.join(", "),
@@ -39,6 +39,11 @@ impl Umask {
                  chmod, or set server.umask to what is wanted"
             );
         }
+    }
+
+    /// Those of the paths that others may use, with their permissions.
+    pub fn wider_than(self, paths: &[PathBuf]) -> Vec<String> {
+        paths.iter().filter_map(|path| self.wider(path)).collect()
     }
 
     /// The path and its permissions, if they are wider.

@@ -4,6 +4,7 @@ mod backup;
 mod calls;
 mod connections;
 mod error;
+mod facts;
 mod job_text;
 mod migrate;
 mod migrator;
@@ -24,6 +25,7 @@ use domain::ports::{Database, ImageStoreError};
 pub use self::{
     backup::{Backup, BackupError, back_up},
     connections::{Consistency, PoolSettings, PoolUsage, Pools},
+    facts::{DatabaseFacts, FactsError, facts},
     migrate::MigrationError,
     migrator::Migrator,
     signals::Signals,

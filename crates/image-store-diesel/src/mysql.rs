@@ -19,6 +19,7 @@ use mysql_async::{Opts, OptsBuilder, SslOpts};
 use secrecy::ExposeSecret;
 use tokio::{runtime::Handle, task::spawn_blocking};
 
+pub(crate) use self::facts::facts;
 use self::{consistent::Consistent, diagnostics::Diagnostics, lease::Lease, nodes::Nodes};
 use crate::{
     calls::Calls,
@@ -90,6 +91,7 @@ where
 
 mod consistent;
 mod diagnostics;
+mod facts;
 mod lease;
 mod nodes;
 #[path = "sql/mod.rs"]

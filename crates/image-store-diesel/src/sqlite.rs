@@ -20,7 +20,7 @@ use domain::ports::ImageStoreError;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::task::spawn_blocking;
 
-pub(crate) use self::copy::{copy_into, verify};
+pub(crate) use self::copy::{copy_into, verify, version};
 use self::{
     classify::{by_text, classify},
     file::DatabaseFile,

@@ -1,5 +1,7 @@
 //! The identity of a vision server's answers.
 
+use std::fmt::Write;
+
 use domain::ProviderIdentity;
 use sha2::{Digest, Sha256};
 
@@ -40,10 +42,10 @@ fn digest(settings: &VisionSettings) -> String {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
-    let digest = hash.finalize();
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in hash.finalize().iter().take(8) {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -1,6 +1,9 @@
 //! Reads tags as models write them.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use domain::{Confidence, Label, Tag, Tags};
 use serde_json::Value;
@@ -63,7 +66,7 @@ impl Reading<'_> {
             .filter_map(|item| self.tag(&item, scale, known.as_ref()))
             .collect();
         // Stable: what a model names first is what it means most.
-        tags.sort_by(|one, other| other.confidence.cmp(&one.confidence));
+        tags.sort_by_key(|tag| Reverse(tag.confidence));
         let mut seen = HashSet::new();
         tags.retain(|tag| seen.insert(tag.label.clone()));
         tags.truncate(self.max_tags);

@@ -118,8 +118,8 @@ fn refused(offer: &Offer, error: &str) -> Option<&'static str> {
         "response_format" => offer.form != Form::Free,
         name => offer.has(name),
     };
-    let mut named = names.copied().chain(aliases.map(|(_, name)| *name));
-    named.find(is_offered)
+    let mut candidates = names.copied().chain(aliases.map(|(_, name)| *name));
+    candidates.find(is_offered)
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub(super) enum Command {
     ///
     /// What was imported before is left alone: an import can be broken off and started again.
     Import(ImportArguments),
-    /// Check that all images and originals are there and whole; also while servers run
+    /// Check that all images and originals are there and whole, or what the server runs on; also while servers run
     ///
     /// Exit codes: 0 all is sound; 1 what was found was repaired; 2 the command line or the settings
     /// are wrong; 4 something found is left; 8 it could not be checked.
@@ -155,6 +155,11 @@ pub(super) struct CheckArguments {
     /// Print a JSON object a line, the last one a summary
     #[arg(long)]
     pub(super) json: bool,
+
+    /// Check not the store but what it runs on: database, originals, clock, space, memory, permissions, and the
+    /// tagger, which gets one small picture
+    #[arg(long, conflicts_with_all = ["repair", "unknown", "shared", "quick", "forget_database"])]
+    pub(super) settings: bool,
 
     /// Check nothing: take away the id that a database left with the originals. Only if that database
     /// will never be used with them again; its originals are not protected any more
@@ -259,12 +264,14 @@ mod tests {
             shared: false,
             quick: true,
             json: true,
+            settings: false,
             forget_database: None,
         };
         assert_eq!(command, Command::Check(expected));
         let forget = "etiqueta check --forget-database 1b4e28ba-2fa1-41d2-883f-0016d3cca427";
         assert!(parsed(forget).is_ok());
         assert!(parsed("etiqueta check --shared --repair").is_ok());
+        assert!(parsed("etiqueta check --settings --json").is_ok());
     }
 
     #[test]
@@ -324,6 +331,7 @@ mod tests {
     #[case("etiqueta tag")]
     #[case("etiqueta check --unknown")]
     #[case("etiqueta check --repair --unknown --shared")]
+    #[case("etiqueta check --settings --repair")]
     #[case("etiqueta check Images")]
     #[case("etiqueta check --forget-database mine")]
     #[case("etiqueta check --repair --forget-database 1b4e28ba-2fa1-41d2-883f-0016d3cca427")]

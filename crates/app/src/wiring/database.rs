@@ -5,8 +5,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::Context;
 use domain::ports::{self, ImageCounter, ImageStore, ImageStoreError, TagStatistics};
 use image_store_diesel::{
-    Backup, BackupError, Consistency, MigrationError, Migrator, PoolSettings, Signals, StoreUrl,
-    StoreUrlError,
+    Backup, BackupError, Consistency, DatabaseFacts, FactsError, MigrationError, Migrator,
+    PoolSettings, Signals, StoreUrl, StoreUrlError,
 };
 use secrecy::ExposeSecret;
 use thiserror::Error;
@@ -123,6 +123,19 @@ impl Database {
             return Err(SchemaError::NoVocabulary);
         }
         Ok(())
+    }
+
+    /// What the database says of itself.
+    pub async fn facts(&self) -> Result<DatabaseFacts, FactsError> {
+        image_store_diesel::facts(&self.url).await
+    }
+
+    /// The file of the database, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.url {
+            StoreUrl::Sqlite { path } => Some(path),
+            StoreUrl::Mysql(_) => None,
+        }
     }
 
     /// Copies the database into a new file while it is in use. Its schema must exist.

@@ -408,6 +408,15 @@ pub fn checking(settings: &Settings, database: &Database) -> anyhow::Result<Chec
     })
 }
 
+/// The originals of the settings, and their folder if they are in one. Neither is created.
+pub fn probing(
+    settings: &Settings,
+) -> anyhow::Result<(Arc<dyn ports::OriginalStore>, Option<PathBuf>)> {
+    let url = originals_url(settings)?;
+    let opened = original_store_objects::open_existing(&url)?;
+    Ok((opened, folder(url)))
+}
+
 /// The dependencies of removing originals.
 fn removal(stored: Arc<dyn ports::Database>, originals: Originals) -> RemovalPorts {
     RemovalPorts {

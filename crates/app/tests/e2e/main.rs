@@ -14,6 +14,7 @@
 mod backfill;
 mod backup;
 mod check;
+mod check_settings;
 mod client;
 mod command_line;
 mod crash;

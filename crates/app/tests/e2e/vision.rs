@@ -30,7 +30,7 @@ fn names(image: &Value) -> Vec<&str> {
 #[case::mysql(Kind::Mysql)]
 #[tokio::test]
 async fn tags_of_a_vision_server_are_kept_like_any_others(#[case] kind: Kind) {
-    let vision = Vision::start().await.unwrap();
+    let vision = Vision::start().unwrap();
     vision.always_see([("Cat", 95.0), ("sofa", 85.0), ("dust", 20.0)]);
     vision.answer(Habit::Fenced);
     let server = server(kind, &vision, &[]).await;
@@ -52,7 +52,7 @@ async fn tags_of_a_vision_server_are_kept_like_any_others(#[case] kind: Kind) {
 
 #[tokio::test]
 async fn a_closed_vocabulary_that_changes_is_what_the_model_may_say() {
-    let vision = Vision::start().await.unwrap();
+    let vision = Vision::start().unwrap();
     vision.always_see([("cat", 95.0), ("sofa", 85.0)]);
     let server = server(Kind::Sqlite, &vision, &[]).await;
     let put = async |server: &Server, tag: &str| {
@@ -93,7 +93,7 @@ async fn a_closed_vocabulary_that_changes_is_what_the_model_may_say() {
 #[case(Fault::status(429).with_header("Retry-After", "7"), 503)]
 #[tokio::test]
 async fn its_failures_are_told_as_those_of_any_tagger(#[case] fault: Fault, #[case] status: u16) {
-    let vision = Vision::start().await.unwrap();
+    let vision = Vision::start().unwrap();
     let server = server(Kind::Sqlite, &vision, &[]).await;
     vision.traffic().fail_always(Route::Chat, fault);
     assert_eq!(server.post(&jpeg(1), "").await.status(), status);

@@ -29,6 +29,23 @@ struct Images {
     images: i64,
 }
 
+/// The version of the SQLite that is inside.
+pub(crate) fn version() -> String {
+    let mut connection = SqliteConnection::establish(":memory:").ok();
+    let asked = connection.as_mut().and_then(|connection| {
+        sql_query("SELECT sqlite_version() AS version")
+            .get_result::<Version>(connection)
+            .ok()
+    });
+    asked.map_or_else(|| "of an unknown version".to_owned(), |found| found.version)
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
 /// Writes what the database holds at one moment into an empty file.
 pub(crate) fn copy_into(source: &Path, target: &Path) -> Result<(), BackupError> {
     let mut connection = open(source)?;

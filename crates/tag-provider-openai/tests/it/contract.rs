@@ -5,7 +5,7 @@ use crate::support::{Stage, bytes, red};
 
 #[tokio::test]
 async fn keeps_the_contract_of_the_port() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let samples = Samples {
         readable: red(),
         unreadable: Some(bytes(Bytes::from_static(b"no picture"))),

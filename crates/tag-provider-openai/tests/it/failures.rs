@@ -29,7 +29,7 @@ async fn every_status_has_its_meaning(
     #[case] expected: &str,
     #[case] wait: Option<u64>,
 ) {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let fault = Fault::status(status).with_header("Retry-After", "3");
     assert_eq!(kind(&meet(&stage, fault).await), (expected, wait));
 }
@@ -57,7 +57,7 @@ async fn the_servers_words_tell_more_than_their_status(
     #[case] body: &str,
     #[case] expected: &str,
 ) {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let error = meet(&stage, Fault::status(status).with_body(body)).await;
     assert_eq!(kind(&error).0, expected);
 }
@@ -65,9 +65,8 @@ async fn the_servers_words_tell_more_than_their_status(
 #[tokio::test]
 async fn a_model_that_is_not_there_is_named() {
     let stage = Stage::with(WordList::Open, |settings| {
-        settings.model = "llava".to_owned()
-    })
-    .await;
+        settings.model = "llava".to_owned();
+    });
     let error = stage.tag(&red()).await.unwrap_err();
     assert_eq!(kind(&error), ("refused", None));
     assert!(
@@ -88,7 +87,7 @@ async fn an_answer_that_is_no_list_is_malformed_and_says_why(
     #[case] habit: Habit,
     #[case] why: &str,
 ) {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     stage.vision.answer(habit);
     let error = stage.tag(&red()).await.unwrap_err();
     assert_eq!(kind(&error), ("malformed", None));
@@ -106,7 +105,7 @@ async fn an_answer_that_is_no_list_is_malformed_and_says_why(
 #[case(Fault::status(200).with_body(r#"{"choices": [{"message": {"content": "x", "refusal": 3}}]}"#))]
 #[tokio::test]
 async fn answers_that_are_none_are_malformed(#[case] fault: Fault) {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let error = meet(&stage, fault).await;
     assert_eq!(kind(&error), ("malformed", None));
     stage.tag(&red()).await.unwrap();
@@ -114,7 +113,7 @@ async fn answers_that_are_none_are_malformed(#[case] fault: Fault) {
 
 #[tokio::test]
 async fn content_in_parts_is_content() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let body = r#"{"choices": [{"message": {"content": [{"type": "text", "text": "[\"c"}, {"type": "text", "text": "at\"]"}]}}]}"#;
     stage
         .vision
@@ -126,7 +125,7 @@ async fn content_in_parts_is_content() {
 
 #[tokio::test]
 async fn an_endless_answer_is_not_read_to_its_end() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     let long = format!("\"{}\"", "x".repeat(2 << 20));
     for (status, expected) in [(200, "malformed"), (500, "unavailable"), (400, "refused")] {
         let error = meet(&stage, Fault::status(status).with_body(&long)).await;
@@ -137,7 +136,7 @@ async fn an_endless_answer_is_not_read_to_its_end() {
 
 #[tokio::test]
 async fn broken_connections_and_silence_are_temporary() {
-    let stage = Stage::new().await;
+    let stage = Stage::new();
     for fault in [
         Fault::reset(),
         Fault::reset().after_effect(),
@@ -145,7 +144,7 @@ async fn broken_connections_and_silence_are_temporary() {
     ] {
         assert_eq!(kind(&meet(&stage, fault).await), ("unavailable", None));
     }
-    let vision = Vision::start().await.unwrap();
+    let vision = Vision::start().unwrap();
     let settings = settings(&vision);
     let provider =
         VisionServer::new(client(Duration::from_millis(150)), settings, WordList::Open).unwrap();
@@ -160,7 +159,7 @@ async fn broken_connections_and_silence_are_temporary() {
 #[tokio::test]
 async fn the_key_is_sent_and_never_shown() {
     let key = "sk-neverToBeSeen";
-    let vision = Vision::start_with(Some(key)).await.unwrap();
+    let vision = Vision::start_with(Some(key)).unwrap();
     let provider = |key: &str| {
         let mut settings = settings(&vision);
         settings.api_key = Some(key.into());

@@ -18,17 +18,17 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) async fn new() -> Self {
-        Self::with(WordList::Open, |_| {}).await
+    pub(crate) fn new() -> Self {
+        Self::with(WordList::Open, |_| {})
     }
 
-    pub(crate) async fn closed(words: &[&str], change: impl FnOnce(&mut VisionSettings)) -> Self {
+    pub(crate) fn closed(words: &[&str], change: impl FnOnce(&mut VisionSettings)) -> Self {
         let words: Arc<[String]> = words.iter().map(|&word| word.to_owned()).collect();
-        Self::with(WordList::Fixed(words), change).await
+        Self::with(WordList::Fixed(words), change)
     }
 
-    pub(crate) async fn with(words: WordList, change: impl FnOnce(&mut VisionSettings)) -> Self {
-        let vision = Vision::start().await.unwrap();
+    pub(crate) fn with(words: WordList, change: impl FnOnce(&mut VisionSettings)) -> Self {
+        let vision = Vision::start().unwrap();
         let mut settings = settings(&vision);
         change(&mut settings);
         let provider = VisionServer::new(client(Duration::from_secs(20)), settings, words).unwrap();

@@ -30,15 +30,15 @@ impl Vision {
     ///
     /// # Errors
     /// [`StartError`] if it cannot listen.
-    pub async fn start() -> Result<Self, StartError> {
-        Self::start_with(None).await
+    pub fn start() -> Result<Self, StartError> {
+        Self::start_with(None)
     }
 
     /// Starts a server that wants a key.
     ///
     /// # Errors
     /// [`StartError`] if it cannot listen.
-    pub async fn start_with(key: Option<&str>) -> Result<Self, StartError> {
+    pub fn start_with(key: Option<&str>) -> Result<Self, StartError> {
         let address = Ipv4Addr::LOCALHOST.into();
         let failed = |source| StartError::Listen {
             address,
@@ -50,19 +50,19 @@ impl Vision {
         let state = State::new(origin, key.map(str::to_owned), Self::MODEL.to_owned());
         let state = Arc::new(state);
         let (stop, stopped) = oneshot::channel();
-        let served = Arc::clone(&state);
+        let shared = Arc::clone(&state);
         let thread = thread::Builder::new().name("vision-fake".to_owned());
         let thread = thread.spawn(move || {
             System::new().block_on(async move {
-                let Ok(server) = server(served, listener, 1) else {
+                let Ok(running) = server(shared, listener, 1) else {
                     return;
                 };
-                let handle = server.handle();
+                let handle = running.handle();
                 let shut_down = async {
                     let _ = stopped.await;
                     handle.stop(false).await;
                 };
-                let _ = futures_util::future::join(server, shut_down).await;
+                let _ = futures_util::future::join(running, shut_down).await;
             });
         });
         Ok(Self {

@@ -84,53 +84,54 @@ impl Question {
                 "max_tokens and max_completion_tokens cannot both be set",
             ));
         }
-        if body["stream"] != json!(false) {
+        if body.get("stream") != Some(&json!(false)) {
             return Err(bad("streams are not spoken here"));
         }
-        let (text, picture) = message(&body["messages"])?;
-        let form = &body["response_format"];
-        let schema = &form["json_schema"]["schema"]["properties"]["labels"];
-        let names = schema["items"]["properties"]["name"]["enum"].as_array();
+        let (text, picture) = message(body.get("messages"))?;
+        let schema = body.pointer("/response_format/json_schema/schema/properties/labels");
+        let names =
+            schema.and_then(|schema| schema.pointer("/items/properties/name/enum")?.as_array());
         let names = names.map(|names| {
-            names
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect()
+            let names = names.iter().filter_map(Value::as_str);
+            names.map(str::to_owned).collect()
         });
-        let most = schema["maxItems"]
-            .as_u64()
-            .and_then(|most| usize::try_from(most).ok());
+        let most = schema.and_then(|schema| schema.get("maxItems")?.as_u64());
         Ok(Self {
-            model: body["model"].as_str().unwrap_or_default().to_owned(),
+            model: text_at(&body, "/model").unwrap_or_default(),
             text,
             picture,
             names,
-            form: form["type"].as_str().map(str::to_owned),
-            most: most.unwrap_or(usize::MAX),
+            form: text_at(&body, "/response_format/type"),
+            most: most.map_or(usize::MAX, |most| {
+                usize::try_from(most).unwrap_or(usize::MAX)
+            }),
         })
     }
 }
 
+fn text_at(value: &Value, pointer: &str) -> Option<String> {
+    Some(value.pointer(pointer)?.as_str()?.to_owned())
+}
+
 /// The text and the picture of the one message of a user.
-fn message(messages: &Value) -> Result<(String, Bytes), ApiError> {
-    let (Some([message]), "user") = (
-        messages.as_array().map(Vec::as_slice),
-        messages[0]["role"].as_str().unwrap_or_default(),
-    ) else {
-        return Err(bad("one message of a user is wanted"));
+fn message(messages: Option<&Value>) -> Result<(String, Bytes), ApiError> {
+    let wanted = || bad("one message of a user is wanted");
+    let messages = messages.and_then(Value::as_array).ok_or_else(wanted)?;
+    let [message] = messages.as_slice() else {
+        return Err(wanted());
     };
-    let parts = message["content"]
-        .as_array()
-        .ok_or_else(|| bad("no parts"))?;
-    let text = parts
+    if text_at(message, "/role").as_deref() != Some("user") {
+        return Err(wanted());
+    }
+    let parts = message.get("content").and_then(Value::as_array);
+    let parts = parts.ok_or_else(|| bad("no parts"))?;
+    let texts: Vec<_> = parts
         .iter()
-        .filter_map(|part| part["text"].as_str())
-        .collect::<Vec<_>>()
-        .join("\n");
+        .filter_map(|part| text_at(part, "/text"))
+        .collect();
     let url = parts
         .iter()
-        .find_map(|part| part["image_url"]["url"].as_str());
+        .find_map(|part| text_at(part, "/image_url/url"));
     let url = url.ok_or_else(|| bad("there is no picture"))?;
     let encoded = url
         .strip_prefix("data:image/")
@@ -139,5 +140,5 @@ fn message(messages: &Value) -> Result<(String, Bytes), ApiError> {
     let picture = STANDARD
         .decode(encoded.1)
         .map_err(|error| bad(error.to_string()))?;
-    Ok((text, picture.into()))
+    Ok((texts.join("\n"), picture.into()))
 }

@@ -5,6 +5,7 @@
 
 mod output;
 mod progress;
+mod settings;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -40,6 +41,14 @@ pub(super) async fn run(
     arguments: CheckArguments,
     settings: &Settings,
 ) -> anyhow::Result<ExitCode> {
+    if arguments.settings {
+        let is_sound = settings::run(arguments.json, settings).await?;
+        return Ok(if is_sound {
+            ExitCode::SUCCESS
+        } else {
+            LEFT.into()
+        });
+    }
     let outcome = match arguments.forget_database {
         None => check(arguments, settings).await,
         Some(database) => forget(database, arguments, settings).await,
