@@ -7,6 +7,7 @@ mod jobs;
 mod keys;
 mod requests;
 mod statistics;
+mod transfer;
 mod vocabulary;
 
 use std::{
@@ -195,6 +196,42 @@ impl State {
         self.taggings
             .entry(key.clone())
             .or_insert_with(|| tagging.clone());
+    }
+
+    /// Claims an original for an upload. `None` while a removal holds it.
+    fn claim(
+        &mut self,
+        digest: &ContentDigest,
+        facts: &ImageFacts,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Option<Claimed> {
+        let is_new = !self.originals.contains_key(digest);
+        self.position += 1;
+        let position = self.position;
+        let original = self.originals.entry(*digest).or_insert(Original {
+            facts: Some(*facts),
+            claimed_until: Some(until),
+            removing_until: None,
+            damaged_at: None,
+            fence: Fence::random(),
+            position,
+        });
+        if original.is_being_removed(now) {
+            return None;
+        }
+        if original.removing_until.take().is_some() {
+            original.damaged_at.get_or_insert(now);
+            original.fence = Fence::random();
+        }
+        original.facts = Some(*facts);
+        original.claimed_until = original.claimed_until.map(|known| known.max(until));
+        let is_damaged = original.damaged_at.is_some();
+        Some(Claimed {
+            fence: original.fence,
+            rewrite: is_new || is_damaged,
+            is_damaged,
+        })
     }
 
     /// The images of a window, newest first.
@@ -456,34 +493,10 @@ impl OriginalLedger for FakeDatabase {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Claimed, ImageStoreError> {
-        let mut state = self.call().await;
-        let is_new = !state.originals.contains_key(digest);
-        state.position += 1;
-        let position = state.position;
-        let original = state.originals.entry(*digest).or_insert(Original {
-            facts: Some(*facts),
-            claimed_until: Some(until),
-            removing_until: None,
-            damaged_at: None,
-            fence: Fence::random(),
-            position,
-        });
-        if original.is_being_removed(now) {
-            return Err(ImageStoreError::Contended(cause(
-                "the original is being removed",
-            )));
-        }
-        if original.removing_until.take().is_some() {
-            original.damaged_at.get_or_insert(now);
-            original.fence = Fence::random();
-        }
-        original.facts = Some(*facts);
-        original.claimed_until = original.claimed_until.map(|known| known.max(until));
-        let is_damaged = original.damaged_at.is_some();
-        Ok(Claimed {
-            fence: original.fence,
-            rewrite: is_new || is_damaged,
-            is_damaged,
+        let claimed = self.call().await.claim(digest, facts, now, until);
+        claimed.ok_or_else(|| {
+            let reason = "the original is being removed";
+            ImageStoreError::Contended(cause(reason))
         })
     }
 

@@ -99,6 +99,20 @@ pub struct TaggingKey {
     pub max_side: u32,
 }
 
+impl TaggingKey {
+    /// Its position in the order of keys: by digest, provider, version, language and size, texts byte by byte.
+    pub fn position(&self) -> (&ContentDigest, &str, &str, &str, u32) {
+        let provider = &self.provider;
+        (
+            &self.digest,
+            provider.name(),
+            provider.version(),
+            provider.language(),
+            self.max_side,
+        )
+    }
+}
+
 /// A provider's complete answer for one original.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tagging {

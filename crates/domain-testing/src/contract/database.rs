@@ -51,6 +51,7 @@ pub mod sizes;
 pub mod summaries;
 pub mod taggings;
 pub mod taken;
+pub mod transfers;
 pub mod vocabulary;
 
 /// Runs every rule of every chapter, each on a new empty store from `make`.
@@ -75,6 +76,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     requests::run(&make).await;
     jobs::run(&make).await;
     vocabulary::run(&make).await;
+    transfers::run(&make).await;
     sizes::run(&make).await;
     concurrency::run(&make).await;
 }

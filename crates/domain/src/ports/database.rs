@@ -3,7 +3,8 @@
 use super::{
     IdempotencyStore, ImageBackfill, ImageCounter, ImageEdits, ImageInfoStore, ImageStore,
     Inspector, JobQueue, JobStore, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
-    StatisticsInspector, StoreFigures, TagStatistics, TaggingCache, VocabularyStore,
+    StatisticsInspector, StoreExport, StoreFigures, StoreRestore, TagStatistics, TaggingCache,
+    VocabularyStore,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
@@ -26,7 +27,9 @@ pub trait Database:
     + VocabularyStore
     + Inspector
     + StatisticsInspector
+    + StoreExport
     + StoreFigures
+    + StoreRestore
 {
 }
 
@@ -48,6 +51,8 @@ impl<T> Database for T where
         + VocabularyStore
         + Inspector
         + StatisticsInspector
+        + StoreExport
         + StoreFigures
+        + StoreRestore
 {
 }

@@ -42,7 +42,7 @@ pub trait ImageEdits: Send + Sync {
 pub struct TagsVersion(pub u64);
 
 /// The tags of an image, with their version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VersionedTags {
     /// All that was said of it.
     pub tags: ImageTags,

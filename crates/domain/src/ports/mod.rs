@@ -32,7 +32,9 @@ mod removal_ledger;
 mod rendition_store;
 mod session_store;
 mod statistics;
+mod store_export;
 mod store_figures;
+mod store_restore;
 mod tag_provider;
 mod tag_statistics;
 mod tagging_cache;
@@ -71,7 +73,9 @@ pub use removal_ledger::RemovalLedger;
 pub use rendition_store::RenditionStore;
 pub use session_store::SessionStore;
 pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
+pub use store_export::{ExportPosition, StoreExport, StoredImage};
 pub use store_figures::{Figures, MOST_COUNTED, StoreFigures};
+pub use store_restore::{Restoration, RestoredImage, StoreRestore};
 pub use tag_provider::{Quota, TagProvider};
 pub use tag_statistics::TagStatistics;
 pub use tagging_cache::{Known, TaggingCache};
@@ -101,7 +105,9 @@ pub use self::{
     rendition_store::MockRenditionStore,
     session_store::MockSessionStore,
     statistics::MockStatisticsInspector,
+    store_export::MockStoreExport,
     store_figures::MockStoreFigures,
+    store_restore::MockStoreRestore,
     tag_statistics::MockTagStatistics,
     tagging_cache::MockTaggingCache,
     vocabulary_store::MockVocabularyStore,

@@ -7,6 +7,7 @@ mod backoff;
 mod catalog;
 mod check;
 mod editing;
+mod exporting;
 mod forgotten;
 mod idempotency;
 mod importing;
@@ -18,6 +19,7 @@ mod keys;
 mod lanes;
 mod removal;
 mod renditions;
+mod restoring;
 mod shared_vocabulary;
 mod single_flight;
 mod source;
@@ -33,6 +35,7 @@ pub use check::{
     Part, Summary, UnknownOriginals,
 };
 pub use editing::{Editing, EditingPorts, RetagError, Retagging};
+pub use exporting::{Exporting, ExportingPorts};
 pub use idempotency::Idempotency;
 pub use importing::{AdoptError, Imported, Importing};
 pub use ingest::{
@@ -43,6 +46,9 @@ pub use jobs::{JobError, JobPorts, Jobs};
 pub use keys::{KeyError, KeyRequest, Keys, MAX_KEYS};
 pub use removal::{RemovalError, RemovalPorts};
 pub use renditions::{RenditionError, RenditionPorts, Renditions};
+pub use restoring::{
+    ReadOriginal, RestoreError, RestoreFailure, Restored, Restoring, RestoringPorts,
+};
 pub use shared_vocabulary::{KnownVocabulary, SharedVocabulary, VocabularyError};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

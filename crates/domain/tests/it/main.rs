@@ -17,5 +17,6 @@ mod jobs;
 mod label_filter;
 mod renditions;
 mod source;
+mod transfer;
 mod upkeep;
 mod vocabulary;

@@ -59,7 +59,7 @@ pub(super) async fn record(
         connection.batch_execute("ROLLBACK").await?;
         return Ok(false);
     };
-    insert(connection, &new.image, &new.info, original).await?;
+    insert(connection, &(&new.image).into(), &new.info, original).await?;
     let time = micros(new.image.registered_at);
     for tags in numbered(tags, &labels)?.chunks(ROWS) {
         insert_tags(connection, &new.image.id, time, tags).await?;
@@ -87,9 +87,13 @@ fn numbered(tags: &[Tag], labels: &LabelIds) -> Result<Vec<(i32, f64)>, StoreErr
     tags.iter().map(numbered).collect()
 }
 
-async fn insert(
+/// Inserts the row of an image. Its tags have rows of their own.
+///
+/// # Errors
+/// [`ImageStoreError::AlreadyImported`] if another image was imported from the same file.
+pub(super) async fn insert(
     connection: &mut Connection,
-    new: &Image,
+    new: &UntaggedImage,
     info: &ImageInfo,
     original: i64,
 ) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ mod carried;
 pub(super) mod changes;
 mod claims;
 mod edits;
+mod export;
 mod figures;
 mod identity;
 mod images;
@@ -29,6 +30,7 @@ mod orphans;
 pub(super) mod pages;
 mod recount;
 mod requests;
+mod restore;
 mod rollup;
 #[cfg(test)]
 mod rollup_tests;

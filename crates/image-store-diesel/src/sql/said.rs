@@ -30,6 +30,7 @@ use crate::{
 };
 
 /// What is kept of an image's tags.
+#[derive(Default)]
 pub(super) struct Said {
     pub(super) tags: ImageTags,
     /// The confidences of the shown tags, by the numbers of their labels.

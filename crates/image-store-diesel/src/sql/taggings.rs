@@ -1,5 +1,7 @@
 //! Providers' answers.
 
+use std::num::NonZeroU32;
+
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::RunQueryDsl;
 use domain::{ContentDigest, ProviderIdentity, Tagging, TaggingKey};
@@ -61,6 +63,29 @@ pub(super) async fn of(
         }
     }
     Ok(found)
+}
+
+/// The next digests with an answer, in order.
+pub(super) async fn digests(
+    connection: &mut Connection,
+    after: Option<ContentDigest>,
+    limit: NonZeroU32,
+) -> Result<Vec<ContentDigest>, StoreError> {
+    let after = after.map(|digest| *digest.as_bytes());
+    // No digest is empty.
+    let after = after.as_ref().map_or(&[][..], <[u8; 32]>::as_slice);
+    let digests: Vec<DigestBytes> = tagging::table
+        .filter(tagging::digest.gt(after))
+        .select(tagging::digest)
+        .distinct()
+        .order(tagging::digest)
+        .limit(i64::from(limit.get()))
+        .load(connection)
+        .await?;
+    let digests = digests.into_iter();
+    digests
+        .map(|digest| Ok(ContentDigest::from_bytes(digest.get()?)))
+        .collect()
 }
 
 fn answer(row: Row) -> Result<(TaggingKey, Tagging), StoreError> {

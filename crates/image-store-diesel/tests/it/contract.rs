@@ -12,7 +12,7 @@ macro_rules! run_contract {
         crate::contract::run_contract!(
             $stores;
             claims, removal, fencing, damage, images, infos, labels, taggings, pages, filters, taken,
-            backfill, summaries, rollups, keys, sessions, requests, jobs, sizes, concurrency
+            backfill, summaries, rollups, keys, sessions, requests, jobs, transfers, sizes, concurrency
         );
     };
     ($stores:expr; $($chapter:ident),*) => {
