@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use domain::{DatabaseId, KeyId, KeyName, Scope, Threshold};
 
 use super::{
+    export::ExportArguments,
     import::ImportArguments,
     jobs::{DeleteArguments, EditArguments, JobsCommand, RetagArguments},
     vocabulary::VocabularyCommand,
@@ -64,10 +65,15 @@ pub(super) enum Command {
     Delete(DeleteArguments),
     /// Print the tags of pictures, without storing anything
     Tag(TagArguments),
-    /// Import pictures and folders of pictures, or those of the Flask program; also while servers run
+    /// Import pictures and folders of pictures, those of the Flask program, or an export; also while servers run
     ///
     /// What was imported before is left alone: an import can be broken off and started again.
     Import(ImportArguments),
+    /// Export everything as lines of JSON, or tags as a table; also while servers run
+    ///
+    /// Lines of JSON are a backup in plain text, and the way to another kind of database: `etiqueta import
+    /// --from-export` reads them. Keys, sessions and jobs are not exported.
+    Export(ExportArguments),
     /// Check that all images and originals are there and whole, or what the server runs on; also while servers run
     ///
     /// Exit codes: 0 all is sound; 1 what was found was repaired; 2 the command line or the settings
@@ -198,6 +204,7 @@ impl Command {
             | Self::Delete(_)
             | Self::Tag(_)
             | Self::Import(_)
+            | Self::Export(_)
             | Self::Check(_)
             | Self::Backup { .. }
             | Self::Healthcheck
@@ -306,6 +313,11 @@ mod tests {
     #[case("etiqueta vocabulary export --keywords list.txt")]
     #[case("etiqueta vocabulary import list.txt")]
     #[case("etiqueta vocabulary apply --q date>=2024-01-01 --dry-run")]
+    #[case("etiqueta export")]
+    #[case("etiqueta export --jsonl --output store.jsonl --originals originals")]
+    #[case("etiqueta export --csv")]
+    #[case("etiqueta import --from-export store.jsonl --originals originals --merge --json")]
+    #[case("etiqueta import --from-export -")]
     fn others(#[case] line: &str) {
         assert!(parsed(line).is_ok());
     }
@@ -337,6 +349,11 @@ mod tests {
     #[case("etiqueta check --repair --forget-database 1b4e28ba-2fa1-41d2-883f-0016d3cca427")]
     #[case("etiqueta tag a.jpg --min-confidence 101")]
     #[case("etiqueta tag a.jpg --min-confidence NaN")]
+    #[case("etiqueta export --jsonl --csv")]
+    #[case("etiqueta import --from-export")]
+    #[case("etiqueta import --from-export store.jsonl photos")]
+    #[case("etiqueta import photos --merge")]
+    #[case("etiqueta import photos --originals originals")]
     #[case("etiqueta sing")]
     #[case("etiqueta --colour")]
     #[case("etiqueta serve now")]

@@ -1,12 +1,13 @@
 //! The command line: parsing, running the command, exit codes.
 //!
-//! Exit codes: 0 success, 1 failure (of any file, for `tag` and `import`), 2 wrong command line or settings. Those of
+//! Exit codes: 0 success, 1 failure (of any file, for `tag`, `import` and `export`), 2 wrong command line or settings. Those of
 //! `check` follow `fsck`: see `check`. An error is one line on standard error.
 
 mod arguments;
 mod backup;
 mod check;
 mod exit;
+mod export;
 mod healthcheck;
 mod import;
 mod jobs;
@@ -14,6 +15,7 @@ mod key;
 mod kind;
 mod manual;
 mod progress;
+mod signals;
 mod tag;
 mod vocabulary;
 
@@ -51,7 +53,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
 
 /// Runs a command on its own Tokio runtime.
 fn start(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
-    if matches!(arguments.command(), Command::Tag(_) | Command::Import(_)) {
+    if matches!(
+        arguments.command(),
+        Command::Tag(_) | Command::Import(_) | Command::Export(_)
+    ) {
         // Must come before the runtime, which starts threads.
         allocator::use_one_arena();
     }
@@ -91,6 +96,7 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
         ))),
         Command::Tag(arguments) => done(tag::run(arguments, &settings()?).await),
         Command::Import(arguments) => done(import::run(arguments, &settings()?).await),
+        Command::Export(arguments) => done(export::run(arguments, &settings()?).await),
         Command::Key(command) => done(key::run(command, &settings()?).await),
         Command::Vocabulary(command) => done(vocabulary::run(command, &settings()?).await),
         Command::Jobs(command) => done(jobs::run(command, &settings()?).await),

@@ -8,6 +8,7 @@ mod keys;
 mod metrics;
 mod names;
 mod originals;
+mod transfer;
 mod upstreams;
 mod vision;
 mod vocabulary;
@@ -36,6 +37,7 @@ pub use self::{
     jobs::managing_jobs,
     keys::managing_keys,
     originals::bucket_files,
+    transfer::{existing_originals, exporting, restoring},
     vocabulary::managing_vocabulary,
 };
 use self::{

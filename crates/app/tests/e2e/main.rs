@@ -38,6 +38,7 @@ mod pictures;
 mod removal;
 mod server;
 mod taken;
+mod transfer;
 mod upload;
 mod upstreams;
 mod vision;

@@ -33,7 +33,7 @@ impl FromStr for ArchiveUrl {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct ImportArguments {
     /// Pictures and folders of pictures, or `s3://BUCKET/PREFIX`
-    #[arg(required_unless_present = "from_flask", value_name = "PATH")]
+    #[arg(required_unless_present_any = ["from_flask", "from_export"], value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
 
     /// Lowest confidence of the tags to keep, from 0 to 100; else that of the settings
@@ -62,6 +62,29 @@ pub(crate) struct ImportArguments {
     /// With --from-flask: the time zone of that program's dates; else that of the settings
     #[arg(long, value_name = "ZONE", requires = "from_flask")]
     pub(super) timezone: Option<Tz>,
+
+    /// Restore what `etiqueta export` wrote, with its ids, dates, tags and answers; - is standard input. What
+    /// is there already stays
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["paths", "from_flask", "min_confidence", "exclude"]
+    )]
+    pub(super) from_export: Option<PathBuf>,
+
+    /// With --from-export: the folder that the originals were exported to; else they must be in the
+    /// store of originals already
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "from_export",
+        conflicts_with = "paths"
+    )]
+    pub(super) originals: Option<PathBuf>,
+
+    /// With --from-export: also into a store that has other images or another vocabulary
+    #[arg(long, requires = "from_export", conflicts_with = "paths")]
+    pub(super) merge: bool,
 
     /// Print a JSON object a line, the last one a summary
     #[arg(long)]

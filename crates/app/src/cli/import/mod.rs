@@ -8,6 +8,7 @@ mod flask;
 mod objects;
 mod output;
 mod read;
+mod restore;
 mod search;
 mod store;
 
@@ -38,7 +39,7 @@ use self::{
     search::{Exclusion, Found},
     store::Store,
 };
-use super::{exit::Usage, kind::LeftOut, progress::Progress};
+use super::{exit::Usage, kind::LeftOut, progress::Progress, signals::stop_on_signal};
 use crate::{settings::Settings, wiring};
 
 /// How many files are under way per core: some are read, decoded or tagged while others are written.
@@ -111,7 +112,10 @@ struct Interrupted;
 pub(super) async fn run(arguments: ImportArguments, settings: &Settings) -> anyhow::Result<()> {
     let output = Output::new(arguments.json);
     let stop = CancellationToken::new();
-    tokio::spawn(store::stop_on_signal(stop.clone()));
+    tokio::spawn(stop_on_signal(stop.clone()));
+    if arguments.from_export.is_some() {
+        return restore::run(arguments, settings, &stop).await;
+    }
     if arguments.from_flask.is_some() {
         return flask::run(arguments, settings, output, &stop).await;
     }

@@ -5,11 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context;
 use domain::service::{Importing, Upkeep, UpkeepSettings};
 use support::ByteBudget;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::timeout,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
 
 use super::read::Reading;
 use crate::{
@@ -76,26 +72,5 @@ impl Store {
         {
             tracing::warn!("hosted pictures are left to the upkeep of a server");
         }
-    }
-}
-
-/// Cancels `stop` on Ctrl-C and SIGTERM: files under way are finished. A second signal ends the process at once.
-pub(super) async fn stop_on_signal(stop: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        // Without handlers the signals end the process anyway.
-        return;
-    };
-    for is_second in [false, true] {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if is_second {
-            std::process::exit(1);
-        }
-        stop.cancel();
     }
 }
