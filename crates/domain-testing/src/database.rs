@@ -380,6 +380,18 @@ impl ImageInfoStore for FakeDatabase {
         let image = |file: &ImportKey| Some((*file, state.image_of(file)?));
         Ok(files.iter().filter_map(image).collect())
     }
+
+    async fn images_of(
+        &self,
+        digest: &ContentDigest,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ImageId>, ImageStoreError> {
+        let state = self.call().await;
+        let images = state.images.values().rev();
+        let images = images.filter(|image| image.digest == *digest);
+        let limit = limit.get() as usize;
+        Ok(images.map(|image| image.id).take(limit).collect())
+    }
 }
 
 #[async_trait]

@@ -1,5 +1,7 @@
 //! Who said what of an image, and what is shown of it.
 
+mod filed;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -7,6 +9,7 @@ use std::{
 
 use thiserror::Error;
 
+pub use self::filed::FileTags;
 use crate::{Confidence, Label, ProviderIdentity, Tag, Tags, Threshold, Vocabulary};
 
 /// The most labels that an edit may add, and the most that it may remove.

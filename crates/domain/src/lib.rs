@@ -49,8 +49,8 @@ pub use ids::{ImageId, ImageIdError, JobId, JobIdError, KeyId, KeyIdError};
 pub use image::{Image, ImageFacts, NewImage, UntaggedImage};
 pub use image_info::{CameraData, ImageInfo, Location};
 pub use image_tags::{
-    ImageTags, MAX_EDITED, MAX_SHOWN, SourceKind, SourcedTag, TagEdit, TagEditError, TagSource,
-    TaggerVersion, TooManyTags,
+    FileTags, ImageTags, MAX_EDITED, MAX_SHOWN, SourceKind, SourcedTag, TagEdit, TagEditError,
+    TagSource, TaggerVersion, TooManyTags,
 };
 pub use imported::{ImportKey, ImportedFile};
 pub use job::{

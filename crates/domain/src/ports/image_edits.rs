@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::ImageStoreError;
 use crate::{
-    ImageId, ImageTags, Label, ProviderIdentity, TagEdit, TaggerVersion, Tags, Threshold,
+    FileTags, ImageId, ImageTags, Label, ProviderIdentity, TagEdit, TaggerVersion, Tags, Threshold,
     TooManyTags, Vocabulary,
 };
 
@@ -66,6 +66,13 @@ pub enum TagChange {
         /// The vocabulary by which they are given.
         vocabulary: Arc<Vocabulary>,
     },
+    /// What the image's files say takes the place of what they said before.
+    File {
+        /// What they say.
+        file: FileTags,
+        /// The vocabulary by which it is taken.
+        vocabulary: Arc<Vocabulary>,
+    },
     /// The tags are brought in line with a vocabulary. Provider and threshold stay.
     Revise(Revision),
 }
@@ -114,6 +121,7 @@ impl TagChange {
                 threshold,
                 vocabulary,
             } => tags.retagged(&provider.into(), (answer, *threshold), vocabulary),
+            Self::File { file, vocabulary } => tags.filed(file, vocabulary),
             Self::Revise(revision) => revision.apply(tags, None, None),
         }
     }
@@ -132,6 +140,11 @@ impl TagChange {
                 vocabulary,
                 ..
             } => given(vocabulary, answer, *threshold),
+            Self::File { file, vocabulary } => {
+                let tags = file.tags.iter().map(|tag| vocabulary.tag_of(&tag.label));
+                let parents = vocabulary.parents(&file.tags).into_iter();
+                tags.chain(parents.map(|tag| tag.label)).collect()
+            }
             Self::Revise(revision) => match &revision.answer {
                 Some((_, answer)) => given(&revision.vocabulary, answer, revision.lowest),
                 None => BTreeSet::new(),

@@ -1,11 +1,11 @@
 //! What is kept of images beside their tags.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, num::NonZeroU32};
 
 use async_trait::async_trait;
 
 use super::ImageStoreError;
-use crate::{ImageId, ImageInfo, ImportKey};
+use crate::{ContentDigest, ImageId, ImageInfo, ImportKey};
 
 /// Reads what is kept of images beside their tags. It is recorded with the image, by
 /// [`ImageStore::record`](super::ImageStore::record).
@@ -24,4 +24,11 @@ pub trait ImageInfoStore: Send + Sync {
         &self,
         files: &[ImportKey],
     ) -> Result<HashMap<ImportKey, ImageId>, ImageStoreError>;
+
+    /// The images that have those bytes, newest first, at most `limit`.
+    async fn images_of(
+        &self,
+        digest: &ContentDigest,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ImageId>, ImageStoreError>;
 }

@@ -77,7 +77,7 @@ impl JobChange {
 /// Whether what a change says of the provider is kept already.
 fn is_noted(change: &TagChange, kept: &KeptTags) -> bool {
     match change {
-        TagChange::Edit(_) | TagChange::Revise(_) => true,
+        TagChange::Edit(_) | TagChange::File { .. } | TagChange::Revise(_) => true,
         TagChange::Retag {
             provider,
             threshold,

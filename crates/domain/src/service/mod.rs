@@ -21,6 +21,7 @@ mod removal;
 mod renditions;
 mod restoring;
 mod shared_vocabulary;
+mod sidecars;
 mod single_flight;
 mod source;
 mod store_room;
@@ -50,5 +51,6 @@ pub use restoring::{
     ReadOriginal, RestoreError, RestoreFailure, Restored, Restoring, RestoringPorts,
 };
 pub use shared_vocabulary::{KnownVocabulary, SharedVocabulary, VocabularyError};
+pub use sidecars::{FileKeywords, SidecarPorts, SidecarTags, Sidecars, Taken};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};

@@ -120,7 +120,8 @@ impl Vocabulary {
         self.is_closed && self.entry(label).is_none()
     }
 
-    fn parents_of(&self, label: &Label) -> Vec<Label> {
+    /// The tags right above a tag.
+    pub fn parents_of(&self, label: &Label) -> Vec<Label> {
         let parents = self.entry(label).map(|entry| &entry.parents);
         let parents = parents.into_iter().flatten();
         parents.map(|parent| self.tag_of(parent)).collect()

@@ -16,6 +16,7 @@ mod ingest;
 mod jobs;
 mod label_filter;
 mod renditions;
+mod sidecars;
 mod source;
 mod transfer;
 mod upkeep;

@@ -185,7 +185,7 @@ async fn change_locked(
     }
     let tagger = match change {
         TagChange::Retag { provider, .. } => provider.into(),
-        TagChange::Edit(_) | TagChange::Revise(_) => row.tagger(),
+        TagChange::Edit(_) | TagChange::File { .. } | TagChange::Revise(_) => row.tagger(),
     };
     let image = (id, row.registered_at);
     said::write(connection, image, &before, &tags, &tagger, labels).await?;

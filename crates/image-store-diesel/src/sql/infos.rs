@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use diesel::{ExpressionMethods, QueryDsl};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::RunQueryDsl;
-use domain::{CameraData, ImageId, ImageInfo, ImportKey, ImportedFile, Location, Threshold};
+use domain::{
+    CameraData, ContentDigest, ImageId, ImageInfo, ImportKey, ImportedFile, Location, Threshold,
+};
 
 use super::{Connection, statement::LISTED};
 use crate::{
     error::StoreError,
-    schema::image,
+    schema::{image, original},
     values::{self, DigestBytes},
 };
 
@@ -122,4 +124,29 @@ pub(super) async fn imported(
         }
     }
     Ok(found)
+}
+
+/// The newest images of an original.
+pub(super) async fn images_of(
+    connection: &mut Connection,
+    digest: &ContentDigest,
+    limit: u32,
+) -> Result<Vec<ImageId>, StoreError> {
+    let number: Option<i64> = original::table
+        .filter(original::digest.eq(digest.as_bytes().as_slice()))
+        .select(original::id)
+        .first(connection)
+        .await
+        .optional()?;
+    let Some(number) = number else {
+        return Ok(Vec::new());
+    };
+    let ids: Vec<Vec<u8>> = image::table
+        .filter(image::original_id.eq(number))
+        .order((image::registered_at.desc(), image::id.desc()))
+        .limit(i64::from(limit))
+        .select(image::id)
+        .load(connection)
+        .await?;
+    ids.iter().map(|id| values::image_id(id)).collect()
 }

@@ -345,6 +345,17 @@ impl ImageInfoStore for Store {
         self.read(|mut connection| async move { infos::imported(&mut connection, files).await })
             .await
     }
+
+    async fn images_of(
+        &self,
+        digest: &ContentDigest,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ImageId>, ImageStoreError> {
+        self.read(|mut connection| async move {
+            infos::images_of(&mut connection, digest, limit.get()).await
+        })
+        .await
+    }
 }
 
 #[async_trait]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{FakeDatabase, at, image, label, tag};
 use domain::{
-    Condition, Image, ImageId, ImageInfo, ImageQuery, Label, NewImage, ProviderIdentity,
+    Condition, FileTags, Image, ImageId, ImageInfo, ImageQuery, Label, NewImage, ProviderIdentity,
     SourceKind, Tag, TagEdit, TagSource, Tags, Threshold, TimeWindow,
     ports::{Database, ImageEdits, TagChange, TagsChanged, TagsVersion, VersionedTags},
 };
@@ -24,6 +24,7 @@ chapter!(
     of_several_edits_of_one_version_one_is_made,
     edits_at_once_are_all_made,
     retagging_keeps_edits_and_rejections,
+    files_say_what_they_say_now,
     images_are_found_by_who_tagged_them,
     an_image_has_a_bound_of_tags,
     images_that_are_not_there_are_not_changed,
@@ -252,6 +253,33 @@ async fn images_are_found_by_who_tagged_them(store: &dyn Database) {
             "{kind:?}"
         );
     }
+}
+
+async fn files_say_what_they_say_now(store: &dyn Database) {
+    let image = registered(store, b"a", &[("cat", 90.0)]).await;
+    let file = |names: &[&str], kept: &[&str]| TagChange::File {
+        file: FileTags {
+            tags: names.iter().map(|name| tag(name, 100.0)).collect(),
+            kept: kept.iter().map(|name| label(name)).collect(),
+        },
+        vocabulary: std::sync::Arc::default(),
+    };
+    let known = change(store, &image.id, &file(&["sea", "boat", "cat"], &[])).await;
+    assert_eq!(known.version, TagsVersion(1));
+    let filed = |name: &str| (name.to_owned(), 100.0, SourceKind::File);
+    assert_eq!(shown(&known), [filed("boat"), filed("cat"), filed("sea")]);
+    change(store, &image.id, &edit(&[], &["sea"])).await;
+    let known = change(store, &image.id, &file(&["sea", "mia"], &["boat"])).await;
+    let given = ("cat".to_owned(), 90.0, SourceKind::Provider);
+    assert_eq!(shown(&known), [filed("boat"), filed("mia"), given]);
+    let again = change(store, &image.id, &file(&["sea", "mia"], &["boat"])).await;
+    assert_eq!(again.version, known.version);
+    let image = store.find(&image.id).await.unwrap().unwrap();
+    let query = ImageQuery {
+        conditions: vec![Condition::Source(SourceKind::File)],
+        ..ImageQuery::default()
+    };
+    assert_eq!(all(store, &query).await, [image]);
 }
 
 async fn an_image_has_a_bound_of_tags(store: &dyn Database) {

@@ -1,6 +1,6 @@
 //! What is kept of images beside their tags.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, num::NonZeroU32};
 
 use chrono::NaiveDate;
 
@@ -19,6 +19,7 @@ chapter![
     tells_of_a_thousand,
     a_file_is_imported_once,
     a_file_whose_image_was_deleted_is_imported_again,
+    tells_the_newest_images_of_an_original,
 ];
 
 /// A file whose content is that number.
@@ -139,4 +140,25 @@ async fn a_file_whose_image_was_deleted_is_imported_again(store: &dyn Database) 
     import(store, &second, &file).await.unwrap();
     let expected = HashMap::from([(file.key, second.id)]);
     assert_eq!(store.imported(&[file.key]).await.unwrap(), expected);
+}
+
+/// Those of other bytes, and those that were deleted, are not among them.
+async fn tells_the_newest_images_of_an_original(store: &dyn Database) {
+    let images = [
+        image(b"a", at(2), &[("cat", 90.0)]),
+        image(b"a", at(3), &[]),
+        image(b"a", at(1), &[]),
+        image(b"b", at(4), &[]),
+    ];
+    let digest = images[0].digest;
+    let of = |limit| store.images_of(&digest, NonZeroU32::new(limit).unwrap());
+    assert_eq!(of(10).await.unwrap(), []);
+    for image in &images {
+        register(store, image).await;
+    }
+    let [second, newest, oldest, _] = images.map(|image| image.id);
+    assert_eq!(of(10).await.unwrap(), [newest, second, oldest]);
+    assert_eq!(of(2).await.unwrap(), [newest, second]);
+    assert!(store.delete(&newest, at(5)).await.unwrap());
+    assert_eq!(of(10).await.unwrap(), [second, oldest]);
 }
