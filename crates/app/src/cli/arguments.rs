@@ -10,6 +10,7 @@ use super::{
     export::ExportArguments,
     import::ImportArguments,
     jobs::{DeleteArguments, EditArguments, JobsCommand, RetagArguments},
+    sidecar::SidecarArguments,
     vocabulary::VocabularyCommand,
 };
 use crate::settings::threshold;
@@ -74,6 +75,10 @@ pub(super) enum Command {
     /// Lines of JSON are a backup in plain text, and the way to another kind of database: `etiqueta import
     /// --from-export` reads them. Keys, sessions and jobs are not exported.
     Export(ExportArguments),
+    /// Write the tags of pictures into XMP sidecars beside them; also while servers run
+    ///
+    /// What other programs wrote stays. What an earlier run wrote is taken back where it is not a tag any more.
+    Sidecar(SidecarArguments),
     /// Check that all images and originals are there and whole, or what the server runs on; also while servers run
     ///
     /// Exit codes: 0 all is sound; 1 what was found was repaired; 2 the command line or the settings
@@ -204,6 +209,7 @@ impl Command {
             | Self::Delete(_)
             | Self::Tag(_)
             | Self::Import(_)
+            | Self::Sidecar(_)
             | Self::Export(_)
             | Self::Check(_)
             | Self::Backup { .. }

@@ -1,6 +1,6 @@
 //! The command line: parsing, running the command, exit codes.
 //!
-//! Exit codes: 0 success, 1 failure (of any file, for `tag`, `import` and `export`), 2 wrong command line or settings. Those of
+//! Exit codes: 0 success, 1 failure (of any file, for `tag`, `import`, `export` and `sidecar`), 2 wrong command line or settings. Those of
 //! `check` follow `fsck`: see `check`. An error is one line on standard error.
 
 mod arguments;
@@ -15,6 +15,8 @@ mod key;
 mod kind;
 mod manual;
 mod progress;
+mod sidecar;
+mod sidecar_files;
 mod signals;
 mod tag;
 mod vocabulary;
@@ -55,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
 fn start(arguments: Arguments, environment: Environment) -> anyhow::Result<ExitCode> {
     if matches!(
         arguments.command(),
-        Command::Tag(_) | Command::Import(_) | Command::Export(_)
+        Command::Tag(_) | Command::Import(_) | Command::Export(_) | Command::Sidecar(_)
     ) {
         // Must come before the runtime, which starts threads.
         allocator::use_one_arena();
@@ -97,6 +99,7 @@ async fn execute(arguments: Arguments, environment: Environment) -> anyhow::Resu
         Command::Tag(arguments) => done(tag::run(arguments, &settings()?).await),
         Command::Import(arguments) => done(import::run(arguments, &settings()?).await),
         Command::Export(arguments) => done(export::run(arguments, &settings()?).await),
+        Command::Sidecar(arguments) => done(sidecar::run(arguments, &settings()?).await),
         Command::Key(command) => done(key::run(command, &settings()?).await),
         Command::Vocabulary(command) => done(vocabulary::run(command, &settings()?).await),
         Command::Jobs(command) => done(jobs::run(command, &settings()?).await),

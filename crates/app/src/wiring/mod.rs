@@ -8,6 +8,7 @@ mod keys;
 mod metrics;
 mod names;
 mod originals;
+mod sidecars;
 mod transfer;
 mod upstreams;
 mod vision;
@@ -22,7 +23,7 @@ use domain::{
     service::{
         Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts,
         Idempotency, Importing, Ingest, IngestPorts, IngestSettings, JobRunner, Keys, RemovalPorts,
-        RenditionPorts, Renditions, SharedVocabulary, Tagger, TaggerPorts, UpkeepPorts,
+        RenditionPorts, Renditions, SharedVocabulary, Sidecars, Tagger, TaggerPorts, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -37,6 +38,7 @@ pub use self::{
     jobs::managing_jobs,
     keys::managing_keys,
     originals::bucket_files,
+    sidecars::managing_sidecars,
     transfer::{existing_originals, exporting, restoring},
     vocabulary::managing_vocabulary,
 };
@@ -63,6 +65,8 @@ pub struct Parts {
     pub backfill: Backfill,
     /// Imports files.
     pub importing: Importing,
+    /// Takes keywords of files.
+    pub sidecars: Sidecars,
     /// Notified after each image that was recorded, changed or deleted: there may be something to roll up.
     pub recorded: Arc<Notify>,
     /// Carries out jobs.
@@ -112,16 +116,12 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let ingest = ingest_ports(settings, &store, &opened, &codec, &upstreams, queue);
     let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
     let catalog = catalog.with_vocabulary(vocabulary.clone());
+    let sidecars = sidecars::sidecars(&stored, vocabulary.clone());
     let ingest = ingesting(ingest, settings, vocabulary);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
     let renditions = renditions(settings, &catalog, codec, &opened);
-    let watched = store.watched(
-        pictures,
-        &upstreams,
-        releases.as_ref(),
-        &ingest,
-        &renditions,
-    );
+    let queued = releases.as_ref();
+    let watched = store.watched(pictures, &upstreams, queued, &ingest, &renditions);
     let importing = Importing::new(ingest.clone(), stored.clone(), stored.clone());
     let api = Api {
         exposition: exposing(watched),
@@ -145,6 +145,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         upkeep: upkeep(stored, opened, host, clock),
         backfill,
         importing,
+        sidecars,
         recorded: store.recorded,
         enqueued: store.enqueued,
         releases,
@@ -353,6 +354,10 @@ fn paths(database: &Database, originals: &OriginalsUrl) -> Vec<PathBuf> {
 }
 
 /// The folder of the originals, if they are in one.
+pub fn originals_folder(settings: &Settings) -> anyhow::Result<Option<PathBuf>> {
+    Ok(folder(originals_url(settings)?))
+}
+
 fn folder(originals: OriginalsUrl) -> Option<PathBuf> {
     match originals {
         OriginalsUrl::Folder(path) => Some(path),

@@ -45,6 +45,11 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "GLOB", value_parser = Pattern::new, conflicts_with = "from_flask")]
     pub(super) exclude: Vec<Pattern>,
 
+    /// Take keywords along as tags: those of sidecars (a.jpg.xmp, or else a.xmp), and those in JPEG files. Also of
+    /// pictures that are there already, whose tags of earlier keywords go
+    #[arg(long, conflicts_with = "from_flask")]
+    pub(super) tags_from_sidecars: bool,
+
     /// Import the pictures and tags of the Flask program that Etiqueta replaces, from its database:
     /// `mysql://USER:PASSWORD@HOST:PORT/NAME`. Nothing is written there
     #[arg(

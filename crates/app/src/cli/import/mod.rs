@@ -5,11 +5,12 @@
 
 mod arguments;
 mod flask;
+mod keywords;
 mod objects;
 mod output;
-mod read;
+pub(super) mod read;
 mod restore;
-mod search;
+pub(super) mod search;
 mod store;
 
 use std::{
@@ -23,9 +24,10 @@ use std::{
 use domain::{
     ImportedFile, Threshold,
     ports::{CallContext, Cause, FileSource, FileSourceError, cause},
-    service::{AdoptError, Imported, Importing, IngestError, Upload},
+    service::{AdoptError, Imported, Importing, IngestError, Sidecars, Upload},
 };
 use futures_util::{Stream, StreamExt, pin_mut, stream, stream::BoxStream};
+use glob::Pattern;
 use indicatif::ProgressDrawTarget;
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -60,7 +62,7 @@ struct Outcome {
 
 /// Why a file was not imported.
 #[derive(Debug, Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error("left out: {0}")]
     LeftOut(LeftOut),
     #[error("it cannot be read")]
@@ -122,8 +124,14 @@ pub(super) async fn run(arguments: ImportArguments, settings: &Settings) -> anyh
     let places = arguments.paths.into_iter();
     let places = places.map(|path| Place::of(path, settings));
     let places: Vec<Place> = places.collect::<anyhow::Result<_>>()?;
+    let mut exclude = arguments.exclude;
+    if arguments.tags_from_sidecars {
+        no_bucket(&places)?;
+        // They are read with their pictures.
+        exclude.push(Pattern::new("*.[xX][mM][pP]")?);
+    }
     let store = Store::open(settings).await?;
-    let exclusion = Exclusion::new(arguments.exclude, store.originals.as_deref());
+    let exclusion = Exclusion::new(exclude, store.originals.as_deref());
     let progress = progress(|| count(places.clone(), exclusion.clone()));
     let wanted = Wanted {
         threshold: arguments
@@ -131,6 +139,7 @@ pub(super) async fn run(arguments: ImportArguments, settings: &Settings) -> anyh
             .unwrap_or(settings.tagging.min_confidence),
         reading: store.reading.clone(),
         exclusion,
+        sidecars: arguments.tags_from_sidecars.then(|| store.sidecars.clone()),
     };
     let outcomes = outcomes(places, store.importing.clone(), wanted, stop.clone());
     let ended = report_all(outcomes, output, &progress, &stop).await;
@@ -139,8 +148,20 @@ pub(super) async fn run(arguments: ImportArguments, settings: &Settings) -> anyh
     ended
 }
 
+/// Fails if something is to be imported from a bucket, where no sidecars are looked for.
+fn no_bucket(places: &[Place]) -> anyhow::Result<()> {
+    let buckets = places.iter().find_map(|place| match place {
+        Place::Bucket { url, .. } => Some(url),
+        Place::Path(_) => None,
+    });
+    buckets.map_or(Ok(()), |url| {
+        let reason = format!("{url}: --tags-from-sidecars reads files and folders, not buckets");
+        Err(Usage::because(reason).into())
+    })
+}
+
 /// Progress, if standard error is a terminal.
-fn progress(begin: impl FnOnce() -> Progress) -> Progress {
+pub(super) fn progress(begin: impl FnOnce() -> Progress) -> Progress {
     if io::stderr().is_terminal() {
         begin()
     } else {
@@ -156,11 +177,13 @@ fn count(places: Vec<Place>, exclusion: Exclusion) -> Progress {
     Progress::begin(files, ProgressDrawTarget::stderr)
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Wanted {
     threshold: Threshold,
     reading: Reading,
     exclusion: Exclusion,
+    /// Takes the keywords of files along, if they are wanted.
+    sidecars: Option<Sidecars>,
 }
 
 /// What the user named.
@@ -237,10 +260,11 @@ fn outcomes(
         .map(move |found| {
             let (importing, wanted) = (importing.clone(), Arc::clone(&wanted));
             async move {
+                let mut notes = Vec::new();
                 let (name, result) = match found {
                     Candidate::File(found) => {
                         let name = found.shown.to_string_lossy().into_owned();
-                        (name, import(found, &importing, &wanted).await)
+                        (name, import(found, &importing, &wanted, &mut notes).await)
                     }
                     Candidate::Object(found) => {
                         let name = found.url.clone();
@@ -250,14 +274,19 @@ fn outcomes(
                 Outcome {
                     name,
                     result,
-                    notes: Vec::new(),
+                    notes,
                 }
             }
         })
         .buffered(at_a_time())
 }
 
-async fn import(found: Found, importing: &Importing, wanted: &Wanted) -> Result<Imported, Failure> {
+async fn import(
+    found: Found,
+    importing: &Importing,
+    wanted: &Wanted,
+    notes: &mut Vec<String>,
+) -> Result<Imported, Failure> {
     let Found {
         path,
         is_named,
@@ -281,7 +310,12 @@ async fn import(found: Found, importing: &Importing, wanted: &Wanted) -> Result<
         request: None,
         context: CallContext::local(),
     };
-    Ok(importing.import(upload).await?)
+    let imported = importing.import(upload).await?;
+    if let Some(sidecars) = &wanted.sidecars {
+        let (Imported::New(id) | Imported::Present(id)) = &imported;
+        keywords::take(sidecars, id, (path, content.bytes), notes).await?;
+    }
+    Ok(imported)
 }
 
 /// Writes outcomes and what became of all. Gives up if files fail one after the other for a reason that is not theirs.
@@ -329,7 +363,7 @@ async fn report_all(
     }
 }
 
-fn at_a_time() -> usize {
+pub(super) fn at_a_time() -> usize {
     AT_A_TIME * thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 

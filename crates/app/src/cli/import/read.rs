@@ -17,25 +17,29 @@ use super::Failure;
 use crate::cli::kind::{Kind, LeftOut, PREFIX};
 
 /// The bytes of a file, with their share of the budget.
-pub(super) struct Content {
-    pub(super) bytes: Bytes,
-    pub(super) digest: ContentDigest,
-    pub(super) _reserved: Reservation,
+pub(in crate::cli) struct Content {
+    pub(in crate::cli) bytes: Bytes,
+    pub(in crate::cli) digest: ContentDigest,
+    pub(in crate::cli) _reserved: Reservation,
 }
 
 /// How files are read.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
+pub(in crate::cli) struct Reading {
     /// The most bytes of a file.
-    pub(super) limit: usize,
+    pub(in crate::cli) limit: usize,
     /// Bounds the bytes of the files held at a time.
-    pub(super) budget: ByteBudget,
+    pub(in crate::cli) budget: ByteBudget,
 }
 
 impl Reading {
     /// Reads a file once the budget has room for it. With `is_picture` one that does not begin like a picture is left
     /// out.
-    pub(super) async fn read(&self, path: PathBuf, is_picture: bool) -> Result<Content, Failure> {
+    pub(in crate::cli) async fn read(
+        &self,
+        path: PathBuf,
+        is_picture: bool,
+    ) -> Result<Content, Failure> {
         let limit = self.limit;
         let (file, length) = off_thread(move || open(&path, limit, is_picture)).await?;
         let reserved = self.budget.reserve(length).await;
@@ -89,7 +93,7 @@ fn sniff(file: &File) -> Result<(), Failure> {
 }
 
 /// Fails if the first bytes of a file are not those of a picture of a supported format.
-pub(super) fn begins_like_a_picture(prefix: &[u8]) -> Result<(), Failure> {
+pub(in crate::cli) fn begins_like_a_picture(prefix: &[u8]) -> Result<(), Failure> {
     match Kind::sniff(prefix) {
         Kind::Picture => Ok(()),
         Kind::Unread(format) => Err(Failure::LeftOut(LeftOut::Unread(format))),
@@ -109,7 +113,7 @@ fn read_at_most(file: File, length: usize, limit: usize) -> Result<Vec<u8>, Fail
     Ok(bytes)
 }
 
-pub(super) async fn off_thread<T: Send + 'static>(
+pub(in crate::cli) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let done = task::spawn_blocking(work).await;

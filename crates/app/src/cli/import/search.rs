@@ -23,19 +23,19 @@ const MATCHING: MatchOptions = MatchOptions {
 
 /// A file to import, or why it is not.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(in crate::cli) struct Found {
     /// The path as the user would write it.
-    pub(super) shown: PathBuf,
+    pub(in crate::cli) shown: PathBuf,
     /// The absolute path, which is the same from whatever folder the command is run.
-    pub(super) path: PathBuf,
+    pub(in crate::cli) path: PathBuf,
     /// Whether the user named the file, rather than a folder around it.
-    pub(super) is_named: bool,
-    pub(super) problem: Option<Failure>,
+    pub(in crate::cli) is_named: bool,
+    pub(in crate::cli) problem: Option<Failure>,
 }
 
 /// What is passed over.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Exclusion {
+pub(in crate::cli) struct Exclusion {
     patterns: Vec<Pattern>,
     /// Device and inode of the folder of the store's own originals.
     own: Option<(u64, u64)>,
@@ -43,7 +43,7 @@ pub(super) struct Exclusion {
 
 impl Exclusion {
     /// `originals` is the folder of the store's own originals, if it is one.
-    pub(super) fn new(patterns: Vec<Pattern>, originals: Option<&Path>) -> Self {
+    pub(in crate::cli) fn new(patterns: Vec<Pattern>, originals: Option<&Path>) -> Self {
         let metadata = originals.and_then(|folder| fs::metadata(folder).ok());
         Self {
             patterns,
@@ -62,7 +62,7 @@ impl Exclusion {
     }
 
     /// Whether a file, or a folder that it is in, matches.
-    pub(super) fn covers(&self, below: &Path) -> bool {
+    pub(in crate::cli) fn covers(&self, below: &Path) -> bool {
         let mut folders = below.ancestors();
         folders.any(|folder| folder.file_name().is_some() && self.matches(folder))
     }
@@ -83,7 +83,10 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 }
 
 /// A file as given, or all files below a folder, sorted by name.
-pub(super) fn find(given: PathBuf, exclusion: Exclusion) -> Box<dyn Iterator<Item = Found> + Send> {
+pub(in crate::cli) fn find(
+    given: PathBuf,
+    exclusion: Exclusion,
+) -> Box<dyn Iterator<Item = Found> + Send> {
     if !given.is_dir() {
         return Box::new(iter::once(named(given)));
     }
@@ -209,7 +212,7 @@ impl Search {
 }
 
 impl Failure {
-    pub(super) fn unreadable(error: io::Error) -> Self {
+    pub(in crate::cli) fn unreadable(error: io::Error) -> Self {
         Self::Unreadable(cause(error))
     }
 }

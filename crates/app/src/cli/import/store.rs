@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::service::{Importing, Upkeep, UpkeepSettings};
+use domain::service::{Importing, Sidecars, Upkeep, UpkeepSettings};
 use support::ByteBudget;
 use tokio::time::timeout;
 
@@ -21,6 +21,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(super) struct Store {
     pub(super) importing: Importing,
     pub(super) reading: Reading,
+    pub(super) sidecars: Sidecars,
     /// The folder of the originals, if they are in one.
     pub(super) originals: Option<PathBuf>,
     releases: Option<Arc<Releases>>,
@@ -38,6 +39,7 @@ impl Store {
         gates.schema.open();
         let Parts {
             importing,
+            sidecars,
             upkeep,
             releases,
             originals,
@@ -56,6 +58,7 @@ impl Store {
                 limit: settings.limits.image_bytes.get(),
                 budget: ByteBudget::new(settings.limits.memory_bytes.get()),
             },
+            sidecars,
             originals,
             releases,
         })

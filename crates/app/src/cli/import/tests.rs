@@ -96,6 +96,7 @@ impl Fixture {
                 budget: ByteBudget::new(1 << 20),
             },
             exclusion,
+            sidecars: None,
         };
         let bucket = self.bucket.iter().map(|source| Place::Bucket {
             url: "s3://photos/".to_owned(),

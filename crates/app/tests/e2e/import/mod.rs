@@ -1,6 +1,7 @@
 //! `etiqueta import`, on the binary.
 
 mod flask;
+mod sidecars;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
