@@ -89,6 +89,7 @@ fn extension(media_type: MediaType) -> &'static str {
         MediaType::Gif => ".gif",
         MediaType::Bmp => ".bmp",
         MediaType::Tiff => ".tif",
+        MediaType::Heic => ".heic",
     }
 }
 

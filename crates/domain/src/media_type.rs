@@ -17,17 +17,20 @@ pub enum MediaType {
     Bmp,
     /// `image/tiff`
     Tiff,
+    /// `image/heic`
+    Heic,
 }
 
 impl MediaType {
     /// All supported media types.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Jpeg,
         Self::Png,
         Self::WebP,
         Self::Gif,
         Self::Bmp,
         Self::Tiff,
+        Self::Heic,
     ];
 
     /// The registered name (RFC 6838), such as `image/jpeg`.
@@ -39,6 +42,7 @@ impl MediaType {
             Self::Gif => "image/gif",
             Self::Bmp => "image/bmp",
             Self::Tiff => "image/tiff",
+            Self::Heic => "image/heic",
         }
     }
 
@@ -51,6 +55,7 @@ impl MediaType {
             Self::Gif => "gif",
             Self::Bmp => "bmp",
             Self::Tiff => "tif",
+            Self::Heic => "heic",
         }
     }
 
@@ -77,6 +82,6 @@ mod tests {
         for media_type in MediaType::ALL {
             assert_eq!(MediaType::from_name(media_type.as_str()), Some(media_type));
         }
-        assert_eq!(MediaType::from_name("image/heic"), None);
+        assert_eq!(MediaType::from_name("image/avif"), None);
     }
 }

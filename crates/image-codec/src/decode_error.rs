@@ -9,12 +9,19 @@ use domain::{
 use image::ImageError;
 use thiserror::Error;
 
+/// The formats that are read.
+const FORMATS: &str = if cfg!(feature = "heic") {
+    "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC"
+} else {
+    "JPEG, PNG, WebP, GIF, BMP, TIFF"
+};
+
 /// Why a file cannot be decoded. The texts are for the client that sent it.
 #[derive(Debug, Error)]
 pub(crate) enum DecodeError {
-    #[error("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
+    #[error("not an image in a supported format ({FORMATS})")]
     UnknownFormat,
-    #[error("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF) but {0}")]
+    #[error("not an image in a supported format ({FORMATS}) but {0}")]
     OtherFormat(&'static str),
     #[error("the {} is truncated", name(*.0))]
     Truncated(MediaType),
@@ -72,6 +79,7 @@ fn name(media_type: MediaType) -> &'static str {
         MediaType::Gif => "GIF",
         MediaType::Bmp => "BMP",
         MediaType::Tiff => "TIFF",
+        MediaType::Heic => "HEIC",
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn exif(file: &[u8]) -> Option<&[u8]> {
     } else if is_tiff(file) {
         Some(file)
     } else {
-        None
+        formats::heic_exif(file)
     };
     block.map(|block| block.strip_prefix(b"Exif\0\0").unwrap_or(block))
 }
@@ -41,9 +41,14 @@ pub(crate) fn profile(file: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
     } else if is_tiff(file) {
         Cow::Borrowed(formats::tiff_profile(file)?)
     } else {
-        return None;
+        Cow::Borrowed(formats::heic_profile(file)?)
     };
     (profile.len() <= most).then_some(profile)
+}
+
+/// The number of a file's primaries (ITU-T H.273), if it has that instead of a profile.
+pub(crate) fn primaries(file: &[u8]) -> Option<u16> {
+    formats::heic_primaries(file)
 }
 
 /// A profile in pieces, which are numbered from 1 on.

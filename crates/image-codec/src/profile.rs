@@ -13,6 +13,12 @@ const MOST_PROFILE: usize = 1 << 20;
 /// The largest table of colours that is read, in entries.
 const MOST_TABLE: usize = 1 << 20;
 
+/// The primaries of BT.2020, by their number in ITU-T H.273.
+const BT_2020: u16 = 9;
+
+/// Those of Display P3.
+const DISPLAY_P3: u16 = 12;
+
 /// Turns the pixels of a row into sRGB.
 type Conversion = std::sync::Arc<Transform8BitExecutor>;
 
@@ -21,8 +27,10 @@ type Conversion = std::sync::Arc<Transform8BitExecutor>;
 pub(crate) fn to_srgb(file: &[u8], pixels: &mut [u8], width: u32) {
     // A decoder of profiles that panics is the profile's fault.
     let converted = caught(|| {
-        let profile = metadata::profile(file, MOST_PROFILE)?;
-        let conversion = conversion(&profile)?;
+        let conversion = match metadata::profile(file, MOST_PROFILE) {
+            Some(profile) => conversion(&profile)?,
+            None => to_srgb_from(&wide(file)?)?,
+        };
         convert(&conversion, pixels, width)
     });
     if !matches!(converted, Ok(Some(()))) {
@@ -37,6 +45,20 @@ fn conversion(profile: &[u8]) -> Option<Conversion> {
         ..ParsingOptions::default()
     };
     let profile = ColorProfile::new_from_slice_with_options(profile, options).ok()?;
+    to_srgb_from(&profile)
+}
+
+/// The colours of a file that has no profile, but the number of wider ones than those of sRGB. What is stored for
+/// a high dynamic range is shown as if it were for the usual one.
+fn wide(file: &[u8]) -> Option<ColorProfile> {
+    match metadata::primaries(file)? {
+        BT_2020 => Some(ColorProfile::new_bt2020()),
+        DISPLAY_P3 => Some(ColorProfile::new_display_p3()),
+        _ => None,
+    }
+}
+
+fn to_srgb_from(profile: &ColorProfile) -> Option<Conversion> {
     if profile.color_space != DataColorSpace::Rgb {
         return None;
     }

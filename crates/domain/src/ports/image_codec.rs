@@ -15,7 +15,7 @@ use crate::{CameraData, DecodedPicture, EncodedPicture};
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ImageCodec: Send + Sync {
-    /// Decodes a JPEG, PNG, WebP, GIF, BMP or TIFF file, detected by its content.
+    /// Decodes a JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC file, detected by its content.
     ///
     /// Strict: truncated and corrupt files are errors. EXIF orientation is applied, alpha is blended over
     /// white, and of several frames the first is taken. The pixels are those of a copy whose longest side

@@ -5,6 +5,9 @@ use crate::decode_error::DecodeError;
 /// Advice for pictures of unsupported formats.
 const ADVICE: &str = "convert it to JPEG";
 
+/// The name of HEIC, which is read if the program is built so.
+const HEIC: &str = "HEIC";
+
 /// How much of a text file is examined, in bytes.
 const TEXT_LENGTH: usize = 4096;
 
@@ -62,7 +65,7 @@ const BRANDS: [(&[&[u8; 4]], &str); 3] = [
         &[
             b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1",
         ],
-        "HEIC",
+        HEIC,
     ),
     (&[b"crx "], "RAW (CR3)"),
 ];
@@ -93,19 +96,32 @@ const OTHERS: [(usize, &[u8], &str); 20] = [
 
 /// The error for a picture of an unsupported format, even if it starts like a supported one.
 pub(super) fn picture(bytes: &[u8]) -> Option<DecodeError> {
-    let format = find(&PICTURES, bytes).or_else(|| brand(bytes))?;
-    Some(DecodeError::UnsupportedFormat {
+    let brand = brand(bytes).filter(|brand| !(cfg!(feature = "heic") && *brand == HEIC));
+    let format = find(&PICTURES, bytes).or(brand)?;
+    Some(unread(format))
+}
+
+/// Whether a file's brands are those of HEIC.
+pub(super) fn is_heic(bytes: &[u8]) -> bool {
+    brand(bytes) == Some(HEIC)
+}
+
+/// The error for HEIC in a program that does not read it.
+#[cfg(not(feature = "heic"))]
+pub(super) fn heic() -> DecodeError {
+    unread(HEIC)
+}
+
+fn unread(format: &'static str) -> DecodeError {
+    DecodeError::UnsupportedFormat {
         format,
         advice: ADVICE,
-    })
+    }
 }
 
 /// A camera raw file: a TIFF container with a small preview.
 pub(super) fn raw() -> DecodeError {
-    DecodeError::UnsupportedFormat {
-        format: "RAW",
-        advice: ADVICE,
-    }
+    unread("RAW")
 }
 
 /// The error for a file of no supported format.
@@ -176,7 +192,6 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(b"\0\0\0\x1Cftypheic\0\0\0\0mif1heic", "HEIC")]
     #[case(b"\0\0\0\x1Cftypmif1\0\0\0\0mif1miafavif", "AVIF")]
     #[case(b"\0\0\0\x14ftypavif\0\0\0\0mif1", "AVIF")]
     #[case(b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "RAW (CR3)")]
@@ -190,6 +205,13 @@ mod tests {
         let refusal = picture(file).unwrap();
         let text = format!("{name} is not supported; convert it to JPEG");
         assert_eq!(refusal.to_string(), text);
+    }
+
+    #[test]
+    fn heic_is_named_where_it_is_not_read() {
+        let file = b"\0\0\0\x1Cftypheic\0\0\0\0mif1heic";
+        assert!(is_heic(file));
+        assert_eq!(picture(file).is_none(), cfg!(feature = "heic"));
     }
 
     #[rstest]

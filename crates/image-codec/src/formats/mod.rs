@@ -3,6 +3,11 @@
 mod bmp;
 mod foreign;
 mod gif;
+#[cfg(feature = "heic")]
+mod heic;
+#[cfg(not(feature = "heic"))]
+#[path = "no_heic.rs"]
+mod heic;
 mod jpeg;
 mod png;
 mod tiff;
@@ -131,6 +136,7 @@ pub(crate) fn inspect(bytes: &[u8], max_side: u32, meter: &Meter) -> Result<Head
         MediaType::Gif => gif::inspect(bytes, max_side, meter),
         MediaType::Bmp => bmp::inspect(bytes, max_side),
         MediaType::Tiff => tiff::inspect(bytes, max_side, meter),
+        MediaType::Heic => heic::inspect(bytes, max_side, meter),
     })?;
     if header.width == 0 || header.height == 0 {
         return Err(DecodeError::malformed(
@@ -162,6 +168,7 @@ pub(crate) fn decode(bytes: &[u8], header: &Header, meter: &Meter) -> Result<Ras
         MediaType::Gif => gif::decode(bytes, header, meter),
         MediaType::Bmp => bmp::decode(bytes, header, meter),
         MediaType::Tiff => tiff::decode(bytes, header, meter),
+        MediaType::Heic => heic::decode(bytes, header, meter),
     })
 }
 
@@ -208,7 +215,7 @@ fn sniff(bytes: &[u8]) -> Option<MediaType> {
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => {
             Some(MediaType::Tiff)
         }
-        _ => None,
+        _ => foreign::is_heic(bytes).then_some(MediaType::Heic),
     }
 }
 
@@ -282,6 +289,21 @@ fn exif_orientation(exif: &[u8]) -> Option<Orientation> {
     tiff::orientation(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
 }
 
+/// The EXIF data of a HEIC file.
+pub(crate) fn heic_exif(file: &[u8]) -> Option<&[u8]> {
+    foreign::is_heic(file).then(|| heic::exif(file))?
+}
+
+/// The colour profile of a HEIC file.
+pub(crate) fn heic_profile(file: &[u8]) -> Option<&[u8]> {
+    foreign::is_heic(file).then(|| heic::profile(file))?
+}
+
+/// The number of the primaries of a HEIC file (ITU-T H.273).
+pub(crate) fn heic_primaries(file: &[u8]) -> Option<u16> {
+    foreign::is_heic(file).then(|| heic::primaries(file))?
+}
+
 /// The colour profile of a TIFF file.
 pub(crate) fn tiff_profile(file: &[u8]) -> Option<&[u8]> {
     tiff::profile(file)
@@ -313,6 +335,11 @@ mod tests {
             ("gif", of(ImageFormat::Gif)),
             ("bmp", of(ImageFormat::Bmp)),
             ("tiff", of(ImageFormat::Tiff)),
+            #[cfg(feature = "heic")]
+            (
+                "heic",
+                include_bytes!("../../tests/samples/heic-grid.heic").to_vec(),
+            ),
         ]
     }
 

@@ -6,8 +6,8 @@ use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
 use image_codec::{CodecSettings, PictureCodec};
 
 use crate::samples::{
-    BASELINE, CATS, HEIGHT, PHOTOS, WIDTH, decode, difference, encoded, grey_scene, greys, jpegs,
-    others, refusal, scene, side,
+    BASELINE, CATS, FORMATS, HEIGHT, PHOTOS, WIDTH, decode, difference, encoded, grey_scene, greys,
+    jpegs, others, refusal, scene, side,
 };
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn refusals_say_what_is_wrong() {
     };
     assert_eq!(
         refusal("hello").await,
-        "not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF) but text"
+        format!("not an image in a supported format ({FORMATS}) but text")
     );
     assert_eq!(
         refusal(jpeg[..2000].to_vec()).await,

@@ -5,7 +5,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use image_codec::{CodecSettings, PictureCodec};
 use rstest::rstest;
 
-use crate::samples::{decode, encoded, grey_scene, refusal, scene, side};
+use crate::samples::{FORMATS, decode, encoded, grey_scene, refusal, scene, side};
 
 /// A GIF of one frame of 3 x 2 pixels of four colours.
 fn gif(screen: [u8; 4], between: &[u8], palette: bool) -> Vec<u8> {
@@ -178,8 +178,7 @@ async fn pixels_that_a_bmp_leaves_out_have_the_first_colour() {
 #[case("%PDF-1.4\n", "a PDF document")]
 #[tokio::test]
 async fn what_is_no_picture_is_named(#[case] file: &'static str, #[case] name: &str) {
-    let expected =
-        format!("not an image in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF) but {name}");
+    let expected = format!("not an image in a supported format ({FORMATS}) but {name}");
     assert_eq!(refusal(file).await, expected);
 }
 

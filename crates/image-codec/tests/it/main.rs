@@ -13,6 +13,8 @@ mod bare;
 mod bounds;
 mod fax;
 mod formats;
+#[cfg(feature = "heic")]
+mod heic;
 mod hostile;
 mod jpeg_in_tiff;
 mod jpeg_kinds;

@@ -15,6 +15,13 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 pub(crate) const WIDTH: u32 = 150;
 pub(crate) const HEIGHT: u32 = 101;
 
+/// The formats that are read.
+pub(crate) const FORMATS: &str = if cfg!(feature = "heic") {
+    "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC"
+} else {
+    "JPEG, PNG, WebP, GIF, BMP, TIFF"
+};
+
 /// A side at which copies keep the samples' size, so that pixels can be compared.
 pub(crate) const FULL: u32 = 1024;
 

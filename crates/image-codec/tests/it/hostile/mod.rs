@@ -282,10 +282,10 @@ fn tiles_in_planes_are_put_together() {
 
 #[tokio::test]
 async fn other_kinds_of_pictures_are_named() {
-    let heic = &b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..];
+    let avif = &b"\0\0\0\x18ftypavif\0\0\0\0mif1avif"[..];
     assert_eq!(
-        refusal(heic).await,
-        "HEIC is not supported; convert it to JPEG"
+        refusal(avif).await,
+        "AVIF is not supported; convert it to JPEG"
     );
     let pdf = &b"%PDF-1.7\n"[..];
     assert!(refusal(pdf).await.ends_with("but a PDF document"));
