@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn invalid_values_are_corrupt() {
-        assert_corrupt(facts(("image/heic".into(), 1, 1, 1)));
+        assert_corrupt(facts(("image/avif".into(), 1, 1, 1)));
         assert_corrupt(facts(("image/png".into(), -1, 1, 1)));
         assert_corrupt(facts(("image/png".into(), 1, 1 << 32, 1)));
         assert_corrupt(facts(("image/png".into(), 1, 1, -1)));

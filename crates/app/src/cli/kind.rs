@@ -33,6 +33,9 @@ pub(super) enum Kind {
     Other,
 }
 
+/// Read if the program is built so.
+const HEIC: &str = "HEIC";
+
 /// Magic numbers of supported formats.
 const READ: [&[u8]; 8] = [
     b"\xFF\xD8\xFF",
@@ -68,7 +71,11 @@ impl Kind {
         }
         let unread = UNREAD.iter().find(|(_, magic)| begins(magic));
         let unread = unread.map(|(name, _)| *name).or_else(|| of_brands(prefix));
-        unread.map_or(Self::Other, Self::Unread)
+        match unread {
+            Some(HEIC) if cfg!(feature = "heic") => Self::Picture,
+            Some(name) => Self::Unread(name),
+            None => Self::Other,
+        }
     }
 }
 
@@ -89,7 +96,7 @@ fn of_brands(prefix: &[u8]) -> Option<&'static str> {
     let (brands, _) = brands.strip_prefix(b"ftyp")?.as_chunks::<4>();
     brands.iter().find_map(|brand| match brand {
         b"avif" | b"avis" => Some("AVIF"),
-        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" => Some("HEIC"),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" => Some(HEIC),
         b"crx " => Some("CR3"),
         _ => None,
     })
@@ -109,8 +116,6 @@ mod tests {
     #[case(b"BM\x3A\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", Kind::Picture)]
     #[case(b"II*\0\x08\0\0\0", Kind::Picture)]
     #[case(b"MM\0*\0\0\0\x08", Kind::Picture)]
-    #[case(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Kind::Unread("HEIC"))]
-    #[case(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", Kind::Unread("HEIC"))]
     #[case(b"\0\0\0\x1Cftypavif\0\0\0\0avifmif1", Kind::Unread("AVIF"))]
     #[case(b"\xFF\x0A\xFA\x1F", Kind::Unread("JPEG XL"))]
     #[case(b"8BPS\0\x01", Kind::Unread("PSD"))]
@@ -121,6 +126,18 @@ mod tests {
     #[case(b"\xFF\xD8", Kind::Other)]
     #[case(b"", Kind::Other)]
     fn kinds(#[case] prefix: &[u8], #[case] expected: Kind) {
+        assert_eq!(Kind::sniff(prefix), expected);
+    }
+
+    #[rstest]
+    #[case(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")]
+    #[case(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic")]
+    fn heic_is_a_picture_where_it_is_read(#[case] prefix: &[u8]) {
+        let expected = if cfg!(feature = "heic") {
+            Kind::Picture
+        } else {
+            Kind::Unread("HEIC")
+        };
         assert_eq!(Kind::sniff(prefix), expected);
     }
 }

@@ -181,7 +181,7 @@ async fn every_damage_is_found_by_its_name(#[case] kind: Kind) {
     let mut flipped = jpeg(2);
     flipped[50] ^= 1;
     fs::write(&places[2], flipped).unwrap();
-    stored.set_media_type(3, "image/heic").await;
+    stored.set_media_type(3, "image/avif").await;
     stored.set_tagged_at(4, i64::MAX).await;
     stored.orphan(5).await;
     let stranger = stored.stray(b"of another database");

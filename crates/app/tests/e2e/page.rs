@@ -47,6 +47,11 @@ async fn files_are_uploaded_by_every_way_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn heic_is_uploaded_and_shown() {
+    visit("a_phone", &[], &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_is_uploaded_with_what_is_below_it() {
     let folder = tempfile::TempDir::new().unwrap();
     visit("a_folder", &[], &[folder.path().to_str().unwrap()]).await;

@@ -131,6 +131,33 @@ async fn every_format_is_taken_and_comes_back_byte_for_byte(#[case] kind: Kind) 
     }
 }
 
+/// As a phone writes it: tiles, turned by a property.
+#[tokio::test]
+async fn heic_is_taken_and_shown_as_jpeg() {
+    let server = Server::start(Kind::Sqlite).await;
+    let picture = include_bytes!("../../../image-codec/tests/samples/heic-grid.heic");
+    let image = server.register(picture, "").await;
+    assert_eq!(decode(&image["data"]), picture);
+    let info = server
+        .json(&format!("/image/{}/info", image["id"].as_str().unwrap()))
+        .await;
+    assert_eq!(info["width"], 100);
+    assert_eq!(info["height"], 150);
+    let id = image["id"].as_str().unwrap();
+    let original = server.get(&format!("/image/{id}/file")).await;
+    assert_eq!(original.headers()["content-type"], "image/heic");
+    assert_eq!(original.bytes().await.unwrap().as_ref(), picture);
+    let small = server.get(&format!("/image/{id}/thumbnail")).await;
+    assert_eq!(small.headers()["content-type"], "image/jpeg");
+    let small = image::load_from_memory(&small.bytes().await.unwrap()).unwrap();
+    assert_eq!((small.width(), small.height()), (100, 150));
+    let found = server.json("/images?q=type:heic").await;
+    assert_eq!(found[0]["id"], image["id"]);
+    let cut = server.post(&picture[..picture.len() / 2], "").await;
+    let problem = server.assert_problem(cut, 422, "not-an-image").await;
+    assert_eq!(problem["detail"], "the HEIC is truncated");
+}
+
 #[tokio::test]
 async fn base64_is_taken_as_people_write_it() {
     let server = Server::start(Kind::Sqlite).await;

@@ -361,7 +361,7 @@ fn fact_of(code: Code) -> Option<(&'static str, serde_json::Value)> {
         Code::HeadersTooLarge => ("limit", json!(32_768)),
         Code::ImageTooLarge => ("limit", json!(100_000_000)),
         Code::ImageTooComplex => ("limit", json!(1_000_000)),
-        Code::UnsupportedFormat => ("format", json!("HEIC")),
+        Code::UnsupportedFormat => ("format", json!("AVIF")),
         Code::CrossOrigin => ("setting", json!("server.cors_origins")),
         Code::Forbidden => ("scope", json!("upload")),
         Code::TooMany => ("limit", json!(1000)),

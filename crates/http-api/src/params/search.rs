@@ -74,7 +74,7 @@ pub(super) enum Fault {
     Offset,
     #[error("the value is not a whole number of pixels")]
     Pixels,
-    #[error("the value is not a type; the types are jpeg, png, webp, gif, bmp and tiff")]
+    #[error("the value is not a type; the types are jpeg, png, webp, gif, bmp, tiff and heic")]
     Type,
     #[error("is not a source; the sources are provider, person and file")]
     Source,
@@ -408,6 +408,7 @@ fn media_type(name: &str) -> Option<MediaType> {
     let name = match name.as_str() {
         "jpg" => "jpeg",
         "tif" => "tiff",
+        "heif" => "heic",
         other => other,
     };
     MediaType::from_name(&format!("image/{name}"))

@@ -21,7 +21,7 @@ use crate::{
     reason = "for the documentation: the body is never held as a whole"
 )]
 pub(super) struct UploadBody {
-    /// The image in base64: JPEG, PNG, WebP, GIF, BMP or TIFF.
+    /// The image in base64: JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC.
     ///
     /// Line breaks and blanks, a `data:...;base64,` prefix, the URL-safe alphabet and missing
     /// padding are tolerated. Other members of the object are ignored.
@@ -55,7 +55,7 @@ pub(super) struct RawBody(Vec<u8>);
     reason = "for the documentation: the body is never held as a whole"
 )]
 pub(super) struct FileBody {
-    /// The image: JPEG, PNG, WebP, GIF, BMP or TIFF. The part may have any name and needs a file name; there
+    /// The image: JPEG, PNG, WebP, GIF, BMP, TIFF or HEIC. The part may have any name and needs a file name; there
     /// must be no other part.
     #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,

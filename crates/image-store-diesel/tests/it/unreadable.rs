@@ -16,7 +16,7 @@ use crate::servers::{SETTINGS, TestDatabase};
 
 /// Damage that a database client may do. Labels have the ids 1 to 5, in the order of their images.
 const DAMAGES: [&str; 8] = [
-    "UPDATE etiqueta_original SET media_type = 'image/heic' WHERE byte_size = 1",
+    "UPDATE etiqueta_original SET media_type = 'image/avif' WHERE byte_size = 1",
     "UPDATE etiqueta_original SET width = -1 WHERE byte_size = 2",
     "UPDATE etiqueta_label SET name = 'Label' WHERE id = 1",
     "UPDATE etiqueta_image_tag SET confidence = 100.5 WHERE label_id = 2",
@@ -107,9 +107,9 @@ async fn assert_reported(
 
 /// Asserts that all damage is reported.
 async fn assert_damages_are_reported(inspector: &dyn Database, images: &[Image]) {
-    let heic = "\"image/heic\" is no media type";
+    let avif = "\"image/avif\" is no media type";
     let originals = [
-        ("etiqueta_original 1", heic),
+        ("etiqueta_original 1", avif),
         ("etiqueta_original 2", "-1 is no number of pixels"),
     ];
     assert_reported(inspector, Rows::Originals, 4, &originals).await;

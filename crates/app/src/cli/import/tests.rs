@@ -192,7 +192,7 @@ async fn the_same_bytes_elsewhere_are_another_image_without_a_call() {
 async fn what_is_no_picture_is_told_in_its_place() {
     let fixture = Fixture::new()
         .picture("album/a.jpg")
-        .file("album/b.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+        .file("album/b.avif", b"\0\0\0\x18ftypavif\0\0\0\0avifmif1")
         .file("album/broken.jpg", b"\xFF\xD8\xFFbroken")
         .file(
             "album/huge.jpg",
@@ -215,8 +215,8 @@ async fn what_is_no_picture_is_told_in_its_place() {
         [
             ("album/a.jpg", "imported"),
             (
-                "album/b.heic",
-                "left out: HEIC pictures are not supported; convert it to JPEG"
+                "album/b.avif",
+                "left out: AVIF pictures are not supported; convert it to JPEG"
             ),
             ("album/broken.jpg", "not a fake picture"),
             (

@@ -148,14 +148,14 @@ async fn folders_are_searched_by_content_not_by_name() {
 async fn other_files_in_a_folder_are_named_without_failure() {
     let fixture = Fixture::new()
         .picture("album/a.jpg")
-        .file("album/b.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+        .file("album/b.avif", b"\0\0\0\x18ftypavif\0\0\0\0avifmif1")
         .file("album/c.avif", b"\0\0\0\x1Cftypavif\0\0\0\0avifmif1")
         .file("album/empty.jpg", b"")
         .file("album/notes.jpg", b"notes");
     let socket = fixture.folder.path().join("album/socket");
     let _socket = std::os::unix::net::UnixListener::bind(socket).unwrap();
     let outcomes = fixture.tag(&["album"], 80.0).await;
-    let expected = "etiqueta: album/b.heic: left out: HEIC pictures are not supported; convert it to JPEG\n\
+    let expected = "etiqueta: album/b.avif: left out: AVIF pictures are not supported; convert it to JPEG\n\
         etiqueta: album/c.avif: left out: AVIF pictures are not supported; convert it to JPEG\n\
         etiqueta: album/empty.jpg: left out: it is not a picture\n\
         etiqueta: album/notes.jpg: left out: it is not a picture\n\
@@ -163,7 +163,7 @@ async fn other_files_in_a_folder_are_named_without_failure() {
     for output in [Output::Json, Output::Lines { bars: false }] {
         let (out, errors) = fixture.print(&outcomes, output);
         assert!(
-            out.contains("album/a.jpg") && !out.contains("b.heic"),
+            out.contains("album/a.jpg") && !out.contains("b.avif"),
             "{out}"
         );
         assert_eq!(errors, expected);

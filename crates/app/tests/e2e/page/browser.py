@@ -12,6 +12,7 @@ import requests
 from playwright.sync_api import expect, sync_playwright
 
 PHOTOS = Path(__file__).resolve().parents[4] / "image-codec/tests/photos"
+SAMPLES = PHOTOS.parent / "samples"
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # Other work may keep the cores busy.

@@ -8,10 +8,10 @@ import time
 import requests
 from playwright.sync_api import expect
 
-from browser import Browser, PHOTOS, check_accessibility, eventually, images, pictures, png, register, tags, taken, tiles, upload
+from browser import Browser, PHOTOS, SAMPLES, check_accessibility, eventually, images, pictures, png, register, tags, taken, tiles, upload
 from proxy import Proxy
 
-HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0\0\0\x08mdat" * 8
+AVIF = b"\0\0\0\x18ftypavif\0\0\0\0avifmif1" + b"\0\0\0\x08mdat" * 8
 DROP = """async ({ files, type }) => {
   const transfer = new DataTransfer();
   for (const { name, mimeType, bytes } of files) transfer.items.add(new File([new Uint8Array(bytes)], name, { type: mimeType }));
@@ -32,8 +32,8 @@ def uploads(origin):
         expect(page.get_by_text("3 photos uploaded")).to_be_visible()
         expect(tiles(page)).to_have_count(3)
         expect(page.locator(".upload.done .mini").first).to_be_visible()
-        upload(page, [{"name": "IMG_1.heic", "mimeType": "image/heic", "buffer": HEIC}])
-        expect(page.locator(".upload.failed")).to_contain_text("HEIC is not supported. Convert it to JPEG")
+        upload(page, [{"name": "IMG_1.avif", "mimeType": "image/avif", "buffer": AVIF}])
+        expect(page.locator(".upload.failed")).to_contain_text("AVIF is not supported. Convert it to JPEG")
         check_accessibility(page, "uploads")
 
         def drop(files, kind):
@@ -47,6 +47,19 @@ def uploads(origin):
         drop([{"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"}], "drop")
         expect(page.get_by_text("1 file was left out: it is no picture.")).to_be_visible()
         assert len(images(origin)) == 6
+
+
+def a_phone(origin):
+    """HEIC: what is uploaded is shown, what cannot be read is named with what to do."""
+    sequence = b"\0\0\0\x14ftypmsf1\0\0\0\0hevc\0\0\0\x08moov"
+    with Browser(origin) as browser:
+        page = browser.open()
+        upload(page, [str(SAMPLES / "heic-grid.heic")])
+        expect(page.get_by_text("1 photo uploaded")).to_be_visible()
+        expect(tiles(page)).to_have_count(1)
+        eventually(lambda: tiles(page).locator("img").first.evaluate("it => it.complete && it.naturalWidth > 0"), "the picture is shown")
+        upload(page, [{"name": "IMG_1.heic", "mimeType": "image/heic", "buffer": sequence}])
+        expect(page.locator(".upload.failed")).to_contain_text("This kind of HEIC is not supported. Convert it to JPEG")
 
 
 def a_folder(origin, folder):

@@ -77,6 +77,8 @@ fn brackets_group() {
 #[case("OR<5", sure("or", Operator::Below, 5.0))]
 #[case("type:jpg", Condition::Type(MediaType::Jpeg))]
 #[case("type:TIFF", Condition::Type(MediaType::Tiff))]
+#[case("type:heic", Condition::Type(MediaType::Heic))]
+#[case("type:heif", Condition::Type(MediaType::Heic))]
 #[case("width>=1000", Condition::Width(Comparison { operator: Operator::AtLeast, value: 1000 }))]
 #[case("height=480", Condition::Height(Comparison { operator: Operator::Equal, value: 480 }))]
 fn terms(#[case] text: &str, #[case] expected: Condition) {
@@ -161,7 +163,7 @@ fn dates_beyond_all_images_match_none() {
 #[case("width>=1e3", 7, Fault::Pixels)]
 #[case("width>=0100", 7, Fault::Pixels)]
 #[case("width>=99999999999", 7, Fault::Pixels)]
-#[case("a type:heic", 7, Fault::Type)]
+#[case("a type:avif", 7, Fault::Type)]
 #[case("a taken>=2024", 9, Fault::Date(dates::DateError))]
 #[case("a taken:soon", 8, Fault::Date(dates::DateError))]
 #[case("taken>=2024-01-02T00:00:00Z", 7, Fault::Offset)]
@@ -177,7 +179,7 @@ fn faults_have_a_position(#[case] text: &str, #[case] position: usize, #[case] f
 #[rstest::rstest]
 #[case("date>=soon", "the value is not a date such as")]
 #[case("width>=big", "the value is not a whole number of pixels")]
-#[case("type:heic", "the value is not a type; the types are")]
+#[case("type:avif", "the value is not a type; the types are")]
 #[case("cat>=101", "the confidence of a tag is a number")]
 fn faults_of_values_say_what_is_wrong(#[case] text: &str, #[case] begins: &str) {
     let error = parse(text, UTC).unwrap_err().to_string();
