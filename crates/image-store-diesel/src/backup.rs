@@ -10,7 +10,10 @@ use tempfile::{Builder, TempPath};
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 
-use crate::{sqlite, url::StoreUrl};
+use crate::{
+    sqlite::{self, CopyError},
+    url::StoreUrl,
+};
 
 /// A finished copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,15 +43,9 @@ pub enum BackupError {
         /// What went wrong.
         source: io::Error,
     },
-    /// SQLite failed.
-    #[error("copying the database")]
-    Copy(#[source] diesel::result::Error),
-    /// A database cannot be opened: the original or the copy.
-    #[error("opening the database")]
-    Open(#[source] diesel::ConnectionError),
-    /// The copy is not sound, so it was removed. That is mostly the original's fault.
-    #[error("the copy is damaged, and so probably is the database: {0}")]
-    Damaged(String),
+    /// SQLite failed, or the copy is not sound.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
 }
 
 /// Copies a SQLite database as of one moment into a new file, and checks the copy; servers may go on meanwhile.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::{migrate::MigrationError, mysql, sqlite, url::StoreUrl};
+use crate::migrate::MigrationError;
 
 /// What a database server says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,19 +27,4 @@ pub enum FactsError {
     /// It does not answer.
     #[error("asking the database")]
     Ask(#[from] diesel::result::Error),
-}
-
-/// Asks a database for its version, clock and variables. Changes nothing.
-///
-/// # Errors
-/// See [`FactsError`].
-pub async fn facts(url: &StoreUrl) -> Result<DatabaseFacts, FactsError> {
-    match url {
-        StoreUrl::Sqlite { .. } => Ok(DatabaseFacts {
-            version: format!("SQLite {}", sqlite::version()),
-            now: None,
-            variables: BTreeMap::new(),
-        }),
-        StoreUrl::Mysql(server) => mysql::facts(server).await,
-    }
 }

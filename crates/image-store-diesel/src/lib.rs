@@ -18,17 +18,18 @@ mod usage;
 mod values;
 mod vocabulary_text;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::ports::{Database, ImageStoreError};
 
 pub use self::{
     backup::{Backup, BackupError, back_up},
     connections::{Consistency, PoolSettings, PoolUsage, Pools},
-    facts::{DatabaseFacts, FactsError, facts},
+    facts::{DatabaseFacts, FactsError},
     migrate::MigrationError,
     migrator::Migrator,
     signals::Signals,
+    sqlite::CopyError,
     url::{MysqlHost, MysqlServer, StoreUrl, StoreUrlError, Tls},
 };
 
@@ -58,5 +59,20 @@ pub fn connect_with(
     match url {
         StoreUrl::Sqlite { path } => Ok(Arc::new(sqlite::connect(path, settings, signals)?)),
         StoreUrl::Mysql(server) => Ok(Arc::new(mysql::connect(server, settings, signals)?)),
+    }
+}
+
+/// Asks a database for its version, clock and variables. Changes nothing.
+///
+/// # Errors
+/// See [`FactsError`].
+pub async fn facts(url: &StoreUrl) -> Result<DatabaseFacts, FactsError> {
+    match url {
+        StoreUrl::Sqlite { .. } => Ok(DatabaseFacts {
+            version: format!("SQLite {}", sqlite::version()),
+            now: None,
+            variables: BTreeMap::new(),
+        }),
+        StoreUrl::Mysql(server) => mysql::facts(server).await,
     }
 }

@@ -20,6 +20,7 @@ use domain::ports::ImageStoreError;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use tokio::task::spawn_blocking;
 
+pub use self::copy::CopyError;
 pub(crate) use self::copy::{copy_into, verify, version};
 use self::{
     classify::{by_text, classify},

@@ -8,6 +8,7 @@ mod keys;
 mod metrics;
 mod names;
 mod originals;
+mod provider;
 mod sidecars;
 mod transfer;
 mod upstreams;
@@ -46,7 +47,8 @@ use self::{
     database::Lists,
     metrics::{Watched, exposing},
     originals::{Originals, originals, originals_url},
-    upstreams::{Upstreams, upstreams},
+    provider::Upstreams,
+    upstreams::upstreams,
 };
 use crate::{
     clock::{LocalClock, SystemClock},

@@ -1,6 +1,6 @@
 //! The tag provider and the blob host.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context;
 use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
@@ -8,45 +8,19 @@ use domain::{
     ports::{BlobHost, TagProvider},
     service::SharedVocabulary,
 };
-use support::{CircuitBreaker, Guard, GuardSettings, RetryPolicy};
+use support::{CircuitBreaker, Guard, RetryPolicy};
 use tag_provider_imagga::{Delivery, Imagga};
 use thiserror::Error;
 
-use super::{metrics::WatchedGuard, vision::vision};
+use super::{
+    metrics::WatchedGuard,
+    provider::{CONNECT_TIMEOUT, Upstreams, guard, watched},
+    vision::vision,
+};
 use crate::{
-    resilience::{GuardedHost, GuardedProvider, MeasuredProvider},
+    resilience::{GuardedHost, GuardedProvider},
     settings::{ImaggaCredentials, ProviderChoice, Settings},
 };
-
-/// How long a call to an upstream waits for a permit. Longer than a call takes, so that a burst is worked
-/// off, and short enough for a waiting client.
-const QUEUE_WAIT: Duration = Duration::from_secs(20);
-
-/// How long connecting to an upstream may take.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The tag provider, and its blob host.
-pub(super) struct Upstreams {
-    pub(super) provider: Arc<dyn TagProvider>,
-    /// The blob host that the provider needs.
-    pub(super) host: Option<Arc<dyn BlobHost>>,
-    /// The languages of the tags that the provider can give.
-    pub(super) languages: Vec<String>,
-    /// Whether the provider runs in this process.
-    pub(super) is_local: bool,
-    /// The guards of both.
-    pub(super) guards: Vec<WatchedGuard>,
-}
-
-impl Upstreams {
-    /// The same, whose taggings are counted.
-    pub(super) fn measured(self) -> Self {
-        Self {
-            provider: Arc::new(MeasuredProvider::new(self.provider)),
-            ..self
-        }
-    }
-}
 
 /// Chooses the provider, without connecting to anything.
 /// A vocabulary that is closed tells a vision server which words to choose from.
@@ -201,27 +175,6 @@ fn imagekit(
     });
     let host = GuardedHost::new(Arc::new(host), hosting, housekeeping);
     Ok(Arc::new(host))
-}
-
-pub(super) fn watched(name: &'static str, guard: &Guard) -> WatchedGuard {
-    WatchedGuard {
-        name,
-        view: guard.view(),
-        shares_breaker: false,
-    }
-}
-
-pub(super) fn guard(
-    concurrency: usize,
-    attempt_timeout: Duration,
-    retry: RetryPolicy,
-) -> GuardSettings {
-    GuardSettings {
-        concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX),
-        queue_wait: QUEUE_WAIT,
-        attempt_timeout,
-        retry,
-    }
 }
 
 /// The HTTP client shared by all upstreams.

@@ -10,7 +10,7 @@ use tag_provider_openai::{
     Output, VisionServer, VisionSettings, VisionSettingsError, WordList, WordSource, Words,
 };
 
-use super::upstreams::{CONNECT_TIMEOUT, Upstreams, guard, watched};
+use super::provider::{CONNECT_TIMEOUT, Upstreams, guard, watched};
 use crate::{
     resilience::GuardedProvider,
     settings::{OutputChoice, Settings},

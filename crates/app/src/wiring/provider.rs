@@ -1,0 +1,60 @@
+//! A tag provider with what belongs to it, and how calls of upstreams are guarded.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::ports::{BlobHost, TagProvider};
+use support::{Guard, GuardSettings, RetryPolicy};
+
+use super::metrics::WatchedGuard;
+use crate::resilience::MeasuredProvider;
+
+/// How long a call to an upstream waits for a permit. Longer than a call takes, so that a burst is worked
+/// off, and short enough for a waiting client.
+const QUEUE_WAIT: Duration = Duration::from_secs(20);
+
+/// How long connecting to an upstream may take.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The tag provider, and its blob host.
+pub(super) struct Upstreams {
+    pub(super) provider: Arc<dyn TagProvider>,
+    /// The blob host that the provider needs.
+    pub(super) host: Option<Arc<dyn BlobHost>>,
+    /// The languages of the tags that the provider can give.
+    pub(super) languages: Vec<String>,
+    /// Whether the provider runs in this process.
+    pub(super) is_local: bool,
+    /// The guards of both.
+    pub(super) guards: Vec<WatchedGuard>,
+}
+
+impl Upstreams {
+    /// The same, whose taggings are counted.
+    pub(super) fn measured(self) -> Self {
+        Self {
+            provider: Arc::new(MeasuredProvider::new(self.provider)),
+            ..self
+        }
+    }
+}
+
+pub(super) fn watched(name: &'static str, guard: &Guard) -> WatchedGuard {
+    WatchedGuard {
+        name,
+        view: guard.view(),
+        shares_breaker: false,
+    }
+}
+
+pub(super) fn guard(
+    concurrency: usize,
+    attempt_timeout: Duration,
+    retry: RetryPolicy,
+) -> GuardSettings {
+    GuardSettings {
+        concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX),
+        queue_wait: QUEUE_WAIT,
+        attempt_timeout,
+        retry,
+    }
+}
