@@ -259,12 +259,14 @@ pub async fn serve(settings: Settings, options: ServeOptions) -> anyhow::Result<
     rlimit::raise();
     let application = Application::build(settings, options).await?;
     let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
+    stop_on_signal(stop.clone());
     application.run_until_stopped(stop).await
 }
 
-async fn stop_on_signal(stop: CancellationToken) {
+/// Stops gracefully on the first signal, and at once on the second.
+fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
+    // Registered here, and not in the task: a signal right behind the first answer would end the process otherwise.
     let (Ok(mut terminate), Ok(mut interrupt)) = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -272,19 +274,21 @@ async fn stop_on_signal(stop: CancellationToken) {
         tracing::error!("signals cannot be caught; the server will not stop gracefully");
         return;
     };
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
-    tracing::info!(signal = name, "stopping; requests in progress may finish");
-    service_manager::stopping();
-    stop.cancel();
-    // A second signal stops the server at once.
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::warn!("stopping at once");
-    telemetry::flush();
-    std::process::exit(1);
+    tokio::spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping; requests in progress may finish");
+        service_manager::stopping();
+        stop.cancel();
+        // A second signal stops the server at once.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::warn!("stopping at once");
+        telemetry::flush();
+        std::process::exit(1);
+    });
 }

@@ -1,9 +1,10 @@
 //! Copies a database file while it is in use.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tempfile::{Builder, TempPath};
@@ -14,6 +15,12 @@ use crate::{
     sqlite::{self, CopyError},
     url::StoreUrl,
 };
+
+/// How the folders of copies are called that are not finished.
+const UNFINISHED: &str = ".etiqueta-backup-";
+
+/// The age from which such a folder is that of a backup that was killed.
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// A finished copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +82,11 @@ fn copy(source: &Path, target: &Path) -> Result<Backup, BackupError> {
         return Err(BackupError::Exists(target.to_owned()));
     }
     let folder = folder_of(target);
-    let copy = unfinished(folder, target).map_err(failed)?;
+    remove_unfinished(folder);
+    // In a folder of its own, which takes along what SQLite writes beside it.
+    let unfinished = Builder::new().prefix(UNFINISHED).tempdir_in(folder);
+    let unfinished = unfinished.map_err(failed)?;
+    let copy = TempPath::try_from_path(unfinished.path().join("copy.db")).map_err(failed)?;
     sqlite::copy_into(source, &copy)?;
     let images = sqlite::verify(&copy)?;
     let file = File::open(&copy).map_err(failed)?;
@@ -92,22 +103,23 @@ fn copy(source: &Path, target: &Path) -> Result<Backup, BackupError> {
     Ok(Backup { images, bytes })
 }
 
+/// Removes what backups left that were killed, a day later: they may run as long.
+fn remove_unfinished(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        let age = entry.metadata().and_then(|facts| facts.modified());
+        let age = age.ok().and_then(|modified| modified.elapsed().ok());
+        if is_unfinished && age.is_some_and(|age| age > ABANDONED) {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 fn folder_of(target: &Path) -> &Path {
     let folder = target
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
-}
-
-/// An empty file beside the target, which goes unless it gets its name.
-fn unfinished(folder: &Path, target: &Path) -> io::Result<TempPath> {
-    let name = target.file_name().unwrap_or_default();
-    let mut prefix = std::ffi::OsString::from(".");
-    prefix.push(name);
-    prefix.push(".");
-    let file = Builder::new()
-        .prefix(&prefix)
-        .suffix(".partial")
-        .tempfile_in(folder)?;
-    Ok(file.into_temp_path())
 }

@@ -145,7 +145,8 @@ settings! {
             provider: ProviderChoice = "auto", "provider";
             /// Lowest confidence of the tags kept when a request names none, 0 to 100.
             min_confidence: Threshold = 80, "min_confidence";
-            /// Longest side in pixels of the copy that a cloud provider is sent; 0 sends the original.
+            /// Longest side in pixels of the copy that a cloud provider is sent; 0 sends the original, whose format the
+            /// provider must then read (HEIC mostly is not).
             max_side: u32 = 1024, "number::<_, _, 0, MAX_SIDE>";
             /// Language of the tags; one that the provider does not have stops the start. The local tagger
             /// has `en` alone.
@@ -203,7 +204,8 @@ settings! {
             concurrency: NonZeroUsize = 1, "concurrency";
             /// How long one call may take.
             timeout: Duration = "5m", "duration::<_, SECOND, HOUR>";
-            /// Longest side in pixels of the copy that is sent; 0 sends the original.
+            /// Longest side in pixels of the copy that is sent; 0 sends the original, whose format the server must then
+            /// read (HEIC mostly is not).
             max_side: u32 = 768, "number::<_, _, 0, MAX_SIDE>";
             /// Confidence of tags that come without one, 0 to 100.
             default_confidence: Threshold = 90, "min_confidence";

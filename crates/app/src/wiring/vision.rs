@@ -1,6 +1,6 @@
 //! The vision server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -16,6 +16,10 @@ use crate::{
     settings::{OutputChoice, Settings},
 };
 
+/// How long a picture waits for its turn: one call may take minutes, and an import has many pictures under way. A caller
+/// that goes away leaves the queue before that.
+const QUEUE_WAIT: Duration = Duration::from_hours(24);
+
 /// A tagger at a vision server; with a closed vocabulary it is asked for the words of that alone.
 pub(super) fn vision(
     settings: &Settings,
@@ -28,9 +32,8 @@ pub(super) fn vision(
     let provider = VisionServer::new(client(settings)?, asked(settings), words);
     let provider = provider.map_err(|error| settings.refuse(key_of(error), error))?;
     let limits = guard(own.concurrency.get(), own.timeout, RetryPolicy::PROMPT);
-    // Whoever comes second waits for the first, and that may take minutes.
     let limits = support::GuardSettings {
-        queue_wait: own.timeout,
+        queue_wait: QUEUE_WAIT,
         ..limits
     };
     let guard = Guard::new(Arc::default(), &limits);
@@ -101,6 +104,8 @@ impl WordSource for ClosedVocabulary {
             .is_closed()
             .then(|| known.vocabulary.after(None))?;
         let given = entries.filter(|entry| !entry.is_blocked);
-        Some(given.map(|entry| entry.tag.as_str().to_owned()).collect())
+        let given: Arc<[String]> = given.map(|entry| entry.tag.as_str().to_owned()).collect();
+        // A choice from nothing would be paid for, too.
+        (!given.is_empty()).then_some(given)
     }
 }

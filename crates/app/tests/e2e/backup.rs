@@ -151,6 +151,25 @@ async fn what_cannot_be_copied_is_told() {
     );
     let (code, _, errors) = backup(folder.path(), "sqlite://nowhere.db");
     assert_eq!(code, 1);
-    assert!(errors.contains("etiqueta migrate"), "{errors}");
+    assert!(
+        errors.contains("there is no database nowhere.db"),
+        "{errors}"
+    );
     assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+/// The new program makes the backup before it upgrades the database.
+#[tokio::test]
+async fn a_database_of_an_earlier_version_is_copied() {
+    let server = Server::start(Kind::Sqlite).await;
+    server.register(&jpeg(1), "").await;
+    let (folder, url) = (Arc::clone(&server.folder), server.database.url().to_owned());
+    server
+        .database
+        .execute("DELETE FROM __diesel_schema_migrations WHERE version = (SELECT MAX(version) FROM __diesel_schema_migrations)")
+        .await;
+    drop(server);
+    let (code, output, errors) = backup(folder.path(), &url);
+    assert_eq!(code, 0, "{errors}");
+    assert!(output.contains(" 1 images"), "{output}");
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use chrono_tz::Tz;
 use csv::{ErrorKind, Terminator, Writer, WriterBuilder};
 use domain::{SourcedTag, TagSource, ports::StoredImage};
 
@@ -17,14 +18,17 @@ const COLUMNS: [&str; 7] = [
 ];
 
 /// A row for each tag, and one for an image without tags.
-pub(super) struct CsvWriter<W: Write>(Writer<W>);
+pub(super) struct CsvWriter<W: Write> {
+    rows: Writer<W>,
+    zone: Tz,
+}
 
 impl<W: Write> CsvWriter<W> {
     /// Writes the names of the columns.
-    pub(super) fn begin(out: W) -> anyhow::Result<Self> {
+    pub(super) fn begin(out: W, zone: Tz) -> anyhow::Result<Self> {
         let mut rows = WriterBuilder::new();
         let rows = rows.terminator(Terminator::CRLF).from_writer(out);
-        let mut writer = Self(rows);
+        let mut writer = Self { rows, zone };
         writer.row(&COLUMNS)?;
         Ok(writer)
     }
@@ -32,7 +36,8 @@ impl<W: Write> CsvWriter<W> {
     pub(super) fn image(&mut self, image: &StoredImage) -> anyhow::Result<()> {
         let id = image.id.to_string();
         // As the API writes it.
-        let date = image.registered_at.format("%Y-%m-%d %H:%M:%S").to_string();
+        let date = image.registered_at.with_timezone(&self.zone);
+        let date = date.format("%Y-%m-%d %H:%M:%S").to_string();
         let name = guarded(image.info.file_name.as_deref().unwrap_or_default());
         let shown = image.tags.shown();
         if shown.is_empty() {
@@ -59,11 +64,11 @@ impl<W: Write> CsvWriter<W> {
 
     /// Writes what is left.
     pub(super) fn end(mut self) -> anyhow::Result<()> {
-        Ok(self.0.flush()?)
+        Ok(self.rows.flush()?)
     }
 
     fn row(&mut self, fields: &[&str; COLUMNS.len()]) -> anyhow::Result<()> {
-        self.0
+        self.rows
             .write_record(fields)
             .map_err(|error| match error.into_kind() {
                 // As it is: it says whether the reader has gone.
@@ -116,7 +121,7 @@ mod tests {
             version: None,
         });
         let mut out = Vec::new();
-        let mut writer = CsvWriter::begin(&mut out).unwrap();
+        let mut writer = CsvWriter::begin(&mut out, Tz::America__New_York).unwrap();
         let tags = [
             ("=1+1", 100.0, TagSource::Person),
             ("a, \"b\"", 100.0 / 3.0, imagga),
@@ -125,7 +130,7 @@ mod tests {
         writer.image(&stored("+niño.jpg", &tags)).unwrap();
         writer.image(&stored("a-b", &[])).unwrap();
         writer.end().unwrap();
-        let id = "07070707-0707-0707-0707-070707070707,2024-01-01 00:00:00";
+        let id = "07070707-0707-0707-0707-070707070707,2023-12-31 19:00:00";
         let expected = format!(
             "id,date,file_name,tag,confidence,source,provider\r\n\
              {id},'+niño.jpg,'=1+1,100,person,\r\n\

@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: ExportArguments, settings: &Settings) -> anyh
     });
     let mut originals = originals.transpose()?;
     let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
+    stop_on_signal(stop.clone());
     let progress = progress(&exporting).await?;
     let mut output = Output::create(arguments.output)?;
     let mut copies = Copies {
@@ -76,7 +76,8 @@ pub(super) async fn run(arguments: ExportArguments, settings: &Settings) -> anyh
         failed: 0,
     };
     if arguments.csv {
-        table(&exporting, &mut output, &mut copies).await?;
+        let zone = settings.server.timezone;
+        table(&exporting, &mut output, &mut copies, zone).await?;
     } else {
         lines(&exporting, &mut output, &mut copies).await?;
     }
@@ -158,8 +159,9 @@ async fn table(
     exporting: &Exporting,
     output: &mut Output,
     copies: &mut Copies<'_>,
+    zone: chrono_tz::Tz,
 ) -> anyhow::Result<()> {
-    let mut writer = CsvWriter::begin(output)?;
+    let mut writer = CsvWriter::begin(output, zone)?;
     let images = exporting.images();
     pin_mut!(images);
     while let Some(image) = images.next().await {

@@ -27,7 +27,6 @@ use domain::{
     service::{AdoptError, Imported, Importing, IngestError, Sidecars, Upload},
 };
 use futures_util::{Stream, StreamExt, pin_mut, stream, stream::BoxStream};
-use glob::Pattern;
 use indicatif::ProgressDrawTarget;
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -41,7 +40,9 @@ use self::{
     search::{Exclusion, Found},
     store::Store,
 };
-use super::{exit::Usage, kind::LeftOut, progress::Progress, signals::stop_on_signal};
+use super::{
+    exit::Usage, kind::LeftOut, progress::Progress, sidecar_files, signals::stop_on_signal,
+};
 use crate::{settings::Settings, wiring};
 
 /// How many files are under way per core: some are read, decoded or tagged while others are written.
@@ -114,7 +115,7 @@ struct Interrupted;
 pub(super) async fn run(arguments: ImportArguments, settings: &Settings) -> anyhow::Result<()> {
     let output = Output::new(arguments.json);
     let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
+    stop_on_signal(stop.clone());
     if arguments.from_export.is_some() {
         return restore::run(arguments, settings, &stop).await;
     }
@@ -124,14 +125,11 @@ pub(super) async fn run(arguments: ImportArguments, settings: &Settings) -> anyh
     let places = arguments.paths.into_iter();
     let places = places.map(|path| Place::of(path, settings));
     let places: Vec<Place> = places.collect::<anyhow::Result<_>>()?;
-    let mut exclude = arguments.exclude;
     if arguments.tags_from_sidecars {
         no_bucket(&places)?;
-        // They are read with their pictures.
-        exclude.push(Pattern::new("*.[xX][mM][pP]")?);
     }
     let store = Store::open(settings).await?;
-    let exclusion = Exclusion::new(exclude, store.originals.as_deref());
+    let exclusion = Exclusion::new(arguments.exclude, store.originals.as_deref());
     let progress = progress(|| count(places.clone(), exclusion.clone()));
     let wanted = Wanted {
         threshold: arguments
@@ -215,11 +213,12 @@ impl Place {
         Ok(Self::Bucket { url, source })
     }
 
-    /// The files there, in the order of their names.
+    /// The files there, in the order of their names. Sidecars are none: they belong to their pictures.
     fn candidates(self, exclusion: &Exclusion) -> BoxStream<'static, Candidate> {
         match self {
             Self::Path(path) => {
                 let found = search::find(path, exclusion.clone());
+                let found = found.filter(|found| !sidecar_files::is_sidecar(&found.path));
                 stream::iter(found.map(Candidate::File)).boxed()
             }
             Self::Bucket { url, source } => {

@@ -100,7 +100,7 @@ pub(super) async fn run(arguments: SidecarArguments, settings: &Settings) -> any
     }
     let output = Output::new(arguments.json);
     let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
+    stop_on_signal(stop.clone());
     let database = Database::new(settings)?;
     // Before anything is opened: looking makes no file.
     database.require_schema().await?;

@@ -27,7 +27,7 @@ const UNFINISHED: (&str, &str) = (".etiqueta-", ".xmp.tmp");
 /// The age from which an unfinished file is that of a run that was killed.
 const ABANDONED: Duration = Duration::from_hours(1);
 
-/// The mode of a new sidecar, from which the umask takes away.
+/// What a new sidecar may have of its picture's mode.
 const MODE: u32 = 0o666;
 
 /// What became of a sidecar.
@@ -203,8 +203,7 @@ fn require_writable(target: &Path, folder: &Path) -> Result<(), UpdateError> {
     Ok(())
 }
 
-/// A complete file beside the target, with the permissions of the sidecar before. A new one belongs to whom the picture
-/// belongs to.
+/// A complete file beside the target, with the owner and permissions of the sidecar before, or else of the picture.
 fn prepare(
     folder: &Path,
     picture: &Path,
@@ -214,7 +213,6 @@ fn prepare(
     let mut file = Builder::new()
         .prefix(UNFINISHED.0)
         .suffix(UNFINISHED.1)
-        .permissions(Permissions::from_mode(MODE))
         .tempfile_in(folder)?;
     file.write_all(content)?;
     let own = file.as_file().metadata()?;
@@ -229,11 +227,16 @@ fn prepare(
             let _ = fchown(file.as_file(), None, Some(group));
         }
     }
-    if let Some(before) = before {
-        let mode = before.permissions().mode() & 0o777;
-        file.as_file()
-            .set_permissions(Permissions::from_mode(mode))?;
-    }
+    // Not by the umask: other programs that read the picture are to read its sidecar.
+    let mode = owner.permissions().mode() & 0o777;
+    // One that nobody may write could not be brought in line again.
+    let mode = if before.is_some() {
+        mode
+    } else {
+        mode & MODE | 0o600
+    };
+    file.as_file()
+        .set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_all()?;
     Ok(file)
 }

@@ -19,8 +19,8 @@ async fn a_broken_file_is_refused_before_anything_is_made() {
         ),
         (cut.to_owned(), "it is truncated"),
         (
-            whole.replacen("image/jpeg", "image/heic", 1),
-            "line 2: \"image/heic\" is no known media type",
+            whole.replacen("image/jpeg", "image/avif", 1),
+            "line 2: \"image/avif\" is no known media type",
         ),
         (
             whole.replacen("\"width\":64", "\"width\":65", 1),

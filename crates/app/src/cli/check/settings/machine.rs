@@ -53,10 +53,15 @@ pub(super) async fn findings(settings: &Settings) -> Vec<Finding> {
 /// Whether originals can be put and read, and the folder that they are in.
 async fn originals(settings: &Settings) -> (Finding, Option<PathBuf>) {
     const CHECK: &str = "originals";
-    const ADVICE: &str = "originals.url must name a folder that this account may write to, or a bucket whose AWS_* variables are right";
+    const ADVICE: &str = "originals.url must name a folder that this account may write to, or a bucket whose AWS_* variables are right; a folder that is not there yet is made by the first start of a server";
     let (store, folder) = match wiring::probing(settings) {
         Ok(opened) => opened,
-        Err(error) => return (Finding::error(CHECK, format!("{error:#}"), ADVICE), None),
+        Err(error) => {
+            return (
+                Finding::error(CHECK, in_words(error.as_ref()), ADVICE),
+                None,
+            );
+        }
     };
     let finding = match timeout(PATIENCE, store.ready()).await {
         Ok(Ok(())) => Finding::ok(CHECK, "they can be put and read"),

@@ -2,7 +2,7 @@
 
 use domain::{
     CameraData, ContentDigest, ImageFacts, ImageInfo, ImageTags, ImportKey, ImportedFile, Location,
-    MediaType, ProviderIdentity, SourceKind, SourcedTag, TagSource, TaggerVersion,
+    MAX_SHOWN, MediaType, ProviderIdentity, SourceKind, SourcedTag, TagSource, TaggerVersion,
     ports::{StoredImage, TagsVersion},
 };
 use serde::{Deserialize, Serialize};
@@ -140,13 +140,21 @@ impl TryFrom<ImageLine> for StoredImage {
         let said = said.collect::<Result<Vec<_>, String>>()?;
         let rejected = line.rejected.iter().map(|text| label(text));
         let rejected = rejected.collect::<Result<Vec<_>, String>>()?;
+        if line.width == 0 || line.height == 0 {
+            return Err("a picture has a width and a height".to_owned());
+        }
+        let tags = ImageTags::new(said.into_iter().flatten(), rejected);
+        let shown = tags.shown().len();
+        if shown > MAX_SHOWN {
+            return Err(format!("it shows {shown} tags, more than {MAX_SHOWN}"));
+        }
         Ok(Self {
             id: line.id.parse().map_err(|error| format!("{error}"))?,
             registered_at: moment(&line.registered_at)?,
             digest: digest(&line.digest)?,
             facts,
-            tags: ImageTags::new(said.into_iter().flatten(), rejected),
-            version: TagsVersion(signed("tags_version", line.tags_version)?),
+            tags,
+            version: TagsVersion(version(line.tags_version)?),
             info: line.info()?,
         })
     }
@@ -221,6 +229,15 @@ fn bounded(what: &str, text: Option<String>, longest: usize) -> Result<Option<St
         return Err(format!("`{what}` has {length} bytes, more than {longest}"));
     }
     Ok(text)
+}
+
+/// A version that can still be counted up: each change of an image takes one.
+fn version(number: u64) -> Result<u64, String> {
+    const MOST: u64 = 1 << 53;
+    if number > MOST {
+        return Err(format!("`tags_version` is too large: {number}"));
+    }
+    Ok(number)
 }
 
 /// A number that databases can keep.

@@ -243,10 +243,15 @@ fn other_files_are_told(#[case] text: &str, #[case] expected: &str) {
 )]
 #[case(
     "image/jpeg",
-    "image/heic",
-    "line 4: \"image/heic\" is no known media type"
+    "image/avif",
+    "line 4: \"image/avif\" is no known media type"
 )]
 #[case("\"dog\",0.3", "\"dog\",100.3", "line 5: 100.333")]
+#[case(
+    "\"width\":640",
+    "\"width\":0",
+    "line 4: a picture has a width and a height"
+)]
 #[case("\"width\":640", "\"width\":-1", "line 4: invalid value: integer `-1`")]
 #[case(
     "\"bytes\":4",
