@@ -43,8 +43,14 @@ pub(crate) async fn facts(server: &MysqlServer) -> Result<DatabaseFacts, FactsEr
     let variables: Vec<Variable> = sql_query("SHOW GLOBAL VARIABLES")
         .load(&mut connection)
         .await?;
+    // MariaDB names itself in its version, MySQL does not.
+    let is_named = own.version.contains("MariaDB");
     Ok(DatabaseFacts {
-        version: own.version,
+        version: if is_named {
+            own.version
+        } else {
+            format!("MySQL {}", own.version)
+        },
         now: DateTime::from_timestamp_micros(own.now),
         variables: variables
             .into_iter()
