@@ -34,7 +34,7 @@ pub fn policy(settings: &Settings) -> KeyPolicy {
 }
 
 /// Whether only programs on this machine can reach the server, directly.
-fn is_private(settings: &Settings) -> bool {
+pub fn is_private(settings: &Settings) -> bool {
     let server = &settings.server;
     server.bind.to_canonical().is_loopback() && server.trusted_proxies.is_empty()
 }

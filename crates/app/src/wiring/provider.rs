@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use anyhow::Context;
 use domain::ports::{BlobHost, TagProvider};
 use support::{Guard, GuardSettings, RetryPolicy};
 
@@ -13,7 +14,7 @@ use crate::resilience::MeasuredProvider;
 const QUEUE_WAIT: Duration = Duration::from_secs(20);
 
 /// How long connecting to an upstream may take.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The tag provider, and its blob host.
 pub(super) struct Upstreams {
@@ -57,4 +58,17 @@ pub(super) fn guard(
         attempt_timeout,
         retry,
     }
+}
+
+/// An HTTP client for services whose calls may take so long.
+pub(super) fn client(longest: Duration) -> anyhow::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("etiqueta/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        // The guards' time-outs are the effective ones; this one is a safety net.
+        .timeout(longest + CONNECT_TIMEOUT)
+        // None of their APIs redirects, and credentials must not follow a redirect.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .context("making the HTTP client")
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
 use domain::{
     ports::{BlobHost, TagProvider},
@@ -14,7 +13,7 @@ use thiserror::Error;
 
 use super::{
     metrics::WatchedGuard,
-    provider::{CONNECT_TIMEOUT, Upstreams, guard, watched},
+    provider::{Upstreams, client, guard, watched},
     vision::vision,
 };
 use crate::{
@@ -90,7 +89,8 @@ fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
 }
 
 fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Result<Upstreams> {
-    let client = client(settings)?;
+    // Both services share it.
+    let client = client(settings.imagga.timeout.max(settings.imagekit.timeout))?;
     let mut guards = Vec::new();
     let host = settings
         .imagekit
@@ -175,17 +175,4 @@ fn imagekit(
     });
     let host = GuardedHost::new(Arc::new(host), hosting, housekeeping);
     Ok(Arc::new(host))
-}
-
-/// The HTTP client shared by all upstreams.
-fn client(settings: &Settings) -> anyhow::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .user_agent(concat!("etiqueta/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        // The guards' time-outs are the effective ones; this one is a safety net.
-        .timeout(settings.imagga.timeout.max(settings.imagekit.timeout) + CONNECT_TIMEOUT)
-        // Neither API redirects, and credentials must not follow a redirect.
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .context("making the HTTP client")
 }

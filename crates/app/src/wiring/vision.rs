@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context;
 use async_trait::async_trait;
 use domain::service::SharedVocabulary;
 use support::{Guard, RetryPolicy};
@@ -10,7 +9,7 @@ use tag_provider_openai::{
     Output, VisionServer, VisionSettings, VisionSettingsError, WordList, WordSource, Words,
 };
 
-use super::provider::{CONNECT_TIMEOUT, Upstreams, guard, watched};
+use super::provider::{Upstreams, client, guard, watched};
 use crate::{
     resilience::GuardedProvider,
     settings::{OutputChoice, Settings},
@@ -29,7 +28,7 @@ pub(super) fn vision(
     let words = vocabulary.map_or(WordList::Open, |vocabulary| {
         WordList::Source(Arc::new(ClosedVocabulary(vocabulary)))
     });
-    let provider = VisionServer::new(client(settings)?, asked(settings), words);
+    let provider = VisionServer::new(client(own.timeout)?, asked(settings), words);
     let provider = provider.map_err(|error| settings.refuse(key_of(error), error))?;
     let limits = guard(own.concurrency.get(), own.timeout, RetryPolicy::PROMPT);
     let limits = support::GuardSettings {
@@ -78,17 +77,6 @@ fn key_of(error: VisionSettingsError) -> &'static str {
         VisionSettingsError::Confidence => "openai.default_confidence",
         VisionSettingsError::Identity(_) => "tagging.language",
     }
-}
-
-fn client(settings: &Settings) -> anyhow::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .user_agent(concat!("etiqueta/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        // The guard's time-out is the effective one; this one is a safety net.
-        .timeout(settings.openai.timeout + CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .context("making the HTTP client")
 }
 
 /// The tags of a vocabulary while it is closed.

@@ -151,10 +151,8 @@ fn files() -> Finding {
 }
 
 fn openness(settings: &Settings) -> Option<Finding> {
-    let server = &settings.server;
-    let is_reachable =
-        !server.bind.to_canonical().is_loopback() || !server.trusted_proxies.is_empty();
-    (is_reachable && access::policy(settings) == KeyPolicy::Nothing).then(|| {
+    let is_open = access::policy(settings) == KeyPolicy::Nothing;
+    (is_open && !access::is_private(settings)).then(|| {
         Finding::warning(
             "keys",
             "every client that reaches the server may change and remove images",
