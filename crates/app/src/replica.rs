@@ -114,7 +114,8 @@ mod tests {
             info: domain::ImageInfo::default(),
             fence: None,
             image: image(b"bytes", at(0), &[("car", 90.0)]),
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
         };
         let store = WithReplica::new(Arc::new(database), Arc::new(replica));
         let (digest, facts) = (&recorded.image.digest, &recorded.image.facts);

@@ -293,7 +293,14 @@ impl ImageStore for FakeDatabase {
         state.infos.insert(image.id, new.info.clone());
         let number = state.job_number;
         state.job_numbers.insert(image.id, number);
-        if let Some((key, tagging)) = &new.tagging {
+        if let Some(said) = &new.said {
+            state.set_tags(
+                &image.id,
+                said.clone(),
+                domain::ports::TagsVersion::default(),
+            );
+        }
+        for (key, tagging) in &new.taggings {
             state.keep(key, tagging);
         }
         if let Some(lease) = &new.request {
@@ -695,7 +702,8 @@ mod tests {
             info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
         };
         store.record(&new).await.unwrap();
         assert_eq!(store.claimed_until(&image.digest), None);

@@ -102,6 +102,18 @@ impl RequestFingerprint {
         Self(hasher.finalize().into())
     }
 
+    /// The same for a request that chooses tag providers by these names, in alphabetical order.
+    #[must_use]
+    pub fn with_providers<'a>(self, names: impl Iterator<Item = &'a str>) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(self.0);
+        for name in names {
+            hasher.update(b"\nby ");
+            hasher.update(name.as_bytes());
+        }
+        Self(hasher.finalize().into())
+    }
+
     /// Takes the 32 bytes of a fingerprint.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

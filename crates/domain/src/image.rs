@@ -3,7 +3,8 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::{
-    ContentDigest, Fence, ImageId, ImageInfo, MediaType, RequestLease, Tagging, TaggingKey, Tags,
+    ContentDigest, Fence, ImageId, ImageInfo, ImageTags, MediaType, RequestLease, Tagging,
+    TaggingKey, Tags,
 };
 
 /// Facts about an original, known once it has been decoded.
@@ -93,8 +94,10 @@ pub struct NewImage {
     /// The fence of the upload claim under which its bytes were put: the image is recorded only while that
     /// claim stands. `None` if no removal can have intervened.
     pub fence: Option<Fence>,
-    /// The provider's complete answer, if the store does not have it yet.
-    pub tagging: Option<(TaggingKey, Tagging)>,
+    /// Who said what of it; `None` if its tags are those of its own provider alone.
+    pub said: Option<ImageTags>,
+    /// The providers' complete answers that the store does not have yet.
+    pub taggings: Vec<(TaggingKey, Tagging)>,
     /// The lease of the request that registers it, if that has an idempotency key. The image becomes its
     /// outcome, and is recorded only while the lease is held.
     pub request: Option<RequestLease>,

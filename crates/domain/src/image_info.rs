@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use crate::{Image, ImportedFile, Threshold};
+use crate::{Image, ImportedFile, Taggers, Threshold};
 
 /// The longest file name kept, in bytes of UTF-8.
 const LONGEST_NAME: usize = 255;
@@ -13,10 +13,8 @@ const LONGEST_NAME: usize = 255;
 pub struct ImageInfo {
     /// The threshold it was tagged with last.
     pub threshold: Option<Threshold>,
-    /// The name of the tag provider that tagged it last.
-    pub provider: Option<String>,
-    /// The version of that provider.
-    pub provider_version: Option<String>,
+    /// The tag providers that tagged it last.
+    pub taggers: Taggers,
     /// The name of the file it was uploaded as, see [`file_name`].
     pub file_name: Option<String>,
     /// What its camera wrote into the file.

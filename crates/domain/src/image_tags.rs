@@ -10,7 +10,9 @@ use std::{
 use thiserror::Error;
 
 pub use self::filed::FileTags;
-use crate::{Confidence, Label, ProviderIdentity, Tag, Tags, Threshold, Vocabulary};
+use crate::{
+    Confidence, Label, ProviderAnswers, ProviderIdentity, Tag, Tags, Threshold, Vocabulary,
+};
 
 /// The most labels that an edit may add, and the most that it may remove.
 pub const MAX_EDITED: usize = 1000;
@@ -67,12 +69,79 @@ pub struct TaggerVersion {
     pub version: Option<String>,
 }
 
+impl TaggerVersion {
+    /// A provider of which both is known.
+    pub fn known(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            name: Some(name.into()),
+            version: Some(version.into()),
+        }
+    }
+}
+
 impl From<&ProviderIdentity> for TaggerVersion {
     fn from(provider: &ProviderIdentity) -> Self {
-        Self {
-            name: Some(provider.name().to_owned()),
-            version: Some(provider.version().to_owned()),
+        Self::known(provider.name(), provider.version())
+    }
+}
+
+/// The tag providers that tagged an image last, each once. The first is the image's own: what it alone said needs no
+/// note of who said it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taggers {
+    own: TaggerVersion,
+    further: Vec<TaggerVersion>,
+}
+
+impl Taggers {
+    /// The most providers of one image.
+    pub const MOST: usize = 8;
+
+    /// Puts providers together. One that is there already is left out, and so are those beyond [`MOST`](Self::MOST).
+    pub fn new(own: TaggerVersion, further: impl IntoIterator<Item = TaggerVersion>) -> Self {
+        let mut taggers = Self {
+            own,
+            further: Vec::new(),
+        };
+        for tagger in further {
+            if taggers.further.len() + 1 < Self::MOST && !taggers.contains(&tagger) {
+                taggers.further.push(tagger);
+            }
         }
+        taggers
+    }
+
+    /// The image's own provider.
+    pub fn own(&self) -> &TaggerVersion {
+        &self.own
+    }
+
+    /// The others.
+    pub fn further(&self) -> &[TaggerVersion] {
+        &self.further
+    }
+
+    /// All of them, the image's own first.
+    pub fn iter(&self) -> impl Iterator<Item = &TaggerVersion> {
+        std::iter::once(&self.own).chain(&self.further)
+    }
+
+    /// Whether that provider is one of them.
+    pub fn contains(&self, tagger: &TaggerVersion) -> bool {
+        self.iter().any(|other| other == tagger)
+    }
+
+    /// Their names, as `local, openai`. `None` if none is known.
+    pub fn names(&self) -> Option<String> {
+        let names = self.iter().filter_map(|tagger| tagger.name.as_deref());
+        let names: Vec<&str> = names.collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
+impl From<TaggerVersion> for Taggers {
+    fn from(own: TaggerVersion) -> Self {
+        Self::new(own, [])
     }
 }
 
@@ -243,31 +312,41 @@ impl ImageTags {
         self.bounded(edited)
     }
 
-    /// What it becomes when a provider tags the image again, by what is given of its answer: what providers said before
+    /// What is said of a new image by what is given of providers' answers.
+    pub fn of_answers(
+        answers: &ProviderAnswers,
+        lowest: Threshold,
+        vocabulary: &Vocabulary,
+    ) -> Self {
+        let mut tags = Self::default();
+        tags.say_answers(answers, lowest, vocabulary);
+        tags
+    }
+
+    /// What it becomes when providers tag the image again, by what is given of their answers: what providers said before
     /// is dropped.
     ///
     /// Under a vocabulary aliases are replaced by their tags, and parents are added to the tags of persons and files.
     pub fn retagged(
         &self,
-        provider: &TaggerVersion,
-        (answer, lowest): (&Tags, Threshold),
+        answers: &ProviderAnswers,
+        lowest: Threshold,
         vocabulary: &Vocabulary,
     ) -> Result<Self, TooManyTags> {
         let kept = self
             .said()
             .filter(|said| said.source.kind() != SourceKind::Provider);
         let mut retagged = Self::new(kept, self.rejected.iter().cloned()).folded(vocabulary);
-        let given = vocabulary.given_beside(&retagged.rejected, answer, lowest);
-        retagged.say_all(&given, provider);
+        retagged.say_answers(answers, lowest, vocabulary);
         retagged.imply_all(vocabulary);
         self.bounded(retagged)
     }
 
-    /// What it becomes under another vocabulary, by the whole answer of a provider, if it is known. Of the tags of other
-    /// providers stays what the vocabulary [keeps](Vocabulary::kept_beside).
+    /// What it becomes under another vocabulary, by the whole answers of providers, as far as they are known. Of the tags
+    /// of other providers stays what the vocabulary [keeps](Vocabulary::kept_beside).
     pub fn revised(
         &self,
-        answer: Option<(&TaggerVersion, &Tags)>,
+        answers: &[(TaggerVersion, Tags)],
         lowest: Threshold,
         vocabulary: &Vocabulary,
     ) -> Result<Self, TooManyTags> {
@@ -282,7 +361,7 @@ impl ImageTags {
             }
         }
         let mut revised = Self::new(others, self.rejected.iter().cloned()).folded(vocabulary);
-        if let Some((tagger, answer)) = answer {
+        for (tagger, answer) in answers {
             providers.remove(tagger);
             let given = vocabulary.given_beside(&revised.rejected, answer, lowest);
             revised.say_all(&given, tagger);
@@ -294,6 +373,18 @@ impl ImageTags {
         }
         revised.imply_all(vocabulary);
         self.bounded(revised)
+    }
+
+    fn say_answers(
+        &mut self,
+        answers: &ProviderAnswers,
+        lowest: Threshold,
+        vocabulary: &Vocabulary,
+    ) {
+        for (provider, answer) in answers.iter() {
+            let given = vocabulary.given_beside(&self.rejected, answer, lowest);
+            self.say_all(&given, &provider.into());
+        }
     }
 
     fn say_all(&mut self, tags: &Tags, tagger: &TaggerVersion) {
@@ -478,8 +569,9 @@ mod tests {
         }
     }
 
-    fn all(answer: &Tags) -> (&Tags, Threshold) {
-        (answer, Threshold::NONE)
+    fn answer(provider: &str, tags: &Tags) -> ProviderAnswers {
+        let provider = ProviderIdentity::parse(provider, "v1", "en").unwrap();
+        ProviderAnswers::of(provider, tags.clone())
     }
 
     fn open() -> Vocabulary {
@@ -553,7 +645,7 @@ mod tests {
         assert_eq!(rejected(&removed), ["cat"]);
         let again: Tags = [tag("cat", 99.0), tag("dog", 80.0)].into_iter().collect();
         let retagged = removed
-            .retagged(&tagger("local"), all(&again), &open())
+            .retagged(&answer("local", &again), Threshold::NONE, &open())
             .unwrap();
         let names: Vec<_> = shown(&retagged).into_iter().map(|shown| shown.0).collect();
         assert_eq!(names, ["dog"]);
@@ -583,7 +675,7 @@ mod tests {
         let tags = tags.edited(&edit(&[("mia", 100.0)], &[])).unwrap();
         let others: Tags = [tag("dog", 81.0)].into_iter().collect();
         let retagged = tags
-            .retagged(&tagger("local"), all(&others), &open())
+            .retagged(&answer("local", &others), Threshold::NONE, &open())
             .unwrap();
         let expected = [
             ("holiday".to_owned(), 100.0, SourceKind::File),
@@ -651,8 +743,8 @@ mod tests {
                 tags = match action {
                     0 | 1 => tags.edited(&edit(&[(&name, value)], &[]).under(vocabulary.clone())),
                     2 => tags.edited(&edit(&[], &[&name]).under(vocabulary.clone())),
-                    3 => tags.retagged(&tagger("local"), all(&answer), &vocabulary),
-                    _ => tags.revised(Some((&tagger("local"), &answer)), Threshold::NONE, &vocabulary),
+                    3 => tags.retagged(&self::answer("local", &answer), Threshold::NONE, &vocabulary),
+                    _ => tags.revised(&[(tagger("local"), answer)], Threshold::NONE, &vocabulary),
                 }
                 .unwrap();
                 let shown = tags.shown();
@@ -672,8 +764,8 @@ mod tests {
                 if action == 2 {
                     prop_assert!(found.is_none(), "{name} is removed");
                 }
-                let revised = tags.revised(None, Threshold::NONE, &vocabulary).unwrap();
-                let again = revised.revised(None, Threshold::NONE, &vocabulary).unwrap();
+                let revised = tags.revised(&[], Threshold::NONE, &vocabulary).unwrap();
+                let again = revised.revised(&[], Threshold::NONE, &vocabulary).unwrap();
                 prop_assert_eq!(again, revised);
             }
         }
@@ -691,7 +783,7 @@ mod tests {
                     2 => tags.edited(&edit(&[], &[&name])).unwrap(),
                     _ => {
                         let answer: Tags = [tag(&name, value)].into_iter().collect();
-                        tags.retagged(&tagger("local"), all(&answer), &open()).unwrap()
+                        tags.retagged(&self::answer("local", &answer), Threshold::NONE, &open()).unwrap()
                     }
                 };
                 let shown = tags.tags();

@@ -50,7 +50,7 @@ pub use image::{Image, ImageFacts, NewImage, UntaggedImage};
 pub use image_info::{CameraData, ImageInfo, Location};
 pub use image_tags::{
     FileTags, ImageTags, MAX_EDITED, MAX_SHOWN, SourceKind, SourcedTag, TagEdit, TagEditError,
-    TagSource, TaggerVersion, TooManyTags,
+    TagSource, TaggerVersion, Taggers, TooManyTags,
 };
 pub use imported::{ImportKey, ImportedFile};
 pub use job::{
@@ -72,7 +72,7 @@ pub use scope::{Scope, ScopeError, Scopes};
 pub use secret::{KeySecret, SecretDigest, SecretError, SessionToken};
 pub use session::Session;
 pub use tag::{Tag, Tags};
-pub use tagging::{ProviderIdentity, ProviderIdentityError, Tagging, TaggingKey};
+pub use tagging::{ProviderAnswers, ProviderIdentity, ProviderIdentityError, Tagging, TaggingKey};
 pub use vocabulary::{
     ConflictKind, EntryError, Vocabulary, VocabularyChange, VocabularyConflict, VocabularyEntry,
 };

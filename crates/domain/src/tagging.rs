@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::{ContentDigest, Tags};
+use crate::{ContentDigest, TaggerVersion, Taggers, Tags};
 
 /// The identity of a provider: two answers with the same identity for the same picture are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -110,6 +110,50 @@ impl TaggingKey {
             provider.language(),
             self.max_side,
         )
+    }
+}
+
+/// The complete answers of the providers that tagged a picture: of at least one, each of another provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderAnswers {
+    first: (ProviderIdentity, Tags),
+    further: Vec<(ProviderIdentity, Tags)>,
+}
+
+impl ProviderAnswers {
+    /// The answer of one provider.
+    pub fn of(provider: ProviderIdentity, tags: Tags) -> Self {
+        Self {
+            first: (provider, tags),
+            further: Vec::new(),
+        }
+    }
+
+    /// Adds the answer of another provider.
+    #[must_use]
+    pub fn and(mut self, provider: ProviderIdentity, tags: Tags) -> Self {
+        self.further.push((provider, tags));
+        self
+    }
+
+    /// These answers, in the order of their providers. `None` if there are none.
+    pub fn from_list(answers: impl IntoIterator<Item = (ProviderIdentity, Tags)>) -> Option<Self> {
+        let mut answers = answers.into_iter();
+        let first = answers.next()?;
+        let further = answers.collect();
+        Some(Self { first, further })
+    }
+
+    /// The answers, in the order of their providers.
+    pub fn iter(&self) -> impl Iterator<Item = &(ProviderIdentity, Tags)> {
+        std::iter::once(&self.first).chain(&self.further)
+    }
+
+    /// The providers, in their order.
+    pub fn taggers(&self) -> Taggers {
+        let first = TaggerVersion::from(&self.first.0);
+        let further = self.further.iter().map(|(provider, _)| provider.into());
+        Taggers::new(first, further)
     }
 }
 

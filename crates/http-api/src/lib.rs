@@ -122,8 +122,8 @@ pub struct Readiness {
     pub images: Arc<dyn ImageStore>,
     /// The store of originals.
     pub originals: Arc<dyn OriginalStore>,
-    /// The tag provider.
-    pub provider: Arc<dyn TagProvider>,
+    /// The tag providers, all of which must work.
+    pub providers: Vec<Arc<dyn TagProvider>>,
 }
 
 #[cfg(test)]

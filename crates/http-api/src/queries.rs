@@ -13,6 +13,9 @@ use super::{params::Query, problem::Problem};
 /// The parameter that asks for names in a language.
 pub(super) const LANGUAGE: &str = "language";
 
+/// The parameter that chooses among the tag providers.
+const PROVIDER: &str = "provider";
+
 /// The parameters of `GET /tags`.
 const TAGS: &[&str] = &[
     "min_date", "max_date", "prefix", "order", "limit", "language",
@@ -59,6 +62,8 @@ pub struct List {
 pub struct UploadQuery {
     /// The threshold of the tags to record, if one is named.
     pub threshold: Option<Threshold>,
+    /// The names of the tag providers, separated by commas; none is all of them.
+    pub provider: Option<String>,
     /// The language of the names in the answer; none shows labels.
     pub language: Option<String>,
 }
@@ -166,9 +171,10 @@ pub fn confidences(query: &str, zone: Tz) -> Result<TimeWindow, Problem> {
 
 /// The query of `POST /image` and `POST /tag`.
 pub fn upload(query: &str) -> Result<UploadQuery, Problem> {
-    let query = Query::parse(query, &["min_confidence", LANGUAGE])?;
+    let query = Query::parse(query, &["min_confidence", PROVIDER, LANGUAGE])?;
     Ok(UploadQuery {
         threshold: query.confidence()?,
+        provider: query.text(PROVIDER),
         language: query.text(LANGUAGE),
     })
 }
@@ -176,13 +182,19 @@ pub fn upload(query: &str) -> Result<UploadQuery, Problem> {
 /// The query of `POST /image/{id}/retag`, and the language of the names in the answer. An image of which no
 /// threshold is known has the default one.
 pub fn retag(query: &str, default: Threshold) -> Result<(Retagging, Option<String>), Problem> {
-    let query = Query::parse(query, &["provider", "min_confidence", LANGUAGE])?;
+    let query = Query::parse(query, &[PROVIDER, "min_confidence", LANGUAGE])?;
     let asked = Retagging {
-        provider: query.text("provider"),
+        provider: query.text(PROVIDER),
         threshold: query.confidence()?,
         default,
     };
     Ok((asked, query.text(LANGUAGE)))
+}
+
+/// The query of `GET /image/{id}/tags`: whether everything that was said is wanted, and the language of the names.
+pub fn image_tags(query: &str) -> Result<(bool, Option<String>), Problem> {
+    let query = Query::parse(query, &["said", LANGUAGE])?;
+    Ok((query.flag("said")?, query.text(LANGUAGE)))
 }
 
 /// The query of a route that has no parameters.

@@ -8,7 +8,7 @@ use domain::{
     ports::{CallContext, TagsChanged, cause},
     service::{
         Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions, Retagging, Tagged,
-        Upload,
+        TaggerChoice, Upload,
     },
 };
 use tokio::runtime::Handle;
@@ -185,6 +185,11 @@ impl State {
             outcome
         })
         .await
+    }
+
+    /// The choice of the tag providers with these names; without any, all of them.
+    pub(super) fn taggers_named(&self, names: Option<&str>) -> Result<TaggerChoice, Problem> {
+        Ok(self.ingest.choose(names)?)
     }
 
     /// Tags a picture without registering it.

@@ -150,7 +150,8 @@ fn new_image(number: u64) -> NewImage {
         info: domain::ImageInfo::default(),
         fence: None,
         image,
-        tagging: Some((key, tagging)),
+        said: None,
+        taggings: vec![(key, tagging)],
     }
 }
 

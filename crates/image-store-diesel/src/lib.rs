@@ -13,6 +13,7 @@ mod retry;
 mod schema;
 mod signals;
 mod sqlite;
+mod tagger_columns;
 mod url;
 mod usage;
 mod values;

@@ -38,6 +38,7 @@ table! {
         job_number -> Nullable<BigInt>,
         import_key -> Nullable<Binary>,
         import_path -> Nullable<Text>,
+        taggers -> Nullable<Text>,
     }
 }
 

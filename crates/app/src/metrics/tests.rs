@@ -88,7 +88,7 @@ fn usage() -> Usage {
             upstream("imagekit", Some(BreakerState::HalfOpen)),
             upstream("imagekit-housekeeping", None),
         ],
-        quota: Some(("imagga".to_owned(), quota)),
+        quotas: vec![("imagga".to_owned(), quota)],
         unreleased: Some(4),
         renditions: Some(12),
         ..Usage::default()

@@ -17,8 +17,8 @@ pub struct Usage {
     pub pictures_waiting: usize,
     /// Upstreams, each behind a guard of its own.
     pub upstreams: Vec<Upstream>,
-    /// The name of the provider, and its quota if that is known.
-    pub quota: Option<(String, Quota)>,
+    /// The names of providers, with their quotas, as far as those are known.
+    pub quotas: Vec<(String, Quota)>,
     /// Hosted blobs that are not released; `None` without a blob host.
     pub unreleased: Option<usize>,
     /// Answers of providers that are in memory alone.
@@ -65,8 +65,9 @@ pub(super) fn write(usage: &Usage, http: HttpUsage, page: &mut Page) {
     page.value("http_server_open_connections", count(http.connections));
     connections(usage.connections, page);
     upstreams(&usage.upstreams, page);
-    if let Some((provider, quota)) = &usage.quota {
-        let left = [(provider.as_str(), float(quota.remaining))];
+    if !usage.quotas.is_empty() {
+        let quotas = usage.quotas.iter();
+        let left = quotas.map(|(provider, quota)| (provider.as_str(), float(quota.remaining)));
         page.labelled("etiqueta_provider_quota_remaining", "provider", left);
     }
     for (name, bytes) in [

@@ -103,7 +103,7 @@ impl Settings {
     fn check_credentials(&self) -> Result<(), SettingsError> {
         const KEY: &str = "imagga.api_key";
         const SECRET: &str = "imagga.api_secret";
-        let is_needed = self.tagging.provider == ProviderChoice::Imagga;
+        let is_needed = self.tagging.provider.contains(&ProviderChoice::Imagga);
         let (key, needed_by) = match (&self.imagga.api_key, &self.imagga.api_secret) {
             (None, Some(_)) => (KEY, SECRET),
             (Some(_), None) => (SECRET, KEY),
@@ -116,7 +116,7 @@ impl Settings {
 
     /// A vision server has no usual address and no usual model.
     fn check_vision_server(&self) -> Result<(), SettingsError> {
-        if self.tagging.provider != ProviderChoice::OpenAi {
+        if !self.tagging.provider.contains(&ProviderChoice::OpenAi) {
             return Ok(());
         }
         let key = match (&self.openai.base_url, &self.openai.model) {

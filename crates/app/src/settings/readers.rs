@@ -108,14 +108,35 @@ pub(super) fn umask<'de, D: Deserializer<'de>>(value: D) -> Result<Umask, D::Err
     })
 }
 
-pub(super) fn provider<'de, D: Deserializer<'de>>(value: D) -> Result<ProviderChoice, D::Error> {
+pub(super) fn providers<'de, D>(value: D) -> Result<Vec<ProviderChoice>, D::Error>
+where
+    D: Deserializer<'de>,
+{
     let choices = [
         ("auto", ProviderChoice::Auto),
         ("imagga", ProviderChoice::Imagga),
         ("local", ProviderChoice::Local),
         ("openai", ProviderChoice::OpenAi),
     ];
-    read(value, |kind| choose(text(kind)?, &choices))
+    read(value, |kind| {
+        let entries = entries(kind)?;
+        if entries.is_empty() {
+            return choose("", &choices).map(|choice| vec![choice]);
+        }
+        let chosen = entries.iter().map(|entry| choose(entry, &choices));
+        let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
+        if chosen.len() > 1 && chosen.contains(&ProviderChoice::Auto) {
+            return Err("`auto` goes with no other provider".to_owned());
+        }
+        let mut seen = chosen.iter().enumerate();
+        match seen.find(|(place, choice)| chosen.iter().take(*place).any(|it| it == *choice)) {
+            Some((place, _)) => {
+                let twice = entries.get(place).map_or("", String::as_str);
+                Err(format!("{twice} is named twice"))
+            }
+            None => Ok(chosen),
+        }
+    })
 }
 
 pub(super) fn output<'de, D: Deserializer<'de>>(value: D) -> Result<OutputChoice, D::Error> {

@@ -99,7 +99,7 @@ public!(
     ConsistencyChoice,
     OutputChoice,
     Option<Url>,
-    ProviderChoice,
+    Vec<ProviderChoice>,
     VocabularyChoice,
     FetchPolicy,
     LogFormat,

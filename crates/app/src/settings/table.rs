@@ -22,7 +22,7 @@ use super::{
         address, admin_key, consistency, count, duration, fetch_policy, flag, folder, host_names,
         keys_required, language, log_filter, log_format, min_confidence, networks, number,
         optional_address, optional_secret_url, optional_service_url, optional_text, origins,
-        output, provider, secret, secret_url, service_url, timezone, umask, vocabulary,
+        output, providers, secret, secret_url, service_url, timezone, umask, vocabulary,
     },
     schema::{Setting, SettingType, settings},
     types::{
@@ -140,9 +140,10 @@ settings! {
 
         /// Who tags, and how.
         tagging: TaggingSettings {
-            /// `imagga`; `local`, the tagger inside the binary; `openai`, a vision server such as Ollama; `auto`: `imagga`
-            /// if its credentials are set, else `local`.
-            provider: ProviderChoice = "auto", "provider";
+            /// `imagga`; `local`, the tagger inside the binary; `openai`, a vision server such as Ollama; several of them,
+            /// as `local, openai`, each of which tags every picture; `auto`: `imagga` if its credentials are set, else
+            /// `local`.
+            provider: Vec<ProviderChoice> = "auto", "providers";
             /// Lowest confidence of the tags kept when a request names none, 0 to 100.
             min_confidence: Threshold = 80, "min_confidence";
             /// Longest side in pixels of the copy that a cloud provider is sent; 0 sends the original, whose format the

@@ -100,7 +100,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.limits.requests_per_minute, 0);
     assert_eq!(settings.limits.store_bytes, 0);
     assert!(settings.server.cors_origins.is_empty());
-    assert_eq!(settings.tagging.provider, ProviderChoice::Auto);
+    assert_eq!(settings.tagging.provider, [ProviderChoice::Auto]);
     assert_eq!(settings.tagging.min_confidence, threshold(80.0));
     assert_eq!(settings.tagging.max_side, 1024);
     assert_eq!(settings.tagging.language, "en");
@@ -283,6 +283,26 @@ fn default(setting: &Setting) -> String {
 #[case(
     "tagging.provider = 'imaga'",
     "tagging.provider: imaga is not one of auto, imagga, local, openai"
+)]
+#[case(
+    "tagging.provider = 'local, imaga'",
+    "tagging.provider: imaga is not one of auto, imagga, local, openai"
+)]
+#[case(
+    "tagging.provider = 'local,local'",
+    "tagging.provider: local is named twice"
+)]
+#[case(
+    "tagging.provider = 'local, auto'",
+    "tagging.provider: `auto` goes with no other provider"
+)]
+#[case(
+    "tagging.provider = ''",
+    "tagging.provider: \"\" is not one of auto, imagga, local, openai"
+)]
+#[case(
+    "tagging.provider = ['local', 'openai']",
+    "openai.base_url: is missing, and tagging.provider openai needs it"
 )]
 #[case(
     "tagging.provider = 'openai'",

@@ -21,7 +21,7 @@ pub(super) struct Watched {
     pub(super) stored: Arc<dyn ports::Database>,
     pub(super) pools: Pools,
     pub(super) codec: Arc<PictureCodec>,
-    pub(super) provider: Arc<dyn TagProvider>,
+    pub(super) providers: Vec<Arc<dyn TagProvider>>,
     pub(super) guards: Vec<WatchedGuard>,
     pub(super) releases: Option<Arc<Releases>>,
     pub(super) ingest: Arc<Ingest>,
@@ -46,8 +46,10 @@ pub(super) fn exposing(watched: Watched) -> Exposition {
 impl Watched {
     fn look(&self) -> Usage {
         let (pools, codec) = (self.pools.usage(), self.codec.usage());
-        let quota = self.provider.quota();
-        let name = || self.provider.identity().name().to_owned();
+        let quotas = self.providers.iter().filter_map(|provider| {
+            let name = provider.identity().name().to_owned();
+            Some((name, provider.quota()?))
+        });
         Usage {
             connections: Connections {
                 in_use: pools.in_use,
@@ -61,7 +63,7 @@ impl Watched {
             },
             pictures_waiting: codec.waiting,
             upstreams: self.guards.iter().map(WatchedGuard::look).collect(),
-            quota: quota.map(|quota| (name(), quota)),
+            quotas: quotas.collect(),
             unreleased: self.releases.as_ref().map(|it| it.unreleased()),
             unsaved: self.ingest.unsaved_answers(),
             renditions: self.renditions.kept_bytes(),

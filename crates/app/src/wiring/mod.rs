@@ -47,7 +47,7 @@ use self::{
     database::Lists,
     metrics::{Watched, exposing},
     originals::{Originals, originals, originals_url},
-    provider::Upstreams,
+    provider::{TagProviders, Upstreams},
     upstreams::upstreams,
 };
 use crate::{
@@ -105,10 +105,10 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let names = names::names(settings)?;
     let clock = Arc::new(SystemClock);
     let vocabulary = vocabulary::shared(settings, &stored, clock.clone(), names.clone());
-    let upstreams = upstreams(settings, Some(vocabulary.clone()))?.measured();
-    let languages = languages(&upstreams, &names);
+    let upstreams = upstreams(settings, Some(&vocabulary))?.measured();
+    let taggers = taggers(&upstreams, &names);
     let builtin = Arc::new(vocabulary::builtin(&names)?);
-    let (provider, host) = (upstreams.provider.clone(), upstreams.host.clone());
+    let (providers, host) = (upstreams.providers(), upstreams.host());
     // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
@@ -119,7 +119,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
     let catalog = catalog.with_vocabulary(vocabulary.clone());
     let sidecars = sidecars::sidecars(&stored, vocabulary.clone());
-    let ingest = ingesting(ingest, settings, vocabulary);
+    let ingest = ingesting(ingest, settings, vocabulary, &upstreams);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
     let renditions = renditions(settings, &catalog, codec, &opened);
     let queued = releases.as_ref();
@@ -127,7 +127,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let importing = Importing::new(ingest.clone(), stored.clone(), stored.clone());
     let api = Api {
         exposition: exposing(watched),
-        jobs: jobs::managing(&stored, provider.identity().name()),
+        jobs: jobs::managing(&stored, upstreams.known()),
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
@@ -135,9 +135,9 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         editing: editing.clone(),
         ingest,
         catalog,
-        taggers: vec![tagger(&provider, languages)],
+        taggers,
         builtin,
-        readiness: readiness(&stored, &opened, provider),
+        readiness: readiness(&stored, &opened, providers),
         fetcher: http::fetcher(settings)?,
         settings: http::settings(settings),
     };
@@ -189,7 +189,7 @@ impl Store {
     fn watched(
         &self,
         codec: Arc<PictureCodec>,
-        upstreams: &Upstreams,
+        upstreams: &TagProviders,
         releases: Option<&Arc<Releases>>,
         ingest: &Arc<Ingest>,
         renditions: &Renditions,
@@ -198,8 +198,8 @@ impl Store {
             stored: self.stored.clone(),
             pools: self.pools.clone(),
             codec,
-            provider: upstreams.provider.clone(),
-            guards: upstreams.guards.clone(),
+            providers: upstreams.providers(),
+            guards: upstreams.guards(),
             releases: releases.cloned(),
             ingest: ingest.clone(),
             renditions: renditions.clone(),
@@ -213,7 +213,7 @@ fn ingest_ports(
     store: &Store,
     opened: &Originals,
     codec: &Arc<dyn ImageCodec>,
-    upstreams: &Upstreams,
+    upstreams: &TagProviders,
     releases: Arc<dyn ReleaseQueue>,
 ) -> IngestPorts {
     IngestPorts {
@@ -222,8 +222,8 @@ fn ingest_ports(
         ledger: store.stored.clone(),
         originals: Arc::clone(&opened.store),
         codec: Arc::clone(codec),
-        provider: Arc::clone(&upstreams.provider),
-        host: upstreams.host.clone(),
+        provider: Arc::clone(&upstreams.first.provider),
+        host: upstreams.host(),
         releases,
         clock: Arc::new(LocalClock(settings.server.timezone)),
     }
@@ -232,12 +232,12 @@ fn ingest_ports(
 fn readiness(
     stored: &Arc<dyn ports::Database>,
     opened: &Originals,
-    provider: Arc<dyn TagProvider>,
+    providers: Vec<Arc<dyn TagProvider>>,
 ) -> Readiness {
     Readiness {
         images: stored.clone(),
         originals: Arc::clone(&opened.store),
-        provider,
+        providers,
     }
 }
 
@@ -258,9 +258,15 @@ fn upkeep(
 }
 
 /// The service that registers images.
-fn ingesting(ports: IngestPorts, settings: &Settings, vocabulary: SharedVocabulary) -> Arc<Ingest> {
+fn ingesting(
+    ports: IngestPorts,
+    settings: &Settings,
+    vocabulary: SharedVocabulary,
+    upstreams: &TagProviders,
+) -> Arc<Ingest> {
     let ingest = Ingest::new(ports, ingest_settings(settings));
-    Arc::new(ingest.with_vocabulary(vocabulary))
+    let ingest = ingest.with_vocabulary(vocabulary);
+    Arc::new(ingest.with_further(upstreams.further()))
 }
 
 fn ingest_settings(settings: &Settings) -> IngestSettings {
@@ -285,14 +291,15 @@ fn languages(upstreams: &Upstreams, names: &LabelNames) -> Vec<String> {
     upstreams.languages.clone()
 }
 
-/// What callers are told of the provider.
-fn tagger(provider: &Arc<dyn TagProvider>, languages: Vec<String>) -> http_api::Tagger {
-    http_api::Tagger {
-        provider: Arc::clone(provider),
-        languages,
+/// What callers are told of the providers.
+fn taggers(upstreams: &TagProviders, names: &LabelNames) -> Vec<http_api::Tagger> {
+    let taggers = upstreams.iter().map(|upstream| http_api::Tagger {
+        provider: Arc::clone(&upstream.provider),
+        languages: languages(upstream, names),
         embeds_pictures: false,
         embeds_words: false,
-    }
+    });
+    taggers.collect()
 }
 
 /// The service that reads images.
@@ -369,9 +376,9 @@ fn folder(originals: OriginalsUrl) -> Option<PathBuf> {
 
 /// A tagger without a store.
 pub struct Tagging {
-    /// Decodes and tags pictures.
-    pub tagger: Tagger,
-    /// Whether pictures are tagged on this machine.
+    /// Decode and tag pictures, each by another provider.
+    pub taggers: Vec<Tagger>,
+    /// Whether pictures are tagged on this machine alone.
     pub is_local: bool,
     /// Releases hosted blobs, if there is a blob host.
     pub releases: Option<Arc<Releases>>,
@@ -379,22 +386,20 @@ pub struct Tagging {
 
 /// Wires a tagger without a store.
 pub fn tagging(settings: &Settings) -> anyhow::Result<Tagging> {
-    let Upstreams {
-        provider,
-        host,
-        is_local,
-        ..
-    } = upstreams(settings, None)?;
+    let upstreams = upstreams(settings, None)?;
+    let host = upstreams.host();
     let releases = host.clone().map(Releases::start);
-    let ports = TaggerPorts {
-        codec: codec(settings),
+    let codec = codec(settings);
+    let ports = |provider| TaggerPorts {
+        codec: codec.clone(),
         provider,
-        host,
+        host: host.clone(),
         releases: queue(releases.as_ref()),
     };
+    let providers = upstreams.providers().into_iter();
     Ok(Tagging {
-        tagger: Tagger::new(ports),
-        is_local,
+        taggers: providers.map(|it| Tagger::new(ports(it))).collect(),
+        is_local: upstreams.iter().all(|upstream| upstream.is_local),
         releases,
     })
 }

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use domain::ports::{BlobHost, TagProvider};
+use domain::{
+    ports::{BlobHost, TagProvider},
+    service::KnownTaggers,
+};
 use support::{Guard, GuardSettings, RetryPolicy};
 
 use super::metrics::WatchedGuard;
@@ -29,9 +32,51 @@ pub(super) struct Upstreams {
     pub(super) guards: Vec<WatchedGuard>,
 }
 
-impl Upstreams {
+/// All tag providers that are set up, in their order; at least one.
+pub(super) struct TagProviders {
+    pub(super) first: Upstreams,
+    pub(super) further: Vec<Upstreams>,
+}
+
+impl TagProviders {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Upstreams> {
+        std::iter::once(&self.first).chain(&self.further)
+    }
+
+    pub(super) fn providers(&self) -> Vec<Arc<dyn TagProvider>> {
+        self.iter().map(|it| it.provider.clone()).collect()
+    }
+
+    pub(super) fn further(&self) -> impl Iterator<Item = Arc<dyn TagProvider>> {
+        self.further.iter().map(|it| it.provider.clone())
+    }
+
+    pub(super) fn known(&self) -> KnownTaggers {
+        KnownTaggers::new(self.iter().map(|it| it.provider.identity().name()))
+    }
+
+    /// The blob host that one of them needs.
+    pub(super) fn host(&self) -> Option<Arc<dyn BlobHost>> {
+        self.iter().find_map(|it| it.host.clone())
+    }
+
+    pub(super) fn guards(&self) -> Vec<WatchedGuard> {
+        let guards = self.iter().flat_map(|it| &it.guards);
+        guards.cloned().collect()
+    }
+
     /// The same, whose taggings are counted.
     pub(super) fn measured(self) -> Self {
+        Self {
+            first: self.first.measured(),
+            further: self.further.into_iter().map(Upstreams::measured).collect(),
+        }
+    }
+}
+
+impl Upstreams {
+    /// The same, whose taggings are counted.
+    fn measured(self) -> Self {
         Self {
             provider: Arc::new(MeasuredProvider::new(self.provider)),
             ..self

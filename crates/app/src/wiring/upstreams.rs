@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::{
     metrics::WatchedGuard,
-    provider::{Upstreams, client, guard, watched},
+    provider::{TagProviders, Upstreams, client, guard, watched},
     vision::vision,
 };
 use crate::{
@@ -21,13 +21,28 @@ use crate::{
     settings::{ImaggaCredentials, ProviderChoice, Settings},
 };
 
-/// Chooses the provider, without connecting to anything.
+/// Chooses the providers, without connecting to anything.
 /// A vocabulary that is closed tells a vision server which words to choose from.
 pub(super) fn upstreams(
     settings: &Settings,
+    vocabulary: Option<&SharedVocabulary>,
+) -> anyhow::Result<TagProviders> {
+    let choices = settings.tagging.provider.iter();
+    let mut chosen = choices.map(|choice| upstream(settings, *choice, vocabulary.cloned()));
+    let first = chosen.next();
+    let first = first.unwrap_or_else(|| upstream(settings, ProviderChoice::Auto, None))?;
+    Ok(TagProviders {
+        first,
+        further: chosen.collect::<anyhow::Result<_>>()?,
+    })
+}
+
+fn upstream(
+    settings: &Settings,
+    choice: ProviderChoice,
     vocabulary: Option<SharedVocabulary>,
 ) -> anyhow::Result<Upstreams> {
-    match (settings.tagging.provider, settings.imagga.credentials()) {
+    match (choice, settings.imagga.credentials()) {
         (ProviderChoice::Auto | ProviderChoice::Imagga, Some(credentials)) => {
             imagga(settings, &credentials)
         }

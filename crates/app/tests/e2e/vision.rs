@@ -101,3 +101,46 @@ async fn its_failures_are_told_as_those_of_any_tagger(#[case] fault: Fault, #[ca
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.json("/images").await, json!([]));
 }
+
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mysql(Kind::Mysql)]
+#[tokio::test]
+async fn several_taggers_tag_and_are_told_apart(#[case] kind: Kind) {
+    let vision = Vision::start().unwrap();
+    vision.always_see([("Cat", 95.0), ("sofa", 85.0), ("dust", 20.0)]);
+    let both = [("ETIQUETA__TAGGING__PROVIDER", "imagga, openai")];
+    let server = server(kind, &vision, &both).await;
+    let image = server.register(&jpeg(1), "?min_confidence=0").await;
+    let id = image["id"].as_str().unwrap();
+    let info = server.json(&format!("/image/{id}/info")).await;
+    assert_eq!(info["provider"], "imagga, openai");
+    let known = server.json(&format!("/image/{id}/tags?said=true")).await;
+    let by = |list: &str, name: &str| {
+        let tags = known[list].as_array().unwrap().iter();
+        tags.filter(|tag| tag["provider"] == name).count()
+    };
+    assert!(by("said", "imagga") > 0);
+    assert_eq!(by("said", "openai"), 3);
+    let shown: usize = ["imagga", "openai"]
+        .iter()
+        .map(|name| by("tags", name))
+        .sum();
+    assert_eq!(shown, image["tags"].as_array().unwrap().len());
+    // The statistics have each tag once.
+    let summaries = server.json("/tags").await;
+    for summary in summaries.as_array().unwrap() {
+        assert_eq!(summary["n_images"], 1, "{summary}");
+    }
+    assert_eq!(summaries.as_array().unwrap().len(), shown);
+    let retag = server.request(
+        reqwest::Method::POST,
+        &format!("/image/{id}/retag?provider=openai"),
+    );
+    let retagged: Value = retag.send().await.unwrap().json().await.unwrap();
+    assert_eq!(names(&retagged), ["cat", "sofa", "dust"]);
+    let server = server.restart(&[]).await;
+    let info = server.json(&format!("/image/{id}/info")).await;
+    assert_eq!(info["provider"], "openai");
+    assert_eq!(vision.traffic().requests_of(Route::Chat).len(), 1);
+}

@@ -92,7 +92,8 @@ fn new(image: &Image) -> NewImage {
         info: domain::ImageInfo::default(),
         fence: None,
         image: image.clone(),
-        tagging: None,
+        said: None,
+        taggings: Vec::new(),
         request: None,
     }
 }

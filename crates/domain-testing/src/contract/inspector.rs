@@ -47,7 +47,8 @@ async fn register(store: &dyn Database, number: u32) -> Image {
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,
-        tagging: Some((key(image.digest), tagging)),
+        said: None,
+        taggings: vec![(key(image.digest), tagging)],
         image,
     };
     store.record(&new).await.unwrap();
@@ -133,7 +134,8 @@ async fn readable_rows_are_not_reported(store: &dyn Database) {
         info: domain::ImageInfo::default(),
         fence: None,
         image: untagged,
-        tagging: None,
+        said: None,
+        taggings: Vec::new(),
     };
     store.record(&new).await.unwrap();
     assert!(claim_orphan(store, &ContentDigest::of(b"orphan"), at(0)).await);
@@ -155,7 +157,8 @@ async fn originals_are_read_with_their_records(store: &dyn Database) {
         info: domain::ImageInfo::default(),
         fence: None,
         image: second,
-        tagging: None,
+        said: None,
+        taggings: Vec::new(),
     };
     store.record(&new).await.unwrap();
     let claimed = image(b"claimed", at(0), &[]);

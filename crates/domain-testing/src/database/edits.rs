@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use domain::{
-    Image, ImageId, ImageTags, SourceKind, SourcedTag, TaggerVersion,
+    Image, ImageId, ImageTags, SourceKind, SourcedTag, Taggers,
     ports::{ImageEdits, ImageStoreError, TagChange, TagsChanged, TagsVersion, VersionedTags},
 };
 
@@ -28,17 +28,14 @@ impl State {
         let image = self.images.values().find(|image| image.id == *id)?;
         let known = self.edited.get(id).cloned();
         Some(known.unwrap_or_else(|| VersionedTags {
-            tags: ImageTags::of_provider(&self.tagger(image), &image.tags),
+            tags: ImageTags::of_provider(self.taggers(image).own(), &image.tags),
             version: TagsVersion::default(),
         }))
     }
 
-    fn tagger(&self, image: &Image) -> TaggerVersion {
-        let info = self.infos.get(&image.id).cloned().unwrap_or_default();
-        TaggerVersion {
-            name: info.provider,
-            version: info.provider_version,
-        }
+    fn taggers(&self, image: &Image) -> Taggers {
+        let info = self.infos.get(&image.id).cloned();
+        info.unwrap_or_default().taggers
     }
 
     /// The kinds of sources of the tags that an image shows.
@@ -55,17 +52,14 @@ impl State {
         self.edited.insert(*id, VersionedTags { tags, version });
     }
 
-    /// Keeps what a change says of the provider.
-    pub(super) fn note_provider(&mut self, id: &ImageId, change: &TagChange) {
+    /// Keeps what a change says of providers.
+    pub(super) fn note_taggers(&mut self, id: &ImageId, change: &TagChange) {
         if let TagChange::Retag {
-            provider,
-            threshold,
-            ..
+            answers, threshold, ..
         } = change
         {
             let info = self.infos.entry(*id).or_default();
-            info.provider = Some(provider.name().to_owned());
-            info.provider_version = Some(provider.version().to_owned());
+            info.taggers = answers.taggers();
             info.threshold = Some(*threshold);
         }
     }
@@ -110,12 +104,12 @@ impl ImageEdits for FakeDatabase {
         let Ok(tags) = change.apply(&known.tags) else {
             return Ok(TagsChanged::TooMany);
         };
-        if tags == known.tags && change.keeps_provider() {
+        if tags == known.tags && change.taggers().is_none() {
             return Ok(TagsChanged::Done(known));
         }
         let version = TagsVersion(known.version.0 + 1);
         state.set_tags(id, tags.clone(), version);
-        state.note_provider(id, change);
+        state.note_taggers(id, change);
         Ok(TagsChanged::Done(VersionedTags { tags, version }))
     }
 

@@ -139,10 +139,7 @@ impl State {
         };
         let info = self.infos.get(&id).cloned().unwrap_or_default();
         let kept = KeptTags {
-            tagger: domain::TaggerVersion {
-                name: info.provider,
-                version: info.provider_version,
-            },
+            taggers: info.taggers,
             threshold: info.threshold,
             tags: known.tags,
         };
@@ -159,7 +156,7 @@ impl State {
                     let version = TagsVersion(known.version.0 + 1);
                     self.set_tags(&id, tags.clone(), version);
                     if let ImageChange::Tags(change @ TagChange::Retag { .. }) = &change.change {
-                        self.note_provider(&id, change);
+                        self.note_taggers(&id, change);
                     }
                 }
                 tags.tags()

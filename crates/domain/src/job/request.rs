@@ -24,7 +24,7 @@ pub struct JobRequest {
 pub enum JobAction {
     /// It is tagged again.
     Retag {
-        /// The name of the provider; `None` is the one that is set up.
+        /// The names of the providers, separated by commas; `None` is all that are set up.
         provider: Option<String>,
         /// The threshold; `None` is each image's own.
         threshold: Option<Threshold>,

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::ImageStoreError;
 use crate::{
-    FileTags, ImageId, ImageTags, Label, ProviderIdentity, TagEdit, TaggerVersion, Tags, Threshold,
-    TooManyTags, Vocabulary,
+    FileTags, ImageId, ImageTags, Label, ProviderAnswers, TagEdit, TaggerVersion, Taggers, Tags,
+    Threshold, TooManyTags, Vocabulary,
 };
 
 /// Changes the tags of registered images, and deletes images.
@@ -55,12 +55,10 @@ pub struct VersionedTags {
 pub enum TagChange {
     /// A person adds and removes tags.
     Edit(TagEdit),
-    /// A provider's tags take the place of those that providers gave before.
+    /// The tags of providers take the place of those that providers gave before.
     Retag {
-        /// The provider.
-        provider: ProviderIdentity,
-        /// Its whole answer.
-        answer: Tags,
+        /// The whole answers of the providers.
+        answers: ProviderAnswers,
         /// The lowest confidence of the tags that are given, which is kept with the image.
         threshold: Threshold,
         /// The vocabulary by which they are given.
@@ -82,28 +80,30 @@ pub enum TagChange {
 pub struct Revision {
     /// The vocabulary.
     pub vocabulary: Arc<Vocabulary>,
-    /// The whole answer of the provider that tagged the image last, if it is known.
-    pub answer: Option<(TaggerVersion, Tags)>,
+    /// The whole answers of the providers that tagged the image last, as far as they are known.
+    pub answers: Vec<(TaggerVersion, Tags)>,
     /// The threshold of an image that has none.
     pub lowest: Threshold,
 }
 
 impl Revision {
-    /// What tags become by it. The answer counts only if it is of the provider that tagged the image last.
+    /// What tags become by it. Answers count only if they are of providers that tagged the image last.
     ///
     /// # Errors
     /// If the image would show too many tags.
     pub(super) fn apply(
         &self,
         tags: &ImageTags,
-        tagger: Option<&TaggerVersion>,
+        taggers: Option<&Taggers>,
         lowest: Option<Threshold>,
     ) -> Result<ImageTags, TooManyTags> {
-        let is_last = |of: &TaggerVersion| tagger.is_none_or(|tagger| of == tagger);
-        let answer = self.answer.as_ref().filter(|(of, _)| is_last(of));
-        let answer = answer.map(|(tagger, answer)| (tagger, answer));
         let lowest = lowest.unwrap_or(self.lowest);
-        tags.revised(answer, lowest, &self.vocabulary)
+        let Some(taggers) = taggers else {
+            return tags.revised(&self.answers, lowest, &self.vocabulary);
+        };
+        let answers = self.answers.iter().filter(|(of, _)| taggers.contains(of));
+        let answers: Vec<_> = answers.cloned().collect();
+        tags.revised(&answers, lowest, &self.vocabulary)
     }
 }
 
@@ -116,11 +116,10 @@ impl TagChange {
         match self {
             Self::Edit(edit) => tags.edited(edit),
             Self::Retag {
-                provider,
-                answer,
+                answers,
                 threshold,
                 vocabulary,
-            } => tags.retagged(&provider.into(), (answer, *threshold), vocabulary),
+            } => tags.retagged(answers, *threshold, vocabulary),
             Self::File { file, vocabulary } => tags.filed(file, vocabulary),
             Self::Revise(revision) => revision.apply(tags, None, None),
         }
@@ -130,31 +129,41 @@ impl TagChange {
     pub fn labels(&self) -> BTreeSet<Label> {
         let given = |vocabulary: &Vocabulary, answer: &Tags, lowest: Threshold| {
             let given = vocabulary.given(answer, lowest);
-            given.iter().map(|tag| tag.label.clone()).collect()
+            let labels = given.iter().map(|tag| tag.label.clone());
+            labels.collect::<Vec<Label>>()
         };
         match self {
             Self::Edit(edit) => edit.given(),
             Self::Retag {
-                answer,
+                answers,
                 threshold,
                 vocabulary,
-                ..
-            } => given(vocabulary, answer, *threshold),
+            } => {
+                let answers = answers.iter();
+                let given = answers.flat_map(|(_, answer)| given(vocabulary, answer, *threshold));
+                given.collect()
+            }
             Self::File { file, vocabulary } => {
                 let tags = file.tags.iter().map(|tag| vocabulary.tag_of(&tag.label));
                 let parents = vocabulary.parents(&file.tags).into_iter();
                 tags.chain(parents.map(|tag| tag.label)).collect()
             }
-            Self::Revise(revision) => match &revision.answer {
-                Some((_, answer)) => given(&revision.vocabulary, answer, revision.lowest),
-                None => BTreeSet::new(),
-            },
+            Self::Revise(revision) => {
+                let answers = revision.answers.iter();
+                let lowest = revision.lowest;
+                let given =
+                    answers.flat_map(|(_, answer)| given(&revision.vocabulary, answer, lowest));
+                given.collect()
+            }
         }
     }
 
-    /// Whether it changes nothing but the tags themselves.
-    pub fn keeps_provider(&self) -> bool {
-        !matches!(self, Self::Retag { .. })
+    /// The taggers of the image from then on; `None` if it changes nothing but the tags themselves.
+    pub fn taggers(&self) -> Option<Taggers> {
+        match self {
+            Self::Retag { answers, .. } => Some(answers.taggers()),
+            Self::Edit(_) | Self::File { .. } | Self::Revise(_) => None,
+        }
     }
 }
 

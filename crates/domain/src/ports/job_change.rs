@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::TagChange;
-use crate::{ImageQuery, ImageTags, SourceKind, TaggerVersion, Threshold, UntaggedImage};
+use crate::{ImageQuery, ImageTags, SourceKind, Taggers, Threshold, UntaggedImage};
 
 /// A change of one image, as a job makes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +28,8 @@ pub enum ImageChange {
 pub struct KeptTags {
     /// All that was said of it.
     pub tags: ImageTags,
-    /// The provider that tagged it last.
-    pub tagger: TaggerVersion,
+    /// The providers that tagged it last.
+    pub taggers: Taggers,
     /// The threshold it was tagged with last.
     pub threshold: Option<Threshold>,
 }
@@ -62,7 +62,7 @@ impl JobChange {
         };
         let changed = match change {
             TagChange::Revise(revision) => {
-                revision.apply(&kept.tags, Some(&kept.tagger), kept.threshold)
+                revision.apply(&kept.tags, Some(&kept.taggers), kept.threshold)
             }
             change => change.apply(&kept.tags),
         };
@@ -74,15 +74,13 @@ impl JobChange {
     }
 }
 
-/// Whether what a change says of the provider is kept already.
+/// Whether what a change says of providers is kept already.
 fn is_noted(change: &TagChange, kept: &KeptTags) -> bool {
     match change {
         TagChange::Edit(_) | TagChange::File { .. } | TagChange::Revise(_) => true,
         TagChange::Retag {
-            provider,
-            threshold,
-            ..
-        } => kept.tagger == provider.into() && kept.threshold == Some(*threshold),
+            answers, threshold, ..
+        } => kept.taggers == answers.taggers() && kept.threshold == Some(*threshold),
     }
 }
 
@@ -94,8 +92,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Confidence, ContentDigest, ImageFacts, ImageId, Label, MediaType, ProviderIdentity, Tag,
-        TagEdit, Tags,
+        Confidence, ContentDigest, ImageFacts, ImageId, Label, MediaType, ProviderAnswers,
+        ProviderIdentity, Tag, TagEdit, TaggerVersion, Tags,
     };
 
     fn threshold(lowest: f64) -> Threshold {
@@ -134,18 +132,17 @@ mod tests {
 
     fn retag(version: &str, lowest: f64) -> JobChange {
         change(ImageChange::Tags(TagChange::Retag {
-            provider: provider(version),
-            answer: tags("cat"),
+            answers: ProviderAnswers::of(provider(version), tags("cat")),
             threshold: threshold(lowest),
             vocabulary: Arc::default(),
         }))
     }
 
     fn kept() -> KeptTags {
-        let tagger = (&provider("v1")).into();
+        let tagger = TaggerVersion::from(&provider("v1"));
         KeptTags {
             tags: ImageTags::of_provider(&tagger, &tags("cat")),
-            tagger,
+            taggers: tagger.into(),
             threshold: Some(threshold(50.0)),
         }
     }

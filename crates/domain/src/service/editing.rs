@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::{
     catalog::{Catalog, CatalogError},
-    ingest::{Ingest, IngestError, Tagged, Upload},
+    ingest::{Ingest, IngestError, Tagged, TaggerChoice, UnknownTagger, Upload},
     lanes::Lanes,
 };
 use crate::{
@@ -35,7 +35,7 @@ pub struct EditingPorts {
 /// How to tag an image again.
 #[derive(Debug, Clone)]
 pub struct Retagging {
-    /// The name of the provider; `None` is the one that is set up.
+    /// The names of the providers, separated by commas; `None` is all that are set up.
     pub provider: Option<String>,
     /// The threshold; `None` is the image's own.
     pub threshold: Option<Threshold>,
@@ -47,13 +47,8 @@ pub struct Retagging {
 #[derive(Debug, Clone, Error)]
 pub enum RetagError {
     /// No provider of that name is set up.
-    #[error("there is no tag provider {name:?}; this server has {known:?}")]
-    UnknownProvider {
-        /// The name asked for.
-        name: String,
-        /// The provider that is set up.
-        known: String,
-    },
+    #[error(transparent)]
+    UnknownProvider(#[from] UnknownTagger),
     /// The image cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -119,13 +114,7 @@ impl Editing {
         asked: &Retagging,
         context: CallContext,
     ) -> Result<TagsChanged, RetagError> {
-        let known = self.ingest.provider().name();
-        if let Some(name) = asked.provider.as_ref().filter(|name| *name != known) {
-            return Err(RetagError::UnknownProvider {
-                name: name.clone(),
-                known: known.to_owned(),
-            });
-        }
+        let choice = self.ingest.choose(asked.provider.as_deref())?;
         let Some(image) = self.catalog.image(id).await? else {
             return Ok(TagsChanged::NotFound);
         };
@@ -133,10 +122,9 @@ impl Editing {
             Some(threshold) => threshold,
             None => self.threshold_of(&image, asked.default).await?,
         };
-        let tagged = self.answer(&image, threshold, context).await?;
+        let tagged = self.answer(&image, threshold, &choice, context).await?;
         let change = TagChange::Retag {
-            provider: tagged.provider,
-            answer: tagged.answer,
+            answers: tagged.answers,
             threshold,
             vocabulary: self.vocabulary().await?,
         };
@@ -181,19 +169,26 @@ impl Editing {
         self.ingest.stored_answers(&digests).await
     }
 
-    /// The key of the answer of the provider that is set up.
-    pub(super) fn key(&self, image: &UntaggedImage) -> TaggingKey {
-        self.ingest.key(image.digest)
+    /// The choice of providers by their names.
+    pub(super) fn choose(&self, names: Option<&str>) -> Result<TaggerChoice, UnknownTagger> {
+        self.ingest.choose(names)
     }
 
-    /// The provider's answer for an image: the stored one, or a new one.
+    /// The keys of the answers of the chosen providers.
+    pub(super) fn keys(&self, image: &UntaggedImage, choice: &TaggerChoice) -> Vec<TaggingKey> {
+        self.ingest.keys(image.digest, choice)
+    }
+
+    /// The answers of the chosen providers for an image: the stored ones, or new ones.
     pub(super) async fn answer(
         &self,
         image: &Image,
         threshold: Threshold,
+        choice: &TaggerChoice,
         context: CallContext,
     ) -> Result<Tagged, RetagError> {
-        if let Some(stored) = self.ingest.stored_tags(image.digest, threshold).await? {
+        let stored = self.ingest.stored_tags(image.digest, threshold, choice);
+        if let Some(stored) = stored.await? {
             return Ok(stored);
         }
         let _turn = self.lanes.turn(&image.digest).await;
@@ -202,6 +197,7 @@ impl Editing {
             bytes: self.catalog.bytes(image).await?,
             digest: image.digest,
             threshold,
+            taggers: choice.clone(),
             file_name: None,
             imported: None,
             request: None,

@@ -5,15 +5,19 @@
 //! harmless and found by [`Upkeep`](super::Upkeep).
 
 mod adopt;
+mod choice;
 
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
 use thiserror::Error;
 
-pub use self::adopt::ForeignPicture;
+pub use self::{
+    adopt::ForeignPicture,
+    choice::{KnownTaggers, TaggerChoice, UnknownTagger},
+};
 use super::{
     answers::{Answers, Unsaved},
     shared_vocabulary::SharedVocabulary,
@@ -22,12 +26,13 @@ use super::{
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
-    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImportedFile, NewImage,
-    ProviderIdentity, RequestLease, Tagging, TaggingKey, Tags, Threshold, image_info,
+    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImageTags, ImportedFile,
+    NewImage, ProviderAnswers, ProviderIdentity, RequestLease, Taggers, Tagging, TaggingKey, Tags,
+    Threshold, image_info,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
-        TagProvider, TaggingCache, UpstreamError, in_words,
+        TagProvider, TaggingCache, UpstreamError, cause, in_words,
     },
 };
 
@@ -75,6 +80,8 @@ pub struct Upload {
     pub digest: ContentDigest,
     /// The lowest confidence of the tags to record.
     pub threshold: Threshold,
+    /// The taggers that tag it.
+    pub taggers: TaggerChoice,
     /// The name of the file as the client gave it, if it gave one.
     pub file_name: Option<String>,
     /// The file that is imported; none where a client uploads.
@@ -88,12 +95,27 @@ pub struct Upload {
 /// The tags of a picture that is not registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tagged {
-    /// What the vocabulary gives of the answer at or above the threshold, highest confidence first.
+    /// What the vocabulary gives of the answers at or above the threshold, highest confidence first.
     pub tags: Tags,
-    /// The provider's whole answer.
-    pub answer: Tags,
-    /// The provider that found them.
-    pub provider: ProviderIdentity,
+    /// The whole answers of the providers that found them.
+    pub answers: ProviderAnswers,
+}
+
+impl Tagged {
+    /// The names of the providers, as `local, openai`.
+    pub fn providers(&self) -> String {
+        self.each(ProviderIdentity::name)
+    }
+
+    /// The versions of the providers, in the same order.
+    pub fn versions(&self) -> String {
+        self.each(ProviderIdentity::version)
+    }
+
+    fn each(&self, part: impl Fn(&ProviderIdentity) -> &str) -> String {
+        let parts: Vec<&str> = self.answers.iter().map(|(of, _)| part(of)).collect();
+        parts.join(", ")
+    }
 }
 
 /// Why an image was not registered. Nothing is left that upkeep does not remove.
@@ -138,11 +160,15 @@ pub struct Ingest {
 /// The outcome of an analysis, shared by concurrent uploads of the same bytes.
 type Analyzed = Result<Arc<Analysis>, IngestError>;
 
+/// An analysis under way.
+type Flight = InFlight<TaggingKey, Analyzed>;
+
 /// A provider's answer, and the reference to it while it is pending.
 type Answer = (Tagging, Option<Unsaved>);
 
-/// The facts and tags of some bytes.
+/// The facts and tags of some bytes, by one tagger.
 struct Analysis {
+    key: TaggingKey,
     facts: ImageFacts,
     camera: CameraData,
     tagging: Tagging,
@@ -158,9 +184,17 @@ struct Original<'a> {
     facts: &'a ImageFacts,
 }
 
+/// What every chosen tagger made of some bytes, in the order in which they are set up.
+struct Analyses {
+    first: Arc<Analysis>,
+    further: Vec<Arc<Analysis>>,
+}
+
 #[derive(Clone)]
 struct Pipeline {
+    /// The first tagger, which also tells what all of them need to know of a picture.
     tagger: Tagger,
+    further: Vec<Tagger>,
     images: Arc<dyn ImageStore>,
     taggings: Arc<dyn TaggingCache>,
     ledger: Arc<dyn OriginalLedger>,
@@ -193,6 +227,7 @@ impl Ingest {
         });
         let pipeline = Pipeline {
             tagger,
+            further: Vec::new(),
             images,
             taggings,
             ledger,
@@ -216,6 +251,27 @@ impl Ingest {
         self
     }
 
+    /// The service with further providers: pictures are tagged by all of them, unless some are chosen.
+    #[must_use]
+    pub fn with_further(
+        mut self,
+        providers: impl IntoIterator<Item = Arc<dyn TagProvider>>,
+    ) -> Self {
+        let first = &self.pipeline.tagger;
+        let further = providers.into_iter().map(|other| first.for_provider(other));
+        self.pipeline.further = further.collect();
+        self
+    }
+
+    /// The choice of the providers with these names, separated by commas; without any, all of them.
+    ///
+    /// # Errors
+    /// The first name that no provider has.
+    pub fn choose(&self, names: Option<&str>) -> Result<TaggerChoice, UnknownTagger> {
+        let all = self.pipeline.taggers();
+        KnownTaggers::new(all.map(|tagger| tagger.provider().name())).choose(names)
+    }
+
     /// Registers an image under a new id.
     ///
     /// The future should be driven to its end even if the caller has gone: other uploads of the same bytes
@@ -232,58 +288,49 @@ impl Ingest {
         let key = self.pipeline.tagger.key(upload.digest);
         // Held until the original is counted among those of the store.
         let _room = self.reserve(&key, upload.bytes.len()).await?;
-        // Held until the image is recorded: from then on the store has the tagging.
-        let flight = self.analyze(&key, &upload);
-        let analysis = flight.outcome().await?;
-        self.pipeline.keep(&upload, key, &analysis).await
+        // Held until the image is recorded: from then on the store has the taggings.
+        let flights = self.analyze(&upload);
+        let analyses = self.outcomes(&flights).await?;
+        self.pipeline.keep(&upload, &analyses).await
     }
 
     /// Tags a picture without registering it: neither its bytes nor a row is stored.
     ///
-    /// The provider's answer is shared with uploads of the same bytes: a stored one is used, a new one is
+    /// The providers' answers are shared with uploads of the same bytes: stored ones are used, new ones are
     /// stored. As with [`ingest`](Self::ingest), the future should be driven to its end.
     ///
     /// # Errors
     /// Those of `ingest` up to the provider's answer. An answer that cannot be stored yet is not an error:
     /// [`save_answers`](Self::save_answers) writes it.
     pub async fn tag(&self, upload: Upload) -> Result<Tagged, IngestError> {
-        let key = self.pipeline.tagger.key(upload.digest);
-        // Held until the answer is kept, as for an upload.
-        let flight = self.analyze(&key, &upload);
-        let analysis = flight.outcome().await?;
-        if let Some(unsaved) = &analysis.unsaved {
-            let pipeline = &self.pipeline;
-            pipeline.rescue(unsaved, &key, &analysis.tagging).await;
-        }
-        let answer = analysis.tagging.tags.clone();
-        Ok(Tagged {
-            tags: self.pipeline.given(&answer, upload.threshold).await?,
-            answer,
-            provider: key.provider,
-        })
+        // Held until the answers are kept, as for an upload.
+        let flights = self.analyze(&upload);
+        let analyses = self.outcomes(&flights).await?;
+        self.pipeline.rescue(&analyses.all()).await;
+        self.pipeline
+            .tagged(analyses.answers(), upload.threshold)
+            .await
     }
 
-    /// The provider that tags pictures.
-    pub fn provider(&self) -> &ProviderIdentity {
-        self.pipeline.tagger.provider()
-    }
-
-    /// Like [`tag`](Self::tag), by the provider's stored answer alone. `None` if there is none.
+    /// Like [`tag`](Self::tag), by stored answers alone. `None` if one of them is not stored.
     pub(super) async fn stored_tags(
         &self,
         digest: ContentDigest,
         threshold: Threshold,
+        choice: &TaggerChoice,
     ) -> Result<Option<Tagged>, IngestError> {
-        let key = self.pipeline.tagger.key(digest);
-        let (_, answer) = self.pipeline.known(&key).await?;
-        let Some((tagging, _)) = answer else {
-            return Ok(None);
-        };
-        Ok(Some(Tagged {
-            tags: self.pipeline.given(&tagging.tags, threshold).await?,
-            answer: tagging.tags,
-            provider: key.provider,
-        }))
+        let mut answers = Vec::new();
+        for key in self.keys(digest, choice) {
+            let (_, answer) = self.pipeline.known(&key).await?;
+            let Some((tagging, _)) = answer else {
+                return Ok(None);
+            };
+            answers.push((key.provider, tagging.tags));
+        }
+        match ProviderAnswers::from_list(answers) {
+            Some(answers) => self.pipeline.tagged(answers, threshold).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// All stored answers of providers for some original, by digest.
@@ -299,9 +346,10 @@ impl Ingest {
         Ok(answers)
     }
 
-    /// The key of this provider's answer for some bytes.
-    pub(super) fn key(&self, digest: ContentDigest) -> TaggingKey {
-        self.pipeline.tagger.key(digest)
+    /// The keys of the answers of the chosen providers for some bytes.
+    pub(super) fn keys(&self, digest: ContentDigest, choice: &TaggerChoice) -> Vec<TaggingKey> {
+        let chosen = self.pipeline.chosen(choice);
+        chosen.map(|tagger| tagger.key(digest)).collect()
     }
 
     /// How many providers' answers are in memory alone.
@@ -350,35 +398,112 @@ impl Ingest {
             .ok_or(IngestError::StoreFull { limit })
     }
 
-    fn analyze(&self, key: &TaggingKey, upload: &Upload) -> Arc<InFlight<TaggingKey, Analyzed>> {
-        self.analyses.join(key, &upload.context, |context| {
-            let (pipeline, key, bytes) = (self.pipeline.clone(), key.clone(), upload.bytes.clone());
-            async move { pipeline.analyze(&key, bytes, &context).await.map(Arc::new) }.boxed()
+    /// Has a picture analyzed by every chosen tagger, each for itself: they decode it at sizes of their own, and others
+    /// may wait for one of them alone.
+    fn analyze(&self, upload: &Upload) -> Vec<Arc<Flight>> {
+        let chosen = self.pipeline.chosen(&upload.taggers);
+        let flights = chosen.map(|tagger| {
+            let key = tagger.key(upload.digest);
+            self.analyses.join(&key, &upload.context, |context| {
+                let (pipeline, tagger) = (self.pipeline.clone(), tagger.clone());
+                let (digest, bytes) = (upload.digest, upload.bytes.clone());
+                async move {
+                    pipeline
+                        .analyze(&tagger, digest, bytes, &context)
+                        .await
+                        .map(Arc::new)
+                }
+                .boxed()
+            })
+        });
+        flights.collect()
+    }
+
+    /// What came of them. If one failed, the answers of the others are kept: they were paid for.
+    async fn outcomes(&self, flights: &[Arc<Flight>]) -> Result<Analyses, IngestError> {
+        let outcomes = join_all(flights.iter().map(|flight| flight.outcome())).await;
+        let (mut done, mut failure) = (Vec::new(), None);
+        for outcome in outcomes {
+            match outcome {
+                Ok(analysis) => done.push(analysis),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        if let Some(error) = failure {
+            self.pipeline.rescue(&done).await;
+            return Err(error);
+        }
+        let mut done = done.into_iter();
+        let none = || {
+            let reason = "no tag provider is chosen";
+            IngestError::Tagging(UpstreamError::Refused(cause(reason)))
+        };
+        Ok(Analyses {
+            first: done.next().ok_or_else(none)?,
+            further: done.collect(),
         })
     }
 }
 
+impl Analyses {
+    fn all(&self) -> Vec<Arc<Analysis>> {
+        let first = std::iter::once(&self.first);
+        first.chain(&self.further).cloned().collect()
+    }
+
+    fn answers(&self) -> ProviderAnswers {
+        let answer = |of: &Analysis| (of.key.provider.clone(), of.tagging.tags.clone());
+        let (provider, tags) = answer(&self.first);
+        let further = self.further.iter().map(|analysis| answer(analysis));
+        further.fold(
+            ProviderAnswers::of(provider, tags),
+            |answers, (provider, tags)| answers.and(provider, tags),
+        )
+    }
+
+    /// The answers that are not stored yet.
+    fn unsaved(&self) -> Vec<(TaggingKey, Tagging)> {
+        let all = self.all();
+        let unsaved = all.iter().filter(|analysis| analysis.unsaved.is_some());
+        unsaved
+            .map(|analysis| (analysis.key.clone(), analysis.tagging.clone()))
+            .collect()
+    }
+}
+
 impl Pipeline {
+    fn taggers(&self) -> impl Iterator<Item = &Tagger> {
+        std::iter::once(&self.tagger).chain(&self.further)
+    }
+
+    fn chosen<'a>(&'a self, choice: &'a TaggerChoice) -> impl Iterator<Item = &'a Tagger> {
+        let all = self.taggers();
+        all.filter(|tagger| choice.admits(tagger.provider().name()))
+    }
+
     /// Finds facts and tags: the stored ones, or else by decoding and tagging.
     async fn analyze(
         &self,
-        key: &TaggingKey,
+        tagger: &Tagger,
+        digest: ContentDigest,
         bytes: Bytes,
         context: &CallContext,
     ) -> Result<Analysis, IngestError> {
-        let (facts, answer) = self.known(key).await?;
+        let key = tagger.key(digest);
+        let (facts, answer) = self.known(&key).await?;
         let file = bytes.clone();
         let (facts, answer) = match (facts, answer) {
             (Some(facts), Some(answer)) => (facts, answer),
             (_, Some(answer)) => {
-                let facts = self.tagger.facts(&key.digest, bytes, context).await?;
+                let facts = tagger.facts(&digest, bytes, context).await?;
                 (facts, answer)
             }
-            (_, None) => self.tag(key, bytes, context).await?,
+            (_, None) => self.tag(tagger, &key, bytes, context).await?,
         };
         Ok(Analysis {
+            key,
             facts,
-            camera: self.tagger.camera_data(&file),
+            camera: tagger.camera_data(&file),
             tagging: answer.0,
             unsaved: answer.1,
         })
@@ -403,6 +528,7 @@ impl Pipeline {
     /// Decodes the bytes and has them tagged.
     async fn tag(
         &self,
+        tagger: &Tagger,
         key: &TaggingKey,
         bytes: Bytes,
         context: &CallContext,
@@ -411,7 +537,7 @@ impl Pipeline {
         context.check().map_err(IngestError::Tagging)?;
         // An answer that could not be kept must not be paid for.
         self.answers.check_room()?;
-        let (facts, tags) = self.tagger.tag(&key.digest, bytes, context).await?;
+        let (facts, tags) = tagger.tag(&key.digest, bytes, context).await?;
         let tagging = Tagging {
             tags,
             tagged_at: self.clock.now(),
@@ -420,53 +546,45 @@ impl Pipeline {
         Ok((facts, (tagging, Some(unsaved))))
     }
 
-    /// Puts the bytes and records the image. If that fails, the provider's answer is kept nonetheless.
-    async fn keep(
-        &self,
-        upload: &Upload,
-        key: TaggingKey,
-        analysis: &Analysis,
-    ) -> Result<Image, IngestError> {
-        let Some(unsaved) = &analysis.unsaved else {
-            return self.register(upload, &key, None, analysis).await;
-        };
-        let tagging = &analysis.tagging;
-        let outcome = self.register(upload, &key, Some(tagging), analysis).await;
+    /// Puts the bytes and records the image. If that fails, the providers' answers are kept nonetheless.
+    async fn keep(&self, upload: &Upload, analyses: &Analyses) -> Result<Image, IngestError> {
+        let outcome = self.register(upload, analyses).await;
         match &outcome {
-            Ok(_) => unsaved.saved(),
+            Ok(_) => {
+                let all = analyses.all();
+                let unsaved = all.iter().filter_map(|analysis| analysis.unsaved.as_ref());
+                unsaved.for_each(Unsaved::saved);
+            }
             // The write is retried in the background: the client has waited long enough.
             Err(IngestError::Store(ImageStoreError::Unavailable(_))) => {}
-            Err(_) => self.rescue(unsaved, &key, tagging).await,
+            Err(_) => self.rescue(&analyses.all()).await,
         }
         outcome
     }
 
     /// Puts the bytes, then records the image.
-    async fn register(
-        &self,
-        upload: &Upload,
-        key: &TaggingKey,
-        tagging: Option<&Tagging>,
-        analysis: &Analysis,
-    ) -> Result<Image, IngestError> {
+    async fn register(&self, upload: &Upload, analyses: &Analyses) -> Result<Image, IngestError> {
+        let analysis = &analyses.first;
         let original = Original {
             digest: &upload.digest,
             bytes: &upload.bytes,
             facts: &analysis.facts,
         };
+        let (answers, taggings) = (analyses.answers(), analyses.unsaved());
         let draft = || async {
-            let tags = &analysis.tagging.tags;
-            let tags = self.given(tags, upload.threshold).await?;
-            let image = self.image(upload, analysis, tags);
+            let said = self.said(&answers, upload.threshold).await?;
+            let image = self.image(upload, analysis, said.tags());
             let info = ImageInfo {
+                taggers: answers.taggers(),
                 registered_local: Some(self.clock.local(image.registered_at)),
-                ..info(upload, key, analysis)
+                ..info(upload, analysis)
             };
             Ok(NewImage {
                 image,
+                said: (!analyses.further.is_empty()).then_some(said),
                 info,
                 fence: None,
-                tagging: tagging.map(|tagging| (key.clone(), tagging.clone())),
+                taggings: taggings.clone(),
                 request: upload.request,
             })
         };
@@ -545,29 +663,52 @@ impl Pipeline {
         }
     }
 
-    /// What the vocabulary gives of a provider's answer.
-    async fn given(&self, answer: &Tags, lowest: Threshold) -> Result<Tags, IngestError> {
+    /// What the vocabulary gives of providers' answers.
+    async fn said(
+        &self,
+        answers: &ProviderAnswers,
+        lowest: Threshold,
+    ) -> Result<ImageTags, IngestError> {
         let known = self.vocabulary.current().await?;
-        Ok(known.vocabulary.given(answer, lowest))
+        Ok(ImageTags::of_answers(answers, lowest, &known.vocabulary))
     }
 
-    /// An answer that was paid for is not lost because the disk is full.
-    async fn rescue(&self, unsaved: &Unsaved, key: &TaggingKey, tagging: &Tagging) {
-        match self.taggings.keep_tagging(key, tagging).await {
-            Ok(()) => unsaved.saved(),
-            Err(error) => {
-                tracing::warn!(digest = %key.digest, cause = in_words(&error), "a provider's answer is yet to be kept");
+    async fn tagged(
+        &self,
+        answers: ProviderAnswers,
+        lowest: Threshold,
+    ) -> Result<Tagged, IngestError> {
+        Ok(Tagged {
+            tags: self.said(&answers, lowest).await?.tags(),
+            answers,
+        })
+    }
+
+    /// Answers that were paid for are not lost because the disk is full.
+    async fn rescue(&self, analyses: &[Arc<Analysis>]) {
+        for analysis in analyses {
+            let Some(unsaved) = &analysis.unsaved else {
+                continue;
+            };
+            match self
+                .taggings
+                .keep_tagging(&analysis.key, &analysis.tagging)
+                .await
+            {
+                Ok(()) => unsaved.saved(),
+                Err(error) => {
+                    tracing::warn!(digest = %analysis.key.digest, cause = in_words(&error), "a provider's answer is yet to be kept");
+                }
             }
         }
     }
 }
 
-fn info(upload: &Upload, key: &TaggingKey, analysis: &Analysis) -> ImageInfo {
+fn info(upload: &Upload, analysis: &Analysis) -> ImageInfo {
     let name = upload.file_name.as_deref();
     ImageInfo {
         threshold: Some(upload.threshold),
-        provider: Some(key.provider.name().to_owned()),
-        provider_version: Some(key.provider.version().to_owned()),
+        taggers: Taggers::default(),
         file_name: name.and_then(image_info::file_name),
         camera: analysis.camera.clone(),
         registered_local: None,

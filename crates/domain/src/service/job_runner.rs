@@ -256,9 +256,13 @@ impl JobRunner {
                 Ok(all(&|| ImageChange::Tags(TagChange::Edit(edit.clone()))))
             }
             JobAction::Vocabulary => self.retags.revise(images).await,
-            JobAction::Retag { threshold, .. } => {
+            JobAction::Retag {
+                provider,
+                threshold,
+            } => {
+                let asked = (provider.as_deref(), *threshold);
                 self.retags
-                    .prepare(images, *threshold, job.pauses, context)
+                    .prepare(images, asked, job.pauses, context)
                     .await
             }
         }

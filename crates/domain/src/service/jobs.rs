@@ -4,7 +4,10 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use thiserror::Error;
 
-use super::job_images::JobImages;
+use super::{
+    ingest::{KnownTaggers, UnknownTagger},
+    job_images::JobImages,
+};
 use crate::{
     JOB_KEPT, Job, JobAction, JobId, JobRequest, JobResult, MAX_JOBS, RequestLease,
     ports::{ImageEdits, ImageStore, ImageStoreError, JobStore, NewJob},
@@ -28,13 +31,8 @@ pub struct JobPorts {
 #[derive(Debug, Clone, Error)]
 pub enum JobError {
     /// No provider of that name is set up.
-    #[error("there is no tag provider {name:?}; this server has {known:?}")]
-    UnknownProvider {
-        /// The name asked for.
-        name: String,
-        /// The provider that is set up.
-        known: String,
-    },
+    #[error(transparent)]
+    UnknownProvider(#[from] UnknownTagger),
     /// Another number of images matches than was expected.
     #[error("{found} images match, not {expected}")]
     CountChanged {
@@ -56,16 +54,16 @@ pub enum JobError {
 pub struct Jobs {
     store: Arc<dyn JobStore>,
     images: JobImages,
-    provider: String,
+    taggers: KnownTaggers,
 }
 
 impl Jobs {
-    /// Creates the service on its ports, for the tag provider of that name.
-    pub fn new(ports: JobPorts, provider: &str) -> Self {
+    /// Creates the service on its ports, for the tag providers of these names.
+    pub fn new(ports: JobPorts, taggers: KnownTaggers) -> Self {
         Self {
             images: JobImages::new(ports.images, ports.edits),
             store: ports.jobs,
-            provider: provider.to_owned(),
+            taggers,
         }
     }
 
@@ -77,16 +75,8 @@ impl Jobs {
         expected: Option<u64>,
         lease: Option<RequestLease>,
     ) -> Result<Job, JobError> {
-        if let JobAction::Retag {
-            provider: Some(name),
-            ..
-        } = &request.action
-            && *name != self.provider
-        {
-            return Err(JobError::UnknownProvider {
-                name: name.clone(),
-                known: self.provider.clone(),
-            });
+        if let JobAction::Retag { provider, .. } = &request.action {
+            self.taggers.choose(provider.as_deref())?;
         }
         let last = self.images.last().await?;
         let found = self.images.count(&request.filter, last).await?;

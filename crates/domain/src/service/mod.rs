@@ -40,7 +40,8 @@ pub use exporting::{Exporting, ExportingPorts};
 pub use idempotency::Idempotency;
 pub use importing::{AdoptError, Imported, Importing};
 pub use ingest::{
-    ForeignPicture, Ingest, IngestError, IngestPorts, IngestSettings, Tagged, Upload,
+    ForeignPicture, Ingest, IngestError, IngestPorts, IngestSettings, KnownTaggers, Tagged,
+    TaggerChoice, UnknownTagger, Upload,
 };
 pub use job_runner::{JobRunner, JobRunnerPorts, Progress, RunningJob};
 pub use jobs::{JobError, JobPorts, Jobs};

@@ -70,6 +70,14 @@ impl Tagger {
         Self { provider, source }
     }
 
+    /// The same for another provider.
+    pub(super) fn for_provider(&self, provider: Arc<dyn TagProvider>) -> Self {
+        Self {
+            provider,
+            source: self.source.clone(),
+        }
+    }
+
     /// The provider.
     pub(super) fn provider(&self) -> &ProviderIdentity {
         self.provider.identity()

@@ -71,7 +71,8 @@ impl Fixture {
                 image: image.clone(),
                 info: ImageInfo::default(),
                 fence: None,
-                tagging: None,
+                said: None,
+                taggings: Vec::new(),
             };
             self.store.record(&new).await.unwrap();
             images.push(image);

@@ -123,7 +123,8 @@ async fn with_one_image(bytes: &'static [u8]) -> Fixture {
             info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
         })
         .await
         .unwrap();
@@ -449,7 +450,8 @@ async fn tags_are_listed_by_prefix_order_and_limit() {
             fence: None,
             info: domain::ImageInfo::default(),
             image,
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
         };
         store.record(&new).await.unwrap();
     }

@@ -88,7 +88,8 @@ impl Fixture {
             info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
         };
         self.store.record(&new).await.unwrap();
     }

@@ -9,7 +9,7 @@ use domain::{
     ports::{CallContext, CodecError, ImageInfoStore, ImageStoreError, MockImageInfoStore},
     service::{
         AdoptError, ForeignPicture, Imported, Importing, Ingest, IngestError, IngestPorts,
-        IngestSettings, SharedVocabulary, Upload,
+        IngestSettings, SharedVocabulary, TaggerChoice, Upload,
     },
 };
 use domain_testing::{
@@ -75,6 +75,7 @@ fn upload(bytes: &Bytes, path: &str) -> Upload {
         bytes: bytes.clone(),
         digest,
         threshold: Threshold::new(Confidence::new(80.0).unwrap()),
+        taggers: TaggerChoice::default(),
         file_name: None,
         imported: Some(ImportedFile::new(&digest, path.as_bytes())),
         request: None,
@@ -166,8 +167,8 @@ async fn a_foreign_picture_keeps_what_it_had() {
     assert_eq!(images[0].tags, tags(&[("dog", 90.0), ("sofa", 55.0)]));
     let info = fixture.info(id).await;
     assert_eq!(info.threshold, None);
-    assert_eq!(info.provider.as_deref(), Some("imagga"));
-    assert_eq!(info.provider_version, None);
+    assert_eq!(info.taggers.names().as_deref(), Some("imagga"));
+    assert_eq!(info.taggers.own().version, None);
     assert_eq!(info.file_name.as_deref(), Some("img_1"));
     assert_eq!(info.registered_local, Some(at(-1000).naive_utc()));
     assert!(fixture.store.taggings().is_empty());

@@ -6,12 +6,12 @@ use std::{num::NonZeroU32, sync::Arc};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
-    CameraData, ContentDigest, Image, ImageFacts, ImageInfo, Tagging, Threshold,
+    CameraData, ContentDigest, Image, ImageFacts, ImageInfo, TaggerVersion, Tagging, Threshold,
     ports::{
         CallContext, Claimed, CodecError, ImageInfoStore, ImageStoreError, Known, OriginalLedger,
         OriginalStore, OriginalStoreError, PutMode, RemovalLedger, TagProvider, UpstreamError,
     },
-    service::{Ingest, IngestError, IngestPorts, IngestSettings, Upload},
+    service::{Ingest, IngestError, IngestPorts, IngestSettings, TaggerChoice, Upload},
 };
 use domain::{
     Confidence, Picture,
@@ -101,6 +101,7 @@ fn upload(bytes: &Bytes, threshold: f64) -> Upload {
         bytes: bytes.clone(),
         digest: ContentDigest::of(bytes),
         threshold: Threshold::new(Confidence::new(threshold).unwrap()),
+        taggers: TaggerChoice::default(),
         file_name: None,
         imported: None,
         request: None,
@@ -166,8 +167,7 @@ async fn keeps_what_is_known_of_each_upload() {
         let mut infos = fixture.store.infos(&[image.id]).await.unwrap();
         let expected = ImageInfo {
             threshold: Some(Threshold::new(Confidence::new(threshold).unwrap())),
-            provider: Some("fake".to_owned()),
-            provider_version: Some(fixture.provider.identity().version().to_owned()),
+            taggers: TaggerVersion::from(fixture.provider.identity()).into(),
             file_name: kept.map(str::to_owned),
             camera: camera.clone(),
             registered_local: Some(at(0).naive_utc()),
@@ -340,7 +340,8 @@ async fn tagging_registers_nothing_and_keeps_the_answer() {
     let ingest = fixture.ingest();
     let tagged = ingest.tag(upload(&picture(), 80.0)).await.unwrap();
     assert_eq!(tagged.tags, tags(&[("car", 91.5), ("cab", 80.0)]));
-    assert_eq!(&tagged.provider, fixture.provider.identity());
+    let (provider, _) = tagged.answers.iter().next().unwrap();
+    assert_eq!(provider, fixture.provider.identity());
     assert_eq!(fixture.originals.puts(), 0);
     assert!(fixture.store.images().is_empty() && fixture.store.originals().is_empty());
     let kept: Vec<_> = fixture.store.taggings();
@@ -657,7 +658,7 @@ async fn claims_then_puts_then_records() {
         .expect_record()
         .times(1)
         .in_sequence(&mut order)
-        .withf(|new| new.tagging.is_none())
+        .withf(|new| new.taggings.is_empty())
         .returning(|_| Ok(()));
     mocks
         .ingest()
@@ -963,7 +964,7 @@ async fn pending_answer_serves_the_next_upload() {
         .images
         .expect_record()
         .times(1)
-        .withf(|new| new.tagging.is_some())
+        .withf(|new| new.taggings.len() == 1)
         .returning(|_| Ok(()));
     let provider = Arc::clone(&mocks.provider);
     let ingest = mocks.ingest();

@@ -21,7 +21,8 @@ use domain::{
     },
     service::{
         Catalog, CatalogPorts, Editing, EditingPorts, Ingest, IngestPorts, IngestSettings,
-        JobError, JobPorts, JobRunner, JobRunnerPorts, Jobs, Progress, SharedVocabulary, Upload,
+        JobError, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers, Progress,
+        SharedVocabulary, TaggerChoice, Upload,
     },
 };
 use domain_testing::{
@@ -104,7 +105,7 @@ impl Fixture {
                 Arc::clone(&ingest),
             ),
             vocabulary,
-            jobs: Jobs::new(jobs, "fake"),
+            jobs: Jobs::new(jobs, KnownTaggers::new(["fake"])),
             ingest,
             store,
             originals,
@@ -137,6 +138,7 @@ impl Fixture {
                 digest: domain::ContentDigest::of(&bytes),
                 bytes,
                 threshold: threshold(50.0),
+                taggers: TaggerChoice::default(),
                 file_name: None,
                 imported: None,
                 request: None,
@@ -213,7 +215,8 @@ async fn record(store: &dyn Database, count: u32) -> Vec<Image> {
             image: image.clone(),
             info: domain::ImageInfo::default(),
             fence: None,
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
             request: None,
         };
         store.record(&new).await.unwrap();
@@ -704,6 +707,7 @@ async fn the_vocabulary_is_applied_from_the_answers_of_the_images_own_provider()
         digest: domain::ContentDigest::of(&upload),
         bytes: upload,
         threshold: threshold(0.0),
+        taggers: TaggerChoice::default(),
         file_name: None,
         imported: None,
         request: None,

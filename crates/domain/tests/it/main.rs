@@ -18,6 +18,7 @@ mod label_filter;
 mod renditions;
 mod sidecars;
 mod source;
+mod taggers;
 mod transfer;
 mod upkeep;
 mod vocabulary;

@@ -87,7 +87,8 @@ impl Fixture {
             image: image.clone(),
             info: domain::ImageInfo::default(),
             fence: None,
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
         };
         self.store.record(&new).await.unwrap();
         image

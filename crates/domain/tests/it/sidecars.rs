@@ -43,7 +43,8 @@ impl Fixture {
             image: image.clone(),
             info: domain::ImageInfo::default(),
             fence: None,
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
             request: None,
         };
         self.store.record(&new).await.unwrap();

@@ -91,8 +91,7 @@ fn stored(content: &[u8], seconds: i64) -> StoredImage {
         facts: image.facts,
         tags: ImageTags::of_provider(&tagger, &image.tags),
         info: ImageInfo {
-            provider: tagger.name,
-            provider_version: tagger.version,
+            taggers: tagger.into(),
             ..ImageInfo::default()
         },
         version: TagsVersion(2),

@@ -405,7 +405,8 @@ impl Fixture {
             info: domain::ImageInfo::default(),
             image,
             fence: Some(claimed.fence),
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
         }
     }
 

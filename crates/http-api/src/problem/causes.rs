@@ -7,7 +7,7 @@ use domain::{
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
     service::{
         CatalogError, IngestError, JobError, KeyError, MAX_KEYS, RenditionError, RetagError,
-        VocabularyError,
+        UnknownTagger, VocabularyError,
     },
     vocabulary::{MAX_DEPTH, MAX_ENTRIES},
 };
@@ -41,13 +41,17 @@ impl From<IngestError> for Problem {
     }
 }
 
+impl From<UnknownTagger> for Problem {
+    fn from(UnknownTagger { known, .. }: UnknownTagger) -> Self {
+        let why = format!("is not a tag provider of this server, which has `{known}`");
+        Self::parameter("provider", why)
+    }
+}
+
 impl From<RetagError> for Problem {
     fn from(error: RetagError) -> Self {
         match error {
-            RetagError::UnknownProvider { known, .. } => {
-                let why = format!("is not a tag provider of this server, which has `{known}`");
-                Self::parameter("provider", why)
-            }
+            RetagError::UnknownProvider(error) => error.into(),
             RetagError::Catalog(error) => error.into(),
             RetagError::Tagging(error) => error.into(),
             RetagError::Store(error) => error.into(),
@@ -68,10 +72,7 @@ impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let detail = error.to_string();
         match error {
-            JobError::UnknownProvider { known, .. } => {
-                let why = format!("is not a tag provider of this server, which has `{known}`");
-                Self::parameter("provider", why)
-            }
+            JobError::UnknownProvider(error) => error.into(),
             JobError::CountChanged { .. } => Self::new(Code::CountChanged, detail),
             JobError::TooMany => Self::new(Code::TooMany, detail).limit(MAX_JOBS.into()),
             JobError::Store(error) => error.into(),

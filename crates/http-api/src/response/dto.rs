@@ -127,12 +127,12 @@ pub(crate) struct TaggedBody<'a> {
     /// The tags, highest confidence first, ties by name.
     #[schema(value_type = Vec<TagBody>)]
     tags: NamedTags<'a>,
-    /// The tag provider.
+    /// The tag provider; of several all, as `local, openai`.
     #[schema(example = "imagga")]
-    provider: &'a str,
-    /// The version of its model or interface.
+    provider: String,
+    /// The version of its model or interface; of several in the same order.
     #[schema(example = "v2")]
-    version: &'a str,
+    version: String,
 }
 
 /// How a tag is used.
@@ -255,8 +255,8 @@ impl<'a> TaggedBody<'a> {
     pub(crate) fn new(tagged: &'a Tagged, names: &'a ShownNames) -> Self {
         Self {
             tags: NamedTags::new(&tagged.tags, names),
-            provider: tagged.provider.name(),
-            version: tagged.provider.version(),
+            provider: tagged.providers(),
+            version: tagged.versions(),
         }
     }
 }

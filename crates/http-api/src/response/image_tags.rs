@@ -13,6 +13,11 @@ pub(crate) struct ImageTagsBody {
     /// Names of tags that were removed, and that no tagging brings back.
     #[schema(example = json!(["dog"]))]
     rejected: Vec<String>,
+    /// Everything that was said, by name, also what is not shown: several tag providers may have the same tag, each with
+    /// a confidence of its own. Only where it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    said: Option<Vec<SourcedTagBody>>,
 }
 
 /// A tag, with who gave it.
@@ -44,6 +49,16 @@ impl ImageTagsBody {
         Self {
             tags: shown.map(|tag| SourcedTagBody::new(tag, names)).collect(),
             rejected: tags.rejected().map(name).collect(),
+            said: None,
+        }
+    }
+
+    /// The same with everything that was said.
+    pub(crate) fn with_said(self, tags: &ImageTags, names: &ShownNames) -> Self {
+        let said = tags.said().map(|said| SourcedTagBody::new(said, names));
+        Self {
+            said: Some(said.collect()),
+            ..self
         }
     }
 }

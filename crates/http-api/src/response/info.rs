@@ -38,7 +38,7 @@ pub(crate) struct InfoBody {
     /// Maker and model of the camera.
     #[schema(example = "Canon EOS 5D")]
     camera: Option<String>,
-    /// The name of the tag provider that tagged it last.
+    /// The name of the tag provider that tagged it last; of several all, as `local, openai`.
     #[schema(example = "imagga")]
     provider: Option<String>,
     /// The threshold that it was tagged with last. Of images from before that was kept: the server's
@@ -83,7 +83,7 @@ impl InfoBody {
             location: has_location.then(|| Nullable(info.camera.location.map(LocationBody::from))),
             file_name: info.file_name,
             camera: info.camera.camera,
-            provider: info.provider,
+            provider: info.taggers.names(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /livez` and `GET /readyz`: whether the server runs, and whether it can do its work.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpResponse,
@@ -8,7 +8,8 @@ use actix_web::{
     web::Data,
 };
 use chrono::SecondsFormat;
-use domain::ports::{Quota, in_words};
+use domain::ports::{Quota, TagProvider, in_words};
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,7 +68,7 @@ pub(crate) struct Check {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProviderCheck {
     status: Status,
-    /// The name of the provider.
+    /// The name of the provider; of several all, as `local, openai`.
     #[schema(example = "imagga")]
     name: String,
     /// The account's quota, where there is one and it is known.
@@ -120,13 +121,15 @@ pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> 
     let Readiness {
         images,
         originals,
-        provider,
+        providers,
     } = state.readiness.clone();
-    let tagger = provider.clone();
+    let taggers = providers.clone();
     let (database, originals, tagger) = tokio::join!(
         check(&state, "database", async move { images.ready().await }),
         check(&state, "originals", async move { originals.ready().await }),
-        check(&state, "tag provider", async move { tagger.ready().await }),
+        check(&state, "tag provider", async move {
+            try_join_all(taggers.iter().map(|tagger| tagger.ready())).await
+        }),
     );
     let is_ready = [database, originals, tagger]
         .iter()
@@ -142,8 +145,11 @@ pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> 
             originals: Check { status: originals },
             tag_provider: ProviderCheck {
                 status: tagger,
-                name: provider.identity().name().to_owned(),
-                quota: provider.quota().map(QuotaBody::from),
+                name: names(&providers),
+                quota: providers
+                    .iter()
+                    .find_map(|provider| provider.quota())
+                    .map(QuotaBody::from),
             },
         }),
     };
@@ -156,15 +162,20 @@ pub(crate) async fn readyz(state: Data<State>) -> Result<HttpResponse, Problem> 
         .body(response::to_json(&report)?))
 }
 
+fn names(providers: &[Arc<dyn TagProvider>]) -> String {
+    let names = providers.iter().map(|provider| provider.identity().name());
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// Runs one check, for a short time at most. Why it fails is for the log.
-async fn check<E: Error + Send + 'static>(
+async fn check<T: Send + 'static, E: Error + Send + 'static>(
     state: &State,
     name: &'static str,
-    work: impl Future<Output = Result<(), E>> + Send + 'static,
+    work: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Status {
     let task = state.spawn(work);
     let cause = match tokio::time::timeout(state.settings.check_timeout, task).await {
-        Ok(Ok(Ok(()))) => return Status::Ready,
+        Ok(Ok(Ok(_))) => return Status::Ready,
         Ok(Ok(Err(error))) => in_words(&error),
         Ok(Err(panicked)) => in_words(&panicked),
         Err(late) => in_words(&late),

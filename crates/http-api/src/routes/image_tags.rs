@@ -93,6 +93,10 @@ impl JsonBody for TagEditBody {
                             not have is refused."
         ),
         (
+            "said" = Option<bool>, Query, example = true,
+            description = "Whether `said` is added: all that tag providers, persons and the file said, shown or not."
+        ),
+        (
             "If-None-Match" = Option<String>, Header,
             description = "Entity tags that the client has: 304 if that of the tags is among them. Not with \
                            `language`, as names may change without the tags."
@@ -110,7 +114,7 @@ pub(crate) async fn get_tags(
     request: HttpRequest,
     state: Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let language = queries::image(request.query_string())?;
+    let (has_said, language) = queries::image_tags(request.query_string())?;
     let names = state.names(language.as_deref()).await?;
     let id = path::id(&request)?;
     let known = tags(&state, id).await?;
@@ -119,7 +123,13 @@ pub(crate) async fn get_tags(
         let mut answer = HttpResponse::NotModified();
         return Ok(answer.insert_header((header::ETAG, etag)).finish());
     }
-    answer(&known, &names)
+    let body = ImageTagsBody::new(&known.tags, &names);
+    let body = if has_said {
+        body.with_said(&known.tags, &names)
+    } else {
+        body
+    };
+    written(&body, known.version)
 }
 
 /// Add and remove tags of an image.
@@ -184,8 +194,8 @@ pub(crate) async fn edit_tags(
 
 /// Have an image tagged again.
 ///
-/// The tags of the provider are replaced; those of persons and of the file are kept, and so are rejections. A stored
-/// answer of the provider for the same picture is used and costs no call.
+/// The tags of providers are replaced; those of persons and of the file are kept, and so are rejections. A stored
+/// answer of a provider for the same picture is used and costs no call.
 #[utoipa::path(
     post,
     path = "/image/{id}/retag",
@@ -198,7 +208,8 @@ pub(crate) async fn edit_tags(
         ),
         (
             "provider" = Option<String>, Query, example = "imagga",
-            description = "The name of the tag provider. There is one, which need not be named."
+            description = "The names of the tag providers, separated by commas, among those of `GET /taggers`. Without \
+                           it all of them tag."
         ),
         (
             "min_confidence" = Option<f64>, Query, minimum = 0, maximum = 100, example = 60,
@@ -266,8 +277,12 @@ fn entity_tag(TagsVersion(number): TagsVersion) -> String {
 }
 
 fn answer(known: &VersionedTags, names: &ShownNames) -> Result<HttpResponse, Problem> {
-    let mut answer = response::json(&ImageTagsBody::new(&known.tags, names))?;
-    let etag = header::HeaderValue::try_from(entity_tag(known.version));
+    written(&ImageTagsBody::new(&known.tags, names), known.version)
+}
+
+fn written(body: &ImageTagsBody, version: TagsVersion) -> Result<HttpResponse, Problem> {
+    let mut answer = response::json(body)?;
+    let etag = header::HeaderValue::try_from(entity_tag(version));
     let etag = etag.map_err(|error| Problem::internal(domain::ports::cause(error)))?;
     answer.headers_mut().insert(header::ETAG, etag);
     Ok(answer)

@@ -1,7 +1,10 @@
 //! Reads the picture of a request, for all routes that take one.
 
 use actix_web::{HttpRequest, web::Payload};
-use domain::{RequestFingerprint, ShownNames, Threshold, UploadSource, service::Upload};
+use domain::{
+    RequestFingerprint, ShownNames, Threshold, UploadSource,
+    service::{TaggerChoice, Upload},
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -65,6 +68,7 @@ pub(super) struct FileBody {
 pub(super) struct Incoming {
     sent: Sent,
     threshold: Option<Threshold>,
+    taggers: TaggerChoice,
     /// The names that the answer shows.
     pub(super) names: ShownNames,
     pub(super) origin: Forwarded,
@@ -78,6 +82,7 @@ pub(super) async fn read(
 ) -> Result<Incoming, Problem> {
     let asked = queries::upload(request.query_string())?;
     let names = state.names(asked.language.as_deref()).await?;
+    let taggers = state.taggers_named(asked.provider.as_deref())?;
     let origin = Forwarded::of(request, &state.settings.trusted_proxies);
     let sent = upload::receive(
         body,
@@ -90,6 +95,7 @@ pub(super) async fn read(
     Ok(Incoming {
         sent,
         threshold: asked.threshold,
+        taggers,
         names,
         origin,
     })
@@ -102,7 +108,11 @@ impl Incoming {
             Sent::Image(image) => UploadSource::Bytes(&image.digest),
             Sent::Url(url) => UploadSource::Url(url),
         };
-        RequestFingerprint::of_upload(source, self.threshold)
+        let fingerprint = RequestFingerprint::of_upload(source, self.threshold);
+        match self.taggers.names() {
+            None => fingerprint,
+            Some(names) => fingerprint.with_providers(names),
+        }
     }
 
     /// The picture, which is fetched if a URL was sent.
@@ -120,6 +130,7 @@ impl Incoming {
             bytes: received.bytes,
             digest: received.digest,
             threshold: self.threshold.unwrap_or(state.settings.default_threshold),
+            taggers: self.taggers,
             file_name: received.file_name,
             imported: None,
             request: None,

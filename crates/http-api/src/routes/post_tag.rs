@@ -28,6 +28,11 @@ use crate::{
                            default is 80."
         ),
         (
+            "provider" = Option<String>, Query, example = "local",
+            description = "The names of the tag providers that tag it, separated by commas, among those of \
+                           `GET /taggers`. Without it all of them do."
+        ),
+        (
             "language" = Option<String>, Query, example = "es",
             description = "The language of the names of tags in the answer. A tag without a name in it keeps \
                             its own; `en` are the names that tags have in the store. One that the server does \

@@ -39,7 +39,8 @@ pub(super) async fn record(server: &TestServer, image: &Image, info: ImageInfo) 
         image: image.clone(),
         info,
         fence: None,
-        tagging: None,
+        said: None,
+        taggings: Vec::new(),
     };
     store.record(&new).await.unwrap();
 }

@@ -138,14 +138,14 @@ async fn record(store: &FakeDatabase, carried: &[&[(&str, f64)]]) -> Vec<Image> 
         let image = image(&[n], at(i64::from(n)), tags);
         let Image { digest, facts, .. } = &image;
         store.claim(digest, facts, at(0), at(100)).await.unwrap();
-        let tagging = None;
         store
             .record(&NewImage {
                 request: None,
                 info: domain::ImageInfo::default(),
                 fence: None,
                 image: image.clone(),
-                tagging,
+                said: None,
+                taggings: Vec::new(),
             })
             .await
             .unwrap();

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence, LabelNames, Threshold, Vocabulary,
-    ports::{ImageCodec, ImageCounter, ImageStore, OriginalStore},
+    ports::{ImageCodec, ImageCounter, ImageStore, OriginalStore, TagProvider},
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
-        Ingest, IngestPorts, IngestSettings, JobPorts, Jobs, Keys, RenditionPorts, Renditions,
-        SharedVocabulary,
+        Ingest, IngestPorts, IngestSettings, JobPorts, Jobs, Keys, KnownTaggers, RenditionPorts,
+        Renditions, SharedVocabulary,
     },
 };
 use domain_testing::{
@@ -53,6 +53,8 @@ pub(super) struct Fakes {
     pub(super) originals: Arc<FakeOriginalStore>,
     pub(super) renditions: Arc<FakeRenditionStore>,
     pub(super) provider: Arc<FakeTagProvider>,
+    /// A second provider, which a server has only if its setup says so.
+    pub(super) second: Arc<FakeTagProvider>,
 }
 
 /// The dependencies and settings of a server.
@@ -69,6 +71,7 @@ pub(super) struct Setup {
     pub(super) names: LabelNames,
     pub(super) is_closed: bool,
     pub(super) builtin: Vocabulary,
+    pub(super) has_second: bool,
 }
 
 /// A running server, and the fakes behind it.
@@ -108,6 +111,11 @@ impl Default for Fakes {
             originals: Arc::new(FakeOriginalStore::new(clock.clone())),
             renditions: Arc::default(),
             provider: Arc::new(FakeTagProvider::new(Pull::Jpeg(16)).with_tags(found)),
+            second: Arc::new(
+                FakeTagProvider::new(Pull::Jpeg(16))
+                    .with_identity("second", "2", "en")
+                    .with_tags(tags(&[("car", 85.0), ("rug", 90.0)])),
+            ),
             clock,
         }
     }
@@ -131,6 +139,7 @@ impl Default for Setup {
             names: LabelNames::default(),
             is_closed: false,
             builtin: Vocabulary::default(),
+            has_second: false,
             fakes,
         }
     }
@@ -174,8 +183,20 @@ impl Setup {
         };
         let vocabulary = self.vocabulary();
         let catalog = self.catalog().with_vocabulary(vocabulary.clone());
+        let second = self.has_second.then(|| self.fakes.second.clone());
+        let second: Option<Arc<dyn TagProvider>> = second.map(|second| second as _);
         let ingest = Ingest::new(ports, settings).with_vocabulary(vocabulary);
-        let ingest = Arc::new(ingest);
+        let ingest = Arc::new(ingest.with_further(second.clone()));
+        let first: Arc<dyn TagProvider> = self.fakes.provider.clone();
+        let providers: Vec<_> = std::iter::once(first).chain(second).collect();
+        let names = providers.iter().map(|it| it.identity().name());
+        let known = KnownTaggers::new(names);
+        let taggers = providers.iter().map(|provider| Tagger {
+            provider: Arc::clone(provider),
+            languages: vec!["en".to_owned()],
+            embeds_pictures: false,
+            embeds_words: false,
+        });
         let editing = EditingPorts {
             edits: self.fakes.store.clone(),
             clock: self.fakes.clock.clone(),
@@ -188,23 +209,18 @@ impl Setup {
         Api {
             idempotency: Idempotency::new(self.fakes.store.clone()),
             access: Arc::new(Access::new(access, self.admin_key)),
-            jobs: jobs(&self.fakes),
+            jobs: jobs(&self.fakes, known),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
             editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
             ingest,
             renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),
             catalog,
-            taggers: vec![Tagger {
-                provider: self.fakes.provider.clone(),
-                languages: vec!["en".to_owned()],
-                embeds_pictures: false,
-                embeds_words: false,
-            }],
+            taggers: taggers.collect(),
             builtin: Arc::new(self.builtin),
             readiness: Readiness {
                 images: self.images,
                 originals: self.originals,
-                provider: self.fakes.provider,
+                providers,
             },
             exposition: Arc::new(|usage| async move { format!("{usage:?}\n") }.boxed()),
             fetcher: fetcher(self.fetching),
@@ -213,13 +229,13 @@ impl Setup {
     }
 }
 
-fn jobs(fakes: &Fakes) -> Jobs {
+fn jobs(fakes: &Fakes, known: KnownTaggers) -> Jobs {
     let ports = JobPorts {
         jobs: fakes.store.clone(),
         images: fakes.store.clone(),
         edits: fakes.store.clone(),
     };
-    Jobs::new(ports, "fake")
+    Jobs::new(ports, known)
 }
 
 pub(super) fn ingest_settings(store_bytes: Option<u64>) -> IngestSettings {

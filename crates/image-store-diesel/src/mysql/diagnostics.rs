@@ -294,7 +294,8 @@ mod tests {
             info: domain::ImageInfo::default(),
             fence: None,
             image: image(b"some bytes", at(0), &[("car", 90.0)]),
-            tagging: None,
+            said: None,
+            taggings: Vec::new(),
         };
         let (digest, facts) = (&new.image.digest, &new.image.facts);
         store.claim(digest, facts, at(0), at(1)).await?;

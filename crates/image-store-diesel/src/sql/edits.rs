@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    ImageId, Label, TaggerVersion, Threshold,
+    ImageId, Label, Taggers, Threshold,
     ports::{ImageEdits, ImageStoreError, TagChange, TagsChanged, TagsVersion, VersionedTags},
 };
 
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     error::StoreError,
     schema::{image, image_tag, original, tag_source},
+    tagger_columns::{self, TaggerColumns},
     values::{self, micros},
 };
 
@@ -61,18 +62,13 @@ impl ImageEdits for Store {
 #[derive(diesel::Queryable)]
 struct EditedImage {
     registered_at: i64,
-    provider: Option<String>,
-    provider_version: Option<String>,
+    taggers: TaggerColumns,
     tags_version: i64,
 }
 
 impl EditedImage {
-    /// The provider of those tags of which nothing else is kept.
-    fn tagger(&self) -> TaggerVersion {
-        TaggerVersion {
-            name: self.provider.clone(),
-            version: self.provider_version.clone(),
-        }
+    fn taggers(&self) -> Taggers {
+        tagger_columns::read(self.taggers.clone())
     }
 }
 
@@ -81,8 +77,7 @@ async fn row(connection: &mut Connection, id: &ImageId) -> Result<Option<EditedI
         .find(id.as_bytes().as_slice())
         .select((
             image::registered_at,
-            image::provider,
-            image::provider_version,
+            (image::provider, image::provider_version, image::taggers),
             image::tags_version,
         ))
         .first(connection)
@@ -99,7 +94,9 @@ async fn tags_of(
     let found = match row(connection, id).await? {
         None => None,
         Some(row) => {
-            let tags = said::read(connection, cache, id, &row.tagger()).await?.tags;
+            let tags = said::read(connection, cache, id, row.taggers().own())
+                .await?
+                .tags;
             let version = version(row.tags_version)?;
             Some(VersionedTags { tags, version })
         }
@@ -170,11 +167,12 @@ async fn change_locked(
     if expected.is_some_and(|expected| expected != known) {
         return Ok(Locked::Unchanged(TagsChanged::Outdated(known)));
     }
-    let before = said::read(connection, cache, id, &row.tagger()).await?;
+    let before = said::read(connection, cache, id, row.taggers().own()).await?;
     let Ok(tags) = change.apply(&before.tags) else {
         return Ok(Locked::Unchanged(TagsChanged::TooMany));
     };
-    if tags == before.tags && change.keeps_provider() {
+    let retagged = change.taggers();
+    if tags == before.tags && retagged.is_none() {
         let version = known;
         let unchanged = TagsChanged::Done(VersionedTags { tags, version });
         return Ok(Locked::Unchanged(unchanged));
@@ -183,14 +181,11 @@ async fn change_locked(
     if !missing.is_empty() {
         return Ok(Locked::Missing(missing));
     }
-    let tagger = match change {
-        TagChange::Retag { provider, .. } => provider.into(),
-        TagChange::Edit(_) | TagChange::File { .. } | TagChange::Revise(_) => row.tagger(),
-    };
+    let taggers = retagged.unwrap_or_else(|| row.taggers());
     let image = (id, row.registered_at);
-    said::write(connection, image, &before, &tags, &tagger, labels).await?;
+    said::write(connection, image, &before, &tags, taggers.own(), labels).await?;
     if let TagChange::Retag { threshold, .. } = change {
-        note_provider(connection, id, &tagger, *threshold).await?;
+        note_taggers(connection, id, &taggers, *threshold).await?;
     }
     note_change(connection, row.registered_at).await?;
     let version = version(row.tags_version)?;
@@ -213,16 +208,17 @@ async fn lock(
     row(connection, id).await
 }
 
-async fn note_provider(
+async fn note_taggers(
     connection: &mut Connection,
     id: &ImageId,
-    tagger: &TaggerVersion,
+    taggers: &Taggers,
     threshold: Threshold,
 ) -> Result<(), StoreError> {
     diesel::update(image::table.find(id.as_bytes().as_slice()))
         .set((
-            image::provider.eq(tagger.name.as_deref()),
-            image::provider_version.eq(tagger.version.as_deref()),
+            image::provider.eq(taggers.own().name.as_deref()),
+            image::provider_version.eq(taggers.own().version.as_deref()),
+            image::taggers.eq(tagger_columns::several(taggers)),
             image::min_confidence.eq(Some(threshold.lowest().get())),
         ))
         .execute(connection)

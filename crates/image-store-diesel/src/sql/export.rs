@@ -9,7 +9,7 @@ use diesel::{
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    ContentDigest, ImageId, TaggerVersion, Tagging, TaggingKey,
+    ContentDigest, ImageId, Tagging, TaggingKey,
     ports::{ExportPosition, ImageStoreError, StoreExport, StoredImage, TagsVersion},
 };
 use thiserror::Error;
@@ -143,16 +143,12 @@ async fn stored(
         for (id, registered_at, version, digest, facts) in rows {
             let id = ImageId::from_bytes(id.get()?);
             let info = infos.remove(&id).unwrap_or_default();
-            let tagger = TaggerVersion {
-                name: info.provider.clone(),
-                version: info.provider_version.clone(),
-            };
             images.push(StoredImage {
                 id,
                 registered_at: values::time(registered_at)?,
                 digest: ContentDigest::from_bytes(digest.get()?),
                 facts: values::facts(facts)?,
-                tags: tags.of(&id, &tagger)?.tags,
+                tags: tags.of(&id, info.taggers.own())?.tags,
                 info,
                 version: u64::try_from(version)
                     .map(TagsVersion)

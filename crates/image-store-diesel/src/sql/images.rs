@@ -1,6 +1,6 @@
 //! Images with their tags.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use diesel::{
     ExpressionMethods, QueryDsl,
@@ -19,12 +19,14 @@ use super::{
     label_cache::{Known, LabelCache},
     labels::{self, LabelIds},
     load, requests,
+    said::{self, Said},
     statement::{LISTED, Statement},
     taggings,
 };
 use crate::{
     error::StoreError,
     schema::image,
+    tagger_columns,
     values::{self, IdBytes, ImageRow, local_micros, micros},
 };
 
@@ -49,8 +51,8 @@ pub(super) async fn record(
     connection: &mut Connection,
     new: &NewImage,
 ) -> Result<bool, StoreError> {
-    let tags = new.image.tags.as_slice();
-    let names: Vec<&str> = tags.iter().map(|tag| tag.label.as_str()).collect();
+    let names = names(new);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let labels = labels::find_or_insert(connection, &names).await?;
     connection.batch_execute(BEGIN).await?;
     // First the original: its lock excludes all other writers of these bytes.
@@ -61,10 +63,18 @@ pub(super) async fn record(
     };
     insert(connection, &(&new.image).into(), &new.info, original).await?;
     let time = micros(new.image.registered_at);
-    for tags in numbered(tags, &labels)?.chunks(ROWS) {
-        insert_tags(connection, &new.image.id, time, tags).await?;
+    match &new.said {
+        None => {
+            for tags in numbered(new.image.tags.as_slice(), &labels)?.chunks(ROWS) {
+                insert_tags(connection, &new.image.id, time, tags).await?;
+            }
+        }
+        Some(said) => {
+            let (image, own) = ((&new.image.id, time), new.info.taggers.own());
+            said::write(connection, image, &Said::default(), said, own, &labels).await?;
+        }
     }
-    if let Some((key, tagging)) = &new.tagging {
+    for (key, tagging) in &new.taggings {
         taggings::keep(connection, key, tagging).await?;
     }
     changes::note(connection, time, new.image.id.as_bytes()).await?;
@@ -76,6 +86,21 @@ pub(super) async fn record(
     }
     connection.batch_execute("COMMIT").await?;
     Ok(true)
+}
+
+/// The names of all labels that are said of an image.
+fn names(new: &NewImage) -> Vec<String> {
+    match &new.said {
+        None => {
+            let tags = new.image.tags.iter();
+            tags.map(|tag| tag.label.to_string()).collect()
+        }
+        Some(said) => {
+            let labels: BTreeSet<String> =
+                said.said().map(|said| said.tag.label.to_string()).collect();
+            labels.into_iter().collect()
+        }
+    }
 }
 
 /// The tags with the numbers of their labels.
@@ -105,8 +130,9 @@ pub(super) async fn insert(
             image::original_id.eq(original),
             image::registered_at.eq(micros(new.registered_at)),
             image::min_confidence.eq(info.threshold.map(|threshold| threshold.lowest().get())),
-            image::provider.eq(info.provider.as_deref()),
-            image::provider_version.eq(info.provider_version.as_deref()),
+            image::provider.eq(info.taggers.own().name.as_deref()),
+            image::provider_version.eq(info.taggers.own().version.as_deref()),
+            image::taggers.eq(tagger_columns::several(&info.taggers)),
             image::file_name.eq(info.file_name.as_deref()),
             image::taken_at.eq(info.camera.taken_at.map(local_micros)),
             image::registered_local.eq(info.registered_local.map(local_micros)),

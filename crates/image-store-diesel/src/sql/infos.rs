@@ -12,14 +12,14 @@ use super::{Connection, statement::LISTED};
 use crate::{
     error::StoreError,
     schema::{image, original},
+    tagger_columns::{self, TaggerColumns},
     values::{self, DigestBytes},
 };
 
 type InfoRow = (
     Vec<u8>,
     Option<f64>,
-    Option<String>,
-    Option<String>,
+    TaggerColumns,
     Option<String>,
     Option<i64>,
     Option<String>,
@@ -42,8 +42,7 @@ pub(super) async fn infos(
             .select((
                 image::id,
                 image::min_confidence,
-                image::provider,
-                image::provider_version,
+                (image::provider, image::provider_version, image::taggers),
                 image::file_name,
                 image::taken_at,
                 image::camera,
@@ -66,8 +65,7 @@ fn info(row: InfoRow) -> Result<ImageInfo, StoreError> {
     let (
         _,
         lowest,
-        provider,
-        provider_version,
+        taggers,
         file_name,
         taken_at,
         camera,
@@ -82,8 +80,7 @@ fn info(row: InfoRow) -> Result<ImageInfo, StoreError> {
         threshold: lowest
             .map(|lowest| values::confidence(lowest).map(Threshold::new))
             .transpose()?,
-        provider,
-        provider_version,
+        taggers: tagger_columns::read(taggers),
         file_name,
         camera: CameraData {
             taken_at: taken_at.map(values::local_time).transpose()?,

@@ -12,8 +12,7 @@ use diesel::{
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    ContentDigest, ImageFacts, ImageId, ImportKey, Label, TaggerVersion, Tagging, TaggingKey,
-    UntaggedImage,
+    ContentDigest, ImageFacts, ImageId, ImportKey, Label, Tagging, TaggingKey, UntaggedImage,
     ports::{
         Claimed, ImageStoreError, Restoration, RestoredImage, StoreRestore, StoredImage,
         TagsVersion, cause,
@@ -210,13 +209,10 @@ async fn restore(
             .execute(connection)
             .await?;
     }
-    let tagger = TaggerVersion {
-        name: image.info.provider.clone(),
-        version: image.info.provider_version.clone(),
-    };
+    let own = image.info.taggers.own();
     let key = (&image.id, micros(image.registered_at));
     let nothing = Said::default();
-    said::write(connection, key, &nothing, &image.tags, &tagger, labels).await?;
+    said::write(connection, key, &nothing, &image.tags, own, labels).await?;
     taken.ids.insert(image.id);
     taken.files.extend(file);
     Ok(Restoration::Recorded)

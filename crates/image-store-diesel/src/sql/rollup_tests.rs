@@ -13,8 +13,8 @@ use std::{
 use diesel::QueryDsl;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    Confidence, Image, ImageId, NewImage, ProviderIdentity, TagEdit, Threshold, TimeWindow,
-    Vocabulary, VocabularyEntry,
+    Confidence, Image, ImageId, NewImage, ProviderAnswers, ProviderIdentity, TagEdit, Threshold,
+    TimeWindow, Vocabulary, VocabularyEntry,
     ports::{
         Database, ImageStoreError, Repair, Revision, Segment, SegmentFault, TagChange, TagsChanged,
         VerifiedSegment,
@@ -67,7 +67,8 @@ async fn record(store: &dyn Database, image: Image) {
         info: domain::ImageInfo::default(),
         fence: None,
         image,
-        tagging: None,
+        said: None,
+        taggings: Vec::new(),
     };
     store.record(&new).await.unwrap();
 }
@@ -277,8 +278,14 @@ async fn change_one(store: &dyn Database, images: &mut Vec<ImageId>, seed: u64) 
     let change = match seed % 5 {
         0 => TagChange::Edit(TagEdit::new(&tags, &[label("car")]).unwrap()),
         1 => TagChange::Retag {
-            provider: ProviderIdentity::parse("local", "1", "en").unwrap(),
-            answer: tags.into_iter().collect(),
+            answers: ProviderAnswers::of(
+                ProviderIdentity::parse("local", "1", "en").unwrap(),
+                tags.into_iter().collect(),
+            )
+            .and(
+                ProviderIdentity::parse("openai", "1", "en").unwrap(),
+                [tag("cat", 50.0), tag("rug", 2.0)].into_iter().collect(),
+            ),
             threshold: Threshold::new(Confidence::new(1.0).unwrap()),
             vocabulary: Arc::default(),
         },
@@ -303,7 +310,7 @@ fn revision(seed: u64) -> Revision {
     };
     Revision {
         vocabulary: Arc::new(Vocabulary::new([entry]).unwrap()),
-        answer: None,
+        answers: Vec::new(),
         lowest: Threshold::NONE,
     }
 }

@@ -30,7 +30,8 @@ async fn register(store: &dyn Database, content: &[u8]) -> domain::Image {
         info: domain::ImageInfo::default(),
         fence: None,
         image,
-        tagging: None,
+        said: None,
+        taggings: Vec::new(),
     };
     store.record(&new).await.unwrap();
     new.image
@@ -181,7 +182,8 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
                 info: domain::ImageInfo::default(),
                 fence: None,
                 image: cut.clone(),
-                tagging: None,
+                said: None,
+                taggings: Vec::new(),
             };
             store.record(&new).await?;
             let limit = 10.try_into().unwrap();

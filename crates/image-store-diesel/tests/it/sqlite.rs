@@ -66,7 +66,8 @@ async fn register(store: &dyn Database, content: &[u8]) -> domain::Image {
         info: domain::ImageInfo::default(),
         fence: None,
         image,
-        tagging: None,
+        said: None,
+        taggings: Vec::new(),
     };
     store.record(&new).await.unwrap();
     new.image
@@ -203,7 +204,8 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
                 info: domain::ImageInfo::default(),
                 fence: None,
                 image: cut.clone(),
-                tagging: None,
+                said: None,
+                taggings: Vec::new(),
             };
             store.record(&new).await?;
             let limit = 10.try_into().unwrap();
@@ -325,7 +327,8 @@ async fn notifies_of_recorded_images() {
         info: domain::ImageInfo::default(),
         fence: None,
         image: image(b"not claimed", at(0), &[]),
-        tagging: None,
+        said: None,
+        taggings: Vec::new(),
     };
     assert!(store.record(&refused).await.is_err());
     assert!(!is_notified().await);

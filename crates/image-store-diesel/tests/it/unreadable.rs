@@ -53,7 +53,8 @@ async fn fill(store: &dyn Database) -> Vec<Image> {
             request: None,
             info: domain::ImageInfo::default(),
             fence: None,
-            tagging: Some((key, tagging)),
+            said: None,
+            taggings: vec![(key, tagging)],
             image,
         };
         store.record(&new).await.unwrap();

@@ -24,7 +24,7 @@ use std::{
 use domain::{
     ImportedFile, Threshold,
     ports::{CallContext, Cause, FileSource, FileSourceError, cause},
-    service::{AdoptError, Imported, Importing, IngestError, Sidecars, Upload},
+    service::{AdoptError, Imported, Importing, IngestError, Sidecars, TaggerChoice, Upload},
 };
 use futures_util::{Stream, StreamExt, pin_mut, stream, stream::BoxStream};
 use indicatif::ProgressDrawTarget;
@@ -301,6 +301,7 @@ async fn import(
         bytes: content.bytes.clone(),
         digest: content.digest,
         threshold: wanted.threshold,
+        taggers: TaggerChoice::default(),
         file_name: name.map(Into::into),
         imported: Some(ImportedFile::new(
             &content.digest,

@@ -5,7 +5,7 @@ use std::{iter, path::Path, sync::Arc};
 use domain::{
     ContentDigest, ImportedFile,
     ports::{CallContext, FileSource, FileSourceError, SourceFile},
-    service::{Imported, Importing, Upload},
+    service::{Imported, Importing, TaggerChoice, Upload},
 };
 use futures_util::{StreamExt, stream::BoxStream};
 use tokio::runtime::Handle;
@@ -78,6 +78,7 @@ pub(super) async fn import(
         bytes,
         digest,
         threshold: wanted.threshold,
+        taggers: TaggerChoice::default(),
         file_name: name.map(|name| name.to_string_lossy().into_owned()),
         imported: Some(ImportedFile::new(&digest, url.as_bytes())),
         request: None,

@@ -16,7 +16,7 @@ use domain::{
     Tag, Tags, Threshold,
     service::{Tagger, TaggerError},
 };
-use futures_util::{Stream, StreamExt, pin_mut, stream};
+use futures_util::{Stream, StreamExt, future::try_join_all, pin_mut, stream};
 use indicatif::ProgressDrawTarget;
 use support::ByteBudget;
 use thiserror::Error;
@@ -89,7 +89,7 @@ fn turns(is_local: bool, cores: usize) -> usize {
 
 pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow::Result<()> {
     let wiring::Tagging {
-        tagger,
+        taggers,
         is_local,
         releases,
     } = wiring::tagging(settings)?;
@@ -115,7 +115,7 @@ pub(super) async fn run(arguments: TagArguments, settings: &Settings) -> anyhow:
         }
     };
     let outcome = tokio::select! {
-        outcome = print_all(outcomes(arguments.files, tagger, wanted), output, &progress) => outcome,
+        outcome = print_all(outcomes(arguments.files, taggers, wanted), output, &progress) => outcome,
         () = interrupted => Err(anyhow::anyhow!("interrupted")),
     };
     drop(progress);
@@ -153,14 +153,18 @@ async fn print_all(
 }
 
 /// Tags files, and the pictures in folders: in the order of the names, several at a time.
-fn outcomes(names: Vec<PathBuf>, tagger: Tagger, wanted: Wanted) -> impl Stream<Item = Outcome> {
+fn outcomes(
+    names: Vec<PathBuf>,
+    taggers: Vec<Tagger>,
+    wanted: Wanted,
+) -> impl Stream<Item = Outcome> {
     stream::iter(names.into_iter().flat_map(files::find))
         .map(move |Found { file, problem }| {
-            let (tagger, wanted) = (tagger.clone(), wanted.clone());
+            let (taggers, wanted) = (taggers.clone(), wanted.clone());
             async move {
                 let outcome = match problem {
                     Some(problem) => Err(problem),
-                    None => tag(&file, &tagger, &wanted).await,
+                    None => tag(&file, &taggers, &wanted).await,
                 };
                 Outcome {
                     file,
@@ -171,11 +175,14 @@ fn outcomes(names: Vec<PathBuf>, tagger: Tagger, wanted: Wanted) -> impl Stream<
         .buffered(AT_A_TIME * cores())
 }
 
-async fn tag(file: &Path, tagger: &Tagger, wanted: &Wanted) -> Result<Tagged, FileError> {
+async fn tag(file: &Path, taggers: &[Tagger], wanted: &Wanted) -> Result<Tagged, FileError> {
     let (bytes, _place) = files::read(file.to_owned(), wanted.image_bytes, &wanted.budget).await?;
     // Fails only if the semaphore is closed, which never happens.
     let _turn = wanted.turns.acquire().await.ok();
-    let tags = tagger.tag_file(bytes).await?;
+    let calls = taggers.iter().map(|tagger| tagger.tag_file(bytes.clone()));
+    let answers = try_join_all(calls).await?;
+    // Of two tags with one label the higher confidence counts.
+    let tags: Tags = answers.iter().flatten().cloned().collect();
     Ok(Tagged {
         best: tags.iter().next().cloned(),
         tags: tags.at_least(wanted.threshold),

@@ -71,7 +71,7 @@ impl Fixture {
             .iter()
             .map(|name| self.folder.path().join(name))
             .collect();
-        outcomes(names, tagger, wanted)
+        outcomes(names, vec![tagger], wanted)
     }
 
     /// Standard output and standard error, with the folder's path removed from both.

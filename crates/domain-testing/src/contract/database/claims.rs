@@ -110,7 +110,8 @@ async fn recording_takes_a_claim(store: &dyn Database) {
         info: domain::ImageInfo::default(),
         fence: None,
         image,
-        tagging: Some((key.clone(), answer)),
+        said: None,
+        taggings: vec![(key.clone(), answer)],
     };
     assert_claim_lost(&store.record(&new).await);
     assert_eq!(store.find(&new.image.id).await.unwrap(), None);

@@ -53,7 +53,8 @@ async fn uploads_of_the_same_bytes_are_recorded_at_once(store: &dyn Database) {
                 info: domain::ImageInfo::default(),
                 fence: None,
                 image,
-                tagging: Some((key, tagging)),
+                said: None,
+                taggings: vec![(key, tagging)],
             }
         })
         .collect();

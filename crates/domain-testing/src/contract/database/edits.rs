@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{FakeDatabase, at, image, label, tag};
 use domain::{
-    Condition, FileTags, Image, ImageId, ImageInfo, ImageQuery, Label, NewImage, ProviderIdentity,
-    SourceKind, Tag, TagEdit, TagSource, Tags, Threshold, TimeWindow,
+    Condition, FileTags, Image, ImageId, ImageInfo, ImageQuery, ImageTags, Label, NewImage,
+    ProviderAnswers, ProviderIdentity, SourceKind, Tag, TagEdit, TagSource, TaggerVersion, Tags,
+    Threshold, TimeWindow,
     ports::{Database, ImageEdits, TagChange, TagsChanged, TagsVersion, VersionedTags},
 };
 
@@ -24,6 +25,8 @@ chapter!(
     of_several_edits_of_one_version_one_is_made,
     edits_at_once_are_all_made,
     retagging_keeps_edits_and_rejections,
+    several_providers_tag_an_image,
+    several_providers_tag_an_image_again,
     files_say_what_they_say_now,
     images_are_found_by_who_tagged_them,
     an_image_has_a_bound_of_tags,
@@ -46,10 +49,13 @@ fn edit(add: &[(&str, f64)], remove: &[&str]) -> TagChange {
     TagChange::Edit(TagEdit::new(&add, &remove).unwrap())
 }
 
+fn answer(name: &str, tags: &[(&str, f64)]) -> ProviderAnswers {
+    ProviderAnswers::of(provider(name), crate::tags(tags))
+}
+
 fn retag(name: &str, tags: &[(&str, f64)], lowest: f64) -> TagChange {
     TagChange::Retag {
-        provider: provider(name),
-        answer: tags.iter().map(|(name, value)| tag(name, *value)).collect(),
+        answers: answer(name, tags),
         threshold: Threshold::new(domain::Confidence::new(lowest).unwrap()),
         vocabulary: std::sync::Arc::default(),
     }
@@ -93,8 +99,7 @@ async fn registered(store: &dyn Database, content: &[u8], tags: &[(&str, f64)]) 
     claim(store, &image).await;
     let new = NewImage {
         info: ImageInfo {
-            provider: Some("imagga".to_owned()),
-            provider_version: Some("v2".to_owned()),
+            taggers: TaggerVersion::known("imagga", "v2").into(),
             ..ImageInfo::default()
         },
         ..new(&image)
@@ -214,8 +219,7 @@ async fn retagging_keeps_edits_and_rejections(store: &dyn Database) {
     assert_eq!(shown(&changed), expected);
     let infos = store.infos(&[image.id]).await.unwrap();
     let info = &infos[&image.id];
-    let provider = (info.provider.as_deref(), info.provider_version.as_deref());
-    assert_eq!(provider, (Some("local"), Some("v1")));
+    assert_eq!(info.taggers, TaggerVersion::known("local", "v1").into());
     assert_eq!(info.threshold.map(|it| it.lowest().get()), Some(65.0));
     // What was said of a rejected label is kept beside.
     let said = changed
@@ -223,6 +227,86 @@ async fn retagging_keeps_edits_and_rejections(store: &dyn Database) {
         .said()
         .filter(|said| said.tag.label == label("dog"));
     assert_eq!(said.count(), 1);
+}
+
+/// Two providers, of which each has a label of its own, and each a confidence of a label that both have.
+fn two_answers() -> ProviderAnswers {
+    let local = [("cat", 90.0), ("dog", 60.0)];
+    let other = [("cat", 70.0), ("rug", 80.0), ("dust", 10.0)];
+    answer("local", &local).and(provider("openai"), crate::tags(&other))
+}
+
+fn at_least(lowest: f64) -> Threshold {
+    Threshold::new(domain::Confidence::new(lowest).unwrap())
+}
+
+async fn taggers_of(store: &dyn Database, id: &ImageId) -> Option<String> {
+    let infos = store.infos(&[*id]).await.unwrap();
+    infos[id].taggers.names()
+}
+
+async fn several_providers_tag_an_image(store: &dyn Database) {
+    let answers = two_answers();
+    let said = ImageTags::of_answers(&answers, at_least(50.0), &domain::Vocabulary::default());
+    let pairs: Vec<(String, f64)> = said
+        .tags()
+        .iter()
+        .map(|tag| (tag.label.to_string(), tag.confidence.get()))
+        .collect();
+    let pairs: Vec<(&str, f64)> = pairs.iter().map(|(name, it)| (&**name, *it)).collect();
+    let image = image(b"a", at(0), &pairs);
+    claim(store, &image).await;
+    let info = ImageInfo {
+        taggers: answers.taggers(),
+        ..ImageInfo::default()
+    };
+    let new = NewImage {
+        said: Some(said.clone()),
+        info: info.clone(),
+        ..new(&image)
+    };
+    store.record(&new).await.unwrap();
+    let known = tags_of(store, &image.id).await;
+    assert_eq!((&known.tags, known.version), (&said, TagsVersion(0)));
+    assert_eq!(known.tags.said().count(), 4);
+    assert_eq!(store.find(&image.id).await.unwrap(), Some(image.clone()));
+    let expected = crate::tags(&[("cat", 90.0), ("rug", 80.0), ("dog", 60.0)]);
+    assert_eq!(image.tags, expected);
+    let infos = store.infos(&[image.id]).await.unwrap();
+    assert_eq!(infos[&image.id], info);
+    let summaries = store.tag_summaries(&TimeWindow::default()).await.unwrap();
+    let counts = summaries.iter().map(|it| (it.label.as_str(), it.images));
+    assert_eq!(
+        counts.collect::<Vec<_>>(),
+        [("cat", 1), ("dog", 1), ("rug", 1)]
+    );
+    change(store, &image.id, &edit(&[("mia", 100.0)], &["cat"])).await;
+    let known = tags_of(store, &image.id).await;
+    assert_eq!(known.tags.said().count(), 5, "what was said stays");
+}
+
+async fn several_providers_tag_an_image_again(store: &dyn Database) {
+    let image = registered(store, b"a", &[("cat", 95.0), ("old", 90.0)]).await;
+    let both = TagChange::Retag {
+        answers: two_answers(),
+        threshold: at_least(50.0),
+        vocabulary: std::sync::Arc::default(),
+    };
+    let known = change(store, &image.id, &both).await;
+    assert_eq!(known, tags_of(store, &image.id).await);
+    let expected = crate::tags(&[("cat", 90.0), ("rug", 80.0), ("dog", 60.0)]);
+    assert_eq!(known.tags.tags(), expected);
+    assert_eq!(
+        taggers_of(store, &image.id).await.as_deref(),
+        Some("local, openai")
+    );
+    let one = retag("openai", &[("rug", 80.0)], 50.0);
+    let known = change(store, &image.id, &one).await;
+    assert_eq!(known.tags.said().count(), 1, "the other is dropped");
+    assert_eq!(
+        taggers_of(store, &image.id).await.as_deref(),
+        Some("openai")
+    );
 }
 
 async fn images_are_found_by_who_tagged_them(store: &dyn Database) {

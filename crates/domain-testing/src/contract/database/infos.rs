@@ -8,7 +8,7 @@ use super::{claim, new, register, unique};
 use crate::{at, image};
 use domain::{
     CameraData, Confidence, ContentDigest, Image, ImageId, ImageInfo, ImportKey, ImportedFile,
-    Location, NewImage, Threshold,
+    Location, NewImage, TaggerVersion, Taggers, Threshold,
     ports::{Database, ImageStoreError},
 };
 
@@ -53,6 +53,11 @@ async fn keep(store: &dyn Database, image: &Image, info: &ImageInfo) {
     store.record(&new).await.unwrap();
 }
 
+/// A provider with the longest name and version.
+fn long(text: &str) -> TaggerVersion {
+    TaggerVersion::known(text.repeat(64), text.repeat(64))
+}
+
 /// Everything comes back as it was recorded, to the last bit, and the longest texts whole.
 async fn keeps_what_is_known(store: &dyn Database) {
     let taken = NaiveDate::from_ymd_opt(1899, 12, 31).unwrap();
@@ -60,8 +65,7 @@ async fn keeps_what_is_known(store: &dyn Database) {
         threshold: Some(Threshold::new(
             Confidence::new(69.437_355_041_503_9).unwrap(),
         )),
-        provider: Some("p".repeat(64)),
-        provider_version: Some("v".repeat(64)),
+        taggers: Taggers::new(long("p"), ["q", "😀", "\\"].map(long)),
         file_name: Some("Niño 😀'\"\\%_.JPG ".repeat(10)),
         camera: CameraData {
             taken_at: taken.and_hms_opt(23, 59, 59),

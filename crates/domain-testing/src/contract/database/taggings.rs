@@ -38,7 +38,8 @@ async fn a_tagging_is_recorded_with_an_image(store: &dyn Database) {
         info: domain::ImageInfo::default(),
         fence: None,
         image,
-        tagging: Some((key.clone(), answer.clone())),
+        said: None,
+        taggings: vec![(key.clone(), answer.clone())],
     };
     store.record(&new).await.unwrap();
     let known = store.known(&key).await.unwrap();
@@ -59,7 +60,8 @@ async fn the_first_tagging_stays(store: &dyn Database) {
             info: domain::ImageInfo::default(),
             fence: None,
             image: image.clone(),
-            tagging: Some((key.clone(), Clone::clone(answer))),
+            said: None,
+            taggings: vec![(key.clone(), Clone::clone(answer))],
         };
         if recorded_first {
             store.record(&new(&first)).await.unwrap();

@@ -11,7 +11,7 @@ use crate::{at, image, label, tag, tags};
 use domain::{
     CameraData, Confidence, ContentDigest, Fence, Image, ImageId, ImageInfo, ImageTags,
     ImportedFile, Location, ProviderIdentity, SourcedTag, TagEdit, TagSource, TaggerVersion,
-    Tagging, TaggingKey, Threshold, TimeWindow,
+    Taggers, Tagging, TaggingKey, Threshold, TimeWindow,
     ports::{
         Claimed, Database, ExportPosition, Restoration, RestoredImage, StoredImage, TagChange,
         TagsVersion,
@@ -108,8 +108,13 @@ fn full(content: &[u8], seconds: i64) -> StoredImage {
         threshold: Some(Threshold::new(
             Confidence::new(69.437_355_041_503_9).unwrap(),
         )),
-        provider: Some("imagga".to_owned()),
-        provider_version: Some("v2".to_owned()),
+        taggers: Taggers::new(
+            TaggerVersion::known("imagga", "v2"),
+            [
+                TaggerVersion::known("local", "\"1\", ñ"),
+                TaggerVersion::default(),
+            ],
+        ),
         file_name: Some("Niño 😀'\"\\%_.JPG".to_owned()),
         camera: CameraData {
             taken_at: taken.and_hms_opt(23, 59, 59),
@@ -192,8 +197,7 @@ async fn images_of_one_time_are_in_the_order_of_their_ids(store: &dyn Database) 
 async fn an_export_has_what_was_said(store: &dyn Database) {
     let image = unique(1, at(0), &["cat", "dog"]);
     let info = ImageInfo {
-        provider: Some("imagga".to_owned()),
-        provider_version: Some("v2".to_owned()),
+        taggers: TaggerVersion::known("imagga", "v2").into(),
         ..ImageInfo::default()
     };
     register_with(store, &image, &info).await;

@@ -158,8 +158,7 @@ async fn changed(store: &dyn Database, id: &ImageId, change: &TagChange) -> Vers
 async fn recorded(store: &dyn Database) -> ImageId {
     let image = unique(1, at(1), &["couch", "lamp"]);
     let info = ImageInfo {
-        provider: Some("imagga".to_owned()),
-        provider_version: Some("v2".to_owned()),
+        taggers: TaggerVersion::known("imagga", "v2").into(),
         threshold: Some(Threshold::new(Confidence::new(40.0).unwrap())),
         ..ImageInfo::default()
     };
@@ -189,10 +188,7 @@ async fn a_revision_replaces_what_the_provider_gave(store: &dyn Database) {
     let id = recorded(store).await;
     let by_hand = TagEdit::new(&[tag("mia", 100.0)], &[label("lamp")]).unwrap();
     changed(store, &id, &TagChange::Edit(by_hand)).await;
-    let tagger = TaggerVersion {
-        name: Some("imagga".to_owned()),
-        version: Some("v2".to_owned()),
-    };
+    let tagger = TaggerVersion::known("imagga", "v2");
     let answer = tags(&[
         ("couch", 90.0),
         ("lamp", 90.0),
@@ -202,7 +198,10 @@ async fn a_revision_replaces_what_the_provider_gave(store: &dyn Database) {
     let lowest = Threshold::new(Confidence::new(40.0).unwrap());
     let revision = Revision {
         vocabulary: furniture(),
-        answer: Some((tagger, answer)),
+        answers: vec![
+            (tagger, answer),
+            (TaggerVersion::known("other", "v1"), tags(&[("moon", 99.0)])),
+        ],
         lowest,
     };
     let known = changed(store, &id, &TagChange::Revise(revision.clone())).await;
@@ -224,13 +223,13 @@ async fn a_revision_replaces_what_the_provider_gave(store: &dyn Database) {
     let again = changed(store, &id, &TagChange::Revise(revision)).await;
     assert_eq!(again, known, "the version as well");
     let infos = store.infos(&[id]).await.unwrap();
-    assert_eq!(infos[&id].provider.as_deref(), Some("imagga"));
+    assert_eq!(infos[&id].taggers.names().as_deref(), Some("imagga"));
     assert_eq!(infos[&id].threshold, Some(lowest));
     // Without the answer, what is shown folds.
     let undone = Arc::new(Vocabulary::new([entry("carpet", &["rug"])]).unwrap());
     let kept = Revision {
         vocabulary: undone,
-        answer: None,
+        answers: Vec::new(),
         lowest,
     };
     let known = changed(store, &id, &TagChange::Revise(kept)).await;

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::{Ingest, IngestError, Original, Pipeline};
 use crate::{
-    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImportedFile, NewImage, Tags,
-    image_info, ports::CallContext,
+    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImportedFile, NewImage,
+    TaggerVersion, Taggers, Tags, image_info, ports::CallContext,
 };
 
 /// A picture of another program, and what that program knew of it.
@@ -75,8 +75,10 @@ impl Pipeline {
                 .kept_beside(&BTreeSet::new(), &picture.tags);
             let info = ImageInfo {
                 threshold: None,
-                provider: Some(picture.provider.clone()),
-                provider_version: None,
+                taggers: Taggers::from(TaggerVersion {
+                    name: Some(picture.provider.clone()),
+                    version: None,
+                }),
                 file_name: image_info::file_name(&picture.file_name),
                 camera: camera.clone(),
                 registered_local: Some(self.clock.local(picture.registered_at)),
@@ -94,7 +96,8 @@ impl Pipeline {
                 image,
                 info,
                 fence: None,
-                tagging: None,
+                said: None,
+                taggings: Vec::new(),
                 request: None,
             })
         };

@@ -7,9 +7,10 @@ use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 
 use super::{Prepared, faults::Fault};
 use crate::{
-    Image, ImageId, ImageInfo, ProviderIdentity, Tags, Threshold, UntaggedImage, Vocabulary,
+    Image, ImageId, ImageInfo, ItemError, ProviderAnswers, Tagging, TaggingKey, Tags, Threshold,
+    UntaggedImage, Vocabulary,
     ports::{CallContext, ImageChange, ImageStore, ImageStoreError, JobChange, TagChange},
-    service::{Editing, RetagError},
+    service::{Editing, RetagError, TaggerChoice, UnknownTagger},
 };
 
 /// How many images are tagged at a time. They wait for their turns behind those of clients.
@@ -44,14 +45,19 @@ impl Retags {
         }
     }
 
-    /// Tags images, as far as that is possible. `pauses` is how often the job paused at the first of them.
+    /// Tags images by some providers, with a threshold if one is named, as far as that is possible. `pauses` is how often
+    /// the job paused at the first of them.
     pub(super) async fn prepare(
         &self,
         images: &[UntaggedImage],
-        threshold: Option<Threshold>,
+        (providers, threshold): (Option<&str>, Option<Threshold>),
         pauses: u32,
         context: &CallContext,
     ) -> Result<Prepared, ImageStoreError> {
+        let choice = match self.editing.choose(providers) {
+            Ok(choice) => choice,
+            Err(unknown) => return Ok(no_tagger(images, &unknown)),
+        };
         let thresholds = self.thresholds(images, threshold).await?;
         let vocabulary = self.editing.vocabulary().await?;
         let stored = match self.editing.stored_answers(images).await {
@@ -63,18 +69,15 @@ impl Retags {
         let mut missing = Vec::new();
         for (place, image) in images.iter().enumerate() {
             let threshold = thresholds.get(&image.id).copied().unwrap_or(self.default);
-            let key = self.editing.key(image);
-            let answers = stored.get(&image.digest).into_iter().flatten();
-            let answer = answers.into_iter().find(|(of, _)| *of == key);
-            if answer.is_none() {
+            let keys = self.editing.keys(image, &choice);
+            let answers = stored.get(&image.digest).map(Vec::as_slice);
+            let said = said(keys, answers.unwrap_or_default());
+            if said.is_none() {
                 missing.push((place, *image, threshold));
             }
-            outcomes.push(answer.map(|(key, answer)| {
-                let said = (key.provider.clone(), answer.tags.clone());
-                outcome(*image, threshold, Ok(said), &vocabulary)
-            }));
+            outcomes.push(said.map(|said| outcome(*image, threshold, Ok(said), &vocabulary)));
         }
-        let called = self.call(missing, &vocabulary, context).await;
+        let called = self.call(missing, &choice, &vocabulary, context).await;
         let has_succeeded = called.iter().any(|(_, (_, outcome))| outcome.is_ok());
         for (place, outcome) in called {
             if let Some(slot) = outcomes.get_mut(place) {
@@ -88,13 +91,14 @@ impl Retags {
     async fn call(
         &self,
         missing: Vec<(usize, UntaggedImage, Threshold)>,
+        choice: &TaggerChoice,
         vocabulary: &Arc<Vocabulary>,
         context: &CallContext,
     ) -> Vec<(usize, Outcome)> {
         let calls: Vec<BoxFuture<'_, _>> = missing
             .into_iter()
             .map(|(place, image, threshold)| {
-                let tagged = self.tag(image, threshold, vocabulary, context);
+                let tagged = self.tag((image, threshold), choice, vocabulary, context);
                 async move { (place, tagged.await) }.boxed()
             })
             .collect();
@@ -103,14 +107,15 @@ impl Retags {
 
     async fn tag(
         &self,
-        image: UntaggedImage,
-        threshold: Threshold,
+        (image, threshold): (UntaggedImage, Threshold),
+        choice: &TaggerChoice,
         vocabulary: &Arc<Vocabulary>,
         context: &CallContext,
     ) -> Outcome {
         let untagged = image.with(Tags::default());
-        let tagged = self.editing.answer(&untagged, threshold, context.clone());
-        let said = tagged.await.map(|tagged| (tagged.provider, tagged.answer));
+        let editing = &self.editing;
+        let tagged = editing.answer(&untagged, threshold, choice, context.clone());
+        let said = tagged.await.map(|tagged| tagged.answers);
         outcome(image, threshold, said, vocabulary)
     }
 
@@ -156,17 +161,36 @@ impl Retags {
     }
 }
 
+/// The stored answers under some keys. `None` if one is missing.
+fn said(keys: Vec<TaggingKey>, stored: &[(TaggingKey, Tagging)]) -> Option<ProviderAnswers> {
+    let answers = keys.into_iter().map(|key| {
+        let (_, answer) = stored.iter().find(|(of, _)| *of == key)?;
+        Some((key.provider, answer.tags.clone()))
+    });
+    ProviderAnswers::from_list(answers.collect::<Option<Vec<_>>>()?)
+}
+
+/// The settings of a server have changed since the job was made: the images stay as they are.
+fn no_tagger(images: &[UntaggedImage], unknown: &UnknownTagger) -> Prepared {
+    let error =
+        |image: &UntaggedImage| ItemError::new(image.id, "invalid-parameter", &unknown.to_string());
+    Prepared::Images {
+        changes: Vec::new(),
+        errors: images.iter().map(error).collect(),
+        count: images.len(),
+    }
+}
+
 fn outcome(
     image: UntaggedImage,
     threshold: Threshold,
-    said: Result<(ProviderIdentity, Tags), RetagError>,
+    said: Result<ProviderAnswers, RetagError>,
     vocabulary: &Arc<Vocabulary>,
 ) -> Outcome {
-    let change = said.map(|(provider, answer)| JobChange {
+    let change = said.map(|answers| JobChange {
         image,
         change: ImageChange::Tags(TagChange::Retag {
-            provider,
-            answer,
+            answers,
             threshold,
             vocabulary: Arc::clone(vocabulary),
         }),

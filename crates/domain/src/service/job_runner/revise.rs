@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::{Prepared, Retags, faults};
 use crate::{
-    ContentDigest, ImageInfo, ItemError, TaggerVersion, Tagging, TaggingKey, UntaggedImage,
+    ContentDigest, ItemError, TaggerVersion, Tagging, TaggingKey, Tags, UntaggedImage,
     ports::{ImageChange, ImageStoreError, JobChange, Revision, TagChange},
+    service::TaggerChoice,
 };
 
 /// Stored answers by the digest of their bytes.
@@ -26,12 +27,16 @@ impl Retags {
         let change = |image: &UntaggedImage| {
             let info = infos.get(&image.id).cloned().unwrap_or_default();
             let of_image = answers.get(&image.digest).map(Vec::as_slice);
-            let key = self.editing.key(image);
-            let answer = answer_of(&info, of_image.unwrap_or_default(), &key);
+            let keys = self.editing.keys(image, &TaggerChoice::default());
+            let of_image = of_image.unwrap_or_default();
+            let answers = info.taggers.iter().filter_map(|tagger| {
+                let answer = answer_of(tagger, of_image, &keys)?;
+                Some((tagger.clone(), answer.clone()))
+            });
             let lowest = thresholds.get(&image.id).copied().unwrap_or(self.default);
             let revision = Revision {
                 vocabulary: vocabulary.clone(),
-                answer: answer.map(|(tagger, tags)| (tagger, tags.clone())),
+                answers: answers.collect(),
                 lowest,
             };
             JobChange {
@@ -74,17 +79,17 @@ impl Retags {
     }
 }
 
-/// The answer of the provider that tagged an image last: the one at the size and in the language that are set up, else
-/// the newest. Of an image of which no version is known, it must be the only one.
+/// The answer of a provider that tagged an image last: the one at the size and in the language that are set up, else
+/// the newest. Where no version is known, it must be the only one.
 fn answer_of<'a>(
-    info: &ImageInfo,
+    tagger: &TaggerVersion,
     answers: &'a [(TaggingKey, Tagging)],
-    set_up: &TaggingKey,
-) -> Option<(TaggerVersion, &'a crate::Tags)> {
+    set_up: &[TaggingKey],
+) -> Option<&'a Tags> {
     let is_same = |kept: &Option<String>, text: &str| kept.as_ref().is_none_or(|kept| kept == text);
     let of_provider = answers.iter().filter(|(key, _)| {
-        is_same(&info.provider, key.provider.name())
-            && is_same(&info.provider_version, key.provider.version())
+        is_same(&tagger.name, key.provider.name())
+            && is_same(&tagger.version, key.provider.version())
     });
     let (first, _) = of_provider.clone().next()?;
     let is_sure = of_provider.clone().all(|(key, _)| {
@@ -94,16 +99,12 @@ fn answer_of<'a>(
     if !is_sure {
         return None;
     }
-    let preferred = of_provider.clone().find(|(key, _)| key == set_up);
+    let preferred = of_provider.clone().find(|(key, _)| set_up.contains(key));
     let newest = || {
         of_provider
             .clone()
             .max_by_key(|(_, answer)| answer.tagged_at)
     };
     let (_, answer) = preferred.or_else(newest)?;
-    let tagger = TaggerVersion {
-        name: info.provider.clone(),
-        version: info.provider_version.clone(),
-    };
-    Some((tagger, &answer.tags))
+    Some(&answer.tags)
 }

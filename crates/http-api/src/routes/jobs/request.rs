@@ -26,7 +26,7 @@ pub(crate) struct NewJobBody {
     /// The images.
     #[serde(default)]
     filter: JobFilterBody,
-    /// `retag`: the name of the tag provider. There is one, which need not be named.
+    /// `retag`: the names of the tag providers, separated by commas. Without it all of them tag.
     #[schema(nullable = false, example = "imagga")]
     provider: Option<String>,
     /// `retag`: the lowest confidence of the provider's tags, inclusive; it is kept with each image. Without it, the one

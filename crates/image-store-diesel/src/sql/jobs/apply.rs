@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, QueryDsl, Queryable};
 use diesel_async::RunQueryDsl;
 use domain::{
-    ImageId, ImageTags, ItemError, Label, MAX_SHOWN, TaggerVersion, Tags, Tallies, Threshold,
+    ImageId, ImageTags, ItemError, Label, MAX_SHOWN, Taggers, Tags, Tallies, Threshold,
     ports::{
         ImageChange, ImageStoreError, ItemOutcome, JobChange, JobStep, KeptTags, TagChange, cause,
     },
@@ -25,6 +25,7 @@ use super::super::{
 use crate::{
     error::StoreError,
     schema::{image, image_tag, tag_source},
+    tagger_columns::{self, TaggerColumns},
     values,
 };
 
@@ -53,19 +54,15 @@ struct Row {
     id: Vec<u8>,
     original_id: i64,
     registered_at: i64,
-    provider: Option<String>,
-    provider_version: Option<String>,
+    taggers: TaggerColumns,
     min_confidence: Option<f64>,
     tags_version: i64,
     job_number: Option<i64>,
 }
 
 impl Row {
-    fn tagger(&self) -> TaggerVersion {
-        TaggerVersion {
-            name: self.provider.clone(),
-            version: self.provider_version.clone(),
-        }
+    fn taggers(&self) -> Taggers {
+        tagger_columns::read(self.taggers.clone())
     }
 }
 
@@ -119,7 +116,7 @@ async fn judged<'s>(
         if row.job_number.is_some_and(|number| number >= terms.number) {
             continue;
         }
-        let before = kept.of(&change.image.id, &row.tagger())?;
+        let before = kept.of(&change.image.id, row.taggers().own())?;
         items.push(Item::judged(change, row, before, step)?);
     }
     Ok(items)
@@ -135,8 +132,7 @@ async fn rows(
             image::id,
             image::original_id,
             image::registered_at,
-            image::provider,
-            image::provider_version,
+            (image::provider, image::provider_version, image::taggers),
             image::min_confidence,
             image::tags_version,
             image::job_number,
@@ -166,7 +162,7 @@ impl<'s> Item<'s> {
         let threshold = row.min_confidence.map(values::confidence).transpose()?;
         let kept = KeptTags {
             tags: before.tags.clone(),
-            tagger: row.tagger(),
+            taggers: row.taggers(),
             threshold: threshold.map(Threshold::new),
         };
         let outcome = change.outcome(&step.query, &kept);
@@ -258,29 +254,28 @@ impl<'s> Item<'s> {
         let next = image::tags_version.eq(self.row.tags_version + 1);
         let row = image::table.find(self.row.id.as_slice());
         let row = diesel::update(row).filter(image::tags_version.eq(self.row.tags_version));
-        let (written, tagger) = match &self.change.change {
+        let (written, taggers) = match &self.change.change {
             ImageChange::Tags(TagChange::Retag {
-                provider,
-                threshold,
-                ..
+                answers, threshold, ..
             }) => {
-                let tagger = TaggerVersion::from(provider);
+                let taggers = answers.taggers();
                 let written = row
                     .set((
                         next,
-                        image::provider.eq(tagger.name.as_deref()),
-                        image::provider_version.eq(tagger.version.as_deref()),
+                        image::provider.eq(taggers.own().name.as_deref()),
+                        image::provider_version.eq(taggers.own().version.as_deref()),
+                        image::taggers.eq(tagger_columns::several(&taggers)),
                         image::min_confidence.eq(Some(threshold.lowest().get())),
                     ))
                     .execute(connection)
                     .await?;
-                (written, tagger)
+                (written, taggers)
             }
-            _ => (row.set(next).execute(connection).await?, self.row.tagger()),
+            _ => (row.set(next).execute(connection).await?, self.row.taggers()),
         };
         require(written)?;
         let id = (&self.change.image.id, self.row.registered_at);
-        said::write(connection, id, &self.before, tags, &tagger, labels).await
+        said::write(connection, id, &self.before, tags, taggers.own(), labels).await
     }
 
     /// First the original, as recordings do: whether this is its last image is decided under its lock.

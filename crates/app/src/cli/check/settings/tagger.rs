@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::ports::in_words;
+use futures_util::future::try_join_all;
 use tokio::time::timeout;
 
 use super::Finding;
@@ -26,16 +27,18 @@ pub(super) async fn finding(settings: &Settings) -> Finding {
         }
     };
     let patience = SLACK + settings.imagga.timeout.max(settings.openai.timeout);
-    let outcome = timeout(patience, tagging.tagger.tag_file(picture())).await;
+    let calls = tagging.taggers.iter().map(|it| it.tag_file(picture()));
+    let outcome = timeout(patience, try_join_all(calls)).await;
     if let Some(releases) = &tagging.releases {
         // The picture must not stay public.
         let _ = timeout(SLACK, releases.drained()).await;
     }
     match outcome {
-        Ok(Ok(tags)) => Finding::ok(
-            CHECK,
-            format!("it has {} tags for a test picture", tags.len()),
-        ),
+        Ok(Ok(tags)) => {
+            let counts: Vec<String> = tags.iter().map(|tags| tags.len().to_string()).collect();
+            let text = format!("it has {} tags for a test picture", counts.join(" and "));
+            Finding::ok(CHECK, text)
+        }
         Ok(Err(error)) => Finding::error(
             CHECK,
             in_words(&error),

@@ -3,6 +3,7 @@
 use domain::{
     CameraData, ContentDigest, ImageFacts, ImageInfo, ImageTags, ImportKey, ImportedFile, Location,
     MAX_SHOWN, MediaType, ProviderIdentity, SourceKind, SourcedTag, TagSource, TaggerVersion,
+    Taggers,
     ports::{StoredImage, TagsVersion},
 };
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub(super) struct ImageLine {
     provider: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     provider_version: Option<String>,
+    /// Further providers that tagged it, with their versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    further_providers: Vec<(Option<String>, Option<String>)>,
     tags_version: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<SourceTags>,
@@ -73,6 +77,7 @@ impl From<&StoredImage> for ImageLine {
     fn from(image: &StoredImage) -> Self {
         let StoredImage { facts, info, .. } = image;
         let camera = &info.camera;
+        let (own, further) = (info.taggers.own(), info.taggers.further().iter());
         let file = info.imported.as_ref();
         // The key has the form of a digest.
         let key = |file: &ImportedFile| ContentDigest::from_bytes(*file.key.as_bytes());
@@ -94,8 +99,11 @@ impl From<&StoredImage> for ImageLine {
             import_key: file.map(|file| key(file).to_string()),
             import_path: file.map(|file| file.path.clone()),
             min_confidence: info.threshold.map(|threshold| threshold.lowest().get()),
-            provider: info.provider.clone(),
-            provider_version: info.provider_version.clone(),
+            provider: own.name.clone(),
+            provider_version: own.version.clone(),
+            further_providers: further
+                .map(|it| (it.name.clone(), it.version.clone()))
+                .collect(),
             tags_version: image.version.0,
             tags: by_source(&image.tags),
             rejected: image.tags.rejected().map(ToString::to_string).collect(),
@@ -162,11 +170,13 @@ impl TryFrom<ImageLine> for StoredImage {
 
 impl ImageLine {
     fn info(self) -> Result<ImageInfo, String> {
-        let tagger = tagger(self.provider, self.provider_version)?;
+        let own = tagger(self.provider, self.provider_version)?;
+        let further = self.further_providers.into_iter();
+        let further = further.map(|(name, version)| tagger(name, version));
+        let further = further.collect::<Result<Vec<_>, String>>()?;
         Ok(ImageInfo {
             threshold: self.min_confidence.map(threshold).transpose()?,
-            provider: tagger.name,
-            provider_version: tagger.version,
+            taggers: Taggers::new(own, further),
             file_name: bounded("file_name", self.file_name, LONGEST_NAME)?,
             camera: CameraData {
                 taken_at: self.taken_at.as_deref().map(local).transpose()?,

@@ -49,8 +49,7 @@ fn full() -> StoredImage {
         facts: image.facts,
         info: ImageInfo {
             threshold: Some(Threshold::NONE),
-            provider: Some("imagga".to_owned()),
-            provider_version: Some("v2".to_owned()),
+            taggers: TaggerVersion::known("imagga", "v2").into(),
             file_name: Some("=\u{1}\n\r\t\u{2029}😀,\"';.jpg".to_owned()),
             camera: CameraData {
                 taken_at: local.and_hms_opt(1, 2, 3),

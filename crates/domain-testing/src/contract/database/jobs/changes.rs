@@ -4,7 +4,7 @@ use futures_util::future::{join, join_all};
 
 use domain::{
     Confidence, Image, ImageId, ImageQuery, JobAction, JobId, JobRequest, ProviderIdentity, Tag,
-    TagEdit, TagSource, Tags, Threshold, TimeWindow, UntaggedImage,
+    TagEdit, TagSource, TaggerVersion, Tags, Threshold, TimeWindow, UntaggedImage,
     ports::{
         Advanced, ClaimedJob, Database, ImageChange, ImageStoreError, JobChange, JobStep, StepEnd,
         TagChange, TagStatistics as _, TagsChanged,
@@ -140,8 +140,14 @@ pub(super) async fn a_retagging_notes_its_provider(store: &dyn Database) {
     let claimed = running(store, false).await;
     let threshold = Threshold::new(Confidence::new(30.0).unwrap());
     let change = TagChange::Retag {
-        provider: ProviderIdentity::parse("local", "v7", "en").unwrap(),
-        answer: crate::tags(&[("cat", 90.0), ("dog", 91.0), ("new", 40.0)]),
+        answers: domain::ProviderAnswers::of(
+            ProviderIdentity::parse("local", "v7", "en").unwrap(),
+            crate::tags(&[("cat", 90.0), ("dog", 91.0), ("new", 40.0)]),
+        )
+        .and(
+            ProviderIdentity::parse("openai", "q", "en").unwrap(),
+            crate::tags(&[("cat", 35.0)]),
+        ),
         threshold,
         vocabulary: std::sync::Arc::default(),
     };
@@ -161,8 +167,8 @@ pub(super) async fn a_retagging_notes_its_provider(store: &dyn Database) {
     let infos = store.infos(&ids).await.unwrap();
     for id in &ids {
         let info = &infos[id];
-        assert_eq!(info.provider.as_deref(), Some("local"));
-        assert_eq!(info.provider_version.as_deref(), Some("v7"));
+        assert_eq!(info.taggers.names().as_deref(), Some("local, openai"));
+        assert_eq!(info.taggers.own(), &TaggerVersion::known("local", "v7"));
         assert_eq!(info.threshold, Some(threshold));
     }
     let expected = [
