@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use domain::{
     ports::in_words,
-    service::{Backfill, Ingest, JobRunner, Upkeep, UpkeepSettings},
+    service::{Backfill, FeatureJobs, Ingest, JobRunner, Upkeep, UpkeepSettings},
 };
 use http_api::KeyPolicy;
 use tokio::{
@@ -51,6 +51,7 @@ pub struct Application {
     gates: Gates,
     upkeep: Upkeep,
     backfill: Backfill,
+    feature_jobs: FeatureJobs,
     first_key: Option<FirstKey>,
     recorded: Arc<Notify>,
     runner: JobRunner,
@@ -100,6 +101,7 @@ impl Application {
             gates,
             upkeep,
             backfill: parts.backfill,
+            feature_jobs: parts.feature_jobs,
             first_key,
             recorded: parts.recorded,
             runner: parts.runner,
@@ -153,6 +155,7 @@ impl Application {
                     upkeep::run(&self.upkeep, interval, &self.gates, &stop),
                     upkeep::roll_up(&self.upkeep, &self.recorded, schema, &stop),
                     upkeep::backfill(&self.backfill, schema, &stop),
+                    upkeep::make_feature_jobs(&self.feature_jobs, interval, schema, &stop),
                     upkeep::remove_old_jobs(&jobs, interval, schema, &stop),
                     jobs::run(&self.runner, &self.enqueued, schema, &stop),
                 );

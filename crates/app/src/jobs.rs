@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::resilience::Gate;
 
-/// How many jobs are carried out at a time, so that a short one need not wait for the end of a long one.
-const SLOTS: usize = 2;
+/// How many jobs are carried out at a time, so that a short one need not wait for the end of a long one, nor for that of
+/// one of the server's own.
+const SLOTS: usize = 3;
 
 /// How often a job is looked for that another server made or gave up.
 const POLL: Duration = Duration::from_secs(2);
@@ -34,8 +35,8 @@ pub async fn run(runner: &JobRunner, enqueued: &Notify, gate: &Gate, stop: &Canc
         return;
     }
     let slots = [(); SLOTS].map(|()| slot(runner, enqueued, stop));
-    let [one, other] = slots;
-    tokio::join!(one, other);
+    let [one, other, third] = slots;
+    tokio::join!(one, other, third);
 }
 
 async fn slot(runner: &JobRunner, enqueued: &Notify, stop: &CancellationToken) {

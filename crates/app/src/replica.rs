@@ -110,6 +110,7 @@ mod tests {
     async fn single_images_are_the_databases_and_lists_the_replicas() {
         let (database, replica) = (FakeDatabase::default(), FakeDatabase::default());
         let recorded = NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             fence: None,

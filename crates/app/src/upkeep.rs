@@ -4,7 +4,9 @@ use std::{fmt::Display, future::Future, time::Duration};
 
 use domain::{
     ports::{ImageStoreError, in_words},
-    service::{Backfill, BackfillStep, Ingest, Jobs, Upkeep, UpkeepError},
+    service::{
+        Backfill, BackfillStep, FeatureJobs, FeatureStep, Ingest, Jobs, Upkeep, UpkeepError,
+    },
 };
 use tokio::{
     sync::Notify,
@@ -24,6 +26,9 @@ const LONG_PAUSE: Duration = Duration::from_secs(30);
 /// the originals are there for requests.
 const BATCH_PAUSE: Duration = Duration::from_millis(100);
 const REST: u32 = 4;
+
+/// The shortest pause between two looks for images without features.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The pause of a backfill that has nothing to do for now.
 const NOTHING_TO_FILL: Duration = Duration::from_mins(10);
@@ -129,6 +134,39 @@ pub async fn backfill(backfill: &Backfill, gate: &Gate, stop: &CancellationToken
                     tracing::warn!(
                         cause = in_words(&error),
                         "images not filled in; tried again soon"
+                    );
+                    sleep(LONG_PAUSE).await;
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(duty).await;
+}
+
+/// Makes jobs for images that cannot be found as look-alikes until `stop` is cancelled: at the start, and periodically.
+pub async fn make_feature_jobs(
+    jobs: &FeatureJobs,
+    every: Duration,
+    gate: &Gate,
+    stop: &CancellationToken,
+) {
+    let duty = async {
+        gate.opened().await;
+        loop {
+            let began = Instant::now();
+            match jobs.step().await {
+                Ok(FeatureStep::Looked) => {
+                    sleep(LOOK_PAUSE.max(began.elapsed() * REST)).await;
+                }
+                Ok(FeatureStep::Resting) => sleep(every).await,
+                Ok(FeatureStep::Made(job)) => {
+                    tracing::info!(job = %job.id, images = job.total, "a job for look-alikes is made");
+                    sleep(every).await;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        cause = in_words(&error),
+                        "images without features not looked for; tried again soon"
                     );
                     sleep(LONG_PAUSE).await;
                 }

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod edits;
+mod features;
 mod inspection;
 mod jobs;
 mod keys;
@@ -52,6 +53,7 @@ struct State {
     /// The tags of images that were edited or tagged again.
     edited: HashMap<ImageId, VersionedTags>,
     taggings: HashMap<TaggingKey, Tagging>,
+    codes: features::FakeCodes,
     /// Images whose rows the inspector reports as unreadable.
     spoilt: HashSet<ImageId>,
     segments: BTreeMap<(i32, i64), statistics::FakeSegment>,
@@ -303,6 +305,7 @@ impl ImageStore for FakeDatabase {
         for (key, tagging) in &new.taggings {
             state.keep(key, tagging);
         }
+        state.codes.keep(&image.digest, &new.codes);
         if let Some(lease) = &new.request {
             state.complete(lease, image.id);
         }
@@ -637,6 +640,7 @@ impl RemovalLedger for FakeDatabase {
         let is_held = state.is_held(digest, fence);
         if is_held {
             state.originals.remove(digest);
+            state.codes.forget(digest);
         }
         Ok(is_held)
     }
@@ -698,6 +702,7 @@ mod tests {
             .unwrap();
         assert_eq!(store.claimed_until(&image.digest), Some(at(9)));
         let new = NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             fence: None,

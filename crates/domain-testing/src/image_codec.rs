@@ -12,13 +12,26 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use domain::{
-    CameraData, DecodedPicture, EncodedPicture, MediaType, Picture,
+    CameraData, ContentDigest, DecodedPicture, EncodedPicture, MediaType, PerceptualHash, Picture,
     ports::{CallContext, CodecError, ImageCodec},
 };
 
 /// The prefix of every fake picture, followed by its size, a colon and arbitrary bytes. Sniffing detects a
 /// TIFF.
 const MAGIC: &str = "II*\0";
+
+/// The hash of a fake picture: that of its content, whatever its size. A content such as `car~3` has the hash of `car`
+/// but for three bits; `blank` has none.
+fn hash(picture: &[u8]) -> Option<PerceptualHash> {
+    let text = String::from_utf8_lossy(picture);
+    let (_, content) = text.split_once(':')?;
+    let (content, differing) = content.split_once('~').unwrap_or((content, "0"));
+    let differing: u32 = differing.parse().unwrap_or_default();
+    let digest = ContentDigest::of(content.as_bytes());
+    let first = digest.as_bytes().first_chunk().copied();
+    let flipped = u64::MAX.checked_shr(64 - differing.min(64)).unwrap_or(0);
+    (content != "blank").then(|| PerceptualHash(first.map_or(0, u64::from_be_bytes) ^ flipped))
+}
 
 /// A codec that decodes bytes such as `II*\0640x480:anything` as a JPEG of 640 x 480 black pixels, and
 /// nothing else. It counts its calls.
@@ -109,7 +122,7 @@ impl ImageCodec for FakeImageCodec {
             });
         }
         let (scaled_width, scaled_height) = scaled(width, height, side);
-        Ok(Picture {
+        let picture = Picture {
             media_type: MediaType::Jpeg,
             width,
             height,
@@ -117,8 +130,8 @@ impl ImageCodec for FakeImageCodec {
             scaled_height,
             pixels: vec![0; scaled_width as usize * scaled_height as usize * 3],
             as_uploaded: None,
-        }
-        .into())
+        };
+        Ok(DecodedPicture::from(picture).with_hash(hash(&bytes)))
     }
 
     async fn encode(

@@ -14,20 +14,24 @@
 mod blob_host;
 pub mod contract;
 mod database;
+mod feature_extractor;
 mod held_removal;
 mod image_codec;
 mod original_store;
 mod picture_source;
 mod rendition_store;
 mod samples;
+mod similarity_index;
 mod tag_provider;
 
 pub use blob_host::{FakeBlobHost, FakeReleaseQueue};
 pub use database::FakeDatabase;
+pub use feature_extractor::FakeFeatureExtractor;
 pub use held_removal::{Barrier, HeldRemoval};
 pub use image_codec::FakeImageCodec;
 pub use original_store::FakeOriginalStore;
 pub use picture_source::{FakePictureSource, Pull};
 pub use rendition_store::FakeRenditionStore;
 pub use samples::{TestClock, api_key, at, image, label, tag, tags};
+pub use similarity_index::FakeSimilarityIndex;
 pub use tag_provider::FakeTagProvider;

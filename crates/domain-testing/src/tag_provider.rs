@@ -11,8 +11,8 @@ use async_trait::async_trait;
 
 use super::{FakeBlobHost, Pull};
 use domain::{
-    EncodedPicture, ProviderIdentity, Tags,
-    ports::{CallContext, PictureSource, Quota, TagProvider, UpstreamError, cause},
+    EncodedPicture, ModelFeatures, ProviderIdentity, Tags,
+    ports::{CallContext, PictureSource, Prediction, Quota, TagProvider, UpstreamError, cause},
 };
 
 /// A tag provider that finds the configured tags in every picture.
@@ -26,6 +26,7 @@ pub struct FakeTagProvider {
 #[derive(Default)]
 struct State {
     tags: Tags,
+    features: Option<ModelFeatures>,
     quota: Option<Quota>,
     not_ready: Option<UpstreamError>,
     failures: VecDeque<UpstreamError>,
@@ -70,6 +71,11 @@ impl FakeTagProvider {
     /// Sets the tags it finds from now on.
     pub fn set_tags(&self, tags: Tags) {
         self.state().tags = tags;
+    }
+
+    /// Sets the features that it computes of every picture from now on; it begins without.
+    pub fn set_features(&self, features: Option<ModelFeatures>) {
+        self.state().features = features;
     }
 
     /// Sets the quota that it reports.
@@ -172,7 +178,7 @@ impl TagProvider for FakeTagProvider {
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
-    ) -> Result<Tags, UpstreamError> {
+    ) -> Result<Prediction, UpstreamError> {
         context.check()?;
         self.state().calls += 1;
         self.wait().await;
@@ -185,7 +191,10 @@ impl TagProvider for FakeTagProvider {
             return Err(UpstreamError::Unreadable(cause("an empty file")));
         }
         state.last_file = file;
-        Ok(state.tags.clone())
+        Ok(Prediction {
+            tags: state.tags.clone(),
+            features: state.features.clone(),
+        })
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {

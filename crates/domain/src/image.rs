@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::{
-    ContentDigest, Fence, ImageId, ImageInfo, ImageTags, MediaType, RequestLease, Tagging,
-    TaggingKey, Tags,
+    ContentDigest, Fence, ImageId, ImageInfo, ImageTags, MediaType, ModelCode, RequestLease,
+    Tagging, TaggingKey, Tags,
 };
 
 /// Facts about an original, known once it has been decoded.
@@ -98,6 +98,8 @@ pub struct NewImage {
     pub said: Option<ImageTags>,
     /// The providers' complete answers that the store does not have yet.
     pub taggings: Vec<(TaggingKey, Tagging)>,
+    /// What was computed of its original to find look-alikes, as far as it was.
+    pub codes: Vec<ModelCode>,
     /// The lease of the request that registers it, if that has an idempotency key. The image becomes its
     /// outcome, and is recorded only while the lease is held.
     pub request: Option<RequestLease>,

@@ -28,11 +28,24 @@ pub enum JobKind {
     Delete,
     /// Applies the vocabulary.
     Vocabulary,
+    /// Computes what is needed to find look-alikes. Made by the server alone.
+    Features,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Retag, Self::Edit, Self::Delete, Self::Vocabulary];
+    pub const ALL: [Self; 5] = [
+        Self::Retag,
+        Self::Edit,
+        Self::Delete,
+        Self::Vocabulary,
+        Self::Features,
+    ];
+
+    /// Whether the server makes such jobs, and nobody else.
+    pub const fn is_internal(self) -> bool {
+        matches!(self, Self::Features)
+    }
 
     /// Its stable name.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +54,7 @@ impl JobKind {
             Self::Edit => "edit",
             Self::Delete => "delete",
             Self::Vocabulary => "vocabulary",
+            Self::Features => "features",
         }
     }
 

@@ -11,6 +11,7 @@ pub mod api_key;
 pub mod confidence;
 pub mod database_id;
 pub mod digest;
+pub mod features;
 pub mod fence;
 pub mod histogram;
 pub mod idempotency;
@@ -24,6 +25,7 @@ pub mod label;
 pub mod label_names;
 pub mod media_type;
 pub mod picture;
+pub mod picture_code;
 pub mod ports;
 pub mod query;
 pub mod rendition;
@@ -39,6 +41,7 @@ pub use api_key::{ApiKey, KeyName, KeyNameError};
 pub use confidence::{Confidence, ConfidenceError, Threshold};
 pub use database_id::DatabaseId;
 pub use digest::{ContentDigest, ContentHasher, DigestError};
+pub use features::{FeatureModel, FeatureModelError, Features, FeaturesError, ModelFeatures};
 pub use fence::{Fence, ParseFenceError};
 pub use histogram::ConfidenceHistogram;
 pub use idempotency::{
@@ -63,6 +66,7 @@ pub use label_names::{
 };
 pub use media_type::MediaType;
 pub use picture::{DecodedPicture, EncodedPicture, Lease, Picture};
+pub use picture_code::{Code, CodeLength, ModelCode, PerceptualHash};
 pub use query::{
     Comparison, Condition, ImageOrder, ImageQuery, LabelFilter, LocalWindow, Operator, PageKey,
     TagCondition, TagOrder, TagQuery, TagSummary, TimeWindow,

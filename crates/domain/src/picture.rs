@@ -4,7 +4,7 @@ use std::{any::Any, fmt, ops::Deref};
 
 use bytes::Bytes;
 
-use crate::MediaType;
+use crate::{MediaType, PerceptualHash};
 
 /// A decoded picture: oriented by EXIF, flattened to RGB, downscaled.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ pub struct Picture {
 #[derive(Debug)]
 pub struct DecodedPicture {
     picture: Picture,
+    hash: Option<PerceptualHash>,
     _lease: Lease,
 }
 
@@ -37,8 +38,20 @@ impl DecodedPicture {
     pub fn new(picture: Picture, lease: Lease) -> Self {
         Self {
             picture,
+            hash: None,
             _lease: lease,
         }
+    }
+
+    /// The picture with its perceptual hash; `None` if it has too little structure for one.
+    #[must_use]
+    pub fn with_hash(self, hash: Option<PerceptualHash>) -> Self {
+        Self { hash, ..self }
+    }
+
+    /// Its perceptual hash, if it has one.
+    pub fn hash(&self) -> Option<PerceptualHash> {
+        self.hash
     }
 
     /// The pixels of the copy, to be changed in place.

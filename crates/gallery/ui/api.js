@@ -172,6 +172,7 @@ export function featuresOf({ paths = {} }) {
     vocabulary: Boolean(paths['/vocabulary/{tag}']?.put),
     jobs: Boolean(paths['/jobs']?.post),
     similar: Boolean(paths['/image/{id}/similar']?.get),
+    duplicates: Boolean(paths['/image/{id}/duplicates']?.get),
     taggers: Boolean(paths['/taggers']?.get),
     taken: parameter(list, 'order'),
     count: parameter(list, 'count'),

@@ -89,7 +89,8 @@ export function Details({ id, image }) {
         ${detail?.rejected?.length > 0 && html`<${Rejected} tags=${detail.rejected} onRestore=${add} />`}
       </section>
       <${Facts} id=${id} image=${image} />
-      ${features?.similar && html`<${Similar} id=${id} />`}
+      ${features?.duplicates && html`<${Found} id=${id} route="duplicates" title=${t('duplicates.title')} />`}
+      ${features?.similar && html`<${Found} id=${id} route="similar" title=${t('similar.title')} />`}
     </div>`;
 }
 
@@ -151,23 +152,26 @@ function Rejected({ tags, onRestore }) {
     </details>`;
 }
 
-function Similar({ id }) {
+// Images that the server finds for this one, by a route below it. Nothing is shown where there are none.
+function Found({ id, route, title }) {
   const [list, setList] = useState([]);
   useEffect(() => {
     const controller = new AbortController();
-    requestJson(`image/${id}/similar${query({ limit: 12 })}`, { signal: controller.signal, quiet: true })
+    requestJson(`image/${id}/${route}${query(named({ limit: 12 }))}`, { signal: controller.signal, quiet: true })
       .then(({ value }) => setList(value), () => setList([]));
     return () => controller.abort();
   }, [id]);
   if (!list.length) return null;
   return html`
-    <section>
-      <h2>${t('similar.title')}</h2>
+    <section class=${`found-${route}`}>
+      <h2>${title}</h2>
       <div class="thumbs">
         ${list.map((image) => html`
-          <a key=${image.id} href=${urlOf({ image: image.id })} onClick=${follow({ image: image.id })}>
-            <img src=${thumbnail(image.id, 256)} alt=${image.tags?.map(({ tag }) => tag).slice(0, 3).join(', ') || t('viewer.label')} loading="lazy" />
+          <a key=${image.id} href=${urlOf({ image: image.id })} onClick=${follow({ image: image.id })} title=${likeness(image)}>
+            <img src=${thumbnail(image.id, 256)} alt=${`${image.tags?.map(({ tag }) => tag).slice(0, 3).join(', ') || t('viewer.label')}, ${likeness(image)}`} loading="lazy" />
           </a>`)}
       </div>
     </section>`;
 }
+
+const likeness = ({ similarity }) => t('found.likeness', { percent: number(similarity / 100, { style: 'percent', maximumFractionDigits: 0 }) });

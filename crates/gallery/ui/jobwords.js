@@ -40,10 +40,14 @@ export function jobProgress({ state, done, total, failed }) {
 }
 
 // How it ended: "30 photos changed."
-export function jobOutcome({ kind, state, failed, result }) {
-  const changed = result?.changed ?? 0;
-  const key = kind === 'delete' ? 'deleted' : 'changed';
-  const parts = [t(state === 'cancelled' ? `job.stopped-${key}` : `job.${key}`, { n: changed })];
+export function jobOutcome({ kind, state, done, failed, result }) {
+  const parts = [];
+  if (kind === 'features') {
+    parts.push(t('job.prepared', { n: done - failed }));
+  } else {
+    const key = kind === 'delete' ? 'deleted' : 'changed';
+    parts.push(t(state === 'cancelled' ? `job.stopped-${key}` : `job.${key}`, { n: result?.changed ?? 0 }));
+  }
   if (state === 'failed') parts.unshift(t('job.broken'));
   if (failed) parts.push(t('many.failed', { n: failed }));
   return parts.join(' ');

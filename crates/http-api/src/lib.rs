@@ -40,7 +40,7 @@ use std::sync::Arc;
 use domain::{
     Vocabulary,
     ports::{ImageStore, OriginalStore, TagProvider},
-    service::{Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions},
+    service::{Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, LookAlikes, Renditions},
 };
 
 use futures_util::future::BoxFuture;
@@ -64,6 +64,8 @@ pub struct Api {
     pub editing: Editing,
     /// Makes, lists and cancels jobs.
     pub jobs: Jobs,
+    /// Finds images that look alike.
+    pub look_alikes: LookAlikes,
     /// Makes small copies of them.
     pub renditions: Renditions,
     /// Carries out repeated requests once.

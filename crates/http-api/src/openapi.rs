@@ -43,6 +43,8 @@ pub fn openapi() -> Document {
         routes::edit_tags,
         routes::retag,
         routes::get_thumbnail,
+        routes::get_similar,
+        routes::get_duplicates,
         routes::list_images,
         routes::list_tags,
         routes::get_confidences,

@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use chrono_tz::Tz;
 use domain::{
-    Label, LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow, service::Retagging,
+    Label, LabelFilter, PageKey, RenditionSize, TagQuery, Threshold, TimeWindow,
+    service::{MAX_MATCHES, Retagging},
 };
 
 pub use super::link::next;
@@ -55,6 +56,30 @@ pub struct List {
     pub info: bool,
     /// The language of the names that are shown; none shows labels.
     pub language: Option<String>,
+}
+
+/// What `GET /image/{id}/similar` and `/duplicates` ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatchQuery {
+    /// The most images of the answer.
+    pub limit: NonZeroU32,
+    /// Whether each image comes with what is known of the picture.
+    pub info: bool,
+    /// The language of the names that are shown; none shows labels.
+    pub language: Option<String>,
+}
+
+/// How many look-alikes are answered if the query does not say.
+const MATCHES: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// The query of `GET /image/{id}/similar` and `/duplicates`.
+pub fn matches(query: &str) -> Result<MatchQuery, Problem> {
+    let query = Query::parse(query, &["limit", "info", LANGUAGE])?;
+    Ok(MatchQuery {
+        limit: query.limit_up_to(MAX_MATCHES.get())?.unwrap_or(MATCHES),
+        info: query.flag("info")?,
+        language: query.text(LANGUAGE),
+    })
 }
 
 /// What an upload asks for.

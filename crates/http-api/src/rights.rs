@@ -54,6 +54,16 @@ pub(crate) static TABLE: &[(&str, Method, Right)] = &[
     ("/image/{id}/file", Method::GET, Right::Common(Scope::Read)),
     ("/image/{id}/info", Method::GET, Right::Common(Scope::Read)),
     (
+        "/image/{id}/similar",
+        Method::GET,
+        Right::Common(Scope::Read),
+    ),
+    (
+        "/image/{id}/duplicates",
+        Method::GET,
+        Right::Common(Scope::Read),
+    ),
+    (
         "/image/{id}/thumbnail",
         Method::GET,
         Right::Common(Scope::Read),

@@ -7,8 +7,8 @@ use domain::{
     Image, ImageId, LabelFilter, RenditionSize, ShownNames, TimeWindow, Vocabulary,
     ports::{CallContext, TagsChanged, cause},
     service::{
-        Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, Renditions, Retagging, Tagged,
-        TaggerChoice, Upload,
+        Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, LookAlikes, Renditions,
+        Retagging, Tagged, TaggerChoice, Upload,
     },
 };
 use tokio::runtime::Handle;
@@ -35,6 +35,7 @@ pub(super) struct State {
     pub(super) catalog: Catalog,
     pub(super) editing: Editing,
     pub(super) jobs: Jobs,
+    pub(super) look_alikes: LookAlikes,
     renditions: Renditions,
     pub(super) idempotency: Idempotency,
     pub(super) access: Arc<Access>,
@@ -71,6 +72,7 @@ impl State {
             catalog: api.catalog,
             editing: api.editing,
             jobs: api.jobs,
+            look_alikes: api.look_alikes,
             renditions: api.renditions,
             idempotency: api.idempotency,
             access: api.access,
@@ -258,6 +260,21 @@ impl State {
             Err(_) => Err(Problem::new(
                 Code::Overloaded,
                 "the thumbnail was not made in time",
+            )),
+        }
+    }
+
+    /// Searches images, up to the deadline of requests. It is given up when nobody waits for it any more.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        match tokio::time::timeout(self.settings.request_deadline, self.spawn(work)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panicked)) => Err(Problem::internal(cause(panicked))),
+            Err(_) => Err(Problem::new(
+                Code::Overloaded,
+                "the images were not found in time",
             )),
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     camera,
     decode_error::DecodeError,
     formats::{self, Header},
+    hash,
     meter::Meter,
     profile,
     queue::{Demand, MemoryShare, QueueRules, Turn, Turns},
@@ -175,7 +176,8 @@ impl ImageCodec for PictureCodec {
             let mut picture = decoded?;
             share.shrink(held);
             picture.as_uploaded = is_as_shown(&header, &picture).then_some(bytes);
-            Ok(DecodedPicture::new(picture, Lease::new(share)))
+            let hash = hash::of(&picture);
+            Ok(DecodedPicture::new(picture, Lease::new(share)).with_hash(hash))
         };
         self.in_turn(demand, &context, decode).await
     }

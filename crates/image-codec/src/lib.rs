@@ -16,6 +16,7 @@ mod cost;
 mod decode_error;
 mod flatten;
 mod formats;
+mod hash;
 mod metadata;
 mod meter;
 mod panics;

@@ -146,6 +146,7 @@ fn new_image(number: u64) -> NewImage {
         tagged_at: now,
     };
     NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,

@@ -44,6 +44,7 @@ pub(crate) fn written(request: &JobRequest) -> Vec<u8> {
         }
         JobAction::Delete => json!("delete"),
         JobAction::Vocabulary => json!("vocabulary"),
+        JobAction::Features => json!("features"),
     };
     let ids = request.filter.ids.as_ref();
     let ids = ids.map(|ids| ids.iter().map(ImageId::to_string).collect::<Vec<_>>());
@@ -82,6 +83,9 @@ fn read_action(value: &Value) -> Result<JobAction, StoreError> {
     }
     if value == "vocabulary" {
         return Ok(JobAction::Vocabulary);
+    }
+    if value == "features" {
+        return Ok(JobAction::Features);
     }
     let (name, value) = single(value)?;
     match name {
@@ -362,6 +366,7 @@ mod tests {
         let actions = [
             JobAction::Delete,
             JobAction::Vocabulary,
+            JobAction::Features,
             JobAction::Edit(edit),
             JobAction::Retag {
                 provider: Some("imagga".to_owned()),

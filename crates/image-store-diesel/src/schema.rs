@@ -240,6 +240,24 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_feature"]
+    feature (id) {
+        id -> BigInt,
+        digest -> Binary,
+        model -> Binary,
+        code -> Binary,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_feature_vector"]
+    feature_vector (id) {
+        id -> BigInt,
+        vector -> Binary,
+    }
+}
+
+table! {
     // Diesel's own column.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

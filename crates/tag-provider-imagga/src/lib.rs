@@ -8,8 +8,8 @@ mod settings;
 
 use async_trait::async_trait;
 use domain::{
-    ProviderIdentity, Tags,
-    ports::{CallContext, PictureSource, Quota, TagProvider, UpstreamError, cause},
+    ProviderIdentity,
+    ports::{CallContext, PictureSource, Prediction, Quota, TagProvider, UpstreamError, cause},
 };
 use reqwest::{Client, StatusCode};
 use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
@@ -89,7 +89,7 @@ impl TagProvider for Imagga {
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
-    ) -> Result<Tags, UpstreamError> {
+    ) -> Result<Prediction, UpstreamError> {
         context.check()?;
         let request = self.request(self.pull(picture).await?)?;
         let answer = self.service.send(request, LONGEST_ANSWER).await?;
@@ -100,6 +100,7 @@ impl TagProvider for Imagga {
         let reply: Reply = self.service.json(&answer)?;
         reply
             .into_tags(self.identity.language())
+            .map(Prediction::from)
             .map_err(|error| self.service.malformed(&answer, &error.to_string()))
     }
 

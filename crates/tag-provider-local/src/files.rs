@@ -2,11 +2,15 @@
 
 use std::{borrow::Cow, fs, io, path::Path};
 
+use domain::FeatureModel;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// The version of the rule and the preprocessing of pictures.
 const RULE: &str = "r2";
+
+/// The version of the preprocessing of pictures for the classifier.
+const VIEW: &str = "v1";
 
 /// The largest file in bytes: far more than networks that run on a CPU need.
 const LONGEST: u64 = 1 << 30;
@@ -67,6 +71,9 @@ pub enum ModelError {
     /// The model's identity is invalid.
     #[error(transparent)]
     Identity(#[from] domain::ProviderIdentityError),
+    /// The identity of the classifier is invalid.
+    #[error(transparent)]
+    FeatureModel(#[from] domain::FeatureModelError),
     /// The system provides no threads for the networks.
     #[error("no threads to run the networks on")]
     Threads(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -134,10 +141,25 @@ impl ModelFiles {
             digest.update((file.len() as u64).to_be_bytes());
             digest.update(file);
         }
-        let digest = digest.finalize();
-        let name = digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
-        format!("{RULE}-{name:016x}")
+        format!("{RULE}-{}", short(digest))
     }
+
+    /// Identifies the classifier and what it is shown, so that features of different models can be told apart.
+    /// Other files may change without making them void.
+    pub(crate) fn feature_model(&self) -> Result<FeatureModel, ModelError> {
+        let digest = Sha256::new_with_prefix(&self.classifier);
+        Ok(FeatureModel::parse(&format!(
+            "classifier-{VIEW}-{}",
+            short(digest)
+        ))?)
+    }
+}
+
+/// The first 64 bits, in hexadecimal.
+fn short(digest: Sha256) -> String {
+    let digest = digest.finalize();
+    let name = digest.first_chunk().copied().map_or(0, u64::from_be_bytes);
+    format!("{name:016x}")
 }
 
 impl HeadFiles {
@@ -194,6 +216,18 @@ mod tests {
         let byte = moved.labels.to_mut().pop().unwrap();
         moved.hierarchy.to_mut().insert(0, byte);
         assert_ne!(moved.version(), version);
+    }
+
+    #[test]
+    fn only_the_classifier_counts_for_the_identity_of_features() {
+        let model = ModelFiles::embedded();
+        let mut other = model.clone();
+        other.hierarchy.to_mut()[0] ^= 1;
+        other.heads = None;
+        let identity = model.feature_model().unwrap();
+        assert_eq!(other.feature_model().unwrap(), identity);
+        other.classifier.to_mut()[0] ^= 1;
+        assert_ne!(other.feature_model().unwrap(), identity);
     }
 
     #[test]

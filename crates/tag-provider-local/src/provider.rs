@@ -8,15 +8,18 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{
-    DecodedPicture, ProviderIdentity, Tags,
-    ports::{CallContext, Cause, PictureSource, Quota, TagProvider, UpstreamError, cause},
+    DecodedPicture, FeatureModel, Features, ProviderIdentity,
+    ports::{
+        CallContext, Cause, FeatureExtractor, PictureSource, Prediction, Quota, TagProvider,
+        UpstreamError, cause,
+    },
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::{
     files::{ModelError, ModelFiles},
-    networks::Networks,
+    networks::{Networks, TaggingError},
     vocabulary::Vocabulary,
 };
 
@@ -51,6 +54,7 @@ type Loaded = Option<Result<Arc<Networks>, Cause>>;
 #[derive(Debug)]
 pub struct LocalTagger {
     identity: ProviderIdentity,
+    feature_model: FeatureModel,
     loaded: watch::Receiver<Loaded>,
     /// One thread for each running picture. A fixed pool, because the allocator keeps the tens of megabytes
     /// that a network needs for each thread that ran one.
@@ -69,6 +73,7 @@ impl LocalTagger {
 
     fn start_with(files: ModelFiles, startup: Startup, jobs: usize) -> Result<Self, ModelError> {
         let vocabulary = Vocabulary::read(&files)?;
+        let feature_model = files.feature_model()?;
         let identity = ProviderIdentity::parse("local", files.version(), LANGUAGE)?;
         let threads = ThreadPoolBuilder::new()
             .num_threads(jobs)
@@ -86,6 +91,7 @@ impl LocalTagger {
         };
         Ok(Self {
             identity,
+            feature_model,
             loaded,
             threads,
             places: Arc::new(Semaphore::new(jobs * (1 + WAITING_PER_JOB))),
@@ -103,18 +109,44 @@ impl LocalTagger {
         outcome.unwrap_or_else(|| Err(lost())).map_err(unavailable)
     }
 
-    /// Tags off the threads that serve requests. The permits are released when it is done.
-    async fn work(
+    /// Whether the classifier names its features, as far as that is known: a model that is being loaded may.
+    pub fn has_features(&self) -> bool {
+        match &*self.loaded.borrow() {
+            Some(Ok(networks)) => networks.has_features(),
+            _ => true,
+        }
+    }
+
+    /// Runs networks on a picture in its turn.
+    async fn in_turn<T: Send + 'static>(
         &self,
-        networks: Arc<Networks>,
-        picture: Arc<DecodedPicture>,
+        picture: &dyn PictureSource,
+        context: &CallContext,
+        run: impl FnOnce(&Networks, &DecodedPicture) -> Result<T, TaggingError> + Send + 'static,
+    ) -> Result<T, UpstreamError> {
+        context.check()?;
+        let busy = |_| UpstreamError::Busy { retry_after: None };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
+        let picture = picture.pixels(SIDE).await?;
+        let networks = self.networks().await?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|closed| unavailable(cause(closed)))?;
+        context.check()?;
+        self.work([place, turn], move || run(&networks, &picture))
+            .await
+    }
+
+    /// Works off the threads that serve requests. The permits are released when it is done.
+    async fn work<T: Send + 'static>(
+        &self,
         permits: [OwnedSemaphorePermit; 2],
-    ) -> Result<Tags, UpstreamError> {
+        run: impl FnOnce() -> Result<T, TaggingError> + Send + 'static,
+    ) -> Result<T, UpstreamError> {
         let (sender, outcome) = oneshot::channel();
         self.threads.spawn(move || {
             let _permits = permits;
             // The receiver may be gone.
-            let _ = sender.send(networks.tag(&picture));
+            let _ = sender.send(run());
         });
         outcome
             .await
@@ -169,16 +201,9 @@ impl TagProvider for LocalTagger {
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
-    ) -> Result<Tags, UpstreamError> {
-        context.check()?;
-        let busy = |_| UpstreamError::Busy { retry_after: None };
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
-        let picture = picture.pixels(SIDE).await?;
-        let networks = self.networks().await?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|closed| unavailable(cause(closed)))?;
-        context.check()?;
-        self.work(networks, picture, [place, turn]).await
+    ) -> Result<Prediction, UpstreamError> {
+        self.in_turn(picture, context, |networks, picture| networks.tag(picture))
+            .await
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {
@@ -192,6 +217,24 @@ impl TagProvider for LocalTagger {
 
     fn quota(&self) -> Option<Quota> {
         None
+    }
+}
+
+#[async_trait]
+impl FeatureExtractor for LocalTagger {
+    fn model(&self) -> &FeatureModel {
+        &self.feature_model
+    }
+
+    async fn features(
+        &self,
+        picture: &dyn PictureSource,
+        context: &CallContext,
+    ) -> Result<Features, UpstreamError> {
+        self.in_turn(picture, context, |networks, picture| {
+            networks.features(picture)
+        })
+        .await
     }
 }
 

@@ -12,7 +12,7 @@ mod words;
 use async_trait::async_trait;
 use domain::{
     Confidence, ProviderIdentity, Tags,
-    ports::{CallContext, PictureSource, Quota, TagProvider, UpstreamError, cause},
+    ports::{CallContext, PictureSource, Prediction, Quota, TagProvider, UpstreamError, cause},
 };
 use reqwest::{Client, StatusCode};
 use upstream_http::{Answer, BaseUrl, Credentials, Service, ServiceFacts};
@@ -148,7 +148,7 @@ impl TagProvider for VisionServer {
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
-    ) -> Result<Tags, UpstreamError> {
+    ) -> Result<Prediction, UpstreamError> {
         context.check()?;
         let file = picture.jpeg(self.settings.max_side).await?;
         let words = self.words.current().await;
@@ -157,7 +157,7 @@ impl TagProvider for VisionServer {
         if !answer.status().is_success() {
             return Err(self.failure(&answer));
         }
-        self.read(&answer, words)
+        self.read(&answer, words).map(Prediction::from)
     }
 
     /// A vision server is called without asking first.

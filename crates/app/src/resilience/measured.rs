@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::{
     ContentDigest, Image, ImageId, ImageQuery, NewImage, PageKey, ProviderIdentity, Tagging,
-    TaggingKey, Tags, UntaggedImage,
+    TaggingKey, UntaggedImage,
     ports::{
         Advanced, CallContext, ClaimedJob, Database, ImageStore, ImageStoreError, JobLease,
-        JobQueue, JobStep, Known, PictureSource, Quota, TagProvider, TaggingCache, UpstreamError,
+        JobQueue, JobStep, Known, PictureSource, Prediction, Quota, TagProvider, TaggingCache,
+        UpstreamError,
     },
 };
 use metrics::{Counter, Histogram, counter, histogram};
@@ -80,7 +81,7 @@ impl TagProvider for MeasuredProvider {
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
-    ) -> Result<Tags, UpstreamError> {
+    ) -> Result<Prediction, UpstreamError> {
         let began = Instant::now();
         let outcome = self.inner.tag(picture, context).await;
         self.duration.record(began.elapsed());

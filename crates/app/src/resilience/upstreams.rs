@@ -5,8 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::{
-    EncodedPicture, ProviderIdentity, Tags,
-    ports::{BlobHost, CallContext, HostedBlob, PictureSource, Quota, TagProvider, UpstreamError},
+    EncodedPicture, ProviderIdentity,
+    ports::{
+        BlobHost, CallContext, HostedBlob, PictureSource, Prediction, Quota, TagProvider,
+        UpstreamError,
+    },
 };
 
 use support::Guard;
@@ -43,7 +46,7 @@ impl TagProvider for GuardedProvider {
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
-    ) -> Result<Tags, UpstreamError> {
+    ) -> Result<Prediction, UpstreamError> {
         let call = || self.inner.tag(picture, context);
         self.guard.call(context, call).await
     }

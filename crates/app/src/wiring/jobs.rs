@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use domain::{
     ports,
-    service::{Editing, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers},
+    service::{
+        Editing, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers, PictureCodes,
+    },
 };
 
 use image_store_diesel::Signals;
@@ -34,7 +36,7 @@ pub(super) fn running(
     stored: &Arc<dyn ports::Database>,
     queue: Arc<MeasuredStore>,
     clock: Arc<SystemClock>,
-    editing: Editing,
+    (editing, codes): (Editing, PictureCodes),
 ) -> JobRunner {
     let ports = JobRunnerPorts {
         queue,
@@ -43,5 +45,5 @@ pub(super) fn running(
         statistics: stored.clone(),
         clock,
     };
-    JobRunner::new(ports, editing, settings.tagging.min_confidence)
+    JobRunner::new(ports, editing, codes, settings.tagging.min_confidence)
 }

@@ -5,6 +5,7 @@ mod database;
 mod http;
 mod jobs;
 mod keys;
+mod look_alikes;
 mod metrics;
 mod names;
 mod originals;
@@ -23,8 +24,9 @@ use domain::{
     ports::{self, BlobHost, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
     service::{
         Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts,
-        Idempotency, Importing, Ingest, IngestPorts, IngestSettings, JobRunner, Keys, RemovalPorts,
-        RenditionPorts, Renditions, SharedVocabulary, Sidecars, Tagger, TaggerPorts, UpkeepPorts,
+        FeatureJobs, Idempotency, Importing, Ingest, IngestPorts, IngestSettings, JobRunner, Keys,
+        RemovalPorts, RenditionPorts, Renditions, SharedVocabulary, Sidecars, Tagger, TaggerPorts,
+        UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -65,6 +67,8 @@ pub struct Parts {
     pub upkeep: UpkeepPorts,
     /// Fills what is unknown of images of earlier versions.
     pub backfill: Backfill,
+    /// Makes jobs for images that cannot be found as look-alikes.
+    pub feature_jobs: FeatureJobs,
     /// Imports files.
     pub importing: Importing,
     /// Takes keywords of files.
@@ -115,9 +119,11 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let pictures = codec(settings);
     let codec: Arc<dyn ImageCodec> = pictures.clone();
     let queue = queue(releases.as_ref());
+    let hosted = Arc::clone(&queue);
     let ingest = ingest_ports(settings, &store, &opened, &codec, &upstreams, queue);
     let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
     let catalog = catalog.with_vocabulary(vocabulary.clone());
+    let codes = look_alikes::codes(&stored, &upstreams, &codec, hosted, catalog.clone());
     let sidecars = sidecars::sidecars(&stored, vocabulary.clone());
     let ingest = ingesting(ingest, settings, vocabulary, &upstreams);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
@@ -128,6 +134,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let api = Api {
         exposition: exposing(watched),
         jobs: jobs::managing(&stored, upstreams.known()),
+        look_alikes: look_alikes::finding(&stored, codes.clone()),
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
@@ -143,7 +150,14 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     Ok(Parts {
         api,
-        runner: jobs::running(settings, &stored, store.measured, clock.clone(), editing),
+        feature_jobs: look_alikes::jobs(&stored, codes.clone()),
+        runner: jobs::running(
+            settings,
+            &stored,
+            store.measured,
+            clock.clone(),
+            (editing, codes),
+        ),
         upkeep: upkeep(stored, opened, host, clock),
         backfill,
         importing,
@@ -296,7 +310,7 @@ fn taggers(upstreams: &TagProviders, names: &LabelNames) -> Vec<http_api::Tagger
     let taggers = upstreams.iter().map(|upstream| http_api::Tagger {
         provider: Arc::clone(&upstream.provider),
         languages: languages(upstream, names),
-        embeds_pictures: false,
+        embeds_pictures: upstream.extractor.is_some(),
         embeds_words: false,
     });
     taggers.collect()

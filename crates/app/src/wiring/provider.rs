@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use domain::{
-    ports::{BlobHost, TagProvider},
+    ports::{BlobHost, FeatureExtractor, TagProvider},
     service::KnownTaggers,
 };
 use support::{Guard, GuardSettings, RetryPolicy};
@@ -22,6 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The tag provider, and its blob host.
 pub(super) struct Upstreams {
     pub(super) provider: Arc<dyn TagProvider>,
+    /// Computes features of pictures, if the provider does.
+    pub(super) extractor: Option<Arc<dyn FeatureExtractor>>,
     /// The blob host that the provider needs.
     pub(super) host: Option<Arc<dyn BlobHost>>,
     /// The languages of the tags that the provider can give.
@@ -58,6 +60,11 @@ impl TagProviders {
     /// The blob host that one of them needs.
     pub(super) fn host(&self) -> Option<Arc<dyn BlobHost>> {
         self.iter().find_map(|it| it.host.clone())
+    }
+
+    /// What computes the features of pictures, if one of them does.
+    pub(super) fn extractor(&self) -> Option<Arc<dyn FeatureExtractor>> {
+        self.iter().find_map(|it| it.extractor.clone())
     }
 
     pub(super) fn guards(&self) -> Vec<WatchedGuard> {

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use blob_host_imagekit::{DEFAULT_FOLDER, ImageKit};
-use domain::{
-    ports::{BlobHost, TagProvider},
-    service::SharedVocabulary,
-};
+use domain::{ports::BlobHost, service::SharedVocabulary};
 use support::{CircuitBreaker, Guard, RetryPolicy};
 use tag_provider_imagga::{Delivery, Imagga};
 use thiserror::Error;
@@ -50,14 +47,7 @@ fn upstream(
             .refuse("tagging.provider", NoProvider::Credentials)
             .into()),
         (ProviderChoice::OpenAi, _) => vision(settings, vocabulary),
-        (ProviderChoice::Auto | ProviderChoice::Local, _) => Ok(Upstreams {
-            provider: local(settings)?,
-            host: None,
-            // The only one that it takes as a setting.
-            languages: vec![settings.tagging.language.clone()],
-            is_local: true,
-            guards: Vec::new(),
-        }),
+        (ProviderChoice::Auto | ProviderChoice::Local, _) => local(settings),
     }
 }
 
@@ -79,7 +69,8 @@ enum NoProvider {
 /// The local tagger. A model given in the settings is loaded before anything else happens, so
 /// that a mistake in it stops the start.
 #[cfg(feature = "local-tagger")]
-fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
+fn local(settings: &Settings) -> anyhow::Result<Upstreams> {
+    use domain::ports::FeatureExtractor;
     use tag_provider_local::{LANGUAGE, LocalTagger, ModelFiles, Startup};
     if settings.tagging.language != LANGUAGE {
         return Err(settings
@@ -93,11 +84,24 @@ fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
         }
     };
     let tagger = tagger.map_err(|error| settings.refuse("tagging.model", error))?;
-    Ok(Arc::new(tagger))
+    let tagger = Arc::new(tagger);
+    let extractor: Option<Arc<dyn FeatureExtractor>> = match tagger.has_features() {
+        true => Some(tagger.clone()),
+        false => None,
+    };
+    Ok(Upstreams {
+        provider: tagger,
+        extractor,
+        host: None,
+        // The only one that it takes as a setting.
+        languages: vec![settings.tagging.language.clone()],
+        is_local: true,
+        guards: Vec::new(),
+    })
 }
 
 #[cfg(not(feature = "local-tagger"))]
-fn local(settings: &Settings) -> anyhow::Result<Arc<dyn TagProvider>> {
+fn local(settings: &Settings) -> anyhow::Result<Upstreams> {
     Err(settings
         .refuse("tagging.provider", NoProvider::Local)
         .into())
@@ -149,6 +153,7 @@ fn imagga(settings: &Settings, credentials: &ImaggaCredentials) -> anyhow::Resul
     guards.push(watched("imagga", &guard));
     Ok(Upstreams {
         provider: Arc::new(GuardedProvider::new(Arc::new(provider), guard)),
+        extractor: None,
         host,
         guards,
         languages: tag_provider_imagga::LANGUAGES

@@ -39,6 +39,7 @@ pub(super) fn vision(
     Ok(Upstreams {
         guards: vec![watched("openai", &guard)],
         provider: Arc::new(GuardedProvider::new(Arc::new(provider), guard)),
+        extractor: None,
         host: None,
         // The only one that it is asked for.
         languages: vec![settings.tagging.language.clone()],

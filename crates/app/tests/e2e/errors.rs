@@ -174,6 +174,16 @@ async fn unknown_routes_and_methods() {
             "/tags/a/confidences",
             &["GET", "HEAD", "OPTIONS"],
         ),
+        (
+            Method::POST,
+            "/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/similar",
+            &["GET", "HEAD", "OPTIONS"],
+        ),
+        (
+            Method::POST,
+            "/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/duplicates",
+            &["GET", "HEAD", "OPTIONS"],
+        ),
         (Method::PUT, "/tags", &["GET", "HEAD", "OPTIONS"]),
         (Method::PATCH, id, &["DELETE", "GET", "HEAD", "OPTIONS"]),
     ] {

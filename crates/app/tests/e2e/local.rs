@@ -31,6 +31,12 @@ const PHOTOS: [(&str, &[u8]); 4] = [
     ),
 ];
 
+/// One of the photos, decoded.
+pub(super) fn photo(name: &str) -> DynamicImage {
+    let (_, file) = PHOTOS.iter().find(|(known, _)| *known == name).unwrap();
+    image::load_from_memory(file).unwrap()
+}
+
 type Found = Vec<(String, f64)>;
 
 /// A file and its tags, or the error.

@@ -30,6 +30,7 @@ mod keys;
 mod language;
 mod lists;
 mod local;
+mod look_alikes;
 mod metrics;
 mod operation;
 mod packaging;

@@ -52,6 +52,18 @@ async fn heic_is_uploaded_and_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn look_alikes_and_duplicates_are_beside_an_image() {
+    let variables = [("ETIQUETA__TAGGING__PROVIDER", "local")];
+    let folder = tempfile::TempDir::new().unwrap();
+    for (number, file) in super::look_alikes::variants("rocket").iter().enumerate() {
+        let path = folder.path().join(format!("rocket-{number}"));
+        std::fs::write(path, file).unwrap();
+    }
+    let folder = folder.path().to_str().unwrap();
+    visit("look_alikes", &variables, &[folder]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_is_uploaded_with_what_is_below_it() {
     let folder = tempfile::TempDir::new().unwrap();
     visit("a_folder", &[], &[folder.path().to_str().unwrap()]).await;

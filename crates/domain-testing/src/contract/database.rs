@@ -35,6 +35,7 @@ pub mod claims;
 pub mod concurrency;
 pub mod damage;
 pub mod edits;
+pub mod features;
 pub mod fencing;
 pub mod filters;
 pub mod images;
@@ -77,6 +78,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     jobs::run(&make).await;
     vocabulary::run(&make).await;
     transfers::run(&make).await;
+    features::run(&make).await;
     sizes::run(&make).await;
     concurrency::run(&make).await;
 }
@@ -89,6 +91,7 @@ fn limit(count: u32) -> NonZeroU32 {
 
 fn new(image: &Image) -> NewImage {
     NewImage {
+        codes: Vec::new(),
         info: domain::ImageInfo::default(),
         fence: None,
         image: image.clone(),

@@ -44,6 +44,7 @@ async fn register(store: &dyn Database, number: u32) -> Image {
         tagged_at: at(0),
     };
     let new = NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,
@@ -130,6 +131,7 @@ async fn readable_rows_are_not_reported(store: &dyn Database) {
     let untagged = image(b"untagged", at(0), &[]);
     claim(store, &untagged, at(100)).await;
     let new = NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,
@@ -153,6 +155,7 @@ async fn originals_are_read_with_their_records(store: &dyn Database) {
     second.id = domain::ImageId::new(at(500));
     second.registered_at = at(500);
     let new = NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,

@@ -50,13 +50,13 @@ pub async fn it_prepares_what_it_pulls(provider: &dyn TagProvider, samples: &Sam
     }
 }
 
-/// A readable picture is tagged, deterministically.
+/// A readable picture is tagged, deterministically; its features, if there are any, are the same each time.
 pub async fn it_finds_tags(provider: &dyn TagProvider, samples: &Samples) {
-    let tags = provider.tag(&samples.readable, &local()).await;
-    let tags = tags.expect("tags");
-    assert!(!tags.is_empty());
+    let found = provider.tag(&samples.readable, &local()).await;
+    let found = found.expect("tags");
+    assert!(!found.tags.is_empty());
     let again = provider.tag(&samples.readable, &local()).await;
-    assert_eq!(again.expect("tags"), tags);
+    assert_eq!(again.expect("tags"), found);
 }
 
 /// Concurrent calls do not affect each other.
@@ -65,8 +65,8 @@ pub async fn it_takes_several_calls_at_a_time(provider: &dyn TagProvider, sample
     let alone = provider.tag(&samples.readable, &context).await;
     let alone = alone.expect("tags");
     let calls = (0..3).map(|_| provider.tag(&samples.readable, &context));
-    for tags in join_all(calls).await {
-        assert_eq!(tags.expect("tags"), alone);
+    for found in join_all(calls).await {
+        assert_eq!(found.expect("tags"), alone);
     }
 }
 

@@ -69,6 +69,10 @@ impl StoreFigures for FakeDatabase {
 }
 
 impl FakeJob {
+    fn is_cancelled(&self) -> bool {
+        self.job.state == JobState::Cancelled
+    }
+
     fn is_open(&self) -> bool {
         !self.job.state.has_ended()
     }
@@ -242,7 +246,11 @@ impl JobStore for FakeDatabase {
     ) -> Result<Option<Job>, ImageStoreError> {
         let mut state = self.call().await;
         let open = state.jobs.iter().filter(|job| job.is_open()).count();
-        if open >= at_most as usize {
+        let kind = new.request.action.kind();
+        let is_there =
+            |job: &FakeJob| job.job.kind == kind && (job.is_open() || job.is_cancelled());
+        let is_refused = kind.is_internal() && state.jobs.iter().any(is_there);
+        if open >= at_most as usize || is_refused {
             return Ok(None);
         }
         if let Some(lease) = &new.lease {

@@ -35,6 +35,8 @@ pub enum JobAction {
     Delete,
     /// Its tags are brought in line with the vocabulary.
     Vocabulary,
+    /// What is needed to find look-alikes is computed of it, if that is not there.
+    Features,
 }
 
 impl JobAction {
@@ -45,6 +47,7 @@ impl JobAction {
             Self::Edit(_) => JobKind::Edit,
             Self::Delete => JobKind::Delete,
             Self::Vocabulary => JobKind::Vocabulary,
+            Self::Features => JobKind::Features,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! All ports of one database.
 
 use super::{
-    IdempotencyStore, ImageBackfill, ImageCounter, ImageEdits, ImageInfoStore, ImageStore,
-    Inspector, JobQueue, JobStore, KeyStore, OriginalLedger, RemovalLedger, SessionStore,
-    StatisticsInspector, StoreExport, StoreFigures, StoreRestore, TagStatistics, TaggingCache,
-    VocabularyStore,
+    CodeStore, FeatureStore, IdempotencyStore, ImageBackfill, ImageCounter, ImageEdits,
+    ImageInfoStore, ImageStore, Inspector, JobQueue, JobStore, KeyStore, OriginalLedger,
+    RemovalLedger, SessionStore, StatisticsInspector, StoreExport, StoreFigures, StoreRestore,
+    TagStatistics, TaggingCache, VocabularyStore,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
@@ -25,6 +25,8 @@ pub trait Database:
     + JobStore
     + JobQueue
     + VocabularyStore
+    + FeatureStore
+    + CodeStore
     + Inspector
     + StatisticsInspector
     + StoreExport
@@ -49,6 +51,8 @@ impl<T> Database for T where
         + JobStore
         + JobQueue
         + VocabularyStore
+        + FeatureStore
+        + CodeStore
         + Inspector
         + StatisticsInspector
         + StoreExport

@@ -21,6 +21,9 @@ pub trait ImageCodec: Send + Sync {
     /// white, and of several frames the first is taken. The pixels are those of a copy whose longest side
     /// is at most `side` pixels; a smaller picture is not enlarged. The number of pixels is checked before
     /// any is decoded.
+    ///
+    /// The copy comes with its perceptual hash, unless the picture has too little structure for one. The hash
+    /// hardly depends on the size of the copy.
     async fn decode(
         &self,
         bytes: Bytes,

@@ -21,6 +21,8 @@ pub enum ImageChange {
     Tags(TagChange),
     /// It is deleted, at that time.
     Delete(DateTime<Utc>),
+    /// Nothing: what the job did is kept elsewhere. It only counts.
+    Nothing,
 }
 
 /// What is kept of an image's tags.
@@ -58,6 +60,7 @@ impl JobChange {
         }
         let change = match &self.change {
             ImageChange::Delete(_) => return ItemOutcome::Delete,
+            ImageChange::Nothing => return ItemOutcome::Unchanged,
             ImageChange::Tags(change) => change,
         };
         let changed = match change {

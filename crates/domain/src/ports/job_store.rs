@@ -14,7 +14,9 @@ use crate::{Job, JobId, JobRequest, JobResult, PageKey, RequestLease};
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait JobStore: Send + Sync {
-    /// Adds a job to the queue, unless `at_most` jobs have not ended: `None` then.
+    /// Adds a job to the queue, unless `at_most` jobs have not ended: `None` then. So it is for a job of a kind that the
+    /// server makes ([`JobKind::is_internal`](crate::JobKind::is_internal)) while another one of that kind has not ended,
+    /// and for a day after one was cancelled.
     ///
     /// Ends the lease of the request that makes it, whose outcome the job becomes.
     ///

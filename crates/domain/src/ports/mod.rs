@@ -6,10 +6,13 @@
 mod blob_host;
 mod cause;
 mod clock;
+mod code_store;
 mod codec_error;
 mod context;
 mod database;
 mod database_registry;
+mod feature_extractor;
+mod feature_store;
 mod file_source;
 mod idempotency_store;
 mod image_backfill;
@@ -31,6 +34,7 @@ mod picture_source;
 mod removal_ledger;
 mod rendition_store;
 mod session_store;
+mod similarity_index;
 mod statistics;
 mod store_export;
 mod store_figures;
@@ -44,10 +48,13 @@ mod vocabulary_store;
 pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use cause::{Cause, cause, in_words};
 pub use clock::Clock;
+pub use code_store::{CodeNumber, CodeStore};
 pub use codec_error::CodecError;
 pub use context::{CallContext, ClientKey};
 pub use database::Database;
 pub use database_registry::DatabaseRegistry;
+pub use feature_extractor::FeatureExtractor;
+pub use feature_store::FeatureStore;
 pub use file_source::{FileSource, FileSourceError, SourceFile};
 pub use idempotency_store::{Begun, IdempotencyStore};
 pub use image_backfill::{BackfillBegun, BackfillImage, FilledImage, ImageBackfill};
@@ -72,11 +79,12 @@ pub use picture_source::PictureSource;
 pub use removal_ledger::RemovalLedger;
 pub use rendition_store::RenditionStore;
 pub use session_store::SessionStore;
+pub use similarity_index::{Neighbour, SimilarityIndex};
 pub use statistics::{Repair, Segment, SegmentFault, StatisticsInspector, VerifiedSegment};
 pub use store_export::{ExportPosition, StoreExport, StoredImage};
 pub use store_figures::{Figures, MOST_COUNTED, StoreFigures};
 pub use store_restore::{Restoration, RestoredImage, StoreRestore};
-pub use tag_provider::{Quota, TagProvider};
+pub use tag_provider::{Prediction, Quota, TagProvider};
 pub use tag_statistics::TagStatistics;
 pub use tagging_cache::{Known, TaggingCache};
 pub use upstream::UpstreamError;
@@ -86,7 +94,9 @@ pub use vocabulary_store::{StoredVocabulary, VocabularyStore};
 pub use self::{
     blob_host::{MockBlobHost, MockReleaseQueue},
     clock::MockClock,
+    code_store::MockCodeStore,
     database_registry::MockDatabaseRegistry,
+    feature_store::MockFeatureStore,
     idempotency_store::MockIdempotencyStore,
     image_backfill::MockImageBackfill,
     image_codec::MockImageCodec,

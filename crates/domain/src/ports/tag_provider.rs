@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{CallContext, PictureSource, UpstreamError};
-use crate::{ProviderIdentity, Tags};
+use crate::{ModelFeatures, ProviderIdentity, Tags};
 
 /// Finds out what is in a picture.
 // There is no mock: mockall gives a `dyn` parameter other lifetimes than async_trait does.
@@ -23,7 +23,8 @@ pub trait TagProvider: Send + Sync {
     /// alone: decoding and hosting have queues, time-outs and retries of their own.
     async fn prepare(&self, picture: &dyn PictureSource) -> Result<(), UpstreamError>;
 
-    /// Tags a picture: everything the provider found, whatever the confidence.
+    /// Tags a picture: everything the provider found, whatever the confidence, and the features that it
+    /// computed on the way, if it has any.
     ///
     /// Invalid labels are dropped (and logged). While the provider is loading, the call waits. No call
     /// starts once the caller has gone; a call in flight is not cancelled.
@@ -35,7 +36,7 @@ pub trait TagProvider: Send + Sync {
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
-    ) -> Result<Tags, UpstreamError>;
+    ) -> Result<Prediction, UpstreamError>;
 
     /// Whether it can tag now, determined without a call: not while a local model is loading, or the quota
     /// is known to be used up.
@@ -43,6 +44,25 @@ pub trait TagProvider: Send + Sync {
 
     /// The account's last known quota, if the provider has one.
     fn quota(&self) -> Option<Quota>;
+}
+
+/// What a provider says about a picture.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Prediction {
+    /// Everything it found.
+    pub tags: Tags,
+    /// What its network computed to find it; `None` if it does not say. Answers that are kept have none.
+    pub features: Option<ModelFeatures>,
+}
+
+/// Tags alone.
+impl From<Tags> for Prediction {
+    fn from(tags: Tags) -> Self {
+        Self {
+            tags,
+            features: None,
+        }
+    }
 }
 
 /// The remaining calls of an account.

@@ -22,13 +22,14 @@ use super::{
     answers::{Answers, Unsaved},
     shared_vocabulary::SharedVocabulary,
     single_flight::{InFlight, SingleFlight},
+    source::Decoded,
     store_room::{Reservation, StoreRoom},
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
     CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImageTags, ImportedFile,
-    NewImage, ProviderAnswers, ProviderIdentity, RequestLease, Taggers, Tagging, TaggingKey, Tags,
-    Threshold, image_info,
+    ModelCode, ModelFeatures, NewImage, PerceptualHash, ProviderAnswers, ProviderIdentity,
+    RequestLease, Taggers, Tagging, TaggingKey, Tags, Threshold, image_info,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
@@ -170,6 +171,8 @@ type Answer = (Tagging, Option<Unsaved>);
 struct Analysis {
     key: TaggingKey,
     facts: ImageFacts,
+    /// Empty if nothing was decoded.
+    codes: Vec<ModelCode>,
     camera: CameraData,
     tagging: Tagging,
     /// Present while the tagging is not stored yet.
@@ -461,6 +464,17 @@ impl Analyses {
         )
     }
 
+    /// What is kept to find look-alikes: of each model once.
+    fn codes(&self) -> Vec<ModelCode> {
+        let mut codes: Vec<ModelCode> = Vec::new();
+        for code in self.all().iter().flat_map(|analysis| &analysis.codes) {
+            if codes.iter().all(|other| other.model != code.model) {
+                codes.push(code.clone());
+            }
+        }
+        codes
+    }
+
     /// The answers that are not stored yet.
     fn unsaved(&self) -> Vec<(TaggingKey, Tagging)> {
         let all = self.all();
@@ -492,17 +506,18 @@ impl Pipeline {
         let key = tagger.key(digest);
         let (facts, answer) = self.known(&key).await?;
         let file = bytes.clone();
-        let (facts, answer) = match (facts, answer) {
-            (Some(facts), Some(answer)) => (facts, answer),
+        let (facts, codes, answer) = match (facts, answer) {
+            (Some(facts), Some(answer)) => (facts, Vec::new(), answer),
             (_, Some(answer)) => {
-                let facts = tagger.facts(&digest, bytes, context).await?;
-                (facts, answer)
+                let decoded = tagger.decode(&digest, bytes, context).await?;
+                (decoded.facts, codes(&decoded, None), answer)
             }
             (_, None) => self.tag(tagger, &key, bytes, context).await?,
         };
         Ok(Analysis {
             key,
             facts,
+            codes,
             camera: tagger.camera_data(&file),
             tagging: answer.0,
             unsaved: answer.1,
@@ -532,18 +547,19 @@ impl Pipeline {
         key: &TaggingKey,
         bytes: Bytes,
         context: &CallContext,
-    ) -> Result<(ImageFacts, Answer), IngestError> {
+    ) -> Result<(ImageFacts, Vec<ModelCode>, Answer), IngestError> {
         // Decoding for a caller that has gone delays those that wait.
         context.check().map_err(IngestError::Tagging)?;
         // An answer that could not be kept must not be paid for.
         self.answers.check_room()?;
-        let (facts, tags) = tagger.tag(&key.digest, bytes, context).await?;
+        let (decoded, found) = tagger.tag(&key.digest, bytes, context).await?;
         let tagging = Tagging {
-            tags,
+            tags: found.tags,
             tagged_at: self.clock.now(),
         };
         let unsaved = self.answers.hold(key, &tagging);
-        Ok((facts, (tagging, Some(unsaved))))
+        let codes = codes(&decoded, found.features);
+        Ok((decoded.facts, codes, (tagging, Some(unsaved))))
     }
 
     /// Puts the bytes and records the image. If that fails, the providers' answers are kept nonetheless.
@@ -585,6 +601,7 @@ impl Pipeline {
                 info,
                 fence: None,
                 taggings: taggings.clone(),
+                codes: analyses.codes(),
                 request: upload.request,
             })
         };
@@ -702,6 +719,16 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// What is kept to find look-alikes of a picture that was decoded, and maybe tagged.
+pub(super) fn codes(decoded: &Decoded, features: Option<ModelFeatures>) -> Vec<ModelCode> {
+    let features = features.map(ModelCode::from);
+    let hash = match decoded.hash {
+        Some(hash) => ModelCode::from(hash),
+        None => ModelCode::none(PerceptualHash::model()),
+    };
+    features.into_iter().chain([hash]).collect()
 }
 
 fn info(upload: &Upload, analysis: &Analysis) -> ImageInfo {

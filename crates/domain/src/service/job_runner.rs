@@ -5,6 +5,7 @@
 //! waits nor starts tasks: the program around it drives the steps, and renews the lease meanwhile.
 
 mod faults;
+mod features;
 mod retag;
 mod revise;
 mod stretches;
@@ -17,6 +18,7 @@ use self::{retag::Retags, stretches::Stretches};
 use super::{
     editing::Editing,
     job_images::{JobImages, at_id, registered, up_to},
+    picture_codes::PictureCodes,
 };
 use crate::{
     ImageQuery, ItemError, JobAction, JobId, JobRequest, PageKey, Threshold, UntaggedImage,
@@ -38,6 +40,9 @@ const LEASE: TimeDelta = TimeDelta::seconds(15);
 
 /// The wait before the statistics of a stretch are counted again that another server counts.
 const ROLLUP_WAIT: Duration = Duration::from_millis(200);
+
+/// The rest of a job for features, for each picture: about as long as that took.
+const FEATURES_REST: Duration = Duration::from_millis(60);
 
 /// The ports of the runner.
 #[derive(Clone)]
@@ -62,6 +67,7 @@ pub struct JobRunner {
     clock: Arc<dyn Clock>,
     images: JobImages,
     retags: Retags,
+    codes: PictureCodes,
 }
 
 /// A job that this runner holds.
@@ -113,7 +119,8 @@ impl RunningJob {
             pauses,
             lease,
         } = claimed;
-        let is_dry = request.dry_run;
+        // Neither a dry run nor a job for features changes what is counted.
+        let changes_nothing = request.dry_run || request.action == JobAction::Features;
         Self {
             id: job.id,
             lease,
@@ -121,7 +128,7 @@ impl RunningJob {
             pauses,
             waiting: VecDeque::new(),
             next: position.or_else(|| last.map(up_to)),
-            stretches: Stretches::new(is_dry),
+            stretches: Stretches::new(changes_nothing),
         }
     }
 
@@ -140,6 +147,13 @@ impl RunningJob {
         self.request.filter.query.clone().unwrap_or_default()
     }
 
+    /// The rest after a step with so many images, if the job has time: clients go first.
+    fn rest(&self, images: usize) -> Option<Duration> {
+        let images = u32::try_from(images).unwrap_or(u32::MAX);
+        let has_time = self.request.action == JobAction::Features && images > 0;
+        has_time.then(|| FEATURES_REST.saturating_mul(images))
+    }
+
     /// The position once the job is done with an image.
     fn position(&self, image: &UntaggedImage) -> PageKey {
         match self.request.filter.ids {
@@ -153,9 +167,14 @@ impl JobRunner {
     /// How often the lease of a job must be renewed while a step takes long.
     pub const RENEWAL: Duration = Duration::from_secs(4);
 
-    /// Creates the service on its ports, and on the one that tags images. `default` is the threshold of images of
+    /// Creates the service on its ports, and on those that tag images and compute their codes. `default` is the threshold of images of
     /// which none is known.
-    pub fn new(ports: JobRunnerPorts, editing: Editing, default: Threshold) -> Self {
+    pub fn new(
+        ports: JobRunnerPorts,
+        editing: Editing,
+        codes: PictureCodes,
+        default: Threshold,
+    ) -> Self {
         let retags = Retags::new(Arc::clone(&ports.images), editing, default);
         Self {
             queue: ports.queue,
@@ -163,6 +182,7 @@ impl JobRunner {
             clock: ports.clock,
             images: JobImages::new(ports.images, ports.edits),
             retags,
+            codes,
         }
     }
 
@@ -256,6 +276,9 @@ impl JobRunner {
                 Ok(all(&|| ImageChange::Tags(TagChange::Edit(edit.clone()))))
             }
             JobAction::Vocabulary => self.retags.revise(images).await,
+            JobAction::Features => {
+                features::prepare(&self.codes, images, job.pauses, context).await
+            }
             JobAction::Retag {
                 provider,
                 threshold,
@@ -277,6 +300,7 @@ impl JobRunner {
         errors: Vec<ItemError>,
     ) -> Result<Progress, ImageStoreError> {
         let is_last = images.len() == job.waiting.len() && job.next.is_none();
+        let rest = job.rest(changes.len() + errors.len());
         let behind = images.last().map(|image| job.position(image));
         // Ids of images that are gone leave chunks empty.
         let step = JobStep {
@@ -297,7 +321,7 @@ impl JobRunner {
         job.waiting.drain(..images.len());
         job.pauses = 0;
         Ok(match advanced {
-            Advanced::Made if !is_last => Progress::More,
+            Advanced::Made if !is_last => rest.map_or(Progress::More, Progress::Wait),
             Advanced::Made | Advanced::Ended | Advanced::Lost => Progress::Over,
         })
     }

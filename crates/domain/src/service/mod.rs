@@ -8,6 +8,7 @@ mod catalog;
 mod check;
 mod editing;
 mod exporting;
+mod feature_jobs;
 mod forgotten;
 mod idempotency;
 mod importing;
@@ -17,6 +18,8 @@ mod job_runner;
 mod jobs;
 mod keys;
 mod lanes;
+mod look_alikes;
+mod picture_codes;
 mod removal;
 mod renditions;
 mod restoring;
@@ -37,6 +40,7 @@ pub use check::{
 };
 pub use editing::{Editing, EditingPorts, RetagError, Retagging};
 pub use exporting::{Exporting, ExportingPorts};
+pub use feature_jobs::{FeatureJobs, FeatureStep};
 pub use idempotency::Idempotency;
 pub use importing::{AdoptError, Imported, Importing};
 pub use ingest::{
@@ -46,6 +50,10 @@ pub use ingest::{
 pub use job_runner::{JobRunner, JobRunnerPorts, Progress, RunningJob};
 pub use jobs::{JobError, JobPorts, Jobs};
 pub use keys::{KeyError, KeyRequest, Keys, MAX_KEYS};
+pub use look_alikes::{
+    DUPLICATE_DISTANCE, LookAlikePorts, LookAlikes, LookAlikesError, MAX_MATCHES, Match,
+};
+pub use picture_codes::{PictureCodePorts, PictureCodes};
 pub use removal::{RemovalError, RemovalPorts};
 pub use renditions::{RenditionError, RenditionPorts, Renditions};
 pub use restoring::{

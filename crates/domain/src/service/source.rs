@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::lock::Mutex;
 
 use crate::{
-    ContentDigest, DecodedPicture, EncodedPicture, ImageFacts,
+    ContentDigest, DecodedPicture, EncodedPicture, ImageFacts, PerceptualHash,
     ports::{
         BlobHost, CallContext, CodecError, HostedBlob, ImageCodec, PictureSource, ReleaseQueue,
         UpstreamError, cause,
@@ -35,10 +35,18 @@ pub(super) struct FileSource {
     made: Mutex<Made>,
 }
 
+/// What is known of a picture once it has been decoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Decoded {
+    pub(super) facts: ImageFacts,
+    /// `None` if the picture has too little structure for one.
+    pub(super) hash: Option<PerceptualHash>,
+}
+
 /// The forms made so far.
 #[derive(Default)]
 struct Made {
-    facts: Option<ImageFacts>,
+    decoded: Option<Decoded>,
     pixels: HashMap<NonZeroU32, Arc<DecodedPicture>>,
     files: HashMap<u32, EncodedPicture>,
     hosted: HashMap<u32, HostedBlob>,
@@ -60,16 +68,16 @@ impl FileSource {
         }
     }
 
-    /// The facts of the picture; decodes it unless that was done before.
-    pub(super) async fn facts(&self) -> Result<ImageFacts, CodecError> {
-        self.facts_of(&mut *self.made.lock().await).await
+    /// The facts of the picture, and its hash; decodes it unless that was done before.
+    pub(super) async fn decoded(&self) -> Result<Decoded, CodecError> {
+        self.decoded_of(&mut *self.made.lock().await).await
     }
 
-    async fn facts_of(&self, made: &mut Made) -> Result<ImageFacts, CodecError> {
-        if made.facts.is_none() {
+    async fn decoded_of(&self, made: &mut Made) -> Result<Decoded, CodecError> {
+        if made.decoded.is_none() {
             self.decode(made, PROBE_SIDE).await?;
         }
-        made.facts
+        made.decoded
             .ok_or_else(|| CodecError::Failed(cause("no facts")))
     }
 
@@ -84,11 +92,14 @@ impl FileSource {
         }
         let file = self.file.clone();
         let picture = self.ports.codec.decode(file, side, &self.context).await?;
-        made.facts = Some(ImageFacts {
-            media_type: picture.media_type,
-            width: picture.width,
-            height: picture.height,
-            byte_size: self.file.len() as u64,
+        made.decoded = Some(Decoded {
+            facts: ImageFacts {
+                media_type: picture.media_type,
+                width: picture.width,
+                height: picture.height,
+                byte_size: self.file.len() as u64,
+            },
+            hash: picture.hash(),
         });
         Ok(Arc::new(picture))
     }
@@ -101,7 +112,7 @@ impl FileSource {
         }
         let Some(side) = NonZeroU32::new(side) else {
             return Ok(EncodedPicture {
-                media_type: self.facts_of(made).await?.media_type,
+                media_type: self.decoded_of(made).await?.facts.media_type,
                 bytes: self.file.clone(),
             });
         };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::source::{FileSource, SourcePorts};
+use super::source::{Decoded, FileSource, SourcePorts};
 use crate::{
-    CameraData, ContentDigest, ImageFacts, ProviderIdentity, TaggingKey, Tags,
+    CameraData, ContentDigest, ProviderIdentity, TaggingKey, Tags,
     ports::{
-        BlobHost, CallContext, CodecError, ImageCodec, ReleaseQueue, TagProvider, UpstreamError,
+        BlobHost, CallContext, CodecError, ImageCodec, Prediction, ReleaseQueue, TagProvider,
+        UpstreamError,
     },
 };
 
@@ -95,18 +96,18 @@ impl Tagger {
     /// Decodes and tags a picture file: everything the provider finds, whatever the confidence.
     pub async fn tag_file(&self, file: Bytes) -> Result<Tags, TaggerError> {
         let digest = ContentDigest::of(&file);
-        let (_, tags) = self.tag(&digest, file, &CallContext::local()).await?;
-        Ok(tags)
+        let (_, found) = self.tag(&digest, file, &CallContext::local()).await?;
+        Ok(found.tags)
     }
 
-    /// Decodes a picture file for its facts alone.
-    pub(super) async fn facts(
+    /// Decodes a picture file without tagging it.
+    pub(super) async fn decode(
         &self,
         digest: &ContentDigest,
         file: Bytes,
         context: &CallContext,
-    ) -> Result<ImageFacts, TaggerError> {
-        Ok(self.source(digest, file, context).facts().await?)
+    ) -> Result<Decoded, TaggerError> {
+        Ok(self.source(digest, file, context).decoded().await?)
     }
 
     /// Decodes and tags a picture file. The provider is called once its facts are known.
@@ -115,13 +116,13 @@ impl Tagger {
         digest: &ContentDigest,
         file: Bytes,
         context: &CallContext,
-    ) -> Result<(ImageFacts, Tags), TaggerError> {
+    ) -> Result<(Decoded, Prediction), TaggerError> {
         let source = self.source(digest, file, context);
         // First, so that the file is decoded at the size that the provider pulls.
         self.provider.prepare(&source).await?;
-        let facts = source.facts().await?;
-        let tags = self.provider.tag(&source, context).await?;
-        Ok((facts, tags))
+        let decoded = source.decoded().await?;
+        let found = self.provider.tag(&source, context).await?;
+        Ok((decoded, found))
     }
 
     /// What a camera wrote into a picture file.

@@ -119,6 +119,7 @@ async fn with_one_image(bytes: &'static [u8]) -> Fixture {
         .unwrap();
     store
         .record(&NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             fence: None,
@@ -446,6 +447,7 @@ async fn tags_are_listed_by_prefix_order_and_limit() {
             .await
             .unwrap();
         let new = NewImage {
+            codes: Vec::new(),
             request: None,
             fence: None,
             info: domain::ImageInfo::default(),

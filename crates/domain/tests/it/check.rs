@@ -84,6 +84,7 @@ impl Fixture {
 
     async fn record(&self, image: &Image) {
         let new = NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             fence: None,

@@ -21,8 +21,8 @@ use domain::{
     },
     service::{
         Catalog, CatalogPorts, Editing, EditingPorts, Ingest, IngestPorts, IngestSettings,
-        JobError, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers, Progress,
-        SharedVocabulary, TaggerChoice, Upload,
+        JobError, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers, PictureCodePorts,
+        PictureCodes, Progress, SharedVocabulary, TaggerChoice, Upload,
     },
 };
 use domain_testing::{
@@ -32,6 +32,7 @@ use domain_testing::{
 
 /// The services over in-memory fakes.
 struct Fixture {
+    catalog: Catalog,
     store: Arc<FakeDatabase>,
     originals: Arc<FakeOriginalStore>,
     provider: Arc<FakeTagProvider>,
@@ -89,6 +90,7 @@ impl Fixture {
             originals: originals.clone(),
             clock: clock.clone(),
         });
+        let catalog = catalog.with_vocabulary(vocabulary.clone());
         let editing = EditingPorts {
             edits: store.clone(),
             clock: clock.clone(),
@@ -99,11 +101,8 @@ impl Fixture {
             edits: store.clone(),
         };
         Self {
-            editing: Editing::new(
-                editing,
-                catalog.with_vocabulary(vocabulary.clone()),
-                Arc::clone(&ingest),
-            ),
+            editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
+            catalog,
             vocabulary,
             jobs: Jobs::new(jobs, KnownTaggers::new(["fake"])),
             ingest,
@@ -126,7 +125,14 @@ impl Fixture {
             statistics,
             clock: self.clock.clone(),
         };
-        JobRunner::new(ports, self.editing.clone(), threshold(50.0))
+        let codes = PictureCodePorts {
+            store: self.store.clone(),
+            extractor: None,
+            codec: Arc::<FakeImageCodec>::default(),
+            releases: Arc::new(FakeReleaseQueue::default()),
+        };
+        let codes = PictureCodes::new(codes, self.catalog.clone());
+        JobRunner::new(ports, self.editing.clone(), codes, threshold(50.0))
     }
 
     /// Registers different pictures, a second apart, by the service.
@@ -212,6 +218,7 @@ async fn record(store: &dyn Database, count: u32) -> Vec<Image> {
             .await
             .unwrap();
         let new = domain::NewImage {
+            codes: Vec::new(),
             image: image.clone(),
             info: domain::ImageInfo::default(),
             fence: None,

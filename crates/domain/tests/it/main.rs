@@ -15,6 +15,7 @@ mod importing;
 mod ingest;
 mod jobs;
 mod label_filter;
+mod look_alikes;
 mod renditions;
 mod sidecars;
 mod source;

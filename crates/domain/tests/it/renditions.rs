@@ -83,6 +83,7 @@ impl Fixture {
             .put(digest, content.into(), PutMode::Overwrite);
         put.await.unwrap();
         let new = NewImage {
+            codes: Vec::new(),
             request: None,
             image: image.clone(),
             info: domain::ImageInfo::default(),

@@ -40,6 +40,7 @@ impl Fixture {
         let claimed = self.store.claim(digest, facts, at(second), at(second + 60));
         claimed.await.unwrap();
         let new = NewImage {
+            codes: Vec::new(),
             image: image.clone(),
             info: domain::ImageInfo::default(),
             fence: None,

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use domain::{
     DecodedPicture, EncodedPicture, Lease, MediaType, Picture, ProviderIdentity, Tags,
     ports::{
-        CallContext, CodecError, ImageCodec, MockImageCodec, PictureSource, Quota, TagProvider,
-        UpstreamError,
+        CallContext, CodecError, ImageCodec, MockImageCodec, PictureSource, Prediction, Quota,
+        TagProvider, UpstreamError,
     },
     service::{Tagger, TaggerError, TaggerPorts},
 };
@@ -55,14 +55,14 @@ impl TagProvider for Merged {
         &self,
         picture: &dyn PictureSource,
         context: &CallContext,
-    ) -> Result<Tags, UpstreamError> {
+    ) -> Result<Prediction, UpstreamError> {
         let calls = self.parts.iter().map(|part| part.tag(picture, context));
-        let found: Result<Vec<Tags>, _> = join_all(calls).await.into_iter().collect();
-        let tags = found?.into_iter().flat_map(|tags| {
-            let tags: Vec<_> = tags.iter().cloned().collect();
+        let found: Result<Vec<Prediction>, _> = join_all(calls).await.into_iter().collect();
+        let tags = found?.into_iter().flat_map(|found| {
+            let tags: Vec<_> = found.tags.iter().cloned().collect();
             tags
         });
-        Ok(tags.collect())
+        Ok(tags.collect::<Tags>().into())
     }
 
     async fn ready(&self) -> Result<(), UpstreamError> {

@@ -401,6 +401,7 @@ impl Fixture {
             .await
             .unwrap();
         NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             image,

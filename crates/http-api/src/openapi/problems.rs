@@ -116,6 +116,35 @@ const RETAG: &[Code] = &[
     Code::TaggingTimeout,
 ];
 
+/// What can go wrong with look-alikes.
+const SIMILAR: &[Code] = &[
+    Code::InvalidId,
+    Code::InvalidParameter,
+    Code::ImageNotFound,
+    Code::NoImageModel,
+    Code::NotAnImage,
+    Code::UnsupportedFormat,
+    Code::ImageTooLarge,
+    Code::ImageTooComplex,
+    Code::TaggingFailed,
+    Code::UpstreamBusy,
+    Code::StorageUnavailable,
+    Code::Overloaded,
+];
+
+/// What can go wrong with duplicates.
+const DUPLICATES: &[Code] = &[
+    Code::InvalidId,
+    Code::InvalidParameter,
+    Code::ImageNotFound,
+    Code::NotAnImage,
+    Code::UnsupportedFormat,
+    Code::ImageTooLarge,
+    Code::ImageTooComplex,
+    Code::StorageUnavailable,
+    Code::Overloaded,
+];
+
 /// What can go wrong with a job that is to be made.
 const JOB: &[Code] = &[
     Code::InvalidBody,
@@ -208,6 +237,8 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::StorageUnavailable,
         ],
         "/image/{id}/retag" => RETAG,
+        "/image/{id}/similar" => SIMILAR,
+        "/image/{id}/duplicates" => DUPLICATES,
         "/image/{id}/file" => FILE,
         "/image/{id}/thumbnail" => THUMBNAIL,
         "/images" => &[

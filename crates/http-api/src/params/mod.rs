@@ -146,15 +146,20 @@ impl Query {
 
     /// The most images of a page that `limit` asks for.
     pub(super) fn limit(&self) -> Result<Option<NonZeroU32>, Problem> {
+        self.limit_up_to(MOST_IMAGES)
+    }
+
+    /// The most images that `limit` asks for, where they may be that many.
+    pub(super) fn limit_up_to(&self, most: u32) -> Result<Option<NonZeroU32>, Problem> {
         let Some(text) = self.get("limit") else {
             return Ok(None);
         };
         digits(text)
             .and_then(NonZeroU32::new)
-            .filter(|limit| limit.get() <= MOST_IMAGES)
+            .filter(|limit| limit.get() <= most)
             .map(Some)
             .ok_or_else(|| {
-                let why = format!("is not a whole number from 1 to {MOST_IMAGES}");
+                let why = format!("is not a whole number from 1 to {most}");
                 Problem::parameter("limit", why)
             })
     }

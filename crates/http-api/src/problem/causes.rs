@@ -6,8 +6,8 @@ use domain::{
     ConflictKind, MAX_JOBS,
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
     service::{
-        CatalogError, IngestError, JobError, KeyError, MAX_KEYS, RenditionError, RetagError,
-        UnknownTagger, VocabularyError,
+        CatalogError, IngestError, JobError, KeyError, LookAlikesError, MAX_KEYS, RenditionError,
+        RetagError, UnknownTagger, VocabularyError,
     },
     vocabulary::{MAX_DEPTH, MAX_ENTRIES},
 };
@@ -55,6 +55,19 @@ impl From<RetagError> for Problem {
             RetagError::Catalog(error) => error.into(),
             RetagError::Tagging(error) => error.into(),
             RetagError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LookAlikesError> for Problem {
+    fn from(error: LookAlikesError) -> Self {
+        match error {
+            LookAlikesError::NoModel => Self::new(
+                Code::NoImageModel,
+                "the tagger in use does not compute features of pictures; the local one does (`tagging.provider`)",
+            ),
+            LookAlikesError::Store(error) => error.into(),
+            LookAlikesError::Computing(error) => error.into(),
         }
     }
 }

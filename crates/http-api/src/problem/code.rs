@@ -76,6 +76,8 @@ table! {
     CountChanged, "count-changed", CONFLICT, "Another number of images matches";
     /// There are as many of something as are kept.
     TooMany, "too-many", CONFLICT, "There are too many";
+    /// The tagger in use does not compute features of pictures.
+    NoImageModel, "no-image-model", CONFLICT, "The tagger has no features of pictures";
     /// A request with the same idempotency key is under way.
     IdempotencyInProgress, "idempotency-in-progress", CONFLICT, "The same request is under way";
     /// The idempotency key was used for another request.
@@ -162,6 +164,7 @@ mod tests {
             ("vocabulary-conflict", 409),
             ("count-changed", 409),
             ("too-many", 409),
+            ("no-image-model", 409),
             ("idempotency-in-progress", 409),
             ("idempotency-mismatch", 422),
             ("too-many-requests", 429),

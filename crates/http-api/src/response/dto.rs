@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use super::Infos;
 use chrono::{DateTime, Datelike, Timelike};
 use chrono_tz::Tz;
 use domain::{
     CameraData, ConfidenceHistogram, Image, ImageInfo, Label, ShownNames, Tag, TagSummary, Tags,
-    service::Tagged,
+    service::{Match, Tagged},
 };
 use serde::{Serialize, Serializer};
 use utoipa::{
@@ -52,6 +53,17 @@ pub(crate) struct ImageBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "2024-01-11 10:04:35")]
     taken_at: Option<Nullable<String>>,
+}
+
+/// An image that looks like another one.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Match)]
+pub(crate) struct MatchBody<'a> {
+    #[serde(flatten)]
+    image: ImageBody<'a>,
+    /// How much it looks like the other one, from 0 to 100, rounded to two decimals.
+    #[schema(minimum = 0, maximum = 100, example = 87.5)]
+    similarity: f64,
 }
 
 /// A member that is there, and null where its value is unknown.
@@ -218,6 +230,20 @@ impl<'a> ImageBody<'a> {
             file_name: Some(Nullable(info.and_then(|info| info.file_name.as_deref()))),
             taken_at: Some(Nullable(info.and_then(|info| taken_at(&info.camera)))),
             ..self
+        }
+    }
+}
+
+impl<'a> MatchBody<'a> {
+    /// Writes an image that was found, with what is known of the picture if that is to be told.
+    pub(crate) fn new(found: &'a Match, infos: Option<&'a Infos>, shown: &'a Presentation) -> Self {
+        let image = ImageBody::new(&found.image, shown);
+        Self {
+            image: match infos {
+                Some(infos) => image.with_info(&found.image, infos.get(&found.image.id)),
+                None => image,
+            },
+            similarity: (found.similarity * 100.0).round() / 100.0,
         }
     }
 }

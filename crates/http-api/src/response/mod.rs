@@ -18,7 +18,7 @@ use serde::Serialize;
 pub(super) use self::{
     data::{Head, WithData, from_bytes},
     dto::{
-        ConfidencesBody, ImageBody, ImageWithDataBody, Presentation, RegisteredBody,
+        ConfidencesBody, ImageBody, ImageWithDataBody, MatchBody, Presentation, RegisteredBody,
         TagSummaryBody, TaggedBody,
     },
     image_tags::ImageTagsBody,

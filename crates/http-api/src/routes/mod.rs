@@ -6,6 +6,7 @@ mod get_confidences;
 mod get_file;
 mod get_image;
 mod get_info;
+mod get_similar;
 mod get_thumbnail;
 mod health;
 mod image_tags;
@@ -41,6 +42,7 @@ use crate::{access, rights, state::State};
 pub(super) use self::{
     delete_image::__path_delete_image, get_confidences::__path_get_confidences,
     get_file::__path_get_file, get_image::__path_get_image, get_info::__path_get_info,
+    get_similar::__path_get_duplicates, get_similar::__path_get_similar,
     get_thumbnail::__path_get_thumbnail, health::__path_livez, health::__path_readyz,
     image_tags::__path_edit_tags, image_tags::__path_get_tags, image_tags::__path_retag,
     jobs::__path_delete_job, jobs::__path_get_job, jobs::__path_list_jobs, jobs::__path_post_job,
@@ -91,6 +93,11 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(with_rest("/image/{id}/retag", WRITABLE).route(web::post().to(image_tags::retag)))
         .service(readable("/image/{id}/file", get_file::get_file))
         .service(readable("/image/{id}/info", get_info::get_info))
+        .service(readable("/image/{id}/similar", get_similar::get_similar))
+        .service(readable(
+            "/image/{id}/duplicates",
+            get_similar::get_duplicates,
+        ))
         .service(readable(
             "/image/{id}/thumbnail",
             get_thumbnail::get_thumbnail,

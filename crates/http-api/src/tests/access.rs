@@ -28,6 +28,13 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
     ("POST", "/image/ID/retag", Scope::Write, Some([true, true])),
     ("GET", "/image/ID/file", Scope::Read, Some([false, true])),
     ("GET", "/image/ID/info", Scope::Read, Some([false, true])),
+    ("GET", "/image/ID/similar", Scope::Read, Some([false, true])),
+    (
+        "GET",
+        "/image/ID/duplicates",
+        Scope::Read,
+        Some([false, true]),
+    ),
     (
         "GET",
         "/image/ID/thumbnail",

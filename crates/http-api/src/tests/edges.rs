@@ -56,6 +56,8 @@ async fn other_paths_are_not_found(#[case] path: &str) {
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777", &["POST", "PATCH"], "GET, HEAD, DELETE, OPTIONS")]
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/tags", &["POST", "DELETE"], "GET, HEAD, PATCH, OPTIONS")]
 #[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/retag", &["GET", "DELETE"], "POST, OPTIONS")]
+#[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/similar", &["POST", "DELETE"], "GET, HEAD, OPTIONS")]
+#[case("/image/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777/duplicates", &["POST", "PUT"], "GET, HEAD, OPTIONS")]
 #[case("/jobs", &["PUT", "DELETE", "PATCH"], "GET, HEAD, POST, OPTIONS")]
 #[case("/jobs/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777", &["POST", "PUT"], "GET, HEAD, DELETE, OPTIONS")]
 #[case("/vocabulary", &["POST", "PUT", "DELETE"], "GET, HEAD, OPTIONS")]

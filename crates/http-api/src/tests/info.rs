@@ -35,6 +35,7 @@ pub(super) async fn record(server: &TestServer, image: &Image, info: ImageInfo) 
     let Image { digest, facts, .. } = image;
     store.claim(digest, facts, at(0), at(100)).await.unwrap();
     let new = NewImage {
+        codes: Vec::new(),
         request: None,
         image: image.clone(),
         info,

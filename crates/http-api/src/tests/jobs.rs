@@ -14,7 +14,7 @@ use domain_testing::{FakeImageCodec, FakeReleaseQueue};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::test_server::{Fakes, TestServer, ingest_settings, problem, threshold};
+use super::test_server::{Fakes, TestServer, ingest_settings, picture_codes, problem, threshold};
 use crate::KeyPolicy;
 
 const UNKNOWN: &str = "/jobs/7e0a214c-8f7e-44c3-bdc6-3ffa4d0cb777";
@@ -53,6 +53,8 @@ fn runner(fakes: &Fakes) -> JobRunner {
     );
     let ingest = Ingest::new(ingest, ingest_settings(None)).with_vocabulary(vocabulary.clone());
     let catalog = Catalog::new(catalog).with_vocabulary(vocabulary);
+    let codec = Arc::<FakeImageCodec>::default();
+    let codes = picture_codes(fakes, codec, None, catalog.clone());
     let editing = Editing::new(editing, catalog, Arc::new(ingest));
     let ports = JobRunnerPorts {
         queue: fakes.store.clone(),
@@ -61,7 +63,7 @@ fn runner(fakes: &Fakes) -> JobRunner {
         statistics: fakes.store.clone(),
         clock: fakes.clock.clone(),
     };
-    JobRunner::new(ports, editing, threshold(80.0))
+    JobRunner::new(ports, editing, codes, threshold(80.0))
 }
 
 /// Carries out all jobs.

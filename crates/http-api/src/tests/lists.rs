@@ -140,6 +140,7 @@ async fn record(store: &FakeDatabase, carried: &[&[(&str, f64)]]) -> Vec<Image> 
         store.claim(digest, facts, at(0), at(100)).await.unwrap();
         store
             .record(&NewImage {
+                codes: Vec::new(),
                 request: None,
                 info: domain::ImageInfo::default(),
                 fence: None,

@@ -22,6 +22,7 @@ mod page;
 mod pressure;
 mod session;
 mod shutdown;
+mod similar;
 mod storage;
 mod tag;
 mod taggers;

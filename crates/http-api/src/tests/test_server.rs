@@ -12,16 +12,18 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence, LabelNames, Threshold, Vocabulary,
-    ports::{ImageCodec, ImageCounter, ImageStore, OriginalStore, TagProvider},
+    ports::{
+        FeatureExtractor, ImageCodec, ImageCounter, ImageStore, OriginalStore, TagProvider,
+    },
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
-        Ingest, IngestPorts, IngestSettings, JobPorts, Jobs, Keys, KnownTaggers, RenditionPorts,
-        Renditions, SharedVocabulary,
+        Ingest, IngestPorts, IngestSettings, JobPorts, Jobs, Keys, KnownTaggers, LookAlikePorts,
+        LookAlikes, PictureCodePorts, PictureCodes, RenditionPorts, Renditions, SharedVocabulary,
     },
 };
 use domain_testing::{
-    FakeDatabase, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue, FakeRenditionStore,
-    FakeTagProvider, Pull, TestClock, tags,
+    FakeDatabase, FakeFeatureExtractor, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue,
+    FakeRenditionStore, FakeSimilarityIndex, FakeTagProvider, Pull, TestClock, tags,
 };
 use futures_util::FutureExt;
 use reqwest::{Method, Response};
@@ -68,6 +70,7 @@ pub(super) struct Setup {
     pub(super) admin_key: Option<AdminKey>,
     pub(super) store_bytes: Option<u64>,
     pub(super) codec: Arc<dyn ImageCodec>,
+    pub(super) extractor: Option<Arc<dyn FeatureExtractor>>,
     pub(super) names: LabelNames,
     pub(super) is_closed: bool,
     pub(super) builtin: Vocabulary,
@@ -136,6 +139,7 @@ impl Default for Setup {
             admin_key: None,
             store_bytes: None,
             codec: Arc::<FakeImageCodec>::default(),
+            extractor: Some(Arc::new(FakeFeatureExtractor::default())),
             names: LabelNames::default(),
             is_closed: false,
             builtin: Vocabulary::default(),
@@ -161,6 +165,21 @@ impl Setup {
             originals: self.originals.clone(),
             clock: self.fakes.clock.clone(),
         })
+    }
+
+    fn look_alikes(&self, catalog: &Catalog) -> LookAlikes {
+        let codes = picture_codes(
+            &self.fakes,
+            self.codec.clone(),
+            self.extractor.clone(),
+            catalog.clone(),
+        );
+        let ports = LookAlikePorts {
+            index: Arc::new(FakeSimilarityIndex::new(self.fakes.store.clone())),
+            codes: self.fakes.store.clone(),
+            images: self.images.clone(),
+        };
+        LookAlikes::new(ports, codes)
     }
 
     pub(super) fn api(self) -> Api {
@@ -201,6 +220,7 @@ impl Setup {
             edits: self.fakes.store.clone(),
             clock: self.fakes.clock.clone(),
         };
+        let look_alikes = self.look_alikes(&catalog);
         let renditions = RenditionPorts {
             codec: self.codec,
             originals: self.originals.clone(),
@@ -213,6 +233,7 @@ impl Setup {
             keys: Keys::new(self.fakes.store, self.fakes.clock),
             editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
             ingest,
+            look_alikes,
             renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),
             catalog,
             taggers: taggers.collect(),
@@ -227,6 +248,21 @@ impl Setup {
             settings: self.settings,
         }
     }
+}
+
+pub(super) fn picture_codes(
+    fakes: &Fakes,
+    codec: Arc<dyn ImageCodec>,
+    extractor: Option<Arc<dyn FeatureExtractor>>,
+    catalog: Catalog,
+) -> PictureCodes {
+    let ports = PictureCodePorts {
+        store: fakes.store.clone(),
+        extractor,
+        codec,
+        releases: Arc::new(FakeReleaseQueue::default()),
+    };
+    PictureCodes::new(ports, catalog)
 }
 
 fn jobs(fakes: &Fakes, known: KnownTaggers) -> Jobs {

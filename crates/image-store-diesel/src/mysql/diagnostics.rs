@@ -290,6 +290,7 @@ mod tests {
 
     async fn record(store: &dyn Database) -> Result<(), ImageStoreError> {
         let new = NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             fence: None,

@@ -8,13 +8,13 @@ use diesel::{
     NullableExpressionMethods, OptionalExtension, QueryDsl, Queryable, dsl::case_when,
     sql_types::Bool,
 };
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
     ContentDigest, Fence, ImageFacts,
     ports::{Claimed, StoredBytes},
 };
 
-use super::Connection;
+use super::{BEGIN, Connection, features};
 use crate::{
     error::StoreError,
     schema::{image, original},
@@ -379,12 +379,17 @@ pub(super) async fn forget(
     digest: &ContentDigest,
     fence: Fence,
 ) -> Result<bool, StoreError> {
+    connection.batch_execute(BEGIN).await?;
     let forgotten = diesel::delete(original::table)
         .filter(original::digest.eq(digest.as_bytes().as_slice()))
         .filter(original::fence.eq(fence.as_i64()))
         .filter(original::removing_until.is_not_null())
         .execute(connection)
         .await?;
+    if forgotten > 0 {
+        features::forget(connection, digest).await?;
+    }
+    connection.batch_execute("COMMIT").await?;
     Ok(forgotten > 0)
 }
 

@@ -15,7 +15,7 @@ use domain::{
 };
 
 use super::{
-    BEGIN, BY_IMAGE, Backend, Connection, ROWS, changes, claims,
+    BEGIN, BY_IMAGE, Backend, Connection, ROWS, changes, claims, features,
     label_cache::{Known, LabelCache},
     labels::{self, LabelIds},
     load, requests,
@@ -77,6 +77,7 @@ pub(super) async fn record(
     for (key, tagging) in &new.taggings {
         taggings::keep(connection, key, tagging).await?;
     }
+    features::keep(connection, &new.image.digest, &new.codes).await?;
     changes::note(connection, time, new.image.id.as_bytes()).await?;
     // Last, so that others with this key wait for the commit alone.
     if let Some(lease) = &new.request

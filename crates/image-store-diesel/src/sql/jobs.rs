@@ -14,13 +14,13 @@ use std::num::NonZeroU32;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl,
     dsl::sql,
     sql_types::{BigInt, Nullable},
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    Fence, ImageId, Job, JobId, JobResult,
+    Fence, ImageId, Job, JobId, JobKind, JobResult,
     ports::{Advanced, ClaimedJob, ImageStoreError, JobLease, JobQueue, JobStep, JobStore, NewJob},
 };
 
@@ -139,7 +139,8 @@ async fn enqueue(
         .count()
         .get_result(connection)
         .await?;
-    if open >= i64::from(at_most) {
+    let kind = new.request.action.kind();
+    if open >= i64::from(at_most) || kind.is_internal() && is_there(connection, kind).await? {
         connection.batch_execute("ROLLBACK").await?;
         return Ok(None);
     }
@@ -153,6 +154,21 @@ async fn enqueue(
     let made = rows::find(connection, &new.id).await?;
     connection.batch_execute("COMMIT").await?;
     Ok(made)
+}
+
+/// Whether a job of a kind has not ended, or was cancelled less than a day ago.
+async fn is_there(connection: &mut Connection, kind: JobKind) -> Result<bool, StoreError> {
+    let day = TimeDelta::days(1).num_microseconds().unwrap_or_default();
+    let is_recent = job::finished_at.gt(sql::<Nullable<BigInt>>(&format!("{NOW} - {day}")));
+    let is_cancelled = job::state.eq(rows::CANCELLED).and(is_recent);
+    let found: Option<i64> = job::table
+        .filter(job::kind.eq(rows::kind_number(kind)))
+        .filter(job::state.eq_any(rows::OPEN).or(is_cancelled))
+        .select(job::number)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
 }
 
 async fn insert(connection: &mut Connection, new: &NewJob, number: i64) -> Result<(), StoreError> {

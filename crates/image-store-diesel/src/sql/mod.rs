@@ -16,6 +16,7 @@ pub(super) mod changes;
 mod claims;
 mod edits;
 mod export;
+mod features;
 mod figures;
 mod identity;
 mod images;

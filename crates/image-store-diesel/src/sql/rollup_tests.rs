@@ -63,6 +63,7 @@ async fn record(store: &dyn Database, image: Image) {
         .await
         .unwrap();
     let new = NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,

@@ -62,6 +62,7 @@ async fn register(store: &dyn Database, content: &[u8]) -> domain::Image {
         .await
         .unwrap();
     let new = NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,
@@ -200,6 +201,7 @@ async fn a_call_that_is_cut_off_spoils_no_connection() {
         let calls = async {
             store.claim(&cut.digest, &cut.facts, at(0), at(1)).await?;
             let new = NewImage {
+                codes: Vec::new(),
                 request: None,
                 info: domain::ImageInfo::default(),
                 fence: None,
@@ -323,6 +325,7 @@ async fn notifies_of_recorded_images() {
             .is_ok()
     };
     let refused = NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,

@@ -50,6 +50,7 @@ async fn fill(store: &dyn Database) -> Vec<Image> {
             tagged_at: at(0),
         };
         let new = NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             fence: None,

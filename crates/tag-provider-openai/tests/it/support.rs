@@ -37,7 +37,8 @@ impl Stage {
 
     /// Tags for a caller that stays.
     pub(crate) async fn tag(&self, source: &FakePictureSource) -> Result<Tags, UpstreamError> {
-        self.provider.tag(source, &CallContext::local()).await
+        let found = self.provider.tag(source, &CallContext::local()).await;
+        found.map(|found| found.tags)
     }
 }
 

@@ -250,6 +250,43 @@ def one_image(origin):
         expect(viewer).to_contain_text("picture-002.png")
 
 
+def look_alikes(origin, folder):
+    """Beside an image: the same picture in other files, and images that look like it, each of which leads to the other."""
+    from pathlib import Path
+
+    files = sorted(Path(folder).iterdir()) + [PHOTOS / "coffee.jpg"]
+    ids = []
+    for file in files:
+        answer = requests.post(f"{origin}/image", data=file.read_bytes(), headers={"Content-Type": "application/octet-stream"}, timeout=60)
+        answer.raise_for_status()
+        ids.append(answer.json()["id"])
+    with Browser(origin) as browser:
+        page = browser.open(f"?image={ids[0]}")
+        duplicates, similar = page.locator(".found-duplicates"), page.locator(".found-similar")
+        expect(duplicates.get_by_role("heading", name="Duplicates")).to_be_visible()
+        expect(duplicates.locator("a")).to_have_count(2)
+        expect(similar.get_by_role("heading", name="Look-alikes")).to_be_visible()
+        expect(similar.locator("a")).to_have_count(4)
+        expect(similar.locator("img").first).to_have_attribute("alt", re.compile(r"\d+% alike$"))
+        check_accessibility(page, "look-alikes")
+        similar.locator("a").last.click()
+        expect(page).to_have_url(re.compile(f"image={ids[4]}"))
+        expect(duplicates).to_have_count(0)
+        expect(similar.locator("a")).to_have_count(4)
+        page.go_back()
+        expect(page).to_have_url(re.compile(f"image={ids[0]}"))
+        expect(duplicates.locator("a")).to_have_count(2)
+        spanish = browser.open(f"?image={ids[0]}", locale="es-ES", viewport={"width": 390, "height": 844})
+        expect(spanish.get_by_role("heading", name="Duplicados")).to_be_visible()
+        expect(spanish.get_by_role("heading", name="Fotos parecidas")).to_be_visible()
+        check_accessibility(spanish, "look-alikes on a phone")
+        if pictures_to := os.environ.get("ETIQUETA_TEST_PICTURES"):
+            for name, shown in (("wide", page), ("narrow", spanish)):
+                shown.locator(".found-similar").scroll_into_view_if_needed()
+                shown.wait_for_timeout(500)
+                shown.screenshot(path=f"{pictures_to}/look-alikes-{name}.png")
+
+
 def swipe(page, by):
     session = page.context.new_cdp_session(page)
     x, y = 195, 150

@@ -106,6 +106,7 @@ async fn recording_takes_a_claim(store: &dyn Database) {
     let key = key(&image.digest);
     let answer = tagging(tags(&[("car", 90.0), ("cab", 10.0)]));
     let new = NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,

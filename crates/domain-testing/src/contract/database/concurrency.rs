@@ -49,6 +49,7 @@ async fn uploads_of_the_same_bytes_are_recorded_at_once(store: &dyn Database) {
             let key = key(&image.digest);
             let tagging = answer(n);
             NewImage {
+                codes: Vec::new(),
                 request: None,
                 info: domain::ImageInfo::default(),
                 fence: None,

@@ -34,6 +34,7 @@ async fn a_tagging_is_recorded_with_an_image(store: &dyn Database) {
         tagging(tags(&[("car", 90.0), ("cab", 10.0)])),
     );
     let new = NewImage {
+        codes: Vec::new(),
         request: None,
         info: domain::ImageInfo::default(),
         fence: None,
@@ -56,6 +57,7 @@ async fn the_first_tagging_stays(store: &dyn Database) {
         let key = key(&image.digest);
         claim(store, &image).await;
         let new = |answer: &_| NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             fence: None,

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{Ingest, IngestError, Original, Pipeline};
+use super::{Ingest, IngestError, Original, Pipeline, codes};
 use crate::{
-    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImportedFile, NewImage,
-    TaggerVersion, Taggers, Tags, image_info, ports::CallContext,
+    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImportedFile, ModelCode,
+    NewImage, TaggerVersion, Taggers, Tags, image_info, ports::CallContext,
 };
 
 /// A picture of another program, and what that program knew of it.
@@ -44,15 +44,16 @@ impl Ingest {
         // Held until the original is counted among those of the store.
         let _room = self.reserve(&key, picture.bytes.len()).await?;
         let (known, _) = self.pipeline.known(&key).await?;
-        let facts = if let Some(facts) = known {
-            facts
+        let (facts, codes) = if let Some(facts) = known {
+            (facts, Vec::new())
         } else {
             let (bytes, context) = (picture.bytes.clone(), CallContext::local());
             let tagger = &self.pipeline.tagger;
-            tagger.facts(&picture.digest, bytes, &context).await?
+            let decoded = tagger.decode(&picture.digest, bytes, &context).await?;
+            (decoded.facts, codes(&decoded, None))
         };
         let camera = self.pipeline.tagger.camera_data(&picture.bytes);
-        self.pipeline.adopt(picture, &facts, &camera).await
+        self.pipeline.adopt(picture, &facts, &codes, &camera).await
     }
 }
 
@@ -61,6 +62,7 @@ impl Pipeline {
         &self,
         picture: &ForeignPicture,
         facts: &ImageFacts,
+        codes: &[ModelCode],
         camera: &CameraData,
     ) -> Result<Image, IngestError> {
         let original = Original {
@@ -98,6 +100,7 @@ impl Pipeline {
                 fence: None,
                 said: None,
                 taggings: Vec::new(),
+                codes: codes.to_vec(),
                 request: None,
             })
         };

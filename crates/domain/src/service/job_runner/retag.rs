@@ -84,7 +84,9 @@ impl Retags {
                 *slot = Some(outcome);
             }
         }
-        sort_out(outcomes.into_iter().flatten(), has_succeeded, pauses)
+        let outcomes = outcomes.into_iter().flatten();
+        let outcomes = outcomes.map(|(_, outcome)| outcome.map(Some));
+        sort_out(outcomes, has_succeeded, pauses)
     }
 
     /// Has images tagged of which no answer is stored.
@@ -198,16 +200,16 @@ fn outcome(
     (image, change.map_err(|error| Fault::of(image.id, &error)))
 }
 
-/// What is done to the images, up to the first that must wait.
-fn sort_out(
-    outcomes: impl Iterator<Item = Outcome>,
+/// What is done to the images, up to the first that must wait: a change of each, nothing, or why it failed.
+pub(super) fn sort_out(
+    outcomes: impl Iterator<Item = Result<Option<JobChange>, Fault>>,
     has_succeeded: bool,
     pauses: u32,
 ) -> Result<Prepared, ImageStoreError> {
     let (mut changes, mut errors, mut count) = (Vec::new(), Vec::new(), 0);
-    for (_, outcome) in outcomes {
+    for outcome in outcomes {
         match outcome {
-            Ok(change) => changes.push(change),
+            Ok(change) => changes.extend(change),
             Err(Fault::Image(error)) => errors.push(error),
             // The provider answered others.
             Err(Fault::Call(error)) if has_succeeded => errors.push(error),

@@ -162,6 +162,7 @@ impl NewJobBody {
         let action = match kind {
             JobKind::Delete => JobAction::Delete,
             JobKind::Vocabulary => JobAction::Vocabulary,
+            JobKind::Features => JobAction::Features,
             JobKind::Edit => self.edit()?,
             JobKind::Retag => JobAction::Retag {
                 provider: self.provider.clone(),
@@ -184,8 +185,11 @@ impl NewJobBody {
     }
 
     fn kind(&self) -> Result<JobKind, Problem> {
-        JobKind::from_name(&self.kind).ok_or_else(|| {
-            let kinds = JobKind::ALL.map(JobKind::as_str).join("`, `");
+        let kind = JobKind::from_name(&self.kind).filter(|kind| !kind.is_internal());
+        kind.ok_or_else(|| {
+            let kinds = JobKind::ALL.into_iter().filter(|kind| !kind.is_internal());
+            let kinds: Vec<&str> = kinds.map(JobKind::as_str).collect();
+            let kinds = kinds.join("`, `");
             wrong(format!("`kind` is not one of `{kinds}`"))
         })
     }

@@ -307,7 +307,7 @@ impl<'s> Item<'s> {
     fn deleted_at(&self) -> DateTime<Utc> {
         match self.change.change {
             ImageChange::Delete(at) => at,
-            ImageChange::Tags(_) => DateTime::UNIX_EPOCH,
+            ImageChange::Tags(_) | ImageChange::Nothing => DateTime::UNIX_EPOCH,
         }
     }
 }

@@ -173,7 +173,7 @@ fn mentioned(step: &JobStep) -> BTreeSet<Label> {
     let changes = step.changes.iter();
     let changes = changes.filter_map(|change| match &change.change {
         ImageChange::Tags(change) => Some(change.labels()),
-        ImageChange::Delete(_) => None,
+        ImageChange::Delete(_) | ImageChange::Nothing => None,
     });
     changes.flatten().collect()
 }

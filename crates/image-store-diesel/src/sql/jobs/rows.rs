@@ -24,7 +24,7 @@ pub(super) const CANCELLED: i32 = 4;
 pub(super) const OPEN: [i32; 2] = [QUEUED, RUNNING];
 
 /// The kinds that this version knows. Servers of later versions may make others, and carry them out.
-pub(super) const KINDS: [i32; 4] = [0, 1, 2, 3];
+pub(super) const KINDS: [i32; 5] = [0, 1, 2, 3, 4];
 
 #[derive(Debug, Error)]
 enum Unreadable {
@@ -44,6 +44,7 @@ pub(super) fn kind_number(kind: JobKind) -> i32 {
         JobKind::Edit => 1,
         JobKind::Delete => 2,
         JobKind::Vocabulary => 3,
+        JobKind::Features => 4,
     }
 }
 

@@ -181,6 +181,7 @@ impl Fixture {
         let put = self.originals.put(&image.digest, CONTENT.into(), mode);
         put.await.unwrap();
         NewImage {
+            codes: Vec::new(),
             request: None,
             info: domain::ImageInfo::default(),
             image,
