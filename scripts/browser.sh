@@ -3,8 +3,8 @@
 
 # --- Python ----------------------------------------------------------------------------------------
 
-# What the tests of the page need; requests is all that the others do.
-packages=('requests>=2.28,<3' 'playwright>=1.50,<2' 'axe-playwright-python>=0.1.7,<0.2')
+# What the tests of the page need; requests and standardwebhooks are all that the others do.
+packages=('requests>=2.28,<3' 'playwright>=1.50,<2' 'axe-playwright-python>=0.1.7,<0.2' 'standardwebhooks>=1,<2')
 
 provide_python() {
   [ -z "${ETIQUETA_TEST_PYTHON:-}" ] || return 0
@@ -16,7 +16,7 @@ provide_python() {
 }
 
 take_python() {
-  ETIQUETA_TEST_PYTHON=$("$1" -c 'import axe_playwright_python, playwright.sync_api, requests, sys; print(sys.executable)' 2>/dev/null) &&
+  ETIQUETA_TEST_PYTHON=$("$1" -c 'import axe_playwright_python, playwright.sync_api, requests, standardwebhooks, sys; print(sys.executable)' 2>/dev/null) &&
     export ETIQUETA_TEST_PYTHON
 }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use domain::{
     ports::in_words,
-    service::{Backfill, FeatureJobs, Ingest, JobRunner, Upkeep, UpkeepSettings},
+    service::{Backfill, Deliveries, FeatureJobs, Ingest, JobRunner, Upkeep, UpkeepSettings},
 };
 use http_api::KeyPolicy;
 use tokio::{
@@ -24,7 +24,7 @@ use crate::{
     releases::Releases,
     rlimit, service_manager,
     settings::Settings,
-    telemetry, upkeep,
+    telemetry, upkeep, webhooks,
     wiring::{self, Database, Gates, SchemaError},
 };
 
@@ -56,6 +56,7 @@ pub struct Application {
     recorded: Arc<Notify>,
     runner: JobRunner,
     enqueued: Arc<Notify>,
+    deliveries: Deliveries,
     releases: Option<Arc<Releases>>,
     settings: Settings,
     options: ServeOptions,
@@ -106,6 +107,7 @@ impl Application {
             recorded: parts.recorded,
             runner: parts.runner,
             enqueued: parts.enqueued,
+            deliveries: parts.deliveries,
             releases: parts.releases,
             settings,
             options,
@@ -158,6 +160,7 @@ impl Application {
                     upkeep::make_feature_jobs(&self.feature_jobs, interval, schema, &stop),
                     upkeep::remove_old_jobs(&jobs, interval, schema, &stop),
                     jobs::run(&self.runner, &self.enqueued, schema, &stop),
+                    webhooks::run(&self.deliveries, schema, &stop),
                 );
             }
         };

@@ -15,4 +15,5 @@ pub mod service_manager;
 pub mod settings;
 pub mod telemetry;
 pub mod upkeep;
+pub mod webhooks;
 pub mod wiring;

@@ -10,6 +10,7 @@ mod requests;
 mod statistics;
 mod transfer;
 mod vocabulary;
+mod webhooks;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -26,7 +27,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ApiKey, Confidence, ConfidenceHistogram, ContentDigest, DatabaseId, Fence, Image, ImageFacts,
     ImageId, ImageInfo, ImageOrder, ImageQuery, ImportKey, Label, NewImage, PageKey, RequestKey,
-    Session, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage,
+    Session, TagSummary, Tagging, TaggingKey, TimeWindow, UntaggedImage, WebhookEvent,
     ports::{
         Claimed, Counted, ImageCounter, ImageInfoStore, ImageStore, ImageStoreError, Known,
         OriginalLedger, RemovalLedger, StoredBytes, StoredVocabulary, TagStatistics, TaggingCache,
@@ -68,6 +69,7 @@ struct State {
     job_number: u64,
     job_numbers: HashMap<ImageId, u64>,
     vocabulary: StoredVocabulary,
+    webhooks: webhooks::FakeWebhooks,
     /// How long the stretches of the statistics are; none are rolled up without it.
     stretch: Option<TimeDelta>,
 }
@@ -309,6 +311,8 @@ impl ImageStore for FakeDatabase {
         if let Some(lease) = &new.request {
             state.complete(lease, image.id);
         }
+        state.webhooks.emit(WebhookEvent::ImageCreated(image.id));
+        state.webhooks.emit(WebhookEvent::ImageTagged(image.id));
         Ok(())
     }
 

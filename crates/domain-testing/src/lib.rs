@@ -23,6 +23,7 @@ mod rendition_store;
 mod samples;
 mod similarity_index;
 mod tag_provider;
+mod webhook_sender;
 
 pub use blob_host::{FakeBlobHost, FakeReleaseQueue};
 pub use database::FakeDatabase;
@@ -35,3 +36,4 @@ pub use rendition_store::FakeRenditionStore;
 pub use samples::{TestClock, api_key, at, image, label, tag, tags};
 pub use similarity_index::FakeSimilarityIndex;
 pub use tag_provider::FakeTagProvider;
+pub use webhook_sender::FakeWebhookSender;

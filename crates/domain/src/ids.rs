@@ -80,6 +80,22 @@ id! {
     "the id of a job"
 }
 
+id! {
+    /// The id of a webhook: a UUID, written in lower case with hyphens.
+    WebhookId,
+    /// The text is not the id of a webhook.
+    WebhookIdError,
+    "the id of a webhook"
+}
+
+id! {
+    /// The id of a delivery to a webhook: a UUID, written in lower case with hyphens.
+    DeliveryId,
+    /// The text is not the id of a delivery.
+    DeliveryIdError,
+    "the id of a delivery"
+}
+
 impl ImageId {
     /// Generates an id for an image registered at that time.
     pub fn new(registered_at: DateTime<Utc>) -> Self {
@@ -102,6 +118,25 @@ impl JobId {
     /// An id that no other job has.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
+    }
+}
+
+impl WebhookId {
+    /// An id that no other webhook has.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl DeliveryId {
+    /// An id that no other delivery has.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
+    /// The id as receivers see it, the same at every attempt.
+    pub fn message_id(&self) -> String {
+        format!("msg_{self}")
     }
 }
 

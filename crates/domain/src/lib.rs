@@ -36,6 +36,7 @@ pub mod session;
 pub mod tag;
 pub mod tagging;
 pub mod vocabulary;
+pub mod webhook;
 
 pub use api_key::{ApiKey, KeyName, KeyNameError};
 pub use confidence::{Confidence, ConfidenceError, Threshold};
@@ -48,7 +49,10 @@ pub use idempotency::{
     IdempotencyKey, IdempotencyKeyError, IdempotentRequest, OUTCOME_KEPT, RequestFingerprint,
     RequestKey, RequestLease, UploadSource,
 };
-pub use ids::{ImageId, ImageIdError, JobId, JobIdError, KeyId, KeyIdError};
+pub use ids::{
+    DeliveryId, DeliveryIdError, ImageId, ImageIdError, JobId, JobIdError, KeyId, KeyIdError,
+    WebhookId, WebhookIdError,
+};
 pub use image::{Image, ImageFacts, NewImage, UntaggedImage};
 pub use image_info::{CameraData, ImageInfo, Location};
 pub use image_tags::{
@@ -79,4 +83,9 @@ pub use tag::{Tag, Tags};
 pub use tagging::{ProviderAnswers, ProviderIdentity, ProviderIdentityError, Tagging, TaggingKey};
 pub use vocabulary::{
     ConflictKind, EntryError, Vocabulary, VocabularyChange, VocabularyConflict, VocabularyEntry,
+};
+pub use webhook::{
+    DeliveryFailure, DisabledReason, EventKind, EventKindError, EventKinds, FAILURES_KEPT,
+    MAX_WAITING, MAX_WEBHOOKS, NewWebhook, SHOWN_FAILURES, Webhook, WebhookEvent, WebhookReport,
+    WebhookSecret, WebhookState,
 };

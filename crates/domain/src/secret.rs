@@ -75,9 +75,14 @@ impl SessionToken {
 }
 
 fn random() -> Result<String, SecretError> {
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(random_bytes()?))
+}
+
+/// Random bytes for a secret.
+pub(crate) fn random_bytes() -> Result<[u8; RANDOM_BYTES], SecretError> {
     let mut bytes = [0; RANDOM_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| SecretError(error.to_string()))?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes)
 }
 
 fn is_random(text: &str) -> bool {

@@ -40,7 +40,9 @@ use std::sync::Arc;
 use domain::{
     Vocabulary,
     ports::{ImageStore, OriginalStore, TagProvider},
-    service::{Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, LookAlikes, Renditions},
+    service::{
+        Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, LookAlikes, Renditions, Webhooks,
+    },
 };
 
 use futures_util::future::BoxFuture;
@@ -74,6 +76,8 @@ pub struct Api {
     pub access: Arc<Access>,
     /// Makes and revokes keys.
     pub keys: Keys,
+    /// Registers and removes webhooks.
+    pub webhooks: Webhooks,
     /// What tags pictures.
     pub taggers: Vec<Tagger>,
     /// The words of the built-in tagger.

@@ -95,6 +95,18 @@ pub(crate) static TABLE: &[(&str, Method, Right)] = &[
     ("/keys", Method::GET, Right::Always(Scope::Admin)),
     ("/keys", Method::POST, Right::Always(Scope::Admin)),
     ("/keys/{id}", Method::DELETE, Right::Always(Scope::Admin)),
+    ("/webhooks", Method::GET, Right::Always(Scope::Admin)),
+    ("/webhooks", Method::POST, Right::Always(Scope::Admin)),
+    (
+        "/webhooks/{id}",
+        Method::DELETE,
+        Right::Always(Scope::Admin),
+    ),
+    (
+        "/webhooks/{id}/replay",
+        Method::POST,
+        Right::Always(Scope::Admin),
+    ),
     ("/session", Method::POST, Right::Open),
     ("/session", Method::DELETE, Right::Open),
     ("/", Method::GET, Right::Open),

@@ -8,7 +8,7 @@ use domain::{
     ports::{CallContext, TagsChanged, cause},
     service::{
         Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, LookAlikes, Renditions,
-        Retagging, Tagged, TaggerChoice, Upload,
+        Retagging, Tagged, TaggerChoice, Upload, Webhooks,
     },
 };
 use tokio::runtime::Handle;
@@ -40,6 +40,7 @@ pub(super) struct State {
     pub(super) idempotency: Idempotency,
     pub(super) access: Arc<Access>,
     pub(super) keys: Keys,
+    pub(super) webhooks: Webhooks,
     pub(super) rate_limit: RateLimit,
     pub(super) taggers: Vec<Tagger>,
     pub(super) builtin: Arc<Vocabulary>,
@@ -77,6 +78,7 @@ impl State {
             idempotency: api.idempotency,
             access: api.access,
             keys: api.keys,
+            webhooks: api.webhooks,
             rate_limit: RateLimit::new(settings.requests_per_minute),
             taggers: api.taggers,
             builtin: api.builtin,

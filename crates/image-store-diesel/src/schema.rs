@@ -258,6 +258,37 @@ table! {
 }
 
 table! {
+    #[sql_name = "etiqueta_webhook"]
+    webhook (id) {
+        id -> Binary,
+        slot -> Integer,
+        url -> Text,
+        events -> Text,
+        secret -> Binary,
+        state -> Integer,
+        paused_until -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+table! {
+    #[sql_name = "etiqueta_delivery"]
+    delivery (id) {
+        id -> Binary,
+        webhook_id -> Binary,
+        state -> Integer,
+        due_at -> BigInt,
+        fence -> BigInt,
+        event -> Integer,
+        subject -> Binary,
+        happened_at -> BigInt,
+        attempts -> Integer,
+        tried_at -> BigInt,
+        error -> Nullable<Text>,
+    }
+}
+
+table! {
     // Diesel's own column.
     #[sql_name = "__diesel_schema_migrations"]
     migration (version) {

@@ -1,4 +1,4 @@
-//! Which addresses are globally routable.
+//! Which addresses are globally routable, and which ones nothing is ever posted to.
 //!
 //! The blocks are those of IANA's IPv4 and IPv6 special-purpose address registries that are not
 //! "globally reachable". Stricter than the registries: small reachable blocks inside a refused one
@@ -66,6 +66,32 @@ const EMBEDDING: [Ipv6Net; 2] = [
     v6([0x64, 0xff9b, 0], 96),
 ];
 
+/// Link-local, and the metadata services of clouds at other addresses: Azure, Alibaba, Oracle.
+const LINK_LOCAL_V4: [Ipv4Net; 4] = [
+    v4([169, 254, 0, 0], 16),
+    v4([168, 63, 129, 16], 32),
+    v4([100, 100, 100, 200], 32),
+    v4([192, 0, 0, 192], 32),
+];
+
+/// Link-local, and the metadata services of Amazon and Google.
+const LINK_LOCAL_V6: [Ipv6Net; 3] = [
+    v6([0xfe80, 0, 0], 10),
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128),
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254), 128),
+];
+
+/// Further prefixes under which a machine may translate the last 32 bits to an IPv4 address: IPv4-compatible (RFC 4291),
+/// IPv4-translated (RFC 2765) and NAT64 of local use (RFC 8215).
+const TRANSLATED: [Ipv6Net; 3] = [
+    v6([0, 0, 0], 96),
+    Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96),
+    v6([0x64, 0xff9b, 1], 48),
+];
+
+/// 6to4 (RFC 3056): the second to the fifth byte after the first two are an IPv4 address.
+const SIX_TO_FOUR: Ipv6Net = v6([0x2002, 0, 0], 16);
+
 const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
@@ -91,6 +117,32 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(embedded);
     }
     GLOBAL_UNICAST.contains(&address) && !SPECIAL_V6.iter().any(|block| block.contains(&address))
+}
+
+/// Whether an address is link-local, or that of a metadata service of a cloud, in whatever form.
+pub(crate) fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_link_local_v4(address),
+        IpAddr::V6(address) => {
+            let embedded = embedded_v4(address).or_else(|| translated_v4(address));
+            embedded.is_some_and(is_link_local_v4)
+                || LINK_LOCAL_V6.iter().any(|block| block.contains(&address))
+        }
+    }
+}
+
+fn is_link_local_v4(address: Ipv4Addr) -> bool {
+    LINK_LOCAL_V4.iter().any(|block| block.contains(&address))
+}
+
+fn translated_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [_, _, a, b, c, d, ..] = address.octets();
+    if SIX_TO_FOUR.contains(&address) {
+        return Some(Ipv4Addr::new(a, b, c, d));
+    }
+    let [.., a, b, c, d] = address.octets();
+    let is_translated = TRANSLATED.iter().any(|prefix| prefix.contains(&address));
+    is_translated.then_some(Ipv4Addr::new(a, b, c, d))
 }
 
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
@@ -240,5 +292,45 @@ mod tests {
     #[case::nat64("64:ff9b::8.8.8.8")]
     fn public_addresses_are_allowed(#[case] address: IpAddr) {
         assert!(is_public(address));
+    }
+
+    #[rstest::rstest]
+    #[case("169.254.0.0")]
+    #[case::metadata("169.254.169.254")]
+    #[case("169.254.255.255")]
+    #[case::azure("168.63.129.16")]
+    #[case::alibaba("100.100.100.200")]
+    #[case::oracle("192.0.0.192")]
+    #[case::link_local("fe80::1")]
+    #[case::link_local_end("febf:ffff::1")]
+    #[case::amazon("fd00:ec2::254")]
+    #[case::google("fd20:ce::254")]
+    #[case::mapped("::ffff:169.254.169.254")]
+    #[case::compatible("::169.254.169.254")]
+    #[case::translated("::ffff:0:169.254.169.254")]
+    #[case::nat64("64:ff9b::169.254.169.254")]
+    #[case::nat64_local_use("64:ff9b:1::100.100.100.200")]
+    #[case::six_to_four("2002:a9fe:a9fe::1")]
+    fn link_local_addresses_are_recognised(#[case] address: IpAddr) {
+        assert!(is_link_local(address));
+        assert!(!is_public(address));
+    }
+
+    #[rstest::rstest]
+    #[case("127.0.0.1")]
+    #[case("::1")]
+    #[case("10.0.0.1")]
+    #[case("192.168.1.1")]
+    #[case("169.253.255.255")]
+    #[case("169.255.0.0")]
+    #[case("100.100.100.201")]
+    #[case("168.63.129.17")]
+    #[case("8.8.8.8")]
+    #[case("fd00::1")]
+    #[case("::ffff:127.0.0.1")]
+    #[case("2606:4700:4700::1111")]
+    #[case("2002:808:808::1")]
+    fn other_addresses_are_not_link_local(#[case] address: IpAddr) {
+        assert!(!is_link_local(address));
     }
 }

@@ -115,9 +115,9 @@ impl From<Failure> for FetchError {
 
 impl From<reqwest::Error> for FetchError {
     fn from(error: reqwest::Error) -> Self {
-        if let Some(ResolveError::NotPublic { .. }) = find(&error) {
+        if let Some(ResolveError::NotAllowed { reason, .. }) = find(&error) {
             return Self::NotAllowed {
-                reason: Violation::Address,
+                reason: *reason,
                 redirected: false,
                 source: Some(error.into()),
             };

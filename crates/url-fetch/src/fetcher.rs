@@ -108,7 +108,7 @@ impl Fetcher {
 }
 
 /// A client that carries nothing from one request to the next, and nothing of the environment.
-fn client(resolver: CheckedResolver) -> Result<Client, reqwest::Error> {
+pub(crate) fn client(resolver: CheckedResolver) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(USER_AGENT)
         .dns_resolver(resolver)
@@ -128,7 +128,7 @@ fn client(resolver: CheckedResolver) -> Result<Client, reqwest::Error> {
         .build()
 }
 
-fn parse(url: &str) -> Result<Url, FetchError> {
+pub(crate) fn parse(url: &str) -> Result<Url, FetchError> {
     if url.len() > MAX_URL {
         return Err(FetchError::InvalidUrl(UrlTooLong.into()));
     }

@@ -1,4 +1,4 @@
-//! Fetches URLs that clients name, protected against server-side request forgery (SSRF).
+//! Fetches URLs that clients name, and posts to them, protected against server-side request forgery (SSRF).
 //!
 //! A server that fetches a URL reaches hosts that the client cannot. All rules against abuse of
 //! that are here, the same for every caller:
@@ -14,6 +14,8 @@
 //! - A request carries nothing of the server or the client: no proxy from the environment, no
 //!   credentials, cookies, `Referer` or header of the client's.
 //! - Size and total time are bounded.
+//! - Posts follow no redirect and read no body of an answer. Under [`PostPolicy::AnyButLinkLocal`] they may go to any
+//!   address but link-local ones and metadata services of clouds.
 //!
 //! Out of scope, and for a firewall to block: hosts with public addresses that trust this
 //! server, and NAT64 prefixes other than the well-known one.
@@ -24,6 +26,7 @@ mod deadline;
 mod error;
 mod fetcher;
 mod policy;
+mod poster;
 mod resolver;
 mod rules;
 #[cfg(test)]
@@ -32,5 +35,6 @@ mod tests;
 pub use body::Fetched;
 pub use error::{Failure, FetchError};
 pub use fetcher::{BuildError, DEFAULT_TIMEOUT, FetchSettings, Fetcher};
-pub use policy::{FetchPolicy, UnknownPolicy};
+pub use policy::{FetchPolicy, PostPolicy, UnknownPolicy, UnknownPostPolicy};
+pub use poster::{PostSettings, Posted, Poster};
 pub use rules::Violation;

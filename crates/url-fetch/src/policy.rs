@@ -1,4 +1,4 @@
-//! Whether URLs are fetched, and from where.
+//! Whether URLs are fetched, and from where; where messages are posted.
 
 use std::{fmt, str::FromStr};
 
@@ -44,6 +44,33 @@ impl fmt::Display for FetchPolicy {
     }
 }
 
+/// Where messages may be posted. Written `any` or `public`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PostPolicy {
+    /// Any port and address but link-local ones and metadata services of clouds.
+    #[default]
+    AnyButLinkLocal,
+    /// Ports 80 and 443 of globally routable addresses.
+    Public,
+}
+
+/// The text is not a policy for posts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be any or public")]
+pub struct UnknownPostPolicy;
+
+impl FromStr for PostPolicy {
+    type Err = UnknownPostPolicy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPostPolicy> {
+        match text {
+            "any" => Ok(Self::AnyButLinkLocal),
+            "public" => Ok(Self::Public),
+            _ => Err(UnknownPostPolicy),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +82,12 @@ mod tests {
         }
         assert_eq!("PUBLIC".parse::<FetchPolicy>(), Err(UnknownPolicy));
         assert_eq!("".parse::<FetchPolicy>(), Err(UnknownPolicy));
+    }
+
+    #[test]
+    fn policies_for_posts_are_read() {
+        assert_eq!("any".parse(), Ok(PostPolicy::AnyButLinkLocal));
+        assert_eq!("public".parse(), Ok(PostPolicy::Public));
+        assert_eq!("none".parse::<PostPolicy>(), Err(UnknownPostPolicy));
     }
 }

@@ -11,7 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::rules::Rules;
+use crate::rules::{Rules, Violation};
 
 /// A look-up cannot be cancelled, so this bounds the threads that slow name servers block.
 const MAX_LOOK_UPS: usize = 32;
@@ -29,8 +29,12 @@ pub(crate) struct SystemDns {
 /// Why a name has no address to connect to. For the log: it names addresses.
 #[derive(Debug, Error)]
 pub(crate) enum ResolveError {
-    #[error("{name} has the address {address}, which is not public")]
-    NotPublic { name: String, address: IpAddr },
+    #[error("{name} has the address {address}, which is not allowed: {reason}")]
+    NotAllowed {
+        name: String,
+        address: IpAddr,
+        reason: Violation,
+    },
     #[error("{name} has no address")]
     NoAddress { name: String },
     #[error("{name} cannot be looked up")]
@@ -94,9 +98,14 @@ fn check(
     if addresses.is_empty() {
         return Err(ResolveError::NoAddress { name });
     }
-    let refused = |address: &IpAddr| rules.check_address(*address).is_err();
-    match addresses.iter().map(SocketAddr::ip).find(refused) {
-        Some(address) => Err(ResolveError::NotPublic { name, address }),
+    let mut ips = addresses.iter().map(SocketAddr::ip);
+    let refused = ips.find_map(|address| Some((address, rules.check_address(address).err()?)));
+    match refused {
+        Some((address, reason)) => Err(ResolveError::NotAllowed {
+            name,
+            address,
+            reason,
+        }),
         None => Ok(addresses),
     }
 }

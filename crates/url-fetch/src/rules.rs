@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use thiserror::Error;
 use url::{Host, Url};
 
-use crate::{address::is_public, policy::FetchPolicy};
+use crate::{
+    address::{is_link_local, is_public},
+    policy::{FetchPolicy, PostPolicy},
+};
 
 const PUBLIC_PORTS: [u16; 2] = [80, 443];
 
@@ -27,31 +30,58 @@ pub enum Violation {
     /// The host is, or resolves to, an address that is not globally routable.
     #[error("the host has an address that is not public")]
     Address,
+    /// The host is, or resolves to, a link-local address or a metadata service of a cloud.
+    #[error("the host has a link-local address, or that of a metadata service")]
+    LinkLocal,
+}
+
+/// How far requests may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Nowhere,
+    Public,
+    NotLinkLocal,
+    Anywhere,
 }
 
 /// A policy with the meaning of "public", which tests replace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
-    policy: FetchPolicy,
+    reach: Reach,
     is_public: fn(IpAddr) -> bool,
 }
 
 impl Rules {
     pub(crate) fn new(policy: FetchPolicy) -> Self {
+        Self::reaching(match policy {
+            FetchPolicy::None => Reach::Nowhere,
+            FetchPolicy::Public => Reach::Public,
+            FetchPolicy::Any => Reach::Anywhere,
+        })
+    }
+
+    pub(crate) fn for_posts(policy: PostPolicy) -> Self {
+        Self::reaching(match policy {
+            PostPolicy::Public => Reach::Public,
+            PostPolicy::AnyButLinkLocal => Reach::NotLinkLocal,
+        })
+    }
+
+    fn reaching(reach: Reach) -> Self {
         let is_public = is_public;
-        Self { policy, is_public }
+        Self { reach, is_public }
     }
 
     #[cfg(test)]
     pub(crate) fn public_where(is_public: fn(IpAddr) -> bool) -> Self {
-        let policy = FetchPolicy::Public;
-        Self { policy, is_public }
+        let reach = Reach::Public;
+        Self { reach, is_public }
     }
 
     pub(crate) fn check_enabled(&self) -> Result<(), Violation> {
-        match self.policy {
-            FetchPolicy::None => Err(Violation::Disabled),
-            FetchPolicy::Public | FetchPolicy::Any => Ok(()),
+        match self.reach {
+            Reach::Nowhere => Err(Violation::Disabled),
+            Reach::Public | Reach::NotLinkLocal | Reach::Anywhere => Ok(()),
         }
     }
 
@@ -73,12 +103,15 @@ impl Rules {
     }
 
     pub(crate) fn check_address(&self, address: IpAddr) -> Result<(), Violation> {
-        let allowed = self.policy == FetchPolicy::Any || (self.is_public)(address);
-        allowed.then_some(()).ok_or(Violation::Address)
+        match self.reach {
+            Reach::Nowhere | Reach::Public if !(self.is_public)(address) => Err(Violation::Address),
+            Reach::NotLinkLocal if is_link_local(address) => Err(Violation::LinkLocal),
+            _ => Ok(()),
+        }
     }
 
     fn check_port(&self, port: Option<u16>) -> Result<(), Violation> {
-        let allowed = self.policy == FetchPolicy::Any
+        let allowed = matches!(self.reach, Reach::NotLinkLocal | Reach::Anywhere)
             || port.is_some_and(|port| PUBLIC_PORTS.contains(&port));
         allowed.then_some(()).ok_or(Violation::Port)
     }
@@ -166,5 +199,37 @@ mod tests {
         assert_eq!(enabled(FetchPolicy::None), Err(Violation::Disabled));
         assert_eq!(enabled(FetchPolicy::Public), Ok(()));
         assert_eq!(enabled(FetchPolicy::Any), Ok(()));
+    }
+
+    #[rstest::rstest]
+    #[case("http://169.254.169.254/latest/meta-data/")]
+    #[case("http://2852039166:8080/")]
+    #[case("http://[fe80::1]/")]
+    #[case("http://[::ffff:a9fe:a9fe]/")]
+    fn nothing_is_posted_to_link_local_addresses(#[case] url: &str) {
+        let rules = Rules::for_posts(PostPolicy::AnyButLinkLocal);
+        let outcome = rules.check_url(&Url::parse(url).unwrap());
+        assert_eq!(outcome, Err(Violation::LinkLocal));
+    }
+
+    #[rstest::rstest]
+    #[case("http://127.0.0.1:9/", Ok(()), Err(Violation::Port))]
+    #[case("http://10.0.0.1/", Ok(()), Err(Violation::Address))]
+    #[case("https://8.8.8.8/", Ok(()), Ok(()))]
+    #[case(
+        "https://me@8.8.8.8/",
+        Err(Violation::UserInfo),
+        Err(Violation::UserInfo)
+    )]
+    #[case("ftp://8.8.8.8/", Err(Violation::Scheme), Err(Violation::Scheme))]
+    fn posts_may_go_to_the_own_network_unless_they_must_be_public(
+        #[case] url: &str,
+        #[case] any: Result<(), Violation>,
+        #[case] public: Result<(), Violation>,
+    ) {
+        let url = Url::parse(url).unwrap();
+        let checked = |policy| Rules::for_posts(policy).check_url(&url);
+        assert_eq!(checked(PostPolicy::AnyButLinkLocal), any);
+        assert_eq!(checked(PostPolicy::Public), public);
     }
 }

@@ -55,6 +55,10 @@ impl StoredFigures {
             "etiqueta_rollup_pending_changes",
             float(figures.unrolled_changes.into()),
         );
+        page.value(
+            "etiqueta_webhook_deliveries_waiting",
+            float(figures.waiting_deliveries.into()),
+        );
     }
 
     async fn figures(&self) -> Option<Figures> {
@@ -111,6 +115,7 @@ mod tests {
             Ok(Figures {
                 jobs: [4, 1, 3, 0, 2],
                 unrolled_changes: 7,
+                waiting_deliveries: 5,
             })
         }
     }
@@ -132,6 +137,7 @@ mod tests {
             "etiqueta_jobs{state=\"queued\"} 4",
             "etiqueta_jobs{state=\"cancelled\"} 2",
             "etiqueta_rollup_pending_changes 7",
+            "etiqueta_webhook_deliveries_waiting 5",
         ] {
             assert!(one.contains(&format!("\n{line}\n")), "{line} in {one}");
         }

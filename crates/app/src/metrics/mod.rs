@@ -25,7 +25,10 @@ use tokio_util::sync::CancellationToken;
 use self::page::Page;
 pub use self::{
     figures::StoredFigures,
-    names::{IMAGES_REGISTERED, JOB_IMAGES, TAGGING_CACHE_HITS, TAGGING_DURATION, TAGGINGS},
+    names::{
+        IMAGES_REGISTERED, JOB_IMAGES, TAGGING_CACHE_HITS, TAGGING_DURATION, TAGGINGS,
+        WEBHOOK_DELIVERIES,
+    },
     usage::{Bytes, Connections, Upstream, Usage},
 };
 use crate::telemetry;

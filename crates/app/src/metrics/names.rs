@@ -13,6 +13,9 @@ pub const TAGGING_CACHE_HITS: &str = "etiqueta_tagging_cache_hits_total";
 /// Images that jobs were done with.
 pub const JOB_IMAGES: &str = "etiqueta_job_images_total";
 
+/// Attempts of deliveries to webhooks.
+pub const WEBHOOK_DELIVERIES: &str = "etiqueta_webhook_deliveries_total";
+
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -131,6 +134,10 @@ pub(super) static TABLE: &[Row] = &[
         JOB_IMAGES,
         "Images that steps of jobs were done with, by outcome.",
     ),
+    counter(
+        WEBHOOK_DELIVERIES,
+        "Attempts to deliver an event to a webhook, by outcome.",
+    ),
     gauge(
         "etiqueta_database_up",
         "Whether the database gave the figures that are read from it: 1 or 0.",
@@ -139,6 +146,10 @@ pub(super) static TABLE: &[Row] = &[
     gauge(
         "etiqueta_rollup_pending_changes",
         "Changes of images that the rolled-up statistics do not include yet, up to 10000.",
+    ),
+    gauge(
+        "etiqueta_webhook_deliveries_waiting",
+        "Deliveries to webhooks that wait, up to 10000.",
     ),
     counter(
         "etiqueta_log_lines_dropped_total",

@@ -101,6 +101,7 @@ fn figures() -> StoredFigures {
         Ok(Figures {
             jobs: [0, 1, 2, 0, 0],
             unrolled_changes: 9,
+            waiting_deliveries: 6,
         })
     });
     StoredFigures::new(Arc::new(store))
@@ -145,6 +146,7 @@ async fn the_text_is_that_of_prometheus() {
         ("etiqueta_hosted_blobs_unreleased", Some(4.0)),
         ("etiqueta_jobs{state=\"done\"}", Some(2.0)),
         ("etiqueta_rollup_pending_changes", Some(9.0)),
+        ("etiqueta_webhook_deliveries_waiting", Some(6.0)),
         ("etiqueta_database_up", Some(1.0)),
     ] {
         assert_eq!(value(series), expected, "{series}");

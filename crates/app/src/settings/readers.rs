@@ -19,7 +19,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error};
 use tracing_subscriber::EnvFilter;
 use url::Url;
-use url_fetch::FetchPolicy;
+use url_fetch::{FetchPolicy, PostPolicy};
 
 use super::types::{
     ConsistencyChoice, KeysRequired, LogFormat, OutputChoice, ProviderChoice, SecretUrl,
@@ -187,6 +187,14 @@ pub(super) fn fetch_policy<'de, D: Deserializer<'de>>(value: D) -> Result<FetchP
         ("none", FetchPolicy::None),
         ("public", FetchPolicy::Public),
         ("any", FetchPolicy::Any),
+    ];
+    read(value, |kind| choose(text(kind)?, &choices))
+}
+
+pub(super) fn post_policy<'de, D: Deserializer<'de>>(value: D) -> Result<PostPolicy, D::Error> {
+    let choices = [
+        ("any", PostPolicy::AnyButLinkLocal),
+        ("public", PostPolicy::Public),
     ];
     read(value, |kind| choose(text(kind)?, &choices))
 }

@@ -14,7 +14,7 @@ use http_api::Origin;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
-use url_fetch::FetchPolicy;
+use url_fetch::{FetchPolicy, PostPolicy};
 
 use super::types::{
     ConsistencyChoice, KeysRequired, LogFormat, OutputChoice, ProviderChoice, SecretUrl,
@@ -102,6 +102,7 @@ public!(
     Vec<ProviderChoice>,
     VocabularyChoice,
     FetchPolicy,
+    PostPolicy,
     LogFormat,
 );
 

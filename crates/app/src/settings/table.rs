@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserializer;
 use url::Url;
-use url_fetch::FetchPolicy;
+use url_fetch::{FetchPolicy, PostPolicy};
 
 use super::{
     in_force::InForce,
@@ -22,7 +22,8 @@ use super::{
         address, admin_key, consistency, count, duration, fetch_policy, flag, folder, host_names,
         keys_required, language, log_filter, log_format, min_confidence, networks, number,
         optional_address, optional_secret_url, optional_service_url, optional_text, origins,
-        output, providers, secret, secret_url, service_url, timezone, umask, vocabulary,
+        output, post_policy, providers, secret, secret_url, service_url, timezone, umask,
+        vocabulary,
     },
     schema::{Setting, SettingType, settings},
     types::{
@@ -170,6 +171,13 @@ settings! {
             allow: FetchPolicy = "public", "fetch_policy";
             /// How long one fetch may take, redirects and body included.
             timeout: Duration = "15s", "timeout";
+        }
+
+        /// Endpoints that are told of events.
+        webhooks: WebhooksSettings {
+            /// Where events may be posted: `any`, also the local network; `public`, addresses of the open internet, at
+            /// ports 80 and 443. Link-local addresses and metadata services of clouds never.
+            allow: PostPolicy = "any", "post_policy";
         }
 
         /// The account at Imagga.

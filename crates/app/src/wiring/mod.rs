@@ -15,6 +15,7 @@ mod transfer;
 mod upstreams;
 mod vision;
 mod vocabulary;
+mod webhooks;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,10 +24,10 @@ use domain::{
     LabelNames,
     ports::{self, BlobHost, HostedBlob, ImageCodec, ReleaseQueue, TagProvider},
     service::{
-        Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Editing, EditingPorts,
-        FeatureJobs, Idempotency, Importing, Ingest, IngestPorts, IngestSettings, JobRunner, Keys,
-        RemovalPorts, RenditionPorts, Renditions, SharedVocabulary, Sidecars, Tagger, TaggerPorts,
-        UpkeepPorts,
+        Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Deliveries, Editing,
+        EditingPorts, FeatureJobs, Idempotency, Importing, Ingest, IngestPorts, IngestSettings,
+        JobRunner, Keys, RemovalPorts, RenditionPorts, Renditions, SharedVocabulary, Sidecars,
+        Tagger, TaggerPorts, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -79,6 +80,8 @@ pub struct Parts {
     pub runner: JobRunner,
     /// Notified after each job that was made.
     pub enqueued: Arc<Notify>,
+    /// Delivers events to webhooks.
+    pub deliveries: Deliveries,
     /// Releases hosted blobs, if there is a blob host.
     pub releases: Option<Arc<Releases>>,
     /// The database behind the image store.
@@ -130,6 +133,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let renditions = renditions(settings, &catalog, codec, &opened);
     let queued = releases.as_ref();
     let watched = store.watched(pictures, &upstreams, queued, &ingest, &renditions);
+    let (webhooks, deliveries) = webhooks::webhooks(settings, &stored, &clock)?;
     let importing = Importing::new(ingest.clone(), stored.clone(), stored.clone());
     let api = Api {
         exposition: exposing(watched),
@@ -138,6 +142,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
+        webhooks,
         renditions,
         editing: editing.clone(),
         ingest,
@@ -164,6 +169,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         sidecars,
         recorded: store.recorded,
         enqueued: store.enqueued,
+        deliveries,
         releases,
         key_file: keys::file(&database),
         paths: paths(&database, &originals_url(settings)?),

@@ -185,6 +185,11 @@ async fn unknown_routes_and_methods() {
             &["GET", "HEAD", "OPTIONS"],
         ),
         (Method::PUT, "/tags", &["GET", "HEAD", "OPTIONS"]),
+        (
+            Method::PUT,
+            "/webhooks",
+            &["GET", "HEAD", "POST", "OPTIONS"],
+        ),
         (Method::PATCH, id, &["DELETE", "GET", "HEAD", "OPTIONS"]),
     ] {
         let response = server.request(method, path).send().await.unwrap();

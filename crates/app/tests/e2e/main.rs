@@ -44,3 +44,4 @@ mod upload;
 mod upstreams;
 mod vision;
 mod vocabulary;
+mod webhooks;

@@ -54,6 +54,7 @@ pub mod taggings;
 pub mod taken;
 pub mod transfers;
 pub mod vocabulary;
+pub mod webhooks;
 
 /// Runs every rule of every chapter, each on a new empty store from `make`.
 pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
@@ -77,6 +78,7 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Database>) {
     requests::run(&make).await;
     jobs::run(&make).await;
     vocabulary::run(&make).await;
+    webhooks::run(&make).await;
     transfers::run(&make).await;
     features::run(&make).await;
     sizes::run(&make).await;

@@ -13,3 +13,4 @@ mod originals;
 pub mod rendition_store;
 pub mod similarity_index;
 pub mod tag_provider;
+pub mod webhook_sender;

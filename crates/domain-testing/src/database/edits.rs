@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use domain::{
-    Image, ImageId, ImageTags, SourceKind, SourcedTag, Taggers,
+    Image, ImageId, ImageTags, SourceKind, SourcedTag, Taggers, WebhookEvent,
     ports::{ImageEdits, ImageStoreError, TagChange, TagsChanged, TagsVersion, VersionedTags},
 };
 
@@ -78,6 +78,7 @@ impl State {
         {
             original.claimed_until.get_or_insert(now);
         }
+        self.webhooks.emit(WebhookEvent::ImageDeleted(*id));
         true
     }
 }
@@ -110,6 +111,7 @@ impl ImageEdits for FakeDatabase {
         let version = TagsVersion(known.version.0 + 1);
         state.set_tags(id, tags.clone(), version);
         state.note_taggers(id, change);
+        state.webhooks.emit(change.event(*id));
         Ok(TagsChanged::Done(VersionedTags { tags, version }))
     }
 

@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use domain::{
     Fence, ImageId, ItemError, Job, JobId, JobRequest, JobResult, JobState, MAX_ITEM_ERRORS,
-    MAX_SHOWN, PageKey, Tags, Tallies,
+    MAX_SHOWN, PageKey, Tags, Tallies, WebhookEvent,
     ports::{
         Advanced, ClaimedJob, Figures, ImageChange, ImageStoreError, ItemOutcome, JobChange,
-        JobLease, JobQueue, JobStep, JobStore, KeptTags, NewJob, StepEnd, StoreFigures, TagChange,
+        JobLease, JobQueue, JobStep, JobStore, KeptTags, NewJob, StepEnd, StoreFigures,
         TagsVersion,
     },
 };
@@ -31,7 +31,7 @@ pub(super) struct FakeJob {
     errors: Vec<ItemError>,
 }
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 
@@ -64,6 +64,7 @@ impl StoreFigures for FakeDatabase {
         Ok(Figures {
             jobs: JobState::ALL.map(count),
             unrolled_changes: 0,
+            waiting_deliveries: state.webhooks.waiting(),
         })
     }
 }
@@ -159,8 +160,9 @@ impl State {
                 if !is_dry {
                     let version = TagsVersion(known.version.0 + 1);
                     self.set_tags(&id, tags.clone(), version);
-                    if let ImageChange::Tags(change @ TagChange::Retag { .. }) = &change.change {
+                    if let ImageChange::Tags(change) = &change.change {
                         self.note_taggers(&id, change);
+                        self.webhooks.emit(change.event(id));
                     }
                 }
                 tags.tags()
@@ -201,6 +203,9 @@ impl State {
             job.note(step, all);
             if let Some(end) = step.end {
                 job.end(end);
+            }
+            if !job.is_open() {
+                self.webhooks.emit(WebhookEvent::JobFinished(lease.id));
             }
         }
         Advanced::Made
@@ -298,8 +303,9 @@ impl JobStore for FakeDatabase {
         };
         if job.is_open() {
             job.finish(JobState::Cancelled);
+            state.webhooks.emit(WebhookEvent::JobFinished(*id));
         }
-        Ok(Some(job.job.clone()))
+        Ok(state.job(id).map(|job| job.job.clone()))
     }
 
     async fn remove_old_jobs(

@@ -1,10 +1,10 @@
 //! All ports of one database.
 
 use super::{
-    CodeStore, FeatureStore, IdempotencyStore, ImageBackfill, ImageCounter, ImageEdits,
-    ImageInfoStore, ImageStore, Inspector, JobQueue, JobStore, KeyStore, OriginalLedger,
+    CodeStore, DeliveryQueue, FeatureStore, IdempotencyStore, ImageBackfill, ImageCounter,
+    ImageEdits, ImageInfoStore, ImageStore, Inspector, JobQueue, JobStore, KeyStore, OriginalLedger,
     RemovalLedger, SessionStore, StatisticsInspector, StoreExport, StoreFigures, StoreRestore,
-    TagStatistics, TaggingCache, VocabularyStore,
+    TagStatistics, TaggingCache, VocabularyStore, WebhookStore,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens
@@ -27,6 +27,8 @@ pub trait Database:
     + VocabularyStore
     + FeatureStore
     + CodeStore
+    + WebhookStore
+    + DeliveryQueue
     + Inspector
     + StatisticsInspector
     + StoreExport
@@ -53,6 +55,8 @@ impl<T> Database for T where
         + VocabularyStore
         + FeatureStore
         + CodeStore
+        + WebhookStore
+        + DeliveryQueue
         + Inspector
         + StatisticsInspector
         + StoreExport

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::ImageStoreError;
 use crate::{
     FileTags, ImageId, ImageTags, Label, ProviderAnswers, TagEdit, TaggerVersion, Taggers, Tags,
-    Threshold, TooManyTags, Vocabulary,
+    Threshold, TooManyTags, Vocabulary, WebhookEvent,
 };
 
 /// Changes the tags of registered images, and deletes images.
@@ -154,6 +154,16 @@ impl TagChange {
                 let given =
                     answers.flat_map(|(_, answer)| given(&revision.vocabulary, answer, lowest));
                 given.collect()
+            }
+        }
+    }
+
+    /// The event that tells of it.
+    pub fn event(&self, image: ImageId) -> WebhookEvent {
+        match self {
+            Self::Retag { .. } => WebhookEvent::ImageTagged(image),
+            Self::Edit(_) | Self::File { .. } | Self::Revise(_) => {
+                WebhookEvent::ImageUpdated(image)
             }
         }
     }

@@ -11,6 +11,7 @@ mod codec_error;
 mod context;
 mod database;
 mod database_registry;
+mod delivery_queue;
 mod feature_extractor;
 mod feature_store;
 mod file_source;
@@ -44,6 +45,8 @@ mod tag_statistics;
 mod tagging_cache;
 mod upstream;
 mod vocabulary_store;
+mod webhook_sender;
+mod webhook_store;
 
 pub use blob_host::{BlobHost, HostedBlob, ReleaseQueue};
 pub use cause::{Cause, cause, in_words};
@@ -53,6 +56,9 @@ pub use codec_error::CodecError;
 pub use context::{CallContext, ClientKey};
 pub use database::Database;
 pub use database_registry::DatabaseRegistry;
+pub use delivery_queue::{
+    ClaimedDelivery, DeliveryLease, DeliveryOutcome, DeliveryQueue, WebhookEndpoint,
+};
 pub use feature_extractor::FeatureExtractor;
 pub use feature_store::FeatureStore;
 pub use file_source::{FileSource, FileSourceError, SourceFile};
@@ -89,6 +95,8 @@ pub use tag_statistics::TagStatistics;
 pub use tagging_cache::{Known, TaggingCache};
 pub use upstream::UpstreamError;
 pub use vocabulary_store::{StoredVocabulary, VocabularyStore};
+pub use webhook_sender::{SendError, SignedMessage, WebhookReply, WebhookSender, WebhookUrlError};
+pub use webhook_store::WebhookStore;
 
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
@@ -96,6 +104,7 @@ pub use self::{
     clock::MockClock,
     code_store::MockCodeStore,
     database_registry::MockDatabaseRegistry,
+    delivery_queue::MockDeliveryQueue,
     feature_store::MockFeatureStore,
     idempotency_store::MockIdempotencyStore,
     image_backfill::MockImageBackfill,
@@ -121,4 +130,6 @@ pub use self::{
     tag_statistics::MockTagStatistics,
     tagging_cache::MockTaggingCache,
     vocabulary_store::MockVocabularyStore,
+    webhook_sender::MockWebhookSender,
+    webhook_store::MockWebhookStore,
 };

@@ -23,4 +23,6 @@ pub struct Figures {
     pub jobs: [u32; JobState::ALL.len()],
     /// How many images were recorded, changed or deleted since the statistics of their time were rolled up.
     pub unrolled_changes: u32,
+    /// How many deliveries to webhooks wait.
+    pub waiting_deliveries: u32,
 }

@@ -6,6 +6,7 @@ mod backfill;
 mod backoff;
 mod catalog;
 mod check;
+mod deliveries;
 mod editing;
 mod exporting;
 mod feature_jobs;
@@ -30,6 +31,7 @@ mod source;
 mod store_room;
 mod tagger;
 mod upkeep;
+mod webhooks;
 
 pub use access::{Access, AccessPorts, AdminKey, AdminKeyError, Caller, KeyHolder};
 pub use backfill::{Backfill, BackfillError, BackfillPorts, BackfillStep};
@@ -38,6 +40,7 @@ pub use check::{
     Check, CheckError, CheckPorts, CheckSettings, Depth, Event, Finding, FindingKind, Forgotten,
     Part, Summary, UnknownOriginals,
 };
+pub use deliveries::{Deliveries, DeliveryPorts, TidiedDeliveries};
 pub use editing::{Editing, EditingPorts, RetagError, Retagging};
 pub use exporting::{Exporting, ExportingPorts};
 pub use feature_jobs::{FeatureJobs, FeatureStep};
@@ -63,3 +66,4 @@ pub use shared_vocabulary::{KnownVocabulary, SharedVocabulary, VocabularyError};
 pub use sidecars::{FileKeywords, SidecarPorts, SidecarTags, Sidecars, Taken};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};
+pub use webhooks::{WebhookError, Webhooks};

@@ -275,7 +275,7 @@ fn problems_of_entries(method: &Method) -> &'static [Code] {
     ]
 }
 
-/// What can go wrong on the routes of keys and sessions.
+/// What can go wrong on the routes of keys, webhooks and sessions.
 fn problems_of_keys(path: &str, method: &Method) -> &'static [Code] {
     match path {
         "/keys" if *method == Method::POST => &[
@@ -284,6 +284,13 @@ fn problems_of_keys(path: &str, method: &Method) -> &'static [Code] {
             Code::RequestTimeout,
             Code::TooMany,
             Code::UnsupportedMediaType,
+            Code::StorageUnavailable,
+        ],
+        "/webhooks" if *method == Method::POST => problems_of_keys("/keys", method),
+        "/webhooks/{id}" | "/webhooks/{id}/replay" => &[
+            Code::InvalidId,
+            Code::InvalidParameter,
+            Code::WebhookNotFound,
             Code::StorageUnavailable,
         ],
         "/keys/{id}" => &[
@@ -300,7 +307,7 @@ fn problems_of_keys(path: &str, method: &Method) -> &'static [Code] {
             Code::UnsupportedMediaType,
             Code::StorageUnavailable,
         ],
-        "/keys" | "/session" => &[Code::InvalidParameter, Code::StorageUnavailable],
+        "/keys" | "/session" | "/webhooks" => &[Code::InvalidParameter, Code::StorageUnavailable],
         _ => &[],
     }
 }

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    ConflictKind, MAX_JOBS,
+    ConflictKind, MAX_JOBS, MAX_WEBHOOKS,
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
     service::{
         CatalogError, IngestError, JobError, KeyError, LookAlikesError, MAX_KEYS, RenditionError,
-        RetagError, UnknownTagger, VocabularyError,
+        RetagError, UnknownTagger, VocabularyError, WebhookError,
     },
     vocabulary::{MAX_DEPTH, MAX_ENTRIES},
 };
@@ -118,6 +118,18 @@ impl From<KeyError> for Problem {
             KeyError::TooMany => Self::new(Code::TooMany, detail).limit(MAX_KEYS.into()),
             KeyError::Secret(error) => internal().caused_by(Arc::new(error)),
             KeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let detail = error.to_string();
+        match error {
+            WebhookError::Url(_) => Self::new(Code::InvalidBody, format!("`url`: {detail}")),
+            WebhookError::TooMany => Self::new(Code::TooMany, detail).limit(MAX_WEBHOOKS.into()),
+            WebhookError::Secret(error) => internal().caused_by(Arc::new(error)),
+            WebhookError::Store(error) => error.into(),
         }
     }
 }

@@ -68,6 +68,8 @@ table! {
     KeyNotFound, "key-not-found", NOT_FOUND, "There is no such key";
     /// No job has that id.
     JobNotFound, "job-not-found", NOT_FOUND, "There is no such job";
+    /// No webhook has that id.
+    WebhookNotFound, "webhook-not-found", NOT_FOUND, "There is no such webhook";
     /// The vocabulary has no entry of that tag.
     TagNotFound, "tag-not-found", NOT_FOUND, "There is no such entry";
     /// An entry does not fit to the others of the vocabulary.
@@ -160,6 +162,7 @@ mod tests {
             ("cross-origin", 403),
             ("key-not-found", 404),
             ("job-not-found", 404),
+            ("webhook-not-found", 404),
             ("tag-not-found", 404),
             ("vocabulary-conflict", 409),
             ("count-changed", 409),

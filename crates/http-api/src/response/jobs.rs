@@ -2,7 +2,6 @@
 
 use actix_web::body::{BodySize, BoxBody};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::{
     ItemError, Job, JobResult, ShownNames, TagTally,
@@ -14,6 +13,7 @@ use tokio::runtime::Handle;
 use utoipa::ToSchema;
 
 use super::{
+    date,
     dto::Presentation,
     streamed::{Pieces, Streamed},
 };
@@ -161,11 +161,6 @@ impl<'a> From<&'a ItemError> for ItemErrorBody<'a> {
             detail: &error.detail,
         }
     }
-}
-
-fn date(at: DateTime<Utc>, zone: Tz) -> String {
-    let local = at.with_timezone(&zone);
-    local.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// The response with a list of jobs: a bare JSON array. Results are read one by one while it is sent.

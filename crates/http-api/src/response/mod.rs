@@ -13,6 +13,8 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::header::{self, ContentType},
 };
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 
 pub(super) use self::{
@@ -50,6 +52,12 @@ pub(super) fn immutable(etag: &str) -> HttpResponseBuilder {
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"));
     answer
+}
+
+/// A time as responses show it.
+pub(super) fn date(at: DateTime<Utc>, zone: Tz) -> String {
+    let local = at.with_timezone(&zone);
+    local.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Serialises a document as JSON.

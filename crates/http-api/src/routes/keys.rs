@@ -16,7 +16,8 @@ use crate::{
     json_body::{self, JsonBody, Member},
     params,
     problem::{Code, Problem},
-    queries, response,
+    queries,
+    response::{self, date},
     state::State,
 };
 
@@ -226,11 +227,6 @@ fn listed(key: &ApiKey, zone: Tz) -> KeyBody<'_> {
 
 fn scopes(key: &ApiKey) -> Vec<ScopeBody> {
     key.scopes.iter().map(ScopeBody::from).collect()
-}
-
-fn date(at: DateTime<Utc>, zone: Tz) -> String {
-    let local = at.with_timezone(&zone);
-    local.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// The last second of validity, for an exclusive expiry.

@@ -24,6 +24,7 @@ mod post_tag;
 mod repeatable;
 mod session;
 mod vocabulary;
+mod webhooks;
 
 use std::future::ready;
 
@@ -52,9 +53,11 @@ pub(super) use self::{
     post_tag::__path_post_tag, session::__path_delete_session, session::__path_post_session,
     vocabulary::__path_delete_entry, vocabulary::__path_get_entry,
     vocabulary::__path_list_vocabulary, vocabulary::__path_put_entry,
+    webhooks::__path_delete_webhook, webhooks::__path_list_webhooks, webhooks::__path_post_webhook,
+    webhooks::__path_replay_webhook,
 };
 
-pub(super) use self::{keys::ScopeBody, metrics::scrape};
+pub(super) use self::{keys::ScopeBody, metrics::scrape, webhooks::EventBody};
 
 /// The methods of a route that is read.
 const READABLE: &str = "GET, HEAD, OPTIONS";
@@ -68,6 +71,7 @@ const IMAGE_TAGS: &str = "GET, HEAD, PATCH, OPTIONS";
 const JOBS: &str = "GET, HEAD, POST, OPTIONS";
 const JOB: &str = "GET, HEAD, DELETE, OPTIONS";
 const KEYS: &str = "GET, HEAD, POST, OPTIONS";
+const WEBHOOKS: &str = "GET, HEAD, POST, OPTIONS";
 const REMOVABLE: &str = "DELETE, OPTIONS";
 const ENTRY: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
 const SESSION: &str = "POST, DELETE, OPTIONS";
@@ -76,6 +80,7 @@ const SESSION: &str = "POST, DELETE, OPTIONS";
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .configure(jobs_and_keys)
+        .configure(webhook_routes)
         .service(with_rest("/image", WRITABLE).route(web::post().to(post_image::post_image)))
         .service(with_rest("/tag", WRITABLE).route(web::post().to(post_tag::post_tag)))
         .service(
@@ -156,6 +161,25 @@ fn jobs_and_keys(config: &mut ServiceConfig) {
             with_rest("/session", SESSION)
                 .route(web::post().to(session::post_session))
                 .route(web::delete().to(session::delete_session)),
+        );
+}
+
+/// Registers the routes of webhooks.
+fn webhook_routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            with_rest("/webhooks", WEBHOOKS)
+                .route(web::get().to(webhooks::list_webhooks))
+                .route(web::head().to(webhooks::list_webhooks))
+                .route(web::post().to(webhooks::post_webhook)),
+        )
+        .service(
+            with_rest("/webhooks/{id}", REMOVABLE)
+                .route(web::delete().to(webhooks::delete_webhook)),
+        )
+        .service(
+            with_rest("/webhooks/{id}/replay", WRITABLE)
+                .route(web::post().to(webhooks::replay_webhook)),
         );
 }
 

@@ -72,6 +72,11 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
     ("HEAD", "/keys", Scope::Admin, None),
     ("POST", "/keys", Scope::Admin, None),
     ("DELETE", "/keys/ID", Scope::Admin, None),
+    ("GET", "/webhooks", Scope::Admin, None),
+    ("HEAD", "/webhooks", Scope::Admin, None),
+    ("POST", "/webhooks", Scope::Admin, None),
+    ("DELETE", "/webhooks/ID", Scope::Admin, None),
+    ("POST", "/webhooks/ID/replay", Scope::Admin, None),
 ];
 
 /// What is open to everybody, also with a wrong key.
@@ -85,6 +90,9 @@ const OPEN: &[(&str, &str)] = &[
     ("OPTIONS", "/images"),
     ("OPTIONS", "/keys"),
     ("OPTIONS", "/keys/ID"),
+    ("OPTIONS", "/webhooks"),
+    ("OPTIONS", "/webhooks/ID"),
+    ("OPTIONS", "/webhooks/ID/replay"),
     ("OPTIONS", "/session"),
 ];
 
@@ -118,6 +126,9 @@ fn request(server: &TestServer, method: &str, path: &str) -> RequestBuilder {
     match (method, path) {
         ("POST", "/image" | "/tag") => request.json(&upload(&picture("x"))),
         ("PATCH", _) => request.json(&json!({"add": ["x"]})),
+        ("POST", "/webhooks") => {
+            request.json(&json!({"url": "http://a.test/", "events": ["job.finished"]}))
+        }
         ("POST", "/keys") => request.json(&json!({"name": "x", "scopes": ["read"]})),
         _ => request,
     }

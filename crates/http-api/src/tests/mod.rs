@@ -30,3 +30,4 @@ mod test_server;
 mod thumbnail;
 mod uploads;
 mod vocabulary;
+mod webhooks;

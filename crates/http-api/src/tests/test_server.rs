@@ -19,11 +19,13 @@ use domain::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
         Ingest, IngestPorts, IngestSettings, JobPorts, Jobs, Keys, KnownTaggers, LookAlikePorts,
         LookAlikes, PictureCodePorts, PictureCodes, RenditionPorts, Renditions, SharedVocabulary,
+        Webhooks,
     },
 };
 use domain_testing::{
     FakeDatabase, FakeFeatureExtractor, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue,
-    FakeRenditionStore, FakeSimilarityIndex, FakeTagProvider, Pull, TestClock, tags,
+    FakeRenditionStore, FakeSimilarityIndex, FakeTagProvider, FakeWebhookSender, Pull, TestClock,
+    tags,
 };
 use futures_util::FutureExt;
 use reqwest::{Method, Response};
@@ -230,6 +232,10 @@ impl Setup {
             idempotency: Idempotency::new(self.fakes.store.clone()),
             access: Arc::new(Access::new(access, self.admin_key)),
             jobs: jobs(&self.fakes, known),
+            webhooks: Webhooks::new(
+                self.fakes.store.clone(),
+                Arc::<FakeWebhookSender>::default(),
+            ),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
             editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
             ingest,

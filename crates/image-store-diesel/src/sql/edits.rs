@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    ImageId, Label, Taggers, Threshold,
+    ImageId, Label, Taggers, Threshold, WebhookEvent,
     ports::{ImageEdits, ImageStoreError, TagChange, TagsChanged, TagsVersion, VersionedTags},
 };
 
 use super::{
-    BEGIN, Connection, Store, changes, claims,
+    BEGIN, Connection, Store, changes, claims, events,
     label_cache::LabelCache,
     labels::{self, LabelIds},
     said, summaries,
@@ -188,6 +188,7 @@ async fn change_locked(
         note_taggers(connection, id, &taggers, *threshold).await?;
     }
     note_change(connection, row.registered_at).await?;
+    events::write(connection, &[change.event(*id)]).await?;
     let version = version(row.tags_version)?;
     let changed = TagsChanged::Done(VersionedTags { tags, version });
     Ok(Locked::Changed(changed))
@@ -267,6 +268,7 @@ async fn delete(
         abandon(connection, number, now).await?;
     }
     note_change(connection, row.registered_at).await?;
+    events::write(connection, &[WebhookEvent::ImageDeleted(*id)]).await?;
     connection.batch_execute("COMMIT").await?;
     Ok(true)
 }

@@ -1,13 +1,13 @@
 //! Figures for operators.
 
-use diesel::{QueryableByName, sql_types::BigInt};
-use diesel_async::RunQueryDsl;
 use domain::{
     JobState,
     ports::{Figures, ImageStoreError, MOST_COUNTED, StoreFigures},
 };
 
-use super::{Connection, Store, jobs::state_number, statement::Statement};
+use super::{
+    Connection, Store, counted::counted, jobs::state_number, statement::Statement, webhooks,
+};
 use crate::{calls::Operation, connections::Lease, error::StoreError};
 
 #[async_trait::async_trait]
@@ -29,28 +29,21 @@ async fn figures(connection: &mut Connection) -> Result<Figures, StoreError> {
     for (count, state) in jobs.iter_mut().zip(JobState::ALL) {
         let rows = Statement::new("SELECT 1 AS n FROM etiqueta_job WHERE state = ")
             .int(state_number(state));
-        *count = counted(connection, rows).await?;
+        *count = counted(connection, rows, MOST_COUNTED).await?;
     }
     let changes = Statement::new("SELECT 1 AS n FROM etiqueta_summary_change");
     Ok(Figures {
         jobs,
-        unrolled_changes: counted(connection, changes).await?,
+        unrolled_changes: counted(connection, changes, MOST_COUNTED).await?,
+        waiting_deliveries: waiting_deliveries(connection).await?,
     })
 }
 
-#[derive(QueryableByName)]
-struct CountRow {
-    #[diesel(sql_type = BigInt)]
-    counted: i64,
-}
-
-/// Counts rows, up to [`MOST_COUNTED`].
-async fn counted(connection: &mut Connection, rows: Statement) -> Result<u32, StoreError> {
-    let statement = Statement::new("SELECT COUNT(*) AS counted FROM (")
-        .then(rows)
-        .sql(" LIMIT ")
-        .long(i64::from(MOST_COUNTED))
-        .sql(") AS first_rows");
-    let row: CountRow = statement.get_result(connection).await?;
-    Ok(u32::try_from(row.counted).unwrap_or(MOST_COUNTED))
+/// Counts webhook by webhook, each along the index.
+async fn waiting_deliveries(connection: &mut Connection) -> Result<u32, StoreError> {
+    let mut waiting = 0;
+    for webhook in webhooks::ids(connection).await? {
+        waiting += webhooks::waiting(connection, &webhook, MOST_COUNTED - waiting).await?;
+    }
+    Ok(waiting)
 }

@@ -11,11 +11,12 @@ use diesel::{
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    Image, ImageId, ImageInfo, Location, NewImage, Tag, Tags, UntaggedImage, ports::ImageStoreError,
+    Image, ImageId, ImageInfo, Location, NewImage, Tag, Tags, UntaggedImage, WebhookEvent,
+    ports::ImageStoreError,
 };
 
 use super::{
-    BEGIN, BY_IMAGE, Backend, Connection, ROWS, changes, claims, features,
+    BEGIN, BY_IMAGE, Backend, Connection, ROWS, changes, claims, events, features,
     label_cache::{Known, LabelCache},
     labels::{self, LabelIds},
     load, requests,
@@ -79,6 +80,15 @@ pub(super) async fn record(
     }
     features::keep(connection, &new.image.digest, &new.codes).await?;
     changes::note(connection, time, new.image.id.as_bytes()).await?;
+    let id = new.image.id;
+    events::write(
+        connection,
+        &[
+            WebhookEvent::ImageCreated(id),
+            WebhookEvent::ImageTagged(id),
+        ],
+    )
+    .await?;
     // Last, so that others with this key wait for the commit alone.
     if let Some(lease) = &new.request
         && !requests::complete(connection, lease, &new.image.id).await?

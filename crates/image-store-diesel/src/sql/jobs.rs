@@ -20,12 +20,12 @@ use diesel::{
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    Fence, ImageId, Job, JobId, JobKind, JobResult,
+    Fence, ImageId, Job, JobId, JobKind, JobResult, WebhookEvent,
     ports::{Advanced, ClaimedJob, ImageStoreError, JobLease, JobQueue, JobStep, JobStore, NewJob},
 };
 
 pub(super) use self::rows::state_number;
-use super::{BEGIN, Connection, NOW, Store, requests};
+use super::{BEGIN, Connection, NOW, Store, events, requests};
 use crate::{
     error::StoreError,
     job_text,
@@ -218,6 +218,7 @@ async fn cancel(connection: &mut Connection, id: &JobId) -> Result<Option<Job>, 
         .await?;
     if cancelled > 0 {
         tallies::trim(connection, id).await?;
+        events::write(connection, &[WebhookEvent::JobFinished(*id)]).await?;
     }
     let job = rows::find(connection, id).await?;
     connection.batch_execute("COMMIT").await?;

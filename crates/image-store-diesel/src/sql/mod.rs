@@ -14,7 +14,9 @@ mod backfill;
 mod carried;
 pub(super) mod changes;
 mod claims;
+mod counted;
 mod edits;
+mod events;
 mod export;
 mod features;
 mod figures;
@@ -45,6 +47,7 @@ mod summaries;
 mod taggings;
 pub(super) mod tags;
 mod vocabulary;
+mod webhooks;
 
 use std::{
     collections::{HashMap, HashSet},

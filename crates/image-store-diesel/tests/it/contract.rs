@@ -12,7 +12,8 @@ macro_rules! run_contract {
         crate::contract::run_contract!(
             $stores;
             claims, removal, fencing, damage, images, infos, labels, taggings, pages, filters, taken,
-            backfill, summaries, rollups, keys, sessions, requests, jobs, transfers, sizes, concurrency
+            backfill, summaries, rollups, keys, sessions, requests, jobs, transfers, sizes, concurrency,
+            webhooks
         );
     };
     ($stores:expr; $($chapter:ident),*) => {

@@ -6,6 +6,7 @@
 mod environment;
 mod fixture;
 mod limits;
+mod posts;
 mod redirects;
 mod requests;
 mod resolution;

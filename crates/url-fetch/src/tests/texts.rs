@@ -55,7 +55,7 @@ async fn texts_name_no_address(#[case] url: &str, #[case] text: &str) {
 #[rstest::rstest]
 #[case(
     "http://private.test/",
-    "private.test has the address 127.0.0.1, which is not public"
+    "private.test has the address 127.0.0.1, which is not allowed"
 )]
 #[case("http://unknown.test/", "no such name at 10.0.0.53")]
 #[case("http://closed.test/", "Connection refused")]

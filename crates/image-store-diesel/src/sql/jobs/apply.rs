@@ -10,13 +10,14 @@ use diesel::{ExpressionMethods, QueryDsl, Queryable};
 use diesel_async::RunQueryDsl;
 use domain::{
     ImageId, ImageTags, ItemError, Label, MAX_SHOWN, Taggers, Tags, Tallies, Threshold,
+    WebhookEvent,
     ports::{
         ImageChange, ImageStoreError, ItemOutcome, JobChange, JobStep, KeptTags, TagChange, cause,
     },
 };
 
 use super::super::{
-    Connection, changes, claims, edits,
+    Connection, changes, claims, edits, events,
     label_cache::LabelCache,
     labels::LabelIds,
     said::{self, Said, TagRows},
@@ -46,6 +47,8 @@ pub(super) struct Applied {
     pub(super) labels: HashMap<Label, i32>,
     /// The times of images that changed.
     times: Vec<i64>,
+    /// What tells of these changes.
+    events: Vec<WebhookEvent>,
 }
 
 /// The row of an image, as far as a job needs it.
@@ -90,6 +93,7 @@ pub(super) async fn apply(
         item.apply(connection, labels, terms, &mut applied).await?;
     }
     changes::note_all(connection, &applied.times).await?;
+    events::write(connection, &applied.events).await?;
     Ok(Ok(applied))
 }
 
@@ -210,6 +214,7 @@ impl<'s> Item<'s> {
         };
         if !terms.is_dry {
             applied.times.push(self.row.registered_at);
+            applied.events.push(self.event());
         }
         let before = &self.before.tags;
         if after != before || matches!(self.change.change, ImageChange::Delete(_)) {
@@ -238,6 +243,14 @@ impl<'s> Item<'s> {
             applied.labels.insert(tag.label.clone(), number);
         }
         Ok(())
+    }
+
+    fn event(&self) -> WebhookEvent {
+        let id = self.change.image.id;
+        match &self.change.change {
+            ImageChange::Tags(change) => change.event(id),
+            ImageChange::Delete(_) => WebhookEvent::ImageDeleted(id),
+        }
     }
 
     fn too_many(&self) -> ItemError {

@@ -10,13 +10,13 @@ use diesel::{
 };
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    Fence, ItemError, JobId, JobRequest, Label,
+    Fence, ItemError, JobId, JobRequest, Label, WebhookEvent,
     ports::{Advanced, ClaimedJob, ImageChange, ImageStoreError, JobLease, JobStep, StepEnd},
 };
 
 use super::{
     super::{
-        BEGIN, Connection, NOW,
+        BEGIN, Connection, NOW, events,
         label_cache::LabelCache,
         labels::{self, LabelIds},
         requests::from_now,
@@ -82,7 +82,9 @@ pub(super) async fn claim(
         match claimed(connection, lease).await {
             Err(StoreError::Known(ImageStoreError::Corrupt(_))) => {
                 // It would be claimed again and again, and hold up the others.
+                connection.batch_execute(BEGIN).await?;
                 end(connection, &id, StepEnd::Failed).await?;
+                connection.batch_execute("COMMIT").await?;
             }
             outcome => return outcome,
         }
@@ -263,28 +265,30 @@ async fn end(connection: &mut Connection, id: &JobId, end: StepEnd) -> Result<()
             diesel::update(row)
                 .set((job::state.eq(rows::DONE), done, job::finished_at.eq(now())))
                 .execute(connection)
-                .await?
+                .await?;
+            events::write(connection, &[WebhookEvent::JobFinished(*id)]).await?;
         }
         StepEnd::Failed => {
             tallies::trim(connection, id).await?;
             diesel::update(row)
                 .set((job::state.eq(rows::FAILED), job::finished_at.eq(now())))
                 .execute(connection)
-                .await?
+                .await?;
+            events::write(connection, &[WebhookEvent::JobFinished(*id)]).await?;
         }
         StepEnd::Paused(pause) => {
             let until = job::leased_until.eq(from_now(pause));
             diesel::update(row)
                 .set((until, fence, job::pauses.eq(job::pauses + 1)))
                 .execute(connection)
-                .await?
+                .await?;
         }
         StepEnd::Released => {
             diesel::update(row)
                 .set((job::leased_until.eq(0), fence))
                 .execute(connection)
-                .await?
+                .await?;
         }
-    };
+    }
     Ok(())
 }
