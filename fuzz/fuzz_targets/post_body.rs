@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use upload_body::{Body, BodyError, BodyKind, BodyLimits, Boundary, Content};
+use upload_body::{StreamedBody, Body, BodyError, BodyKind, BodyLimits, Boundary, Content};
 
 fuzz_target!(|input: &[u8]| {
     let Some((piece, body)) = input.split_first() else { return };

@@ -126,6 +126,7 @@ impl Application {
         let address = self.listener.local_addr()?;
         let ingest = Arc::clone(&self.api.ingest);
         let jobs = self.api.jobs.clone();
+        let uploads = self.api.uploads.clone();
         let scraped = self.scraped.as_ref().map(TcpListener::local_addr);
         let listening = http_api::server(self.listener, self.scraped, self.api, stop.clone())?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -159,6 +160,7 @@ impl Application {
                     upkeep::backfill(&self.backfill, schema, &stop),
                     upkeep::make_feature_jobs(&self.feature_jobs, interval, schema, &stop),
                     upkeep::remove_old_jobs(&jobs, interval, schema, &stop),
+                    upkeep::remove_expired_uploads(&uploads, interval, &stop),
                     jobs::run(&self.runner, &self.enqueued, schema, &stop),
                     webhooks::run(&self.deliveries, schema, &stop),
                 );

@@ -5,7 +5,8 @@ use std::{fmt::Display, future::Future, time::Duration};
 use domain::{
     ports::{ImageStoreError, in_words},
     service::{
-        Backfill, BackfillStep, FeatureJobs, FeatureStep, Ingest, Jobs, Upkeep, UpkeepError,
+        Backfill, BackfillStep, FeatureJobs, FeatureStep, Ingest, Jobs, TemporaryUploads, Upkeep,
+        UpkeepError,
     },
 };
 use tokio::{
@@ -32,6 +33,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The pause of a backfill that has nothing to do for now.
 const NOTHING_TO_FILL: Duration = Duration::from_mins(10);
+
+/// The longest interval between two sweeps of temporary uploads, which are kept for an hour.
+const UPLOADS_EVERY: Duration = Duration::from_mins(10);
 
 /// Runs every upkeep task until `stop` is cancelled. The tasks are independent: a hanging blob host does
 /// not delay the removal of originals. Tasks that need the database wait for its gate.
@@ -213,6 +217,20 @@ pub async fn remove_old_jobs(jobs: &Jobs, every: Duration, gate: &Gate, stop: &C
         })
         .await;
     };
+    stop.run_until_cancelled(duty).await;
+}
+
+/// Removes expired uploads until `stop` is cancelled: at the start, and periodically.
+pub async fn remove_expired_uploads(
+    uploads: &TemporaryUploads,
+    every: Duration,
+    stop: &CancellationToken,
+) {
+    let duty = repeat(
+        every.min(UPLOADS_EVERY),
+        "expired uploads removed",
+        || async { Ok::<_, UpkeepError>(uploads.sweep().await?) },
+    );
     stop.run_until_cancelled(duty).await;
 }
 

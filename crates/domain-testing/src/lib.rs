@@ -23,6 +23,7 @@ mod rendition_store;
 mod samples;
 mod similarity_index;
 mod tag_provider;
+mod upload_store;
 mod webhook_sender;
 
 pub use blob_host::{FakeBlobHost, FakeReleaseQueue};
@@ -36,4 +37,5 @@ pub use rendition_store::FakeRenditionStore;
 pub use samples::{TestClock, api_key, at, image, label, tag, tags};
 pub use similarity_index::FakeSimilarityIndex;
 pub use tag_provider::FakeTagProvider;
+pub use upload_store::FakeUploadStore;
 pub use webhook_sender::FakeWebhookSender;

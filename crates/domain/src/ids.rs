@@ -96,15 +96,43 @@ id! {
     "the id of a delivery"
 }
 
+id! {
+    /// The id of a temporary upload: a UUID of version 7, written in lower case with hyphens. It holds the time at
+    /// which it was made, and 74 random bits, by which nobody guesses it.
+    UploadId,
+    /// The text is not the id of an upload.
+    UploadIdError,
+    "the id of an upload"
+}
+
 impl ImageId {
     /// Generates an id for an image registered at that time.
     pub fn new(registered_at: DateTime<Utc>) -> Self {
-        let seconds = u64::try_from(registered_at.timestamp()).unwrap_or(0);
-        let nanos = registered_at.timestamp_subsec_nanos();
-        Self(Uuid::new_v7(Timestamp::from_unix(
-            NoContext, seconds, nanos,
-        )))
+        Self(made_at(registered_at))
     }
+}
+
+impl UploadId {
+    /// Generates an id for an upload made at that time.
+    pub fn new(at: DateTime<Utc>) -> Self {
+        Self(made_at(at))
+    }
+
+    /// When it was made, to the millisecond. `None` for an id of another version, which no upload has.
+    pub fn made_at(&self) -> Option<DateTime<Utc>> {
+        if self.0.get_version_num() != 7 {
+            return None;
+        }
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+    }
+}
+
+/// A UUID of version 7.
+fn made_at(time: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(time.timestamp()).unwrap_or(0);
+    let nanos = time.timestamp_subsec_nanos();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, nanos))
 }
 
 impl KeyId {
@@ -168,6 +196,17 @@ mod tests {
     #[case("7e0a214c-8f7e-44c3-bdc63-ffa4d0cb777")]
     fn refuses_other_ids(#[case] text: &str) {
         assert_eq!(text.parse::<ImageId>(), Err(ImageIdError));
+    }
+
+    #[test]
+    fn an_upload_id_holds_its_time() {
+        let at = DateTime::from_timestamp_millis(1_700_000_000_123).unwrap();
+        let id = UploadId::new(at);
+        assert_eq!(id.made_at(), Some(at));
+        assert_ne!(id, UploadId::new(at));
+        let text = JobId::random().to_string();
+        let other: UploadId = text.parse().unwrap();
+        assert_eq!(other.made_at(), None);
     }
 
     #[test]

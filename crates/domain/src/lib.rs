@@ -51,7 +51,7 @@ pub use idempotency::{
 };
 pub use ids::{
     DeliveryId, DeliveryIdError, ImageId, ImageIdError, JobId, JobIdError, KeyId, KeyIdError,
-    WebhookId, WebhookIdError,
+    UploadId, UploadIdError, WebhookId, WebhookIdError,
 };
 pub use image::{Image, ImageFacts, NewImage, UntaggedImage};
 pub use image_info::{CameraData, ImageInfo, Location};

@@ -6,9 +6,9 @@ use actix_web::{HttpMessage as _, HttpRequest, web::Data};
 use domain::{Scope, service::Caller};
 
 use crate::{
-    credentials::{Credential, unauthenticated},
+    credentials::{Credential, basic_password, has_key, unauthenticated},
     forwarded::Forwarded,
-    problem::{Code, Problem},
+    problem::{Code, Dialect, Problem},
     rate_limit::Client,
     rights::Right,
     state::State,
@@ -18,11 +18,13 @@ use crate::{
 /// there is one, in the extensions of the request.
 ///
 /// A key in a header must be valid even where none is required, so that its sender learns of a revocation. An expired
-/// session counts as no credential, as browsers keep sending the cookie.
+/// session counts as no credential, as browsers keep sending the cookie. HTTP Basic counts in Imagga's dialect alone:
+/// elsewhere it belongs to a proxy.
 pub(crate) async fn authorize(
     state: &Data<State>,
     request: &HttpRequest,
     right: Right,
+    dialect: Dialect,
 ) -> Result<(), Problem> {
     if right == Right::Probe {
         return Ok(());
@@ -30,6 +32,9 @@ pub(crate) async fn authorize(
     let scope = right.scope(state.settings.keys);
     let caller = match right {
         Right::Open => Ok(None),
+        _ if dialect == Dialect::Imagga && !has_key(request.headers()) => {
+            caller_by_password(state, request, scope).await
+        }
         _ => caller(state, request, scope).await,
     };
     count(
@@ -48,6 +53,24 @@ pub(crate) async fn authorize(
         request.extensions_mut().insert(caller);
     }
     Ok(())
+}
+
+/// The caller with a key as the password of HTTP Basic. Another password counts only if a scope is required: programs
+/// send what they have for Imagga.
+async fn caller_by_password(
+    state: &Data<State>,
+    request: &HttpRequest,
+    scope: Option<Scope>,
+) -> Result<Option<Caller>, Problem> {
+    let Some(password) = basic_password(request.headers()) else {
+        return caller(state, request, scope).await;
+    };
+    let access = Arc::clone(&state.access);
+    let found = state.read(async move { access.by_key(&password).await });
+    match (found.await?, scope) {
+        (None, Some(_)) => Err(unknown_key()),
+        (found, _) => Ok(found),
+    }
 }
 
 /// The caller. A session is looked up only if a scope is required.

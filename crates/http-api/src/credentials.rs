@@ -1,6 +1,7 @@
 //! Credentials of a request: a key in a header, or a session cookie.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use domain::SessionToken;
 
@@ -69,6 +70,24 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     let is_bearer =
         scheme.eq_ignore_ascii_case(SCHEME) && rest.first().is_none_or(u8::is_ascii_whitespace);
     is_bearer.then(|| rest.trim_ascii_start())
+}
+
+/// The password of HTTP Basic (RFC 7617), which is the key for clients of Imagga; the user counts for nothing. Browsers
+/// attach it by themselves, hence it is no key by which a cross-site request passes.
+pub(crate) fn basic_password(headers: &HeaderMap) -> Option<String> {
+    const SCHEME: &[u8] = b"basic ";
+    let mut values = headers.get_all(header::AUTHORIZATION);
+    values.find_map(|value| {
+        let (scheme, rest) = value
+            .as_bytes()
+            .trim_ascii()
+            .split_at_checked(SCHEME.len())?;
+        let is_basic = scheme.eq_ignore_ascii_case(SCHEME);
+        let decoded = is_basic.then(|| BASE64_STANDARD.decode(rest.trim_ascii()))?;
+        let pair = String::from_utf8(decoded.ok()?).ok()?;
+        let (_, password) = pair.split_once(':')?;
+        Some(password.to_owned())
+    })
 }
 
 /// The first session token in the cookies. One that has no such form is passed over: a cookie of another path or of a
@@ -178,6 +197,21 @@ mod tests {
         let expected = Credential::Session(token);
         assert!(Credential::from_headers(&headers).unwrap() == expected);
         assert!(!has_key(&headers));
+    }
+
+    #[rstest::rstest]
+    #[case("Basic dTpw", Some("p"))]
+    #[case("basic   YTpiOmM=", Some("b:c"))]
+    #[case("Basic Ojo=", Some(":"))]
+    #[case("Basic dTo=", Some(""))]
+    #[case("Basic dQ==", None)]
+    #[case("Basic *", None)]
+    #[case("Basic /zpw", None)]
+    #[case("Bearer dTpw", None)]
+    #[case("Basic", None)]
+    fn the_password_of_basic_is_read(#[case] value: &str, #[case] password: Option<&str>) {
+        let headers = headers(&[("authorization", value)]);
+        assert_eq!(basic_password(&headers).as_deref(), password);
     }
 
     #[test]

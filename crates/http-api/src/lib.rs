@@ -41,7 +41,8 @@ use domain::{
     Vocabulary,
     ports::{ImageStore, OriginalStore, TagProvider},
     service::{
-        Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, LookAlikes, Renditions, Webhooks,
+        Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, LookAlikes, Renditions,
+        TemporaryUploads, Webhooks,
     },
 };
 
@@ -70,6 +71,8 @@ pub struct Api {
     pub look_alikes: LookAlikes,
     /// Makes small copies of them.
     pub renditions: Renditions,
+    /// Keeps files that are tagged a little later.
+    pub uploads: TemporaryUploads,
     /// Carries out repeated requests once.
     pub idempotency: Idempotency,
     /// Tells who calls.

@@ -10,7 +10,10 @@ use self::{
     problems::Problems,
     security::{Security, operations},
 };
-use super::{problem::ProblemBody, routes};
+use super::{
+    problem::{ImaggaErrorBody, PhotoPrismErrorBody, ProblemBody},
+    routes,
+};
 
 /// The interface as an `OpenAPI` 3.1 document.
 pub fn openapi() -> Document {
@@ -57,6 +60,12 @@ pub fn openapi() -> Document {
         routes::list_jobs,
         routes::get_job,
         routes::delete_job,
+        routes::imagga_get_tags,
+        routes::imagga_post_tags,
+        routes::imagga_post_upload,
+        routes::imagga_delete_upload,
+        routes::imagga_usage,
+        routes::photoprism_labels,
         routes::post_key,
         routes::list_keys,
         routes::delete_key,
@@ -70,7 +79,13 @@ pub fn openapi() -> Document {
         routes::readyz,
         routes::metrics,
     ),
-    components(schemas(ProblemBody, routes::ScopeBody, routes::EventBody)),
+    components(schemas(
+        ProblemBody,
+        ImaggaErrorBody<'static>,
+        PhotoPrismErrorBody<'static>,
+        routes::ScopeBody,
+        routes::EventBody
+    )),
     tags(
         (name = "images", description = "Images and their tags"),
         (name = "tags", description = "Tags of pictures, and how tags are used"),
@@ -78,6 +93,7 @@ pub fn openapi() -> Document {
         (name = "jobs", description = "Changes of many images, carried out in the background"),
         (name = "keys", description = "API keys, and the sessions that stand for them"),
         (name = "webhooks", description = "Endpoints that are told of events"),
+        (name = "compatible", description = "For programs that were written for Imagga, and for PhotoPrism"),
         (name = "operations", description = "For those who run the server"),
     ),
     modifiers(&Problems, &Dates, &Security),
@@ -137,7 +153,13 @@ mod tests {
             }
         }
         let all: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        let beside_routes = ["method-not-allowed", "route-not-found"];
+        // Those of uploads are in Imagga's words, which have no code.
+        let beside_routes = [
+            "method-not-allowed",
+            "route-not-found",
+            "upload-expired",
+            "upload-not-found",
+        ];
         let missing: Vec<_> = all.difference(&documented).copied().collect();
         assert_eq!(missing, beside_routes);
     }

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Image, ImageId, LabelFilter, RenditionSize, ShownNames, TimeWindow, Vocabulary,
-    ports::{CallContext, TagsChanged, cause},
+    Image, ImageId, LabelFilter, RenditionSize, ShownNames, TimeWindow, UploadId, Vocabulary,
+    ports::{CallContext, ClientKey, TagsChanged, cause},
     service::{
         Access, Catalog, Editing, Idempotency, Ingest, Jobs, Keys, LookAlikes, Renditions,
-        Retagging, Tagged, TaggerChoice, Upload, Webhooks,
+        Retagging, Tagged, TaggerChoice, TemporaryUploads, Upload, Webhooks,
     },
 };
 use tokio::runtime::Handle;
@@ -27,7 +27,7 @@ use super::{
     problem::{Code, Problem},
     queries,
     rate_limit::RateLimit,
-    upload::{Admission, Patience, Uploads},
+    upload::{self, Admission, Patience, Received, Uploads},
 };
 
 /// The services, the settings, and what is under way.
@@ -37,6 +37,7 @@ pub(super) struct State {
     pub(super) jobs: Jobs,
     pub(super) look_alikes: LookAlikes,
     renditions: Renditions,
+    pub(super) temporary: TemporaryUploads,
     pub(super) idempotency: Idempotency,
     pub(super) access: Arc<Access>,
     pub(super) keys: Keys,
@@ -75,6 +76,7 @@ impl State {
             jobs: api.jobs,
             look_alikes: api.look_alikes,
             renditions: api.renditions,
+            temporary: api.uploads,
             idempotency: api.idempotency,
             access: api.access,
             keys: api.keys,
@@ -204,6 +206,18 @@ impl State {
             ingest.tag(Upload { context, ..upload }).await
         })
         .await
+    }
+
+    /// Reads a temporary upload.
+    pub(super) async fn uploaded(
+        &self,
+        id: UploadId,
+        client: ClientKey,
+    ) -> Result<Received, Problem> {
+        let temporary = self.temporary.clone();
+        let content = self.read(async move { temporary.open(&id).await }).await?;
+        let limits = self.settings.body_limits();
+        upload::receive_stored(content, client, &self.uploads, limits).await
     }
 
     /// Has an image tagged again.

@@ -122,7 +122,8 @@ mod tests {
                 for quality in [90, 50, 20] {
                     let scaled = photo.resize(side, side, FilterType::Triangle).to_rgb8();
                     let mut file = Vec::new();
-                    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, quality);
+                    let encoder =
+                        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut file, quality);
                     scaled.write_with_encoder(encoder).unwrap();
                     let copy = image::load_from_memory(&file).unwrap();
                     copies.push(distance(&photo, &copy));
@@ -143,7 +144,11 @@ mod tests {
         let within = |most: u32| others.iter().filter(|distance| **distance <= most).count();
         let farthest = copies.iter().max().unwrap();
         let shares = [4, 6, 8, 10, 12].map(|most| (most, within(most)));
-        println!("copies: at most {farthest} of {}; of {} pairs of parts within: {shares:?}", copies.len(), others.len());
+        println!(
+            "copies: at most {farthest} of {}; of {} pairs of parts within: {shares:?}",
+            copies.len(),
+            others.len()
+        );
         assert!(*farthest <= 8, "{copies:?}");
         assert!(within(8) * 1000 < others.len(), "{shares:?}");
     }

@@ -1,10 +1,13 @@
-//! The keys of originals, and where their renditions are.
+//! The keys of originals, and where their renditions and temporary uploads are.
 
 use domain::ContentDigest;
 use object_store::path::Path;
 
 /// The folder below the originals where renditions are, or what their keys begin with.
 pub(crate) const RENDITIONS: &str = ".etiqueta-renditions";
+
+/// The folder below the originals where temporary uploads are, or what their keys begin with.
+pub(crate) const UPLOADS: &str = ".etiqueta-uploads";
 
 /// The key of an original: `ab/cd/abcd…`.
 pub(crate) fn key(digest: &ContentDigest) -> Path {

@@ -15,6 +15,7 @@ mod root;
 mod shards;
 mod source;
 mod store;
+mod uploads;
 mod url;
 
 pub use self::{

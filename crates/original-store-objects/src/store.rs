@@ -24,7 +24,7 @@ use crate::{
     content::{self, Opened, unavailable},
     directory::{Directory, blocking},
     folder,
-    key::{RENDITIONS, key},
+    key::{RENDITIONS, UPLOADS, key},
     listing, quarantine, registry,
     removal::{self, Removals},
     shards,
@@ -114,7 +114,7 @@ fn asked(range: Range<u64>) -> GetRange {
 }
 
 /// `None` for an object that does not exist.
-fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, OriginalStoreError> {
+pub(crate) fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, OriginalStoreError> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(Error::NotFound { .. }) => Ok(None),
@@ -344,6 +344,7 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
         removal::REMOVALS,
         registry::DATABASES,
         RENDITIONS,
+        UPLOADS,
     ]
     .iter()
     .any(|own| found.location.prefix_matches(&Path::from(*own)));
@@ -351,7 +352,7 @@ fn object(found: &ObjectMeta) -> Option<StoredObject> {
 }
 
 /// Runs a blocking operation in an existing folder.
-async fn in_root<T: Send + 'static>(
+pub(crate) async fn in_root<T: Send + 'static>(
     folder: &Arc<Directory>,
     work: impl FnOnce(&Directory) -> io::Result<T> + Send + 'static,
 ) -> Result<T, OriginalStoreError> {
@@ -389,7 +390,7 @@ async fn in_file<T: Send + 'static>(
 }
 
 /// `None` for a file that does not exist.
-fn present<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+pub(crate) fn present<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
         Err(error) if folder::is_gone(&error) => Ok(None),
         outcome => outcome.map(Some),

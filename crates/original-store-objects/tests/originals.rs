@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use domain::{
-    ContentDigest, DatabaseId, Fence, RenditionKey, RenditionSize,
+    ContentDigest, DatabaseId, Fence, RenditionKey, RenditionSize, UploadId,
     ports::{
         DatabaseRegistry, Fate, Fingerprint, OriginalRemoval, OriginalStore, OriginalStoreError,
         PutMode, StoredObject,
@@ -69,6 +69,54 @@ async fn a_folder_keeps_renditions() {
 }
 
 #[tokio::test]
+async fn a_folder_keeps_uploads() {
+    let root = TempDir::new().unwrap();
+    contract::upload_store::suite(async || {
+        let empty = root.path().join(uuid::Uuid::new_v4().to_string());
+        folder(&empty)
+    })
+    .await;
+}
+
+/// A server that was killed while it put an upload leaves a part of it beside it.
+#[tokio::test]
+async fn halves_of_uploads_are_swept_and_nothing_else() {
+    let root = TempDir::new().unwrap();
+    let store = folder(root.path());
+    let now = Utc::now();
+    let alive = now - TimeDelta::hours(1)..now + TimeDelta::hours(1);
+    let (old, new) = (UploadId::new(now - TimeDelta::hours(2)), UploadId::new(now));
+    let put = domain::ports::UploadStore::put(&*store, &new, "whole".into()).await;
+    put.unwrap();
+    let uploads = root.path().join(".etiqueta-uploads");
+    for name in [format!("{old}#1"), format!("{new}#2"), "notes".to_owned()] {
+        fs::write(uploads.join(name), b"half").unwrap();
+    }
+    let swept = domain::ports::UploadStore::sweep(&*store, alive)
+        .await
+        .unwrap();
+    assert_eq!(swept.removed, 1);
+    assert_eq!(fs::read_dir(&uploads).unwrap().count(), 3);
+    let listed: Vec<_> = store.list().try_collect().await.unwrap();
+    assert!(listed.is_empty(), "{listed:?}");
+}
+
+#[tokio::test]
+async fn uploads_are_not_made_where_the_folder_is_gone() {
+    let root = TempDir::new().unwrap();
+    let store = folder(root.path());
+    fs::remove_file(root.path().join(".etiqueta-originals")).unwrap();
+    let id = UploadId::new(Utc::now());
+    assert!(
+        domain::ports::UploadStore::put(&*store, &id, "x".into())
+            .await
+            .is_err()
+    );
+    assert!(domain::ports::UploadStore::get(&*store, &id).await.is_err());
+    assert!(!root.path().join(".etiqueta-uploads").exists());
+}
+
+#[tokio::test]
 async fn renditions_in_a_folder_go_with_their_original_and_are_not_listed() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
@@ -103,6 +151,7 @@ async fn a_bucket_keeps_the_contract() {
     };
     contract::original_store::suite(&empty).await;
     contract::rendition_store::suite(&empty).await;
+    contract::upload_store::suite(&empty).await;
 }
 
 #[tokio::test]

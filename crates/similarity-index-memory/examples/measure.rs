@@ -2,7 +2,12 @@
 //!
 //! Prints how long the first search takes, which reads all codes; how long the later ones take, each with the reading of
 //! what is new; and how much memory the process has then.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "an example may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "an example may fail loudly"
+)]
 
 use std::{
     collections::HashMap,
@@ -50,7 +55,9 @@ impl CodeStore for Codes {
     ) -> Result<Vec<(CodeNumber, Code)>, ImageStoreError> {
         let last = self.0.min(after.0 + u64::from(limit.get()));
         let numbers = after.0 + 1..=last;
-        Ok(numbers.map(|number| (CodeNumber(number), code(number))).collect())
+        Ok(numbers
+            .map(|number| (CodeNumber(number), code(number)))
+            .collect())
     }
 
     async fn code_numbers(
@@ -82,7 +89,10 @@ impl CodeStore for Codes {
 /// The resident memory of the process, in MB of 10^6 bytes.
 fn resident() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
     let kibibytes: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kibibytes * 1024.0 / 1e6
 }
@@ -103,11 +113,16 @@ fn percentile(times: &mut [Duration], share: usize) -> f64 {
 
 #[tokio::main]
 async fn main() {
-    let count = env::args().nth(1).map_or(1_000_000, |count| count.parse().unwrap());
+    let count = env::args()
+        .nth(1)
+        .map_or(1_000_000, |count| count.parse().unwrap());
     let before = resident();
     let index = Arc::new(MemoryIndex::new(Arc::new(Codes(count))));
     let first = search(&index, 7).await;
-    println!("{count} codes: first search {first:.1?}, memory {:.0} MB", resident() - before);
+    println!(
+        "{count} codes: first search {first:.1?}, memory {:.0} MB",
+        resident() - before
+    );
     let mut times = Vec::new();
     for number in 0..SEARCHES {
         times.push(search(&index, 1 + random(number) % count).await);
@@ -133,5 +148,8 @@ async fn main() {
     }
     let rate = times.len() as f64 / began.elapsed().as_secs_f64();
     let p99 = percentile(&mut times, 99);
-    println!("8 at a time: {rate:.0} searches/s, p99 {p99:.1} ms, memory {:.0} MB", resident() - before);
+    println!(
+        "8 at a time: {rate:.0} searches/s, p99 {p99:.1} ms, memory {:.0} MB",
+        resident() - before
+    );
 }

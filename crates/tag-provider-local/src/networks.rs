@@ -222,7 +222,9 @@ mod tests {
                 exact.push(run.inner().to_vec());
             }
         }
-        let kept = exact.iter().map(|values| Features::quantise(values).unwrap());
+        let kept = exact
+            .iter()
+            .map(|values| Features::quantise(values).unwrap());
         let kept: Vec<Features> = kept.collect();
         let codes: Vec<_> = kept.iter().map(Features::code).collect();
         let by_values = recall(&exact, |one, other| kept[one].cosine(&kept[other]));
@@ -233,16 +235,29 @@ mod tests {
             })
         };
         let found = [10, 20, 30].map(by_codes);
-        println!("recall@10 of {}: quantised {by_values:.3}; of the best 10, 20, 30 codes {found:.3?}", exact.len());
-        assert!(by_values > 0.98 && found[0] > 0.7 && found[2] > 0.95, "{by_values} {found:?}");
+        println!(
+            "recall@10 of {}: quantised {by_values:.3}; of the best 10, 20, 30 codes {found:.3?}",
+            exact.len()
+        );
+        assert!(
+            by_values > 0.98 && found[0] > 0.7 && found[2] > 0.95,
+            "{by_values} {found:?}"
+        );
     }
 
     /// A part of a picture, mirrored every other time.
     fn part(picture: &Picture, number: u32) -> Picture {
-        let whole = image::RgbImage::from_raw(picture.width, picture.height, picture.pixels.clone());
+        let whole =
+            image::RgbImage::from_raw(picture.width, picture.height, picture.pixels.clone());
         let whole = whole.unwrap();
-        let (width, height) = (picture.width * (5 + number % 4) / 10, picture.height * (5 + number % 5) / 10);
-        let (x, y) = ((picture.width - width) * (number % 7) / 6, (picture.height - height) * (number % 3) / 2);
+        let (width, height) = (
+            picture.width * (5 + number % 4) / 10,
+            picture.height * (5 + number % 5) / 10,
+        );
+        let (x, y) = (
+            (picture.width - width) * (number % 7) / 6,
+            (picture.height - height) * (number % 3) / 2,
+        );
         let mut part = image::imageops::crop_imm(&whole, x, y, width, height).to_image();
         if number % 2 == 1 {
             image::imageops::flip_horizontal_in_place(&mut part);
@@ -263,7 +278,11 @@ mod tests {
     }
 
     /// The same, for that many nearest by the other measure.
-    fn recall_after(exact: &[Vec<f32>], count: usize, measure: impl Fn(usize, usize) -> f32) -> f32 {
+    fn recall_after(
+        exact: &[Vec<f32>],
+        count: usize,
+        measure: impl Fn(usize, usize) -> f32,
+    ) -> f32 {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
         let cosine = |one: usize, other: usize| {
             let (one, other) = (&exact[one], &exact[other]);
@@ -279,7 +298,10 @@ mod tests {
         for own in 0..exact.len() {
             let expected = nearest(own, &cosine, 10);
             let others = nearest(own, &measure, count);
-            let hits = expected.iter().filter(|other| others.contains(other)).count();
+            let hits = expected
+                .iter()
+                .filter(|other| others.contains(other))
+                .count();
             found += u16::try_from(hits).unwrap();
         }
         f32::from(found) / f32::from(u16::try_from(exact.len() * 10).unwrap())

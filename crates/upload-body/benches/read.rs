@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use base64::prelude::*;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use upload_body::{Body, BodyKind, BodyLimits, Content, Received};
+use upload_body::{Body, BodyKind, BodyLimits, Content, Received, StreamedBody};
 
 /// How much of a body arrives at a time.
 const PIECE: usize = 32 << 10;

@@ -2,159 +2,15 @@
 //!
 //! What is held is the picture and little beside it, never the text on the wire.
 
-use domain::{ContentDigest, ContentHasher};
-use thiserror::Error;
-
 use crate::{
-    decoder::{Decoder, TextError},
-    held::Held,
+    error::BodyError,
+    image::{Arrived, Base64, Decoding, Received},
     kind::BodyKind,
-    multipart::{ENVELOPE, FilePart, FileSink, HEAD, Multipart, MultipartError},
-    scanner::{DocumentError, SKELETON, Scanner, Source, TextSink},
-    syntax::SyntaxError,
+    limits::BodyLimits,
+    multipart::{FilePart, Multipart, MultipartError},
+    scanner::{Scanner, Source},
+    streamed::StreamedBody,
 };
-
-/// What a body may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyLimits {
-    /// The largest image, in bytes.
-    pub image_bytes: usize,
-}
-
-impl BodyLimits {
-    /// The largest body of that kind, in bytes. Base64 is a third longer than the image; line breaks and
-    /// escapes make it up to an eighth longer again; a prefix, other members and the headers of a part want
-    /// room too.
-    pub fn body_bytes(self, kind: &BodyKind) -> u64 {
-        let image = self.image_bytes as u64;
-        match kind {
-            BodyKind::Json => (image / 3 + 1) * 4 / 8 * 9 + SKELETON as u64,
-            BodyKind::Raw => image,
-            BodyKind::Multipart(_) => image + ENVELOPE as u64,
-        }
-    }
-
-    /// Checks how long a body is, or says it is.
-    pub fn check_length(self, kind: &BodyKind, length: u64) -> Result<(), BodyError> {
-        let most = self.body_bytes(kind);
-        if length <= most {
-            return Ok(());
-        }
-        Err(match kind {
-            BodyKind::Raw => BodyError::ImageTooLarge(self.image_bytes),
-            BodyKind::Json | BodyKind::Multipart(_) => BodyError::BodyTooLarge(most),
-        })
-    }
-
-    /// How much memory a body of that length can take while it is read, in bytes, [`buffers`] included. A
-    /// body of unknown length can take the most.
-    pub fn memory(self, kind: &BodyKind, length: Option<u64>) -> u64 {
-        let body = length.unwrap_or(u64::MAX).min(self.body_bytes(kind));
-        let beside = body.min(match kind {
-            BodyKind::Json => SKELETON as u64,
-            BodyKind::Raw => 0,
-            BodyKind::Multipart(_) => HEAD as u64,
-        });
-        // What grows by doubling takes up to twice what is in it.
-        self.image(kind, body) + 2 * beside + buffers(length)
-    }
-
-    /// The largest image in a body of that length, in bytes.
-    fn image(self, kind: &BodyKind, length: u64) -> u64 {
-        let image = match kind {
-            BodyKind::Json => length.saturating_sub(SKELETON as u64) / 4 * 3 + 3,
-            BodyKind::Raw | BodyKind::Multipart(_) => length,
-        };
-        image.min(self.image_bytes as u64)
-    }
-
-    /// Room for the image of a body of that length, so that it never moves while it grows.
-    fn room(self, kind: &BodyKind, length: Option<u64>) -> usize {
-        let length = length.unwrap_or(u64::MAX);
-        let image = match kind {
-            BodyKind::Json => length / 4 * 3 + 3,
-            BodyKind::Raw | BodyKind::Multipart(_) => length,
-        };
-        usize::try_from(image).map_or(self.image_bytes, |image| image.min(self.image_bytes))
-    }
-}
-
-/// Most that is buffered of a body before it is taken, in bytes: 128 KiB of text in the HTTP library's read
-/// buffer, up to 160 KiB in its queue of pieces, and a decoded piece here.
-const MOST_BUFFERED: u64 = 384 << 10;
-
-/// What a connection costs at least while a body is read, in bytes.
-const LEAST_BUFFERED: u64 = 16 << 10;
-
-/// How much memory the buffers of a body of that length take, in bytes.
-pub fn buffers(length: Option<u64>) -> u64 {
-    let length = length.unwrap_or(u64::MAX);
-    length
-        .saturating_mul(2)
-        .clamp(LEAST_BUFFERED, MOST_BUFFERED)
-}
-
-/// Why a body was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BodyError {
-    /// It is no JSON object with a text `data` or `url`.
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-    /// The text is not base64.
-    #[error(transparent)]
-    Text(TextError),
-    /// It is no multipart body with one file part.
-    #[error(transparent)]
-    Multipart(#[from] MultipartError),
-    /// There are no bytes where the body is the picture.
-    #[error("the body is empty; it must be the picture")]
-    Empty,
-    /// The image is too large.
-    #[error("the image has more than the {0} bytes allowed")]
-    ImageTooLarge(usize),
-    /// The body is too large.
-    #[error("the body has more than the {0} bytes allowed")]
-    BodyTooLarge(u64),
-}
-
-impl BodyError {
-    /// The limit that was exceeded, in bytes.
-    pub fn limit(&self) -> Option<u64> {
-        match self {
-            Self::Document(error) => error.limit(),
-            Self::Multipart(error) => error.limit(),
-            Self::Text(_) | Self::Empty => None,
-            Self::ImageTooLarge(limit) => Some(*limit as u64),
-            Self::BodyTooLarge(limit) => Some(*limit),
-        }
-    }
-}
-
-impl From<TextError> for BodyError {
-    fn from(error: TextError) -> Self {
-        match error {
-            TextError::Control(offset) => {
-                let problem =
-                    format!("a control character stands in `data` at its offset {offset}");
-                Self::Document(DocumentError::NotJson(SyntaxError::new(problem)))
-            }
-            TextError::NotUtf8 => Self::Document(DocumentError::NotUtf8),
-            error => Self::Text(error),
-        }
-    }
-}
-
-/// An image that has arrived.
-#[derive(Debug)]
-pub struct Received {
-    /// Its bytes.
-    pub bytes: Held,
-    /// Their SHA-256.
-    pub digest: ContentDigest,
-    /// The name of the file that a multipart body gave: without its path and control characters, at most 255
-    /// bytes of UTF-8.
-    pub file_name: Option<String>,
-}
 
 /// What a body turned out to be.
 #[derive(Debug)]
@@ -181,20 +37,6 @@ enum Reader {
     Multipart(Box<Multipart>),
 }
 
-/// The base64 that is being decoded.
-struct Base64 {
-    decoder: Decoder,
-    /// What was decoded last.
-    piece: Vec<u8>,
-}
-
-/// The image bytes received so far.
-struct Arrived {
-    limit: usize,
-    hasher: ContentHasher,
-    bytes: Held,
-}
-
 impl Body {
     /// Begins a body of that kind, of that length where it is known.
     pub fn new(kind: BodyKind, limits: BodyLimits, length: Option<u64>) -> Self {
@@ -204,41 +46,12 @@ impl Body {
             BodyKind::Multipart(boundary) => Reader::Multipart(Box::new(Multipart::new(boundary))),
         };
         Self {
-            image: Arrived {
-                limit: limits.image_bytes,
-                hasher: ContentHasher::default(),
-                bytes: Held::with_room(limits.room(&kind, length)),
-            },
+            image: Arrived::new(limits.image_bytes, limits.room(&kind, length)),
             kind,
             limits,
             taken: 0,
             reader,
         }
-    }
-
-    /// Takes the next piece.
-    pub fn push(&mut self, piece: &[u8]) -> Result<(), BodyError> {
-        self.taken += piece.len() as u64;
-        self.limits.check_length(&self.kind, self.taken)?;
-        let image = &mut self.image;
-        match &mut self.reader {
-            Reader::Json(json) => {
-                let (scanner, base64) = &mut **json;
-                scanner.push(piece, &mut Decoding { base64, image })
-            }
-            Reader::Raw => image.add(piece),
-            Reader::Multipart(multipart) => multipart.push(piece, image),
-        }
-    }
-
-    /// How much memory it takes by now, in bytes.
-    pub fn held(&self) -> u64 {
-        let beside = match &self.reader {
-            Reader::Json(json) => json.0.held(),
-            Reader::Raw => 0,
-            Reader::Multipart(multipart) => multipart.held(),
-        };
-        (self.image.bytes.len() + beside) as u64
     }
 
     /// Ends the body.
@@ -265,84 +78,43 @@ impl Body {
                 file_name
             }
         };
-        Ok(Content::Image(Received {
-            bytes: image.bytes,
-            digest: image.hasher.finish(),
-            file_name,
-        }))
+        Ok(Content::Image(Received::new(image, file_name)))
     }
 }
 
-impl Base64 {
-    fn new() -> Self {
-        Self {
-            decoder: Decoder::new(),
-            piece: Vec::new(),
+impl StreamedBody for Body {
+    fn push(&mut self, piece: &[u8]) -> Result<(), BodyError> {
+        self.taken += piece.len() as u64;
+        self.limits.check_length(&self.kind, self.taken)?;
+        let image = &mut self.image;
+        match &mut self.reader {
+            Reader::Json(json) => {
+                let (scanner, base64) = &mut **json;
+                scanner.push(piece, &mut Decoding { base64, image })
+            }
+            Reader::Raw => image.add(piece),
+            Reader::Multipart(multipart) => multipart.push(piece, image),
         }
     }
 
-    fn finish(mut self, image: &mut Arrived) -> Result<(), BodyError> {
-        self.piece.clear();
-        self.decoder.finish(&mut self.piece)?;
-        image.add(&self.piece)
-    }
-}
-
-impl Arrived {
-    fn is_empty(&self) -> bool {
-        self.bytes.len() == 0
-    }
-
-    fn add(&mut self, piece: &[u8]) -> Result<(), BodyError> {
-        if self.bytes.len() + piece.len() > self.limit {
-            return Err(BodyError::ImageTooLarge(self.limit));
-        }
-        self.hasher.update(piece);
-        self.bytes.extend(piece);
-        Ok(())
-    }
-}
-
-impl FileSink for Arrived {
-    type Error = BodyError;
-
-    fn file(&mut self, bytes: &[u8]) -> Result<(), BodyError> {
-        self.add(bytes)
-    }
-}
-
-/// Decodes base64 into the image.
-struct Decoding<'b> {
-    base64: &'b mut Base64,
-    image: &'b mut Arrived,
-}
-
-impl TextSink for Decoding<'_> {
-    type Error = BodyError;
-
-    fn text(&mut self, text: &[u8]) -> Result<(), BodyError> {
-        let Base64 { decoder, piece } = &mut *self.base64;
-        piece.clear();
-        decoder.push(text, piece)?;
-        self.image.add(piece)
-    }
-
-    fn escaped(&mut self, character: char) -> Result<(), BodyError> {
-        match character {
-            '\n' | '\r' | '\t' | '\u{c}' => self.text(b" "),
-            ' '..='~' => self.text(character.encode_utf8(&mut [0; 4]).as_bytes()),
-            _ => Err(self.base64.decoder.refuse().into()),
-        }
+    fn held(&self) -> u64 {
+        let beside = match &self.reader {
+            Reader::Json(json) => json.0.held(),
+            Reader::Raw => 0,
+            Reader::Multipart(multipart) => multipart.held(),
+        };
+        (self.image.len() + beside) as u64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use base64::prelude::*;
+    use domain::ContentDigest;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kind::Boundary;
+    use crate::{decoder::TextError, kind::Boundary, scanner::DocumentError};
 
     const LIMITS: BodyLimits = BodyLimits {
         image_bytes: 30_000,

@@ -1,8 +1,9 @@
 //! The body of an upload, read as it arrives: the picture, its size and its digest in one pass, from JSON with
-//! base64 or a URL, from bytes as they are, or from `multipart/form-data`.
+//! base64 or a URL, from bytes as they are, or from `multipart/form-data`; beside those, forms with a picture among
+//! other fields, and JSON with several pictures.
 //!
 //! ```
-//! use upload_body::{Body, BodyKind, BodyLimits, Content};
+//! use upload_body::{StreamedBody, Body, BodyKind, BodyLimits, Content};
 //!
 //! let limits = BodyLimits { image_bytes: 1 << 20 };
 //! let mut body = Body::new(BodyKind::Json, limits, None);
@@ -23,22 +24,34 @@
 pub mod base64;
 mod body;
 mod decoder;
+mod error;
 mod escape;
+mod form;
 mod held;
+mod image;
 mod kind;
+mod limits;
 mod multipart;
 mod parameters;
+mod pictures;
 mod prefix;
 mod scanner;
+mod streamed;
 mod symbols;
 mod syntax;
 
 pub use self::{
-    body::{Body, BodyError, BodyLimits, Content, Received, buffers},
+    body::{Body, Content},
     decoder::TextError,
+    error::{BodyError, FormError, MAX_PICTURES, PicturesError},
+    form::{Form, FormBody, FormKind},
     held::Held,
+    image::Received,
     kind::{BodyKind, Boundary, ContentTypeError, TAKEN},
+    limits::{BodyLimits, buffers},
     multipart::{MultipartError, PartName},
+    pictures::{Picture, Pictures, PicturesBody},
     scanner::DocumentError,
+    streamed::StreamedBody,
     syntax::SyntaxError,
 };

@@ -1,68 +1,45 @@
 //! Scans a JSON document that arrives in chunks, one text of which is too large to be held.
 //!
-//! The scanner tracks only strings, escapes and nesting: the text of the top-level member `data` is passed
-//! on as it arrives, and everything else is copied into a small *skeleton*, where `""` stands for that
-//! text. The skeleton is valid exactly if the document is, so the grammar is left to `serde_json`.
+//! The scanner tracks only strings, escapes and nesting: the text of the top-level member `data`, or the texts in
+//! the array `images`, are passed on as they arrive, and everything else is copied into a small *skeleton*, where
+//! `""` stands for each of these texts. The skeleton is valid exactly if the document is, so the grammar is left to `serde_json`.
+
+mod error;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thiserror::Error;
+
+pub use self::error::DocumentError;
 
 use crate::{
     escape::{Escape, Step},
     syntax::{Cuts, SyntaxError},
 };
 
-/// The member that holds the text.
-const MEMBER: &[u8] = b"data";
+/// The member that holds the text, or the texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    name: &'static [u8],
+    is_array: bool,
+}
+
+/// The member with one picture.
+const DATA: Member = Member {
+    name: b"data",
+    is_array: false,
+};
+
+/// The member with several pictures.
+pub(crate) const IMAGES: Member = Member {
+    name: b"images",
+    is_array: true,
+};
 
 /// The byte order mark of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The longest spelling of the member's name: every character escaped.
-const LONGEST_NAME: usize = 6 * MEMBER.len();
-
 /// The maximum size of the skeleton, in bytes.
 pub(crate) const SKELETON: usize = 1024 * 1024;
-
-/// Why a document was rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum DocumentError {
-    /// It is not JSON.
-    #[error("the body is not valid JSON: {0}")]
-    NotJson(SyntaxError),
-    /// It is not UTF-8.
-    #[error("the body is not UTF-8; JSON is taken in UTF-8 alone")]
-    NotUtf8,
-    /// It is JSON, but not an object.
-    #[error("the body is not a JSON object")]
-    NotAnObject,
-    /// Neither member is there.
-    #[error("the body has no member `data`, nor `url`")]
-    Missing,
-    /// Both members are there.
-    #[error("the body has both `data` and `url`; it must have one of them")]
-    Both,
-    /// The URL is of another kind.
-    #[error("the member `url` is not text")]
-    UrlNotText,
-    /// The member is given more than once.
-    #[error("the body has more than one member `data`")]
-    Repeated,
-    /// The member is not a string.
-    #[error("the member `data` is not text")]
-    NotText,
-    /// The rest of the document is too large.
-    #[error("the body holds more than {SKELETON} bytes beside `data`")]
-    TooLarge,
-}
-
-impl DocumentError {
-    /// The limit that was exceeded, in bytes. `None` if the document is invalid.
-    pub(crate) fn limit(&self) -> Option<u64> {
-        matches!(self, Self::TooLarge).then_some(SKELETON as u64)
-    }
-}
 
 /// Receives the text of the member, unescaped.
 pub(crate) trait TextSink {
@@ -74,6 +51,11 @@ pub(crate) trait TextSink {
 
     /// An unescaped character.
     fn escaped(&mut self, character: char) -> Result<(), Self::Error>;
+
+    /// The text has ended. Another one may follow in an array.
+    fn end(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,9 +93,12 @@ enum Place {
 
 /// Scans a document in pieces.
 pub(crate) struct Scanner {
+    member: Member,
     state: State,
     place: Place,
     depth: usize,
+    /// Whether it is in the array of the member.
+    is_in_array: bool,
     /// The name being read, unparsed, while it may be the member's.
     name: Vec<u8>,
     has_text: bool,
@@ -144,10 +129,17 @@ struct Skeleton<'a> {
 
 impl Scanner {
     pub(crate) fn new() -> Self {
+        Self::of(DATA)
+    }
+
+    /// A scanner that passes on the texts of a member.
+    pub(crate) fn of(member: Member) -> Self {
         Self {
+            member,
             state: State::Before,
             place: Place::Name,
             depth: 0,
+            is_in_array: false,
             name: Vec::new(),
             has_text: false,
             skeleton: Vec::new(),
@@ -191,11 +183,7 @@ impl Scanner {
 
     /// Ends the document, which must have either `data` or `url`.
     pub(crate) fn finish(self) -> Result<Source, DocumentError> {
-        // `from_slice` validates UTF-8 only where it must; the whole document has to be valid.
-        let text = std::str::from_utf8(&self.skeleton).map_err(|_| DocumentError::NotUtf8)?;
-        let skeleton: Skeleton<'_> = serde_json::from_str(text).map_err(|error| {
-            DocumentError::NotJson(SyntaxError::in_skeleton(&error, &self.cuts, self.offset))
-        })?;
+        let skeleton: Skeleton<'_> = self.read()?;
         match (skeleton.data, skeleton.url) {
             (Some(_), None) => Ok(Source::Data),
             (None, Some(url)) => serde_json::from_str(url.get())
@@ -204,6 +192,15 @@ impl Scanner {
             (None, None) => Err(DocumentError::Missing),
             (Some(_), Some(_)) => Err(DocumentError::Both),
         }
+    }
+
+    /// Reads the whole document without its texts.
+    pub(crate) fn read<'s, T: Deserialize<'s>>(&'s self) -> Result<T, DocumentError> {
+        // `from_slice` validates UTF-8 only where it must; the whole document has to be valid.
+        let text = std::str::from_utf8(&self.skeleton).map_err(|_| DocumentError::NotUtf8)?;
+        serde_json::from_str(text).map_err(|error| {
+            DocumentError::NotJson(SyntaxError::in_skeleton(&error, &self.cuts, self.offset))
+        })
     }
 
     /// The error at the current byte.
@@ -254,7 +251,10 @@ impl Scanner {
         }
         match stop {
             None => {}
-            Some(b'"') => self.state = State::Between,
+            Some(b'"') => {
+                self.state = State::Between;
+                sink.end()?;
+            }
             Some(_) => self.state = State::TextEscape(Escape::Begun),
         }
         Ok(tail)
@@ -296,9 +296,7 @@ impl Scanner {
             State::After => return Err(self.not_json("the object has ended")),
             _ => {}
         }
-        if self.depth == 1 && byte != b'"' && self.place == (Place::Value { is_member: true }) {
-            return Err(DocumentError::NotText);
-        }
+        self.check_member(byte)?;
         self.copy(&[byte])?;
         match byte {
             b'"' => return self.begin_string(),
@@ -306,12 +304,29 @@ impl Scanner {
             b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
+        self.is_in_array &= self.depth > 1;
         if self.depth == 0 {
             self.state = State::After;
         } else if self.depth == 1 {
             self.place = self.place_after(byte);
         }
         Ok(())
+    }
+
+    /// Checks that a structural byte fits to the member, and notes where its array begins.
+    fn check_member(&mut self, byte: u8) -> Result<(), DocumentError> {
+        let is_value = self.depth == 1 && self.place == (Place::Value { is_member: true });
+        let fits = match (is_value, self.is_in_array) {
+            (true, _) if self.member.is_array => {
+                self.is_in_array = byte == b'[';
+                self.has_text = true;
+                self.is_in_array
+            }
+            (true, _) => byte == b'"',
+            (false, true) => matches!(byte, b'"' | b',' | b']'),
+            (false, false) => true,
+        };
+        fits.then_some(()).ok_or(DocumentError::NotText)
     }
 
     /// Consumes a byte of an optional byte order mark.
@@ -347,7 +362,8 @@ impl Scanner {
         let place = if self.depth == 1 {
             self.place
         } else {
-            Place::Rest
+            let is_member = self.is_in_array;
+            Place::Value { is_member }
         };
         self.state = match place {
             Place::Name => {
@@ -356,7 +372,9 @@ impl Scanner {
             }
             Place::Value { is_member: true } => {
                 self.has_text = true;
-                self.place = Place::Rest;
+                if !self.is_in_array {
+                    self.place = Place::Rest;
+                }
                 // The text is omitted; its end follows at once.
                 self.hold(b"\"")?;
                 State::Text
@@ -390,19 +408,25 @@ impl Scanner {
 
     fn note_name(&mut self, bytes: &[u8], is_name: bool) {
         // One byte more than the longest name shows that it is longer.
-        let room = (LONGEST_NAME + 1).saturating_sub(self.name.len());
+        let room = (self.longest_name() + 1).saturating_sub(self.name.len());
         if is_name {
             self.name.extend(bytes.iter().take(room));
         }
     }
 
+    /// The longest spelling of the member's name: every character escaped.
+    fn longest_name(&self) -> usize {
+        6 * self.member.name.len()
+    }
+
     /// Whether the name just read is the member's, with or without escapes.
     fn is_member(&self) -> bool {
         if !self.name.contains(&b'\\') {
-            return self.name == MEMBER;
+            return self.name == self.member.name;
         }
         let quoted = [b"\"", self.name.as_slice(), b"\""].concat();
-        serde_json::from_slice::<String>(&quoted).is_ok_and(|name| name.as_bytes() == MEMBER)
+        serde_json::from_slice::<String>(&quoted)
+            .is_ok_and(|name| name.as_bytes() == self.member.name)
     }
 }
 

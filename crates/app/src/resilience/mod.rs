@@ -8,6 +8,7 @@ mod measured;
 mod originals;
 mod removal;
 mod renditions;
+mod uploads;
 mod upstreams;
 
 pub use gate::Gate;
@@ -15,4 +16,5 @@ pub use measured::{MeasuredProvider, MeasuredStore};
 pub use originals::GuardedOriginals;
 pub use removal::{GuardedRegistry, GuardedRemoval};
 pub use renditions::GuardedRenditions;
+pub use uploads::GuardedUploads;
 pub use upstreams::{GuardedHost, GuardedProvider};

@@ -21,7 +21,7 @@ use domain::{
     ContentDigest,
     ports::{
         DatabaseRegistry, Fingerprint, OriginalContent, OriginalRemoval, OriginalStore,
-        OriginalStoreError, PutMode, RenditionStore, StoredObject, cause,
+        OriginalStoreError, PutMode, RenditionStore, StoredObject, UploadStore, cause,
     },
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
@@ -31,7 +31,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Gate, GuardedRegistry, GuardedRemoval, GuardedRenditions};
+use super::{Gate, GuardedRegistry, GuardedRemoval, GuardedRenditions, GuardedUploads};
 
 /// Permits for concurrent calls: more than disks serve at once, and a fraction of the blocking threads.
 const MAX_CALLS: usize = 64;
@@ -74,6 +74,11 @@ impl GuardedOriginals {
     /// Guards the renditions in the same place.
     pub fn renditions(&self, inner: Arc<dyn RenditionStore>) -> GuardedRenditions {
         GuardedRenditions::new(inner, self.calls.clone())
+    }
+
+    /// Guards the temporary uploads in the same place.
+    pub fn uploads(&self, inner: Arc<dyn UploadStore>) -> GuardedUploads {
+        GuardedUploads::new(inner, self.calls.clone())
     }
 
     fn check(&self) -> Outcome<()> {
@@ -137,7 +142,7 @@ impl OriginalStore for GuardedOriginals {
 }
 
 /// The chunks of an original, each within the deadline.
-fn guarded(
+pub(super) fn guarded(
     pieces: BoxStream<'static, Outcome<Bytes>>,
     calls: Calls,
 ) -> BoxStream<'static, Outcome<Bytes>> {

@@ -42,7 +42,7 @@ const DAY: u64 = 24 * HOUR;
 /// The highest `limits.image_bytes`: an image is in memory as a whole.
 const MAX_IMAGE: u64 = 1 << 30;
 
-/// The highest limit of memory, for files as for pixels, and of renditions.
+/// The highest limit of memory, for files as for pixels, of renditions and of temporary uploads.
 const MAX_MEMORY: u64 = 1 << 40;
 
 /// The lowest limit of memory for pixels: enough for a small picture.
@@ -136,6 +136,13 @@ settings! {
         renditions: RenditionsSettings {
             /// How many bytes of thumbnails are kept beside the originals, the newest; 0 keeps none. Each
             /// server measures for itself.
+            bytes: u64 = 1_073_741_824, "number::<_, _, 0, MAX_MEMORY>";
+        }
+
+        /// Files that are uploaded now to be tagged a little later, by `POST /v2/uploads`.
+        uploads: UploadsSettings {
+            /// How many bytes of temporary uploads (`POST /v2/uploads`) are kept beside the originals, for an
+            /// hour each; 0 keeps none. Each server measures for itself.
             bytes: u64 = 1_073_741_824, "number::<_, _, 0, MAX_MEMORY>";
         }
 

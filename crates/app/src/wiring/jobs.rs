@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     ports,
-    service::{
-        Editing, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers, PictureCodes,
-    },
+    service::{Editing, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers, PictureCodes},
 };
 
 use image_store_diesel::Signals;

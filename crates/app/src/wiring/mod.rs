@@ -27,7 +27,7 @@ use domain::{
         Backfill, BackfillPorts, Catalog, CatalogPorts, CheckPorts, Deliveries, Editing,
         EditingPorts, FeatureJobs, Idempotency, Importing, Ingest, IngestPorts, IngestSettings,
         JobRunner, Keys, RemovalPorts, RenditionPorts, Renditions, SharedVocabulary, Sidecars,
-        Tagger, TaggerPorts, UpkeepPorts,
+        Tagger, TaggerPorts, TemporaryUploads, UpkeepPorts,
     },
 };
 use http_api::{Api, Readiness};
@@ -144,6 +144,7 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
         keys: Keys::new(stored.clone(), clock.clone()),
         webhooks,
         renditions,
+        uploads: uploads(settings, &opened, &clock),
         editing: editing.clone(),
         ingest,
         catalog,
@@ -371,6 +372,12 @@ fn renditions(
         renditions: Arc::clone(&opened.renditions),
     };
     Renditions::new(catalog.clone(), ports, settings.renditions.bytes)
+}
+
+/// What keeps temporary uploads beside the originals.
+fn uploads(settings: &Settings, opened: &Originals, clock: &Arc<SystemClock>) -> TemporaryUploads {
+    let store = Arc::clone(&opened.uploads);
+    TemporaryUploads::new(store, clock.clone(), settings.uploads.bytes)
 }
 
 /// The paths of the store on this machine.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use domain::ports::{DatabaseRegistry, FileSource, OriginalRemoval, OriginalStore, RenditionStore};
+use domain::ports::{
+    DatabaseRegistry, FileSource, OriginalRemoval, OriginalStore, RenditionStore, UploadStore,
+};
 use original_store_objects::{BucketFiles, OriginalsUrl, OriginalsUrlError};
 use secrecy::ExposeSecret;
 
@@ -18,6 +20,7 @@ pub(super) struct Originals {
     pub(super) removal: Arc<dyn OriginalRemoval>,
     pub(super) registry: Arc<dyn DatabaseRegistry>,
     pub(super) renditions: Arc<dyn RenditionStore>,
+    pub(super) uploads: Arc<dyn UploadStore>,
 }
 
 /// Opens the originals and creates their folder.
@@ -30,7 +33,8 @@ pub(super) fn originals(settings: &Settings, registered: &Gate) -> anyhow::Resul
     Ok(Originals {
         removal: Arc::new(guarded.removal(store.clone())),
         registry: Arc::new(guarded.registry(store.clone())),
-        renditions: Arc::new(guarded.renditions(store)),
+        renditions: Arc::new(guarded.renditions(store.clone())),
+        uploads: Arc::new(guarded.uploads(store)),
         store: Arc::new(guarded),
     })
 }

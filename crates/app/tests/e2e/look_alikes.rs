@@ -12,12 +12,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use upstream_fakes::Fakes;
 
-use super::{
-    crash::site::files,
-    database::Kind,
-    local::photo,
-    server::Server,
-};
+use super::{crash::site::files, database::Kind, local::photo, server::Server};
 
 const LOCAL: [(&str, &str); 2] = [
     ("ETIQUETA__TAGGING__PROVIDER", "local"),
@@ -37,7 +32,9 @@ fn jpeg(picture: &DynamicImage, quality: u8) -> Vec<u8> {
 
 fn png(picture: &DynamicImage) -> Vec<u8> {
     let mut file = Vec::new();
-    picture.write_with_encoder(PngEncoder::new(&mut file)).unwrap();
+    picture
+        .write_with_encoder(PngEncoder::new(&mut file))
+        .unwrap();
     file
 }
 
@@ -47,7 +44,12 @@ pub(super) fn variants(name: &str) -> [Vec<u8>; 4] {
     let small = photo.resize(300, 300, FilterType::Triangle);
     let (width, height) = (photo.width(), photo.height());
     let cut = photo.crop_imm(width / 8, height / 8, width * 3 / 4, height * 3 / 4);
-    [jpeg(&photo, 95), png(&small), jpeg(&photo, 30), jpeg(&cut, 90)]
+    [
+        jpeg(&photo, 95),
+        png(&small),
+        jpeg(&photo, 30),
+        jpeg(&cut, 90),
+    ]
 }
 
 fn id(image: &Value) -> String {
@@ -93,7 +95,10 @@ async fn the_same_photo_in_other_files_is_found(#[case] kind: Kind) {
     // All of the same photo before any other.
     let similar = listed(&server, &rockets[0], "similar").await;
     assert_eq!(similar.len(), 7);
-    assert!(similar.is_sorted_by(|one, other| one.1 >= other.1), "{similar:?}");
+    assert!(
+        similar.is_sorted_by(|one, other| one.1 >= other.1),
+        "{similar:?}"
+    );
     let first: Vec<String> = similar.iter().take(3).map(|(id, _)| id.clone()).collect();
     assert_eq!(sorted(first), sorted(rockets[1..].to_vec()));
     assert!(similar[0].1 > 85.0 && similar[6].1 < 60.0, "{similar:?}");
@@ -106,7 +111,11 @@ async fn the_same_photo_in_other_files_is_found(#[case] kind: Kind) {
     let late = register(&second, &[jpeg(&photo("rocket"), 60)]).await;
     let found = ids(&server, &rockets[0], "duplicates").await;
     assert!(found.contains(&late[0]), "{found:?}");
-    assert!(ids(&server, &rockets[0], "similar").await.contains(&late[0]));
+    assert!(
+        ids(&server, &rockets[0], "similar")
+            .await
+            .contains(&late[0])
+    );
 
     // What is deleted is gone at once, on both.
     let path = format!("/image/{}", rockets[2]);
@@ -161,7 +170,11 @@ async fn images_of_earlier_versions_are_found_after_a_job(#[case] kind: Kind) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(job["kind"], "features", "{}", server.process.log());
-    assert_eq!((&job["total"], &job["failed"]), (&json!(6), &json!(1)), "{job}");
+    assert_eq!(
+        (&job["total"], &job["failed"]),
+        (&json!(6), &json!(1)),
+        "{job}"
+    );
     assert_eq!(job["result"]["errors"][0]["id"], lost[0]);
     let found = ids(&server, &rockets[0], "similar").await;
     let other = rockets.split_off(1);
@@ -172,8 +185,14 @@ async fn images_of_earlier_versions_are_found_after_a_job(#[case] kind: Kind) {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(server.json("/jobs").await.as_array().unwrap().len(), 1);
     let made = json!({"kind": "features"});
-    let refused = server.request(Method::POST, "/jobs").json(&made).send().await;
-    server.assert_problem(refused.unwrap(), 400, "invalid-body").await;
+    let refused = server
+        .request(Method::POST, "/jobs")
+        .json(&made)
+        .send()
+        .await;
+    server
+        .assert_problem(refused.unwrap(), 400, "invalid-body")
+        .await;
 }
 
 #[tokio::test]
@@ -182,7 +201,10 @@ async fn duplicates_are_found_with_any_tagger() {
     let rockets = register(&server, &variants("rocket")[..3]).await;
     register(&server, &variants("astronaut")).await;
     let found = ids(&server, &rockets[1], "duplicates").await;
-    assert_eq!(sorted(found), sorted(vec![rockets[0].clone(), rockets[2].clone()]));
+    assert_eq!(
+        sorted(found),
+        sorted(vec![rockets[0].clone(), rockets[2].clone()])
+    );
     let similar = server.get(&format!("/image/{}/similar", rockets[0])).await;
     server.assert_problem(similar, 409, "no-image-model").await;
 }

@@ -17,6 +17,7 @@ mod check;
 mod check_settings;
 mod client;
 mod command_line;
+mod compatible;
 mod crash;
 mod damage;
 mod database;

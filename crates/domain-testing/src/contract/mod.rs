@@ -13,4 +13,5 @@ mod originals;
 pub mod rendition_store;
 pub mod similarity_index;
 pub mod tag_provider;
+pub mod upload_store;
 pub mod webhook_sender;

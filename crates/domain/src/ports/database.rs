@@ -2,9 +2,9 @@
 
 use super::{
     CodeStore, DeliveryQueue, FeatureStore, IdempotencyStore, ImageBackfill, ImageCounter,
-    ImageEdits, ImageInfoStore, ImageStore, Inspector, JobQueue, JobStore, KeyStore, OriginalLedger,
-    RemovalLedger, SessionStore, StatisticsInspector, StoreExport, StoreFigures, StoreRestore,
-    TagStatistics, TaggingCache, VocabularyStore, WebhookStore,
+    ImageEdits, ImageInfoStore, ImageStore, Inspector, JobQueue, JobStore, KeyStore,
+    OriginalLedger, RemovalLedger, SessionStore, StatisticsInspector, StoreExport, StoreFigures,
+    StoreRestore, TagStatistics, TaggingCache, VocabularyStore, WebhookStore,
 };
 
 /// All ports of a database in one trait. Services take the ports they need; this one is for code that opens

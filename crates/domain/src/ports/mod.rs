@@ -43,6 +43,7 @@ mod store_restore;
 mod tag_provider;
 mod tag_statistics;
 mod tagging_cache;
+mod upload_store;
 mod upstream;
 mod vocabulary_store;
 mod webhook_sender;
@@ -93,6 +94,7 @@ pub use store_restore::{Restoration, RestoredImage, StoreRestore};
 pub use tag_provider::{Prediction, Quota, TagProvider};
 pub use tag_statistics::TagStatistics;
 pub use tagging_cache::{Known, TaggingCache};
+pub use upload_store::{KeptUploads, UploadStore};
 pub use upstream::UpstreamError;
 pub use vocabulary_store::{StoredVocabulary, VocabularyStore};
 pub use webhook_sender::{SendError, SignedMessage, WebhookReply, WebhookSender, WebhookUrlError};
@@ -129,6 +131,7 @@ pub use self::{
     store_restore::MockStoreRestore,
     tag_statistics::MockTagStatistics,
     tagging_cache::MockTaggingCache,
+    upload_store::MockUploadStore,
     vocabulary_store::MockVocabularyStore,
     webhook_sender::MockWebhookSender,
     webhook_store::MockWebhookStore,

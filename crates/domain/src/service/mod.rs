@@ -30,6 +30,7 @@ mod single_flight;
 mod source;
 mod store_room;
 mod tagger;
+mod temporary_uploads;
 mod upkeep;
 mod webhooks;
 
@@ -65,5 +66,6 @@ pub use restoring::{
 pub use shared_vocabulary::{KnownVocabulary, SharedVocabulary, VocabularyError};
 pub use sidecars::{FileKeywords, SidecarPorts, SidecarTags, Sidecars, Taken};
 pub use tagger::{Tagger, TaggerError, TaggerPorts};
+pub use temporary_uploads::{MAX_UPLOADS, TemporaryUploads, UPLOAD_LIFETIME, UploadError};
 pub use upkeep::{Upkeep, UpkeepError, UpkeepPorts, UpkeepSettings};
 pub use webhooks::{WebhookError, Webhooks};

@@ -9,7 +9,7 @@ use domain::{
     service::{
         Catalog, CatalogPorts, Editing, EditingPorts, FeatureJobs, FeatureStep, Ingest,
         IngestPorts, IngestSettings, JobRunner, JobRunnerPorts, LookAlikePorts, LookAlikes,
-        LookAlikesError, PictureCodePorts, PictureCodes, Progress, Upload,
+        LookAlikesError, PictureCodePorts, PictureCodes, Progress, TaggerChoice, Upload,
     },
 };
 use domain_testing::{
@@ -103,6 +103,7 @@ impl Fixture {
             digest: domain::ContentDigest::of(&bytes),
             bytes,
             threshold: threshold(),
+            taggers: TaggerChoice::default(),
             file_name: None,
             imported: None,
             request: None,

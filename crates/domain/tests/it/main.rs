@@ -20,6 +20,7 @@ mod renditions;
 mod sidecars;
 mod source;
 mod taggers;
+mod temporary_uploads;
 mod transfer;
 mod upkeep;
 mod vocabulary;

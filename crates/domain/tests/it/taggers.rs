@@ -10,8 +10,8 @@ use domain::{
     ports::{CallContext, ImageInfoStore, TagsChanged, UpstreamError, cause},
     service::{
         Catalog, CatalogPorts, Editing, EditingPorts, Ingest, IngestError, IngestPorts,
-        IngestSettings, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers, Progress,
-        RetagError, Retagging, SharedVocabulary, Upload,
+        IngestSettings, JobPorts, JobRunner, JobRunnerPorts, Jobs, KnownTaggers, PictureCodePorts,
+        PictureCodes, Progress, RetagError, Retagging, SharedVocabulary, Upload,
     },
 };
 use domain_testing::{
@@ -26,6 +26,7 @@ struct Fixture {
     openai: Arc<FakeTagProvider>,
     ingest: Arc<Ingest>,
     editing: Editing,
+    catalog: Catalog,
     vocabulary: SharedVocabulary,
     clock: Arc<TestClock>,
 }
@@ -80,7 +81,8 @@ impl Fixture {
         };
         let catalog = catalog.with_vocabulary(vocabulary.clone());
         Self {
-            editing: Editing::new(editing, catalog, ingest.clone()),
+            editing: Editing::new(editing, catalog.clone(), ingest.clone()),
+            catalog,
             store,
             local,
             openai,
@@ -158,7 +160,14 @@ impl Fixture {
             statistics: self.store.clone(),
             clock: self.clock.clone(),
         };
-        let runner = JobRunner::new(ports, self.editing.clone(), threshold(50.0));
+        let codes = PictureCodePorts {
+            store: self.store.clone(),
+            extractor: None,
+            codec: Arc::<FakeImageCodec>::default(),
+            releases: Arc::new(FakeReleaseQueue::default()),
+        };
+        let codes = PictureCodes::new(codes, self.catalog.clone());
+        let runner = JobRunner::new(ports, self.editing.clone(), codes, threshold(50.0));
         let mut running = runner.claim().await.unwrap().unwrap();
         let context = CallContext::local();
         while runner.step(&mut running, &context).await.unwrap() != Progress::Over {}

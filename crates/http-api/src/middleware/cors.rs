@@ -68,14 +68,49 @@ pub(super) fn check(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     );
+    if is_safe || is_listed(request.headers(), allowed) {
+        return Ok(());
+    }
+    check_site(request, trusted, &[header::ORIGIN])
+}
+
+/// Refuses cross-site requests that are safe by their methods, and cost something all the same. Browsers send such a
+/// request for a picture without `Origin`: if it has no `Sec-Fetch-Site` either, `Referer` tells.
+pub(crate) fn check_costly_read(
+    request: &HttpRequest,
+    allowed: &[Origin],
+    trusted: &[IpNet],
+) -> Result<(), Problem> {
     let headers = request.headers();
-    if is_safe || credentials::has_key(headers) || is_listed(headers, allowed) {
+    let is_referred_by_listed = || {
+        let referer = headers.get(header::REFERER)?.to_str().ok()?;
+        let origin = Url::parse(referer).ok()?.origin().ascii_serialization();
+        Some(allowed.contains(&Origin(origin)))
+    };
+    let is_listed = is_listed(headers, allowed)
+        || !headers.contains_key(header::ORIGIN) && is_referred_by_listed().unwrap_or(false);
+    if is_listed {
+        return Ok(());
+    }
+    check_site(request, trusted, &[header::ORIGIN, header::REFERER])
+}
+
+/// Refuses requests of pages of other sites, as the first of these headers tells which is there. Those with a key in a
+/// header pass.
+fn check_site(
+    request: &HttpRequest,
+    trusted: &[IpNet],
+    telling: &[HeaderName],
+) -> Result<(), Problem> {
+    let headers = request.headers();
+    if credentials::has_key(headers) {
         return Ok(());
     }
     let is_foreign = if headers.contains_key(SEC_FETCH_SITE) {
         !headers.get_all(SEC_FETCH_SITE).all(is_own_page)
     } else {
-        is_of_other_origin(request, trusted)
+        let origin = telling.iter().find_map(|name| headers.get(name));
+        origin.is_some_and(|origin| is_of_other_origin(request, origin, trusted))
     };
     if !is_foreign {
         return Ok(());
@@ -92,11 +127,8 @@ fn is_own_page(value: &HeaderValue) -> bool {
     matches!(value.as_bytes(), b"same-origin" | b"none")
 }
 
-/// Whether `Origin` differs from the host and port of the request. A request without `Origin` is not from a browser.
-fn is_of_other_origin(request: &HttpRequest, trusted: &[IpNet]) -> bool {
-    let Some(origin) = request.headers().get(header::ORIGIN) else {
-        return false;
-    };
+/// Whether an origin, or a URL, differs from the host and port of the request.
+fn is_of_other_origin(request: &HttpRequest, origin: &HeaderValue, trusted: &[IpNet]) -> bool {
     let own = Forwarded::of(request, trusted).host;
     let own = own.or_else(|| {
         let host = request.headers().get(header::HOST)?.to_str().ok()?;

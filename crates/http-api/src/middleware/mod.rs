@@ -19,6 +19,7 @@ use tracing::Instrument;
 
 pub(super) use self::answer::Answer;
 use self::body::Unread;
+pub(super) use self::cors::check_costly_read;
 pub use self::{
     cors::Origin,
     host::{HostCheck, host_name},
@@ -26,7 +27,7 @@ pub use self::{
 use super::{
     access_log::Record,
     connection::{Connection, Framing},
-    problem::{Code, Problem},
+    problem::{Code, Dialect, Problem},
     request_id::{REQUEST_ID, RequestId},
     security_headers,
     state::State,
@@ -123,15 +124,16 @@ fn frame(state: &State, response: &mut ServiceResponse) {
     }
 }
 
-/// The problem document of an answer that is an error. Errors of the framework are faults of ours:
+/// The answer to a problem, as the path of the request has it. Errors of the framework are faults of ours:
 /// everything that a client can get wrong is caught before it comes to them.
 fn problem_answer(response: &ServiceResponse, id: &RequestId) -> Option<HttpResponse> {
     let error = response.response().error()?;
+    let dialect = Dialect::of_path(response.request().path());
     if let Some(problem) = error.as_error::<Problem>() {
         problem.log();
-        return Some(problem.answer(id.as_str()));
+        return Some(problem.answer_in(dialect, id.as_str()));
     }
     let problem = Problem::internal(domain::ports::cause(error.to_string()));
     problem.log();
-    Some(problem.answer(id.as_str()))
+    Some(problem.answer_in(dialect, id.as_str()))
 }

@@ -14,7 +14,7 @@ use utoipa::{
 
 use super::operations;
 use crate::{
-    problem::{self, Code},
+    problem::{Code, Dialect},
     rights::{self, Right},
 };
 
@@ -35,9 +35,10 @@ impl Modify for Problems {
     fn modify(&self, document: &mut Document) {
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
-                let own = problems_of(path, &method).iter().copied();
+                let own = problems_of(path, &method).iter();
+                let own = own.chain(problems_of_compatible(path)).copied();
                 let codes = own.chain(of_access(path, &method));
-                add(operation, codes);
+                add(operation, Dialect::of_path(path), codes);
             }
         }
     }
@@ -55,7 +56,7 @@ fn of_access(path: &str, method: &Method) -> Vec<Code> {
             Code::TooManyRequests,
         ],
     };
-    if *method != Method::GET {
+    if *method != Method::GET || path == "/v2/tags" {
         codes.push(Code::CrossOrigin);
     }
     codes
@@ -198,10 +199,38 @@ const REGISTRATION: &[Code] = &[
     Code::StoreFull,
 ];
 
+/// What can go wrong with a picture that is tagged for a program that was written for another service.
+const TAGGING: &[Code] = &[
+    Code::InvalidBody,
+    Code::FetchingNotAllowed,
+    Code::RequestTimeout,
+    Code::PayloadTooLarge,
+    Code::UnsupportedMediaType,
+    Code::FetchingFailed,
+    Code::NotAnImage,
+    Code::UnsupportedFormat,
+    Code::ImageTooLarge,
+    Code::ImageTooComplex,
+    Code::TaggingFailed,
+    Code::QuotaExhausted,
+    Code::UpstreamBusy,
+    Code::StorageUnavailable,
+    Code::Overloaded,
+    Code::TaggingTimeout,
+];
+
+/// What can go wrong beside that with Imagga's tags.
+const IMAGGA_TAGS: &[Code] = &[
+    Code::InvalidParameter,
+    Code::UploadNotFound,
+    Code::UploadExpired,
+];
+
 /// What can go wrong on a route, beside what can everywhere.
 fn problems_of(path: &str, method: &Method) -> &'static [Code] {
     match path {
         "/image" => REGISTRATION,
+        "/v2/tags" | "/api/v1/vision/labels" => TAGGING,
         "/tag" => &[
             Code::InvalidBody,
             Code::InvalidBase64,
@@ -263,6 +292,28 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
     }
 }
 
+/// What can go wrong beside on the routes that are compatible with other services.
+fn problems_of_compatible(path: &str) -> &'static [Code] {
+    match path {
+        "/v2/tags" => IMAGGA_TAGS,
+        "/v2/uploads" => &[
+            Code::InvalidBody,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::UnsupportedMediaType,
+            Code::StorageUnavailable,
+            Code::Overloaded,
+            Code::StoreFull,
+        ],
+        "/v2/uploads/{id}" => &[
+            Code::UploadNotFound,
+            Code::UploadExpired,
+            Code::StorageUnavailable,
+        ],
+        _ => &[],
+    }
+}
+
 /// What can go wrong with an entry of the vocabulary.
 fn problems_of_entries(method: &Method) -> &'static [Code] {
     if *method == Method::PUT {
@@ -312,13 +363,14 @@ fn problems_of_keys(path: &str, method: &Method) -> &'static [Code] {
     }
 }
 
-fn add(operation: &mut Operation, own: impl Iterator<Item = Code>) {
+fn add(operation: &mut Operation, dialect: Dialect, own: impl Iterator<Item = Code>) {
     let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
     for code in own.chain(EVERYWHERE.iter().copied()) {
-        by_status.entry(code.status()).or_default().push(code);
+        let codes = by_status.entry(dialect.status(code)).or_default();
+        codes.push(code);
     }
     for (status, codes) in by_status {
-        let problems = response(status, &codes);
+        let problems = response(dialect, status, &codes);
         let responses = &mut operation.responses.responses;
         match responses.get_mut(status.as_str()) {
             // A route may answer with a document of its own, too.
@@ -331,29 +383,48 @@ fn add(operation: &mut Operation, own: impl Iterator<Item = Code>) {
 }
 
 /// The answer with one of these problems.
-fn response(status: StatusCode, codes: &[Code]) -> Response {
+fn response(dialect: Dialect, status: StatusCode, codes: &[Code]) -> Response {
     let lines: Vec<_> = codes
         .iter()
-        .map(|code| format!("`{}`: {}", code.as_str(), code.title()))
+        .map(|code| match dialect {
+            Dialect::Own => format!("`{}`: {}", code.as_str(), code.title()),
+            Dialect::Imagga | Dialect::PhotoPrism => code.title().to_owned(),
+        })
         .collect();
     let examples = codes.iter().map(|code| {
         let example = ExampleBuilder::new().summary(code.title());
-        (
-            code.as_str(),
-            example.value(Some(example_of(*code))).build(),
-        )
+        let value = example_in(dialect, *code);
+        (code.as_str(), example.value(Some(value)).build())
     });
+    let schema = match dialect {
+        Dialect::Own => "Problem",
+        Dialect::Imagga => "ImaggaError",
+        Dialect::PhotoPrism => "PhotoPrismError",
+    };
     let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
+        .schema(Some(Ref::from_schema_name(schema)))
         .examples_from_iter(examples)
         .build();
-    let mut response = ResponseBuilder::new()
+    let response = ResponseBuilder::new()
         .description(lines.join("\n\n"))
-        .content(problem::MEDIA_TYPE, content);
+        .content(dialect.media_type(), content);
+    with_headers(response, dialect, status, codes).build()
+}
+
+fn with_headers(
+    mut response: ResponseBuilder,
+    dialect: Dialect,
+    status: StatusCode,
+    codes: &[Code],
+) -> ResponseBuilder {
     if status == StatusCode::UNAUTHORIZED {
+        let schemes = match dialect {
+            Dialect::Imagga => "`Bearer`, and `Basic`.",
+            Dialect::Own | Dialect::PhotoPrism => "`Bearer`.",
+        };
         let header = HeaderBuilder::new()
             .schema(Some(Object::with_type(Type::String)))
-            .description(Some("`Bearer`."));
+            .description(Some(schemes));
         response = response.header("WWW-Authenticate", header.build());
     }
     if codes.contains(&Code::IdempotencyInProgress)
@@ -367,7 +438,20 @@ fn response(status: StatusCode, codes: &[Code]) -> Response {
             .description(Some("How long to wait before the next try, in seconds."));
         response = response.header("Retry-After", header.build());
     }
-    response.build()
+    response
+}
+
+fn example_in(dialect: Dialect, code: Code) -> serde_json::Value {
+    let text = "what is wrong this time";
+    match dialect {
+        Dialect::Own => example_of(code),
+        Dialect::Imagga => json!({"status": {"text": text, "type": "error"}}),
+        Dialect::PhotoPrism => json!({
+            "id": "b5d1a9ec-9a54-4b8b-bf84-6b9a0c3f9d10",
+            "code": dialect.status(code).as_u16(),
+            "error": text,
+        }),
+    }
 }
 
 fn example_of(code: Code) -> serde_json::Value {

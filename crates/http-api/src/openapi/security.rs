@@ -14,23 +14,34 @@ use utoipa::{
 
 use crate::{
     credentials::COOKIE,
+    problem::Dialect,
     rights::{self, Right},
 };
 
 /// Adds the security requirements of each operation, from the table of rights.
 pub(super) struct Security;
 
+/// The scheme of Imagga's clients.
+const BASIC: &str = "basic";
+
 /// Names and schemes.
-fn schemes() -> [(&'static str, SecurityScheme); 3] {
+fn schemes() -> [(&'static str, SecurityScheme); 4] {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("An API key."))
+        .build();
+    let basic = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some(
+            "An API key as the password. The user counts for nothing.",
+        ))
         .build();
     let header = ApiKeyValue::with_description("X-API-Key", "An API key.");
     let cookie = ApiKeyValue::with_description(COOKIE, "A session, from `POST /session`.");
     [
         ("bearer", SecurityScheme::Http(bearer)),
         ("header", SecurityScheme::ApiKey(ApiKey::Header(header))),
+        (BASIC, SecurityScheme::Http(basic)),
         ("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
     ]
 }
@@ -43,7 +54,9 @@ impl Modify for Security {
         }
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
-                operation.security = rights::right(path, &method).map(requirements);
+                let takes_basic = Dialect::of_path(path) == Dialect::Imagga;
+                let right = rights::right(path, &method);
+                operation.security = right.map(|right| requirements(right, takes_basic));
             }
         }
     }
@@ -64,13 +77,16 @@ pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &
 }
 
 /// The alternatives. An empty one is added if the setting `auth.required` decides.
-fn requirements(right: Right) -> Vec<SecurityRequirement> {
+fn requirements(right: Right, takes_basic: bool) -> Vec<SecurityRequirement> {
     let (scope, is_optional) = match right {
         Right::Probe | Right::Open => return Vec::new(),
         Right::Common(scope) | Right::Change(scope) => (scope, true),
         Right::Always(scope) => (scope, false),
     };
     let nothing = is_optional.then(SecurityRequirement::default);
-    let keys = schemes().map(|(name, _)| SecurityRequirement::new(name, [scope.as_str()]));
+    let schemes = schemes().into_iter().map(|(name, _)| name);
+    let keys = schemes
+        .filter(|name| takes_basic || *name != BASIC)
+        .map(|name| SecurityRequirement::new(name, [scope.as_str()]));
     nothing.into_iter().chain(keys).collect()
 }

@@ -7,7 +7,7 @@ use domain::{
     ports::{CodecError, ImageStoreError, OriginalStoreError, UpstreamError},
     service::{
         CatalogError, IngestError, JobError, KeyError, LookAlikesError, MAX_KEYS, RenditionError,
-        RetagError, UnknownTagger, VocabularyError, WebhookError,
+        RetagError, UnknownTagger, UploadError, VocabularyError, WebhookError,
     },
     vocabulary::{MAX_DEPTH, MAX_ENTRIES},
 };
@@ -139,6 +139,20 @@ impl From<RenditionError> for Problem {
         match error {
             RenditionError::Catalog(error) => error.into(),
             RenditionError::Picture(error) => error.into(),
+        }
+    }
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        let detail = error.to_string();
+        match error {
+            UploadError::NotFound => Self::new(Code::UploadNotFound, detail),
+            UploadError::Expired => Self::new(Code::UploadExpired, detail),
+            UploadError::Full { limit } => Self::new(Code::StoreFull, detail)
+                .limit(limit)
+                .setting("uploads.bytes"),
+            UploadError::Store(error) => error.into(),
         }
     }
 }

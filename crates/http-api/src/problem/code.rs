@@ -70,6 +70,10 @@ table! {
     JobNotFound, "job-not-found", NOT_FOUND, "There is no such job";
     /// No webhook has that id.
     WebhookNotFound, "webhook-not-found", NOT_FOUND, "There is no such webhook";
+    /// No temporary upload has that id.
+    UploadNotFound, "upload-not-found", NOT_FOUND, "There is no such upload";
+    /// The temporary upload was kept for its time.
+    UploadExpired, "upload-expired", GONE, "The upload has expired";
     /// The vocabulary has no entry of that tag.
     TagNotFound, "tag-not-found", NOT_FOUND, "There is no such entry";
     /// An entry does not fit to the others of the vocabulary.
@@ -163,6 +167,8 @@ mod tests {
             ("key-not-found", 404),
             ("job-not-found", 404),
             ("webhook-not-found", 404),
+            ("upload-not-found", 404),
+            ("upload-expired", 410),
             ("tag-not-found", 404),
             ("vocabulary-conflict", 409),
             ("count-changed", 409),

@@ -2,6 +2,7 @@
 
 mod causes;
 mod code;
+mod dialect;
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -17,6 +18,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use code::Code;
+pub(crate) use dialect::{Dialect, ImaggaErrorBody, PhotoPrismErrorBody};
 
 /// The media type of problem documents.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
@@ -43,6 +45,8 @@ pub struct Problem {
     facts: Box<Facts>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
+    /// What the client calls its request.
+    subject: Option<String>,
     /// For the log.
     cause: Option<Cause>,
 }
@@ -56,6 +60,7 @@ impl Problem {
             facts: Box::default(),
             retry_after: None,
             allow: None,
+            subject: None,
             cause: None,
         }
     }
@@ -142,6 +147,13 @@ impl Problem {
         self
     }
 
+    /// Sets what the client calls its request, for [`Dialect::PhotoPrism`].
+    #[must_use]
+    pub(crate) fn subject(mut self, id: Option<String>) -> Self {
+        self.subject = id;
+        self
+    }
+
     /// What went wrong.
     pub fn code(&self) -> Code {
         self.code
@@ -173,9 +185,36 @@ impl Problem {
         }
     }
 
-    /// The response to the request with that id.
+    /// The response to the request with that id, as a problem document.
     pub fn answer(&self, request_id: &str) -> HttpResponse {
-        let document = ProblemBody {
+        self.answer_in(Dialect::Own, request_id)
+    }
+
+    /// The response to the request with that id, as its client understands it.
+    pub(crate) fn answer_in(&self, dialect: Dialect, request_id: &str) -> HttpResponse {
+        let mut answer = HttpResponse::build(dialect.status(self.code));
+        answer.insert_header((header::CONTENT_TYPE, dialect.media_type()));
+        if let Some(seconds) = self.seconds() {
+            answer.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let (Code::RangeNotSatisfiable, Some(len)) = (self.code, self.facts.limit) {
+            answer.insert_header((header::CONTENT_RANGE, format!("bytes */{len}")));
+        }
+        if self.code == Code::Unauthenticated {
+            answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            if dialect == Dialect::Imagga {
+                answer.append_header((header::WWW_AUTHENTICATE, "Basic realm=\"Etiqueta\""));
+            }
+        }
+        if let Some(methods) = self.allow {
+            answer.insert_header((header::ALLOW, HeaderValue::from_static(methods)));
+        }
+        answer.body(dialect.body(self, request_id))
+    }
+
+    /// The document for the request with that id.
+    fn document<'a>(&'a self, request_id: &'a str) -> ProblemBody<'a> {
+        ProblemBody {
             kind: self.code.type_uri(),
             title: self.code.title(),
             status: self.code.status().as_u16(),
@@ -190,23 +229,7 @@ impl Problem {
             format: self.facts.format.as_deref(),
             scope: self.facts.scope,
             retry_after: self.seconds(),
-        };
-        let mut answer = HttpResponse::build(self.code.status());
-        answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
-        if let Some(seconds) = self.seconds() {
-            answer.insert_header((header::RETRY_AFTER, seconds));
         }
-        if let (Code::RangeNotSatisfiable, Some(len)) = (self.code, self.facts.limit) {
-            answer.insert_header((header::CONTENT_RANGE, format!("bytes */{len}")));
-        }
-        if self.code == Code::Unauthenticated {
-            answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
-        }
-        if let Some(methods) = self.allow {
-            answer.insert_header((header::ALLOW, HeaderValue::from_static(methods)));
-        }
-        // Only text and numbers: serialisation cannot fail.
-        answer.body(serde_json::to_vec(&document).unwrap_or_default())
     }
 }
 

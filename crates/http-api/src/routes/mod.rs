@@ -10,6 +10,7 @@ mod get_similar;
 mod get_thumbnail;
 mod health;
 mod image_tags;
+mod imagga;
 mod incoming;
 mod jobs;
 mod keys;
@@ -19,6 +20,7 @@ mod list_tags;
 mod metrics;
 mod page;
 mod path;
+mod photoprism;
 mod post_image;
 mod post_tag;
 mod repeatable;
@@ -29,7 +31,7 @@ mod webhooks;
 use std::future::ready;
 
 use actix_web::{
-    Error, FromRequest, Handler, Resource, Responder,
+    Error, FromRequest, Handler, HttpRequest, Resource, Responder,
     body::BoxBody,
     dev::{HttpServiceFactory, ServiceFactory, ServiceRequest, ServiceResponse},
     guard::fn_guard,
@@ -38,7 +40,13 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-use crate::{access, rights, state::State};
+use crate::{
+    access,
+    middleware::check_costly_read,
+    problem::{Dialect, Problem},
+    rights::{self, Right},
+    state::State,
+};
 
 pub(super) use self::{
     delete_image::__path_delete_image, get_confidences::__path_get_confidences,
@@ -46,12 +54,14 @@ pub(super) use self::{
     get_similar::__path_get_duplicates, get_similar::__path_get_similar,
     get_thumbnail::__path_get_thumbnail, health::__path_livez, health::__path_readyz,
     image_tags::__path_edit_tags, image_tags::__path_get_tags, image_tags::__path_retag,
-    jobs::__path_delete_job, jobs::__path_get_job, jobs::__path_list_jobs, jobs::__path_post_job,
-    keys::__path_delete_key, keys::__path_list_keys, keys::__path_post_key,
-    list_images::__path_list_images, list_taggers::__path_list_taggers,
-    list_tags::__path_list_tags, metrics::__path_metrics, post_image::__path_post_image,
-    post_tag::__path_post_tag, session::__path_delete_session, session::__path_post_session,
-    vocabulary::__path_delete_entry, vocabulary::__path_get_entry,
+    imagga::__path_imagga_delete_upload, imagga::__path_imagga_get_tags,
+    imagga::__path_imagga_post_tags, imagga::__path_imagga_post_upload,
+    imagga::__path_imagga_usage, jobs::__path_delete_job, jobs::__path_get_job,
+    jobs::__path_list_jobs, jobs::__path_post_job, keys::__path_delete_key, keys::__path_list_keys,
+    keys::__path_post_key, list_images::__path_list_images, list_taggers::__path_list_taggers,
+    list_tags::__path_list_tags, metrics::__path_metrics, photoprism::__path_photoprism_labels,
+    post_image::__path_post_image, post_tag::__path_post_tag, session::__path_delete_session,
+    session::__path_post_session, vocabulary::__path_delete_entry, vocabulary::__path_get_entry,
     vocabulary::__path_list_vocabulary, vocabulary::__path_put_entry,
     webhooks::__path_delete_webhook, webhooks::__path_list_webhooks, webhooks::__path_post_webhook,
     webhooks::__path_replay_webhook,
@@ -74,6 +84,7 @@ const KEYS: &str = "GET, HEAD, POST, OPTIONS";
 const WEBHOOKS: &str = "GET, HEAD, POST, OPTIONS";
 const REMOVABLE: &str = "DELETE, OPTIONS";
 const ENTRY: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
+const TAGGING: &str = "GET, HEAD, POST, OPTIONS";
 const SESSION: &str = "POST, DELETE, OPTIONS";
 
 /// Registers the routes of the interface, and what answers where there is none.
@@ -81,6 +92,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .configure(jobs_and_keys)
         .configure(webhook_routes)
+        .configure(compatible)
         .service(with_rest("/image", WRITABLE).route(web::post().to(post_image::post_image)))
         .service(with_rest("/tag", WRITABLE).route(web::post().to(post_tag::post_tag)))
         .service(
@@ -133,6 +145,29 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(readable("/readyz", health::readyz))
         .service(readable("/metrics", metrics::metrics))
         .default_service(web::to(fallback::no_route));
+}
+
+/// Registers the routes that are compatible with other services.
+fn compatible(config: &mut ServiceConfig) {
+    config
+        .service(
+            with_rest(COSTLY_READ, TAGGING)
+                .route(web::get().to(imagga::imagga_get_tags))
+                .route(web::head().to(imagga::imagga_get_tags))
+                .route(web::post().to(imagga::imagga_post_tags)),
+        )
+        .service(
+            with_rest("/v2/uploads", WRITABLE).route(web::post().to(imagga::imagga_post_upload)),
+        )
+        .service(
+            with_rest("/v2/uploads/{id}", REMOVABLE)
+                .route(web::delete().to(imagga::imagga_delete_upload)),
+        )
+        .service(readable("/v2/usage", imagga::imagga_usage))
+        .service(
+            with_rest("/api/v1/vision/labels", WRITABLE)
+                .route(web::post().to(photoprism::photoprism_labels)),
+        );
 }
 
 /// Registers the routes of jobs, keys and sessions.
@@ -257,11 +292,28 @@ async fn guard(
         rights::right(path, request.method()),
         request.app_data::<Data<State>>().cloned(),
     ) {
-        (Some(right), Some(state)) => access::authorize(&state, request.request(), right).await,
+        (Some(right), Some(state)) => admit(&state, request.request(), path, right).await,
         _ => fallback::no_method(methods).map(drop),
     };
     match outcome {
         Ok(()) => next.call(request).await,
         Err(problem) => Ok(request.error_response(problem)),
     }
+}
+
+/// The route whose `GET` costs a tagging: pages of other sites must not cause it.
+const COSTLY_READ: &str = "/v2/tags";
+
+/// Fails unless a request to a route has the right to it.
+async fn admit(
+    state: &Data<State>,
+    request: &HttpRequest,
+    path: &str,
+    right: Right,
+) -> Result<(), Problem> {
+    if path == COSTLY_READ && matches!(*request.method(), Method::GET | Method::HEAD) {
+        let settings = &state.settings;
+        check_costly_read(request, &settings.cors_origins, &settings.trusted_proxies)?;
+    }
+    access::authorize(state, request, right, Dialect::of_path(path)).await
 }

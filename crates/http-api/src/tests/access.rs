@@ -68,6 +68,18 @@ const ROUTES: &[(&str, &str, Scope, Option<[bool; 2]>)] = &[
     ("POST", "/jobs", Scope::Write, Some([true, true])),
     ("GET", "/jobs/ID", Scope::Read, Some([false, true])),
     ("DELETE", "/jobs/ID", Scope::Write, Some([true, true])),
+    ("GET", "/v2/tags", Scope::Tag, Some([false, true])),
+    ("HEAD", "/v2/tags", Scope::Tag, Some([false, true])),
+    ("POST", "/v2/tags", Scope::Tag, Some([false, true])),
+    ("POST", "/v2/uploads", Scope::Tag, Some([false, true])),
+    ("DELETE", "/v2/uploads/ID", Scope::Tag, Some([false, true])),
+    ("GET", "/v2/usage", Scope::Read, Some([false, true])),
+    (
+        "POST",
+        "/api/v1/vision/labels",
+        Scope::Tag,
+        Some([false, true]),
+    ),
     ("GET", "/keys", Scope::Admin, None),
     ("HEAD", "/keys", Scope::Admin, None),
     ("POST", "/keys", Scope::Admin, None),
@@ -134,20 +146,26 @@ fn request(server: &TestServer, method: &str, path: &str) -> RequestBuilder {
     }
 }
 
+/// Whether a route has the errors of another service, which are tested elsewhere.
+fn is_compatible(response: &Response) -> bool {
+    let path = response.url().path();
+    path.starts_with("/v2/") || path.starts_with("/api/v1/vision/")
+}
+
 /// Whether a request got as far as its route. What is refused must say why.
 async fn passes(response: Response, scope: Scope, is_known: bool, is_head: bool) -> bool {
     match response.status().as_u16() {
         401 => {
             assert!(!is_known);
             assert_eq!(response.headers()["www-authenticate"], "Bearer");
-            if !is_head {
+            if !is_head && !is_compatible(&response) {
                 problem(response, 401, "unauthenticated").await;
             }
             false
         }
         403 => {
             assert!(is_known);
-            if !is_head {
+            if !is_head && !is_compatible(&response) {
                 let document = problem(response, 403, "forbidden").await;
                 assert_eq!(document["scope"], scope.as_str());
                 let detail = document["detail"].as_str().unwrap();
@@ -217,7 +235,12 @@ async fn wrong_keys_are_refused_under_every_policy() {
         for (method, path, _, _) in ROUTES.iter().filter(|(method, ..)| *method != "HEAD") {
             for key in wrong {
                 let refused = request(&server, method, path).header("x-api-key", key);
-                server.refused(refused, 401, "unauthenticated").await;
+                let refused = refused.send().await.unwrap();
+                if is_compatible(&refused) {
+                    assert_eq!(refused.status(), 401);
+                } else {
+                    problem(refused, 401, "unauthenticated").await;
+                }
             }
         }
         assert_eq!(server.store.images().len(), 0);

@@ -12,20 +12,18 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use domain::{
     Confidence, LabelNames, Threshold, Vocabulary,
-    ports::{
-        FeatureExtractor, ImageCodec, ImageCounter, ImageStore, OriginalStore, TagProvider,
-    },
+    ports::{FeatureExtractor, ImageCodec, ImageCounter, ImageStore, OriginalStore, TagProvider},
     service::{
         Access, AccessPorts, AdminKey, Catalog, CatalogPorts, Editing, EditingPorts, Idempotency,
         Ingest, IngestPorts, IngestSettings, JobPorts, Jobs, Keys, KnownTaggers, LookAlikePorts,
         LookAlikes, PictureCodePorts, PictureCodes, RenditionPorts, Renditions, SharedVocabulary,
-        Webhooks,
+        TemporaryUploads, Webhooks,
     },
 };
 use domain_testing::{
     FakeDatabase, FakeFeatureExtractor, FakeImageCodec, FakeOriginalStore, FakeReleaseQueue,
-    FakeRenditionStore, FakeSimilarityIndex, FakeTagProvider, FakeWebhookSender, Pull, TestClock,
-    tags,
+    FakeRenditionStore, FakeSimilarityIndex, FakeTagProvider, FakeUploadStore, FakeWebhookSender,
+    Pull, TestClock, tags,
 };
 use futures_util::FutureExt;
 use reqwest::{Method, Response};
@@ -49,6 +47,9 @@ pub(super) const IMAGE_BYTES: usize = 200_000;
 /// The most bytes of renditions in these tests.
 pub(super) const RENDITION_BYTES: u64 = 500;
 
+/// The most bytes of temporary uploads in these tests.
+pub(super) const UPLOAD_BYTES: u64 = 400_000;
+
 /// Working fakes behind the server.
 #[derive(Clone)]
 pub(super) struct Fakes {
@@ -56,6 +57,7 @@ pub(super) struct Fakes {
     pub(super) store: Arc<FakeDatabase>,
     pub(super) originals: Arc<FakeOriginalStore>,
     pub(super) renditions: Arc<FakeRenditionStore>,
+    pub(super) uploads: Arc<FakeUploadStore>,
     pub(super) provider: Arc<FakeTagProvider>,
     /// A second provider, which a server has only if its setup says so.
     pub(super) second: Arc<FakeTagProvider>,
@@ -115,6 +117,7 @@ impl Default for Fakes {
             store: Arc::new(FakeDatabase::default()),
             originals: Arc::new(FakeOriginalStore::new(clock.clone())),
             renditions: Arc::default(),
+            uploads: Arc::default(),
             provider: Arc::new(FakeTagProvider::new(Pull::Jpeg(16)).with_tags(found)),
             second: Arc::new(
                 FakeTagProvider::new(Pull::Jpeg(16))
@@ -236,6 +239,7 @@ impl Setup {
                 self.fakes.store.clone(),
                 Arc::<FakeWebhookSender>::default(),
             ),
+            uploads: temporary(&self.fakes),
             keys: Keys::new(self.fakes.store, self.fakes.clock),
             editing: Editing::new(editing, catalog.clone(), Arc::clone(&ingest)),
             ingest,
@@ -269,6 +273,11 @@ pub(super) fn picture_codes(
         releases: Arc::new(FakeReleaseQueue::default()),
     };
     PictureCodes::new(ports, catalog)
+}
+
+fn temporary(fakes: &Fakes) -> TemporaryUploads {
+    let (store, clock) = (fakes.uploads.clone(), fakes.clock.clone());
+    TemporaryUploads::new(store, clock, UPLOAD_BYTES)
 }
 
 fn jobs(fakes: &Fakes, known: KnownTaggers) -> Jobs {

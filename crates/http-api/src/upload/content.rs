@@ -1,7 +1,7 @@
 //! Checks of the headers of an upload.
 
 use actix_web::http::header::{self, HeaderMap};
-use upload_body::{BodyKind, ContentTypeError};
+use upload_body::{BodyKind, ContentTypeError, FormKind};
 
 use crate::problem::{Code, Problem};
 
@@ -17,16 +17,41 @@ pub(crate) fn kind(headers: &HeaderMap) -> Result<BodyKind, Problem> {
             let got = shown(headers, &header::CONTENT_TYPE);
             unsupported(&format!("{got}; {error}"))
         })?;
+    check_encoding(headers)?;
+    Ok(kind)
+}
+
+/// The kind of form that the headers announce; `None` if they announce no body.
+pub(crate) fn form(headers: &HeaderMap) -> Result<Option<FormKind>, Problem> {
+    let is_there = headers.contains_key(header::TRANSFER_ENCODING) || length(headers) > Some(0);
+    if !headers.contains_key(header::CONTENT_TYPE) && !is_there {
+        return Ok(None);
+    }
+    check_encoding(headers)?;
+    let kind = only(headers, &header::CONTENT_TYPE).and_then(|kind| {
+        let kind = FormKind::from_content_type(kind);
+        kind.ok()
+    });
+    kind.map(Some).ok_or_else(|| {
+        let got = shown(headers, &header::CONTENT_TYPE);
+        unsupported(&format!(
+            "{got}; the body must be multipart/form-data or application/x-www-form-urlencoded"
+        ))
+    })
+}
+
+/// Fails if the body is compressed.
+pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     let is_plain = !headers.contains_key(header::CONTENT_ENCODING)
         || only(headers, &header::CONTENT_ENCODING)
             .is_some_and(|value| value.trim().eq_ignore_ascii_case("identity"));
-    if !is_plain {
-        let got = shown(headers, &header::CONTENT_ENCODING);
-        return Err(unsupported(&format!(
-            "{got}; the body must not be compressed"
-        )));
+    if is_plain {
+        return Ok(());
     }
-    Ok(kind)
+    let got = shown(headers, &header::CONTENT_ENCODING);
+    Err(unsupported(&format!(
+        "{got}; the body must not be compressed"
+    )))
 }
 
 /// The length of the body, where the client tells it.

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream::BoxStream};
 use upload_body::{BodyError, BodyKind, BodyLimits, Content};
 use url_fetch::{FetchError, Fetched, Violation};
 
-use super::{Pieces, Received, Uploads, read};
+use super::{Pieces, Received, Uploads, read_body};
 use crate::problem::{Code, Problem};
 
 /// The setting that says what is fetched.
@@ -20,7 +20,7 @@ pub(super) async fn fetch(
     limits: BodyLimits,
 ) -> Result<Received, Problem> {
     let Fetched { length, stream } = uploads.fetcher.fetch(url).await?;
-    let (body, share) = read(stream, BodyKind::Raw, length, client, uploads, limits).await?;
+    let (body, share) = read_body(stream, BodyKind::Raw, length, client, uploads, limits).await?;
     match body.finish() {
         Ok(Content::Image(image)) => Ok(Received::new(image, share)),
         Err(BodyError::Empty) => Err(failed("the server answered an empty file")),

@@ -4,19 +4,23 @@ mod admission;
 mod arriving;
 mod content;
 mod fetching;
+mod forms;
 mod pace;
+mod stored;
 
 use actix_web::{error::PayloadError, http::header::HeaderMap, web::Payload};
 use bytes::Bytes;
 use domain::{ContentDigest, ports::ClientKey};
 use futures_util::Stream;
-use upload_body::{Body, BodyError, BodyKind, BodyLimits, Content, buffers};
+use upload_body::{Body, BodyError, BodyKind, BodyLimits, Content, StreamedBody, buffers};
 use url_fetch::Fetcher;
 
 use self::admission::{Overloaded, Share};
 pub(super) use self::{
     admission::{Admission, Patience},
     arriving::Arriving,
+    forms::{SentForm, SentPicture, receive_form, receive_pictures, receive_query},
+    stored::receive_stored,
 };
 use super::{
     HttpSettings,
@@ -60,7 +64,7 @@ pub(super) async fn receive(
     let limits = settings.body_limits();
     limits.check_length(&kind, length.unwrap_or(0))?;
     let arriving = Arriving::new(payload, settings);
-    let (body, share) = read(arriving, kind, length, client, uploads, limits).await?;
+    let (body, share) = read_body(arriving, kind, length, client, uploads, limits).await?;
     Ok(match body.finish()? {
         Content::Image(image) => Sent::Image(Received::new(image, share)),
         // What is fetched is admitted by its own size, not by this share.
@@ -90,21 +94,33 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Pieces for Arriving<
     }
 }
 
-/// Reads a body to its end, and returns it with the part of the memory budget that it takes.
-async fn read(
-    mut pieces: impl Pieces,
+/// Reads a body with one image to its end, and returns it with the part of the memory budget that it takes.
+async fn read_body(
+    pieces: impl Pieces,
     kind: BodyKind,
     length: Option<u64>,
     client: ClientKey,
     uploads: &Uploads,
     limits: BodyLimits,
 ) -> Result<(Body, Share), Problem> {
-    let mut share = uploads
-        .admission
-        .enter(client, limits.memory(&kind, length));
+    let need = limits.memory(&kind, length);
+    let share = uploads.admission.enter(client, need);
+    read(pieces, share, length, || {
+        Ok(Body::new(kind, limits, length))
+    })
+    .await
+}
+
+/// Reads a body to its end. Its part of the memory budget grows with it.
+async fn read<B: StreamedBody>(
+    mut pieces: impl Pieces,
+    mut share: Share,
+    length: Option<u64>,
+    begin: impl FnOnce() -> Result<B, BodyError>,
+) -> Result<(B, Share), Problem> {
     let buffers = buffers(length);
     share.cover(buffers).await?;
-    let mut body = Body::new(kind, limits, length);
+    let mut body = begin()?;
     while let Some(piece) = pieces.piece(share.is_reserved()).await? {
         let held = buffers + body.held() + piece.len() as u64;
         share.cover(held).await?;

@@ -28,7 +28,20 @@ pub(crate) struct FilePart {
     pub(crate) file_name: Option<String>,
 }
 
-impl FilePart {
+/// What the headers of a part say.
+#[derive(Debug)]
+pub(crate) struct PartHead {
+    /// The name of the field.
+    pub(crate) name: Option<String>,
+    /// Whether it is a file.
+    pub(crate) is_file: bool,
+    /// Without its path and control characters, at most 255 bytes.
+    pub(crate) file_name: Option<String>,
+    /// Whether it has a transfer encoding.
+    pub(crate) is_encoded: bool,
+}
+
+impl PartHead {
     /// Reads the headers of a part, each with its line end.
     pub(super) fn parse(head: &[u8]) -> Result<Self, MultipartError> {
         let head = String::from_utf8_lossy(head);
@@ -43,21 +56,31 @@ impl FilePart {
                 "a part has no header `Content-Disposition: form-data`",
             ));
         }
-        let name = PartName(disposition.get("name").map(shown));
         let (plain, extended) = (disposition.get("filename"), disposition.get("filename*"));
-        if plain.is_none() && extended.is_none() {
-            return Err(MultipartError::NotAFile(name));
-        }
-        if !is_plain(value("content-transfer-encoding")) {
-            return Err(MultipartError::Encoded(name));
-        }
         let file_name = extended
             .and_then(decode_extended)
             .or_else(|| plain.map(undo_form_escapes));
         Ok(Self {
-            name,
+            name: disposition.get("name").map(str::to_owned),
+            is_file: plain.is_some() || extended.is_some(),
             file_name: file_name.as_deref().and_then(clean),
+            is_encoded: !is_plain(value("content-transfer-encoding")),
         })
+    }
+}
+
+impl FilePart {
+    /// The part, which must be a file.
+    pub(super) fn of(head: PartHead) -> Result<Self, MultipartError> {
+        let name = PartName(head.name.as_deref().map(shown));
+        if !head.is_file {
+            return Err(MultipartError::NotAFile(name));
+        }
+        if head.is_encoded {
+            return Err(MultipartError::Encoded(name));
+        }
+        let file_name = head.file_name;
+        Ok(Self { name, file_name })
     }
 }
 
@@ -140,9 +163,13 @@ fn clean(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn parse(head: &[u8]) -> Result<FilePart, MultipartError> {
+        PartHead::parse(head).and_then(FilePart::of)
+    }
+
     fn file_name(parameters: &str) -> Option<String> {
         let head = format!("Content-Disposition: form-data; name=\"f\"; {parameters}\r\n\r\n");
-        FilePart::parse(head.as_bytes()).unwrap().file_name
+        parse(head.as_bytes()).unwrap().file_name
     }
 
     #[rstest::rstest]
@@ -187,17 +214,14 @@ mod tests {
     #[test]
     fn invalid_utf8_in_names_is_replaced() {
         let head = b"Content-Disposition: form-data; name=f; filename=\"\xf1.jpg\"\r\n\r\n";
-        let part = FilePart::parse(head).unwrap();
+        let part = parse(head).unwrap();
         assert_eq!(part.file_name.as_deref(), Some("\u{fffd}.jpg"));
     }
 
     #[test]
     fn headers_may_be_folded_and_of_any_case() {
         let head = b"content-TYPE: image/png\r\nCONTENT-disposition : Form-Data;\r\n\tname=f;\r\n filename=a\r\n\r\n";
-        assert_eq!(
-            FilePart::parse(head).unwrap().file_name.as_deref(),
-            Some("a")
-        );
+        assert_eq!(parse(head).unwrap().file_name.as_deref(), Some("a"));
     }
 
     #[rstest::rstest]
@@ -217,7 +241,7 @@ mod tests {
         "the part `x` has a Content-Transfer-Encoding"
     )]
     fn other_parts_are_refused(#[case] head: &str, #[case] reason: &str) {
-        let error = FilePart::parse(head.as_bytes()).unwrap_err().to_string();
+        let error = parse(head.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
     }
 
@@ -227,7 +251,7 @@ mod tests {
             let head = format!(
                 "Content-Disposition: form-data; filename=a\r\nContent-Transfer-Encoding: {encoding}\r\n"
             );
-            assert!(FilePart::parse(head.as_bytes()).is_ok());
+            assert!(parse(head.as_bytes()).is_ok());
         }
     }
 
@@ -235,8 +259,8 @@ mod tests {
     fn a_part_has_at_most_16_headers() {
         let disposition = "Content-Disposition: form-data; filename=a\r\n";
         let with = |more: usize| format!("{disposition}{}", "X: y\r\n".repeat(more));
-        assert!(FilePart::parse(with(15).as_bytes()).is_ok());
-        let error = FilePart::parse(with(16).as_bytes()).unwrap_err();
+        assert!(parse(with(15).as_bytes()).is_ok());
+        let error = parse(with(16).as_bytes()).unwrap_err();
         assert_eq!(error, MultipartError::TooManyHeaders);
     }
 
@@ -246,7 +270,7 @@ mod tests {
             "Content-Disposition: form-data; name=\"\u{1b}{}\"",
             "x".repeat(999)
         );
-        let error = FilePart::parse(head.as_bytes()).unwrap_err();
+        let error = parse(head.as_bytes()).unwrap_err();
         let shown = format!("the part `{}` is not", "x".repeat(NAME_SHOWN));
         assert!(error.to_string().starts_with(&shown), "{error}");
     }

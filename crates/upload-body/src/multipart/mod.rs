@@ -1,4 +1,4 @@
-//! `multipart/form-data` (RFC 7578, RFC 2046 §5.1) with one file part, read as it arrives.
+//! `multipart/form-data` (RFC 7578, RFC 2046 §5.1) with one file part, or with any, read as it arrives.
 //!
 //! The bytes of the file go out at once; at most the headers of one part are held. A delimiter has one carriage
 //! return, its first byte. So a failed match never hides the start of another one, and the number of matched
@@ -9,9 +9,9 @@ mod head;
 use memchr::memmem::Finder;
 use thiserror::Error;
 
-pub(crate) use self::head::FilePart;
 use self::head::MOST_HEADERS;
 pub use self::head::PartName;
+pub(crate) use self::head::{FilePart, PartHead};
 use crate::kind::Boundary;
 
 /// The most of a body that is not the file, in bytes: headers, delimiters, preamble, epilogue.
@@ -69,10 +69,15 @@ impl MultipartError {
     }
 }
 
-/// Takes the bytes of the file.
+/// Takes the bytes of the file, or of each part of a form.
 pub(crate) trait FileSink {
     /// Why they are not taken.
     type Error: From<MultipartError>;
+
+    /// A part of a form begins. Not called where there is one file.
+    fn begin(&mut self, _part: PartHead) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// The next bytes.
     fn file(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
@@ -108,6 +113,8 @@ pub(crate) struct Multipart {
     /// The headers being read, with their line ends.
     head: Vec<u8>,
     part: Option<FilePart>,
+    /// Whether there may be any parts, which the sink tells apart.
+    is_form: bool,
     /// How many bytes were not the file's, not counting delimiters that end it.
     beside: usize,
 }
@@ -123,7 +130,16 @@ impl Multipart {
             matched: b"\r\n".len(),
             head: Vec::new(),
             part: None,
+            is_form: false,
             beside: 0,
+        }
+    }
+
+    /// A form with any parts.
+    pub(crate) fn of_form(boundary: &Boundary) -> Self {
+        Self {
+            is_form: true,
+            ..Self::new(boundary)
         }
     }
 
@@ -141,7 +157,7 @@ impl Multipart {
             let left = match self.state {
                 State::Preamble | State::File if self.matched > 0 => self.resume(rest, sink)?,
                 State::Preamble | State::File => self.content(rest, sink)?,
-                State::Head => self.head(rest)?,
+                State::Head => self.head(rest, sink)?,
                 State::Epilogue => &[],
                 State::Delimited | State::Hyphen | State::Padding | State::Return => {
                     self.state = self.after_delimiter(byte)?;
@@ -164,10 +180,15 @@ impl Multipart {
         Ok(())
     }
 
-    /// Ends the body.
+    /// Ends the body, which has one file.
     pub(crate) fn finish(self) -> Result<FilePart, MultipartError> {
+        self.finish_form()?.ok_or(MultipartError::NoFile)
+    }
+
+    /// Ends the body.
+    pub(crate) fn finish_form(self) -> Result<Option<FilePart>, MultipartError> {
         match self.state {
-            State::Epilogue => self.part.ok_or(MultipartError::NoFile),
+            State::Epilogue => Ok(self.part),
             State::Preamble => Err(MultipartError::Malformed(
                 "the boundary given in Content-Type does not occur",
             )),
@@ -244,25 +265,34 @@ impl Multipart {
     }
 
     /// Takes the next line of the headers, or a piece of it.
-    fn head<'p>(&mut self, rest: &'p [u8]) -> Result<&'p [u8], MultipartError> {
+    fn head<'p, S: FileSink>(
+        &mut self,
+        rest: &'p [u8],
+        sink: &mut S,
+    ) -> Result<&'p [u8], S::Error> {
         let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let (line, left) = rest.split_at(end);
         if self.head.len() + line.len() > HEAD {
-            return Err(MultipartError::HeadTooLarge);
+            return Err(MultipartError::HeadTooLarge.into());
         }
         self.head.extend_from_slice(line);
         if self.head == b"\r\n" || self.head.ends_with(b"\r\n\r\n") {
-            self.begin_part()?;
+            self.begin_part(sink)?;
         }
         Ok(left)
     }
 
-    fn begin_part(&mut self) -> Result<(), MultipartError> {
-        let part = FilePart::parse(&self.head)?;
-        if self.part.is_some() {
-            return Err(MultipartError::SecondFile(part.name));
+    fn begin_part<S: FileSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        let head = PartHead::parse(&self.head)?;
+        if self.is_form {
+            sink.begin(head)?;
+        } else {
+            let part = FilePart::of(head)?;
+            if self.part.is_some() {
+                return Err(MultipartError::SecondFile(part.name).into());
+            }
+            self.part = Some(part);
         }
-        self.part = Some(part);
         self.head.clear();
         self.state = State::File;
         Ok(())

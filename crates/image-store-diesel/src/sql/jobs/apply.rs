@@ -214,7 +214,7 @@ impl<'s> Item<'s> {
         };
         if !terms.is_dry {
             applied.times.push(self.row.registered_at);
-            applied.events.push(self.event());
+            applied.events.extend(self.event());
         }
         let before = &self.before.tags;
         if after != before || matches!(self.change.change, ImageChange::Delete(_)) {
@@ -245,11 +245,13 @@ impl<'s> Item<'s> {
         Ok(())
     }
 
-    fn event(&self) -> WebhookEvent {
+    /// The event that tells of the change, if it is one.
+    fn event(&self) -> Option<WebhookEvent> {
         let id = self.change.image.id;
         match &self.change.change {
-            ImageChange::Tags(change) => change.event(id),
-            ImageChange::Delete(_) => WebhookEvent::ImageDeleted(id),
+            ImageChange::Tags(change) => Some(change.event(id)),
+            ImageChange::Delete(_) => Some(WebhookEvent::ImageDeleted(id)),
+            ImageChange::Nothing => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     Confidence, EventKind, Image, ImageQuery, JobAction, JobFilter, JobId, JobRequest,
-    ProviderIdentity, TagEdit, Threshold, UntaggedImage, Webhook, WebhookEvent,
+    ProviderAnswers, ProviderIdentity, TagEdit, Threshold, UntaggedImage, Webhook, WebhookEvent,
     ports::{
         Database, DeliveryOutcome, ImageChange, JobChange, JobStep, NewJob, StepEnd, TagChange,
         TagsVersion,
@@ -23,8 +23,10 @@ fn edit() -> TagChange {
 
 fn retagging() -> TagChange {
     TagChange::Retag {
-        provider: ProviderIdentity::parse("other", "2", "en").unwrap(),
-        answer: crate::tags(&[("dog", 90.0)]),
+        answers: ProviderAnswers::of(
+            ProviderIdentity::parse("other", "2", "en").unwrap(),
+            crate::tags(&[("dog", 90.0)]),
+        ),
         threshold: Threshold::new(Confidence::new(0.0).unwrap()),
         vocabulary: Arc::default(),
     }
