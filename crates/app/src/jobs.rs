@@ -34,7 +34,7 @@ pub async fn run(runner: &JobRunner, enqueued: &Notify, gate: &Gate, stop: &Canc
     if stop.run_until_cancelled(gate.opened()).await.is_none() {
         return;
     }
-    let slots = [(); SLOTS].map(|()| slot(runner, enqueued, stop));
+    let slots = [(); SLOTS].map(|()| Box::pin(slot(runner, enqueued, stop)));
     let [one, other, third] = slots;
     tokio::join!(one, other, third);
 }

@@ -47,13 +47,12 @@ async fn deliver(deliveries: &Deliveries, stop: &CancellationToken) {
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         while let Some(ended) = workers.try_join_next() {
             match ended {
-                Ok(webhook) => busy.remove(&webhook),
-                // A worker that panicked does not say whose it was; at worst a webhook has two.
-                Err(_) => {
-                    busy.clear();
-                    true
+                Ok(webhook) => {
+                    busy.remove(&webhook);
                 }
-            };
+                // A worker that panicked does not say whose it was; at worst a webhook has two.
+                Err(_) => busy.clear(),
+            }
         }
         match deliveries.due().await {
             Ok(due) => {

@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(code.words()[0], FIRST_WORD, "{:016x}", code.words()[0]);
     }
 
-    const FIRST_WORD: u64 = 0;
+    const FIRST_WORD: u64 = 0xb493_36e3_de66_69cd;
 
     #[test]
     fn features_of_every_length_have_a_code() {

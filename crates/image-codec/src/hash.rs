@@ -40,7 +40,7 @@ fn grey(picture: &Picture) -> Option<GrayImage> {
             let start = usize::try_from(start).ok()?;
             let samples = picture.pixels.get(start..)?.get(..length)?;
             let (pixels, _) = samples.as_chunks::<3>();
-            sum += pixels.iter().map(luminance).sum::<u64>();
+            sum += pixels.iter().copied().map(luminance).sum::<u64>();
             count += pixels.len() as u64;
         }
         let mean = sum.checked_div(count * 256)?;
@@ -58,7 +58,7 @@ fn part(place: u32, length: u32) -> std::ops::Range<u32> {
 }
 
 /// The luminance of a pixel by ITU-R BT.601, times 256.
-fn luminance(&[red, green, blue]: &[u8; 3]) -> u64 {
+fn luminance([red, green, blue]: [u8; 3]) -> u64 {
     u64::from(red) * 77 + u64::from(green) * 150 + u64::from(blue) * 29
 }
 

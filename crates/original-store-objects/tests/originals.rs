@@ -24,7 +24,7 @@ use domain::{
         PutMode, StoredObject,
     },
 };
-use domain_testing::contract;
+use domain_testing::{at, contract};
 use futures_util::TryStreamExt;
 use original_store_objects::{Originals, open, open_existing};
 use tempfile::TempDir;
@@ -83,7 +83,7 @@ async fn a_folder_keeps_uploads() {
 async fn halves_of_uploads_are_swept_and_nothing_else() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
-    let now = Utc::now();
+    let now = at(10_000);
     let alive = now - TimeDelta::hours(1)..now + TimeDelta::hours(1);
     let (old, new) = (UploadId::new(now - TimeDelta::hours(2)), UploadId::new(now));
     let put = domain::ports::UploadStore::put(&*store, &new, "whole".into()).await;
@@ -106,7 +106,7 @@ async fn uploads_are_not_made_where_the_folder_is_gone() {
     let root = TempDir::new().unwrap();
     let store = folder(root.path());
     fs::remove_file(root.path().join(".etiqueta-originals")).unwrap();
-    let id = UploadId::new(Utc::now());
+    let id = UploadId::new(at(0));
     assert!(
         domain::ports::UploadStore::put(&*store, &id, "x".into())
             .await

@@ -77,9 +77,12 @@ impl CatchUp {
             let page = store.codes(model, self.last, PAGE).await?;
             for (number, code) in &page {
                 codes.insert(*number, code);
-                if self.is_loaded {
-                    self.seen.insert(*number);
-                }
+                self.seen.insert(*number);
+            }
+            if !self.is_loaded {
+                let settled = page.last().map_or(0, |(last, _)| last.0);
+                let settled = settled.saturating_sub(UNSETTLED);
+                self.seen.retain(|number| number.0 > settled);
             }
             if let Some((last, _)) = page.last() {
                 self.last = *last;

@@ -98,7 +98,7 @@ fn measure_1(words: &[u64], code: &[u64; 1], distances: &mut [u32]) {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn differing(words: &[u64], code: &[u64]) -> u32 {
     let words = words.iter().zip(code);
     words.map(|(one, other)| (one ^ other).count_ones()).sum()

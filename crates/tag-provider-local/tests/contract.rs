@@ -1,10 +1,16 @@
 //! The local tagger keeps the contract of its port.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
 
-use domain::{MediaType, Picture};
+use domain::{
+    MediaType, Picture,
+    ports::{CallContext, FeatureExtractor, TagProvider},
+};
 use domain_testing::{
     FakePictureSource,
-    contract::tag_provider::{Samples, all},
+    contract::{
+        feature_extractor,
+        tag_provider::{Samples, all},
+    },
 };
 use tag_provider_local::{LocalTagger, ModelFiles, Startup};
 
@@ -27,4 +33,9 @@ async fn keeps_the_contract() {
         unreadable: None,
     };
     all(&tagger, &samples).await;
+    feature_extractor::all(&tagger, &samples.readable).await;
+    let context = CallContext::local();
+    let found = tagger.tag(&samples.readable, &context).await.unwrap();
+    let alone = FeatureExtractor::features(&tagger, &samples.readable, &context).await;
+    assert_eq!(found.features.unwrap().features, alone.unwrap());
 }

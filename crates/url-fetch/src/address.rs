@@ -74,19 +74,22 @@ const LINK_LOCAL_V4: [Ipv4Net; 4] = [
     v4([192, 0, 0, 192], 32),
 ];
 
-/// Link-local, and the metadata services of Amazon and Google.
-const LINK_LOCAL_V6: [Ipv6Net; 3] = [
+/// Link-local, the metadata services of Amazon, Oracle, Scaleway and Google, and NAT64 of local use (RFC 8215), in which an
+/// IPv4 address may stand at several places.
+const LINK_LOCAL_V6: [Ipv6Net; 6] = [
     v6([0xfe80, 0, 0], 10),
-    Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128),
+    v6([0xfd00, 0xec2, 0], 32),
+    v6([0xfd00, 0xc1, 0], 32),
+    v6([0xfd00, 0x42, 0], 32),
+    v6([0x64, 0xff9b, 1], 48),
     Ipv6Net::new_assert(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254), 128),
 ];
 
-/// Further prefixes under which a machine may translate the last 32 bits to an IPv4 address: IPv4-compatible (RFC 4291),
-/// IPv4-translated (RFC 2765) and NAT64 of local use (RFC 8215).
-const TRANSLATED: [Ipv6Net; 3] = [
+/// Further prefixes under which a machine may translate the last 32 bits to an IPv4 address: IPv4-compatible (RFC 4291) and
+/// IPv4-translated (RFC 2765).
+const TRANSLATED: [Ipv6Net; 2] = [
     v6([0, 0, 0], 96),
     Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, 0, 0), 96),
-    v6([0x64, 0xff9b, 1], 48),
 ];
 
 /// 6to4 (RFC 3056): the second to the fifth byte after the first two are an IPv4 address.
@@ -304,12 +307,16 @@ mod tests {
     #[case::link_local("fe80::1")]
     #[case::link_local_end("febf:ffff::1")]
     #[case::amazon("fd00:ec2::254")]
+    #[case::amazon_pods("fd00:ec2::23")]
+    #[case::oracle_v6("fd00:c1::a9fe:a9fe")]
+    #[case::scaleway("fd00:42::42")]
     #[case::google("fd20:ce::254")]
     #[case::mapped("::ffff:169.254.169.254")]
     #[case::compatible("::169.254.169.254")]
     #[case::translated("::ffff:0:169.254.169.254")]
     #[case::nat64("64:ff9b::169.254.169.254")]
     #[case::nat64_local_use("64:ff9b:1::100.100.100.200")]
+    #[case::nat64_in_the_middle("64:ff9b:1:a9fe:a9:fe00::")]
     #[case::six_to_four("2002:a9fe:a9fe::1")]
     fn link_local_addresses_are_recognised(#[case] address: IpAddr) {
         assert!(is_link_local(address));

@@ -115,6 +115,8 @@ impl From<Failure> for FetchError {
 
 impl From<reqwest::Error> for FetchError {
     fn from(error: reqwest::Error) -> Self {
+        // It may be a secret.
+        let error = error.without_url();
         if let Some(ResolveError::NotAllowed { reason, .. }) = find(&error) {
             return Self::NotAllowed {
                 reason: *reason,

@@ -113,42 +113,37 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     let clock = Arc::new(SystemClock);
     let vocabulary = vocabulary::shared(settings, &stored, clock.clone(), names.clone());
     let upstreams = upstreams(settings, Some(&vocabulary))?.measured();
-    let taggers = taggers(&upstreams, &names);
     let builtin = Arc::new(vocabulary::builtin(&names)?);
     let (providers, host) = (upstreams.providers(), upstreams.host());
     // Last of the steps that may fail, because it creates a folder.
     let opened = originals(settings, &gates.registered)?;
     let releases = host.clone().map(Releases::start);
+    let queued = releases.as_ref();
     let pictures = codec(settings);
     let codec: Arc<dyn ImageCodec> = pictures.clone();
-    let queue = queue(releases.as_ref());
-    let hosted = Arc::clone(&queue);
-    let ingest = ingest_ports(settings, &store, &opened, &codec, &upstreams, queue);
-    let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened);
-    let catalog = catalog.with_vocabulary(vocabulary.clone());
-    let codes = look_alikes::codes(&stored, &upstreams, &codec, hosted, catalog.clone());
-    let sidecars = sidecars::sidecars(&stored, vocabulary.clone());
-    let ingest = ingesting(ingest, settings, vocabulary, &upstreams);
+    let ingest = ingest_ports(settings, &store, &opened, &codec, &upstreams, queue(queued));
+    let (catalog, backfill) = reading(settings, &stored, lists, &codec, &opened, &vocabulary);
+    let similar = look_alikes::codes(&stored, &upstreams, &codec, queue(queued), catalog.clone());
+    let ingest = ingesting(ingest, settings, vocabulary.clone(), &upstreams);
     let editing = Editing::new(editing(&stored, &clock), catalog.clone(), ingest.clone());
+    let work = (editing.clone(), similar.clone());
     let renditions = renditions(settings, &catalog, codec, &opened);
-    let queued = releases.as_ref();
     let watched = store.watched(pictures, &upstreams, queued, &ingest, &renditions);
     let (webhooks, deliveries) = webhooks::webhooks(settings, &stored, &clock)?;
-    let importing = Importing::new(ingest.clone(), stored.clone(), stored.clone());
     let api = Api {
         exposition: exposing(watched),
         jobs: jobs::managing(&stored, upstreams.known()),
-        look_alikes: look_alikes::finding(&stored, codes.clone()),
+        look_alikes: look_alikes::finding(&stored, similar.clone()),
         idempotency: Idempotency::new(stored.clone()),
         access: Arc::new(keys::access(settings, stored.clone(), clock.clone())),
         keys: Keys::new(stored.clone(), clock.clone()),
         webhooks,
         renditions,
         uploads: uploads(settings, &opened, &clock),
-        editing: editing.clone(),
-        ingest,
+        editing,
+        ingest: ingest.clone(),
         catalog,
-        taggers,
+        taggers: taggers(&upstreams, &names),
         builtin,
         readiness: readiness(&stored, &opened, providers),
         fetcher: http::fetcher(settings)?,
@@ -156,18 +151,12 @@ pub fn assemble(settings: &Settings, gates: &Gates) -> anyhow::Result<Parts> {
     };
     Ok(Parts {
         api,
-        feature_jobs: look_alikes::jobs(&stored, codes.clone()),
-        runner: jobs::running(
-            settings,
-            &stored,
-            store.measured,
-            clock.clone(),
-            (editing, codes),
-        ),
+        feature_jobs: look_alikes::jobs(&stored, similar),
+        runner: jobs::running(settings, &stored, store.measured, clock.clone(), work),
+        sidecars: sidecars::sidecars(&stored, vocabulary),
+        importing: Importing::new(ingest, stored.clone(), stored.clone()),
         upkeep: upkeep(stored, opened, host, clock),
         backfill,
-        importing,
-        sidecars,
         recorded: store.recorded,
         enqueued: store.enqueued,
         deliveries,
@@ -348,6 +337,7 @@ fn reading(
     lists: Lists,
     codec: &Arc<dyn ImageCodec>,
     opened: &Originals,
+    vocabulary: &SharedVocabulary,
 ) -> (Catalog, Backfill) {
     let catalog = catalog(stored, lists, opened, Arc::new(SystemClock));
     let ports = BackfillPorts {
@@ -356,7 +346,8 @@ fn reading(
         codec: Arc::clone(codec),
         clock: Arc::new(LocalClock(settings.server.timezone)),
     };
-    (catalog.clone(), Backfill::new(ports, catalog))
+    let read = catalog.clone().with_vocabulary(vocabulary.clone());
+    (read, Backfill::new(ports, catalog))
 }
 
 /// What makes thumbnails, and keeps them beside the originals.

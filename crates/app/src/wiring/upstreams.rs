@@ -85,10 +85,8 @@ fn local(settings: &Settings) -> anyhow::Result<Upstreams> {
     };
     let tagger = tagger.map_err(|error| settings.refuse("tagging.model", error))?;
     let tagger = Arc::new(tagger);
-    let extractor: Option<Arc<dyn FeatureExtractor>> = match tagger.has_features() {
-        true => Some(tagger.clone()),
-        false => None,
-    };
+    let own: Arc<dyn FeatureExtractor> = tagger.clone();
+    let extractor = tagger.has_features().then_some(own);
     Ok(Upstreams {
         provider: tagger,
         extractor,

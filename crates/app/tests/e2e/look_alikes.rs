@@ -143,7 +143,7 @@ async fn the_same_photo_in_other_files_is_found(#[case] kind: Kind) {
 #[case::mysql(Kind::Mysql)]
 #[tokio::test]
 async fn images_of_earlier_versions_are_found_after_a_job(#[case] kind: Kind) {
-    let server = start(kind).await;
+    let mut server = start(kind).await;
     let mut rockets = register(&server, &variants("rocket")).await;
     let coffee = register(&server, &variants("coffee")[..1]).await;
     // One of the originals is gone.
@@ -152,6 +152,7 @@ async fn images_of_earlier_versions_are_found_after_a_job(#[case] kind: Kind) {
         .into_iter()
         .find(|file| std::fs::read(file).unwrap() == jpeg(&photo("chelsea"), 90));
     std::fs::remove_file(file.unwrap()).unwrap();
+    server.process.kill();
     for statement in [
         "DELETE FROM etiqueta_feature_vector",
         "DELETE FROM etiqueta_feature",

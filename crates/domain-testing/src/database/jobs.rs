@@ -70,8 +70,9 @@ impl StoreFigures for FakeDatabase {
 }
 
 impl FakeJob {
-    fn is_cancelled(&self) -> bool {
-        self.job.state == JobState::Cancelled
+    /// Cancelled, or with failures, some time ago: time does not go by here.
+    fn holds_others_off(&self) -> bool {
+        self.job.state == JobState::Cancelled || self.job.failed > 0
     }
 
     fn is_open(&self) -> bool {
@@ -253,7 +254,7 @@ impl JobStore for FakeDatabase {
         let open = state.jobs.iter().filter(|job| job.is_open()).count();
         let kind = new.request.action.kind();
         let is_there =
-            |job: &FakeJob| job.job.kind == kind && (job.is_open() || job.is_cancelled());
+            |job: &FakeJob| job.job.kind == kind && (job.is_open() || job.holds_others_off());
         let is_refused = kind.is_internal() && state.jobs.iter().any(is_there);
         if open >= at_most as usize || is_refused {
             return Ok(None);

@@ -94,6 +94,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::ports::Revision;
     use crate::{
         Confidence, ContentDigest, ImageFacts, ImageId, Label, MediaType, ProviderAnswers,
         ProviderIdentity, Tag, TagEdit, TaggerVersion, Tags,
@@ -175,6 +176,14 @@ mod tests {
             let outcome = other.outcome(&all, &kept());
             assert!(matches!(outcome, ItemOutcome::Tags(_)), "{outcome:?}");
         }
+        // Another provider tagged the image meanwhile: what this one said counts no more.
+        let stale = Revision {
+            vocabulary: Arc::default(),
+            answers: vec![(TaggerVersion::known("other", "v1"), tags("moon"))],
+            lowest: threshold(0.0),
+        };
+        let stale = change(ImageChange::Tags(TagChange::Revise(stale)));
+        assert_eq!(stale.outcome(&all, &kept()), ItemOutcome::Unchanged);
         let edit = TagEdit::new(&[], &[label("dog")]).unwrap();
         let edit = change(ImageChange::Tags(TagChange::Edit(edit)));
         assert_eq!(edit.outcome(&all, &kept()), ItemOutcome::Unchanged);

@@ -184,15 +184,15 @@ fn random_share() -> u8 {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, seconds: Option<u64>) -> Result<WebhookReply, SendError> {
-        Ok(WebhookReply {
+    fn answered(status: u16, seconds: Option<u64>) -> WebhookReply {
+        WebhookReply {
             status,
             retry_after: seconds.map(Duration::from_secs),
-        })
+        }
     }
 
-    fn pause(attempt: u32, sent: Result<WebhookReply, SendError>, share: u8) -> TimeDelta {
-        match outcome(attempt, sent, share) {
+    fn pause(attempt: u32, reply: WebhookReply, share: u8) -> TimeDelta {
+        match outcome(attempt, Ok(reply), share) {
             DeliveryOutcome::Retry { after, .. } => after,
             other => panic!("{other:?}"),
         }
@@ -201,11 +201,12 @@ mod tests {
     #[test]
     fn only_2xx_is_success() {
         for status in [200, 201, 202, 204, 299] {
-            let outcome = outcome(1, answered(status, None), 0);
+            let outcome = outcome(1, Ok(answered(status, None)), 0);
             assert_eq!(outcome, DeliveryOutcome::Delivered);
         }
         for status in [100, 199, 300, 301, 307, 308, 400, 404, 429, 500, 503] {
-            let DeliveryOutcome::Retry { error, .. } = outcome(1, answered(status, None), 0) else {
+            let DeliveryOutcome::Retry { error, .. } = outcome(1, Ok(answered(status, None)), 0)
+            else {
                 panic!("{status}");
             };
             assert_eq!(error, format!("the endpoint answered {status}"));
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn gone_is_final_at_any_attempt() {
         for attempt in [1, 10] {
-            let outcome = outcome(attempt, answered(410, Some(5)), 0);
+            let outcome = outcome(attempt, Ok(answered(410, Some(5))), 0);
             assert!(matches!(outcome, DeliveryOutcome::Gone { .. }));
         }
     }
@@ -231,14 +232,14 @@ mod tests {
         let longest = schedule.map(|pause| pause + pause / 10);
         assert_eq!(seconds(255), longest);
         for attempt in [10, 11, u32::MAX] {
-            let outcome = outcome(attempt, answered(500, None), 0);
+            let outcome = outcome(attempt, Ok(answered(500, None)), 0);
             assert!(matches!(outcome, DeliveryOutcome::Failed { .. }));
         }
     }
 
     #[test]
     fn an_endpoint_may_ask_for_a_pause() {
-        let asked = |status, seconds| match outcome(2, answered(status, Some(seconds)), 0) {
+        let asked = |status, seconds| match outcome(2, Ok(answered(status, Some(seconds))), 0) {
             DeliveryOutcome::Retry { after, pause, .. } => {
                 (after.num_seconds(), pause.map(|pause| pause.num_seconds()))
             }

@@ -21,6 +21,9 @@ const LOOKED_AT: NonZeroU32 = NonZeroU32::new(500).unwrap();
 /// says.
 const SLACK: TimeDelta = TimeDelta::hours(1);
 
+/// After so many passes all images are looked at again: they may have been recorded with a time of long ago, as imports do.
+const PASSES: u32 = 100;
+
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FeatureStep {
@@ -49,6 +52,8 @@ struct Pass {
     newest: Option<PageKey>,
     /// Where it ends.
     until: Option<DateTime<Utc>>,
+    /// How many passes came before this one since all images were looked at.
+    number: u32,
     /// How many images lack a code, and the time of the oldest one.
     lacking: u64,
     oldest: Option<DateTime<Utc>>,
@@ -66,7 +71,8 @@ impl FeatureJobs {
     }
 
     /// Looks at the next images. At the end of the pass a job is made if some lack a code, unless there is one that
-    /// has not ended or was cancelled a short time ago. The next pass ends where this one began.
+    /// has not ended, or one that was cancelled or had failures a short time ago. The next pass ends where this one
+    /// began, or at the oldest image that waits for a job.
     ///
     /// # Errors
     /// The next step looks at the same images.
@@ -100,8 +106,14 @@ impl FeatureJobs {
         }
         let made = self.make(&pass).await?;
         let newest = pass.newest.map(|newest| newest.time.and_utc() - SLACK);
+        let until = match (&made, pass.oldest) {
+            (None, Some(oldest)) => newest.map(|newest| newest.min(oldest)),
+            _ => newest.or(pass.until),
+        };
+        let number = (pass.number + 1) % PASSES;
         self.set(Pass {
-            until: newest.or(pass.until),
+            until: until.filter(|_| number > 0),
+            number,
             ..Pass::default()
         });
         Ok(made.map_or(FeatureStep::Resting, FeatureStep::Made))

@@ -580,20 +580,20 @@ impl Pipeline {
 
     /// Puts the bytes, then records the image.
     async fn register(&self, upload: &Upload, analyses: &Analyses) -> Result<Image, IngestError> {
-        let analysis = &analyses.first;
+        let first = &analyses.first;
         let original = Original {
             digest: &upload.digest,
             bytes: &upload.bytes,
-            facts: &analysis.facts,
+            facts: &first.facts,
         };
         let (answers, taggings) = (analyses.answers(), analyses.unsaved());
         let draft = || async {
             let said = self.said(&answers, upload.threshold).await?;
-            let image = self.image(upload, analysis, said.tags());
+            let image = self.image(upload, first, said.tags());
             let info = ImageInfo {
                 taggers: answers.taggers(),
                 registered_local: Some(self.clock.local(image.registered_at)),
-                ..info(upload, analysis)
+                ..info(upload, first)
             };
             Ok(NewImage {
                 image,

@@ -277,7 +277,8 @@ impl JobRunner {
             }
             JobAction::Vocabulary => self.retags.revise(images).await,
             JobAction::Features => {
-                features::prepare(&self.codes, images, job.pauses, context).await
+                // Rare, and large.
+                Box::pin(features::prepare(&self.codes, images, job.pauses, context)).await
             }
             JobAction::Retag {
                 provider,

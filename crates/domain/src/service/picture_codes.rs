@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    catalog::{Catalog, CatalogError},
+    catalog::Catalog,
     editing::RetagError,
     ingest::{IngestError, codes},
     lanes::Lanes,
@@ -15,7 +15,7 @@ use crate::{
     UntaggedImage,
     ports::{
         CallContext, CodecError, FeatureExtractor, FeatureStore, ImageCodec, ImageStoreError,
-        OriginalStoreError, ReleaseQueue, UpstreamError,
+        ReleaseQueue, UpstreamError,
     },
 };
 
@@ -34,7 +34,9 @@ pub struct PictureCodePorts {
 
 /// Reads and computes the codes of originals. Clones share the work.
 #[derive(Clone)]
-pub struct PictureCodes {
+pub struct PictureCodes(Arc<Inner>);
+
+struct Inner {
     store: Arc<dyn FeatureStore>,
     extractor: Option<Arc<dyn FeatureExtractor>>,
     source: SourcePorts,
@@ -45,7 +47,7 @@ pub struct PictureCodes {
 impl PictureCodes {
     /// Creates the service on its ports. Originals are read with the catalog, which notes damage.
     pub fn new(ports: PictureCodePorts, catalog: Catalog) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             store: ports.store,
             extractor: ports.extractor,
             source: SourcePorts {
@@ -55,12 +57,12 @@ impl PictureCodes {
             },
             catalog,
             lanes: Lanes::default(),
-        }
+        }))
     }
 
     /// The model of the features of the tagger in use, if it has any.
     pub fn feature_model(&self) -> Option<&FeatureModel> {
-        self.extractor.as_ref().map(|extractor| extractor.model())
+        self.0.extractor.as_ref().map(|extractor| extractor.model())
     }
 
     /// Every model under which originals have codes.
@@ -79,7 +81,7 @@ impl PictureCodes {
     ) -> Result<HashSet<ContentDigest>, ImageStoreError> {
         let digests: HashSet<ContentDigest> = images.iter().map(|image| image.digest).collect();
         let digests: Vec<ContentDigest> = digests.into_iter().collect();
-        self.store.lacking_codes(&digests, &self.models()).await
+        self.0.store.lacking_codes(&digests, &self.models()).await
     }
 
     /// What is kept of an original under a model, or else computed from it.
@@ -89,7 +91,7 @@ impl PictureCodes {
         model: &FeatureModel,
         context: &CallContext,
     ) -> Result<ModelCode, RetagError> {
-        if let Some(kept) = self.store.code_of(&image.digest, model).await? {
+        if let Some(kept) = self.0.store.code_of(&image.digest, model).await? {
             return Ok(kept);
         }
         let computed = self.compute(&image.into(), context).await?;
@@ -104,15 +106,34 @@ impl PictureCodes {
         image: &UntaggedImage,
         context: &CallContext,
     ) -> Result<Vec<ModelCode>, RetagError> {
-        let _turn = self.lanes.turn(&image.digest).await;
+        let _turn = self.0.lanes.turn(&image.digest).await;
+        // Others that had their turn before may have computed them.
+        if let Some(kept) = self.kept(&image.digest).await? {
+            return Ok(kept);
+        }
         let computed = self.computed(image, context).await;
         if computed.as_ref().err().is_some_and(is_lasting) {
             let none: Vec<ModelCode> = self.models().into_iter().map(ModelCode::none).collect();
-            self.store.keep_codes(&image.digest, &none).await?;
+            self.0.store.keep_codes(&image.digest, &none).await?;
         }
         let computed = computed?;
-        self.store.keep_codes(&image.digest, &computed).await?;
+        self.0.store.keep_codes(&image.digest, &computed).await?;
         Ok(computed)
+    }
+
+    /// What is kept of an original, if that is something under every model.
+    async fn kept(
+        &self,
+        digest: &ContentDigest,
+    ) -> Result<Option<Vec<ModelCode>>, ImageStoreError> {
+        let mut kept = Vec::new();
+        for model in self.models() {
+            match self.0.store.code_of(digest, &model).await? {
+                Some(code) => kept.push(code),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(kept))
     }
 
     async fn computed(
@@ -121,10 +142,10 @@ impl PictureCodes {
         context: &CallContext,
     ) -> Result<Vec<ModelCode>, RetagError> {
         context.check().map_err(IngestError::Tagging)?;
-        let bytes = self.catalog.bytes(&image.with(Tags::default())).await?;
-        let source = FileSource::new(self.source.clone(), image.digest, bytes, context.clone());
+        let bytes = self.0.catalog.bytes(&image.with(Tags::default())).await?;
+        let source = FileSource::new(self.0.source.clone(), image.digest, bytes, context.clone());
         let mut features = None;
-        if let Some(extractor) = &self.extractor {
+        if let Some(extractor) = &self.0.extractor {
             let found = extractor.features(&source, context).await;
             features = Some(ModelFeatures {
                 model: extractor.model().clone(),
@@ -140,11 +161,10 @@ fn failed(error: UpstreamError) -> IngestError {
     TaggerError::from(error).into()
 }
 
-/// Whether the same original fails in the same way each time.
+/// Whether the same original fails in the same way each time. One that is missing or altered may be put back.
 fn is_lasting(error: &RetagError) -> bool {
     match error {
-        RetagError::Catalog(CatalogError::Originals(OriginalStoreError::Altered(_)))
-        | RetagError::Tagging(IngestError::Tagging(UpstreamError::Unreadable(_))) => true,
+        RetagError::Tagging(IngestError::Tagging(UpstreamError::Unreadable(_))) => true,
         RetagError::Tagging(IngestError::Picture(error)) => matches!(
             error,
             CodecError::NotAnImage { .. }

@@ -62,8 +62,10 @@ pub struct TemporaryUploads {
 #[derive(Debug, Default)]
 struct Usage {
     counted: Option<(DateTime<Utc>, KeptUploads)>,
-    /// What was put since the count began.
+    /// What was put since the start of this process.
     put: KeptUploads,
+    /// What of that was put before the count began.
+    put_before: KeptUploads,
     /// What is being put.
     pending: KeptUploads,
 }
@@ -176,9 +178,14 @@ impl TemporaryUploads {
     async fn count(&self) -> Result<KeptUploads, OriginalStoreError> {
         let now = self.clock.now();
         // What is put meanwhile may be counted twice, and never not at all.
-        self.usage().put = KeptUploads::default();
+        let put_before = self.usage().put;
         let kept = self.store.sweep(alive(now)).await?;
-        self.usage().counted = Some((now, kept));
+        let mut usage = self.usage();
+        // Of two counts at once the one that began later stays.
+        if usage.put_before.count <= put_before.count {
+            usage.counted = Some((now, kept));
+            usage.put_before = put_before;
+        }
         Ok(kept)
     }
 
@@ -196,7 +203,8 @@ impl Usage {
     /// Whether there is room for an upload of so many bytes.
     fn fits(&self, bytes: u64, limit: u64) -> bool {
         let counted = self.counted.map(|(_, kept)| kept).unwrap_or_default();
-        let parts = [counted, self.put, self.pending];
+        let put = self.put.since(self.put_before);
+        let parts = [counted, put, self.pending];
         let count: u64 = parts.iter().map(|part| part.count).sum();
         let kept: u64 = parts.iter().map(|part| part.bytes).sum();
         count < MAX_UPLOADS && kept.saturating_add(bytes) <= limit
@@ -204,6 +212,15 @@ impl Usage {
 }
 
 impl KeptUploads {
+    /// What came since it was that much.
+    fn since(self, before: Self) -> Self {
+        Self {
+            count: self.count.saturating_sub(before.count),
+            bytes: self.bytes.saturating_sub(before.bytes),
+            ..self
+        }
+    }
+
     fn add(&mut self, bytes: u64) {
         self.count += 1;
         self.bytes += bytes;

@@ -4,8 +4,11 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use chrono::TimeDelta;
 use domain::{
-    Confidence, Image, ImageId, JobKind, JobState, MAX_JOBS, PerceptualHash, Threshold,
-    ports::{CallContext, FeatureStore, ImageEdits, JobStore, UpstreamError, cause},
+    Confidence, Image, ImageId, JobKind, JobState, MAX_JOBS, Threshold,
+    ports::{
+        CallContext, FeatureExtractor as _, FeatureStore, ImageEdits, JobStore, UpstreamError,
+        cause,
+    },
     service::{
         Catalog, CatalogPorts, Editing, EditingPorts, FeatureJobs, FeatureStep, Ingest,
         IngestPorts, IngestSettings, JobRunner, JobRunnerPorts, LookAlikePorts, LookAlikes,
@@ -381,9 +384,35 @@ async fn originals_that_cannot_be_read_are_set_aside() {
     fixture.originals.lose(&image.digest);
     assert_eq!(fixture.run_job().await, Some((2, 1)));
     assert_eq!(fixture.run_job().await, None);
-    let model = PerceptualHash::model();
-    let kept = fixture.store.code_of(&other.digest, &model).await;
+    let model = fixture.extractor.model();
+    let kept = fixture.store.code_of(&other.digest, model).await;
     assert!(kept.unwrap().unwrap().code.is_some());
+    let lost = fixture.store.code_of(&image.digest, model).await;
+    assert_eq!(lost.unwrap(), None, "it may be put back");
+}
+
+/// A pass that ended while there was a job leaves nothing out.
+#[tokio::test]
+async fn images_that_came_during_a_job_get_one_later() {
+    let fixture = Fixture::new();
+    fixture.register(640, "car").await;
+    let jobs = fixture.feature_jobs();
+    let made = jobs.step().await.unwrap();
+    assert!(matches!(made, FeatureStep::Made(_)));
+    fixture.register(640, "cat").await;
+    assert_eq!(jobs.step().await.unwrap(), FeatureStep::Resting);
+    fixture.clock.advance(TimeDelta::hours(3));
+    fixture.register(640, "dog").await;
+    assert_eq!(jobs.step().await.unwrap(), FeatureStep::Resting);
+    let runner = fixture.runner();
+    let mut running = runner.claim().await.unwrap().unwrap();
+    let context = CallContext::local();
+    while runner.step(&mut running, &context).await.unwrap() != Progress::Over {}
+    let step = jobs.step().await.unwrap();
+    assert!(
+        matches!(&step, FeatureStep::Made(job) if job.total == 2),
+        "{step:?}"
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod host;
 use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
-    Error, HttpResponse,
+    Error, HttpMessage as _, HttpResponse,
     body::{BodySize, BoxBody, MessageBody as _},
     dev::{ServiceRequest, ServiceResponse},
     http::{ConnectionType, Version},
@@ -44,6 +44,7 @@ pub(super) async fn guard(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<Answer>, Error> {
     let id = RequestId::from_headers(request.headers());
+    request.extensions_mut().insert(id.clone());
     let trace = TraceParent::from_headers(request.headers());
     let span = tracing::info_span!(
         "request",

@@ -1,5 +1,7 @@
 //! What can go wrong, on each route.
 
+mod compatible;
+
 use std::collections::BTreeMap;
 
 use actix_web::http::{Method, StatusCode};
@@ -36,7 +38,7 @@ impl Modify for Problems {
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
                 let own = problems_of(path, &method).iter();
-                let own = own.chain(problems_of_compatible(path)).copied();
+                let own = own.chain(compatible::problems_of(path)).copied();
                 let codes = own.chain(of_access(path, &method));
                 add(operation, Dialect::of_path(path), codes);
             }
@@ -199,38 +201,10 @@ const REGISTRATION: &[Code] = &[
     Code::StoreFull,
 ];
 
-/// What can go wrong with a picture that is tagged for a program that was written for another service.
-const TAGGING: &[Code] = &[
-    Code::InvalidBody,
-    Code::FetchingNotAllowed,
-    Code::RequestTimeout,
-    Code::PayloadTooLarge,
-    Code::UnsupportedMediaType,
-    Code::FetchingFailed,
-    Code::NotAnImage,
-    Code::UnsupportedFormat,
-    Code::ImageTooLarge,
-    Code::ImageTooComplex,
-    Code::TaggingFailed,
-    Code::QuotaExhausted,
-    Code::UpstreamBusy,
-    Code::StorageUnavailable,
-    Code::Overloaded,
-    Code::TaggingTimeout,
-];
-
-/// What can go wrong beside that with Imagga's tags.
-const IMAGGA_TAGS: &[Code] = &[
-    Code::InvalidParameter,
-    Code::UploadNotFound,
-    Code::UploadExpired,
-];
-
 /// What can go wrong on a route, beside what can everywhere.
 fn problems_of(path: &str, method: &Method) -> &'static [Code] {
     match path {
         "/image" => REGISTRATION,
-        "/v2/tags" | "/api/v1/vision/labels" => TAGGING,
         "/tag" => &[
             Code::InvalidBody,
             Code::InvalidBase64,
@@ -266,8 +240,7 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
             Code::StorageUnavailable,
         ],
         "/image/{id}/retag" => RETAG,
-        "/image/{id}/similar" => SIMILAR,
-        "/image/{id}/duplicates" => DUPLICATES,
+        "/image/{id}/similar" | "/image/{id}/duplicates" => problems_of_matches(path),
         "/image/{id}/file" => FILE,
         "/image/{id}/thumbnail" => THUMBNAIL,
         "/images" => &[
@@ -292,25 +265,12 @@ fn problems_of(path: &str, method: &Method) -> &'static [Code] {
     }
 }
 
-/// What can go wrong beside on the routes that are compatible with other services.
-fn problems_of_compatible(path: &str) -> &'static [Code] {
-    match path {
-        "/v2/tags" => IMAGGA_TAGS,
-        "/v2/uploads" => &[
-            Code::InvalidBody,
-            Code::RequestTimeout,
-            Code::PayloadTooLarge,
-            Code::UnsupportedMediaType,
-            Code::StorageUnavailable,
-            Code::Overloaded,
-            Code::StoreFull,
-        ],
-        "/v2/uploads/{id}" => &[
-            Code::UploadNotFound,
-            Code::UploadExpired,
-            Code::StorageUnavailable,
-        ],
-        _ => &[],
+/// What can go wrong with look-alikes and duplicates.
+fn problems_of_matches(path: &str) -> &'static [Code] {
+    if path.ends_with("/similar") {
+        SIMILAR
+    } else {
+        DUPLICATES
     }
 }
 

@@ -28,12 +28,12 @@ pub(crate) enum Dialect {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImaggaError)]
 pub(crate) struct ImaggaErrorBody<'a> {
-    /// What went wrong.
-    #[schema(inline)]
     status: ImaggaErrorStatus<'a>,
 }
 
+/// What went wrong.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ImaggaErrorStatus)]
 struct ImaggaErrorStatus<'a> {
     /// In words.
     #[schema(example = "there is no such upload")]

@@ -124,9 +124,10 @@ async fn answer(
         .look(async move {
             let matches = found.await?.ok_or_else(|| path::no_image(&id))?;
             let ids: Vec<ImageId> = matches.iter().map(|found| found.image.id).collect();
-            let infos = match with_info {
-                true => Some(catalog.infos(&ids).await?),
-                false => None,
+            let infos = if with_info {
+                Some(catalog.infos(&ids).await?)
+            } else {
+                None
             };
             Ok((matches, infos))
         })

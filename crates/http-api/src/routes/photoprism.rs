@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpMessage as _, HttpRequest, HttpResponse,
     web::{Data, Payload},
 };
 use domain::{
@@ -122,7 +122,12 @@ pub(crate) async fn photoprism_labels(
         .map(|id| id.chars().take(MOST_ID).collect::<String>());
     let labelled = labelled(&request, sent.list, client, &state).await;
     let labelled = labelled.map_err(|problem| problem.subject(id.clone()))?;
-    let id = id.unwrap_or_else(|| RequestId::from_headers(headers).as_str().to_owned());
+    let id = id.or_else(|| {
+        let extensions = request.extensions();
+        let of_request = extensions.get::<RequestId>();
+        of_request.map(|id| id.as_str().to_owned())
+    });
+    let id = id.unwrap_or_default();
     answer(&id, &labelled, &state).await
 }
 
@@ -137,7 +142,7 @@ struct Labelled {
 
 async fn labelled(
     request: &HttpRequest,
-    pictures: Vec<SentPicture>,
+    mut pictures: Vec<SentPicture>,
     client: ClientKey,
     state: &State,
 ) -> Result<Labelled, Problem> {
@@ -145,6 +150,8 @@ async fn labelled(
         confidences: HashMap::new(),
         last: None,
     };
+    // Those that are fetched come last: no memory is waited for while some is held for others.
+    pictures.sort_by_key(|picture| matches!(picture, SentPicture::Url(_)));
     for picture in pictures {
         let picture = match picture {
             SentPicture::Image(picture) => picture,
@@ -155,7 +162,7 @@ async fn labelled(
         let tagged = state
             .tag(upload_of(picture, request, client, state))
             .await?;
-        for tag in tagged.tags.iter() {
+        for tag in &tagged.tags {
             let known = labelled.confidences.entry(tag.label.clone());
             let known = known.or_insert(tag.confidence);
             *known = (*known).max(tag.confidence);
@@ -186,7 +193,7 @@ async fn answer(id: &str, labelled: &Labelled, state: &State) -> Result<HttpResp
     let labels = labels.into_iter().map(|(label, confidence)| LabelBody {
         name: label.as_str(),
         source: SOURCE,
-        confidence: confidence.get() / 100.0,
+        confidence: fraction(*confidence),
         categories: categories(label, vocabularies),
     });
     let last = labelled.last.as_ref();
@@ -204,6 +211,11 @@ async fn answer(id: &str, labelled: &Labelled, state: &State) -> Result<HttpResp
             labels: labels.collect(),
         },
     })
+}
+
+/// A confidence from 0 to 1, to six decimals.
+fn fraction(confidence: Confidence) -> f64 {
+    (confidence.get() * 1e4).round() / 1e6
 }
 
 /// All tags above one, in the first vocabulary that has an entry of it.

@@ -191,131 +191,130 @@ async fn verbose_tells_where_a_tag_is_from() {
     assert_eq!(success(sent).await, expected);
 }
 
+/// Asserts that requests are refused with these statuses, in texts that hold these words.
+async fn all_refused(
+    server: &TestServer,
+    rows: impl IntoIterator<Item = (RequestBuilder, u16, &'static str)>,
+) {
+    for (request, status, why) in rows {
+        let (text, _) = refused(request, status).await;
+        assert!(text.contains(why), "{why}: {text}");
+    }
+    assert_eq!(server.provider.calls(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_requests_are_refused_in_imaggas_words() {
-    let server = fetching();
-    let bytes = picture("x");
+async fn exactly_one_picture_is_required() {
+    let server = TestServer::start();
     let get = |query: &str| server.request(Method::GET, &format!("/v2/tags?{query}"));
-    let with = |query: &str| post(&server, &format!("/v2/tags?{query}")).multipart(file(&bytes));
     let tags = || post(&server, "/v2/tags");
-    let huge = FakeImageCodec::picture(100_000, 100_000, "");
-    let gone = serving(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec())
-        .await
-        .0;
-    let nothing = BASE64_STANDARD.encode("x");
-    for (request, status, why) in [
-        (get(""), 400, "there is no picture"),
-        (get("image_url="), 400, "there is no picture"),
-        (tags(), 400, "there is no picture"),
-        (tags().form(&[("limit", "5")]), 400, "there is no picture"),
-        (with("image_url=http://a"), 400, "more than one picture"),
+    let two = [("image_base64", "QQ"), ("image_base64", "QQ")];
+    let with_url = post(&server, "/v2/tags?image_url=http://a").multipart(file(b"x"));
+    let uploads = || post(&server, "/v2/uploads");
+    let rows = [
+        (get(""), 400, "no picture"),
+        (get("image_url="), 400, "no picture"),
+        (tags(), 400, "no picture"),
+        (tags().form(&[("limit", "5")]), 400, "no picture"),
+        (with_url, 400, "more than one"),
         (
             get("image_url=http://a&image_upload_id=b"),
             400,
             "more than one",
         ),
-        (
-            tags().form(&[("image_base64", "QQ"), ("image_base64", "QQ")]),
-            400,
-            "more than one",
-        ),
+        (tags().form(&two), 400, "more than one"),
         (tags().form(&[("image", "QQ")]), 400, "not sent as a file"),
-        (tags().form(&[("image_base64", "*")]), 400, "not base64"),
         (tags().form(&[("image_base64", "")]), 400, "empty"),
         (tags().multipart(file(b"")), 400, "empty"),
         (
-            tags().multipart(file(b"not a picture")),
+            uploads().form(&[("image_url", "http://a")]),
             400,
-            "not a fake picture",
+            "no picture",
         ),
+        (uploads(), 400, "no picture"),
+        (uploads().multipart(file(b"")), 400, "empty"),
+    ];
+    all_refused(&server, rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_that_cannot_be_had_or_read_are_bad_requests() {
+    let server = fetching();
+    let get = |query: &str| server.request(Method::GET, &format!("/v2/tags?{query}"));
+    let tags = || post(&server, "/v2/tags");
+    let huge = FakeImageCodec::picture(100_000, 100_000, "");
+    let missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let missing = format!("image_url={}", encoded(&serving(missing).await.0));
+    let other_id = "image_upload_id=0193a1c2-5f0a-4c3e-9d55-3ffa4d0cb777";
+    let too_large = vec![0; IMAGE_BYTES + 1];
+    let rows = [
+        (tags().form(&[("image_base64", "*")]), 400, "not base64"),
         (
-            tags().form(&[("image_base64", &nothing)]),
+            tags().form(&[("image_base64", "QQ")]),
             400,
             "not a fake picture",
         ),
+        (tags().multipart(file(b"text")), 400, "not a fake picture"),
         (tags().multipart(file(&huge)), 400, "pixels"),
+        (tags().multipart(file(&too_large)), 413, "200000 bytes"),
+        (get("image_url=nowhere"), 400, "not a valid URL"),
+        (get("image_url=file:///etc/passwd"), 400, "not fetched"),
+        (get(&missing), 400, "answered 404"),
+        (
+            get("image_upload_id=i05e132196706b94b1d85efb5f3"),
+            404,
+            "no such upload",
+        ),
+        (get(other_id), 404, "no such upload"),
+        (
+            server.request(Method::DELETE, "/v2/uploads/x"),
+            404,
+            "no such upload",
+        ),
+    ];
+    all_refused(&server, rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_requests_are_refused_in_imaggas_words() {
+    let server = TestServer::start();
+    let get = |path: &str| server.request(Method::GET, path);
+    let with = |query: &str| {
+        let request = post(&server, &format!("/v2/tags?{query}"));
+        request.multipart(file(&picture("x")))
+    };
+    let tags = || post(&server, "/v2/tags");
+    let packed = tags().header("content-encoding", "gzip");
+    let long = format!("/v2/tags?{}", "x".repeat(20_000));
+    let rows = [
         (
             tags().json(&json!({"image_url": "http://a"})),
             400,
-            "multipart/form-data",
+            "form-data",
         ),
         (tags().body("x"), 400, "multipart/form-data"),
+        (packed.form(&[("a", "b")]), 400, "compressed"),
         (
-            tags()
-                .header("content-encoding", "gzip")
-                .form(&[("a", "b")]),
-            400,
-            "compressed",
+            tags().form(&[("a", "x".repeat(100_000))]),
+            413,
+            "beside the picture",
         ),
         (with("limit=0"), 400, "`limit`"),
         (with("limit=-2"), 400, "`limit`"),
         (with("limit=ten"), 400, "`limit`"),
         (with("threshold=101"), 400, "`threshold`"),
         (with("threshold=nan"), 400, "`threshold`"),
-        (get("image_url=nowhere"), 400, "not a valid URL"),
-        (get("image_url=file:///etc/passwd"), 400, "not fetched"),
-        (
-            get(&format!("image_url={}", encoded(&gone))),
-            400,
-            "answered 404",
-        ),
-        (
-            get("image_upload_id=i05e132196706b94b1d85efb5f3SaM1j"),
-            404,
-            "no such upload",
-        ),
-        (
-            get("image_upload_id=0193a1c2-5f0a-4c3e-9d55-3ffa4d0cb777"),
-            404,
-            "no such upload",
-        ),
-        (
-            tags().multipart(file(&vec![0; IMAGE_BYTES + 1])),
-            413,
-            "200000 bytes",
-        ),
-        (
-            tags().form(&[("a", "x".repeat(100_000))]),
-            413,
-            "beside the picture",
-        ),
-        (
-            server.request(Method::GET, "/v2/nowhere"),
-            404,
-            "no such route",
-        ),
-        (server.request(Method::GET, "/v2"), 404, "no such route"),
+        (get("/v2/nowhere"), 404, "no such route"),
+        (get("/v2"), 404, "no such route"),
         (
             server.request(Method::PUT, "/v2/tags"),
             405,
             "GET, HEAD, POST",
         ),
-        (
-            server.request(Method::GET, &format!("/v2/tags?{}", "x".repeat(20_000))),
-            414,
-            "16384",
-        ),
-        (
-            post(&server, "/v2/uploads").form(&[("image_url", "http://a")]),
-            400,
-            "there is no picture",
-        ),
-        (post(&server, "/v2/uploads"), 400, "there is no picture"),
-        (
-            post(&server, "/v2/uploads").multipart(file(b"")),
-            400,
-            "empty",
-        ),
-        (
-            server.request(Method::DELETE, "/v2/uploads/x"),
-            404,
-            "no such upload",
-        ),
-    ] {
-        let (text, _) = refused(request, status).await;
-        assert!(text.contains(why), "{why}: {text}");
-    }
-    assert_eq!(server.provider.calls(), 0);
+        (get(&long), 414, "16384"),
+        (get("/v2/usage").header("host", "evil.example"), 421, "host"),
+    ];
+    all_refused(&server, rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,8 +53,8 @@ fn runner(fakes: &Fakes) -> JobRunner {
     );
     let ingest = Ingest::new(ingest, ingest_settings(None)).with_vocabulary(vocabulary.clone());
     let catalog = Catalog::new(catalog).with_vocabulary(vocabulary);
-    let codec = Arc::<FakeImageCodec>::default();
-    let codes = picture_codes(fakes, codec, None, catalog.clone());
+    let decoder = Arc::<FakeImageCodec>::default();
+    let codes = picture_codes(fakes, decoder, None, catalog.clone());
     let editing = Editing::new(editing, catalog, Arc::new(ingest));
     let ports = JobRunnerPorts {
         queue: fakes.store.clone(),

@@ -187,7 +187,7 @@ impl Setup {
         LookAlikes::new(ports, codes)
     }
 
-    pub(super) fn api(self) -> Api {
+    fn ingest(&self, vocabulary: SharedVocabulary) -> Arc<Ingest> {
         let ports = IngestPorts {
             images: self.images.clone(),
             taggings: self.fakes.store.clone(),
@@ -199,7 +199,19 @@ impl Setup {
             releases: Arc::new(FakeReleaseQueue::default()),
             clock: self.fakes.clock.clone(),
         };
-        let settings = ingest_settings(self.store_bytes);
+        let ingest = Ingest::new(ports, ingest_settings(self.store_bytes));
+        let ingest = ingest.with_vocabulary(vocabulary);
+        Arc::new(ingest.with_further(self.providers().into_iter().skip(1)))
+    }
+
+    fn providers(&self) -> Vec<Arc<dyn TagProvider>> {
+        let first: Arc<dyn TagProvider> = self.fakes.provider.clone();
+        let second: Arc<dyn TagProvider> = self.fakes.second.clone();
+        let second = self.has_second.then_some(second);
+        std::iter::once(first).chain(second).collect()
+    }
+
+    pub(super) fn api(self) -> Api {
         let access = AccessPorts {
             keys: self.fakes.store.clone(),
             sessions: self.fakes.store.clone(),
@@ -207,20 +219,8 @@ impl Setup {
         };
         let vocabulary = self.vocabulary();
         let catalog = self.catalog().with_vocabulary(vocabulary.clone());
-        let second = self.has_second.then(|| self.fakes.second.clone());
-        let second: Option<Arc<dyn TagProvider>> = second.map(|second| second as _);
-        let ingest = Ingest::new(ports, settings).with_vocabulary(vocabulary);
-        let ingest = Arc::new(ingest.with_further(second.clone()));
-        let first: Arc<dyn TagProvider> = self.fakes.provider.clone();
-        let providers: Vec<_> = std::iter::once(first).chain(second).collect();
-        let names = providers.iter().map(|it| it.identity().name());
-        let known = KnownTaggers::new(names);
-        let taggers = providers.iter().map(|provider| Tagger {
-            provider: Arc::clone(provider),
-            languages: vec!["en".to_owned()],
-            embeds_pictures: false,
-            embeds_words: false,
-        });
+        let (ingest, providers) = (self.ingest(vocabulary), self.providers());
+        let known = KnownTaggers::new(providers.iter().map(|it| it.identity().name()));
         let editing = EditingPorts {
             edits: self.fakes.store.clone(),
             clock: self.fakes.clock.clone(),
@@ -246,7 +246,7 @@ impl Setup {
             look_alikes,
             renditions: Renditions::new(catalog.clone(), renditions, RENDITION_BYTES),
             catalog,
-            taggers: taggers.collect(),
+            taggers: providers.iter().map(tagger).collect(),
             builtin: Arc::new(self.builtin),
             readiness: Readiness {
                 images: self.images,
@@ -257,6 +257,15 @@ impl Setup {
             fetcher: fetcher(self.fetching),
             settings: self.settings,
         }
+    }
+}
+
+fn tagger(provider: &Arc<dyn TagProvider>) -> Tagger {
+    Tagger {
+        provider: Arc::clone(provider),
+        languages: vec!["en".to_owned()],
+        embeds_pictures: false,
+        embeds_words: false,
     }
 }
 

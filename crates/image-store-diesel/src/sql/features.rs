@@ -3,29 +3,21 @@
 //! Rows are never changed: a code depends on the bytes and the model alone. That an original has no code is a row with
 //! an empty one, which gives way to a code.
 
-use std::{
-    collections::{HashMap, HashSet},
-    num::NonZeroU32,
-};
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, sql_types::BigInt};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{
-    Code, ContentDigest, FeatureModel, Features, ModelCode, UntaggedImage,
-    ports::{CodeNumber, CodeStore, FeatureStore, ImageStoreError},
+    Code, ContentDigest, FeatureModel, Features, ModelCode,
+    ports::{CodeNumber, FeatureStore, ImageStoreError},
 };
 
-use super::{
-    BEGIN, Connection, JOIN_IN_ORDER, Store,
-    images::ImageColumns,
-    load,
-    statement::{LISTED, Statement},
-};
+use super::{BEGIN, Connection, Store, statement::LISTED};
 use crate::{
     error::StoreError,
     schema::{feature, feature_vector, original},
-    values::{self, DigestBytes, ImageRow, signed},
+    values::{DigestBytes, signed},
 };
 
 #[async_trait]
@@ -64,69 +56,6 @@ impl FeatureStore for Store {
             |mut connection| async move { lacking(&mut connection, digests, models).await },
         )
         .await
-    }
-}
-
-#[async_trait]
-impl CodeStore for Store {
-    async fn codes(
-        &self,
-        model: &FeatureModel,
-        after: CodeNumber,
-        limit: NonZeroU32,
-    ) -> Result<Vec<(CodeNumber, Code)>, ImageStoreError> {
-        self.read(|mut connection| async move {
-            let rows: Vec<(i64, Vec<u8>)> = feature::table
-                .filter(feature::model.eq(model.as_str().as_bytes()))
-                .filter(feature::id.gt(signed(after.0)))
-                .filter(feature::code.ne(&[][..]))
-                .order(feature::id)
-                .limit(i64::from(limit.get()))
-                .select((feature::id, feature::code))
-                .load(&mut connection)
-                .await?;
-            let rows = rows.into_iter();
-            rows.map(|(id, code)| Ok((number(id)?, read_code(&code)?)))
-                .collect()
-        })
-        .await
-    }
-
-    async fn code_numbers(
-        &self,
-        model: &FeatureModel,
-        after: CodeNumber,
-        limit: NonZeroU32,
-    ) -> Result<Vec<CodeNumber>, ImageStoreError> {
-        self.read(|mut connection| async move {
-            let ids: Vec<i64> = feature::table
-                .filter(feature::model.eq(model.as_str().as_bytes()))
-                .filter(feature::id.gt(signed(after.0)))
-                .order(feature::id)
-                .limit(i64::from(limit.get()))
-                .select(feature::id)
-                .load(&mut connection)
-                .await?;
-            ids.into_iter().map(number).collect()
-        })
-        .await
-    }
-
-    async fn features(
-        &self,
-        codes: &[CodeNumber],
-    ) -> Result<HashMap<CodeNumber, Features>, ImageStoreError> {
-        self.read(|mut connection| async move { vectors(&mut connection, codes).await })
-            .await
-    }
-
-    async fn coded_images(
-        &self,
-        codes: &[CodeNumber],
-        limit: NonZeroU32,
-    ) -> Result<Vec<(CodeNumber, UntaggedImage)>, ImageStoreError> {
-        self.read(|mut connection| async move { images(&mut connection, codes, limit).await })
-            .await
     }
 }
 
@@ -273,7 +202,8 @@ async fn lacking(
     Ok(lacking)
 }
 
-async fn vectors(
+/// The features behind some codes.
+pub(super) async fn vectors(
     connection: &mut Connection,
     codes: &[CodeNumber],
 ) -> Result<HashMap<CodeNumber, Features>, StoreError> {
@@ -294,36 +224,7 @@ async fn vectors(
     Ok(found)
 }
 
-/// The images of the originals with some codes.
-async fn images(
-    connection: &mut Connection,
-    codes: &[CodeNumber],
-    limit: NonZeroU32,
-) -> Result<Vec<(CodeNumber, UntaggedImage)>, StoreError> {
-    let mut found = Vec::new();
-    for codes in codes.chunks(LISTED) {
-        let missing = (limit.get() as usize).saturating_sub(found.len());
-        let ids: Vec<String> = codes.iter().map(|code| code.0.to_string()).collect();
-        let statement = Statement::new(&format!(
-            "SELECT feature.id, image.id, image.registered_at, image.taken_order, \
-             original.digest, original.media_type, original.width, original.height, \
-             original.byte_size \
-             FROM etiqueta_feature AS feature \
-             {JOIN_IN_ORDER} etiqueta_original AS original ON original.digest = feature.digest \
-             {JOIN_IN_ORDER} etiqueta_image AS image ON image.original_id = original.id \
-             WHERE feature.id IN ({}) LIMIT {missing}",
-            ids.join(", ")
-        ));
-        let statement = statement.unique().with_columns::<(BigInt, ImageColumns)>();
-        let rows: Vec<(i64, ImageRow)> = load(connection, statement).await?;
-        for (id, row) in rows {
-            found.push((number(id)?, values::untagged(row)?));
-        }
-    }
-    Ok(found)
-}
-
-fn number(id: i64) -> Result<CodeNumber, StoreError> {
+pub(super) fn number(id: i64) -> Result<CodeNumber, StoreError> {
     u64::try_from(id)
         .map(CodeNumber)
         .map_err(StoreError::corrupt)
@@ -335,7 +236,7 @@ fn written_code(code: Option<&Code>) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
 
-fn read_code(bytes: &[u8]) -> Result<Code, StoreError> {
+pub(super) fn read_code(bytes: &[u8]) -> Result<Code, StoreError> {
     let (words, _) = bytes.as_chunks::<8>();
     let words = words.iter().map(|word| u64::from_be_bytes(*word));
     Code::new(words.collect()).map_err(StoreError::corrupt)

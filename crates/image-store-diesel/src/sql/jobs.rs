@@ -156,14 +156,24 @@ async fn enqueue(
     Ok(made)
 }
 
-/// Whether a job of a kind has not ended, or was cancelled less than a day ago.
+/// Whether a job of a kind has not ended, was cancelled less than a day ago, or left images that failed less than an hour
+/// ago: these would fail again.
 async fn is_there(connection: &mut Connection, kind: JobKind) -> Result<bool, StoreError> {
-    let day = TimeDelta::days(1).num_microseconds().unwrap_or_default();
-    let is_recent = job::finished_at.gt(sql::<Nullable<BigInt>>(&format!("{NOW} - {day}")));
-    let is_cancelled = job::state.eq(rows::CANCELLED).and(is_recent);
+    let ended_within = |time: TimeDelta| {
+        let time = time.num_microseconds().unwrap_or_default();
+        job::finished_at.gt(sql::<Nullable<BigInt>>(&format!("{NOW} - {time}")))
+    };
+    let is_cancelled = job::state.eq(rows::CANCELLED);
+    let is_cancelled = is_cancelled.and(ended_within(TimeDelta::days(1)));
+    let has_failures = job::failed.gt(0).and(ended_within(TimeDelta::hours(1)));
     let found: Option<i64> = job::table
         .filter(job::kind.eq(rows::kind_number(kind)))
-        .filter(job::state.eq_any(rows::OPEN).or(is_cancelled))
+        .filter(
+            job::state
+                .eq_any(rows::OPEN)
+                .or(is_cancelled)
+                .or(has_failures),
+        )
         .select(job::number)
         .first(connection)
         .await

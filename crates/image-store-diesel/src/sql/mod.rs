@@ -14,6 +14,7 @@ mod backfill;
 mod carried;
 pub(super) mod changes;
 mod claims;
+mod codes;
 mod counted;
 mod edits;
 mod events;
@@ -31,6 +32,7 @@ mod labels;
 pub(super) mod migrations;
 mod orphans;
 pub(super) mod pages;
+mod record;
 mod recount;
 mod requests;
 mod restore;
@@ -244,7 +246,7 @@ impl Store {
 impl ImageStore for Store {
     async fn record(&self, image: &NewImage) -> Result<(), ImageStoreError> {
         let is_recorded = self
-            .write(|mut connection| async move { images::record(&mut connection, image).await })
+            .write(|mut connection| async move { record::record(&mut connection, image).await })
             .await?;
         if is_recorded {
             self.signals.recorded.notify_one();

@@ -20,8 +20,9 @@ use domain::{
 };
 
 use super::{
-    BEGIN, Connection, Store, changes, claims, images, infos,
+    BEGIN, Connection, Store, changes, claims, infos,
     labels::{self, LabelIds},
+    record,
     said::{self, Said},
     statement::LISTED,
     taggings,
@@ -201,7 +202,7 @@ async fn restore(
         registered_at: image.registered_at,
         taken_order: image.info.taken_order(image.registered_at),
     };
-    let inserted = images::insert(connection, &untagged, &image.info, original).await;
+    let inserted = record::insert(connection, &untagged, &image.info, original).await;
     inserted.map_err(contended)?;
     if image.version != TagsVersion::default() {
         diesel::update(image::table.find(image.id.as_bytes().as_slice()))

@@ -123,7 +123,7 @@ async fn change(
     connection.batch_execute(BEGIN).await?;
     let held = diesel::update(vocabulary_state::table.find(ONLY))
         .filter(vocabulary_state::version.eq(version))
-        .set(vocabulary_state::version.eq(version + 1))
+        .set(vocabulary_state::version.eq(vocabulary_state::version + 1))
         .execute(connection)
         .await?;
     if held == 0 {
@@ -143,7 +143,7 @@ async fn change(
         insert(connection, words).await?;
     }
     connection.batch_execute("COMMIT").await?;
-    let version = version + 1;
+    let version = version.saturating_add(1);
     let changed = u64::try_from(version);
     changed
         .map(Some)

@@ -127,7 +127,9 @@ async fn add(
         .load(connection)
         .await?;
     let most = i32::try_from(at_most).unwrap_or(i32::MAX);
-    let Some(slot) = (0..most).find(|slot| !taken.contains(slot)) else {
+    let mut free = (0..most).filter(|slot| !taken.contains(slot));
+    let slot = free.next().filter(|_| taken.len() < at_most as usize);
+    let Some(slot) = slot else {
         connection.batch_execute("ROLLBACK").await?;
         return Ok(None);
     };

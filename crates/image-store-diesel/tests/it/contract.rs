@@ -12,8 +12,8 @@ macro_rules! run_contract {
         crate::contract::run_contract!(
             $stores;
             claims, removal, fencing, damage, images, infos, labels, taggings, pages, filters, taken,
-            backfill, summaries, rollups, keys, sessions, requests, jobs, transfers, sizes, concurrency,
-            webhooks
+            backfill, edits, summaries, rollups, keys, sessions, requests, jobs, transfers, features, sizes,
+            concurrency, vocabulary, webhooks
         );
     };
     ($stores:expr; $($chapter:ident),*) => {

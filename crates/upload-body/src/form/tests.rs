@@ -79,7 +79,7 @@ fn a_picture_may_come_as_base64_in_any_spelling() {
         .replace('+', "%2B")
         .replace('/', "%2f")
         .replace('=', "%3D");
-    let wrapped = quoted.replacen("A", "A%0D%0A", 20);
+    let wrapped = quoted.replacen('A', "A%0D%0A", 20);
     let url = format!("data:image/jpeg;base64,{quoted}");
     for text in [&text, &quoted, &wrapped, &url] {
         for pieces in [1, 7, 100_000] {

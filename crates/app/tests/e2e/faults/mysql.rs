@@ -246,7 +246,9 @@ async fn row_locked_by_another_session_is_waited_for() {
 async fn no_connection_is_free() {
     let patient = ("ETIQUETA__DATABASE__TIMEOUT", "4s");
     let two = ("ETIQUETA__DATABASE__MAX_CONNECTIONS", "2");
-    let (_proxy, server) = start(&[patient, two]).await;
+    // Else the work of the start may have the connections when the posts want them.
+    let alone = ("ETIQUETA__UPKEEP__ENABLED", "false");
+    let (_proxy, server) = start(&[patient, two, alone]).await;
     let mut other = server.database.session().await;
     other
         .query_drop("LOCK TABLES etiqueta_original WRITE")

@@ -44,7 +44,7 @@ async fn a_delivery_that_was_under_way_is_made_again() {
     receiver.until(SOON, |messages| messages.len() == 1).await;
     let server = server.restart(&[ADMIN]).await;
     receiver.answer(Answer::Status(204));
-    let at_most = Duration::from_secs(60);
+    let at_most = Duration::from_mins(1);
     receiver
         .until(at_most, |messages| messages.len() == 2)
         .await;

@@ -198,10 +198,7 @@ async fn a_revision_replaces_what_the_provider_gave(store: &dyn Database) {
     let lowest = Threshold::new(Confidence::new(40.0).unwrap());
     let revision = Revision {
         vocabulary: furniture(),
-        answers: vec![
-            (tagger, answer),
-            (TaggerVersion::known("other", "v1"), tags(&[("moon", 99.0)])),
-        ],
+        answers: vec![(tagger, answer)],
         lowest,
     };
     let known = changed(store, &id, &TagChange::Revise(revision.clone())).await;

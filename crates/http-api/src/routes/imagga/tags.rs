@@ -96,7 +96,7 @@ pub(super) struct FormBody {
     /// 1 for the origin of each tag.
     #[schema(nullable = false, default = 0)]
     verbose: Option<i64>,
-    /// Taken and ignored: [parents](../http-api.md#the-vocabulary) have the confidence of the tags below them.
+    /// Taken and ignored: parents have the highest confidence of the tags below them.
     #[schema(nullable = false, default = 1)]
     decrease_parents: Option<i64>,
 }

@@ -116,6 +116,19 @@ pub(in super::super) async fn ids(
     ids.map(|id| id.get().map(WebhookId::from_bytes)).collect()
 }
 
+/// The webhooks that are told of events.
+pub(in super::super) async fn active(
+    connection: &mut Connection,
+) -> Result<Vec<WebhookId>, StoreError> {
+    let rows: Vec<IdBytes> = webhook::table
+        .filter(webhook::state.eq(ACTIVE))
+        .select(webhook::id)
+        .load(connection)
+        .await?;
+    let ids = rows.into_iter();
+    ids.map(|id| id.get().map(WebhookId::from_bytes)).collect()
+}
+
 /// How many deliveries wait for a webhook, counted up to `most`.
 pub(in super::super) async fn waiting(
     connection: &mut Connection,

@@ -6,7 +6,10 @@
 use std::{collections::HashMap, num::NonZeroU32};
 
 use chrono::TimeDelta;
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, dsl::sql, sql_types::BigInt};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, dsl::sql,
+    sql_types::BigInt,
+};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::WebhookId;
 
@@ -25,7 +28,7 @@ pub(super) async fn disable(
     most: u32,
 ) -> Result<Vec<WebhookId>, StoreError> {
     let mut disabled = Vec::new();
-    for id in rows::ids(connection).await? {
+    for id in rows::active(connection).await? {
         if rows::waiting(connection, &id, most.saturating_add(1)).await? <= most {
             continue;
         }
@@ -62,6 +65,8 @@ pub(super) async fn remove(
         };
         let left = limit - removed;
         removed += match known.get(&id) {
+            // It may have been registered since they were read.
+            None if is_there(connection, &id).await? => 0,
             None => remove_all(connection, &id, left).await?,
             Some(state) => remove_dead(connection, &id, *state, kept, left).await?,
         };
@@ -80,6 +85,16 @@ async fn next(connection: &mut Connection, after: &[u8]) -> Result<Option<Vec<u8
         .load(connection)
         .await?;
     Ok(ids.into_iter().next())
+}
+
+async fn is_there(connection: &mut Connection, webhook: &[u8]) -> Result<bool, StoreError> {
+    let found: Option<Vec<u8>> = webhook::table
+        .find(webhook)
+        .select(webhook::id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
 }
 
 /// Removes deliveries of a webhook that is not there.

@@ -137,7 +137,6 @@ pub(super) async fn jobs_tell_of_what_they_change_and_of_their_end(store: &dyn D
         let is_first = !dry_run && end == StepEnd::Released;
         assert_eq!(has(WebhookEvent::ImageUpdated(images[0].id)), is_first);
         assert_eq!(has(WebhookEvent::ImageDeleted(images[2].id)), is_first);
-        // Its provider is written again, whatever its tags.
         assert_eq!(has(WebhookEvent::ImageTagged(images[1].id)), is_first);
         assert_eq!(has(WebhookEvent::JobFinished(job.id)), !is_first);
         if is_first {

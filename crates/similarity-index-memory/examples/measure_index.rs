@@ -1,4 +1,4 @@
-//! Measures the index with a million made-up codes: `cargo run --release -p similarity-index-memory --example measure`.
+//! Measures the index with a million made-up codes: `cargo run --release -p similarity-index-memory --example measure_index`.
 //!
 //! Prints how long the first search takes, which reads all codes; how long the later ones take, each with the reading of
 //! what is new; and how much memory the process has then.
@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
+    clippy::precedence,
     reason = "an example may fail loudly"
 )]
 
