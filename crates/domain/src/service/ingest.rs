@@ -5,6 +5,7 @@
 //! harmless and found by [`Upkeep`](super::Upkeep).
 
 mod adopt;
+mod analysis;
 mod choice;
 
 use std::{collections::HashMap, sync::Arc};
@@ -14,6 +15,8 @@ use chrono::TimeDelta;
 use futures_util::{FutureExt, future::join_all};
 use thiserror::Error;
 
+pub(super) use self::analysis::codes;
+use self::analysis::{Analyses, Analysis};
 pub use self::{
     adopt::ForeignPicture,
     choice::{KnownTaggers, TaggerChoice, UnknownTagger},
@@ -22,14 +25,13 @@ use super::{
     answers::{Answers, Unsaved},
     shared_vocabulary::SharedVocabulary,
     single_flight::{InFlight, SingleFlight},
-    source::Decoded,
     store_room::{Reservation, StoreRoom},
     tagger::{Tagger, TaggerError, TaggerPorts},
 };
 use crate::{
-    CameraData, ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImageTags, ImportedFile,
-    ModelCode, ModelFeatures, NewImage, PerceptualHash, ProviderAnswers, ProviderIdentity,
-    RequestLease, Taggers, Tagging, TaggingKey, Tags, Threshold, image_info,
+    ContentDigest, Image, ImageFacts, ImageId, ImageInfo, ImageTags, ImportedFile, ModelCode,
+    NewImage, ProviderAnswers, ProviderIdentity, RequestLease, Taggers, Tagging, TaggingKey, Tags,
+    Threshold, image_info,
     ports::{
         BlobHost, CallContext, Claimed, Clock, CodecError, ImageCodec, ImageStore, ImageStoreError,
         Known, OriginalLedger, OriginalStore, OriginalStoreError, PutMode, ReleaseQueue,
@@ -167,30 +169,12 @@ type Flight = InFlight<TaggingKey, Analyzed>;
 /// A provider's answer, and the reference to it while it is pending.
 type Answer = (Tagging, Option<Unsaved>);
 
-/// The facts and tags of some bytes, by one tagger.
-struct Analysis {
-    key: TaggingKey,
-    facts: ImageFacts,
-    /// Empty if nothing was decoded.
-    codes: Vec<ModelCode>,
-    camera: CameraData,
-    tagging: Tagging,
-    /// Present while the tagging is not stored yet.
-    unsaved: Option<Unsaved>,
-}
-
 /// Bytes to put, and what is known of them.
 #[derive(Clone, Copy)]
 struct Original<'a> {
     digest: &'a ContentDigest,
     bytes: &'a Bytes,
     facts: &'a ImageFacts,
-}
-
-/// What every chosen tagger made of some bytes, in the order in which they are set up.
-struct Analyses {
-    first: Arc<Analysis>,
-    further: Vec<Arc<Analysis>>,
 }
 
 #[derive(Clone)]
@@ -309,7 +293,7 @@ impl Ingest {
         // Held until the answers are kept, as for an upload.
         let flights = self.analyze(&upload);
         let analyses = self.outcomes(&flights).await?;
-        self.pipeline.rescue(&analyses.all()).await;
+        self.pipeline.rescue(analyses.iter()).await;
         self.pipeline
             .tagged(analyses.answers(), upload.threshold)
             .await
@@ -433,7 +417,7 @@ impl Ingest {
             }
         }
         if let Some(error) = failure {
-            self.pipeline.rescue(&done).await;
+            self.pipeline.rescue(done.iter()).await;
             return Err(error);
         }
         let mut done = done.into_iter();
@@ -445,43 +429,6 @@ impl Ingest {
             first: done.next().ok_or_else(none)?,
             further: done.collect(),
         })
-    }
-}
-
-impl Analyses {
-    fn all(&self) -> Vec<Arc<Analysis>> {
-        let first = std::iter::once(&self.first);
-        first.chain(&self.further).cloned().collect()
-    }
-
-    fn answers(&self) -> ProviderAnswers {
-        let answer = |of: &Analysis| (of.key.provider.clone(), of.tagging.tags.clone());
-        let (provider, tags) = answer(&self.first);
-        let further = self.further.iter().map(|analysis| answer(analysis));
-        further.fold(
-            ProviderAnswers::of(provider, tags),
-            |answers, (provider, tags)| answers.and(provider, tags),
-        )
-    }
-
-    /// What is kept to find look-alikes: of each model once.
-    fn codes(&self) -> Vec<ModelCode> {
-        let mut codes: Vec<ModelCode> = Vec::new();
-        for code in self.all().iter().flat_map(|analysis| &analysis.codes) {
-            if codes.iter().all(|other| other.model != code.model) {
-                codes.push(code.clone());
-            }
-        }
-        codes
-    }
-
-    /// The answers that are not stored yet.
-    fn unsaved(&self) -> Vec<(TaggingKey, Tagging)> {
-        let all = self.all();
-        let unsaved = all.iter().filter(|analysis| analysis.unsaved.is_some());
-        unsaved
-            .map(|analysis| (analysis.key.clone(), analysis.tagging.clone()))
-            .collect()
     }
 }
 
@@ -567,13 +514,12 @@ impl Pipeline {
         let outcome = self.register(upload, analyses).await;
         match &outcome {
             Ok(_) => {
-                let all = analyses.all();
-                let unsaved = all.iter().filter_map(|analysis| analysis.unsaved.as_ref());
+                let unsaved = analyses.iter().filter_map(|it| it.unsaved.as_ref());
                 unsaved.for_each(Unsaved::saved);
             }
             // The write is retried in the background: the client has waited long enough.
             Err(IngestError::Store(ImageStoreError::Unavailable(_))) => {}
-            Err(_) => self.rescue(&analyses.all()).await,
+            Err(_) => self.rescue(analyses.iter()).await,
         }
         outcome
     }
@@ -702,7 +648,7 @@ impl Pipeline {
     }
 
     /// Answers that were paid for are not lost because the disk is full.
-    async fn rescue(&self, analyses: &[Arc<Analysis>]) {
+    async fn rescue(&self, analyses: impl Iterator<Item = &Arc<Analysis>>) {
         for analysis in analyses {
             let Some(unsaved) = &analysis.unsaved else {
                 continue;
@@ -719,16 +665,6 @@ impl Pipeline {
             }
         }
     }
-}
-
-/// What is kept to find look-alikes of a picture that was decoded, and maybe tagged.
-pub(super) fn codes(decoded: &Decoded, features: Option<ModelFeatures>) -> Vec<ModelCode> {
-    let features = features.map(ModelCode::from);
-    let hash = match decoded.hash {
-        Some(hash) => ModelCode::from(hash),
-        None => ModelCode::none(PerceptualHash::model()),
-    };
-    features.into_iter().chain([hash]).collect()
 }
 
 fn info(upload: &Upload, analysis: &Analysis) -> ImageInfo {
